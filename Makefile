@@ -1,0 +1,89 @@
+# `make help` lists the targets. Everything lives in .venv; nothing needs sudo.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --retries 10
+SAMPLE := docs/sample/astronaut.png
+DEMO := build/demo/astronaut.emojified.png
+TORCH := torch==2.13.0
+UV := uv==0.13.8
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test install check format goldens emoji docs bench evaluate \
+        wheel train-env lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+demo: install ## Emojify the sample photo and say where the result lies
+	@mkdir -p build/demo
+	@$(BIN)/emojifier-bot replay $(SAMPLE) -o $(DEMO) --force
+	@echo "The result lies at $(CURDIR)/$(DEMO)"
+
+test: install ## Run the tests; ARGS="-k name" goes to pytest
+	$(BIN)/pytest $(ARGS)
+
+install: .venv/.installed ## Make the environment in .venv, or bring it up to date
+
+check: install ## Lint, check the format, the types and the layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+goldens: install ## Rewrite the golden pictures; look at each before you commit
+	$(BIN)/pytest --update-goldens tests/golden
+
+emoji: install ## Draw emojis/*/*.png from their SVG sources
+	$(BIN)/python scripts/render_emoji.py
+
+docs: install ## Rewrite the generated pages and .env.example
+	$(BIN)/python scripts/render_docs.py
+
+bench: install ## Time the pipeline; ARGS goes to `emojifier-bot bench`
+	$(BIN)/emojifier-bot bench $(ARGS)
+
+evaluate: install ## Measure the models; ARGS goes to `emojifier-bot evaluate`
+	$(BIN)/emojifier-bot evaluate $(ARGS)
+
+wheel: install ## Build dist/emojifier_bot-*.whl
+	$(BIN)/python -m hatchling build -t wheel
+
+train-env: install ## Add torch and onnx to .venv, for training
+	$(PIP) install --quiet --no-build-isolation "$(TORCH)" -e ".[train]"
+
+lock: ## Pin the newest versions that pyproject.toml allows
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet $(UV)
+	build/lock/bin/uv pip compile $(LOCK_OPTIONS) -o requirements/base.txt
+	build/lock/bin/uv pip compile $(LOCK_OPTIONS) --group dev \
+	    -c requirements/base.txt -o requirements/dev.txt
+
+# One file for every platform and Python; hashes, and no word about an index.
+LOCK_OPTIONS := pyproject.toml --universal --python-version 3.11 --generate-hashes \
+    --no-config --upgrade --quiet --custom-compile-command 'make lock'
+
+clean: ## Remove caches and everything built, but not .venv
+	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
+	    .ruff_cache
+	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.installed: pyproject.toml requirements/dev.txt | .venv/bin/pip
+	@echo "Installing into .venv ..."
+	@$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+TOO_OLD := Emojifier Bot needs Python 3.11 or newer, and $(PYTHON) is older or missing. \
+    Name a newer one, like this: make install PYTHON=python3.12
+NO_VENV := $(PYTHON) cannot make an environment: its venv module is missing or broken. \
+    On Debian and Ubuntu the package is python3-venv.
+
+.venv/bin/pip:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	    || { echo "$(TOO_OLD)" >&2; exit 1; }
+	@"$(PYTHON)" -m venv .venv || { rm -rf .venv; echo "$(NO_VENV)" >&2; exit 1; }

@@ -1,0 +1,100 @@
+"""The exception tree. Every message says what happened and what to do next.
+
+EmojifierError
+├── ImageError            cannot decode, too large, unsupported, not an image
+├── FetchError            address refused, not reachable, too big, not public
+├── BackendError
+│   ├── ModelFileError    missing, or its hash differs
+│   └── InferenceError    the runtime refused the input
+├── ThemeError            art or table of a theme is wrong
+├── OutputError           the result cannot be written where it should go
+└── ConfigError           every problem at once
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BackendError",
+    "ConfigError",
+    "EmojifierError",
+    "FetchError",
+    "ImageError",
+    "InferenceError",
+    "ModelFileError",
+    "OutputError",
+    "ThemeError",
+]
+
+
+class EmojifierError(Exception):
+    """Something this project refuses, with the reason and the way out.
+
+    Attributes:
+        kind: Short, stable word for programs (``"too_large"``), never shown alone.
+        message: Whole sentences for people: what happened, what to do next.
+    """
+
+    default_kind = "error"
+
+    def __init__(self, message: str, *, kind: str | None = None) -> None:
+        """Keep the sentence and the word that names it."""
+        super().__init__(message)
+        self.message = message
+        self.kind = kind or self.default_kind
+
+
+class ImageError(EmojifierError):
+    """The picture cannot be used; send another one or a smaller one."""
+
+    default_kind = "image"
+
+
+class FetchError(EmojifierError):
+    """The picture could not be fetched; check the address."""
+
+    default_kind = "fetch"
+
+
+class BackendError(EmojifierError):
+    """A face back end failed."""
+
+    default_kind = "backend"
+
+
+class ModelFileError(BackendError):
+    """A model file is missing or is not the one its ``model.toml`` names."""
+
+    default_kind = "model_file"
+
+
+class InferenceError(BackendError):
+    """The model runtime refused its input."""
+
+    default_kind = "inference"
+
+
+class ThemeError(EmojifierError):
+    """A theme's table or art is wrong; the message names the file and the entry."""
+
+    default_kind = "theme"
+
+
+class OutputError(EmojifierError):
+    """The result cannot be written: it exists already, or the place refuses it."""
+
+    default_kind = "output"
+
+
+class ConfigError(EmojifierError):
+    """Settings are wrong; every problem is listed at once.
+
+    Attributes:
+        problems: One sentence per mistake.
+    """
+
+    default_kind = "config"
+
+    def __init__(self, problems: list[str]) -> None:
+        """Join the problems into one message, one line each."""
+        super().__init__("\n".join(problems))
+        self.problems = problems

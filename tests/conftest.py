@@ -1,0 +1,69 @@
+"""What every test stands on: no settings from outside, no network but localhost."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-goldens",
+        action="store_true",
+        help="write the golden pictures anew; look at each before you commit it",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if importlib.util.find_spec("torch"):
+        return
+    skip = pytest.mark.skip(reason="needs torch: `make train-env` installs it")
+    for item in items:
+        if item.get_closest_marker("requires_torch"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.upper().startswith("EMOJIFIER_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _localhost_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, _guarded(name))
+
+
+def _guarded(name: str):
+    allowed = getattr(socket.socket, name)
+
+    def connect(self: socket.socket, address):
+        if self.family != socket.AF_UNIX and address[0] not in LOCAL_HOSTS:
+            pytest.fail(f"a test tried to reach {address[0]}: only localhost is open")
+        return allowed(self, address)
+
+    return connect
+
+
+@pytest.fixture
+def update_goldens(request: pytest.FixtureRequest) -> bool:
+    """Tell whether the golden pictures are to be written anew."""
+    return bool(request.config.getoption("--update-goldens"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of large data beside the checkout, or skip the test."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs the folder `shared` beside the checkout: large data")
+    return folder

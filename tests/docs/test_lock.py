@@ -1,0 +1,65 @@
+"""The lock files pin every download by hash and name no place to fetch it from."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+BASE = PROJECT["project"]["dependencies"]
+DEV = PROJECT["dependency-groups"]["dev"]
+TRAIN = PROJECT["project"]["optional-dependencies"]["train"]
+
+each_lock = pytest.mark.parametrize("name", ["base.txt", "dev.txt"])
+
+
+def entries(name: str) -> list[str]:
+    text = (ROOT / "requirements" / name).read_text("utf-8")
+    code = re.sub(r"^ *#.*\n", "", text, flags=re.MULTILINE)
+    return code.replace("\\\n", "").splitlines()
+
+
+def package(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
+
+
+@each_lock
+def test_every_entry_is_one_public_version_with_hashes(name):
+    for entry in entries(name):
+        assert re.match(r"[a-z0-9.-]+==[0-9][0-9a-z.]*( ;| )", entry), entry
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
+
+
+@each_lock
+def test_no_index_is_named(name):
+    text = (ROOT / "requirements" / name).read_text("utf-8")
+
+    assert "://" not in text
+    assert "index" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("base.txt", BASE), ("dev.txt", BASE + DEV)],
+    ids=["base", "dev"],
+)
+def test_every_dependency_is_locked(name, wanted):
+    locked = {package(entry) for entry in entries(name)}
+
+    assert {package(requirement) for requirement in wanted} <= locked
+    assert locked.isdisjoint(package(requirement) for requirement in TRAIN)
+
+
+def test_both_files_agree():
+    versions = {entry.partition("--hash")[0].strip() for entry in entries("dev.txt")}
+
+    for entry in entries("base.txt"):
+        assert entry.partition("--hash")[0].strip() in versions
+
+
+def test_make_installs_the_torch_that_the_extra_names():
+    assert f"TORCH := {TRAIN[-1]}\n" in (ROOT / "Makefile").read_text("utf-8")

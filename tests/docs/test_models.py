@@ -1,0 +1,45 @@
+"""Every model folder is complete, and its weights are the ones it names."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+
+import pytest
+
+from emojifier_bot.resources import models_dir
+
+FOLDERS = sorted(path for path in models_dir().iterdir() if path.is_dir())
+
+each_model = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+
+
+def test_there_is_a_model_for_each_task():
+    tasks = {folder.name.partition("_")[0] for folder in FOLDERS}
+
+    assert tasks == {"detector", "landmarks", "emotion"}
+
+
+@each_model
+def test_folder_is_named_task_architecture_month(folder):
+    assert re.fullmatch(r"[a-z]+(_[a-z0-9]+)+_20\d{2}(0[1-9]|1[0-2])", folder.name)
+
+
+@each_model
+def test_weights_have_the_hash_that_the_table_names(folder):
+    table = tomllib.loads((folder / "model.toml").read_text("utf-8"))
+
+    weights = (folder / table.get("file", "model.onnx")).read_bytes()
+
+    assert hashlib.sha256(weights).hexdigest() == table["sha256"]
+
+
+@each_model
+def test_table_and_card_tell_the_licence(folder):
+    table = tomllib.loads((folder / "model.toml").read_text("utf-8"))
+    card = (folder / "MODEL_CARD.md").read_text("utf-8")
+
+    assert table["licence"]
+    assert re.search(r"^#+ .*licence", card, re.IGNORECASE | re.MULTILINE)
+    assert re.search(r"research", card, re.IGNORECASE)

@@ -1,0 +1,68 @@
+"""The built wheel carries what the bot needs to run, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DATA_SUFFIXES = {".md", ".onnx", ".png", ".toml"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def test_models_and_emoji_travel_inside(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+
+    for folder in ("emojis", "models"):
+        shipped = {
+            f"emojifier_bot/_data/{path.relative_to(ROOT).as_posix()}"
+            for path in (ROOT / folder).rglob("*")
+            if path.suffix in DATA_SUFFIXES
+        }
+        assert shipped
+        assert shipped <= names
+
+
+def test_nothing_else_travels(wheel):
+    names = map(PurePosixPath, zipfile.ZipFile(wheel).namelist())
+    content = [name for name in names if not name.parts[0].endswith(".dist-info")]
+
+    assert {name.parts[0] for name in content} == {"emojifier_bot"}
+    for name in content:
+        if name.is_relative_to("emojifier_bot/_data"):
+            assert name.suffix in DATA_SUFFIXES
+        else:
+            assert name.suffix == ".py" or name.name == "py.typed"
+
+
+def test_an_installed_package_finds_them(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from emojifier_bot.resources import emojis_dir, models_dir\n"
+        "print(emojis_dir(), models_dir(), sep='\\n')"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    data = tmp_path / "emojifier_bot" / "_data"
+    assert done.stdout.splitlines() == [str(data / "emojis"), str(data / "models")]
+    assert (data / "emojis" / "classic" / "theme.toml").is_file()
