@@ -1,0 +1,76 @@
+"""Write the pages that are made from code; with ``--check``, only compare them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from emojifier_bot.config import SettingRow, settings_table
+
+ROOT = Path(__file__).resolve().parents[1]
+SETTINGS_PAGE = ROOT / "docs" / "settings.md"
+ENV_EXAMPLE = ROOT / ".env.example"
+
+SETTINGS_INTRO = """\
+# Settings
+
+Written by `make docs` from the table in `emojifier_bot/config.py`.
+
+Every setting is an environment variable. Those that are not set there are looked up in
+a file `.env` in the current folder; `.env.example` is a start for one. Options of the
+command line win over both. A wrong value stops the program with a list of every
+mistake.
+
+| Variable | Default | What it may be | What it does |
+|---|---|---|---|
+"""
+
+ENV_INTRO = """\
+# Copy this file to `.env` and take the `#` off the lines to change.
+# docs/settings.md says the same; `make docs` writes both.
+"""
+
+
+def settings_page() -> str:
+    """Return the page with the settings table."""
+    return SETTINGS_INTRO + "".join(map(_table_line, settings_table()))
+
+
+def env_example() -> str:
+    """Return the example file, every setting commented out at its default."""
+    return ENV_INTRO + "".join(map(_env_lines, settings_table()))
+
+
+def _table_line(row: SettingRow) -> str:
+    default = f"`{row.default}`" if row.default else "not set"
+    return f"| `{row.variable}` | {default} | {row.allowed} | {row.help} |\n"
+
+
+def _env_lines(row: SettingRow) -> str:
+    allowed = row.allowed.replace("`", "")
+    return f"\n# {row.help}\n# May be {allowed}.\n#{row.variable}={row.default}\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or name those that are out of date."""
+    pages = {SETTINGS_PAGE: settings_page(), ENV_EXAMPLE: env_example()}
+    if "--check" in arguments:
+        return _check(pages)
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _check(pages: dict[Path, str]) -> int:
+    stale = [
+        path.relative_to(ROOT).as_posix()
+        for path, text in pages.items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+    for name in stale:
+        print(f"{name} is out of date: run `make docs`", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
