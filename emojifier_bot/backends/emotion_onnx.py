@@ -1,0 +1,67 @@
+"""Expressions by our emotion nets: geometry alone, or fused with appearance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from emojifier_bot.backends.model_spec import ModelSpec
+from emojifier_bot.backends.onnx_session import OnnxSession
+from emojifier_bot.core.crops import cut_frame, grey
+from emojifier_bot.core.decode import DecodedImage
+from emojifier_bot.core.features import geometry_features, stretch, to_canonical
+from emojifier_bot.core.frames import canonical_frame
+from emojifier_bot.domain import (
+    EMOTIONS,
+    EmotionScores,
+    FloatArray,
+    Landmarks,
+)
+
+
+class OnnxEmotionClassifier:
+    """An `EmotionClassifier`; which variant it is, the model's inputs tell."""
+
+    def __init__(self, spec: ModelSpec, threads: int = 0) -> None:
+        """Load a model.
+
+        Raises:
+            ModelFileError: The file is missing or differs.
+        """
+        self._spec = spec
+        self._session = OnnxSession(spec, threads)
+        self._columns = [spec.labels.index(emotion) for emotion in EMOTIONS]
+        self.sure_threshold = spec.sure_threshold
+
+    def classify(
+        self, picture: DecodedImage, landmarks: Sequence[Landmarks]
+    ) -> list[EmotionScores]:
+        """Return the eight calibrated probabilities of each face."""
+        if not landmarks:
+            return []
+        canonical = np.stack([to_canonical(points.points_xy) for points in landmarks])
+        inputs = {"geometry": geometry_features(canonical)}
+        if "appearance" in self._session.input_names:
+            inputs["appearance"] = self._appearance(picture, landmarks)
+        logits = self._session.run(**inputs)[:, self._columns]
+        return [EmotionScores(row) for row in softmax(logits / self._spec.temperature)]
+
+    def _appearance(
+        self, picture: DecodedImage, landmarks: Sequence[Landmarks]
+    ) -> FloatArray:
+        size = self._spec.input_px
+        looks = [
+            stretch(
+                grey(cut_frame(picture, canonical_frame(one.points_xy, size), size))
+            )
+            for one in landmarks
+        ]
+        pixels = np.stack(looks)[:, None].astype(np.float32)
+        return ((pixels - self._spec.mean) / self._spec.std).astype(np.float32)
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Return ``(N, K)`` probabilities of ``(N, K)`` logits."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)

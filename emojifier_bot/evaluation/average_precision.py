@@ -1,0 +1,85 @@
+"""Average precision of boxes, with faces that neither count nor hurt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emojifier_bot.core.boxes import box_iou, box_overlap
+from emojifier_bot.domain import FloatArray
+
+#: A detection that lies this far inside an ignored face is not held against anybody.
+IGNORED_OVERLAP = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatchedPicture:
+    """The detections of one picture, judged."""
+
+    #: ``(N,)`` float32.
+    confidences: FloatArray
+    #: ``(N,)`` found a wanted face that nobody better found.
+    hits: NDArray[np.bool_]
+    #: ``(N,)`` counts for nothing.
+    ignored: NDArray[np.bool_]
+    #: ``(M,)`` which of the wanted faces were found, at any confidence.
+    found: NDArray[np.bool_]
+
+
+def match_boxes(
+    xyxy: FloatArray,
+    confidences: FloatArray,
+    truth_xyxy: FloatArray,
+    wanted: NDArray[np.bool_],
+    *,
+    iou: float = 0.5,
+) -> MatchedPicture:
+    """Judge detections against labelled faces, the most confident first.
+
+    Each detection takes the free wanted face it overlaps most. One that finds no
+    wanted face, but an unwanted one, is ignored.
+
+    Args:
+        xyxy: ``(N, 4)`` float32 detections.
+        confidences: ``(N,)`` float32.
+        truth_xyxy: ``(M, 4)`` float32 labelled faces.
+        wanted: ``(M,)`` bool; the others are neither misses nor false alarms.
+        iou: Least intersection over union that counts as found.
+    """
+    order = np.argsort(-confidences, kind="stable")
+    overlaps = box_iou(xyxy, truth_xyxy)
+    inside = box_overlap(xyxy, truth_xyxy)
+    hits, ignored = np.zeros(len(xyxy), bool), np.zeros(len(xyxy), bool)
+    taken = np.zeros(len(truth_xyxy), bool)
+    for index in order:
+        free = np.where(wanted & ~taken, overlaps[index], -1.0)
+        if free.size and free.max() >= iou:
+            taken[free.argmax()] = True
+            hits[index] = True
+            continue
+        unwanted = ~wanted & (
+            (overlaps[index] >= iou) | (inside[index] >= IGNORED_OVERLAP)
+        )
+        ignored[index] = bool(unwanted.any())
+    return MatchedPicture(confidences, hits, ignored, taken[wanted])
+
+
+def average_precision(pictures: list[MatchedPicture]) -> float:
+    """Return the area under the precision–recall curve, made monotone.
+
+    The area is exact (every point of the curve), as in PASCAL VOC 2010 and later.
+    NaN where there is no wanted face.
+    """
+    wanted = sum(len(p.found) for p in pictures)
+    if wanted == 0:
+        return float("nan")
+    keep = np.concatenate([~p.ignored for p in pictures])
+    confidences = np.concatenate([p.confidences for p in pictures])[keep]
+    hits = np.concatenate([p.hits for p in pictures])[keep]
+    hits = hits[np.argsort(-confidences, kind="stable")]
+    recall = np.cumsum(hits) / wanted
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    precision = np.maximum.accumulate(precision[::-1])[::-1]
+    return float((np.diff(recall, prepend=0.0) * precision).sum())

@@ -1,0 +1,152 @@
+"""The emotion recipe: soft labels of ten taggers on faces that our landmark net read.
+
+The landmark net never saw these crops, so its points are what use will bring.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from emojifier_bot.core.features import (
+    APPEARANCE_PX,
+    GEOMETRY_COUNT,
+    geometry_features,
+)
+from emojifier_bot.core.landmarks import MIRRORED
+from emojifier_bot.domain import FloatArray, ImageArray
+from emojifier_bot.evaluation.datasets import LabelledExpressions
+from emojifier_bot.evaluation.metrics import accuracy, macro_f1
+from emojifier_bot.training import augment
+from emojifier_bot.training.nets import (
+    EMOTION_COUNT,
+    FusedEmotionNet,
+    LandmarkEmotionNet,
+)
+
+#: The stored frame is this much wider than what the net sees, on each side, so that
+#: shifts and turns find pixels.
+MARGIN_PX = 8
+STORED_PX = APPEARANCE_PX + 2 * MARGIN_PX
+#: Spread of the noise on canonical points, shares of the frame.
+POINT_NOISE = 0.006
+#: Rare classes are drawn as often as their count to this power: 1 is as they come,
+#: 0 is all alike.
+RARITY_POWER = 0.5
+#: A correction of the loss for the changed mix, so that probabilities stay honest.
+LABEL_SMOOTHING = 0.02
+
+
+class EmotionRecipe:
+    """Data, loss and held-out figures of one emotion net."""
+
+    def __init__(
+        self,
+        variant: str,
+        train: PreparedFaces,
+        held_out: PreparedFaces,
+        batch_size: int,
+    ) -> None:
+        """Build the net of a variant, ``landmarks`` or ``fused``."""
+        nets = {"landmarks": LandmarkEmotionNet, "fused": FusedEmotionNet}
+        self.net: nn.Module = nets[variant](GEOMETRY_COUNT)
+        self.train, self.held_out, self.batch_size = train, held_out, batch_size
+        counts = train.targets.sum(dim=0)
+        rates = (train.targets * (counts ** (RARITY_POWER - 1))).sum(dim=1)
+        self.rates = rates / rates.sum()
+        drawn = (train.targets * self.rates[:, None]).sum(dim=0)
+        #: Log of how much more often each class is drawn than it occurs.
+        self.log_shift = torch.log(drawn) - torch.log(counts / counts.sum())
+
+    def loss(self, net: nn.Module, step: int, share_done: float) -> Tensor:
+        """Return the cross-entropy with the taggers' votes.
+
+        Half of the shift that rare classes get by sampling is taken back inside the
+        loss (logit adjustment, Menon et al., 2021).
+        """
+        pick = torch.multinomial(self.rates, self.batch_size, replacement=True)
+        geometry, looks, targets = self._batch(pick)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = net(geometry, looks)
+        logits = logits.float() + self.log_shift
+        targets = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / EMOTION_COUNT
+        return functional.cross_entropy(logits, targets)
+
+    def _batch(self, pick: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        faces, count = self.train, len(pick)
+        flip = augment.chance(count, 0.5)
+        points = faces.canonical_xy[pick]
+        mirrored = points[:, list(MIRRORED)] * torch.tensor([-1.0, 1.0])
+        mirrored = mirrored + torch.tensor([1.0, 0.0])
+        points = torch.where(flip.reshape(-1, 1, 1), mirrored, points)
+        points = points + torch.randn_like(points) * POINT_NOISE
+        looks = faces.looks[pick].float()
+        looks = torch.where(flip.reshape(-1, 1, 1, 1), looks.flip(-1), looks)
+        looks = augment.warp(looks, _jittered_frames(count), APPEARANCE_PX)
+        looks = augment.change_light(looks)
+        looks = augment.lose_detail(looks, 20, 0.2)
+        looks = augment.cover(looks, 0.4)
+        return as_geometry(points), as_looks(looks), faces.targets[pick]
+
+    def evaluate(self, net: nn.Module) -> dict[str, float]:
+        """Return accuracy and macro-F1 against the majority vote."""
+        predicted = predict(net, self.held_out).argmax(dim=1).numpy()
+        truth = self.held_out.targets.argmax(dim=1).numpy()
+        return {
+            "accuracy": accuracy(truth, predicted),
+            "macro_f1": macro_f1(truth, predicted),
+        }
+
+
+class PreparedFaces:
+    """Canonical points and wider canonical frames of labelled faces, as tensors."""
+
+    def __init__(
+        self, canonical_xy: FloatArray, looks: ImageArray, labelled: LabelledExpressions
+    ) -> None:
+        """Keep ``(N, 68, 2)`` points, ``(N, S, S)`` grey frames and the labels."""
+        self.canonical_xy = torch.from_numpy(canonical_xy)
+        self.looks = torch.from_numpy(looks)[:, None]
+        self.targets = torch.from_numpy(labelled.targets)
+
+    def subset(self, keep: Tensor) -> PreparedFaces:
+        """Return the rows that a mask or index tensor names."""
+        part = object.__new__(PreparedFaces)
+        part.canonical_xy, part.looks = self.canonical_xy[keep], self.looks[keep]
+        part.targets = self.targets[keep]
+        return part
+
+
+def predict(net: nn.Module, faces: PreparedFaces) -> Tensor:
+    """Return ``(N, 8)`` logits of unaugmented faces."""
+    inner = slice(MARGIN_PX, MARGIN_PX + APPEARANCE_PX)
+    rows = []
+    with torch.no_grad():
+        for part in torch.arange(len(faces.looks)).split(256):
+            looks = as_looks(faces.looks[part][..., inner, inner].float())
+            rows.append(net(as_geometry(faces.canonical_xy[part]), looks))
+    return torch.cat(rows)
+
+
+def as_geometry(canonical_xy: Tensor) -> Tensor:
+    """Compute the geometry features by the code that use runs."""
+    return torch.from_numpy(geometry_features(canonical_xy.numpy()))
+
+
+def as_looks(looks: Tensor) -> Tensor:
+    """Stretch each frame to its own minimum and maximum, then to -1 to 1."""
+    low = looks.amin(dim=(2, 3), keepdim=True)
+    high = looks.amax(dim=(2, 3), keepdim=True)
+    unit = (looks - low) / (high - low).clamp(min=1)
+    return (unit * 2 - 1).contiguous(memory_format=torch.channels_last)
+
+
+def _jittered_frames(count: int) -> Tensor:
+    scale = torch.exp(torch.randn(count) * 0.06)
+    turn = torch.deg2rad(torch.randn(count) * 5)
+    center = torch.randn(count, 2) * 1.5 + STORED_PX / 2
+    return augment.similarity(scale, turn, center, APPEARANCE_PX)

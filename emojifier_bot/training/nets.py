@@ -1,0 +1,264 @@
+"""The three networks. Small, plain convolutions, no weights from anywhere else."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LANDMARK_COUNT = 68
+EMOTION_COUNT = 8
+
+
+def conv_unit(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Module:
+    """Return convolution, batch norm, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions around a shortcut (He et al., 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        """Build a block that keeps shape and channels."""
+        super().__init__()
+        self.first = conv_unit(channels, channels)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C, H, W)`` to the same shape."""
+        return functional.relu(x + self.norm(self.second(self.first(x))))
+
+
+class SeparableUnit(nn.Module):
+    """Point-wise, then depth-wise convolution with a shortcut, as in YuNet's units."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
+        """Build a unit that keeps the resolution."""
+        super().__init__()
+        self.point = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+        )
+        self.depth = nn.Sequential(
+            nn.Conv2d(
+                outputs, outputs, kernel, 1, kernel // 2, groups=outputs, bias=False
+            ),
+            nn.BatchNorm2d(outputs),
+        )
+        self.keeps_shape = inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, inputs, H, W)`` to ``(N, outputs, H, W)``."""
+        y = self.depth(functional.relu(self.point(x)))
+        return functional.relu(x + y if self.keeps_shape else y)
+
+
+class LandmarkNet(nn.Module):
+    """Grey 112 px frame to 68 points by heat maps and their expected positions.
+
+    An hourglass of one level pair; the expectation of each softmaxed 28×28 map is the
+    point (integral regression, Sun et al., 2018).
+    """
+
+    map_size = 28
+
+    def __init__(self, widths: tuple[int, int, int] = (40, 72, 96)) -> None:
+        """Build with the widths at strides 4, 8 and 16."""
+        super().__init__()
+        a, b, c = widths
+        self.stem = nn.Sequential(conv_unit(1, 24, 2), conv_unit(24, a, 2))
+        self.fine = nn.Sequential(ResidualBlock(a))
+        self.middle = nn.Sequential(
+            conv_unit(a, b, 2), ResidualBlock(b), ResidualBlock(b)
+        )
+        self.coarse = nn.Sequential(
+            conv_unit(b, c, 2), ResidualBlock(c), ResidualBlock(c)
+        )
+        self.from_coarse = nn.Conv2d(c, b, 1)
+        self.from_middle = nn.Conv2d(b, a, 1)
+        self.join_middle = conv_unit(b, b)
+        self.join_fine = nn.Sequential(conv_unit(a, a), conv_unit(a, 64, 1))
+        self.heat = nn.Conv2d(64, LANDMARK_COUNT, 1)
+        centers = (torch.arange(self.map_size) + 0.5) / self.map_size
+        self.register_buffer("centers", centers, persistent=False)
+        self.centers: Tensor
+
+    def heat_maps(self, x: Tensor) -> Tensor:
+        """Map ``(N, 1, 112, 112)`` to logits ``(N, 68, 28, 28)``."""
+        fine = self.fine(self.stem(x))
+        middle = self.middle(fine)
+        coarse = self.from_coarse(self.coarse(middle))
+        middle = self.join_middle(middle + functional.interpolate(coarse, scale_factor=2.0))
+        fine = fine + functional.interpolate(self.from_middle(middle), scale_factor=2.0)
+        heat: Tensor = self.heat(self.join_fine(fine))
+        return heat
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, 1, 112, 112)`` in [-1, 1] to ``(N, 68, 2)``, 0 to 1 in the frame."""
+        return self.expect(self.heat_maps(x).float())
+
+    def expect(self, heat: Tensor) -> Tensor:
+        """Return the expected position under each map, ``(N, 68, 2)``."""
+        size = self.map_size
+        share = functional.softmax(heat.flatten(2), dim=-1).unflatten(2, (size, size))
+        x = (share.sum(dim=2) * self.centers).sum(dim=-1)
+        y = (share.sum(dim=3) * self.centers).sum(dim=-1)
+        return torch.stack([x, y], dim=-1)
+
+
+class DetectorNet(nn.Module):
+    """Faces and five points in YuNet's output format, at strides 8, 16 and 32."""
+
+    strides = (8, 16, 32)
+    #: Class, objectness, box, points: 1 + 1 + 4 + 10 numbers a cell.
+    splits = (1, 1, 4, 10)
+
+    def __init__(self, width: int = 64) -> None:
+        """Build with the width of all levels from stride 8 on."""
+        super().__init__()
+        self.stem = nn.Sequential(
+            conv_unit(3, 16, 2), conv_unit(16, 32, 2), SeparableUnit(32, 32)
+        )
+        self.level8 = nn.Sequential(
+            conv_unit(32, width, 2),
+            SeparableUnit(width, width),
+            SeparableUnit(width, width),
+        )
+        self.level16 = nn.Sequential(
+            nn.MaxPool2d(2),
+            *[SeparableUnit(width, width, 5) for _ in range(3)],
+        )
+        self.level32 = nn.Sequential(
+            nn.MaxPool2d(2),
+            *[SeparableUnit(width, width, 5) for _ in range(3)],
+        )
+        self.lateral16 = SeparableUnit(width, width)
+        self.lateral8 = SeparableUnit(width, width)
+        self.trunks = nn.ModuleList(
+            nn.Sequential(SeparableUnit(width, width), SeparableUnit(width, width))
+            for _ in self.strides
+        )
+        self.heads = nn.ModuleList(
+            nn.Conv2d(width, sum(self.splits), 1) for _ in self.strides
+        )
+        for head in self.heads:
+            assert isinstance(head, nn.Conv2d) and head.bias is not None  # noqa: S101, PT018 - for the type checker
+            nn.init.normal_(head.weight, std=0.01)
+            nn.init.constant_(head.bias, 0.0)
+            nn.init.constant_(head.bias[:2], -4.0)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Map ``(N, 3, H, W)`` BGR 0 to 255 to one ``(N, 16, h, w)`` a stride."""
+        level8 = self.level8(self.stem((x - 127.5) / 64.0))
+        level16 = self.level16(level8)
+        level32 = self.level32(level16)
+        level16 = self.lateral16(
+            level16 + functional.interpolate(level32, scale_factor=2.0)
+        )
+        level8 = self.lateral8(level8 + functional.interpolate(level16, scale_factor=2.0))
+        levels = (level8, level16, level32)
+        return [
+            head(trunk(level))
+            for head, trunk, level in zip(self.heads, self.trunks, levels, strict=True)
+        ]
+
+
+class YuNetFormat(nn.Module):
+    """Wraps the detector for export: twelve named outputs, probabilities where due."""
+
+    output_names = tuple(
+        f"{kind}_{stride}"
+        for kind in ("cls", "obj", "bbox", "kps")
+        for stride in DetectorNet.strides
+    )
+
+    def __init__(self, net: DetectorNet) -> None:
+        """Wrap a trained net."""
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return ``cls_8 … kps_32``, each ``(1, cells, numbers)``."""
+        parts = []
+        for level in self.net(x):
+            flat = level.permute(0, 2, 3, 1).reshape(1, -1, sum(DetectorNet.splits))
+            parts.append(flat.split(DetectorNet.splits, dim=-1))
+        classes, objects, boxes, points = zip(*parts, strict=True)
+        return (
+            *(torch.sigmoid(part) for part in (*classes, *objects)),
+            *boxes,
+            *points,
+        )
+
+
+class GeometryNet(nn.Module):
+    """Geometry features to a vector: two wide layers with dropout."""
+
+    def __init__(self, features: int, width: int = 192, outputs: int = 96) -> None:
+        """Build for a number of input features."""
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.BatchNorm1d(features),
+            nn.Linear(features, width),
+            nn.BatchNorm1d(width),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.3),
+            nn.Linear(width, outputs),
+            nn.BatchNorm1d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, geometry: Tensor) -> Tensor:
+        """Map ``(N, features)`` to ``(N, outputs)``."""
+        vector: Tensor = self.layers(geometry)
+        return vector
+
+
+class LandmarkEmotionNet(nn.Module):
+    """The ``landmarks`` variant: eight logits from geometry alone."""
+
+    def __init__(self, features: int) -> None:
+        """Build for a number of geometry features."""
+        super().__init__()
+        self.geometry = GeometryNet(features, 320, 160)
+        self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(160, EMOTION_COUNT))
+
+    def forward(self, geometry: Tensor, appearance: Tensor) -> Tensor:
+        """Map ``(N, features)`` to logits ``(N, 8)``; the appearance is not looked at."""
+        logits: Tensor = self.head(self.geometry(geometry))
+        return logits
+
+
+class FusedEmotionNet(nn.Module):
+    """The ``fused`` variant: geometry joined with the canonical grey face."""
+
+    def __init__(self, features: int, widths: tuple[int, int, int] = (24, 48, 96)) -> None:
+        """Build for a number of geometry features and three widths."""
+        super().__init__()
+        a, b, c = widths
+        self.appearance = nn.Sequential(
+            conv_unit(1, a),
+            conv_unit(a, a, 2),
+            ResidualBlock(a),
+            conv_unit(a, b, 2),
+            ResidualBlock(b),
+            nn.Dropout2d(0.1),
+            conv_unit(b, c, 2),
+            ResidualBlock(c),
+            ResidualBlock(c),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Dropout(0.3),
+        )
+        self.geometry = GeometryNet(features)
+        self.head = nn.Linear(c + 96, EMOTION_COUNT)
+
+    def forward(self, geometry: Tensor, appearance: Tensor) -> Tensor:
+        """Map ``(N, features)`` and ``(N, 1, 56, 56)`` to logits ``(N, 8)``."""
+        looks = self.appearance(appearance).float()
+        logits: Tensor = self.head(torch.cat([looks, self.geometry(geometry)], dim=1))
+        return logits
