@@ -63,9 +63,11 @@ lock: ## Pin the newest versions that pyproject.toml allows
 	build/lock/bin/uv pip compile $(LOCK_OPTIONS) --group dev \
 	    -c requirements/base.txt -o requirements/dev.txt
 
-# One file for every platform and Python; hashes, and no word about an index.
+# One file for every platform, one version for every Python: they draw the same picture.
+# Hashes, and no word about an index.
 LOCK_OPTIONS := pyproject.toml --universal --python-version 3.11 --generate-hashes \
-    --no-config --upgrade --quiet --custom-compile-command 'make lock'
+    --fork-strategy fewest --no-config --upgrade --quiet \
+    --custom-compile-command 'make lock'
 
 clean: ## Remove caches and everything built, but not .venv
 	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache \

@@ -1,0 +1,55 @@
+"""Emojifier Bot: an emoji over every face, matched to its expression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emojifier_bot.errors import (
+    BackendError,
+    ConfigError,
+    EmojifierError,
+    ImageError,
+    InferenceError,
+    ModelFileError,
+    OutputError,
+    ThemeError,
+)
+
+if TYPE_CHECKING:
+    from emojifier_bot.api import Emojifier, emojify
+    from emojifier_bot.domain import Result
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackendError",
+    "ConfigError",
+    "Emojifier",
+    "EmojifierError",
+    "ImageError",
+    "InferenceError",
+    "ModelFileError",
+    "OutputError",
+    "Result",
+    "ThemeError",
+    "emojify",
+]
+
+#: Loaded on first use, so that importing the package stays cheap.
+_LAZY = {
+    "Emojifier": "emojifier_bot.api",
+    "emojify": "emojifier_bot.api",
+    "Result": "emojifier_bot.domain",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

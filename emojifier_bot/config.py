@@ -29,7 +29,10 @@ class Allowed:
 Limit = Annotated[int, Field(ge=1), Allowed("a whole number, 1 or more")]
 Threads = Annotated[int, Field(ge=0), Allowed("a whole number, 0 or more")]
 Confidence = Annotated[float, Field(ge=0.01, le=1), Allowed("a number from 0.01 to 1")]
-Name = Annotated[str, Field(min_length=1), Allowed("a name")]
+Backend = Annotated[str, Field(min_length=1), Allowed("the name of a back end")]
+Theme = Annotated[
+    str, Field(min_length=1), Allowed("a theme's name, or the path of its folder")
+]
 ModelDir = Annotated[DirectoryPath | None, Allowed("a model's folder, or empty")]
 EmotionModel = Annotated[
     Literal["fused", "landmarks"], Allowed("`fused` or `landmarks`")
@@ -58,8 +61,10 @@ class Settings(BaseSettings):
     max_pixels: Limit = Field(
         60_000_000, description="Largest picture that is decoded, in pixels."
     )
-    theme: Name = Field("classic", description="The set of emoji to draw with.")
-    face_backend: Name = Field("local", description="What finds and reads the faces.")
+    theme: Theme = Field("classic", description="The set of emoji to draw with.")
+    face_backend: Backend = Field(
+        "local", description="What finds and reads the faces."
+    )
     min_confidence: Confidence = Field(
         0.5, description="How sure the detector must be that something is a face."
     )

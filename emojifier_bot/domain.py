@@ -8,8 +8,10 @@ counter-clockwise on screen positive. Left and right are the person's own.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,8 @@ class Emotion(StrEnum):
     SURPRISE = "surprise"
 
 
+#: How far from 1 probabilities may sum up, for rounding.
+SUM_TOLERANCE = 1e-3
 EMOTIONS: tuple[Emotion, ...] = tuple(Emotion)
 
 
@@ -138,7 +142,9 @@ class EmotionScores:
     def __post_init__(self) -> None:
         """Store a read-only copy; refuse what is not a distribution."""
         probabilities = frozen_array(self.probabilities, (len(EMOTIONS),))
-        if (probabilities < 0).any() or abs(float(probabilities.sum()) - 1) > 1e-3:
+        if (probabilities < 0).any() or abs(
+            float(probabilities.sum()) - 1
+        ) > SUM_TOLERANCE:
             raise ValueError(f"expected probabilities that sum to 1: {probabilities}")
         object.__setattr__(self, "probabilities", probabilities)
 
@@ -265,6 +271,19 @@ class EmojifiedFace:
     sure: bool
     placement: Placement
 
+    def to_dict(self) -> dict[str, object]:
+        """Return one entry of ``faces`` in the object of ``replay --json``."""
+        points_xy = self.face.landmarks.points_xy.astype(float).round(2)
+        return {
+            "box": [round(edge, 2) for edge in self.face.box.xyxy],
+            "confidence": round(self.face.detection.confidence, 4),
+            "landmarks": points_xy.tolist(),
+            "roll_degrees": round(self.placement.roll_degrees, 2),
+            "emotions": {k: round(v, 5) for k, v in self.face.scores.as_dict().items()},
+            "emoji": {"name": self.emoji.name, "character": self.emoji.character},
+            "sure": self.sure,
+        }
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
@@ -275,11 +294,52 @@ class Result:
     #: In reading order.
     faces: tuple[EmojifiedFace, ...]
     alt_text: str
-    #: The encoded picture; without faces too (then it shows the same picture).
+    #: The encoded picture; without faces it shows what came in.
     encoded: bytes = field(repr=False)
     #: Pillow's name of the format of `encoded`: ``"JPEG"``.
     format: str
-    #: What the asker should know about the picture: "cut off at 70 % of its rows".
+    #: Encodes the picture for another file extension, ``".png"``.
+    encode_for: Callable[[str], bytes] = field(repr=False)
+    #: File extensions that `encoded` already fits.
+    extensions: tuple[str, ...] = ()
+    #: What the asker should know about the picture: "30 % of its rows are missing".
     notes: tuple[str, ...] = ()
     #: Stage name to milliseconds.
     milliseconds: dict[str, float] = field(default_factory=dict)
+
+    def to_bytes(self) -> bytes:
+        """Return the encoded picture."""
+        return self.encoded
+
+    def save(self, path: str | Path) -> None:
+        """Write the picture, in the format that the path's extension names.
+
+        Raises:
+            ImageError: The extension names no format that can be written.
+            OSError: The file cannot be written.
+        """
+        path = Path(path)
+        same = not path.suffix or path.suffix.lower() in self.extensions
+        path.write_bytes(self.encoded if same else self.encode_for(path.suffix))
+
+    def to_dict(
+        self,
+        input: str | None = None,  # noqa: A002 - the key's name in the object
+        output: str | None = None,
+    ) -> dict[str, object]:
+        """Return the object that ``replay --json`` prints.
+
+        Args:
+            input: Where the picture came from, as it was given.
+            output: Where the result was written.
+        """
+        return {
+            "input": input,
+            "output": output,
+            "width": self.width,
+            "height": self.height,
+            "faces": [face.to_dict() for face in self.faces],
+            "alt_text": self.alt_text,
+            "notes": list(self.notes),
+            "milliseconds": {k: round(v, 2) for k, v in self.milliseconds.items()},
+        }

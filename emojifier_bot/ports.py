@@ -80,3 +80,11 @@ class EmojiSource(Protocol):
     def sprite(self, emoji: Emoji, art_width_px: int) -> ImageArray:
         """Return ``(h, w, 4)`` uint8 RGBA art, straight alpha, of the given width."""
         ...
+
+
+class Clock(Protocol):
+    """Tells the time, so that the layers below need not ask the system."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards."""
+        ...

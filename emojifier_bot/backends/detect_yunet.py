@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import cv2
 import numpy as np
 
@@ -41,15 +44,16 @@ class YuNetDetector:
         """
         content = np.frombuffer(spec.verified_bytes(), np.uint8)
         try:
-            self._net = cv2.FaceDetectorYN.create(
-                "onnx",
-                content,
-                np.empty(0, np.uint8),
-                FIRST_SIZE_WH,
-                min_confidence,
-                SUPPRESSION_IOU,
-                CANDIDATES,
-            )
+            with _errors_only():
+                self._net = cv2.FaceDetectorYN.create(
+                    "onnx",
+                    content,
+                    np.empty(0, np.uint8),
+                    FIRST_SIZE_WH,
+                    min_confidence,
+                    SUPPRESSION_IOU,
+                    CANDIDATES,
+                )
         except cv2.error as error:
             raise ModelFileError(
                 f"The detector {spec.name} cannot be loaded: {error}"
@@ -73,6 +77,17 @@ class YuNetDetector:
         usable = np.isfinite(rows).all(axis=1) & (rows[:, 2:4] > 0).all(axis=1)
         found = [_detection(row) for row in rows[usable]]
         return sorted(found, key=lambda one: -one.confidence)
+
+
+@contextmanager
+def _errors_only() -> Iterator[None]:
+    """Keep OpenCV from warning, with each model, that it knows no other processor."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def _detection(row: FloatArray) -> Detection:

@@ -10,11 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from emojifier_bot.backends.detect_yunet import YuNetDetector
+from emojifier_bot.backends.emotion_onnx import OnnxEmotionClassifier
+from emojifier_bot.backends.landmarks_onnx import OnnxLandmarker
+from emojifier_bot.backends.model_spec import (
+    ModelSpec,
+    pick_model_spec,
+    read_model_spec,
+)
+from emojifier_bot.backends.registry import BackendOptions
 from emojifier_bot.core.boxes import box_iou, box_overlap, turned_boxes
 from emojifier_bot.core.crops import reduced_copy
 from emojifier_bot.core.decode import DecodedImage
@@ -71,8 +81,9 @@ class LocalAnalyzer:
 
     def _turned_looks(self, first: ImageArray) -> list[list[Detection]]:
         shrink = SECOND_LOOK_PX / max(first.shape[:2])
-        small = cv2.resize(
-            first, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA
+        small = np.asarray(
+            cv2.resize(first, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA),
+            np.uint8,
         )
         scale = first.shape[1] / small.shape[1]
         looks = []
@@ -85,6 +96,26 @@ class LocalAnalyzer:
                 ]
             )
         return looks
+
+
+def build(options: BackendOptions) -> LocalAnalyzer:
+    """Load the three models that the options name.
+
+    Raises:
+        ModelFileError: A model is missing or differs.
+    """
+
+    def spec(task: str, folder: Path | None, variant: str = "") -> ModelSpec:
+        if folder is not None:
+            return read_model_spec(folder)
+        return pick_model_spec(options.models, task, variant)
+
+    emotion = spec("emotion", options.emotion, options.emotion_model)
+    return LocalAnalyzer(
+        YuNetDetector(spec("detector", options.detector), options.min_confidence),
+        OnnxLandmarker(spec("landmarks", options.landmarks), options.threads),
+        OnnxEmotionClassifier(emotion, options.threads),
+    )
 
 
 def merge(looks: Sequence[Sequence[Detection]]) -> list[Detection]:
@@ -161,4 +192,3 @@ def _turn_points(
         3: (y, height - x),
     }[quarter_turns]
     return np.stack(turned, axis=1).astype(np.float32)
-

@@ -118,7 +118,9 @@ def _spec(folder: Path, table: dict[str, Any]) -> ModelSpec:
 
 def list_model_specs(models: Path) -> list[ModelSpec]:
     """Return the specs of all models in a folder, by name."""
-    return [read_model_spec(path.parent) for path in sorted(models.glob(f"*/{SPEC_FILE}"))]
+    return [
+        read_model_spec(path.parent) for path in sorted(models.glob(f"*/{SPEC_FILE}"))
+    ]
 
 
 def pick_model_spec(models: Path, task: str, variant: str = "") -> ModelSpec:

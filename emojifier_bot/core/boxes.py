@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from emojifier_bot.domain import FloatArray
 
+#: Keeps empty boxes from dividing by nothing, square pixels.
+TINY = 1e-9
+
 
 def clip_boxes(xyxy: FloatArray, size_wh: tuple[int, int]) -> FloatArray:
     """Move every corner that lies outside the picture onto its edge.
@@ -32,7 +35,7 @@ def intersection_area(first: FloatArray, second: FloatArray) -> FloatArray:
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     size = np.clip(high - low, 0, None)
-    return size[..., 0] * size[..., 1]
+    return np.asarray(size[..., 0] * size[..., 1], np.float32)
 
 
 def box_iou(first: FloatArray, second: FloatArray) -> FloatArray:
@@ -43,13 +46,13 @@ def box_iou(first: FloatArray, second: FloatArray) -> FloatArray:
     """
     shared = intersection_area(first, second)
     union = box_area(first)[:, None] + box_area(second)[None] - shared
-    return shared / np.maximum(union, np.float32(1e-9))
+    return np.asarray(shared / np.maximum(union, TINY), np.float32)
 
 
 def box_overlap(first: FloatArray, second: FloatArray) -> FloatArray:
     """Return the ``(N, M)`` shares of each first box that lie inside each second."""
     shared = intersection_area(first, second)
-    return shared / np.maximum(box_area(first)[:, None], np.float32(1e-9))
+    return np.asarray(shared / np.maximum(box_area(first)[:, None], TINY), np.float32)
 
 
 def suppress_overlaps(

@@ -5,7 +5,6 @@ Whatever leaves here is sRGB without transparency; the full picture is never cop
 
 from __future__ import annotations
 
-
 import cv2
 import numpy as np
 from PIL import Image
@@ -21,7 +20,7 @@ GROUND = 127
 #: A region is reduced until it is at most this many times larger than its frame;
 #: bilinear sampling then skips no pixel.
 REDUCED_TO = 2.0
-#: Bicubic support in pixels: room around a region for exact edges.
+#: Room around a region, so that bilinear sampling meets no cut.
 MARGIN_PX = 2
 
 
@@ -43,9 +42,7 @@ def reduced_copy(picture: DecodedImage, longer_side_px: int) -> ImageArray:
     return _seen(picture, image.resize(size, Image.Resampling.BILINEAR))
 
 
-def cut_frame(
-    picture: DecodedImage, frame: Affine, size_px: int
-) -> ImageArray:
+def cut_frame(picture: DecodedImage, frame: Affine, size_px: int) -> ImageArray:
     """Cut an upright square out of a picture; beyond the edge its border repeats.
 
     Args:
@@ -58,8 +55,10 @@ def cut_frame(
     """
     region = _region(picture, frame, size_px)
     factor = max(int(1 / (frame_scale(frame) * REDUCED_TO)), 1)
-    patch = picture.image.reduce(factor, box=region) if factor > 1 else (
-        picture.image.crop(region)
+    patch = (
+        picture.image.reduce(factor, box=region)
+        if factor > 1
+        else (picture.image.crop(region))
     )
     # Reduced pixels of the last row and column may be cut short; the scale is exact.
     to_picture = np.array([[factor, 0.0, region[0]], [0.0, factor, region[1]]])
@@ -68,7 +67,13 @@ def cut_frame(
     return warp(_seen(picture, patch), matrix, (size_px, size_px))
 
 
-def warp(image: ImageArray, matrix: Affine, size_wh: tuple[int, int]) -> ImageArray:
+def warp(
+    image: ImageArray,
+    matrix: Affine,
+    size_wh: tuple[int, int],
+    *,
+    border: int = cv2.BORDER_REPLICATE,
+) -> ImageArray:
     """Move an image by a transform between pixel corners, bilinear.
 
     OpenCV counts from pixel centres, so the transform is shifted by half a pixel.
@@ -77,6 +82,7 @@ def warp(image: ImageArray, matrix: Affine, size_wh: tuple[int, int]) -> ImageAr
         image: ``(H, W, C)`` uint8.
         matrix: ``(2, 3)`` image pixels to result pixels.
         size_wh: Width and height of the result.
+        border: What lies beyond the edge, one of OpenCV's border modes.
     """
     half = np.array([0.5, 0.5])
     shift = matrix[:, :2] @ half + matrix[:, 2] - half
@@ -86,7 +92,7 @@ def warp(image: ImageArray, matrix: Affine, size_wh: tuple[int, int]) -> ImageAr
         by_center,
         size_wh,
         flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
+        borderMode=border,
     )
     return np.asarray(warped, np.uint8)
 

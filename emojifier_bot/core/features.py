@@ -65,4 +65,5 @@ def stretch(grey: ImageArray) -> ImageArray:
 
 def _distances(points_xy: FloatArray) -> FloatArray:
     first, second = np.array(EXPRESSIVE_PAIRS).T
-    return np.linalg.norm(points_xy[:, first] - points_xy[:, second], axis=-1)
+    apart = np.linalg.norm(points_xy[:, first] - points_xy[:, second], axis=-1)
+    return np.asarray(apart, np.float32)

@@ -103,7 +103,9 @@ def fit_similarity(source_xy: FloatArray, target_xy: FloatArray) -> NDArray[np.f
     )
 
 
-def apply_affine(matrix: NDArray[np.float64], points_xy: FloatArray) -> FloatArray:
+def apply_affine(
+    matrix: NDArray[np.float64], points_xy: NDArray[np.floating]
+) -> FloatArray:
     """Move points by a ``(2, 3)`` matrix.
 
     Args:

@@ -1,4 +1,4 @@
-"""Readers for labelled faces: the folder format of detection/, landmarks/, expressions/.
+"""Readers for labelled faces: folders of detection, landmarks and expressions.
 
 Every reader takes a folder (or, for expressions, also one ``.npz`` file), keeps the
 encoded pictures in memory and decodes one when asked.
@@ -179,7 +179,8 @@ def read_expressions(path: Path) -> LabelledExpressions:
 def _targets(file: Path, arrays: Any) -> NDArray[np.float64]:
     if "votes" in arrays:
         votes = np.asarray(arrays["votes"], np.float64)
-        return votes[:, [VOTE_NAMES.index(emotion) for emotion in EMOTIONS]]
+        columns = [VOTE_NAMES.index(emotion) for emotion in EMOTIONS]
+        return np.asarray(votes[:, columns], np.float64)
     if "labels" not in arrays:
         raise DatasetError(f"{file.name} has neither 'labels' nor 'votes'.")
     labels = np.asarray(arrays["labels"]).astype(str)

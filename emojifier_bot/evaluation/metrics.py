@@ -43,7 +43,9 @@ def per_class(truth: Labels, predicted: Labels) -> dict[str, dict[str, float]]:
 
 def macro_f1(truth: Labels, predicted: Labels) -> float:
     """Return the mean F1 over the classes that occur in the truth."""
-    present = [row["f1"] for row in per_class(truth, predicted).values() if row["count"]]
+    present = [
+        row["f1"] for row in per_class(truth, predicted).values() if row["count"]
+    ]
     return float(np.mean(present)) if present else float("nan")
 
 

@@ -17,7 +17,9 @@ def chance(count: int, probability: float) -> Tensor:
     return torch.rand(count) < probability
 
 
-def similarity(scale: Tensor, turn_radians: Tensor, center_xy: Tensor, size: int) -> Tensor:
+def similarity(
+    scale: Tensor, turn_radians: Tensor, center_xy: Tensor, size: int
+) -> Tensor:
     """Return ``(N, 2, 3)`` transforms that bring ``center_xy`` to a frame's middle."""
     cos, sin = scale * torch.cos(turn_radians), scale * torch.sin(turn_radians)
     linear = torch.stack(
@@ -108,9 +110,9 @@ def cover(images: Tensor, probability: float) -> Tensor:
     center = torch.rand(count, 2)
     y = (torch.arange(height) + 0.5).reshape(1, -1, 1) / height
     x = (torch.arange(width) + 0.5).reshape(1, 1, -1) / width
-    inside = ((y - center[:, 0].reshape(-1, 1, 1)).abs() < half[:, 0].reshape(-1, 1, 1)) & (
-        (x - center[:, 1].reshape(-1, 1, 1)).abs() < half[:, 1].reshape(-1, 1, 1)
-    )
+    inside = (
+        (y - center[:, 0].reshape(-1, 1, 1)).abs() < half[:, 0].reshape(-1, 1, 1)
+    ) & ((x - center[:, 1].reshape(-1, 1, 1)).abs() < half[:, 1].reshape(-1, 1, 1))
     inside &= chance(count, probability).reshape(-1, 1, 1)
     tone = uniform(count, 0, 255).reshape(-1, 1, 1, 1)
     noise = torch.randn_like(images) * uniform(count, 0, 60).reshape(-1, 1, 1, 1)

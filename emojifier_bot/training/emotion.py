@@ -5,9 +5,6 @@ The landmark net never saw these crops, so its points are what use will bring.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,6 +19,7 @@ from emojifier_bot.domain import FloatArray, ImageArray
 from emojifier_bot.evaluation.datasets import LabelledExpressions
 from emojifier_bot.evaluation.metrics import accuracy, macro_f1
 from emojifier_bot.training import augment
+from emojifier_bot.training.device import autocast, to_device, to_numpy
 from emojifier_bot.training.nets import (
     EMOTION_COUNT,
     FusedEmotionNet,
@@ -37,7 +35,7 @@ POINT_NOISE = 0.006
 #: Rare classes are drawn as often as their count to this power: 1 is as they come,
 #: 0 is all alike.
 RARITY_POWER = 0.5
-#: A correction of the loss for the changed mix, so that probabilities stay honest.
+#: Share of each target that is spread evenly.
 LABEL_SMOOTHING = 0.02
 
 
@@ -55,6 +53,7 @@ class EmotionRecipe:
         nets = {"landmarks": LandmarkEmotionNet, "fused": FusedEmotionNet}
         self.net: nn.Module = nets[variant](GEOMETRY_COUNT)
         self.train, self.held_out, self.batch_size = train, held_out, batch_size
+        self.looks_matter = variant == "fused"
         counts = train.targets.sum(dim=0)
         rates = (train.targets * (counts ** (RARITY_POWER - 1))).sum(dim=1)
         self.rates = rates / rates.sum()
@@ -62,15 +61,16 @@ class EmotionRecipe:
         #: Log of how much more often each class is drawn than it occurs.
         self.log_shift = torch.log(drawn) - torch.log(counts / counts.sum())
 
-    def loss(self, net: nn.Module, step: int, share_done: float) -> Tensor:
+    def loss(self, net: nn.Module) -> Tensor:
         """Return the cross-entropy with the taggers' votes.
 
-        Half of the shift that rare classes get by sampling is taken back inside the
-        loss (logit adjustment, Menon et al., 2021).
+        Rare classes are drawn more often than they come; that shift is added to the
+        logits inside the loss (logit adjustment, Menon et al., 2021), so that the net
+        learns from balanced batches and still tells probabilities of the real mix.
         """
         pick = torch.multinomial(self.rates, self.batch_size, replacement=True)
         geometry, looks, targets = self._batch(pick)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             logits = net(geometry, looks)
         logits = logits.float() + self.log_shift
         targets = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / EMOTION_COUNT
@@ -85,6 +85,8 @@ class EmotionRecipe:
         points = torch.where(flip.reshape(-1, 1, 1), mirrored, points)
         points = points + torch.randn_like(points) * POINT_NOISE
         looks = faces.looks[pick].float()
+        if not self.looks_matter:
+            return as_geometry(points), looks, faces.targets[pick]
         looks = torch.where(flip.reshape(-1, 1, 1, 1), looks.flip(-1), looks)
         looks = augment.warp(looks, _jittered_frames(count), APPEARANCE_PX)
         looks = augment.change_light(looks)
@@ -94,8 +96,8 @@ class EmotionRecipe:
 
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         """Return accuracy and macro-F1 against the majority vote."""
-        predicted = predict(net, self.held_out).argmax(dim=1).numpy()
-        truth = self.held_out.targets.argmax(dim=1).numpy()
+        predicted = to_numpy(predict(net, self.held_out).argmax(dim=1))
+        truth = to_numpy(self.held_out.targets.argmax(dim=1))
         return {
             "accuracy": accuracy(truth, predicted),
             "macro_f1": macro_f1(truth, predicted),
@@ -109,9 +111,9 @@ class PreparedFaces:
         self, canonical_xy: FloatArray, looks: ImageArray, labelled: LabelledExpressions
     ) -> None:
         """Keep ``(N, 68, 2)`` points, ``(N, S, S)`` grey frames and the labels."""
-        self.canonical_xy = torch.from_numpy(canonical_xy)
-        self.looks = torch.from_numpy(looks)[:, None]
-        self.targets = torch.from_numpy(labelled.targets)
+        self.canonical_xy = to_device(canonical_xy)
+        self.looks = to_device(looks)[:, None]
+        self.targets = to_device(labelled.targets)
 
     def subset(self, keep: Tensor) -> PreparedFaces:
         """Return the rows that a mask or index tensor names."""
@@ -134,7 +136,7 @@ def predict(net: nn.Module, faces: PreparedFaces) -> Tensor:
 
 def as_geometry(canonical_xy: Tensor) -> Tensor:
     """Compute the geometry features by the code that use runs."""
-    return torch.from_numpy(geometry_features(canonical_xy.numpy()))
+    return to_device(geometry_features(to_numpy(canonical_xy)))
 
 
 def as_looks(looks: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ def _onnx(
     torch.onnx.export(
         net.eval(),
         inputs,
-        file,
+        file,  # type: ignore[arg-type] # a file object is taken too
         input_names=input_names,
         output_names=output_names,
         dynamic_axes=axes,

@@ -18,6 +18,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from emojifier_bot.training.device import DEVICE
+
 Progress = Callable[[int, int, str], None]
 
 
@@ -44,18 +46,13 @@ class Recipe(Protocol):
 
     net: nn.Module
 
-    def loss(self, net: nn.Module, step: int, share_done: float) -> Tensor:
+    def loss(self, net: nn.Module) -> Tensor:
         """Draw a batch and return its loss."""
         ...
 
-    def evaluate(self, net: nn.Module) -> dict[str, float]:
+    def evaluate(self, net: nn.Module, /) -> dict[str, float]:
         """Return held-out figures of the averaged weights."""
         ...
-
-
-def pick_device() -> torch.device:
-    """Return the GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def learning_rate_share(step: int, config: FitConfig) -> float:
@@ -70,12 +67,12 @@ class Run:
     """The state of one training run, in a folder of its own."""
 
     def __init__(self, recipe: Recipe, config: FitConfig, folder: Path) -> None:
-        """Set seeds and threads, build optimiser and average, resume if there is a state."""
+        """Set seeds, build the optimiser, go on from a state if there is one."""
         torch.manual_seed(config.seed)
         torch.set_num_threads(config.threads)
         self.recipe, self.config, self.folder = recipe, config, folder
-        self.device = pick_device()
-        self.net = recipe.net.to(self.device, memory_format=torch.channels_last)
+        self.net = recipe.net.to(DEVICE)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing in torch's types
         self.average = copy.deepcopy(self.net).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(self.net, config.weight_decay), lr=config.learning_rate
@@ -103,7 +100,9 @@ class Run:
             if self.step % config.evaluate_every == 0 or self.step == config.steps:
                 figures = self.recipe.evaluate(self.average)
                 seconds = round(time.monotonic() - began)
-                self.log({"step": self.step, "loss": loss, "seconds": seconds} | figures)
+                self.log(
+                    {"step": self.step, "loss": loss, "seconds": seconds} | figures
+                )
                 self.save()
 
     def _one_step(self) -> float:
@@ -111,7 +110,7 @@ class Run:
             share = learning_rate_share(self.step, self.config)
             group["lr"] = self.config.learning_rate * share
         self.net.train()
-        loss = self.recipe.loss(self.net, self.step, self.step / self.config.steps)
+        loss = self.recipe.loss(self.net)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         nn.utils.clip_grad_norm_(self.net.parameters(), self.config.gradient_clip)
@@ -148,7 +147,7 @@ class Run:
         partial.replace(self.state_path)
 
     def _resume(self) -> None:
-        state = torch.load(self.state_path, map_location=self.device)
+        state = torch.load(self.state_path, map_location=DEVICE)
         self.step = state["step"]
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emojifier_bot.core.frames import (
-    LANDMARK_FRAME_MARGIN,
-    MEAN_FACE,
+from emojifier_bot.core.frames import LANDMARK_FRAME_MARGIN, MEAN_FACE
+from emojifier_bot.core.landmarks import (
+    MIRRORED,
     RIGID,
+    apply_affine,
+    fit_similarity,
 )
-from emojifier_bot.core.landmarks import MIRRORED, apply_affine, fit_similarity
 from emojifier_bot.domain import FloatArray
 from emojifier_bot.evaluation.datasets import (
     LabelledCrop,
@@ -24,6 +25,7 @@ from emojifier_bot.evaluation.datasets import (
     read_landmarks,
 )
 from emojifier_bot.training import augment
+from emojifier_bot.training.device import autocast, to_device, to_numpy
 from emojifier_bot.training.nets import LandmarkNet
 
 FRAME_PX = 112
@@ -52,7 +54,9 @@ class Jitter:
 class LandmarkRecipe:
     """Data, loss and held-out figures of the landmark net."""
 
-    def __init__(self, data: Path, batch_size: int, *, jitter: Jitter | None = None) -> None:
+    def __init__(
+        self, data: Path, batch_size: int, *, jitter: Jitter | None = None
+    ) -> None:
         """Read the set and hold its share out."""
         crops = read_landmarks(data / "landmarks")
         held = [is_held_out(c.source, c.name, c.subject) for c in crops]
@@ -67,12 +71,12 @@ class LandmarkRecipe:
         rates = [SOURCE_RATES[c.source] for c in train]
         self.rates = torch.tensor(rates, dtype=torch.float32)
 
-    def loss(self, net: nn.Module, step: int, share_done: float) -> Tensor:
+    def loss(self, net: nn.Module) -> Tensor:
         """Return the weighted distance of the points and the spread of the maps."""
         assert isinstance(net, LandmarkNet)  # noqa: S101 - for the type checker
         pick = torch.multinomial(self.rates, self.batch_size, replacement=True)
         frames, targets = self._batch(pick)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             heat = net.heat_maps(frames)
         heat = heat.float()
         weights = self.train.weights[pick].reshape(-1, 1)
@@ -97,7 +101,9 @@ class LandmarkRecipe:
         jitter, count = self.jitter, len(points)
         turn, center, side = face_boxes(points)
         error = torch.randn(count) * jitter.turn_degrees
-        wide = augment.uniform(count, -jitter.wide_turn_degrees, jitter.wide_turn_degrees)
+        wide = augment.uniform(
+            count, -jitter.wide_turn_degrees, jitter.wide_turn_degrees
+        )
         error = torch.where(augment.chance(count, jitter.wide_turns), wide, error)
         center = center + torch.randn(count, 2) * jitter.shift * side[:, None]
         side = side * torch.exp(torch.randn(count) * jitter.log_scale)
@@ -133,7 +139,7 @@ class _Stored:
             grey = cv2.cvtColor(crop.image(), cv2.COLOR_RGB2GRAY)
             images[index, 0] = cv2.resize(grey, (STORED_PX, STORED_PX))
             points[index] = crop.points_xy * (STORED_PX / grey.shape[0])
-        self.images, self.points = torch.from_numpy(images), torch.from_numpy(points)
+        self.images, self.points = to_device(images), to_device(points)
         self.sources = [crop.source for crop in crops]
         self.weights = torch.tensor([SOURCE_WEIGHTS[s] for s in self.sources])
 
@@ -162,7 +168,7 @@ def face_boxes(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         The turn to upright in radians ``(N,)``, the box's centre ``(N, 2)`` in pixels
         of the unturned picture, and its longer side ``(N,)``.
     """
-    rows = [face_box(p) for p in points.numpy()]
+    rows = [face_box(p) for p in to_numpy(points)]
     turn, x, y, side = torch.tensor(rows, dtype=torch.float32).T
     return turn, torch.stack([x, y], dim=-1), side
 

@@ -92,13 +92,15 @@ class LandmarkNet(nn.Module):
         fine = self.fine(self.stem(x))
         middle = self.middle(fine)
         coarse = self.from_coarse(self.coarse(middle))
-        middle = self.join_middle(middle + functional.interpolate(coarse, scale_factor=2.0))
+        middle = self.join_middle(
+            middle + functional.interpolate(coarse, scale_factor=2.0)
+        )
         fine = fine + functional.interpolate(self.from_middle(middle), scale_factor=2.0)
         heat: Tensor = self.heat(self.join_fine(fine))
         return heat
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(N, 1, 112, 112)`` in [-1, 1] to ``(N, 68, 2)``, 0 to 1 in the frame."""
+        """Map ``(N, 1, 112, 112)`` in [-1, 1] to ``(N, 68, 2)`` shares of the frame."""
         return self.expect(self.heat_maps(x).float())
 
     def expect(self, heat: Tensor) -> Tensor:
@@ -159,7 +161,9 @@ class DetectorNet(nn.Module):
         level16 = self.lateral16(
             level16 + functional.interpolate(level32, scale_factor=2.0)
         )
-        level8 = self.lateral8(level8 + functional.interpolate(level16, scale_factor=2.0))
+        level8 = self.lateral8(
+            level8 + functional.interpolate(level16, scale_factor=2.0)
+        )
         levels = (level8, level16, level32)
         return [
             head(trunk(level))
@@ -227,8 +231,8 @@ class LandmarkEmotionNet(nn.Module):
         self.geometry = GeometryNet(features, 320, 160)
         self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(160, EMOTION_COUNT))
 
-    def forward(self, geometry: Tensor, appearance: Tensor) -> Tensor:
-        """Map ``(N, features)`` to logits ``(N, 8)``; the appearance is not looked at."""
+    def forward(self, geometry: Tensor, _appearance: Tensor) -> Tensor:
+        """Map ``(N, features)`` to logits ``(N, 8)``; looks at no appearance."""
         logits: Tensor = self.head(self.geometry(geometry))
         return logits
 
@@ -236,7 +240,9 @@ class LandmarkEmotionNet(nn.Module):
 class FusedEmotionNet(nn.Module):
     """The ``fused`` variant: geometry joined with the canonical grey face."""
 
-    def __init__(self, features: int, widths: tuple[int, int, int] = (24, 48, 96)) -> None:
+    def __init__(
+        self, features: int, widths: tuple[int, int, int] = (24, 48, 96)
+    ) -> None:
         """Build for a number of geometry features and three widths."""
         super().__init__()
         a, b, c = widths

@@ -1,11 +1,9 @@
-"""A module that says what is public says it in order, and says all of it."""
+"""What a module says is public is there, and every error is public."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import pkgutil
-from types import ModuleType
 
 import pytest
 
@@ -14,21 +12,19 @@ import emojifier_bot
 
 def module_names() -> list[str]:
     walk = pkgutil.walk_packages(emojifier_bot.__path__, "emojifier_bot.")
-    return [one.name for one in walk if not one.name.endswith(".__main__")]
+    names = [one.name for one in walk if not one.name.endswith(".__main__")]
+    return ["emojifier_bot", *names]
 
 
-def modules() -> list[ModuleType]:
-    names = module_names()
-    if importlib.util.find_spec("torch") is None:
-        names = [name for name in names if ".training" not in name]
-    return [emojifier_bot, *map(importlib.import_module, names)]
+@pytest.mark.parametrize("name", module_names())
+def test_every_public_name_exists(name):
+    if name.startswith("emojifier_bot.training"):
+        pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
+    module = importlib.import_module(name)
 
-
-@pytest.mark.parametrize("module", modules(), ids=lambda module: module.__name__)
-def test_all_is_sorted_and_every_name_in_it_exists(module):
     exported = getattr(module, "__all__", [])
 
-    assert list(exported) == sorted(exported, key=str.casefold)
+    assert len(set(exported)) == len(exported)
     assert [name for name in exported if not hasattr(module, name)] == []
 
 

@@ -1,0 +1,111 @@
+"""``bench``: the pipeline's times beside the floor, memory and cold start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emojifier_bot.cli.report import WrongUsage
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from emojifier_bot.evaluation.bench import Bench
+
+Photo = Annotated[
+    Path | None,
+    typer.Option(
+        "--photo", exists=True, dir_okay=False, help="Take the face from this photo."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Fewer rounds, one size.")]
+
+#: The sample of a checkout; an installed package has none.
+SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample" / "astronaut.png"
+_ROUNDS, _COLD_RUNS = 7, 3
+_QUICK_ROUNDS, _QUICK_COLD_RUNS = 3, 1
+
+
+def bench(photo: Photo = None, json: Json = False, quick: Quick = False) -> None:
+    """Time each stage, beside Pillow decoding and re-encoding the same file.
+
+    The pictures are made on the spot: 0.3, 6 and 12 megapixels with 1, 10 and 30 copies
+    of one face. Also measured: the time for each further face, and in a process of its
+    own the memory for 12 megapixels and the cold start.
+    """
+    photo = photo or SAMPLE
+    if not photo.is_file():
+        raise WrongUsage("Name a photo with a face by --photo.")
+
+    from emojifier_bot.config import load_settings
+    from emojifier_bot.evaluation.bench import AIM_SIZE_WH, SIZES_WH, measure_all
+    from emojifier_bot.wiring import make_pipeline
+
+    found = measure_all(
+        make_pipeline(load_settings()),
+        photo,
+        sizes_wh=(AIM_SIZE_WH,) if quick else SIZES_WH,
+        rounds=_QUICK_ROUNDS if quick else _ROUNDS,
+        cold_runs=_QUICK_COLD_RUNS if quick else _COLD_RUNS,
+    )
+    if json:
+        import json as json_format
+
+        print(json_format.dumps(found.as_dict()))
+        return
+    _print_tables(found)
+
+
+def _print_tables(found: Bench) -> None:
+    from rich.console import Console
+
+    console = Console()
+    console.print(_timings_table(found))
+    console.print(_aims_table(found))
+
+
+def _timings_table(found: Bench) -> Table:
+    from rich.table import Table
+
+    stages = list(found.timings[0].stages_ms)
+    table = Table(title="Warm, milliseconds")
+    for name in ("picture", "faces", "floor", "pipeline", "ratio", *stages):
+        table.add_column(name, justify="right")
+    for one in found.timings:
+        table.add_row(
+            f"{one.width}x{one.height}",
+            f"{one.faces_found} of {one.faces_pasted}",
+            f"{one.floor_ms:.0f}",
+            f"{one.pipeline_ms:.0f}",
+            f"{one.ratio:.2f}",
+            *(f"{one.stages_ms[stage]:.1f}" for stage in stages),
+        )
+    return table
+
+
+def _aims_table(found: Bench) -> Table:
+    from rich.table import Table
+
+    from emojifier_bot.evaluation import bench as aims
+
+    table = Table("what", "measured", "aim", title="Aims")
+    for size, milliseconds in found.face_ms.items():
+        table.add_row(
+            f"each further face, {size}",
+            f"{milliseconds:.1f} ms",
+            f"{aims.AIM_FACE_MS:g} ms",
+        )
+    for one in found.timings:
+        wanted = (one.width, one.height, one.faces_pasted)
+        if wanted == (*aims.AIM_SIZE_WH, aims.AIM_FACES):
+            table.add_row(
+                "12 MP, ten faces", f"{one.ratio:.2f} × floor", f"{aims.AIM_RATIO:g}"
+            )
+    memory = f"{found.large.peak_mb:.0f} MB"
+    table.add_row("peak memory, 12 MP", memory, f"{aims.AIM_PEAK_MB:g} MB")
+    cold = f"{found.cold.cpu_seconds:.2f} s"
+    table.add_row("cold start, processor", cold, f"{aims.AIM_COLD_SECONDS:g} s")
+    return table

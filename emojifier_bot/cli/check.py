@@ -1,0 +1,68 @@
+"""``check``: whether everything that an installation needs is there and works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import typer
+
+from emojifier_bot.errors import EmojifierError
+
+if TYPE_CHECKING:
+    from emojifier_bot.config import Settings
+
+
+def check() -> None:
+    """Check settings, models and theme: one line each; exit code 1 if one is wrong."""
+    from emojifier_bot.config import load_settings
+
+    try:
+        settings = load_settings()
+    except EmojifierError as error:
+        _tell("settings", error.message, fine=False)
+        raise typer.Exit(1) from error
+    _tell("settings", _changed(settings), fine=True)
+    results = [
+        _passes("models", lambda: _read_blank(settings)),
+        _passes("theme", lambda: _read_art(settings)),
+    ]
+    if not all(results):
+        raise typer.Exit(1)
+
+
+def _passes(name: str, attempt: Callable[[], str]) -> bool:
+    try:
+        _tell(name, attempt(), fine=True)
+    except EmojifierError as error:
+        _tell(name, error.message, fine=False)
+        return False
+    return True
+
+
+def _tell(name: str, text: str, *, fine: bool) -> None:
+    print(f"{'ok' if fine else 'wrong':<6} {name:<9} {' '.join(text.split())}")
+
+
+def _changed(settings: Settings) -> str:
+    names = sorted(settings.model_fields_set)
+    return f"changed: {', '.join(names)}" if names else "all at their defaults"
+
+
+def _read_blank(settings: Settings) -> str:
+    """Load the models and run them on a grey picture."""
+    from PIL import Image
+
+    from emojifier_bot.core.decode import from_image
+    from emojifier_bot.wiring import make_analyzer
+
+    blank = from_image(Image.new("RGB", (64, 64), "grey"))
+    make_analyzer(settings).analyze(blank)
+    return f"back end {settings.face_backend}, emotion model {settings.emotion_model}"
+
+
+def _read_art(settings: Settings) -> str:
+    from emojifier_bot.cli.themes import read_all
+    from emojifier_bot.themes import open_theme
+
+    return f"{settings.theme}, {read_all(open_theme(settings.theme))} emoji"

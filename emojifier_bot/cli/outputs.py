@@ -1,0 +1,203 @@
+"""Where results go, decided and checked before any work begins."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from emojifier_bot.cli.inputs import PICTURE_EXTENSIONS, Inputs, Source
+from emojifier_bot.cli.report import WrongUsage, shown
+from emojifier_bot.errors import OutputError
+
+STDOUT = "-"
+RESULT_SUFFIX, DEBUG_SUFFIX = ".emojified", ".debug"
+#: Name of results of standard input that go into a folder.
+STDIN_STEM = "stdin"
+#: What results of formats that are only read are called.
+_WRITTEN_AS = {
+    ".heic": ".jpg",
+    ".heif": ".jpg",
+    ".hif": ".jpg",
+    ".mpo": ".jpg",
+    ".gif": ".png",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the result of one picture goes."""
+
+    folder: Path
+    #: The input's name without its extension.
+    stem: str
+    #: The extension that is kept if the result's format fits it.
+    suffix: str
+    #: The very file that was asked for.
+    file: Path | None = None
+
+    @property
+    def expected(self) -> Path:
+        """Return the file as far as the input's name tells its format."""
+        return self.result((self.suffix,))
+
+    @property
+    def extension(self) -> str | None:
+        """Return the extension that the result must suit, if one was asked for."""
+        return (self.file and self.file.suffix) or None
+
+    def result(self, extensions: Sequence[str]) -> Path:
+        """Return the file for a result whose format has these extensions."""
+        if self.file is not None:
+            return self.file
+        return self.folder / f"{self.stem}{RESULT_SUFFIX}{self._fitting(extensions)}"
+
+    def debug(self, extensions: Sequence[str]) -> Path:
+        """Return the file for the picture that shows boxes and points."""
+        stem = self.stem.removesuffix(RESULT_SUFFIX)
+        return self.folder / f"{stem}{DEBUG_SUFFIX}{self._fitting(extensions)}"
+
+    def _fitting(self, extensions: Sequence[str]) -> str:
+        return self.suffix if self.suffix.lower() in extensions else extensions[0]
+
+
+def plan_targets(inputs: Inputs, output: str | None) -> list[Target]:
+    """Return a target for each source.
+
+    Raises:
+        WrongUsage: Two results would be one file, or one of the inputs.
+    """
+    targets = [_target(one, inputs, output) for one in inputs.sources]
+    if output != STDOUT:
+        _refuse_clashes(inputs.sources, targets)
+        _refuse_inputs(inputs.sources, targets)
+    return targets
+
+
+def is_folder(output: str, inputs: Inputs) -> bool:
+    """Tell whether ``-o`` names a folder.
+
+    Raises:
+        WrongUsage: It must be one and is a file.
+    """
+    separators = (os.sep, os.altsep or os.sep)
+    if inputs.many and os.path.lexists(output) and not Path(output).is_dir():
+        raise WrongUsage(f"{shown(output)} is a file. Several pictures need a folder.")
+    return inputs.many or output.endswith(separators) or Path(output).is_dir()
+
+
+def _target(source: Source, inputs: Inputs, output: str | None) -> Target:
+    name = source.path.name if source.path else STDIN_STEM
+    stem, suffix = _split(name)
+    if output is None or output == STDOUT:
+        folder = source.path.parent if source.path else Path()
+    elif is_folder(output, inputs):
+        folder = Path(output, source.subfolder)
+    else:
+        file = Path(output)
+        return Target(file.parent, *_split(file.name), file=file)
+    return Target(folder, stem, _WRITTEN_AS.get(suffix.lower(), suffix))
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return a file's name and extension; only a picture's extension is one."""
+    suffix = Path(name).suffix
+    if suffix.lower() not in PICTURE_EXTENSIONS:
+        return name, ""
+    return name.removesuffix(suffix), suffix
+
+
+def _refuse_clashes(sources: Iterable[Source], targets: Iterable[Target]) -> None:
+    taken: dict[str, Source] = {}
+    for source, target in zip(sources, targets, strict=True):
+        place = os.path.realpath(target.expected)
+        if place in taken:
+            raise WrongUsage(
+                f"{shown(taken[place].given)} and {shown(source.given)} would both "
+                f"become {shown(str(target.expected))}. Emojify them one at a time, "
+                "each with its own -o."
+            )
+        taken[place] = source
+
+
+def _refuse_inputs(sources: Iterable[Source], targets: Iterable[Target]) -> None:
+    read = {_identity(one.path) for one in sources if one.path} - {None}
+    for target in targets:
+        if _identity(target.expected) in read:
+            raise WrongUsage(
+                f"{shown(str(target.expected))} is an input. Choose another output: "
+                "an input is never overwritten."
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Check that a file may be written.
+
+    Raises:
+        OutputError: It is there already and ``force`` is not given, or it is a folder
+            or a device.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        raise OutputError(
+            f"{shown(str(path))} is a folder or a device. Choose another name.",
+            kind="not_a_file",
+        )
+    if not force:
+        raise OutputError(
+            f"{shown(str(path))} is there already. Use --force to overwrite it, or -o "
+            "to write elsewhere.",
+            kind="exists",
+        )
+
+
+def write_file(path: Path, content: bytes, *, force: bool) -> None:
+    """Write a whole file or nothing, making the folders above it if need be.
+
+    Raises:
+        OutputError: It exists and ``force`` is not given, or the place refuses it.
+    """
+    refuse_existing(path, force=force)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, content, force=force)
+    except FileExistsError as error:
+        refuse_existing(path, force=force)
+        raise _refused(path, error) from error
+    except (OSError, ValueError) as error:
+        raise _refused(path, error) from error
+
+
+def _replace(path: Path, content: bytes, *, force: bool) -> None:
+    temporary = path.with_name(f".emojifier-{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+        if not force:
+            # Takes the name if nobody else did so since it was checked.
+            path.touch(exist_ok=False)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _refused(path: Path, error: Exception) -> OutputError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return OutputError(
+        f"{shown(str(path))} cannot be written: {reason}. Use -o to write elsewhere.",
+        kind="not_writable",
+    )

@@ -1,0 +1,59 @@
+"""``themes``: which sets of emoji there are, and whether they are complete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from emojifier_bot.errors import ThemeError
+
+if TYPE_CHECKING:
+    from emojifier_bot.themes import ThemeFolder
+
+themes_app = typer.Typer(help="List or verify the themes.", no_args_is_help=True)
+
+
+@themes_app.command("list")
+def list_themes() -> None:
+    """Print each theme's name, title and number of emoji."""
+    from emojifier_bot.themes import open_theme
+
+    for name in _names():
+        theme = open_theme(name).theme
+        print(f"{name}: {theme.title}, {len(theme.emoji)} emoji")
+
+
+@themes_app.command("verify")
+def verify_themes() -> None:
+    """Read each theme's table and art; exit code 1 if one is wrong."""
+    from emojifier_bot.themes import open_theme
+
+    names = _names()
+    wrong = not names
+    for name in names:
+        try:
+            print(f"ok     {name}: {read_all(open_theme(name))} emoji")
+        except ThemeError as error:
+            wrong = True
+            print(f"wrong  {name}: {error.message}")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def read_all(folder: ThemeFolder) -> int:
+    """Open every emoji's art and return how many there are.
+
+    Raises:
+        ThemeError: Some art is missing or wrong.
+    """
+    if faults := folder.verify():
+        raise ThemeError("\n".join(faults))
+    return len(folder.theme.emoji)
+
+
+def _names() -> list[str]:
+    from emojifier_bot import themes
+    from emojifier_bot.resources import emojis_dir
+
+    return themes.list_themes(emojis_dir())

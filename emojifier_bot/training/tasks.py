@@ -1,0 +1,194 @@
+"""What `train` and `export` know of each task: defaults, recipe, export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from emojifier_bot.backends.landmarks_onnx import OnnxLandmarker
+from emojifier_bot.backends.model_spec import ModelSpec, pick_model_spec
+from emojifier_bot.core.features import APPEARANCE_PX, GEOMETRY_COUNT
+from emojifier_bot.evaluation.calibration import fit_temperature, pick_sure_threshold
+from emojifier_bot.evaluation.datasets import read_expressions
+from emojifier_bot.resources import models_dir
+from emojifier_bot.training.detector import DetectorRecipe
+from emojifier_bot.training.device import to_device, to_numpy
+from emojifier_bot.training.emotion import EmotionRecipe, PreparedFaces, predict
+from emojifier_bot.training.export import (
+    emotion_output,
+    export_detector,
+    export_emotion,
+    export_landmarks,
+)
+from emojifier_bot.training.fit import FitConfig, Recipe
+from emojifier_bot.training.landmarks import FRAME_PX, LandmarkRecipe
+from emojifier_bot.training.nets import (
+    DetectorNet,
+    FusedEmotionNet,
+    LandmarkEmotionNet,
+    LandmarkNet,
+)
+from emojifier_bot.training.prepare import prepare_faces
+
+Progress = Callable[[int, int], None]
+#: Parts of the cross-validation, and the seed that deals faces to them.
+FOLDS, FOLD_SEED = 5, 5
+#: Accuracy that faces called sure are to reach.
+SURE_ACCURACY = 0.92
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a recipe is built from."""
+
+    #: Folder of the three data sets.
+    data: Path
+    #: Folder for what is read once and used by several runs.
+    cache: Path
+    config: FitConfig
+    #: Emotion: which fifth is held out; None holds the set's own part out.
+    fold: int | None
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One of the four nets: its knobs, how to train it and how to write it."""
+
+    config: FitConfig
+    recipe: Callable[[Inputs], Recipe]
+    net: Callable[[], nn.Module]
+    export: Callable[[Any], bytes]
+    #: Keys of ``model.toml``.
+    table: Mapping[str, Any]
+
+
+def _emotion_recipe(variant: str) -> Callable[[Inputs], Recipe]:
+    def recipe(inputs: Inputs) -> Recipe:
+        spec = pick_model_spec(models_dir(), "landmarks")
+        faces = prepared(inputs.data, spec, inputs.cache, inputs.progress)
+        train, held_out = split(inputs.data, inputs.fold)
+        return EmotionRecipe(
+            variant,
+            faces.subset(train),
+            faces.subset(held_out),
+            inputs.config.batch_size,
+        )
+
+    return recipe
+
+
+def prepared(
+    data: Path, spec: ModelSpec, cache: Path, progress: Progress
+) -> PreparedFaces:
+    """Read all expressions with the shipped landmark model."""
+    labelled = read_expressions(data / "expressions")
+    return prepare_faces(labelled, OnnxLandmarker(spec), spec.sha256, cache, progress)
+
+
+def split(data: Path, fold: int | None) -> tuple[Tensor, Tensor]:
+    """Return masks of training and held-out faces.
+
+    Without a fold the set's own validation part is held out; with one, a fifth of the
+    rest is, and the validation part is in neither.
+    """
+    validation = to_device(read_expressions(data / "expressions").is_validation)
+    if fold is None:
+        return ~validation, validation
+    dealt = np.random.default_rng(FOLD_SEED).integers(0, FOLDS, len(validation))
+    inside = to_device(dealt == fold)
+    return ~validation & ~inside, ~validation & inside
+
+
+TASKS: Mapping[str, Task] = MappingProxyType(
+    {
+        "detector": Task(
+            config=FitConfig(steps=6000, batch_size=16, learning_rate=2e-3),
+            recipe=lambda inputs: DetectorRecipe(
+                inputs.data, inputs.config.batch_size, inputs.config.seed
+            ),
+            net=DetectorNet,
+            export=export_detector,
+            table={
+                "task": "detector",
+                "title": "Faces and five points, in YuNet's format",
+                "input": {"size_px": 0, "color": "BGR", "mean": 0.0, "std": 1.0},
+            },
+        ),
+        "landmarks": Task(
+            config=FitConfig(steps=4000, batch_size=64, learning_rate=2e-3),
+            recipe=lambda inputs: LandmarkRecipe(inputs.data, inputs.config.batch_size),
+            net=LandmarkNet,
+            export=lambda net: export_landmarks(net, FRAME_PX),
+            table={
+                "task": "landmarks",
+                "title": "68 points in the iBUG order",
+                "input": {
+                    "size_px": FRAME_PX,
+                    "color": "grey",
+                    "mean": 127.5,
+                    "std": 127.5,
+                },
+            },
+        ),
+        "emotion-fused": Task(
+            config=FitConfig(
+                steps=6000, batch_size=128, learning_rate=2e-3, weight_decay=0.05
+            ),
+            recipe=_emotion_recipe("fused"),
+            net=lambda: FusedEmotionNet(GEOMETRY_COUNT),
+            export=export_emotion,
+            table={
+                "task": "emotion",
+                "variant": "fused",
+                "title": "Eight emotions from geometry and appearance",
+                "input": {
+                    "size_px": APPEARANCE_PX,
+                    "color": "grey",
+                    "mean": 127.5,
+                    "std": 127.5,
+                },
+            },
+        ),
+        "emotion-landmarks": Task(
+            config=FitConfig(
+                steps=6000, batch_size=128, learning_rate=2e-3, weight_decay=0.05
+            ),
+            recipe=_emotion_recipe("landmarks"),
+            net=lambda: LandmarkEmotionNet(GEOMETRY_COUNT),
+            export=export_emotion,
+            table={
+                "task": "emotion",
+                "variant": "landmarks",
+                "title": "Eight emotions from the geometry of the landmarks alone",
+                "input": {"size_px": 0},
+            },
+        ),
+    }
+)
+
+
+def calibrated(logits: Tensor, targets: Tensor) -> dict[str, Any]:
+    """Return the ``[output]`` table that held-out logits justify.
+
+    Args:
+        logits: ``(N, 8)`` of faces that the nets which gave them never saw.
+        targets: ``(N, 8)`` shares of the votes.
+    """
+    truth = to_numpy(targets.argmax(dim=1))
+    temperature = fit_temperature(to_numpy(logits), truth)
+    threshold = pick_sure_threshold(
+        np.float32(1 / temperature) * to_numpy(logits), truth, SURE_ACCURACY
+    )
+    return emotion_output(temperature, threshold)
+
+
+def held_out_logits(recipe: EmotionRecipe, net: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return logits and targets of a recipe's held-out faces."""
+    return predict(net, recipe.held_out), recipe.held_out.targets
