@@ -71,6 +71,7 @@ def oriented_exif(orientation: int, *, secret: bool = False) -> bytes:
 
 
 def png_file(width, height, *, depth, kind, rows, extra=(), interlaced=False) -> bytes:
+    """Make a PNG file field by field; each of `rows` begins with its filter byte."""
     header = struct.pack(">2I5B", width, height, depth, kind, 0, 0, interlaced)
     chunks = [(b"IHDR", header), *extra, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(*chunk) for chunk in chunks)

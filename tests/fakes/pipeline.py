@@ -1,0 +1,41 @@
+"""A whole pipeline of fakes around the real decoder."""
+
+from __future__ import annotations
+
+from emojifier_bot.backends.local import LocalAnalyzer
+from emojifier_bot.core.decode import DecodedImage
+from emojifier_bot.errors import ImageError
+from emojifier_bot.pipeline import Pipeline
+from emojifier_bot.ports import FaceAnalyzer
+from emojifier_bot.sandbox import InProcessDecoder
+from tests.fakes.clock import FakeClock
+from tests.fakes.emoji import FakeEmojiSource
+from tests.fakes.faces import FakeClassifier, FakeDetector, FakeLandmarker
+
+
+class FakeDecoder:
+    """A `Decoder` that gives the pictures it was told, by their bytes."""
+
+    def __init__(self, pictures: dict[bytes, DecodedImage]) -> None:
+        self._pictures = pictures
+
+    def decode(self, data: bytes) -> DecodedImage:
+        try:
+            return self._pictures[data]
+        except KeyError as error:
+            raise ImageError("These bytes are not a picture.") from error
+
+
+def fake_analyzer() -> LocalAnalyzer:
+    """Return the real joint of detector, landmarker and classifier over fakes."""
+    return LocalAnalyzer(FakeDetector(), FakeLandmarker(), FakeClassifier())
+
+
+def fake_pipeline(analyzer: FaceAnalyzer | None = None) -> Pipeline:
+    """Return a pipeline that finds the faces of `picture_with_faces`."""
+    return Pipeline(
+        decoder=InProcessDecoder(),
+        analyzer=analyzer or fake_analyzer(),
+        emoji=FakeEmojiSource(),
+        clock=FakeClock(),
+    )

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emojifier_bot import Emojifier, Result, emojify
+from emojifier_bot.errors import ConfigError, ImageError
+from tests.images import assert_same_pixels, opened
+
+SAMPLE = Path(__file__).parents[2] / "docs" / "sample" / "astronaut.png"
+
+
+@pytest.fixture(scope="module")
+def emojifier() -> Emojifier:
+    return Emojifier(min_confidence=0.8)
+
+
+@pytest.fixture
+def photo() -> Image.Image:
+    return opened(SAMPLE.read_bytes()).convert("RGB")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(lambda: SAMPLE, id="path"),
+        pytest.param(lambda: str(SAMPLE), id="text"),
+        pytest.param(SAMPLE.read_bytes, id="bytes"),
+        pytest.param(lambda: Image.open(SAMPLE), id="image"),
+        pytest.param(lambda: np.asarray(Image.open(SAMPLE)), id="array"),
+    ],
+)
+def test_every_kind_of_source_gives_the_same_picture(emojifier, source):
+    result = emojifier.emojify(source())
+
+    assert isinstance(result, Result)
+    assert (result.width, result.height, result.format) == (512, 512, "PNG")
+    assert len(result.faces) == 1
+    assert result.alt_text.startswith("1 face")
+    expected = emojifier.emojify(SAMPLE)
+    assert result.to_dict()["faces"] == expected.to_dict()["faces"]
+    assert_same_pixels(opened(result.to_bytes()), opened(expected.to_bytes()))
+
+
+def test_images_and_arrays_are_left_as_they_are(emojifier, photo):
+    array = np.asarray(photo).copy()
+    image = photo.copy()
+
+    emojifier.emojify(array)
+    emojifier.emojify(image)
+
+    assert (array == np.asarray(photo)).all()
+    assert_same_pixels(image, photo)
+
+
+def test_a_read_only_array_will_do(emojifier, photo):
+    array = np.asarray(photo)
+    assert not array.flags.writeable
+
+    assert len(emojifier.emojify(array).faces) == 1
+
+
+def test_an_array_may_be_transparent(emojifier, photo):
+    photo.putalpha(200)
+
+    result = emojifier.emojify(np.asarray(photo))
+
+    assert opened(result.encoded).mode == "RGBA"
+    assert len(result.faces) == 1
+
+
+def test_the_extension_decides_the_format(emojifier):
+    result = emojifier.emojify(SAMPLE, extension=".jpg", quality=30)
+
+    assert opened(result.encoded).format == "JPEG"
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        (Path("nowhere.png"), "unreadable"),
+        (Path(__file__).parent, "unreadable"),
+        (b"", "empty"),
+        (b"no picture", "not_an_image"),
+        (np.zeros((2, 2, 7), np.uint8), "not_an_image"),
+        (np.zeros((4, 4, 3), np.float32), "not_an_image"),
+        (7, "not_an_image"),
+        (None, "not_an_image"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_picture_is_refused(emojifier, source, kind):
+    with pytest.raises(ImageError) as caught:
+        emojifier.emojify(source)
+
+    assert caught.value.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"theme": "nosuch"}, "nosuch.*classic"),
+        ({"backend": "nosuch"}, "nosuch.*local"),
+        ({"min_confidence": 0}, "EMOJIFIER_MIN_CONFIDENCE"),
+        ({"emotion_model": "nosuch"}, "EMOJIFIER_EMOTION_MODEL"),
+        ({"threads": -1}, "EMOJIFIER_THREADS"),
+    ],
+)
+def test_a_wrong_option_is_told_with_what_would_be_right(options, says):
+    with pytest.raises(ConfigError, match=says):
+        Emojifier(**options)
+
+
+def test_the_short_form_does_the_same(emojifier, tmp_path):
+    result = emojify(SAMPLE, theme="classic")
+    result.save(tmp_path / "out.png")
+
+    sure = {one.emoji.name for one in emojifier.emojify(SAMPLE).faces}
+    assert sure <= {one.emoji.name for one in result.faces}
+    assert opened((tmp_path / "out.png").read_bytes()).size == (512, 512)
