@@ -269,7 +269,7 @@ class _Table:
             self.note(f"there is no such key as {key!r}.")
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: Any) -> bool:
     is_one = isinstance(value, int | float) and not isinstance(value, bool)
     return is_one and abs(value) <= sys.float_info.max
 

@@ -110,25 +110,35 @@ def find_inputs(given: Iterable[str], *, recursive: bool) -> Inputs:
     return Inputs(tuple(found), many, skipped)
 
 
+# `Path.is_dir` and `Path.is_file` raise for some names, such as too long ones.
+def is_folder(name: str) -> bool:
+    """Tell whether there is a folder of this name."""
+    return os.path.isdir(name)  # noqa: PTH112
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113
+
+
 def is_pattern(given: str) -> bool:
     """Tell whether a name is a pattern that the shell left alone."""
     return glob.has_magic(given) and not os.path.lexists(given)
 
 
 def _is_batch(given: str) -> bool:
-    return given != STDIN and (Path(given).is_dir() or is_pattern(given))
+    return given != STDIN and (is_folder(given) or is_pattern(given))
 
 
 def _expand(given: str, *, recursive: bool) -> tuple[list[Source], int]:
     if given == STDIN:
         return [Source(given, None)], 0
-    if Path(given).is_dir():
+    if is_folder(given):
         return _folder(given, recursive=recursive)
     if not is_pattern(given):
         return [Source(given, Path(given))], 0
     # `Path.glob` knows no patterns that begin at the root.
     matches = sorted(map(Path, glob.glob(given, recursive=True)))  # noqa: PTH207
-    taken = [one for one in matches if one.is_file() and not is_ours(one)]
+    taken = [one for one in matches if _is_file(one) and not is_ours(one)]
     if not matches:
         return [Source(given, Path(given), problem="Nothing has such a name")], 0
     return [Source(str(one), one) for one in taken], len(matches) - len(taken)
@@ -167,7 +177,7 @@ def _files(
 def is_picture(path: Path) -> bool:
     """Tell whether a folder's file is a picture by its name, and not one we made."""
     named = path.suffix.lower() in PICTURE_EXTENSIONS
-    return named and not is_ours(path) and path.is_file()
+    return named and not is_ours(path) and _is_file(path)
 
 
 def is_ours(path: Path) -> bool:

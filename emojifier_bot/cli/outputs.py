@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emojifier_bot.cli.inputs import PICTURE_EXTENSIONS, Inputs, Source
+from emojifier_bot.cli.inputs import PICTURE_EXTENSIONS, Inputs, Source, is_folder
 from emojifier_bot.cli.report import WrongUsage, shown
 from emojifier_bot.errors import OutputError
 
@@ -77,16 +77,16 @@ def plan_targets(inputs: Inputs, output: str | None) -> list[Target]:
     return targets
 
 
-def is_folder(output: str, inputs: Inputs) -> bool:
+def names_folder(output: str, inputs: Inputs) -> bool:
     """Tell whether ``-o`` names a folder.
 
     Raises:
         WrongUsage: It must be one and is a file.
     """
     separators = (os.sep, os.altsep or os.sep)
-    if inputs.many and os.path.lexists(output) and not Path(output).is_dir():
+    if inputs.many and os.path.lexists(output) and not is_folder(output):
         raise WrongUsage(f"{shown(output)} is a file. Several pictures need a folder.")
-    return inputs.many or output.endswith(separators) or Path(output).is_dir()
+    return inputs.many or output.endswith(separators) or is_folder(output)
 
 
 def _target(source: Source, inputs: Inputs, output: str | None) -> Target:
@@ -94,7 +94,7 @@ def _target(source: Source, inputs: Inputs, output: str | None) -> Target:
     stem, suffix = _split(name)
     if output is None or output == STDOUT:
         folder = source.path.parent if source.path else Path()
-    elif is_folder(output, inputs):
+    elif names_folder(output, inputs):
         folder = Path(output, source.subfolder)
     else:
         file = Path(output)

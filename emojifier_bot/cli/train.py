@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emojifier_bot.cli.progress import bar
+from emojifier_bot.cli.report import say
 from emojifier_bot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,25 +58,16 @@ def train(  # noqa: PLR0917 - typer turns them into options
     ] = None,
 ) -> None:
     """Train one of the models; the log and the state stay in the run's folder."""
-    tasks = _training()
-    from emojifier_bot.training.device import use_device
-    from emojifier_bot.training.fit import Run, load_warm_start
-
-    use_device()
+    runs, tasks = _training()
     name = _task_name(task, variant)
     folder = run or Path("runs") / name
-    entry = tasks.TASKS[name]
-    config = _changed(entry.config, steps, batch_size, learning_rate, seed, threads)
-    with _bar(f"Reading data for {name}") as progress:
+    config = _changed(
+        tasks.TASKS[name].config, steps, batch_size, learning_rate, seed, threads
+    )
+    with bar(f"Training {name}") as progress:
         inputs = tasks.Inputs(data, folder.parent, config, fold, progress)
-        recipe = entry.recipe(inputs)
-    if start_from is not None:
-        load_warm_start(recipe.net, start_from)
-    with _bar(f"Training {name}") as progress:
-        Run(recipe, config, folder).fit(lambda step, of, _: progress(step, of))
-    if task is TrainingTask.EMOTION:
-        _keep_held_out(folder, recipe, entry)
-    typer.echo(f"Done. Write the model with: emojifier-bot export {task}", err=True)
+        runs.train_task(name, inputs, folder, start_from, progress)
+    say(f"Done. Write the model with: emojifier-bot export {task} --run {folder}")
 
 
 def export(
@@ -88,35 +81,20 @@ def export(
     ] = None,
 ) -> None:
     """Write a run's averaged weights as ONNX, with model.toml and a state to go on."""
-    tasks = _training()
-    import torch
-
-    from emojifier_bot.training.export import write_model
-    from emojifier_bot.training.fit import save_warm_start
-
+    runs, _ = _training()
     name = _task_name(task, variant)
-    folder = run or Path("runs") / name
-    entry = tasks.TASKS[name]
-    net = entry.net()
-    state = torch.load(folder / "run_state.pt", map_location="cpu")
-    net.load_state_dict(state["average"])
-    table = dict(entry.table)
-    if task is TrainingTask.EMOTION:
-        table["output"] = _calibrated(tasks, calibration or [folder])
-    write_model(to, entry.export(net.eval()), table)
-    save_warm_start(net, to / "state.pt")
-    (to / "training.log.jsonl").write_bytes((folder / "log.jsonl").read_bytes())
-    typer.echo(f"Wrote {to}", err=True)
+    runs.export_task(name, run or Path("runs") / name, to, calibration or ())
+    say(f"Wrote {to}")
 
 
-def _training() -> ModuleType:
+def _training() -> tuple[ModuleType, ModuleType]:
     try:
-        from emojifier_bot.training import tasks
+        from emojifier_bot.training import runs, tasks
     except ModuleNotFoundError as error:
         raise ConfigError(
             [f"Training needs {error.name}, which is not installed: make train-env."]
         ) from error
-    return tasks
+    return runs, tasks
 
 
 def _task_name(task: TrainingTask, variant: Variant) -> str:
@@ -127,34 +105,3 @@ def _changed(config: FitConfig, *wanted: float | None) -> FitConfig:
     names = ("steps", "batch_size", "learning_rate", "seed", "threads")
     given = {n: v for n, v in zip(names, wanted, strict=True) if v is not None}
     return dataclasses.replace(config, **given)  # type: ignore[arg-type] # checked by typer
-
-
-def _bar(title: str) -> Any:
-    from emojifier_bot.cli.progress import bar
-
-    return bar(title)
-
-
-def _keep_held_out(folder: Path, recipe: Any, entry: Any) -> None:
-    """Keep the held-out logits beside the run, for calibration and for the card."""
-    import numpy as np
-    import torch
-
-    from emojifier_bot.training.tasks import held_out_logits
-
-    net = entry.net()
-    state = torch.load(folder / "run_state.pt", map_location="cpu")
-    net.load_state_dict(state["average"])
-    logits, targets = held_out_logits(recipe, net.eval())
-    np.savez(folder / "held_out.npz", logits=logits.cpu(), targets=targets.cpu())
-
-
-def _calibrated(tasks: ModuleType, folders: list[Path]) -> dict[str, Any]:
-    import numpy as np
-    import torch
-
-    parts = [np.load(folder / "held_out.npz") for folder in folders]
-    logits = torch.from_numpy(np.concatenate([part["logits"] for part in parts]))
-    targets = torch.from_numpy(np.concatenate([part["targets"] for part in parts]))
-    output: dict[str, Any] = tasks.calibrated(logits, targets)
-    return output

@@ -81,7 +81,8 @@ def surprise(theme: EmojiTheme, scores: EmotionScores, seed: str) -> Choice:
 def point_distances(emoji: Sequence[Emoji], scores: EmotionScores) -> FloatArray:
     """Return the ``(N,)`` Euclidean distances of a face from emotive points."""
     points = np.stack([one.point for one in emoji])
-    return np.linalg.norm(points - scores.probabilities, axis=1).astype(np.float32)
+    distances = np.linalg.norm(points - scores.probabilities, axis=1)
+    return np.asarray(distances, np.float32)
 
 
 def _shows_mixture(emoji: Sequence[Emoji], distances: FloatArray) -> bool:

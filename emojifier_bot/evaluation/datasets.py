@@ -187,7 +187,8 @@ def _targets(file: Path, arrays: Any) -> NDArray[np.float64]:
     unknown = sorted(set(labels.tolist()) - {str(emotion) for emotion in EMOTIONS})
     if unknown:
         raise DatasetError(f"{file.name} has labels that are no emotion: {unknown}.")
-    return (labels[:, None] == np.array([str(e) for e in EMOTIONS])).astype(np.float64)
+    names = np.array([str(emotion) for emotion in EMOTIONS])
+    return np.asarray(labels[:, None] == names, np.float64)
 
 
 def _only_npz(path: Path) -> Path:

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from emojifier_bot.training.device import DEVICE
 
-Progress = Callable[[int, int, str], None]
+Progress = Callable[[int, int], None]
+STATE_FILE, LOG_FILE = "run_state.pt", "log.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Run:
     @property
     def state_path(self) -> Path:
         """Return where the full state of an unfinished run lies."""
-        return self.folder / "run_state.pt"
+        return self.folder / STATE_FILE
 
     def fit(self, progress: Progress) -> None:
         """Train to the last step, evaluating and saving on the way."""
@@ -95,8 +96,7 @@ class Run:
         while self.step < config.steps:
             loss = self._one_step()
             self.step += 1
-            if self.step % 50 == 0:
-                progress(self.step, config.steps, f"loss {loss:.4f}")
+            progress(self.step, config.steps)
             if self.step % config.evaluate_every == 0 or self.step == config.steps:
                 figures = self.recipe.evaluate(self.average)
                 seconds = round(time.monotonic() - began)
@@ -130,7 +130,7 @@ class Run:
 
     def log(self, row: dict[str, Any]) -> None:
         """Append one JSON object to the log."""
-        with (self.folder / "log.jsonl").open("a") as file:
+        with (self.folder / LOG_FILE).open("a") as file:
             file.write(json.dumps(row) + "\n")
 
     def save(self) -> None:

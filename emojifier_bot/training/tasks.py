@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emojifier_bot.backends.landmarks_onnx import OnnxLandmarker
@@ -18,8 +19,8 @@ from emojifier_bot.evaluation.calibration import fit_temperature, pick_sure_thre
 from emojifier_bot.evaluation.datasets import read_expressions
 from emojifier_bot.resources import models_dir
 from emojifier_bot.training.detector import DetectorRecipe
-from emojifier_bot.training.device import to_device, to_numpy
-from emojifier_bot.training.emotion import EmotionRecipe, PreparedFaces, predict
+from emojifier_bot.training.device import to_device
+from emojifier_bot.training.emotion import EmotionRecipe, PreparedFaces
 from emojifier_bot.training.export import (
     emotion_output,
     export_detector,
@@ -174,21 +175,18 @@ TASKS: Mapping[str, Task] = MappingProxyType(
 )
 
 
-def calibrated(logits: Tensor, targets: Tensor) -> dict[str, Any]:
+def calibrated(
+    logits: NDArray[np.float32], targets: NDArray[np.float32]
+) -> dict[str, Any]:
     """Return the ``[output]`` table that held-out logits justify.
 
     Args:
         logits: ``(N, 8)`` of faces that the nets which gave them never saw.
         targets: ``(N, 8)`` shares of the votes.
     """
-    truth = to_numpy(targets.argmax(dim=1))
-    temperature = fit_temperature(to_numpy(logits), truth)
-    threshold = pick_sure_threshold(
-        np.float32(1 / temperature) * to_numpy(logits), truth, SURE_ACCURACY
+    truth = targets.argmax(axis=1)
+    temperature = fit_temperature(logits, truth)
+    scaled = (logits / temperature).astype(np.float32)
+    return emotion_output(
+        temperature, pick_sure_threshold(scaled, truth, SURE_ACCURACY)
     )
-    return emotion_output(temperature, threshold)
-
-
-def held_out_logits(recipe: EmotionRecipe, net: nn.Module) -> tuple[Tensor, Tensor]:
-    """Return logits and targets of a recipe's held-out faces."""
-    return predict(net, recipe.held_out), recipe.held_out.targets
