@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import cv2
 import numpy as np
 
@@ -28,8 +25,6 @@ SUPPRESSION_IOU = 0.45
 CANDIDATES = 20_000
 #: OpenCV starts with a size and takes another with every picture.
 FIRST_SIZE_WH = (320, 320)
-#: OpenCV's LOG_LEVEL_ERROR.
-LOG_ERRORS = 2
 #: Columns of OpenCV's result: x, y, width, height, five points, confidence.
 POINT_COLUMNS, CONFIDENCE_COLUMN = slice(4, 14), 14
 
@@ -93,17 +88,6 @@ def _errors_only() -> Iterator[None]:
         yield
     finally:
         cv2.utils.logging.setLogLevel(level)
-
-
-@contextmanager
-def _errors_only() -> Iterator[None]:
-    """Keep OpenCV from telling that its new engine ignores a choice nobody made."""
-    before = cv2.getLogLevel()
-    cv2.setLogLevel(LOG_ERRORS)
-    try:
-        yield
-    finally:
-        cv2.setLogLevel(before)
 
 
 def _detection(row: FloatArray) -> Detection:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,9 @@ from emojifier_bot.errors import ImageError
 MIB = 1 << 20
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Return the current folder, with files of every sort."""
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    """Make the current folder one with files of every sort."""
     names = [
         "photos/b.jpg",
         "photos/a.PNG",
@@ -32,7 +33,6 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "photos" / "folder.jpg").mkdir()
     (tmp_path / "photos" / "gone.jpg").symlink_to(tmp_path / "nowhere")
     monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def given(inputs):
@@ -65,26 +65,26 @@ def given(inputs):
         ),
     ],
 )
-def test_what_stands_for_which_pictures(folder, typed, expected, many):
+def test_what_stands_for_which_pictures(typed, expected, many):
     inputs = find_inputs(typed, recursive=False)
 
     assert given(inputs) == expected
     assert inputs.many is many
 
 
-def test_recursion_keeps_the_place_below_the_folder(folder):
+def test_recursion_keeps_the_place_below_the_folder():
     inputs = find_inputs(["photos"], recursive=True)
 
     assert given(inputs)[-1] == "photos/sub/c.heic"
     assert [str(one.subfolder) for one in inputs.sources] == [".", ".", ".", "sub"]
 
 
-def test_what_is_left_out_is_counted(folder):
+def test_what_is_left_out_is_counted():
     # A text, two of our own, and a link to nowhere. Hidden files are not even seen.
     assert find_inputs(["photos"], recursive=False).skipped == 4
 
 
-def test_a_name_that_is_there_is_no_pattern(folder):
+def test_a_name_that_is_there_is_no_pattern():
     assert not is_pattern("photos/odd[1].jpg")
     assert is_pattern("photos/odd[2].jpg")
 
@@ -109,7 +109,7 @@ class TestRead:
         (source,) = find_inputs([typed], recursive=False).sources
         return source.read(max_bytes)
 
-    def test_a_file(self, folder):
+    def test_a_file(self):
         assert self.read("photos/b.jpg") == b"x"
 
     def test_standard_input(self, monkeypatch):
@@ -126,15 +126,16 @@ class TestRead:
             ("x" * 300, "too long"),
         ],
     )
-    def test_what_cannot_be_read_says_why(self, folder, typed, says):
+    def test_what_cannot_be_read_says_why(self, typed, says):
         with pytest.raises(ImageError, match=says) as caught:
             self.read(typed)
 
         assert caught.value.kind == "unreadable"
 
-    def test_no_more_is_read_than_is_allowed(self, folder):
+    def test_no_more_is_read_than_is_allowed(self):
+        Path("large.jpg").write_bytes(b"xx")
+
         with pytest.raises(ImageError, match="more than 1e-06 MB") as caught:
-            (folder / "large.jpg").write_bytes(b"xx")
             self.read("large.jpg", max_bytes=1)
 
         assert caught.value.kind == "too_large"

@@ -113,7 +113,10 @@ class TestWrite:
         write_file(target, b"content", force=False)
 
         assert target.read_bytes() == b"content"
-        assert sorted(os.listdir(target.parent)) == ["result.png", "x"]
+        assert sorted(one.name for one in target.parent.iterdir()) == [
+            "result.png",
+            "x",
+        ]
 
     def test_new_files_have_the_usual_permissions(self, target):
         write_file(target, b"content", force=False)
