@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sized
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,7 +68,7 @@ def evaluate(  # noqa: PLR0917 - typer turns them into options
             analyzer = _analyzer(emotion_model, confidence)
             figures = _emotion(analyzer, data, held_out, progress)
     if as_json:
-        print(json.dumps(figures))
+        print(json.dumps(_without_nan(figures), allow_nan=False))
     else:
         _print_figures(figures)
 
@@ -104,6 +105,7 @@ def _detector(
     pictures = [
         p for p in read_detection(data) if not held_out or is_held_out(p.source, p.name)
     ]
+    _check_any(pictures, data, held_out)
     return evaluate_detector(lambda p: find(picture_of(p)), pictures, progress)
 
 
@@ -118,6 +120,7 @@ def _landmarks(
         for c in read_landmarks(data)
         if not held_out or is_held_out(c.source, c.name, c.subject)
     ]
+    _check_any(crops, data, held_out)
     return evaluate_landmarks(_finder(analyzer), analyzer.landmarker, crops, progress)
 
 
@@ -130,9 +133,26 @@ def _emotion(
     faces = read_expressions(data)
     if held_out:
         faces = faces.subset(faces.is_validation)
+    _check_any(faces.images, data, held_out)
     classifier = analyzer.classifier
     probabilities = classify_crops(analyzer.landmarker, classifier, faces, progress)
     return emotion_figures(probabilities, faces, classifier.sure_threshold)
+
+
+def _check_any(samples: Sized, data: Path, held_out: bool) -> None:
+    from emojifier_bot.evaluation.datasets import DatasetError
+
+    if not len(samples):
+        kind = "held-out sample" if held_out else "sample"
+        raise DatasetError(f"There is no {kind} in {data}.")
+
+
+def _without_nan(figures: Any) -> Any:
+    """Return figures with None for what is not defined; JSON has no NaN."""
+    if isinstance(figures, dict):
+        return {name: _without_nan(value) for name, value in figures.items()}
+    is_nan = isinstance(figures, float) and math.isnan(figures)
+    return None if is_nan else figures
 
 
 def _print_figures(figures: dict[str, Any]) -> None:

@@ -10,10 +10,12 @@ from typer.core import TyperGroup
 from emojifier_bot import __version__
 from emojifier_bot.cli.bench import bench
 from emojifier_bot.cli.check import check
+from emojifier_bot.cli.evaluate import evaluate
 from emojifier_bot.cli.models import models_app
 from emojifier_bot.cli.replay import replay
 from emojifier_bot.cli.report import say
 from emojifier_bot.cli.themes import themes_app
+from emojifier_bot.cli.train import export, train
 from emojifier_bot.errors import ConfigError, EmojifierError
 
 FAILED, WRONG_USAGE = 1, 2
@@ -72,6 +74,9 @@ app.add_typer(models_app, name="models")
 app.add_typer(themes_app, name="themes")
 app.command()(check)
 app.command()(bench)
+app.command()(evaluate)
+app.command()(train)
+app.command()(export)
 
 
 def run() -> None:

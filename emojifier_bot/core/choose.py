@@ -2,9 +2,10 @@
 
 The emoji near the face's point in the 8-D space of emotions form its neighbourhood.
 Within it, an emoji whose geometry bounds the face meets (a wink, a yawn, a wide open
-laugh) beats one without bounds; then the nearest wins. A face that the classifier is
-not sure about gets one of the mild emoji instead, unless it lies close to the point of
-an emoji that stands for a mixture: then the mixture is what the face shows.
+laugh) beats one without bounds; then the nearest wins. Beyond it geometry has no say.
+A face that the classifier is not sure about gets one of the mild emoji instead, unless
+the nearest of all emoji is close and stands for a mixture: then the mixture is what
+the face shows.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from emojifier_bot.domain import Emoji, EmojiTheme, EmotionScores, FloatArray, M
 #: Emoji at most this much farther than the nearest are neighbours. Half the distance
 #: between the points of two pure emotions (the square root of 2) is 0.71.
 NEIGHBOURHOOD = 0.30
-#: A face this close to a mixed emoji's point shows that mixture.
+#: A face this close to the point of a mixed emoji, the nearest, shows that mixture.
 MIXTURE_RADIUS = 0.15
 #: A point whose greatest share is at most this is a mixture.
 MIXTURE_SHARE = 0.75
@@ -71,11 +72,14 @@ def surprise(theme: EmojiTheme, scores: EmotionScores, seed: str) -> Choice:
         seed: The same seed draws the same emoji.
     """
     distances = point_distances(theme.emoji, scores)
-    nearest = np.argsort(distances, kind="stable")[:SURPRISE_COUNT]
-    weights = 1 / (0.1 + distances[nearest])
+    ranked = sorted(
+        zip(map(float, distances), theme.emoji, strict=True),
+        key=lambda one: (one[0], one[1].name),
+    )[:SURPRISE_COUNT]
+    weights = [1 / (0.1 + distance) for distance, _ in ranked]
     draw = random.Random(seed)  # noqa: S311 - a game, not a secret
-    index = draw.choices(nearest.tolist(), weights.tolist())[0]
-    return Choice(theme.emoji[index], sure=True)
+    ((_, emoji),) = draw.choices(ranked, weights)
+    return Choice(emoji, sure=True)
 
 
 def point_distances(emoji: Sequence[Emoji], scores: EmotionScores) -> FloatArray:
@@ -86,23 +90,21 @@ def point_distances(emoji: Sequence[Emoji], scores: EmotionScores) -> FloatArray
 
 
 def _shows_mixture(emoji: Sequence[Emoji], distances: FloatArray) -> bool:
-    nearest = int(distances.argmin())
-    mixed = float(emoji[nearest].point.max()) <= MIXTURE_SHARE
-    return mixed and float(distances[nearest]) <= MIXTURE_RADIUS
+    nearest = _nearest(emoji, distances)
+    mixed = float(nearest.point.max()) <= MIXTURE_SHARE
+    return mixed and float(distances.min()) <= MIXTURE_RADIUS
 
 
 def _nearest_fitting(
     emoji: Sequence[Emoji], distances: FloatArray, measures: Mapping[Measure, float]
 ) -> Emoji:
-    limit = float(distances.min()) + NEIGHBOURHOOD
-    near = [
-        (one, float(distance))
-        for one, distance in zip(emoji, distances, strict=True)
-        if distance <= limit and fits(one, measures)
-    ]
-    if not near:
-        near = list(zip(emoji, map(float, distances), strict=True))
-    return min(near, key=_preference)[0]
+    bounded = np.array([bool(one.bounds) for one in emoji])
+    fitting = np.array([fits(one, measures) for one in emoji])
+    near = distances <= distances.min() + NEIGHBOURHOOD
+    for candidates in (bounded & fitting & near, ~bounded):
+        if candidates.any():
+            return _nearest(emoji, np.where(candidates, distances, np.float32(np.inf)))
+    return _nearest(emoji, distances)
 
 
 def fits(emoji: Emoji, measures: Mapping[Measure, float]) -> bool:
@@ -110,6 +112,7 @@ def fits(emoji: Emoji, measures: Mapping[Measure, float]) -> bool:
     return all(bound.allows(measures[bound.measure]) for bound in emoji.bounds)
 
 
-def _preference(candidate: tuple[Emoji, float]) -> tuple[bool, int, str]:
-    emoji, distance = candidate
-    return (not emoji.bounds, round(distance / TIE), emoji.name)
+def _nearest(emoji: Sequence[Emoji], distances: FloatArray) -> Emoji:
+    limit = distances.min() + TIE
+    tied = [one for one, away in zip(emoji, distances, strict=True) if away <= limit]
+    return min(tied, key=lambda one: one.name)

@@ -5,6 +5,8 @@ Whatever leaves here is sRGB without transparency; the full picture is never cop
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from PIL import Image
@@ -37,9 +39,12 @@ def reduced_copy(picture: DecodedImage, longer_side_px: int) -> ImageArray:
     image = picture.image
     scale = longer_side_px / max(image.size)
     size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
-    if scale < 1 / REDUCED_TO:
-        image = image.reduce(max(int(1 / (scale * REDUCED_TO)), 1))
-    return _seen(picture, image.resize(size, Image.Resampling.BILINEAR))
+    # Whole pixels first, as many as fit: reading a large picture is what costs.
+    factor = int(1 / scale) if scale < 1 / REDUCED_TO else 1
+    # The last row and column of a reduced picture may be cut short; the box is exact.
+    box = (0, 0, image.width / factor, image.height / factor)
+    reduced = image.reduce(factor) if factor > 1 else image
+    return _seen(picture, reduced.resize(size, Image.Resampling.BILINEAR, box))
 
 
 def cut_frame(picture: DecodedImage, frame: Affine, size_px: int) -> ImageArray:
@@ -54,7 +59,7 @@ def cut_frame(picture: DecodedImage, frame: Affine, size_px: int) -> ImageArray:
         ``(size, size, 3)`` uint8 RGB.
     """
     region = _region(picture, frame, size_px)
-    factor = max(int(1 / (frame_scale(frame) * REDUCED_TO)), 1)
+    factor = math.ceil(1 / (frame_scale(frame) * REDUCED_TO))
     patch = (
         picture.image.reduce(factor, box=region)
         if factor > 1

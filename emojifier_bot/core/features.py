@@ -44,7 +44,7 @@ def geometry_features(canonical_xy: FloatArray) -> FloatArray:
         expressive distances, in units of `POINT_SPREAD`.
     """
     mean = canonical_face(1)
-    moved = (canonical_xy - mean).reshape(len(canonical_xy), -1)
+    moved = (canonical_xy - mean).reshape(len(canonical_xy), mean.size)
     stretched = _distances(canonical_xy) - _distances(mean[None])
     return np.hstack([moved, stretched]).astype(np.float32) / np.float32(POINT_SPREAD)
 

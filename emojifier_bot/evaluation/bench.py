@@ -41,8 +41,9 @@ _CROP_BOXES = 1.7
 _FADE_SHARE = 0.06
 #: Cells that 30 faces need.
 _COLUMNS, _ROWS = 6, 5
-#: Texture of the canvas: grain over soft blots, so that it compresses as a photo does.
-_BLOT_PX, _BLOT_DEPTH, _GRAIN_DEPTH = 160, 60, 5.0
+#: Texture of the canvas: grain over soft blots. 12 megapixels then take 3.3 MB, in the
+#: middle of what phones write.
+_BLOT_PX, _BLOT_DEPTH, _GRAIN_DEPTH = 160, 60, 7.0
 _BYTES_PER_MB = 1e6
 
 #: Runs a command and prints what it took. A process of its own, and a small one: what

@@ -11,9 +11,13 @@ import hashlib
 import io
 import json
 import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +34,20 @@ HELEN_HELD_OUT_ONE_IN = 8
 VOTE_NAMES = (
     *("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear"),
     *("contempt", "unknown", "no_face"),
+)
+#: What an expressions file may hold, and how many axes each has.
+ARRAYS = MappingProxyType(
+    {"images": (3, 4), "votes": (2,), "labels": (1,), "is_validation": (1,)}
+)
+#: What readers of archives raise for files that are damaged or something else.
+_DAMAGE_ERRORS = (
+    EOFError,
+    OSError,
+    TypeError,
+    ValueError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 
 
@@ -58,7 +76,7 @@ class LabelledPicture:
 
     def image(self) -> ImageArray:
         """Decode to ``(H, W, 3)`` uint8 RGB."""
-        return decode_rgb(self.encoded)
+        return decode_rgb(self.encoded, self.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +92,10 @@ class LabelledCrop:
 
     def image(self) -> ImageArray:
         """Decode to ``(H, W, 3)`` uint8 RGB."""
-        return decode_rgb(self.encoded)
+        return decode_rgb(self.encoded, self.name)
+
+
+Labelled = TypeVar("Labelled", LabelledPicture, LabelledCrop)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,10 +121,17 @@ class LabelledExpressions:
         )
 
 
-def decode_rgb(encoded: bytes) -> ImageArray:
-    """Decode a trusted picture to ``(H, W, 3)`` uint8 RGB."""
-    with Image.open(io.BytesIO(encoded)) as image:
-        return np.asarray(image.convert("RGB"))
+def decode_rgb(encoded: bytes, name: str) -> ImageArray:
+    """Decode a trusted picture to ``(H, W, 3)`` uint8 RGB.
+
+    Raises:
+        DatasetError: It is none, or is damaged.
+    """
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DatasetError(f"{name} cannot be decoded: {error}.") from error
 
 
 def is_held_out(source: str, name: str, subject: str = "") -> bool:
@@ -120,12 +148,12 @@ def read_detection(folder: Path) -> list[LabelledPicture]:
     """Read a detection set.
 
     Raises:
-        DatasetError: The folder has no ``labels.json.gz`` or a picture is missing.
+        DatasetError: Labels or a picture are missing or not in the expected format.
     """
     labels = _read_labels(folder)
     encoded = _read_tars(folder.glob("images-*.tar"))
     return [
-        _labelled_picture(name, label, _member(encoded, name, folder))
+        _labelled(_picture, name, label, _member(encoded, name, folder))
         for name, label in sorted(labels.items())
     ]
 
@@ -134,18 +162,12 @@ def read_landmarks(folder: Path) -> list[LabelledCrop]:
     """Read a landmark set.
 
     Raises:
-        DatasetError: The folder has no ``labels.json.gz`` or a picture is missing.
+        DatasetError: Labels or a picture are missing or not in the expected format.
     """
     labels = _read_labels(folder)
     encoded = _read_tars([folder / "crops.tar"])
     return [
-        LabelledCrop(
-            name=name,
-            source=label["source"],
-            subject=_subject(label),
-            encoded=_member(encoded, name, folder),
-            points_xy=np.array(label["points_xy"], np.float32),
-        )
+        _labelled(_crop, name, label, _member(encoded, name, folder))
         for name, label in sorted(labels.items())
     ]
 
@@ -153,21 +175,22 @@ def read_landmarks(folder: Path) -> list[LabelledCrop]:
 def read_expressions(path: Path) -> LabelledExpressions:
     """Read expressions from an ``.npz`` file, or from the only one in a folder.
 
-    The file has ``images`` and either ``votes`` (columns of `VOTE_NAMES`) or
-    ``labels`` (emotion names). Rows that nobody gave one of the eight are dropped.
+    The file has ``images``, ``(N, H, W)`` grey or ``(N, H, W, 3)`` RGB, and either
+    ``votes`` (columns of `VOTE_NAMES`) or ``labels`` (emotion names). Rows that nobody
+    gave one of the eight are dropped.
 
     Raises:
         DatasetError: There is no such file, or it lacks those arrays.
     """
     file = _only_npz(path)
-    with np.load(file) as arrays:
-        if "images" not in arrays:
-            raise DatasetError(f"{file.name} has no array 'images'.")
-        images = np.asarray(arrays["images"])
-        targets = _targets(file, arrays)
-        is_validation = np.zeros(len(images), bool)
-        if "is_validation" in arrays:
-            is_validation = np.asarray(arrays["is_validation"], bool)
+    arrays = _read_arrays(file)
+    images = _array(file, arrays, "images")
+    if images.dtype != np.uint8 or images.shape[3:] not in {(), (3,)}:
+        raise DatasetError(f"'images' of {file.name} must be grey or RGB, uint8.")
+    targets = _targets(file, arrays)
+    is_validation = np.asarray(arrays.get("is_validation", np.zeros(len(images))), bool)
+    if not len(images) == len(targets) == len(is_validation):
+        raise DatasetError(f"The arrays of {file.name} differ in length.")
     known = targets.sum(axis=1) > 0
     targets = targets[known] / targets[known].sum(axis=1, keepdims=True)
     majority = targets.argmax(axis=1)
@@ -176,18 +199,40 @@ def read_expressions(path: Path) -> LabelledExpressions:
     )
 
 
-def _targets(file: Path, arrays: Any) -> NDArray[np.float64]:
+def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(file) as arrays:
+            return {name: arrays[name] for name in ARRAYS if name in arrays}
+    except _DAMAGE_ERRORS as error:
+        raise DatasetError(f"{file} cannot be read as .npz: {error}.") from error
+
+
+def _array(file: Path, arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:
+    """Return an array that has as many axes as it should."""
+    if name not in arrays:
+        raise DatasetError(f"{file.name} has no array {name!r}.")
+    array = arrays[name]
+    if array.ndim not in ARRAYS[name]:
+        raise DatasetError(f"{name!r} of {file.name} has the shape {array.shape}.")
+    return array
+
+
+def _targets(file: Path, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
     if "votes" in arrays:
-        votes = np.asarray(arrays["votes"], np.float64)
-        columns = [VOTE_NAMES.index(emotion) for emotion in EMOTIONS]
-        return np.asarray(votes[:, columns], np.float64)
+        votes = _array(file, arrays, "votes").astype(np.float64)
+        if votes.shape[1] != len(VOTE_NAMES):
+            raise DatasetError(
+                f"'votes' of {file.name} must have {len(VOTE_NAMES)} columns: "
+                f"{', '.join(VOTE_NAMES)}."
+            )
+        return votes[:, [VOTE_NAMES.index(emotion) for emotion in EMOTIONS]]
     if "labels" not in arrays:
         raise DatasetError(f"{file.name} has neither 'labels' nor 'votes'.")
-    labels = np.asarray(arrays["labels"]).astype(str)
-    unknown = sorted(set(labels.tolist()) - {str(emotion) for emotion in EMOTIONS})
+    labels = _array(file, arrays, "labels").astype(str)
+    names = np.array([str(emotion) for emotion in EMOTIONS])
+    unknown = sorted(set(labels.tolist()) - set(names.tolist()))
     if unknown:
         raise DatasetError(f"{file.name} has labels that are no emotion: {unknown}.")
-    names = np.array([str(emotion) for emotion in EMOTIONS])
     return np.asarray(labels[:, None] == names, np.float64)
 
 
@@ -203,9 +248,21 @@ def _subject(label: dict[str, Any]) -> str:
     return "" if subject is None else f"{label['source']}/{subject}"
 
 
-def _labelled_picture(
-    name: str, label: dict[str, Any], encoded: bytes
-) -> LabelledPicture:
+def _labelled(
+    make: Callable[[str, dict[str, Any], bytes], Labelled],
+    name: str,
+    label: dict[str, Any],
+    encoded: bytes,
+) -> Labelled:
+    try:
+        return make(name, label, encoded)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"The label of {name} lacks or misstates a key: {error}."
+        ) from error
+
+
+def _picture(name: str, label: dict[str, Any], encoded: bytes) -> LabelledPicture:
     faces = label["faces"]
     unknown = [[np.nan, np.nan]] * 5
     return LabelledPicture(
@@ -222,21 +279,39 @@ def _labelled_picture(
     )
 
 
+def _crop(name: str, label: dict[str, Any], encoded: bytes) -> LabelledCrop:
+    return LabelledCrop(
+        name=name,
+        source=label["source"],
+        subject=_subject(label),
+        encoded=encoded,
+        points_xy=np.array(label["points_xy"], np.float32).reshape(68, 2),
+    )
+
+
 def _read_labels(folder: Path) -> dict[str, Any]:
     path = folder / "labels.json.gz"
     if not path.is_file():
         raise DatasetError(f"There is no labels.json.gz in {folder}.")
-    labels: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
+    try:
+        labels = json.loads(gzip.decompress(path.read_bytes()))
+    except _DAMAGE_ERRORS as error:
+        raise DatasetError(f"{path} cannot be read: {error}.") from error
+    if not isinstance(labels, dict):
+        raise DatasetError(f"{path} must hold one object, with a key for each picture.")
     return labels
 
 
-def _read_tars(paths: Any) -> dict[str, bytes]:
+def _read_tars(paths: Iterable[Path]) -> dict[str, bytes]:
     encoded = {}
     for path in sorted(paths):
-        with tarfile.open(path) as archive:
-            for member in archive:
-                if (file := archive.extractfile(member)) is not None:
-                    encoded[member.name] = file.read()
+        try:
+            with tarfile.open(path) as archive:
+                for member in archive:
+                    if (file := archive.extractfile(member)) is not None:
+                        encoded[member.name] = file.read()
+        except _DAMAGE_ERRORS as error:
+            raise DatasetError(f"{path} cannot be read: {error}.") from error
     return encoded
 
 

@@ -88,8 +88,7 @@ def evaluate_detector(
 
 def picture_of(labelled: LabelledPicture) -> Image.Image:
     """Decode a labelled picture for the pipeline."""
-    with Image.open(io.BytesIO(labelled.encoded)) as image:
-        return image.convert("RGB")
+    return Image.fromarray(labelled.image())
 
 
 def _found(picture: LabelledPicture, detections: list[Detection]) -> Found:

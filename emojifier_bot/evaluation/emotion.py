@@ -59,7 +59,7 @@ def emotion_figures(
         "calibration_error": calibration_error(probabilities, truth),
         "sure": {
             "threshold": sure_threshold,
-            "coverage": float(sure.mean()),
+            "coverage": float(sure.mean()) if len(sure) else float("nan"),
             "accuracy": accuracy(truth[sure], predicted[sure]),
         },
     }

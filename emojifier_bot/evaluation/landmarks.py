@@ -62,19 +62,23 @@ def evaluate_landmarks(
         for source in sorted({crop.source for crop in crops})
     }
     per_region = {
-        f"nme_{name}": float(errors[found][:, points].mean())
+        f"nme_{name}": _mean(errors[found][:, points])
         for name, points in REGIONS.items()
     }
     return {
         "nme": float(errors.mean()),
         "count": len(crops),
         "found": int(found.sum()),
-        "nme_of_found": float(errors[found].mean()),
+        "nme_of_found": _mean(errors[found]),
         **per_source,
         **per_region,
         "disc_coverage": float(covered.mean()),
         "disc_over_face_height": float(np.median(sizes)) if sizes else float("nan"),
     }
+
+
+def _mean(values: FloatArray) -> float:
+    return float(values.mean()) if values.size else float("nan")
 
 
 def _errors(found_xy: FloatArray, wanted_xy: FloatArray) -> FloatArray:

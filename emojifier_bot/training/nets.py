@@ -268,3 +268,19 @@ class FusedEmotionNet(nn.Module):
         looks = self.appearance(appearance).float()
         logits: Tensor = self.head(torch.cat([looks, self.geometry(geometry)], dim=1))
         return logits
+
+
+class ShiftedLogits(nn.Module):
+    """Wraps an emotion net for export: adds a constant to the logits of each class."""
+
+    def __init__(self, net: nn.Module, shift: Tensor) -> None:
+        """Wrap a trained net with an ``(8,)`` shift."""
+        super().__init__()
+        self.net = net
+        self.register_buffer("shift", shift)
+        self.shift: Tensor
+
+    def forward(self, geometry: Tensor, appearance: Tensor) -> Tensor:
+        """Map what the net maps, shifted."""
+        logits: Tensor = self.net(geometry, appearance) + self.shift
+        return logits

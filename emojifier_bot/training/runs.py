@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from emojifier_bot.training.device import DEVICE, to_numpy, use_device
-from emojifier_bot.training.emotion import EmotionRecipe, predict
+from emojifier_bot.training.device import DEVICE, to_device, to_numpy, use_device
+from emojifier_bot.training.emotion import PRIOR_RELIEF, EmotionRecipe, predict
 from emojifier_bot.training.export import write_model
 from emojifier_bot.training.fit import (
     LOG_FILE,
@@ -19,6 +20,7 @@ from emojifier_bot.training.fit import (
     load_warm_start,
     save_warm_start,
 )
+from emojifier_bot.training.nets import ShiftedLogits
 from emojifier_bot.training.tasks import TASKS, Inputs, Progress, Task, calibrated
 
 #: Logits and labels of an emotion run's held-out faces.
@@ -48,10 +50,11 @@ def train_task(
     run = Run(recipe, inputs.config, folder)
     run.fit(progress)
     if isinstance(recipe, EmotionRecipe):
-        logits = predict(run.average, recipe.held_out)
-        targets = recipe.held_out.targets
         np.savez(
-            folder / HELD_OUT_FILE, logits=to_numpy(logits), targets=to_numpy(targets)
+            folder / HELD_OUT_FILE,
+            logits=to_numpy(predict(run.average, recipe.held_out)),
+            targets=to_numpy(recipe.held_out.targets),
+            log_prior=to_numpy(recipe.log_prior),
         )
 
 
@@ -69,11 +72,13 @@ def export_task(
     """
     task = TASKS[name]
     table = dict(task.table)
-    if table["task"] == "emotion":
-        table["output"] = calibrated(*_held_out(calibration or [folder]))
     net = average_of(task, folder)
-    write_model(to, task.export(net), table)
+    to.mkdir(parents=True, exist_ok=True)
     save_warm_start(net, to / WARM_START_FILE)
+    if table["task"] == "emotion":
+        table["output"] = calibrated(*held_out_logits(calibration or [folder]))
+        net = ShiftedLogits(net, -PRIOR_RELIEF * _log_prior(folder))
+    write_model(to, task.export(net), table)
     (to / MODEL_LOG_FILE).write_bytes((folder / LOG_FILE).read_bytes())
 
 
@@ -85,7 +90,16 @@ def average_of(task: Task, folder: Path) -> nn.Module:
     return net.eval()
 
 
-def _held_out(folders: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
+def held_out_logits(
+    folders: Sequence[Path],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the pooled logits, as shipped, and targets of runs' held-out faces."""
     parts = [np.load(folder / HELD_OUT_FILE) for folder in folders]
-    logits = np.concatenate([part["logits"] for part in parts])
-    return logits, np.concatenate([part["targets"] for part in parts])
+    logits = [part["logits"] - PRIOR_RELIEF * part["log_prior"] for part in parts]
+    targets = [part["targets"] for part in parts]
+    return np.concatenate(logits), np.concatenate(targets)
+
+
+def _log_prior(folder: Path) -> Tensor:
+    with np.load(folder / HELD_OUT_FILE) as arrays:
+        return to_device(arrays["log_prior"])

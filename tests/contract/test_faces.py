@@ -1,0 +1,263 @@
+"""What every detector, landmarker, classifier and analyzer keeps, fakes included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emojifier_bot.backends.detect_yunet import YuNetDetector
+from emojifier_bot.backends.emotion_onnx import OnnxEmotionClassifier
+from emojifier_bot.backends.landmarks_onnx import OnnxLandmarker
+from emojifier_bot.backends.model_spec import pick_model_spec
+from emojifier_bot.backends.registry import BACKENDS, BackendOptions, build_analyzer
+from emojifier_bot.core.decode import from_image
+from emojifier_bot.domain import BoundingBox, Detection, LandmarkScheme
+from emojifier_bot.resources import models_dir
+from tests.builders import make_face, make_landmarks
+from tests.fakes.faces import (
+    FakeAnalyzer,
+    FakeClassifier,
+    FakeDetector,
+    FakeLandmarker,
+    picture_with_faces,
+)
+from tests.fakes.pipeline import fake_analyzer
+
+SAMPLE = Path(__file__).parents[2] / "docs" / "sample" / "astronaut.png"
+BLANK = Image.new("RGB", (320, 240), (90, 120, 100))
+#: Where the sample's face is, as a person would draw the box.
+SAMPLE_BOX = (175, 60, 278, 185)
+LANDMARK_MODELS = ("landmarks", "fused")
+
+
+@dataclass(frozen=True)
+class Case:
+    """An implementation, and a picture in which it finds one face."""
+
+    make: Callable[[], Any]
+    picture: Callable[[], Image.Image]
+    box: tuple[float, float, float, float]
+
+
+def real(make: Callable[[], Any]) -> Case:
+    return Case(make, lambda: Image.open(SAMPLE).convert("RGB"), SAMPLE_BOX)
+
+
+def fake(make: Callable[[], Any]) -> Case:
+    box = (120, 60, 220, 190)
+    return Case(make, lambda: picture_with_faces((320, 240), [box]), box)
+
+
+def yunet():
+    return YuNetDetector(pick_model_spec(models_dir(), "detector"), 0.8)
+
+
+def onnx_landmarker():
+    return OnnxLandmarker(pick_model_spec(models_dir(), "landmarks"))
+
+
+def onnx_classifier(variant):
+    return OnnxEmotionClassifier(pick_model_spec(models_dir(), "emotion", variant))
+
+
+def registered(name, emotion_model):
+    options = BackendOptions(models_dir(), 0.8, emotion_model)
+    return build_analyzer(name, options)
+
+
+DETECTORS = {
+    "fake": fake(FakeDetector),
+    "yunet": real(yunet),
+}
+LANDMARKERS = {"fake": fake(FakeLandmarker), "onnx": real(onnx_landmarker)}
+CLASSIFIERS = {"fake": fake(FakeClassifier)} | {
+    f"onnx {one}": real(lambda one=one: onnx_classifier(one)) for one in LANDMARK_MODELS
+}
+FAKE_FACE = make_face(landmarks=make_landmarks(center_xy=(170, 110)))
+ANALYZERS = {
+    "fake": Case(lambda: FakeAnalyzer([FAKE_FACE]), lambda: BLANK, FAKE_FACE.box.xyxy),
+    "local over fakes": fake(fake_analyzer),
+} | {
+    f"{name} {one}": real(lambda name=name, one=one: registered(name, one))
+    for name in BACKENDS
+    for one in LANDMARK_MODELS
+}
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A case whose implementation is loaded."""
+
+    subject: Any
+    image: Image.Image
+    box: BoundingBox
+
+    @property
+    def picture(self):
+        return from_image(self.image)
+
+    @property
+    def detection(self):
+        return Detection(self.box, 0.9)
+
+
+def ready(case: Case) -> Ready:
+    return Ready(case.make(), case.picture(), BoundingBox(*case.box))
+
+
+def overlap(first: BoundingBox, second: BoundingBox) -> float:
+    """Return the shared part over the smaller box."""
+    width = min(first.x_max, second.x_max) - max(first.x_min, second.x_min)
+    height = min(first.y_max, second.y_max) - max(first.y_min, second.y_min)
+    smaller = min(one.width * one.height for one in (first, second))
+    return max(width, 0) * max(height, 0) / smaller
+
+
+@pytest.fixture(params=DETECTORS.values(), ids=DETECTORS.keys(), scope="module")
+def detector(request):
+    return ready(request.param)
+
+
+class TestFaceDetector:
+    def test_finds_the_face(self, detector):
+        (found,) = detector.subject.detect(np.asarray(detector.image))
+
+        assert overlap(found.box, detector.box) > 0.7
+        assert 0 < found.confidence <= 1
+
+    def test_gives_the_five_points_in_the_box_from_the_persons_right(self, detector):
+        (found,) = detector.subject.detect(np.asarray(detector.image))
+
+        points = found.landmarks
+        assert points.scheme is LandmarkScheme.FIVE_POINT
+        right_eye, left_eye, nose, right_mouth, left_mouth = points.points_xy
+        assert right_eye[0] < left_eye[0]
+        assert right_mouth[0] < left_mouth[0]
+        assert right_eye[1] < nose[1] < left_mouth[1]
+
+    @pytest.mark.parametrize("size_wh", [(320, 240), (64, 200), (33, 31), (1, 1)])
+    def test_finds_nothing_in_an_empty_picture_of_any_size(self, detector, size_wh):
+        assert detector.subject.detect(np.asarray(BLANK.resize(size_wh))) == []
+
+    def test_finds_several_the_surest_first(self, detector):
+        width, height = detector.image.size
+        two = Image.new("RGB", (width * 2, height))
+        two.paste(detector.image, (0, 0))
+        two.paste(detector.image, (width, 0))
+
+        found = detector.subject.detect(np.asarray(two))
+
+        confidences = [one.confidence for one in found]
+        assert len(found) == 2
+        assert confidences == sorted(confidences, reverse=True)
+
+    def test_says_the_same_each_time_and_leaves_the_image_alone(self, detector):
+        image = np.asarray(detector.image).copy()
+        before = image.copy()
+
+        first, second = (detector.subject.detect(image) for _ in range(2))
+
+        assert [one.box for one in first] == [one.box for one in second]
+        assert (image == before).all()
+
+
+@pytest.fixture(params=LANDMARKERS.values(), ids=LANDMARKERS.keys(), scope="module")
+def landmarker(request):
+    return ready(request.param)
+
+
+class TestFaceLandmarker:
+    def test_no_detections_no_points(self, landmarker):
+        assert landmarker.subject.locate(landmarker.picture, []) == []
+
+    def test_puts_68_points_on_the_face(self, landmarker):
+        (points,) = landmarker.subject.locate(
+            landmarker.picture, [landmarker.detection]
+        )
+
+        assert points.scheme is LandmarkScheme.IBUG_68
+        edges = [*points.points_xy.min(axis=0), *points.points_xy.max(axis=0)]
+        assert overlap(BoundingBox(*map(float, edges)), landmarker.box) > 0.7
+
+    def test_keeps_order_and_number(self, landmarker):
+        shifted = Detection(BoundingBox(5, 5, 60, 70), 0.9)
+
+        first, _, third = landmarker.subject.locate(
+            landmarker.picture, [landmarker.detection, shifted, landmarker.detection]
+        )
+
+        np.testing.assert_allclose(first.points_xy, third.points_xy, atol=0.01)
+
+    def test_a_face_beyond_the_edge_is_no_error(self, landmarker):
+        width, height = landmarker.image.size
+        beyond = Detection(
+            BoundingBox(width - 20, height - 20, width + 60, height + 60), 0.9
+        )
+
+        assert len(landmarker.subject.locate(landmarker.picture, [beyond])) == 1
+
+
+@pytest.fixture(params=CLASSIFIERS.values(), ids=CLASSIFIERS.keys(), scope="module")
+def classifier(request):
+    return ready(request.param)
+
+
+class TestEmotionClassifier:
+    @pytest.fixture
+    def landmarks(self, classifier):
+        x_min, y_min, x_max, y_max = classifier.box.xyxy
+        return make_landmarks(
+            center_xy=((x_min + x_max) / 2, y_min + (y_max - y_min) * 0.35),
+            eye_distance_px=classifier.box.width * 0.65,
+        )
+
+    def test_no_faces_no_scores(self, classifier):
+        assert classifier.subject.classify(classifier.picture, []) == []
+
+    def test_gives_a_distribution_for_each_face_in_order(self, classifier, landmarks):
+        other = make_landmarks(center_xy=(60, 60), eye_distance_px=30, roll_degrees=20)
+
+        first, _, third = classifier.subject.classify(
+            classifier.picture, [landmarks, other, landmarks]
+        )
+
+        assert first.probabilities.sum() == pytest.approx(1, abs=1e-3)
+        np.testing.assert_allclose(first.probabilities, third.probabilities, atol=1e-4)
+
+    def test_knows_from_where_on_it_is_sure(self, classifier):
+        assert 1 / 8 <= classifier.subject.sure_threshold <= 1
+
+
+@pytest.fixture(params=ANALYZERS.values(), ids=ANALYZERS.keys(), scope="module")
+def analyzer(request):
+    return ready(request.param)
+
+
+class TestFaceAnalyzer:
+    def test_reads_the_face_fully(self, analyzer):
+        (face,) = analyzer.subject.analyze(analyzer.picture)
+
+        assert overlap(face.box, analyzer.box) > 0.7
+        assert face.landmarks.scheme is LandmarkScheme.IBUG_68
+        assert isinstance(face.confident, bool)
+
+    def test_says_the_same_each_time_and_leaves_the_picture_alone(self, analyzer):
+        picture = analyzer.picture
+        before = picture.image.tobytes()
+
+        first, second = (analyzer.subject.analyze(picture) for _ in range(2))
+
+        assert [one.box for one in first] == [one.box for one in second]
+        assert picture.image.tobytes() == before
+
+    @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+    def test_a_tiny_picture_is_no_error(self, analyzer, mode):
+        tiny = from_image(Image.new(mode, (1, 1)))
+
+        assert isinstance(analyzer.subject.analyze(tiny), list)

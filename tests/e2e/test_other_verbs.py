@@ -1,0 +1,72 @@
+"""The verbs that look after an installation, and what is loaded for them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+#: typer itself loads pydantic once a verb has options.
+HEAVY = {"PIL", "cv2", "numpy", "onnxruntime", "rich", "structlog", "torch"}
+
+
+@pytest.mark.parametrize(
+    ("verb", "expected"),
+    [
+        (["models", "list"], ["detector_", "landmarks_", "emotion_"]),
+        (["models", "verify"], ["ok     detector_", "ok     emotion_"]),
+        (["themes", "list"], ["classic: "]),
+        (["themes", "verify"], ["ok     classic: "]),
+        (["check"], ["ok     settings", "ok     models", "ok     theme"]),
+    ],
+    ids=" ".join,
+)
+def test_a_sound_installation(run, verb, expected):
+    done = run(*verb)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert all(text in done.stdout.decode() for text in expected)
+
+
+def test_check_tells_what_is_wrong_line_by_line(run, tmp_path):
+    done = run("check", EMOJIFIER_DETECTOR_MODEL=str(tmp_path), EMOJIFIER_THEME="no")
+
+    settings, models, theme = done.stdout.decode().splitlines()
+    assert done.returncode == 1
+    assert settings.startswith("ok     settings  changed: detector_model, theme")
+    assert models.startswith("wrong  models")
+    assert theme.startswith("wrong  theme")
+
+
+def test_check_tells_every_wrong_setting(run):
+    done = run("check", EMOJIFIER_THREADS="many", EMOJIFIER_MAX_BYTES="0")
+
+    assert done.returncode == 1
+    assert done.stdout.decode().startswith("wrong  settings")
+    assert b"EMOJIFIER_THREADS" in done.stdout
+    assert b"EMOJIFIER_MAX_BYTES" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["replay", "--help"], ["--version"]])
+def test_help_loads_nothing_heavy(command, arguments, tmp_path):
+    program = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print('LOADED', *sys.modules, file=sys.stderr))\n"
+        f"sys.argv = ['emojifier-bot', *{arguments!r}]\n"
+        "from emojifier_bot.cli.main import run\n"
+        "run()"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=command[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    loaded = done.stderr.partition("LOADED")[2].split()
+    assert "emojifier_bot" in loaded
+    assert HEAVY.isdisjoint(loaded), sorted(HEAVY.intersection(loaded))

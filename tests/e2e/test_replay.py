@@ -1,0 +1,223 @@
+"""``replay`` on real pictures with the shipped models."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.images import encoded, flat, opened, oriented_exif
+
+SURE = ("--min-confidence", "0.8")
+SIDEWAYS = 6
+COPIES = 40
+
+
+def listed(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_one_photo(run, sample, tmp_path):
+    (tmp_path / "photo.png").write_bytes(sample)
+
+    done = run("replay", "photo.png", *SURE)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == b""
+    assert done.stderr == b"photo.png: 1 face, photo.emojified.png\n"
+    assert listed(tmp_path) == ["photo.emojified.png", "photo.png"]
+    before = np.asarray(opened(sample).convert("RGB"))
+    after = np.asarray(opened((tmp_path / "photo.emojified.png").read_bytes()))
+    rows, columns = np.nonzero((before != after).any(axis=-1))
+    # The face is covered, the rest is as it was.
+    assert (before[90:160, 190:260] != after[90:160, 190:260]).any(
+        axis=-1
+    ).mean() > 0.95
+    assert (rows.min(), columns.min()) > (10, 130)
+    assert (rows.max(), columns.max()) < (220, 320)
+
+
+def test_a_folder_with_everything_in_it(run, sample, tmp_path):
+    photos = tmp_path / "photos"
+    (photos / "sub").mkdir(parents=True)
+    photo = opened(sample).convert("RGB")
+    stored = photo.rotate(90)
+    exif = oriented_exif(SIDEWAYS, secret=True)
+    (photos / "a.jpg").write_bytes(encoded(stored, "JPEG", quality=92, exif=exif))
+    (photos / "b.png").write_bytes(encoded(flat((90, 120, 100), (300, 200)), "PNG"))
+    (photos / "c.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
+    (photos / "d.webp").write_bytes(encoded(photo, "WEBP", quality=90))
+    (photos / "e.emojified.png").write_bytes(sample)
+    (photos / "notes.txt").write_text("no picture")
+    (photos / "sub" / "f.png").write_bytes(sample)
+
+    done = run("replay", "photos", "-o", "out", "--json", "--debug", *SURE)
+
+    assert done.returncode == 1, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["input"] for one in found] == [
+        "photos/a.jpg",
+        "photos/b.png",
+        "photos/c.jpg",
+        "photos/d.webp",
+    ]
+    assert [one["output"] for one in found] == [
+        "out/a.emojified.jpg",
+        None,
+        None,
+        "out/d.emojified.webp",
+    ]
+    assert listed(tmp_path / "out") == [
+        "a.debug.jpg",
+        "a.emojified.jpg",
+        "d.debug.webp",
+        "d.emojified.webp",
+    ]
+    turned, blank, broken, plain = found
+    (one,), (other,) = turned["faces"], plain["faces"]
+    assert one["box"] == pytest.approx(other["box"], abs=15)
+    assert (turned["width"], turned["height"]) == (512, 512)
+    assert list(one["emotions"]) == sorted(one["emotions"])
+    assert list(turned["milliseconds"]) == [
+        "decode",
+        "analyze",
+        "choose",
+        "composite",
+        "encode",
+    ]
+    assert blank["faces"] == []
+    assert "error" not in blank
+    assert broken["error"]["message"]
+    assert b"secret" not in (tmp_path / "out" / "a.emojified.jpg").read_bytes()
+    told = done.stderr.decode().splitlines()
+    assert told[-1] == "4 pictures: 2 emojified, 1 without faces, 1 failed."
+    assert [line.split(":")[0] for line in told[:-1]] == [
+        "photos/b.png",
+        "photos/c.jpg",
+    ]
+
+
+def test_from_pipe_to_pipe(run, sample):
+    photo = encoded(opened(sample).convert("RGB"), "JPEG", quality=90)
+
+    done = run("replay", "-", "-o", "-", "-q", *SURE, stdin=photo)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    result = opened(done.stdout)
+    assert (result.format, result.size) == ("JPEG", (512, 512))
+
+
+def test_no_face_gives_nothing(run, tmp_path):
+    blank = encoded(flat((90, 120, 100), (300, 200)), "PNG")
+
+    done = run("replay", "-", "-o", "-", stdin=blank)
+
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr == b"-: No face found, so nothing was written.\n"
+    assert listed(tmp_path) == []
+
+
+def test_odd_names(run, sample, tmp_path):
+    names = [b"-dash.png", b"new\nline.png", b"bad\xff.png", b"[1] *? [b]x[-b].png"]
+    for name in names:
+        with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:  # noqa: PTH118, PTH123
+            file.write(sample)
+
+    done = run("replay", "--json", *SURE, "--", *names)
+
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [os.fsencode(one["input"]) for one in found] == names
+    for one in found:
+        assert (tmp_path / one["output"]).is_file()
+
+
+def test_existing_files_are_safe_without_force(run, sample, tmp_path):
+    (tmp_path / "a.png").write_bytes(sample)
+    (tmp_path / "a.emojified.png").write_bytes(b"old")
+    (tmp_path / "b.png").write_bytes(sample)
+    (tmp_path / "b.emojified.png").mkdir()
+
+    refused = run("replay", "a.png", "b.png", *SURE)
+
+    assert refused.returncode == 1
+    assert b"a.png: a.emojified.png is there already. Use --force" in refused.stderr
+    assert b"b.png: b.emojified.png is a folder" in refused.stderr
+    assert (tmp_path / "a.emojified.png").read_bytes() == b"old"
+
+    forced = run("replay", "a.png", "--force", *SURE)
+
+    assert forced.returncode == 0, forced.stderr
+    assert opened((tmp_path / "a.emojified.png").read_bytes()).size == (512, 512)
+
+
+def test_a_seed_repeats_a_surprise(run, sample, tmp_path):
+    (tmp_path / "a.png").write_bytes(sample)
+    options = ("--surprise", "--seed", "7", "--quality", "60", "-v", *SURE)
+
+    first = run("replay", "a.png", "-o", "1.jpg", "--theme", "classic", *options)
+    second = run("replay", "a.png", "-o", "2.jpg", *options)
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert (tmp_path / "1.jpg").read_bytes() == (tmp_path / "2.jpg").read_bytes()
+    assert b"action=picture_done" in first.stderr
+
+
+@pytest.fixture
+def many(tmp_path, sample):
+    """Return a folder that keeps the command line busy for seconds."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(COPIES):
+        (folder / f"{number:02}.png").write_bytes(sample)
+    return folder
+
+
+@pytest.fixture
+def start(command, tmp_path):
+    """Return a function that starts the command line and does not wait."""
+    begin, environment = command
+
+    def start(*arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*begin, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # Whoever runs the tests in the background has interruptions ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        )
+
+    return start
+
+
+def test_an_interruption_is_clean(start, many):
+    with start("replay", "many", "-o", "out", "--json") as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert said == b""
+    results = listed(many.parent / "out")
+    assert 0 < len(results) < COPIES
+    assert all(name.endswith(".emojified.png") for name in results)
+    for name in results:
+        Image.open(io.BytesIO((many.parent / "out" / name).read_bytes())).verify()
+
+
+def test_a_closed_pipe_is_silent(start, many):
+    with start("replay", many.name, "-o", "out", "--json") as process:
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+
+    assert said == b""
+    assert len(listed(many.parent / "out")) < COPIES

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from emojifier_bot.cli.report import Reporter, counted, say, shown
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("plain name.jpg", "plain name.jpg"),
+        ("Größe 😀.jpg", "Größe 😀.jpg"),
+        ("a\nb\tc", "a\\nb\\tc"),
+        ("bad \udcff byte", "bad \\udcff byte"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("[bold]no markup[/] :smile:", "[bold]no markup[/] :smile:"),
+    ],
+)
+def test_names_are_shown_on_one_line(text, expected):
+    assert shown(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(0, "0 faces"), (1, "1 face"), (2, "2 faces")]
+)
+def test_numbers_have_their_noun(count, expected):
+    assert counted(count, "face") == expected
+
+
+def test_all_goes_to_standard_error(capsys):
+    reporter = Reporter(quiet=False)
+    reporter.note("note")
+    reporter.problem("problem")
+
+    assert capsys.readouterr() == ("", "note\nproblem\n")
+
+
+def test_a_quiet_run_tells_problems_only(capsys):
+    reporter = Reporter(quiet=True)
+    reporter.note("note")
+    reporter.problem("problem")
+
+    assert capsys.readouterr().err == "problem\n"
+
+
+def test_without_standard_error_nothing_goes_elsewhere(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr", None)
+
+    say("lost")
+
+    assert capsys.readouterr().out == ""
+
+
+class Terminal(io.StringIO):
+    """What pretends to be a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "quiet", "shows"),
+    [
+        (Terminal(), False, True),
+        (Terminal(), True, False),
+        (io.StringIO(), False, False),
+    ],
+)
+def test_the_bar_is_for_terminals_only(monkeypatch, stream, quiet, shows):
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    reporter = Reporter(quiet=quiet)
+
+    with reporter.progress(2):
+        reporter.advance()
+        reporter.problem("[b]odd[/b] name")
+        reporter.advance()
+
+    assert ("Pictures" in stream.getvalue()) is shows
+    assert "[b]odd[/b] name" in stream.getvalue()
