@@ -42,12 +42,15 @@ class EmotionVariant(StrEnum):
 def evaluate(  # noqa: PLR0917 - typer turns them into options
     task: EvaluationTask,
     data: Annotated[Path, typer.Argument(help="A data folder, or an .npz file.")],
-    emotion_model: Annotated[EmotionVariant | None, typer.Option()] = None,
+    emotion_model: Annotated[
+        EmotionVariant | None, typer.Option(help="Emotion: which net to judge.")
+    ] = None,
     held_out: Annotated[
-        bool, typer.Option(help="Only what training never saw.")
+        bool, typer.Option("--held-out", help="Only what training never saw.")
     ] = False,
     first_look: Annotated[
-        bool, typer.Option(help="Detector: without the look at turned copies.")
+        bool,
+        typer.Option("--first-look", help="Without the look at turned copies."),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one object to stdout.")

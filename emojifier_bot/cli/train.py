@@ -45,11 +45,13 @@ def train(  # noqa: PLR0917 - typer turns them into options
         Path | None, typer.Option(help="Folder of the run; an unfinished one goes on.")
     ] = None,
     variant: VariantOption = Variant.FUSED,
-    steps: Annotated[int | None, typer.Option(min=1)] = None,
-    batch_size: Annotated[int | None, typer.Option(min=2)] = None,
-    learning_rate: Annotated[float | None, typer.Option(min=0.0)] = None,
-    seed: Annotated[int | None, typer.Option()] = None,
-    threads: Annotated[int | None, typer.Option(min=1)] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Batches in all.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Samples.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0.0, help="At its highest.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of every random draw.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor.")] = None,
     start_from: Annotated[
         Path | None, typer.Option(help="A model's state.pt to start from.")
     ] = None,

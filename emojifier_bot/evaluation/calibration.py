@@ -28,18 +28,22 @@ def fit_temperature(logits: FloatArray, truth: Labels) -> float:
 
 
 def pick_sure_threshold(logits: FloatArray, truth: Labels, accuracy: float) -> float:
-    """Return the least top probability above which ``accuracy`` is reached.
+    """Return the least top probability from which on ``accuracy`` is reached.
 
     Args:
         logits: ``(N, 8)``, divided by the temperature.
         truth: ``(N,)`` class indices.
         accuracy: What faces called sure must reach together.
+
+    Returns:
+        The threshold; 1 where no threshold is good enough.
     """
     powers = np.exp(logits - logits.max(1, keepdims=True))
     probabilities = powers / powers.sum(1, keepdims=True)
     top = probabilities.max(1)
     order = np.argsort(-top, kind="stable")
-    right = (probabilities.argmax(1) == truth)[order]
-    reached = np.cumsum(right) / np.arange(1, len(right) + 1) >= accuracy
-    last = int(np.flatnonzero(reached)[-1]) if reached.any() else 0
-    return float(top[order][last])
+    top, right = top[order], (probabilities.argmax(1) == truth)[order]
+    # Faces with the same probability are sure together or not at all.
+    is_last = np.append(top[1:] != top[:-1], True)[: len(top)]
+    reached = is_last & (np.cumsum(right) / np.arange(1, len(top) + 1) >= accuracy)
+    return float(top[np.flatnonzero(reached)[-1]]) if reached.any() else 1.0

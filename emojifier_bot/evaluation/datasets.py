@@ -201,7 +201,7 @@ def read_expressions(path: Path) -> LabelledExpressions:
 
 def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(file) as arrays:
+        with file.open("rb") as opened, np.load(opened) as arrays:
             return {name: arrays[name] for name in ARRAYS if name in arrays}
     except _DAMAGE_ERRORS as error:
         raise DatasetError(f"{file} cannot be read as .npz: {error}.") from error

@@ -66,13 +66,13 @@ def evaluate_landmarks(
         for name, points in REGIONS.items()
     }
     return {
-        "nme": float(errors.mean()),
+        "nme": _mean(errors),
         "count": len(crops),
         "found": int(found.sum()),
         "nme_of_found": _mean(errors[found]),
         **per_source,
         **per_region,
-        "disc_coverage": float(covered.mean()),
+        "disc_coverage": _mean(covered),
         "disc_over_face_height": float(np.median(sizes)) if sizes else float("nan"),
     }
 

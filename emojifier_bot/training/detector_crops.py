@@ -22,8 +22,8 @@ SMALLEST_FACE_PX = 8.0
 #: A crop is drawn around a face that is at least this high in the stored picture.
 SMALLEST_CENTRE_FACE_PX = 4.0
 #: Heights that a chosen face is scaled to, log-uniform, pixels.
-FACE_HEIGHTS_PX = (11.0, 200.0)
-SCALES = (0.25, 2.5)
+FACE_HEIGHTS_PX = (11.0, 340.0)
+SCALES = (0.25, 3.0)
 #: Scales of crops that are drawn around no face.
 FREE_SCALES = (0.4, 1.6)
 #: Most faces of one crop that are learned; crowds are sampled.

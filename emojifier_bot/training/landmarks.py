@@ -187,6 +187,17 @@ def face_box(points_xy: FloatArray) -> tuple[float, float, float, float]:
     return turn, float(center[0]), float(center[1]), float((high - low).max()) / scale
 
 
+def face_bounds(points_xy: FloatArray) -> FloatArray:
+    """Return the upright box ``(4,)`` that a good detector gives to a face.
+
+    Args:
+        points_xy: ``(68, 2)`` pixels.
+    """
+    low, high = points_xy.min(axis=0), points_xy.max(axis=0)
+    top = low[1] - FOREHEAD * (high[1] - low[1])
+    return np.array([low[0], top, high[0], high[1]], np.float32)
+
+
 def wing(error: Tensor, width: float = 0.04, curvature: float = 0.01) -> Tensor:
     """Return the wing loss of each point (Feng et al., 2018), ``(N, K)``.
 

@@ -1,0 +1,205 @@
+"""Writes tiny data sets in the format of the shared ones, for readers and recipes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from emojifier_bot.core.landmarks import REGIONS
+from emojifier_bot.domain import EMOTIONS
+from emojifier_bot.evaluation.datasets import VOTE_NAMES, is_held_out
+from tests.builders import make_landmarks
+from tests.images import encoded
+
+SAMPLE = Path(__file__).parents[1] / "docs" / "sample" / "astronaut.png"
+#: Where the sample's face is, as a person would draw the box.
+SAMPLE_BOX = (175.0, 60.0, 278.0, 185.0)
+SKIN, DARK, GROUND = (230, 190, 160), (60, 30, 30), (90, 120, 100)
+CROP_PX = 256
+#: Distance of the outer eye corners in a landmark crop, as in the shared set.
+CROP_EYES_PX = 62.0
+
+
+def sample() -> Image.Image:
+    """Return the sample portrait."""
+    with Image.open(SAMPLE) as image:
+        return image.convert("RGB")
+
+
+def drawn_face(points_xy: np.ndarray, size_wh: tuple[int, int]) -> Image.Image:
+    """Return a flat drawing of a face with these 68 points."""
+    image = Image.new("RGB", size_wh, GROUND)
+    draw = ImageDraw.Draw(image)
+    low, high = points_xy.min(axis=0), points_xy.max(axis=0)
+    low[1] -= 0.3 * (high[1] - low[1])
+    draw.ellipse([*low, *high], fill=SKIN)
+    for name in ("brows", "nose", "eyes", "mouth"):
+        for x, y in points_xy[REGIONS[name]]:
+            draw.ellipse([x - 3, y - 3, x + 3, y + 3], fill=DARK)
+    return image
+
+
+def face_label(
+    box_xyxy: Sequence[float],
+    *,
+    points_xy: Sequence[Sequence[float]] | None = None,
+    invalid: int = 0,
+    occlusion: int = 0,
+) -> dict[str, Any]:
+    """Return the label of one face of a detection set."""
+    return {
+        "box_xyxy": list(box_xyxy),
+        "blur": 0,
+        "occlusion": occlusion,
+        "invalid": invalid,
+        "points_xy": points_xy,
+    }
+
+
+def write_labels(folder: Path, labels: object) -> None:
+    """Write ``labels.json.gz``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = gzip.compress(json.dumps(labels).encode())
+    (folder / "labels.json.gz").write_bytes(data)
+
+
+def write_tar(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write an archive of files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+
+
+def write_detection(
+    folder: Path,
+    pictures: Mapping[str, tuple[Image.Image, Sequence[dict[str, Any]]]],
+    *,
+    shards: int = 1,
+) -> Path:
+    """Write a detection set of pictures by name, each with its faces' labels."""
+    files: list[dict[str, bytes]] = [{} for _ in range(shards)]
+    labels = {}
+    for index, (name, (image, faces)) in enumerate(pictures.items()):
+        files[index % shards][name] = encoded(image, "PNG")
+        labels[name] = {
+            "size_wh": list(image.size),
+            "source": name.partition("/")[0],
+            "event": "masks" if name.startswith("masks") else "0--Parade",
+            "shard": f"images-{index % shards:02}",
+            "faces": list(faces),
+        }
+    write_labels(folder, labels)
+    for index, part in enumerate(files):
+        write_tar(folder / f"images-{index:02}.tar", part)
+    return folder
+
+
+def write_landmarks(
+    folder: Path, crops: Mapping[str, tuple[Image.Image, np.ndarray]]
+) -> Path:
+    """Write a landmark set of square crops by name, each with its 68 points."""
+    labels: dict[str, dict[str, Any]] = {}
+    for name, (image, points_xy) in crops.items():
+        labels[name] = {
+            "source": name.partition("/")[0],
+            "size": image.width,
+            "scale_from_original": 1.0,
+            "points_xy": np.asarray(points_xy, float).round(2).tolist(),
+        }
+        if name.startswith("youtube"):
+            labels[name]["subject"] = name.rpartition("/")[2].partition("_")[0]
+    write_labels(folder, labels)
+    files = {name: encoded(image, "PNG") for name, (image, _) in crops.items()}
+    write_tar(folder / "crops.tar", files)
+    return folder
+
+
+def write_expressions(folder: Path, images: np.ndarray, **arrays: object) -> Path:
+    """Write an expressions file and return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "faces.npz"
+    np.savez(path, images=images, **{k: np.asarray(v) for k, v in arrays.items()})
+    return path
+
+
+def votes_for(*names: str, count: int = 10) -> np.ndarray:
+    """Return a row of votes for each name, all taggers of one mind."""
+    return np.array(
+        [[count * (column == name) for column in VOTE_NAMES] for name in names],
+        np.uint8,
+    )
+
+
+def names(source: str, count: int, *, held_out: bool = False) -> list[str]:
+    """Return names that the hash puts on the wanted side."""
+
+    def fitting() -> Iterator[str]:
+        for index in range(10_000):
+            name = f"{source}/{index}.png"
+            if is_held_out(source, name) is held_out:
+                yield name
+
+    return [name for name, _ in zip(fitting(), range(count), strict=False)]
+
+
+def tiny_detection(folder: Path) -> Path:
+    """Write four pictures with a drawn face each, and one that is held out."""
+    image = drawn_face(make_landmarks().points_xy, (320, 240))
+    box, five = (150.0, 95.0, 250.0, 230.0), [(176.0, 150.0), (224.0, 150.0)]
+    five += [(200.0, 173.0), (181.0, 195.0), (219.0, 195.0)]
+    face = face_label(box, points_xy=five)
+    chosen = names("wider", 4) + names("wider", 1, held_out=True)
+    return write_detection(folder, {name: (image, [face]) for name in chosen})
+
+
+def tiny_landmarks(folder: Path) -> Path:
+    """Write crops of all three sources, some of each held out."""
+    random = np.random.default_rng(7)
+    crops = {}
+    for source in ("helen", "afw", "youtube"):
+        for name in names(source, 3) + names(source, 1, held_out=True):
+            points_xy = make_landmarks(
+                center_xy=tuple(random.normal((128, 105), 3)),
+                eye_distance_px=CROP_EYES_PX,
+                roll_degrees=float(random.normal(0, 6)),
+            ).points_xy
+            crops[name] = (drawn_face(points_xy, (CROP_PX, CROP_PX)), points_xy)
+    return write_landmarks(folder, crops)
+
+
+def expression_images(count: int) -> np.ndarray:
+    """Return small grey crops of the sample's face, each a little different."""
+    face = sample().crop((160, 50, 290, 180)).convert("L").resize((48, 48))
+    pixels = np.asarray(face, np.int16)
+    grain = np.random.default_rng(3).normal(0, 4, (count, 48, 48))
+    return np.clip(pixels + grain, 0, 255).astype(np.uint8)
+
+
+def tiny_expressions(folder: Path) -> Path:
+    """Write two faces of each emotion, the second for validation."""
+    votes = votes_for(*[str(one) for one in EMOTIONS for _ in range(2)])
+    return write_expressions(
+        folder,
+        expression_images(len(votes)),
+        votes=votes,
+        is_validation=[False, True] * len(EMOTIONS),
+    )
+
+
+def tiny_data(folder: Path) -> Path:
+    """Write all three sets, where `train` looks for them."""
+    tiny_detection(folder / "detection")
+    tiny_landmarks(folder / "landmarks")
+    tiny_expressions(folder / "expressions")
+    return folder
