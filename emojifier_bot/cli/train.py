@@ -53,7 +53,10 @@ def train(  # noqa: PLR0917 - typer turns them into options
     seed: Annotated[int | None, typer.Option(help="Of every random draw.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor.")] = None,
     start_from: Annotated[
-        Path | None, typer.Option(help="A model's state.pt to start from.")
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="A model's state.pt to start from."
+        ),
     ] = None,
     fold: Annotated[
         int | None, typer.Option(min=0, max=4, help="Emotion: hold this fifth out.")

@@ -32,7 +32,7 @@ HAND_LABELLED = ("helen", "afw")
 class DetectorRecipe:
     """Data, loss and held-out figures of the detector."""
 
-    def __init__(self, data: Path, batch_size: int, seed: int = 20261) -> None:
+    def __init__(self, data: Path, batch_size: int) -> None:
         """Read the sets and hold their shares out."""
         self.net: nn.Module = DetectorNet()
         self.batch_size = batch_size
@@ -40,12 +40,13 @@ class DetectorRecipe:
         self.images = [picture.image() for picture in self.train]
         rates = np.array([EVENT_RATES.get(p.event, 1.0) for p in self.train])
         self.rates = rates / rates.sum()
-        self.random = np.random.default_rng(seed)
 
     def loss(self, net: nn.Module) -> Tensor:
         """Return the sum of the four losses over a batch of crops."""
-        picks = self.random.choice(len(self.train), self.batch_size, p=self.rates)
-        crops = [random_crop(self.images[i], self.train[i], self.random) for i in picks]
+        # Seeded by torch, whose state a run keeps, so that it goes on as it would have.
+        random = np.random.default_rng(int(torch.randint(2**62, ())))
+        picks = random.choice(len(self.train), self.batch_size, p=self.rates)
+        crops = [random_crop(self.images[i], self.train[i], random) for i in picks]
         bgr = np.stack([crop.image_bgr for crop in crops])
         batch = to_device(bgr).permute(0, 3, 1, 2).float()
         batch = batch.contiguous(memory_format=torch.channels_last)

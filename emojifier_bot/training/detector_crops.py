@@ -77,7 +77,10 @@ class Crop:
 
 
 def random_crop(
-    image: ImageArray, picture: LabelledPicture, random: np.random.Generator
+    image: ImageArray,
+    picture: LabelledPicture,
+    random: np.random.Generator,
+    chances: Chances = CHANCES,
 ) -> Crop:
     """Scale, turn, mirror and recolour a random square of a picture.
 
@@ -85,14 +88,15 @@ def random_crop(
         image: ``(H, W, 3)`` uint8 RGB, the picture decoded.
         picture: Its labels.
         random: Every choice is drawn from it.
+        chances: How often each thing happens.
     """
-    frame, turn = _random_frame(image, picture, random)
-    overturned = abs(turn) < NEAR_UPRIGHT_DEGREES and random.random() < CHANCES.overturn
+    frame, turn = _random_frame(image, picture, random, chances)
+    overturned = abs(turn) < NEAR_UPRIGHT_DEGREES and random.random() < chances.overturn
     if overturned:
         frame = _overturned(frame, random)
     boxes, points = _moved(picture, frame, turn)
     pixels = _warp(image, frame)
-    if random.random() < CHANCES.mirror:
+    if random.random() < chances.mirror:
         pixels = np.ascontiguousarray(pixels[:, ::-1])
         boxes, points = _mirrored(boxes, points)
     centers = (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -100,23 +104,25 @@ def random_crop(
     within = ((centers > 0) & (centers < CROP_PX)).all(axis=1)
     high = boxes[:, 3] - boxes[:, 1] >= SMALLEST_FACE_PX
     wanted = np.flatnonzero(near & within & high & ~picture.invalid)
+    pixels = _recolour(pixels, random, chances)
     if overturned:
-        return Crop(_recolour(pixels, random), boxes[:0], boxes[:0], points[:0])
+        return Crop(pixels, boxes[:0], boxes[:0], points[:0])
     if len(wanted) > FACES_PER_CROP:
         wanted = random.choice(wanted, FACES_PER_CROP, replace=False)
     ignored = np.setdiff1d(np.flatnonzero(near), wanted)
-    return Crop(
-        _recolour(pixels, random), boxes[wanted], boxes[ignored], points[wanted]
-    )
+    return Crop(pixels, boxes[wanted], boxes[ignored], points[wanted])
 
 
 def _random_frame(
-    image: ImageArray, picture: LabelledPicture, random: np.random.Generator
+    image: ImageArray,
+    picture: LabelledPicture,
+    random: np.random.Generator,
+    chances: Chances,
 ) -> tuple[Affine, float]:
     size_wh = np.array([image.shape[1], image.shape[0]], np.float64)
     heights = picture.xyxy[:, 3] - picture.xyxy[:, 1]
     good = np.flatnonzero(~picture.invalid & (heights > SMALLEST_CENTRE_FACE_PX))
-    if len(good) and random.random() < CHANCES.around_face:
+    if len(good) and random.random() < chances.around_face:
         face = random.choice(good)
         scale = np.exp(random.uniform(*np.log(FACE_HEIGHTS_PX))) / heights[face]
         center = (picture.xyxy[face, :2] + picture.xyxy[face, 2:]) / 2.0
@@ -128,7 +134,7 @@ def _random_frame(
     shift = random.uniform(-SHIFT, SHIFT, 2) * CROP_PX / scale
     x, y = _inside(center + shift, CROP_PX / scale / 2, size_wh)
     turn = random.uniform(-TURN_DEGREES, TURN_DEGREES)
-    turn = float(turn) if random.random() < CHANCES.turn else 0.0
+    turn = float(turn) if random.random() < chances.turn else 0.0
     return centered_frame((x, y), scale, np.deg2rad(turn), CROP_PX), turn
 
 
@@ -180,20 +186,22 @@ def _warp(image: ImageArray, frame: Affine) -> ImageArray:
     return warped[..., ::-1]
 
 
-def _recolour(image_bgr: ImageArray, random: np.random.Generator) -> ImageArray:
+def _recolour(
+    image_bgr: ImageArray, random: np.random.Generator, chances: Chances
+) -> ImageArray:
     pixels: NDArray[Any] = image_bgr.astype(np.float32)
-    if random.random() < CHANCES.grey:
+    if random.random() < chances.grey:
         pixels = np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2)
     pixels = pixels * random.uniform(*CONTRASTS) + random.uniform(*BRIGHTNESSES)
-    if random.random() < CHANCES.tint:
+    if random.random() < chances.tint:
         pixels = pixels * random.uniform(*TINTS, 3)
     pixels = np.clip(pixels, 0, 255).astype(np.uint8)
-    if random.random() < CHANCES.blur:
+    if random.random() < chances.blur:
         blur_px = random.uniform(*BLURS_PX)
         pixels = np.asarray(cv2.GaussianBlur(pixels, (0, 0), blur_px))
-    if random.random() < CHANCES.jpeg:
+    if random.random() < chances.jpeg:
         pixels = _through_jpeg(pixels, random)
-    if random.random() < CHANCES.hide:
+    if random.random() < chances.hide:
         pixels = _hide_part(pixels, random)
     return np.ascontiguousarray(pixels, np.uint8)
 

@@ -40,6 +40,8 @@ RARITY_POWER = 0.5
 PRIOR_RELIEF = 0.3
 #: Share of each target that is spread evenly.
 LABEL_SMOOTHING = 0.02
+#: Least share of a class among what is drawn.
+LEAST_DRAWN = 1e-6
 
 
 class EmotionRecipe:
@@ -57,10 +59,12 @@ class EmotionRecipe:
         self.net: nn.Module = nets[variant](GEOMETRY_COUNT)
         self.train, self.held_out, self.batch_size = train, held_out, batch_size
         self.looks_matter = variant == "fused"
-        counts = train.targets.sum(dim=0)
+        # A class that hardly occurs counts as one face: no logarithm is endless.
+        counts = train.targets.sum(dim=0).clamp(min=1.0)
         rates = (train.targets * (counts ** (RARITY_POWER - 1))).sum(dim=1)
         self.rates = rates / rates.sum()
         drawn = (train.targets * self.rates[:, None]).sum(dim=0)
+        drawn = drawn.clamp(min=LEAST_DRAWN)
         #: Log of how often each class occurs.
         self.log_prior = torch.log(counts / counts.sum())
         #: Log of how much more often each class is drawn than it occurs.

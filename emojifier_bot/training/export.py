@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +58,19 @@ def _onnx(
     axes: dict[str, dict[int, str]],
 ) -> bytes:
     file = io.BytesIO()
-    torch.onnx.export(
-        net.eval(),
-        inputs,
-        file,  # type: ignore[arg-type] # a file object is taken too
-        input_names=input_names,
-        output_names=output_names,
-        dynamic_axes=axes,
-        opset_version=OPSET,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        # The newer exporter wants one more package; this one does while it lasts.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            net.eval(),
+            inputs,
+            file,  # type: ignore[arg-type] # a file object is taken too
+            input_names=input_names,
+            output_names=output_names,
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
     return file.getvalue()
 
 

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from emojifier_bot.errors import ConfigError
 from emojifier_bot.training.device import DEVICE
 
 Progress = Callable[[int, int], None]
@@ -141,6 +142,7 @@ class Run:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
+            "device_random": torch.cuda.get_rng_state_all(),
         }
         partial = self.state_path.with_suffix(".partial")
         torch.save(state, partial)
@@ -153,6 +155,9 @@ class Run:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"].cpu())
+        # Runs that began before this was kept go on with other draws.
+        device_random = state.get("device_random", [])
+        torch.cuda.set_rng_state_all([one.cpu() for one in device_random])
 
 
 def count_parameters(net: nn.Module) -> int:
@@ -168,10 +173,16 @@ def save_warm_start(net: nn.Module, path: Path) -> None:
 
 
 def load_warm_start(net: nn.Module, path: Path) -> None:
-    """Start from weights that `save_warm_start` wrote."""
+    """Start from weights that `save_warm_start` wrote.
+
+    Raises:
+        ConfigError: They are those of another net.
+    """
     weights = torch.load(path, map_location="cpu")
-    wanted = net.state_dict()
-    net.load_state_dict({k: v.to(wanted[k].dtype) for k, v in weights.items()})
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ConfigError([f"{path} holds the weights of another net."]) from error
 
 
 def _parameter_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emojifier_bot.training.device import DEVICE, to_device, to_numpy, use_device
+from emojifier_bot.errors import ConfigError
+from emojifier_bot.training.device import DEVICE, to_numpy, use_device
 from emojifier_bot.training.emotion import PRIOR_RELIEF, EmotionRecipe, predict
 from emojifier_bot.training.export import write_model
 from emojifier_bot.training.fit import (
@@ -69,23 +70,27 @@ def export_task(
         to: ``models/<task>_<architecture>_<yyyymm>``.
         calibration: Emotion: runs whose held-out faces set temperature and threshold;
             empty takes the run's own.
+
+    Raises:
+        ConfigError: A run has not come to its end.
     """
     task = TASKS[name]
     table = dict(task.table)
-    net = average_of(task, folder)
-    to.mkdir(parents=True, exist_ok=True)
-    save_warm_start(net, to / WARM_START_FILE)
+    # The exporter's example inputs lie on the processor.
+    net = average_of(task, folder).cpu()
+    shipped = net
     if table["task"] == "emotion":
         table["output"] = calibrated(*held_out_logits(calibration or [folder]))
-        net = ShiftedLogits(net, -PRIOR_RELIEF * _log_prior(folder))
-    write_model(to, task.export(net), table)
+        shipped = ShiftedLogits(net, -PRIOR_RELIEF * _log_prior(folder))
+    write_model(to, task.export(shipped), table)
+    save_warm_start(net, to / WARM_START_FILE)
     (to / MODEL_LOG_FILE).write_bytes((folder / LOG_FILE).read_bytes())
 
 
 def average_of(task: Task, folder: Path) -> nn.Module:
     """Return a run's averaged net, ready to be used."""
     net = task.net().to(DEVICE)
-    state = torch.load(folder / STATE_FILE, map_location=DEVICE)
+    state = torch.load(_part(folder, STATE_FILE), map_location=DEVICE)
     net.load_state_dict(state["average"])
     return net.eval()
 
@@ -94,12 +99,19 @@ def held_out_logits(
     folders: Sequence[Path],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the pooled logits, as shipped, and targets of runs' held-out faces."""
-    parts = [np.load(folder / HELD_OUT_FILE) for folder in folders]
+    parts = [np.load(_part(folder, HELD_OUT_FILE)) for folder in folders]
     logits = [part["logits"] - PRIOR_RELIEF * part["log_prior"] for part in parts]
     targets = [part["targets"] for part in parts]
     return np.concatenate(logits), np.concatenate(targets)
 
 
+def _part(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise ConfigError([f"There is no {name} in {folder}: train that model first."])
+    return path
+
+
 def _log_prior(folder: Path) -> Tensor:
     with np.load(folder / HELD_OUT_FILE) as arrays:
-        return to_device(arrays["log_prior"])
+        return torch.from_numpy(arrays["log_prior"])

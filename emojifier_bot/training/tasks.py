@@ -111,9 +111,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
     {
         "detector": Task(
             config=FitConfig(steps=6000, batch_size=16, learning_rate=2e-3),
-            recipe=lambda inputs: DetectorRecipe(
-                inputs.data, inputs.config.batch_size, inputs.config.seed
-            ),
+            recipe=lambda inputs: DetectorRecipe(inputs.data, inputs.config.batch_size),
             net=DetectorNet,
             export=export_detector,
             table={

@@ -161,7 +161,6 @@ class TestDetector:
         assert figures["pictures"] == 2
         assert figures["faces"] == figures["recall_faces"] == 1
         assert figures["ap"] == figures["ap_wider"] == figures["recall"] == 1
-        assert figures["false_alarms_per_picture"] == 0
 
     def test_what_is_not_defined_is_null(self, tmp_path):
         figures = figures_of("detector", detection_set(tmp_path), "--first-look")
