@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sized
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from emojifier_bot.cli.choices import EmotionVariant, ModelTask
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,23 +25,8 @@ EVERY_CANDIDATE = 0.01
 SHOWN = 0.5
 
 
-class EvaluationTask(StrEnum):
-    """What can be judged."""
-
-    DETECTOR = "detector"
-    LANDMARKS = "landmarks"
-    EMOTION = "emotion"
-
-
-class EmotionVariant(StrEnum):
-    """The two emotion nets."""
-
-    FUSED = "fused"
-    LANDMARKS = "landmarks"
-
-
 def evaluate(  # noqa: PLR0917 - typer turns them into options
-    task: EvaluationTask,
+    task: ModelTask,
     data: Annotated[Path, typer.Argument(help="A data folder, or an .npz file.")],
     emotion_model: Annotated[
         EmotionVariant | None, typer.Option(help="Emotion: which net to judge.")
@@ -59,12 +45,12 @@ def evaluate(  # noqa: PLR0917 - typer turns them into options
     """Measure a model on labelled data, by the code that replay runs."""
     from emojifier_bot.cli.progress import bar
 
-    confidence = EVERY_CANDIDATE if task is EvaluationTask.DETECTOR else SHOWN
+    confidence = EVERY_CANDIDATE if task is ModelTask.DETECTOR else SHOWN
     with bar(f"Evaluating {task}") as progress:
-        if task is EvaluationTask.DETECTOR:
+        if task is ModelTask.DETECTOR:
             analyzer = _analyzer(None, confidence, second_look=not first_look)
             figures = _detector(analyzer, data, held_out, progress)
-        elif task is EvaluationTask.LANDMARKS:
+        elif task is ModelTask.LANDMARKS:
             analyzer = _analyzer(None, confidence, second_look=not first_look)
             figures = _landmarks(analyzer, data, held_out, progress)
         else:

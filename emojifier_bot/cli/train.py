@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emojifier_bot.cli.choices import EmotionVariant, ModelTask
 from emojifier_bot.cli.progress import bar
 from emojifier_bot.cli.report import say
 from emojifier_bot.errors import ConfigError
@@ -19,32 +19,17 @@ if TYPE_CHECKING:
     from emojifier_bot.training.fit import FitConfig
 
 
-class TrainingTask(StrEnum):
-    """What can be trained."""
-
-    DETECTOR = "detector"
-    LANDMARKS = "landmarks"
-    EMOTION = "emotion"
-
-
-class Variant(StrEnum):
-    """The two emotion nets."""
-
-    FUSED = "fused"
-    LANDMARKS = "landmarks"
-
-
 DataOption = Annotated[Path, typer.Option(help="Folder of the three data sets.")]
-VariantOption = Annotated[Variant, typer.Option(help="Which emotion net.")]
+VariantOption = Annotated[EmotionVariant, typer.Option(help="Which emotion net.")]
 
 
 def train(  # noqa: PLR0917 - typer turns them into options
-    task: TrainingTask,
+    task: ModelTask,
     data: DataOption = Path("../shared/data"),
     run: Annotated[
         Path | None, typer.Option(help="Folder of the run; an unfinished one goes on.")
     ] = None,
-    variant: VariantOption = Variant.FUSED,
+    variant: VariantOption = EmotionVariant.FUSED,
     steps: Annotated[int | None, typer.Option(min=1, help="Batches in all.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=2, help="Samples.")] = None,
     learning_rate: Annotated[
@@ -76,10 +61,10 @@ def train(  # noqa: PLR0917 - typer turns them into options
 
 
 def export(
-    task: TrainingTask,
+    task: ModelTask,
     to: Annotated[Path, typer.Option(help="The model's folder, models/<name>.")],
     run: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
-    variant: VariantOption = Variant.FUSED,
+    variant: VariantOption = EmotionVariant.FUSED,
     calibration: Annotated[
         list[Path] | None,
         typer.Option(help="Emotion: folders of the cross-validation's runs."),
@@ -102,8 +87,8 @@ def _training() -> tuple[ModuleType, ModuleType]:
     return runs, tasks
 
 
-def _task_name(task: TrainingTask, variant: Variant) -> str:
-    return f"emotion-{variant}" if task is TrainingTask.EMOTION else str(task)
+def _task_name(task: ModelTask, variant: EmotionVariant) -> str:
+    return f"emotion-{variant}" if task is ModelTask.EMOTION else str(task)
 
 
 def _changed(config: FitConfig, *wanted: float | None) -> FitConfig:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 pytest.importorskip("onnx", reason="needs onnx: `make train-env` installs it")
 
+import onnx
 import onnxruntime
 import torch
 
@@ -55,6 +56,7 @@ def confident_net() -> DetectorNet:
     for head in net.heads:
         torch.nn.init.normal_(head.weight, std=0.2)
         torch.nn.init.constant_(head.bias[:2], -1.0)
+        torch.nn.init.constant_(head.bias[4:6], 1.0)  # boxes that overlap
     return net
 
 
@@ -167,16 +169,17 @@ def session(content: bytes) -> onnxruntime.InferenceSession:
     )
 
 
-class TestLandmarks:
-    @pytest.fixture(scope="class")
-    def pair(self):
-        torch.manual_seed(1)
-        net = LandmarkNet(widths=(8, 12, 16)).eval()
-        return net, session(export_landmarks(net, FRAME_PX))
+@pytest.fixture(scope="module")
+def landmark_pair():
+    torch.manual_seed(1)
+    net = LandmarkNet(widths=(8, 12, 16)).eval()
+    return net, session(export_landmarks(net, FRAME_PX))
 
+
+class TestLandmarks:
     @pytest.mark.parametrize("count", [1, 2, 5])
-    def test_onnxruntime_says_what_torch_says(self, count, pair):
-        net, model = pair
+    def test_onnxruntime_says_what_torch_says(self, count, landmark_pair):
+        net, model = landmark_pair
         frames = torch.rand(count, 1, FRAME_PX, FRAME_PX) * 2 - 1
 
         (found,) = model.run(None, {"frame": frames.numpy()})
@@ -203,15 +206,16 @@ def emotion_nets():
     return {name: net.eval() for name, net in nets.items()}
 
 
-class TestEmotion:
-    @pytest.fixture(scope="class", params=["fused", "landmarks", "shifted"])
-    def pair(self, request):
-        net = emotion_nets()[request.param]
-        return net, session(export_emotion(net))
+@pytest.fixture(scope="module", params=["fused", "landmarks", "shifted"])
+def emotion_pair(request):
+    net = emotion_nets()[request.param]
+    return net, session(export_emotion(net))
 
+
+class TestEmotion:
     @pytest.mark.parametrize("count", [1, 2, 5])
-    def test_onnxruntime_says_what_torch_says(self, count, pair):
-        net, model = pair
+    def test_onnxruntime_says_what_torch_says(self, count, emotion_pair):
+        net, model = emotion_pair
         geometry = torch.randn(count, GEOMETRY_COUNT)
         looks = torch.rand(count, 1, APPEARANCE_PX, APPEARANCE_PX) * 2 - 1
         inputs = {"geometry": geometry.numpy(), "appearance": looks.numpy()}
@@ -224,8 +228,8 @@ class TestEmotion:
         assert found.shape == (count, 8)
         np.testing.assert_allclose(found, wanted, atol=1e-4)
 
-    def test_the_inputs_tell_the_variant(self, pair):
-        net, model = pair
+    def test_the_inputs_tell_the_variant(self, emotion_pair):
+        net, model = emotion_pair
 
         names = {one.name for one in model.get_inputs()}
 
@@ -244,8 +248,6 @@ class TestEmotion:
     ids=["detector", "landmarks", "fused", "landmarks alone"],
 )
 def test_files_are_small(make, most):
-    import onnx  # noqa: PLC0415 - checked for above
-
     content = make()
 
     model = onnx.load_from_string(content)
@@ -254,23 +256,24 @@ def test_files_are_small(make, most):
     assert most / 10 < len(content) <= most
 
 
-class TestWriteModel:
-    TABLE = {
-        "task": "emotion",
-        "variant": "fused",
-        "title": 'Eight "emotions" \\ more',
-        "input": {"size_px": 56, "color": "grey", "mean": 127.5, "std": 127.5},
-        "output": emotion_output(1.23456, 0.71249),
-    }
+EMOTION = {
+    "task": "emotion",
+    "variant": "fused",
+    "title": 'Eight "emotions" \\ more',
+    "input": {"size_px": 56, "color": "grey", "mean": 127.5, "std": 127.5},
+    "output": emotion_output(1.23456, 0.71249),
+}
 
+
+class TestWriteModel:
     def test_the_back_end_reads_it_again(self, tmp_path):
-        write_model(tmp_path / "models" / "emotion_fused_202601", b"net", self.TABLE)
+        write_model(tmp_path / "models" / "emotion_fused_202601", b"net", EMOTION)
 
         spec = read_model_spec(tmp_path / "models" / "emotion_fused_202601")
 
         assert spec.verified_bytes() == b"net"
         assert (spec.task, spec.variant) == ("emotion", "fused")
-        assert spec.title == self.TABLE["title"]
+        assert spec.title == EMOTION["title"]
         assert (spec.input_px, spec.color) == (56, "grey")
         assert (spec.mean, spec.std) == (127.5, 127.5)
         assert spec.labels == EMOTIONS == tuple(Emotion)
