@@ -9,7 +9,7 @@ TORCH := torch==2.13.0
 UV := uv==0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install check format goldens emoji docs bench evaluate \
+.PHONY: help demo test install check format goldens emoji docs sample bench evaluate \
         wheel train-env lock clean
 
 help: ## List the targets
@@ -43,6 +43,9 @@ emoji: install ## Draw emojis/*/*.png from their SVG sources
 
 docs: install ## Rewrite the generated pages and .env.example
 	$(BIN)/python scripts/render_docs.py
+
+sample: install ## Emojify the README's photo again, for its second picture
+	$(BIN)/emojifier-bot replay $(SAMPLE) --force
 
 bench: install ## Time the pipeline; ARGS goes to `emojifier-bot bench`
 	$(BIN)/emojifier-bot bench $(ARGS)

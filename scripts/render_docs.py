@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from typer import Context
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from emojifier_bot.cli.main import PROGRAM, app
 from emojifier_bot.config import SettingRow, settings_table
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS_PAGE = ROOT / "docs" / "settings.md"
+CLI_PAGE = ROOT / "docs" / "cli.md"
 ENV_EXAMPLE = ROOT / ".env.example"
 
 SETTINGS_INTRO = """\
@@ -24,6 +31,16 @@ mistake.
 | Variable | Default | What it may be | What it does |
 |---|---|---|---|
 """
+
+CLI_INTRO = f"""\
+# Command line
+
+Written by `make docs`: what `{PROGRAM} --help` says, and `--help` after each verb.
+After `make demo` the command is `.venv/bin/{PROGRAM}`.
+"""
+
+#: Columns that help fills in a terminal of 80.
+CLI_WIDTH = 78
 
 ENV_INTRO = """\
 # Copy this file to `.env` and take the `#` off the lines to change.
@@ -41,6 +58,35 @@ def env_example() -> str:
     return ENV_INTRO + "".join(map(_env_lines, settings_table()))
 
 
+def cli_page() -> str:
+    """Return the page with the help of every verb."""
+    return CLI_INTRO + "".join(
+        f"\n## {words}\n\n```text\n{text.rstrip()}\n```\n"
+        for words, text in help_texts()
+    )
+
+
+def help_texts() -> Iterator[tuple[str, str]]:
+    """Yield the command and each of its verbs, with what ``--help`` prints for it."""
+    yield from _help_texts(get_command(app), PROGRAM, None)
+
+
+def _help_texts(
+    command: TyperGroup | TyperCommand, name: str, parent: Context | None
+) -> Iterator[tuple[str, str]]:
+    context = Context(
+        command,
+        parent,
+        info_name=name,
+        terminal_width=CLI_WIDTH,
+        **command.context_settings,
+    )
+    yield context.command_path, command.get_help(context)
+    verbs = command.commands if isinstance(command, TyperGroup) else {}
+    for verb_name, verb in verbs.items():
+        yield from _help_texts(verb, verb_name, context)
+
+
 def _table_line(row: SettingRow) -> str:
     default = f"`{row.default}`" if row.default else "not set"
     return f"| `{row.variable}` | {default} | {row.allowed} | {row.help} |\n"
@@ -53,7 +99,11 @@ def _env_lines(row: SettingRow) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or name those that are out of date."""
-    pages = {SETTINGS_PAGE: settings_page(), ENV_EXAMPLE: env_example()}
+    pages = {
+        SETTINGS_PAGE: settings_page(),
+        ENV_EXAMPLE: env_example(),
+        CLI_PAGE: cli_page(),
+    }
     if "--check" in arguments:
         return _check(pages)
     for path, text in pages.items():

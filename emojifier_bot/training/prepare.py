@@ -40,7 +40,10 @@ def prepare_faces(
     if not path.is_file():
         points, looks = _read(faces, landmarker, progress)
         cache.mkdir(parents=True, exist_ok=True)
-        np.savez(path, points=points, looks=looks)
+        # Whole or not at all: an interrupted run must not leave half a file.
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, points=points, looks=looks)
+        partial.replace(path)
     with np.load(path) as arrays:
         return PreparedFaces(arrays["points"], arrays["looks"], faces)
 

@@ -116,6 +116,17 @@ class TestCutFrame:
 
         np.testing.assert_array_equal(found, np.asarray(image)[8:72, 10:74])
 
+    @given(st.floats(0.5, 3), rolls, st.floats(-20, 80), st.floats(-20, 80))
+    def test_it_is_a_part_of_the_whole_picture_moved(self, scale, turn, x, y):
+        image = photo(60, 50)
+        frame = frame_at((x, y), scale, turn, 24)
+
+        found = cut_frame(from_image(image), frame, 24).astype(int)
+
+        # OpenCV rounds positions to 1/32 of a pixel.
+        moved = warp(np.asarray(image), frame, (24, 24))
+        assert np.abs(found - moved).max() <= 8
+
     @given(pictures(), st.floats(0.01, 50), rolls, st.floats(-90, 90))
     def test_any_picture_gives_a_square(self, image, scale, turn, at):
         found = cut_frame(from_image(image), frame_at((at, at), scale, turn, 16), 16)

@@ -152,6 +152,14 @@ class TestAssign:
         index = ((middles == 72).all(dim=1) & (strides == 16)).nonzero().item()
         assert owner[index] == 1
 
+    def test_cells_in_the_middle_of_the_face_come_first(self):
+        levels = [level + 3 * torch.randn_like(level) for level in empty_levels()]
+
+        owner, middles, strides = assigned([(20, 20, 108, 108)], levels)
+
+        away = (middles[owner == 1] - 64).abs().amax(dim=1)
+        assert (away < CENTER_RADIUS * strides[owner == 1]).all()
+
     def test_two_faces_at_one_place_share_no_cell(self):
         owner, _, _ = assigned([(40, 40, 80, 80), (42, 42, 82, 82)])
 

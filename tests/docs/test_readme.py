@@ -1,0 +1,129 @@
+"""What the README shows runs as it stands there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.datasets import sample
+from tests.images import encoded, opened
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+#: Of every shell block, with the comments that the shell skips anyway.
+LINES = [
+    line
+    for kind, block in BLOCKS
+    if kind == "sh"
+    for line in block.splitlines()
+    if line
+]
+MAKE = [line for line in LINES if line.startswith("make ")]
+OURS = [line for line in LINES if line.startswith("emojifier-bot ")]
+PYTHON = [block for kind, block in BLOCKS if kind == "python"]
+#: Where pip put the command that the README calls.
+SCRIPTS = Path(sys.executable).parent
+LIMIT_SECONDS = 60
+
+
+def without_comment(line: str) -> str:
+    return line.partition("#")[0].strip()
+
+
+def pictures_in(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*.*") if path.is_file()}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder with everything that the README's lines read."""
+    photo = sample()
+    (tmp_path / "holiday").mkdir()
+    for name, codec in [
+        ("photo.jpg", "JPEG"),
+        ("photo.heic", "HEIF"),
+        ("in.jpg", "JPEG"),
+        ("holiday/one.jpg", "JPEG"),
+        ("holiday/two.png", "PNG"),
+    ]:
+        (tmp_path / name).write_bytes(encoded(photo, codec))
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder):
+    """Return a function that runs a command as somebody in that folder would."""
+    path = os.pathsep.join([str(SCRIPTS), os.environ["PATH"]])
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_SECONDS,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_no_line_goes_unchecked():
+    assert sorted(MAKE + OURS) == sorted(LINES)
+    assert (len(PYTHON), len(OURS)) >= (1, 6)
+
+
+@pytest.mark.parametrize("line", MAKE, ids=without_comment)
+def test_make_lines_are_targets(line):
+    target = line.split()[1]
+
+    assert re.search(
+        rf"^{target}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE
+    )
+
+
+@pytest.mark.parametrize("line", OURS, ids=without_comment)
+def test_a_shell_line(run, folder, line):
+    before = pictures_in(folder)
+
+    printed = run("sh", "-c", line)
+
+    written = pictures_in(folder) - before
+    assert len(written) == (2 if "holiday/" in line else 1)
+    for path in written:
+        assert opened(path.read_bytes()).size == (512, 512)
+    told = re.search(r"# writes (\S+)", line)
+    assert not told or folder / told[1] in written
+    if "--json" in line:
+        assert json.loads(printed)["faces"]
+    else:
+        assert printed == ""
+
+
+@pytest.mark.parametrize("block", PYTHON)
+def test_a_python_block(run, folder, block):
+    shutil.copytree(
+        ROOT / "docs" / "sample",
+        folder / "docs" / "sample",
+        ignore=shutil.ignore_patterns("*.emojified.*"),
+    )
+    # `make demo`, which comes first, leaves this folder.
+    (folder / "build").mkdir()
+
+    printed = run(sys.executable, "-c", block).splitlines()
+
+    assert printed[0].startswith("1 face"), printed
+    assert len(printed) == 2, printed
+    result = opened((folder / "build" / "astronaut.emojified.png").read_bytes())
+    assert (result.format, result.size) == ("PNG", (512, 512))
