@@ -45,10 +45,10 @@ QUARTER_TURNS = (0, 1, 2, 3)
 UPRIGHT = 0
 #: Few faces are turned against the rest of their picture, and many things look a little
 #: like a turned face; there the detector must be this sure.
-TURNED_CONFIDENCE = 0.65
-#: Confidences in a turned direction must sum up to this much more than upright for the
-#: whole picture to count as turned: one face well seen.
-CLEARLY_MORE = 0.7
+TURNED_CONFIDENCE = 0.75
+#: The direction of the large look is where the confidences of small looks, those of at
+#: least the first number, sum up to most: more than upright by at least the second.
+SEEN_CONFIDENCE, CLEARLY_MORE = 0.65, 0.7
 #: Two looks found the same face if the boxes share this much,
 SAME_FACE_IOU = 0.35
 #: or if one lies this far inside the other.
@@ -89,7 +89,7 @@ class LocalAnalyzer:
         direction = main_direction(looks)
         for turns in QUARTER_TURNS:
             if turns != direction:
-                looks[turns] = sure_ones(looks[turns])
+                looks[turns] = surer_than(TURNED_CONFIDENCE, looks[turns])
         found = merge([self._look(large, direction, 1.0), *looks])
         return [scaled(detection, scale) for detection in found]
 
@@ -130,14 +130,17 @@ def main_direction(looks: Sequence[Sequence[Detection]]) -> int:
     Args:
         looks: What was found in each direction, `UPRIGHT` first.
     """
-    seen = [sum(one.confidence for one in sure_ones(look)) for look in looks]
+    seen = [
+        sum(one.confidence for one in surer_than(SEEN_CONFIDENCE, look))
+        for look in looks
+    ]
     best = int(np.argmax(seen))
     return best if seen[best] >= seen[UPRIGHT] + CLEARLY_MORE else UPRIGHT
 
 
-def sure_ones(look: Sequence[Detection]) -> list[Detection]:
-    """Return the detections that are sure enough for a turned face."""
-    return [one for one in look if one.confidence >= TURNED_CONFIDENCE]
+def surer_than(confidence: float, look: Sequence[Detection]) -> list[Detection]:
+    """Return the detections of a look with at least this confidence."""
+    return [one for one in look if one.confidence >= confidence]
 
 
 def _shrunk(image: ImageArray, longer_side_px: int) -> ImageArray:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from emojifier_bot.backends.local import (
     LocalAnalyzer,
+    main_direction,
     merge,
     scaled,
     turned_back,
@@ -187,3 +188,20 @@ class TestLocalAnalyzer:
         (face,) = self.analyzer(probability=probability).analyze(picture)
 
         assert face.confident is confident
+
+
+@pytest.mark.parametrize(
+    ("confidences", "direction"),
+    [
+        pytest.param([[], [], [], []], 0, id="nothing-seen"),
+        pytest.param([[0.9], [0.9], [0.9], [0.9]], 0, id="all-alike"),
+        pytest.param([[], [], [0.9], []], 2, id="one-face-upside-down"),
+        pytest.param([[], [0.64, 0.64], [], []], 0, id="too-unsure-to-count"),
+        pytest.param([[0.9], [], [], [0.9, 0.65]], 0, id="not-clearly-more"),
+        pytest.param([[0.9], [], [], [0.9, 0.7]], 3, id="clearly-more"),
+    ],
+)
+def test_the_large_look_goes_where_most_is_seen(confidences, direction):
+    looks = [[detection(confidence=c) for c in look] for look in confidences]
+
+    assert main_direction(looks) == direction

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter
 
@@ -19,7 +18,7 @@ from emojifier_bot.core.choose import (
     surprise,
 )
 from emojifier_bot.core.frames import MEAN_FACE
-from emojifier_bot.core.landmarks import INNER_LIP_PAIRS, measure
+from emojifier_bot.core.landmarks import measure
 from emojifier_bot.domain import (
     EMOTIONS,
     Emotion,
@@ -89,11 +88,6 @@ all_measures = st.fixed_dictionaries(dict.fromkeys(Measure, st.floats(0, 2)))
 
 
 class TestNearestPoint:
-    def test_a_single_emoji_is_chosen_for_every_face(self):
-        face = make_scores(Emotion.ANGER)
-
-        assert chosen([happy("only", 1.0)], face) == "only"
-
     @pytest.mark.parametrize(
         ("happiness", "name"),
         [(0.0, "none"), (0.2, "none"), (0.3, "half"), (0.7, "half"), (1.0, "full")],
@@ -343,20 +337,6 @@ class TestDoubt:
         assert choice.sure is (mixed == "a")
         assert choice.emoji.name == ("a" if choice.sure else "calm")
 
-    @pytest.mark.parametrize(
-        "emoji",
-        [
-            one
-            for one in CLASSIC.emoji
-            if one.point.max() <= MIXTURE_SHARE and not one.surprise_only
-        ],
-        ids=lambda one: one.name,
-    )
-    def test_each_mixture_of_the_shipped_theme_can_be_shown(self, emoji):
-        choice = choose(CLASSIC, EmotionScores(emoji.point), AT_REST, confident=False)
-
-        assert choice.sure
-
 
 class TestSurprise:
     FACE = make_scores(Emotion.HAPPINESS)
@@ -416,48 +396,3 @@ class TestSurprise:
         drawn = set(self.draws(make_theme(emoji[::turn])))
 
         assert drawn == {f"emoji_{index:02}" for index in range(SURPRISE_COUNT)}
-
-
-def expressions():
-    """Return the measures of a face at rest, laughing, winking and asleep."""
-    laughing, winking, asleep = (MEAN_FACE.copy() for _ in range(3))
-    for upper, lower in INNER_LIP_PAIRS:
-        laughing[lower] = laughing[upper] + np.float32([0, 0.4])
-    winking[[37, 38, 41, 40], 1] = 0.01
-    asleep[[37, 38, 41, 40, 43, 44, 46, 47], 1] = 0.01
-    faces = {
-        "rest": MEAN_FACE,
-        "laughing": laughing,
-        "winking": winking,
-        "asleep": asleep,
-    }
-    return {name: measure(points_xy) for name, points_xy in faces.items()}
-
-
-class TestClassicTheme:
-    @pytest.mark.parametrize("emotion", EMOTIONS)
-    @pytest.mark.parametrize("measures", expressions().values(), ids=expressions())
-    def test_a_pure_emotion_gets_an_emoji_of_its_own(self, emotion, measures):
-        pure = EmotionScores([float(one == emotion) for one in EMOTIONS])
-
-        choice = choose(CLASSIC, pure, measures, confident=True)
-
-        assert choice.sure
-        assert EMOTIONS[int(choice.emoji.point.argmax())] == emotion
-
-    @pytest.mark.parametrize("emotion", EMOTIONS)
-    def test_a_guess_says_little(self, emotion):
-        face = make_scores(emotion, 0.4)
-
-        choice = choose(CLASSIC, face, AT_REST, confident=False)
-
-        assert choice.sure or choice.emoji.mild
-
-    def test_points_keep_their_distance(self):
-        distances = [
-            (float(np.linalg.norm(first.point - other.point)), first.name, other.name)
-            for first, other in itertools.combinations(CLASSIC.emoji, 2)
-        ]
-
-        assert len(distances) > 900
-        assert min(distances)[0] >= LEAST_DISTANCE - 1e-6
