@@ -46,6 +46,9 @@ UPRIGHT = 0
 #: Few faces are turned against the rest of their picture, and many things look a little
 #: like a turned face; there the detector must be this sure.
 TURNED_CONFIDENCE = 0.75
+#: In the direction of the large look the small one only adds faces that fill much of
+#: the picture; pixels of the large copy, a tenth of its longer side.
+NEAR_FACE_PX = 64.0
 #: The direction of the large look is where the confidences of small looks, those of at
 #: least the first number, sum up to most: more than upright by at least the second.
 SEEN_CONFIDENCE, CLEARLY_MORE = 0.65, 0.7
@@ -88,7 +91,9 @@ class LocalAnalyzer:
         looks = [self._look(small, turns, enlarged) for turns in QUARTER_TURNS]
         direction = main_direction(looks)
         for turns in QUARTER_TURNS:
-            if turns != direction:
+            if turns == direction:
+                looks[turns] = higher_than(NEAR_FACE_PX, looks[turns])
+            else:
                 looks[turns] = surer_than(TURNED_CONFIDENCE, looks[turns])
         found = merge([self._look(large, direction, 1.0), *looks])
         return [scaled(detection, scale) for detection in found]
@@ -141,6 +146,11 @@ def main_direction(looks: Sequence[Sequence[Detection]]) -> int:
 def surer_than(confidence: float, look: Sequence[Detection]) -> list[Detection]:
     """Return the detections of a look with at least this confidence."""
     return [one for one in look if one.confidence >= confidence]
+
+
+def higher_than(height_px: float, look: Sequence[Detection]) -> list[Detection]:
+    """Return the detections of a look that are at least this high, or wide if lying."""
+    return [one for one in look if max(one.box.width, one.box.height) >= height_px]
 
 
 def _shrunk(image: ImageArray, longer_side_px: int) -> ImageArray:
