@@ -45,9 +45,9 @@ QUARTER_TURNS = (0, 1, 2, 3)
 UPRIGHT = 0
 #: Few faces are turned against the rest of their picture, and many things look a little
 #: like a turned face; there the detector must be this sure.
-TURNED_CONFIDENCE = 0.75
-#: In the direction of the large look the small one only adds faces that fill much of
-#: the picture; pixels of the large copy, a tenth of its longer side.
+TURNED_CONFIDENCE = 0.8
+#: Faces of at least this size, in pixels of the large copy, both sizes of looks see;
+#: the small one adds no smaller face in the direction of the large look.
 NEAR_FACE_PX = 64.0
 #: The direction of the large look is where the confidences of small looks, those of at
 #: least the first number, sum up to most: more than upright by at least the second.
@@ -90,12 +90,14 @@ class LocalAnalyzer:
         enlarged = large.shape[1] / small.shape[1]
         looks = [self._look(small, turns, enlarged) for turns in QUARTER_TURNS]
         direction = main_direction(looks)
+        main = self._look(large, direction, 1.0)
+        far = [one for one in main if not is_near(one)]
+        near = seen_twice([one for one in main if is_near(one)], looks[direction])
         for turns in QUARTER_TURNS:
-            if turns == direction:
-                looks[turns] = higher_than(NEAR_FACE_PX, looks[turns])
-            else:
+            if turns != direction:
                 looks[turns] = surer_than(TURNED_CONFIDENCE, looks[turns])
-        found = merge([self._look(large, direction, 1.0), *looks])
+        looks[direction] = near
+        found = merge([far, *looks])
         return [scaled(detection, scale) for detection in found]
 
     def _look(
@@ -148,9 +150,28 @@ def surer_than(confidence: float, look: Sequence[Detection]) -> list[Detection]:
     return [one for one in look if one.confidence >= confidence]
 
 
-def higher_than(height_px: float, look: Sequence[Detection]) -> list[Detection]:
-    """Return the detections of a look that are at least this high, or wide if lying."""
-    return [one for one in look if max(one.box.width, one.box.height) >= height_px]
+def is_near(one: Detection) -> bool:
+    """Tell whether a face fills enough of the picture for both sizes of looks."""
+    return max(one.box.width, one.box.height) >= NEAR_FACE_PX
+
+
+def seen_twice(
+    large: Sequence[Detection], small: Sequence[Detection]
+) -> list[Detection]:
+    """Join what the large and the small look say of near faces.
+
+    A face that only one of them saw must be as sure as a turned one.
+    """
+    looks = [list(large), [one for one in small if is_near(one)]]
+    both = [one for look in looks for one in look]
+    if not both:
+        return []
+    look_of = np.repeat([0, 1], [len(look) for look in looks])
+    same = _same_face(np.array([one.box.xyxy for one in both], np.float32))
+    agreed = (same & (look_of[:, None] != look_of[None])).any(axis=1)
+    sure = np.array([one.confidence for one in both]) >= TURNED_CONFIDENCE
+    kept = [(look_of[i], both[i]) for i in np.flatnonzero(agreed | sure)]
+    return merge([[one for where, one in kept if where == look] for look in (0, 1)])
 
 
 def _shrunk(image: ImageArray, longer_side_px: int) -> ImageArray:

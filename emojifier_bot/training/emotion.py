@@ -36,7 +36,7 @@ POINT_NOISE = 0.006
 #: 0 is all alike.
 RARITY_POWER = 0.5
 #: Share of the classes' log frequency that shipped logits are relieved of: rare
-#: emotions are then reached at little cost in accuracy (chosen on the validation faces).
+#: emotions are then reached at little cost (chosen on the validation faces).
 PRIOR_RELIEF = 0.3
 #: Share of each target that is spread evenly.
 LABEL_SMOOTHING = 0.02
