@@ -3,8 +3,9 @@
 The detector knows faces up to 45 degrees from upright. So a small copy of the picture,
 its longer side 320 pixels, is looked at as it is and turned by 90, 180 and 270 degrees.
 In the direction where these looks see most, upright unless another clearly wins, a
-copy of 640 pixels is looked at too. All five looks always run: a picture may hold
-upright and turned faces at once. Together they cost twice the large one.
+copy of 640 pixels is looked at too. These five looks always run and cost twice the
+large one: a picture may hold upright and turned faces at once. A direction in which a
+small look sees a face that is not explained yet gets a large look as well.
 """
 
 from __future__ import annotations
@@ -92,12 +93,13 @@ class LocalAnalyzer:
         direction = main_direction(looks)
         main = self._look(large, direction, 1.0)
         far = [one for one in main if not is_near(one)]
-        near = seen_twice([one for one in main if is_near(one)], looks[direction])
-        for turns in QUARTER_TURNS:
-            if turns != direction:
-                looks[turns] = surer_than(TURNED_CONFIDENCE, looks[turns])
-        looks[direction] = near
-        found = merge([far, *looks])
+        main = far + seen_twice([one for one in main if is_near(one)], looks[direction])
+        turned = [
+            surer_than(TURNED_CONFIDENCE, self._look(large, turns, 1.0))
+            for turns in QUARTER_TURNS
+            if turns != direction and adds(main, looks[turns])
+        ]
+        found = merge([main, *turned])
         return [scaled(detection, scale) for detection in found]
 
     def _look(
@@ -148,6 +150,11 @@ def main_direction(looks: Sequence[Sequence[Detection]]) -> int:
 def surer_than(confidence: float, look: Sequence[Detection]) -> list[Detection]:
     """Return the detections of a look with at least this confidence."""
     return [one for one in look if one.confidence >= confidence]
+
+
+def adds(known: Sequence[Detection], look: Sequence[Detection]) -> bool:
+    """Tell whether a small look sees a face well that is not known yet."""
+    return len(merge([known, surer_than(SEEN_CONFIDENCE, look)])) > len(known)
 
 
 def is_near(one: Detection) -> bool:

@@ -181,7 +181,6 @@ class TestTheSample:
         off = roll_difference(other.roll_degrees, -plain.roll_degrees)
         assert off <= ROLL_TOLERANCE_DEGREES
 
-    @FIRST_DETECTOR
     def test_a_collage_of_all_directions(self, emojifier):
         collage = Image.new("RGB", (1024, 1024), GROUND)
         for index, degrees in enumerate((0, *QUARTER_TURNS)):
