@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ SMALLEST_FACE_PX = 8.0
 #: A crop is drawn around a face that is at least this high in the stored picture.
 SMALLEST_CENTRE_FACE_PX = 4.0
 #: Heights that a chosen face is scaled to, log-uniform, pixels.
-FACE_HEIGHTS_PX = (11.0, 340.0)
+FACE_HEIGHTS_PX = (10.0, 320.0)
 SCALES = (0.25, 3.0)
 #: Scales of crops that are drawn around no face.
 FREE_SCALES = (0.4, 1.6)
@@ -33,7 +34,7 @@ TURN_DEGREES = 55.0
 #: Only faces turned by less than this are turned on the side or upside down too.
 NEAR_UPRIGHT_DEGREES = 25.0
 #: Least share of the crop's side that the picture's longer side fills.
-LEAST_FILL = 0.7
+LEAST_FILL = 1.0
 #: How far off the crop's middle the chosen face may lie, shares of the crop's side.
 SHIFT = 0.45
 #: Ranges of what is multiplied with and added to pixels of 0 to 255.
@@ -58,6 +59,8 @@ class Chances:
     #: Turned on the side or upside down, where faces are background: the second look
     #: finds those, and only the right look may be confident.
     overturn: float = 0.15
+    #: Four crops in one, each at half its size.
+    mosaic: float = 0.25
 
 
 CHANCES = Chances()
@@ -111,6 +114,31 @@ def random_crop(
         wanted = random.choice(wanted, FACES_PER_CROP, replace=False)
     ignored = np.setdiff1d(np.flatnonzero(near), wanted)
     return Crop(pixels, boxes[wanted], boxes[ignored], points[wanted])
+
+
+def mosaic(crops: Sequence[Crop]) -> Crop:
+    """Join four crops at half their size, as YOLOv4 does (Bochkovskiy et al., 2020).
+
+    Small faces come more often that way, beside what they are not seen beside.
+    """
+    half = CROP_PX // 2
+    image = np.empty((CROP_PX, CROP_PX, 3), np.uint8)
+    wanted, ignored, points = [], [], []
+    for index, crop in enumerate(crops):
+        x, y = half * (index % 2), half * (index // 2)
+        image[y : y + half, x : x + half] = cv2.resize(
+            crop.image_bgr, (half, half), interpolation=cv2.INTER_AREA
+        )
+        corner = np.array([x, y], np.float32)
+        boxes = np.clip(crop.xyxy / 2, 0, half) + np.tile(corner, 2)
+        high = crop.xyxy[:, 3] - crop.xyxy[:, 1] >= 2 * SMALLEST_FACE_PX
+        wanted.append(boxes[high])
+        points.append(crop.points_xy[high] / 2 + corner)
+        others = np.clip(crop.ignored_xyxy / 2, 0, half) + np.tile(corner, 2)
+        ignored += [boxes[~high], others]
+    return Crop(
+        image, np.concatenate(wanted), np.concatenate(ignored), np.concatenate(points)
+    )
 
 
 def _random_frame(
@@ -189,13 +217,15 @@ def _warp(image: ImageArray, frame: Affine) -> ImageArray:
 def _recolour(
     image_bgr: ImageArray, random: np.random.Generator, chances: Chances
 ) -> ImageArray:
-    pixels: NDArray[Any] = image_bgr.astype(np.float32)
+    pixels: NDArray[Any] = image_bgr
     if random.random() < chances.grey:
-        pixels = np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2)
-    pixels = pixels * random.uniform(*CONTRASTS) + random.uniform(*BRIGHTNESSES)
+        grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+        pixels = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+    tones = np.arange(256) * random.uniform(*CONTRASTS) + random.uniform(*BRIGHTNESSES)
+    curves = np.repeat(tones[:, None, None], 3, axis=2)
     if random.random() < chances.tint:
-        pixels = pixels * random.uniform(*TINTS, 3)
-    pixels = np.clip(pixels, 0, 255).astype(np.uint8)
+        curves = curves * random.uniform(*TINTS, 3)
+    pixels = np.asarray(cv2.LUT(pixels, np.clip(curves, 0, 255).astype(np.uint8)))
     if random.random() < chances.blur:
         blur_px = random.uniform(*BLURS_PX)
         pixels = np.asarray(cv2.GaussianBlur(pixels, (0, 0), blur_px))

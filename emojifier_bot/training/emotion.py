@@ -40,6 +40,9 @@ RARITY_POWER = 0.5
 PRIOR_RELIEF = 0.3
 #: Share of each target that is spread evenly.
 LABEL_SMOOTHING = 0.02
+#: Mixed faces (mixup, Zhang et al., 2018): share of batches, and the shape of the
+#: beta distribution of shares.
+MIX_CHANCE, MIX_SHAPE = 0.5, 0.3
 #: Least share of a class among what is drawn.
 LEAST_DRAWN = 1e-6
 
@@ -78,7 +81,7 @@ class EmotionRecipe:
         learns from balanced batches and still tells probabilities of the real mix.
         """
         pick = torch.multinomial(self.rates, self.batch_size, replacement=True)
-        geometry, looks, targets = self._batch(pick)
+        geometry, looks, targets = _mixed(*self._batch(pick))
         with autocast():
             logits = net(geometry, looks)
         logits = logits.float() + self.log_shift
@@ -154,6 +157,22 @@ def as_looks(looks: Tensor) -> Tensor:
     high = looks.amax(dim=(2, 3), keepdim=True)
     unit = (looks - low) / (high - low).clamp(min=1)
     return (unit * 2 - 1).contiguous(memory_format=torch.channels_last)
+
+
+def _mixed(
+    geometry: Tensor, looks: Tensor, targets: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Blend each face of a batch with another one, and their labels alike."""
+    if torch.rand(()) >= MIX_CHANCE:
+        return geometry, looks, targets
+    share = torch.distributions.Beta(MIX_SHAPE, MIX_SHAPE).sample((len(targets), 1))
+    other = torch.randperm(len(targets))
+    looks_share = share[..., None, None]
+    return (
+        torch.lerp(geometry[other], geometry, share),
+        torch.lerp(looks[other], looks, looks_share),
+        torch.lerp(targets[other], targets, share),
+    )
 
 
 def _jittered_frames(count: int) -> Tensor:

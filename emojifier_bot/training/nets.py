@@ -264,7 +264,7 @@ class FusedEmotionNet(nn.Module):
         self.head = nn.Linear(c + 96, EMOTION_COUNT)
 
     def forward(self, geometry: Tensor, appearance: Tensor) -> Tensor:
-        """Map ``(N, features)`` and ``(N, 1, 56, 56)`` to logits ``(N, 8)``."""
+        """Map ``(N, features)`` and ``(N, 1, 52, 52)`` to logits ``(N, 8)``."""
         looks = self.appearance(appearance).float()
         logits: Tensor = self.head(torch.cat([looks, self.geometry(geometry)], dim=1))
         return logits
