@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import DirectoryPath, Field, ValidationError
+from pydantic import DirectoryPath, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from emojifier_bot.errors import ConfigError
@@ -41,7 +41,25 @@ LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR"],
     Allowed("`DEBUG`, `INFO`, `WARNING` or `ERROR`"),
 ]
+Port = Annotated[int, Field(ge=0, le=65535), Allowed("a port, 0 to 65535")]
+Text = Annotated[str, Allowed("text")]
+Secret = Annotated[SecretStr, Allowed("the secret as Slack or `keys new` shows it")]
+Url = Annotated[
+    str,
+    Field(pattern=r"^(https?://[^\s/]+(/\S*)?)?$"),
+    Allowed("an address that begins with https:// or http://"),
+]
+DatabaseUrl = Annotated[
+    str,
+    Field(pattern=r"^(sqlite:///.+|postgresql\+psycopg://.+)$"),
+    Allowed("`sqlite:///FILE` or `postgresql+psycopg://USER:PASSWORD@HOST/NAME`"),
+]
 LogFormat = Annotated[Literal["text", "json"], Allowed("`text` or `json`")]
+
+
+def _slack(variable: str, default: Any, description: str) -> Any:
+    """Return a field that is set by a name without our prefix, as others know it."""
+    return Field(default, validation_alias=variable, description=description)
 
 
 class Settings(BaseSettings):
@@ -52,6 +70,7 @@ class Settings(BaseSettings):
         env_file=".env",
         env_ignore_empty=True,
         extra="ignore",
+        populate_by_name=True,
         frozen=True,
     )
 
@@ -84,6 +103,75 @@ class Settings(BaseSettings):
     threads: Threads = Field(
         0, description="Threads for the models; 0 is one for each core."
     )
+    slack_client_id: Text = _slack(
+        "SLACK_CLIENT_ID", "", "The app's client ID, for *Add to Slack*."
+    )
+    slack_client_secret: Secret = _slack(
+        "SLACK_CLIENT_SECRET", SecretStr(""), "The app's client secret."
+    )
+    slack_signing_secret: Secret = _slack(
+        "SLACK_SIGNING_SECRET",
+        SecretStr(""),
+        "The app's signing secret: proves that a request comes from Slack.",
+    )
+    slack_bot_token: Secret = _slack(
+        "SLACK_BOT_TOKEN",
+        SecretStr(""),
+        "A bot token, `xoxb-…`: one workspace, without *Add to Slack*.",
+    )
+    slack_app_token: Secret = _slack(
+        "SLACK_APP_TOKEN",
+        SecretStr(""),
+        "An app-level token, `xapp-…`: Socket Mode, without a public address.",
+    )
+    public_url: Url = _slack(
+        "PUBLIC_URL", "", "Where the world reaches the bot: https://bot.example.com."
+    )
+    support_contact: Text = _slack(
+        "SUPPORT_CONTACT", "", "Address that the support page names."
+    )
+    encryption_keys: Secret = _slack(
+        "ENCRYPTION_KEYS",
+        SecretStr(""),
+        "Keys for tokens at rest, newest first, by commas; `keys new` prints one. "
+        "Empty: kept in a file beside the SQLite database.",
+    )
+    database_url: DatabaseUrl = _slack(
+        "DATABASE_URL", "sqlite:///emojifier-bot.db", "Where jobs and workspaces live."
+    )
+    host: Text = _slack("HOST", "127.0.0.1", "The address that `serve` listens on.")
+    port: Port = _slack("PORT", 3000, "The port that `serve` listens on.")
+    web_threads: Limit = Field(
+        16, description="Threads that answer Slack and browsers at the same time."
+    )
+    worker_concurrency: Limit = Field(
+        2, description="Jobs that one worker runs at the same time."
+    )
+    queue_limit: Limit = Field(
+        1000, description="Waiting jobs from which on new ones are refused."
+    )
+    fetch_allow_hosts: Text = _slack(
+        "FETCH_ALLOW_HOSTS",
+        "",
+        "Private hosts (host or host:port, by commas) that addresses may name. "
+        "Off by default; for tests and intranets.",
+    )
+    slack_api_url: Url = _slack(
+        "SLACK_API_URL",
+        "https://slack.com/api/",
+        "Base of Slack's Web API. Another one is for tests.",
+    )
+    slack_authorize_url: Url = _slack(
+        "SLACK_AUTHORIZE_URL",
+        "https://slack.com/oauth/v2/authorize",
+        "Where *Add to Slack* leads. Another one is for tests.",
+    )
+    slack_file_hosts: Text = _slack(
+        "SLACK_FILE_HOSTS",
+        "files.slack.com,slack-files.com",
+        "Hosts (host or host:port, by commas) that may receive the token for files. "
+        "Others are for tests.",
+    )
     log_level: LogLevel = Field("WARNING", description="The least that is logged.")
     log_format: LogFormat = Field(
         "text", description="Lines for people, or objects for machines."
@@ -109,7 +197,7 @@ def settings_table() -> tuple[SettingRow, ...]:
     return tuple(
         SettingRow(
             variable=_variable(name),
-            default="" if field.default is None else str(field.default),
+            default=_default(field),
             allowed=_allowed(field),
             help=field.description or "",
         )
@@ -135,13 +223,23 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def _problem(error: ErrorDetails) -> str:
-    name = str(error["loc"][0])
+    # Told by its variable where it has one of its own, else by its name.
+    told = str(error["loc"][0])
+    name = next(n for n in Settings.model_fields if told in (n, _variable(n)))
     allowed = _allowed(Settings.model_fields[name])
     return f"{_variable(name)} is {str(error['input'])!r}, but must be {allowed}."
 
 
 def _variable(name: str) -> str:
-    return PREFIX + name.upper()
+    alias = Settings.model_fields[name].validation_alias
+    return alias if isinstance(alias, str) else PREFIX + name.upper()
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    return "" if value is None else str(value)
 
 
 def _allowed(field: FieldInfo) -> str:

@@ -2,10 +2,15 @@
 
 EmojifierError
 ├── ImageError            cannot decode, too large, unsupported, not an image
-├── FetchError            address refused, not reachable, too big, not public
+├── RemoteError           the network: each says whether and when to try again
+│   ├── FetchError        address refused, not reachable, too big, not public
+│   └── DeliveryError     Slack refused, or did not answer
 ├── BackendError
 │   ├── ModelFileError    missing, or its hash differs
 │   └── InferenceError    the runtime refused the input
+├── QueueError            the queue's database does not answer
+│   └── QueueFullError    too many jobs wait
+├── VaultError            a stored secret cannot be opened
 ├── ThemeError            art or table of a theme is wrong
 ├── OutputError           the result cannot be written where it should go
 └── ConfigError           every problem at once
@@ -16,13 +21,18 @@ from __future__ import annotations
 __all__ = [
     "BackendError",
     "ConfigError",
+    "DeliveryError",
     "EmojifierError",
     "FetchError",
     "ImageError",
     "InferenceError",
     "ModelFileError",
     "OutputError",
+    "QueueError",
+    "QueueFullError",
+    "RemoteError",
     "ThemeError",
+    "VaultError",
 ]
 
 
@@ -49,10 +59,58 @@ class ImageError(EmojifierError):
     default_kind = "image"
 
 
-class FetchError(EmojifierError):
+class RemoteError(EmojifierError):
+    """Something on the network refused, or did not answer.
+
+    Attributes:
+        retryable: Whether the same again may go well.
+        retry_after_seconds: How long the other side asked to wait, None if it did not.
+    """
+
+    default_kind = "remote"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str | None = None,
+        retryable: bool = False,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        """Keep what decides about another try."""
+        super().__init__(message, kind=kind)
+        self.retryable = retryable
+        self.retry_after_seconds = retry_after_seconds
+
+
+class FetchError(RemoteError):
     """The picture could not be fetched; check the address."""
 
     default_kind = "fetch"
+
+
+class DeliveryError(RemoteError):
+    """Slack refused or did not answer; ``kind`` is Slack's code if there is one."""
+
+    default_kind = "delivery"
+
+
+class QueueError(EmojifierError):
+    """The queue's database does not answer; try again in a minute."""
+
+    default_kind = "queue"
+
+
+class QueueFullError(QueueError):
+    """Too many jobs wait; try again in a few minutes."""
+
+    default_kind = "queue_full"
+
+
+class VaultError(EmojifierError):
+    """A stored secret cannot be opened; the key it was sealed with is missing."""
+
+    default_kind = "vault"
 
 
 class BackendError(EmojifierError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -10,11 +11,23 @@ if TYPE_CHECKING:
     from emojifier_bot.domain import (
         Detection,
         Emoji,
+        EmojifyRequest,
         EmojiTheme,
         EmotionScores,
         Face,
+        FetchedImage,
         ImageArray,
+        ImageReference,
+        Installation,
+        Job,
+        JobState,
         Landmarks,
+        Outcome,
+        Post,
+        PostRecord,
+        ResultPicture,
+        Share,
+        Workspace,
     )
 
 
@@ -87,4 +100,205 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds that never run backwards."""
+        ...
+
+    def now(self) -> datetime:
+        """Return the time of day, aware, in UTC."""
+        ...
+
+
+class Vault(Protocol):
+    """Seals secrets before they are stored, and opens them again."""
+
+    def seal(self, plain: str) -> str:
+        """Return a text that is safe to store."""
+        ...
+
+    def unseal(self, sealed: str) -> str:
+        """Return the secret.
+
+        Raises:
+            VaultError: It was sealed with a key that is not at hand, or changed.
+        """
+        ...
+
+
+class InstallationStore(Protocol):
+    """Remembers who installed the bot, with tokens encrypted."""
+
+    def save(self, installation: Installation) -> None:
+        """Keep it, in place of an older one of the same workspace."""
+        ...
+
+    def find(self, workspace: Workspace) -> Installation | None:
+        """Return a workspace's own, else its organisation's, else None."""
+        ...
+
+    def replace_tokens(self, installation: Installation, spent_refresh: str) -> bool:
+        """Keep rotated tokens if nobody was faster.
+
+        Returns:
+            False where the stored refresh token is not the one that was spent.
+        """
+        ...
+
+    def delete(self, workspace: Workspace) -> bool:
+        """Forget the installation and every row of that workspace."""
+        ...
+
+    def all(self) -> list[Installation]:
+        """Return all of them, oldest first."""
+        ...
+
+
+class OAuthStates(Protocol):
+    """One-time states of installations under way."""
+
+    def issue(self) -> str:
+        """Return a new state, good for ten minutes."""
+        ...
+
+    def consume(self, state: str) -> bool:
+        """Return whether it was issued, is fresh and was not used; it is used now."""
+        ...
+
+
+class PostLog(Protocol):
+    """Remembers what was posted, for the buttons under it."""
+
+    def record(self, post: Post) -> None:
+        """Remember a post; the same post again changes nothing."""
+        ...
+
+    def find(self, workspace: Workspace, post_id: str) -> PostRecord | None:
+        """Return a workspace's post, deleted or not."""
+        ...
+
+    def count_press(self, workspace: Workspace, post_id: str) -> int:
+        """Add a press of *Try another*; return the number of this one, from 1."""
+        ...
+
+    def mark_deleted(self, workspace: Workspace, post_id: str, user_id: str) -> bool:
+        """Note who deleted it; False where that was noted before."""
+        ...
+
+    def forget_before(self, moment: datetime) -> int:
+        """Remove rows posted before an aware UTC time; return how many."""
+        ...
+
+
+class JobQueue(Protocol):
+    """Takes requests for the workers."""
+
+    def enqueue(self, request: EmojifyRequest, key: str) -> bool:
+        """Queue a request durably.
+
+        Args:
+            request: What was asked.
+            key: Names what was asked; the same key again queues nothing.
+
+        Returns:
+            False where the key was known.
+
+        Raises:
+            QueueFullError: Too many are waiting.
+            QueueError: The database does not answer.
+        """
+        ...
+
+
+class JobAdmin(Protocol):
+    """Shows and steers jobs, for operators."""
+
+    def list(self, state: JobState | None, limit: int) -> list[Job]:
+        """Return jobs, newest first, without their steps."""
+        ...
+
+    def show(self, job_id: str) -> Job | None:
+        """Return one job with its steps."""
+        ...
+
+    def retry(self, job_id: str) -> bool:
+        """Run a failed or cancelled job again; False where it is neither."""
+        ...
+
+    def cancel(self, job_id: str) -> bool:
+        """Cancel a job that has not ended; False where it has."""
+        ...
+
+
+class ImageSource(Protocol):
+    """Finds and fetches the picture of a request."""
+
+    def resolve(self, request: EmojifyRequest) -> list[ImageReference]:
+        """Return the files or addresses that a request means, at least one.
+
+        Raises:
+            FetchError: There is none (``no_image``), or Slack would not say.
+            DeliveryError: Slack refused.
+        """
+        ...
+
+    def fetch(self, workspace: Workspace, reference: ImageReference) -> FetchedImage:
+        """Return the bytes of a file or an address.
+
+        Raises:
+            FetchError: Refused, not reachable, gone, too big, not an image.
+            DeliveryError: Slack refused.
+        """
+        ...
+
+
+class ReplySink(Protocol):
+    """Delivers to Slack. Every method is safe to repeat.
+
+    All raise `DeliveryError`, with whether and when a repetition may help.
+    """
+
+    def greet(self, request: EmojifyRequest) -> None:
+        """Put the reaction "seen" on the asker's message, where that is granted."""
+        ...
+
+    def target(self, request: EmojifyRequest) -> str:
+        """Return the id of the channel that gets the result; opens a direct message."""
+        ...
+
+    def upload(self, workspace: Workspace, picture: ResultPicture) -> str:
+        """Send the bytes; return the id of a file that nobody sees yet."""
+        ...
+
+    def complete(self, post: Post) -> None:
+        """Show the file in its channel, with comment and buttons."""
+        ...
+
+    def share(self, post: Post) -> Share:
+        """Ask once whether, and where, the file is shown."""
+        ...
+
+    def ensure_buttons(self, post: Post, share: Share) -> None:
+        """Add one threaded message with the buttons where the share shows none."""
+        ...
+
+    def delete(self, post: Post) -> None:
+        """Delete the file; one that is gone already is fine."""
+        ...
+
+    def tell(self, request: EmojifyRequest, outcome: Outcome) -> None:
+        """Tell the asker alone how it ended."""
+        ...
+
+    def farewell(self, request: EmojifyRequest) -> None:
+        """Take the reaction back."""
+        ...
+
+
+class BotTokens(Protocol):
+    """Knows the token to speak to a workspace with, fresh where tokens rotate."""
+
+    def installation(self, workspace: Workspace) -> Installation:
+        """Return a workspace's installation, its token good for two hours at least.
+
+        Raises:
+            DeliveryError: ``not_installed``, or the refresh failed.
+        """
         ...

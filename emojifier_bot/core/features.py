@@ -25,7 +25,7 @@ EXPRESSIVE_PAIRS = (
 )
 GEOMETRY_COUNT = 2 * 68 + len(EXPRESSIVE_PAIRS)
 #: Side of the appearance frame, pixels.
-APPEARANCE_PX = 56
+APPEARANCE_PX = 52
 
 
 def to_canonical(points_xy: FloatArray) -> FloatArray:

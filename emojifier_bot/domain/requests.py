@@ -1,0 +1,250 @@
+"""What passes between Slack, the queue and the job: references and summaries only.
+
+Nothing here holds a picture or a token. An address that somebody typed and a response
+URL are secrets: they are carried sealed, see `emojifier_bot.ports.Vault`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Way(StrEnum):
+    """How somebody asked."""
+
+    COMMAND = "command"
+    SHORTCUT = "shortcut"
+    MENTION = "mention"
+    DIRECT_MESSAGE = "direct_message"
+    TRY_ANOTHER = "try_another"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Whose installation: a workspace's own, or an organisation's for all its own."""
+
+    team_id: str
+    enterprise_id: str = ""
+    is_org_install: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReference:
+    """Where a picture is found, and found again. Exactly one of the first four is set.
+
+    Raises:
+        ValueError: None or several of them are set.
+    """
+
+    #: A file in Slack.
+    file_id: str = ""
+    #: An address that somebody typed, sealed.
+    sealed_address: str = ""
+    #: The newest image of the request's channel that no bot posted.
+    newest: bool = False
+    #: The images of the message with this timestamp in the request's channel.
+    message_ts: str = ""
+    #: With ``message_ts``: who wrote that message.
+    posted_by: str = ""
+
+    def __post_init__(self) -> None:
+        """Check that it names one place."""
+        named = (self.file_id, self.sealed_address, self.newest, self.message_ts)
+        if sum(map(bool, named)) != 1:
+            raise ValueError(f"An image reference names one place, not {self!r}.")
+
+
+@dataclass(frozen=True, slots=True)
+class EmojifyRequest:
+    """What was asked, whichever way; the whole input of a job."""
+
+    workspace: Workspace
+    way: Way
+    #: Who asked.
+    user_id: str
+    #: Where it was asked; the result goes there unless it is private.
+    channel_id: str
+    source: ImageReference
+    #: Parent of the thread that gets the result; empty for the channel itself.
+    thread_ts: str = ""
+    #: Name of a theme; empty for the settings' own.
+    theme: str = ""
+    #: Draw among near neighbours of the best emoji.
+    surprise: bool = False
+    #: The result goes to the asker's direct messages with the bot.
+    private: bool = False
+    #: Where the asker can be answered for 30 minutes; empty where Slack gave none.
+    sealed_response_url: str = ""
+    #: The message that wears the reaction "seen"; empty for none.
+    reaction_ts: str = ""
+    #: *Try another*: the post that the new one replaces, and which press this is.
+    replaces_post_id: str = ""
+    press: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> EmojifyRequest:
+        """Read what `to_dict` returned."""
+        parts = dict(values)
+        parts["workspace"] = Workspace(**parts["workspace"])
+        parts["source"] = ImageReference(**parts["source"])
+        return cls(**parts | {"way": Way(parts["way"])})
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedImage:
+    """A picture's bytes, and what it was called, in memory only."""
+
+    data: bytes = field(repr=False)
+    #: File name for people, ``"party.jpg"``; never a path.
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPicture:
+    """The encoded result on its way to Slack, in memory only."""
+
+    data: bytes = field(repr=False)
+    filename: str
+    alt_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaceSummary:
+    """One face of a result, in reading order."""
+
+    #: The emoji itself, ``"😐"``.
+    character: str
+    #: Its spoken name, ``"neutral face"``.
+    spoken: str
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A result that Slack holds or is about to show."""
+
+    #: The job's id; buttons carry it.
+    post_id: str
+    workspace: Workspace
+    asker_id: str
+    file_id: str
+    #: Where it is shown: the request's channel, or the asker's direct messages.
+    channel_id: str
+    title: str
+    alt_text: str
+    faces: tuple[FaceSummary, ...]
+    #: What it was made from; *Try another* fetches that again.
+    source: ImageReference
+    thread_ts: str = ""
+    theme: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Post:
+        """Read what `to_dict` returned."""
+        parts = dict(values)
+        parts["workspace"] = Workspace(**parts["workspace"])
+        parts["source"] = ImageReference(**parts["source"])
+        parts["faces"] = tuple(FaceSummary(**face) for face in parts["faces"])
+        return cls(**parts)
+
+
+@dataclass(frozen=True, slots=True)
+class PostRecord:
+    """A post as the log remembers it."""
+
+    post: Post
+    posted_at: datetime
+    #: How often *Try another* was pressed.
+    presses: int = 0
+    #: Who deleted it; empty while it stands.
+    deleted_by: str = ""
+    deleted_at: datetime | None = None
+
+
+class ShareState(StrEnum):
+    """What Slack says about a file and a channel."""
+
+    SHARED = "shared"
+    #: Known, but (not yet) shown in the channel.
+    PENDING = "pending"
+    #: Slack says that somebody deleted it.
+    DELETED = "deleted"
+    #: Slack does not know it: never completed, or long gone.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Where and how a file is shown in a channel."""
+
+    state: ShareState
+    #: Timestamp of the message that shows it, and of its thread's parent.
+    message_ts: str = ""
+    thread_ts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended, for whoever asked."""
+
+    #: Row of the table of sentences: ``"posted"``, ``"no_face"`` or an error's kind.
+    kind: str
+    #: What a sentence may name: ``{"theme": "classic"}``; never a secret.
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The durable record of one request, as operators see it."""
+
+    job_id: str
+    state: JobState
+    request: EmojifyRequest
+    created_at: datetime
+    updated_at: datetime
+    #: Kind of its outcome; empty until it ended.
+    outcome: str = ""
+    #: Steps that are done, in order, with what each recorded in short.
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One workspace's or organisation's consent, with the bot's token."""
+
+    workspace: Workspace
+    bot_token: str = field(repr=False)
+    bot_user_id: str
+    bot_id: str = ""
+    app_id: str = ""
+    scopes: tuple[str, ...] = ()
+    #: Set where tokens rotate.
+    refresh_token: str = field(default="", repr=False)
+    expires_at: datetime | None = None
+    #: Names for people.
+    team_name: str = ""
+    enterprise_name: str = ""
+    installed_by: str = ""
+    installed_at: datetime | None = None
