@@ -123,6 +123,16 @@ def sniff(data: bytes) -> str:
     raise _refusal(data)
 
 
+def is_web_page(data: bytes) -> bool:
+    """Tell whether some bytes begin as HTML does."""
+    return _has_tag(data, _HTML) and not _has_tag(data, _SVG)
+
+
+def _has_tag(data: bytes, tag: re.Pattern[bytes]) -> bool:
+    head = data[:_TEXT_HEAD_BYTES].removeprefix(_BYTE_ORDER_MARK).lstrip()
+    return head.startswith(b"<") and tag.search(head) is not None
+
+
 def _sniff_riff(data: bytes) -> str:
     if data[8:12] == b"WEBP":
         return "WEBP"
@@ -154,10 +164,9 @@ def _refusal(data: bytes) -> ImageError:
     for signature, what in _NOT_PICTURES:
         if data.startswith(signature):
             return _not_a_picture(what)
-    head = data[:_TEXT_HEAD_BYTES].removeprefix(_BYTE_ORDER_MARK).lstrip()
-    if _SVG.search(head) and head.startswith(b"<"):
+    if _has_tag(data, _SVG):
         return _unsupported("an SVG drawing")
-    if _HTML.search(head) and head.startswith(b"<"):
+    if is_web_page(data):
         return ImageError(
             "This is a web page, not a picture. Open the page, copy the address of "
             f"the picture itself, and try that. {READABLE}",
