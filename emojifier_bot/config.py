@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
-__all__ = ["SettingRow", "Settings", "load_settings", "settings_table"]
+__all__ = [
+    "SettingRow",
+    "Settings",
+    "bot_problems",
+    "is_bot_set_up",
+    "load_settings",
+    "settings_table",
+]
 
 PREFIX = "EMOJIFIER_"
 
@@ -24,6 +31,8 @@ class Allowed:
     """What a setting may be, in words that follow "must be"."""
 
     words: str
+    #: Its value stands in no message, be it ever so wrong.
+    is_secret: bool = False
 
 
 Limit = Annotated[int, Field(ge=1), Allowed("a whole number, 1 or more")]
@@ -43,7 +52,9 @@ LogLevel = Annotated[
 ]
 Port = Annotated[int, Field(ge=0, le=65535), Allowed("a port, 0 to 65535")]
 Text = Annotated[str, Allowed("text")]
-Secret = Annotated[SecretStr, Allowed("the secret as Slack or `keys new` shows it")]
+Secret = Annotated[
+    SecretStr, Allowed("the secret as Slack or `keys new` shows it", is_secret=True)
+]
 Url = Annotated[
     str,
     Field(pattern=r"^(https?://[^\s/]+(/\S*)?)?$"),
@@ -51,8 +62,12 @@ Url = Annotated[
 ]
 DatabaseUrl = Annotated[
     str,
-    Field(pattern=r"^(sqlite:///.+|postgresql\+psycopg://.+)$"),
-    Allowed("`sqlite:///FILE` or `postgresql+psycopg://USER:PASSWORD@HOST/NAME`"),
+    # Without repr: it may hold a password.
+    Field(pattern=r"^(sqlite:///.+|postgresql\+psycopg://.+)$", repr=False),
+    Allowed(
+        "`sqlite:///FILE` or `postgresql+psycopg://USER:PASSWORD@HOST/NAME`",
+        is_secret=True,
+    ),
 ]
 LogFormat = Annotated[Literal["text", "json"], Allowed("`text` or `json`")]
 
@@ -72,6 +87,8 @@ class Settings(BaseSettings):
         extra="ignore",
         populate_by_name=True,
         frozen=True,
+        # What pydantic says may be logged as the cause of what we say.
+        hide_input_in_errors=True,
     )
 
     max_bytes: Limit = Field(
@@ -178,6 +195,64 @@ class Settings(BaseSettings):
     )
 
 
+def bot_problems(settings: Settings) -> list[str]:
+    """Return what is missing or wrong for the Slack bot, a sentence each.
+
+    Three set-ups work: *Add to Slack* for many workspaces, one workspace by a bot
+    token, and that one in Socket Mode, without a public address.
+    """
+    problems = [
+        f"{variable} begins with {begin}, so it is {other}: exchange the two."
+        for variable, begin, other, value in (
+            (
+                "SLACK_BOT_TOKEN",
+                "xapp-",
+                "an app-level token",
+                settings.slack_bot_token,
+            ),
+            ("SLACK_APP_TOKEN", "xoxb-", "a bot token", settings.slack_app_token),
+        )
+        if value.get_secret_value().startswith(begin)
+    ]
+    if not settings.slack_app_token and not settings.slack_signing_secret:
+        problems.append(
+            "SLACK_SIGNING_SECRET is missing: copy it from *Basic Information* at "
+            "https://api.slack.com/apps, or set SLACK_APP_TOKEN for Socket Mode."
+        )
+    if settings.slack_app_token and not settings.slack_bot_token:
+        problems.append(
+            "SLACK_BOT_TOKEN is missing: Socket Mode serves the one workspace whose "
+            "token *OAuth & Permissions* shows after *Install to Workspace*."
+        )
+    if not settings.slack_app_token and not settings.slack_bot_token:
+        problems += [
+            f"{variable} is missing: copy it from *Basic Information* at "
+            "https://api.slack.com/apps, or set SLACK_BOT_TOKEN for one workspace."
+            for variable, value in (
+                ("SLACK_CLIENT_ID", settings.slack_client_id),
+                ("SLACK_CLIENT_SECRET", settings.slack_client_secret),
+            )
+            if not value
+        ]
+    if settings.database_url.startswith("postgresql") and not settings.encryption_keys:
+        problems.append(
+            "ENCRYPTION_KEYS is missing: machines that share a PostgreSQL database "
+            "share it; `emojifier-bot keys new` prints one."
+        )
+    return problems
+
+
+def is_bot_set_up(settings: Settings) -> bool:
+    """Return whether anybody began to set the Slack bot up."""
+    return bool(
+        settings.slack_signing_secret
+        or settings.slack_client_id
+        or settings.slack_client_secret
+        or settings.slack_bot_token
+        or settings.slack_app_token
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SettingRow:
     """One line of the settings table."""
@@ -198,7 +273,7 @@ def settings_table() -> tuple[SettingRow, ...]:
         SettingRow(
             variable=_variable(name),
             default=_default(field),
-            allowed=_allowed(field),
+            allowed=_allowed(field).words,
             help=field.description or "",
         )
         for name, field in Settings.model_fields.items()
@@ -227,7 +302,10 @@ def _problem(error: ErrorDetails) -> str:
     told = str(error["loc"][0])
     name = next(n for n in Settings.model_fields if told in (n, _variable(n)))
     allowed = _allowed(Settings.model_fields[name])
-    return f"{_variable(name)} is {str(error['input'])!r}, but must be {allowed}."
+    if allowed.is_secret:
+        return f"{_variable(name)} must be {allowed.words}."
+    value = str(error["input"])
+    return f"{_variable(name)} is {value!r}, but must be {allowed.words}."
 
 
 def _variable(name: str) -> str:
@@ -242,5 +320,5 @@ def _default(field: FieldInfo) -> str:
     return "" if value is None else str(value)
 
 
-def _allowed(field: FieldInfo) -> str:
-    return next(item.words for item in field.metadata if isinstance(item, Allowed))
+def _allowed(field: FieldInfo) -> Allowed:
+    return next(item for item in field.metadata if isinstance(item, Allowed))

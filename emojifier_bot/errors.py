@@ -10,6 +10,7 @@ EmojifierError
 │   └── InferenceError    the runtime refused the input
 ├── QueueError            the queue's database does not answer
 │   └── QueueFullError    too many jobs wait
+├── StoreError            the database cannot be opened, or does not answer
 ├── VaultError            a stored secret cannot be opened
 ├── ThemeError            art or table of a theme is wrong
 ├── OutputError           the result cannot be written where it should go
@@ -31,6 +32,7 @@ __all__ = [
     "QueueError",
     "QueueFullError",
     "RemoteError",
+    "StoreError",
     "ThemeError",
     "VaultError",
 ]
@@ -105,6 +107,12 @@ class QueueFullError(QueueError):
     """Too many jobs wait; try again in a few minutes."""
 
     default_kind = "queue_full"
+
+
+class StoreError(EmojifierError):
+    """The database cannot be opened or does not answer; the message says why."""
+
+    default_kind = "store"
 
 
 class VaultError(EmojifierError):

@@ -175,7 +175,11 @@ class PostLog(Protocol):
         ...
 
     def count_press(self, workspace: Workspace, post_id: str) -> int:
-        """Add a press of *Try another*; return the number of this one, from 1."""
+        """Add a press of *Try another*; return the number of this one, from 1.
+
+        Returns:
+            0 where there is no such post.
+        """
         ...
 
     def mark_deleted(self, workspace: Workspace, post_id: str, user_id: str) -> bool:

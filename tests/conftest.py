@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from emojifier_bot.config import settings_table
+
+#: Fixtures that hand out databases.
+pytest_plugins = ["tests.postgres"]
+
 ROOT = Path(__file__).parents[1]
 LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -32,8 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {row.variable for row in settings_table()}
     for name in os.environ:
-        if name.upper().startswith("EMOJIFIER_"):
+        if name.upper().startswith("EMOJIFIER_") or name.upper() in known:
             monkeypatch.delenv(name)
 
 

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
 
 class FakeClock:
-    """A `Clock` that moves on by one step each time it is asked."""
+    """A `Clock` that moves on by one step each time it is asked.
 
-    def __init__(self, step_seconds: float = 0.001) -> None:
+    The time of day moves only when it is told to.
+    """
+
+    def __init__(self, step_seconds: float = 0.001, now: datetime = NOON) -> None:
         self._step_seconds = step_seconds
         self._ticks = 0
+        self._now = now
 
     def monotonic(self) -> float:
         self._ticks += 1
         return self._ticks * self._step_seconds
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)

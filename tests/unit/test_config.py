@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import traceback
+
 import pytest
 
 from emojifier_bot.config import Settings, load_settings, settings_table
@@ -68,6 +70,46 @@ def test_a_problem_names_variable_value_and_what_is_allowed(
     ]
 
 
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("DATABASE_URL", "postgres://bot:hunter2@db/bot"),
+        ("DATABASE_URL", "mysql://bot:hunter2@db/bot"),
+        ("DATABASE_URL", "hunter2"),
+    ],
+)
+def test_a_problem_with_a_secret_does_not_tell_it(monkeypatch, variable, text):
+    monkeypatch.setenv(variable, text)
+
+    with pytest.raises(
+        ConfigError, match=f"^{variable} must be `sqlite:///FILE`"
+    ) as caught:
+        load_settings()
+
+    told = "".join(traceback.format_exception(caught.value))
+    assert "hunter2" not in told
+
+
+def test_a_problem_with_a_token_does_not_tell_it():
+    wrong = {"slack_bot_token": ["xoxb-hunter2"]}
+
+    with pytest.raises(ConfigError, match=r"^SLACK_BOT_TOKEN must be the") as caught:
+        load_settings(**wrong)
+
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_settings_printed_tell_no_secret(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg://bot:hunter2@db/bot")
+    for variable in ("SLACK_BOT_TOKEN", "ENCRYPTION_KEYS", "SLACK_CLIENT_SECRET"):
+        monkeypatch.setenv(variable, "hunter2")
+
+    settings = load_settings()
+
+    assert "hunter2" not in f"{settings!r} {settings}"
+    assert settings.slack_bot_token.get_secret_value() == "hunter2"
+
+
 def test_every_problem_is_reported_at_once(monkeypatch):
     monkeypatch.setenv("EMOJIFIER_MAX_BYTES", "-1")
     monkeypatch.setenv("EMOJIFIER_LOG_FORMAT", "xml")
@@ -113,5 +155,6 @@ def test_the_table_has_a_full_row_for_every_setting():
     rows = settings_table()
 
     assert len(rows) == len(Settings.model_fields)
-    assert all(row.variable.startswith("EMOJIFIER_") for row in rows)
+    assert len({row.variable for row in rows}) == len(rows)
+    assert all(row.variable.isupper() for row in rows)
     assert all(row.help.endswith(".") and row.allowed for row in rows)

@@ -1,0 +1,80 @@
+"""What the stores keep, with sensible defaults, and the stores themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from emojifier_bot.domain import (
+    FaceSummary,
+    ImageReference,
+    Installation,
+    Post,
+    Workspace,
+)
+from emojifier_bot.ports import (
+    Clock,
+    InstallationStore,
+    OAuthStates,
+    PostLog,
+    Vault,
+)
+from emojifier_bot.store.database import Database, open_database
+from emojifier_bot.store.installations import SqlInstallationStore
+from emojifier_bot.store.migrate import upgrade
+from emojifier_bot.store.oauth_states import SqlOAuthStates
+from emojifier_bot.store.posts import SqlPostLog
+from emojifier_bot.store.vault import FernetVault, generate_key
+
+TEAM = Workspace("T1")
+FACES = (
+    FaceSummary("😆", "grinning squinting face", sure=True),
+    FaceSummary("😐", "neutral face", sure=False),
+)
+
+
+@dataclass(frozen=True)
+class Stores:
+    """One of each, that know of each other."""
+
+    installations: InstallationStore
+    states: OAuthStates
+    posts: PostLog
+
+
+@contextmanager
+def sql_stores(
+    url: str, clock: Clock, vault: Vault | None = None
+) -> Iterator[tuple[Stores, Database]]:
+    """Give stores in a database with all its tables."""
+    upgrade(url)
+    vault = vault or FernetVault([generate_key()])
+    with closing(open_database(url)) as database:
+        stores = Stores(
+            SqlInstallationStore(database, vault, clock),
+            SqlOAuthStates(database, clock),
+            SqlPostLog(database, clock),
+        )
+        yield stores, database
+
+
+def make_installation(workspace: Workspace = TEAM, **fields) -> Installation:
+    """Return an installation, its token named for who installed."""
+    token = f"xoxb-{workspace.team_id}-{workspace.enterprise_id}"
+    defaults = {"bot_token": token, "bot_user_id": "UBOT"}
+    return Installation(workspace, **defaults | fields)
+
+
+def make_post(workspace: Workspace = TEAM, post_id: str = "p1", **fields) -> Post:
+    """Return a post of two faces, made from a file."""
+    defaults = {
+        "asker_id": "U1",
+        "file_id": "F2",
+        "channel_id": "C1",
+        "title": "party.jpg",
+        "alt_text": "Two faces",
+        "faces": FACES,
+        "source": ImageReference(file_id="F1"),
+    }
+    return Post(post_id, workspace, **defaults | fields)

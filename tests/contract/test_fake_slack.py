@@ -1,0 +1,298 @@
+"""The fake Slack refuses what Slack refuses: tokens, scopes, arguments, channels."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from tests.fakes.slack_server import SlackApp, SlackServer, found_town
+
+
+@pytest.fixture
+def slack():
+    with SlackServer() as server:
+        yield server
+
+
+@pytest.fixture
+def town(slack):
+    return found_town(slack)
+
+
+@pytest.fixture
+def client(slack, town):
+    return WebClient(town.token, base_url=slack.api_url)
+
+
+def post(slack, method, token="", **more):
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    address = f"{slack.api_url}{method}"
+    return requests.post(address, headers=headers, timeout=5, **more).json()
+
+
+def kinds(slack):
+    return [problem.kind for problem in slack.problems]
+
+
+class TestTokens:
+    def test_knows_its_own(self, client, town, slack):
+        answer = client.auth_test()
+
+        assert answer["team_id"] == town.workspace.team_id
+        assert answer["user_id"] == town.workspace.bot_user_id
+        assert answer["bot_id"] == town.workspace.bot_id
+        assert slack.calls[-1].token == town.token
+        assert slack.calls[-1].team_id == town.workspace.team_id
+        assert not slack.problems
+
+    def test_reads_it_from_header_and_form(self, slack, town):
+        address, token = f"{slack.api_url}auth.test", town.token
+        header = {"Authorization": f"Bearer {token}"}
+        ways = [
+            ("POST", {"headers": header}),
+            ("GET", {"headers": header}),
+            ("POST", {"data": {"token": token}}),
+        ]
+        answers = [
+            requests.request(verb, address, timeout=5, **more) for verb, more in ways
+        ]
+
+        assert [one.json()["ok"] for one in answers] == [True] * 3
+        assert not slack.problems
+
+    @pytest.mark.parametrize(("verb", "where"), [("GET", "params"), ("POST", "json")])
+    def test_reads_it_nowhere_else(self, slack, town, verb, where):
+        more = {where: {"token": town.token}}
+        answer = requests.request(
+            verb, f"{slack.api_url}auth.test", timeout=5, **more
+        ).json()
+
+        assert answer["error"] == "not_authed"
+        assert kinds(slack) == ["token_leak", "no_token"]
+
+    def test_misses_it(self, slack):
+        assert post(slack, "auth.test")["error"] == "not_authed"
+        assert kinds(slack) == ["no_token"]
+
+    @pytest.mark.parametrize(
+        ("prefix", "code"),
+        [("xoxb-", "invalid_auth"), ("xapp-", "not_allowed_token_type")],
+    )
+    def test_refuses_a_foreign_one(self, slack, prefix, code):
+        assert post(slack, "auth.test", f"{prefix}other")["error"] == code
+        assert kinds(slack) == ["wrong_token"]
+
+    @pytest.mark.parametrize("code", ["token_revoked", "account_inactive"])
+    def test_refuses_a_dead_one(self, slack, town, code):
+        town.grant.dead = code
+
+        assert post(slack, "auth.test", town.token)["error"] == code
+        assert not slack.problems
+
+    def test_refuses_an_expired_one(self):
+        times = [1000.0]
+        app = SlackApp(token_rotation=True, token_seconds=60)
+        with SlackServer(app, clock=lambda: times[0]) as slack:
+            town = found_town(slack)
+            before = post(slack, "auth.test", town.token)
+            times[0] += 60
+            after = post(slack, "auth.test", town.token)
+
+        assert (before["ok"], before["expires_in"]) == (True, 60)
+        assert after["error"] == "token_expired"
+
+    def test_revokes(self, client, slack, town):
+        assert client.auth_revoke(test=True)["revoked"] is False
+        assert client.auth_revoke()["revoked"] is True
+        assert post(slack, "auth.test", town.token)["error"] == "token_revoked"
+
+
+class TestScopes:
+    @pytest.mark.parametrize(
+        ("method", "arguments", "needed"),
+        [
+            ("conversations.info", {"channel": "C1"}, "channels:read"),
+            ("conversations.join", {"channel": "C1"}, "channels:join"),
+            ("conversations.open", {"users": "U1"}, "im:write"),
+            ("files.list", {}, "files:read"),
+            ("files.info", {"file": "F1"}, "files:read"),
+            ("files.delete", {"file": "F1"}, "files:write"),
+            ("files.getUploadURLExternal", {"filename": "a", "length": 1}, "files:w"),
+            ("files.completeUploadExternal", {"files": "[]"}, "files:write"),
+            ("chat.postMessage", {"channel": "C1", "text": "a"}, "chat:write"),
+            ("chat.postEphemeral", {"channel": "C1", "user": "U1"}, "chat:write"),
+            ("reactions.add", {}, "reactions:write"),
+            ("reactions.remove", {}, "reactions:write"),
+            ("users.info", {"user": "U1"}, "users:read"),
+            ("team.info", {}, "team:read"),
+            ("emoji.list", {}, "emoji:read"),
+        ],
+    )
+    def test_are_needed(self, slack, method, arguments, needed):
+        town = found_town(slack, ["commands"])
+
+        answer = post(slack, method, town.token, data=arguments)
+
+        assert answer["error"] == "missing_scope"
+        assert needed in answer["needed"]
+        assert answer["provided"] == "commands"
+        # A bot cannot know what it was not granted.
+        assert not slack.problems
+
+    def test_of_the_kind_of_channel(self, slack):
+        town = found_town(slack, ["channels:read"])
+        dm = slack.world.direct_message(town.workspace, town.ada.user_id)
+        ask = {"channel": town.general.channel_id}
+
+        answer = post(slack, "conversations.info", town.token, data=ask)
+        assert answer["channel"]["name"] == "general"
+        assert answer["channel"]["is_member"] is True
+
+        ask = {"channel": dm.channel_id}
+        answer = post(slack, "conversations.info", town.token, data=ask)
+        assert (answer["error"], answer["needed"]) == ("missing_scope", "im:read")
+
+    def test_of_a_changed_name(self, client, town):
+        with pytest.raises(SlackApiError, match="missing_scope"):
+            client.chat_postMessage(
+                channel=town.general.channel_id, text="a", username="Boss"
+            )
+
+
+class TestArguments:
+    @pytest.mark.parametrize(
+        ("arguments", "kind", "message"),
+        [
+            ({}, "missing_argument", "missing required field: channel"),
+            ({"channel": ""}, "missing_argument", "missing required field: channel"),
+            ({"channel": "C1", "chanel": "C"}, "unknown_argument", "unknown argument"),
+            ({"channel": "C1", "mrkdwn": "maybe"}, "wrong_type", "must provide bool"),
+        ],
+    )
+    def test_must_be_right(self, slack, town, arguments, kind, message):
+        answer = post(slack, "chat.postMessage", town.token, data=arguments)
+
+        assert answer["error"] == "invalid_arguments"
+        assert message in answer["response_metadata"]["messages"][0]
+        assert kinds(slack) == [kind]
+
+    def test_must_be_numbers(self, slack, town):
+        ask = {"filename": "a.png", "length": "many"}
+
+        answer = post(slack, "files.getUploadURLExternal", town.token, data=ask)
+
+        assert answer["error"] == "invalid_arguments"
+        assert kinds(slack) == ["wrong_type"]
+
+    def test_of_an_unknown_method(self, slack, town):
+        assert post(slack, "files.upload", town.token)["error"] == "unknown_method"
+        assert kinds(slack) == ["unknown_method"]
+
+    @pytest.mark.parametrize(
+        ("kind", "body", "code"),
+        [
+            ("", b"channel=C1", "missing_post_type"),
+            ("image/png", b"channel=C1", "invalid_post_type"),
+            ("application/json; charset=utf-7", b"{}", "invalid_charset"),
+            ("application/json", b"{", "invalid_form_data"),
+            ("application/json", b"[1]", "invalid_form_data"),
+            ("multipart/form-data", b"nothing", "invalid_form_data"),
+            ("text/plain", b"channel=C1", "invalid_arguments"),
+        ],
+    )
+    def test_must_be_readable(self, slack, town, kind, body, code):
+        headers = {"Authorization": f"Bearer {town.token}"}
+        headers |= {"Content-Type": kind} if kind else {}
+        address = f"{slack.api_url}chat.postMessage"
+
+        answer = requests.post(address, data=body, headers=headers, timeout=5)
+
+        assert answer.json()["error"] == code
+        assert slack.problems
+
+    def test_come_as_json_only_where_slack_reads_it(self, slack, town):
+        ask = {"channel": town.general.channel_id}
+
+        assert post(slack, "conversations.join", town.token, json=ask)["ok"]
+        assert not slack.problems
+        answer = post(slack, "conversations.info", town.token, json=ask)
+
+        assert answer["error"] == "missing_scope"
+        assert kinds(slack) == ["content_type"]
+
+    def test_come_as_parts_too(self, slack, town):
+        ask = {"channel": (None, town.general.channel_id), "text": (None, "hé")}
+
+        answer = post(slack, "chat.postMessage", town.token, files=ask)
+
+        assert answer["message"]["text"] == "hé"
+
+
+class TestChannels:
+    def test_are_joined_where_public(self, client, slack, town):
+        room = town.random.channel_id
+        with pytest.raises(SlackApiError, match="not_in_channel"):
+            client.chat_postMessage(channel=room, text="a")
+
+        assert client.conversations_join(channel=room)["channel"]["is_member"]
+        assert client.chat_postMessage(channel=room, text="a")["ok"]
+        assert client.conversations_join(channel=room)["warning"]
+        assert not slack.problems
+
+    def test_are_posted_to_unjoined_with_the_scope(self, slack):
+        town = found_town(slack, ["chat:write", "chat:write.public"])
+        ask = {"channel": town.random.channel_id, "text": "a"}
+
+        assert post(slack, "chat.postMessage", town.token, data=ask)["ok"]
+
+    def test_are_unknown_where_private_or_somebody_elses(self, client, slack, town):
+        people = [town.ada, town.bob]
+        dm = slack.add_channel(town.workspace, "", people, kind="im", with_bot=False)
+        foreign = found_town(slack, name="Other").general
+        for room in ("C404", town.secret.channel_id, dm.channel_id, foreign.channel_id):
+            for call in (client.conversations_join, client.chat_postMessage):
+                more = {"text": "a"} if call == client.chat_postMessage else {}
+                with pytest.raises(SlackApiError, match="channel_not_found"):
+                    call(channel=room, **more)
+
+        assert not slack.problems
+
+    def test_may_be_archived(self, client, town):
+        town.general.is_archived = True
+        room = town.general.channel_id
+
+        with pytest.raises(SlackApiError, match="is_archived"):
+            client.chat_postMessage(channel=room, text="a")
+        with pytest.raises(SlackApiError, match="is_archived"):
+            client.conversations_join(channel=room)
+
+    def test_open_to_a_person(self, client, town):
+        opened = client.conversations_open(users=town.ada.user_id, return_im=True)
+        again = client.conversations_open(users=[town.ada.user_id])
+
+        assert opened["channel"]["user"] == town.ada.user_id
+        assert again["channel"] == {"id": opened["channel"]["id"]}
+
+    @pytest.mark.parametrize(
+        ("users", "code"), [("", "users_list_not_supplied"), ("U404", "user_not_found")]
+    )
+    def test_do_not_open_to_nobody(self, slack, town, users, code):
+        ask = {"users": users}
+
+        answer = post(slack, "conversations.open", town.token, data=ask)
+
+        assert answer["error"] == code
+
+
+def test_tells_of_people_teams_and_emoji(slack):
+    town = found_town(slack, ["users:read", "team:read", "emoji:read"])
+    town.workspace.emoji["party"] = "https://emoji.example/party.png"
+    client = WebClient(town.token, base_url=slack.api_url)
+
+    assert client.users_info(user=town.ada.user_id)["user"]["name"] == "ada"
+    assert client.team_info()["team"]["name"] == "Acme"
+    assert "party" in client.emoji_list()["emoji"]
+    with pytest.raises(SlackApiError, match="user_not_found"):
+        client.users_info(user="U404")

@@ -1,0 +1,376 @@
+"""The fake Slack's messages: threads, blocks, reactions, modals, response URLs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import requests
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.webhook import WebhookClient
+
+from tests.fakes.slack.blocks import wrong_blocks, wrong_view
+from tests.fakes.slack.posting import new_trigger
+from tests.fakes.slack.responses import new_response_url
+from tests.fakes.slack_server import Message, SlackServer, found_town
+
+
+@pytest.fixture
+def times():
+    return [1_800_000_000.0]
+
+
+@pytest.fixture
+def slack(times):
+    with SlackServer(clock=lambda: times[0]) as server:
+        yield server
+
+
+@pytest.fixture
+def town(slack):
+    return found_town(slack)
+
+
+@pytest.fixture
+def client(slack, town):
+    return WebClient(town.token, base_url=slack.api_url)
+
+
+def kinds(slack):
+    return [problem.kind for problem in slack.problems]
+
+
+def plain(text):
+    return {"type": "plain_text", "text": text}
+
+
+def section(text, **more):
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}, **more}
+
+
+def button(text="Delete", **more):
+    return {"type": "button", "text": plain(text), "action_id": "a", **more}
+
+
+def actions(*elements, **more):
+    return {"type": "actions", "elements": list(elements), **more}
+
+
+def confirm(**more):
+    parts = {"title": "Sure?", "text": "It goes.", "confirm": "Yes", "deny": "No"}
+    return {name: plain(text) for name, text in (parts | more).items()}
+
+
+class TestMessages:
+    def test_are_written_changed_and_deleted(self, client, slack, town):
+        room = town.general.channel_id
+        sent = client.chat_postMessage(channel=room, text="a", blocks=[section("b")])
+        changed = client.chat_update(channel=room, ts=sent["ts"], text="c")
+        [shown] = slack.messages(room)
+
+        assert sent["message"]["bot_id"] == town.workspace.bot_id
+        assert changed["text"] == "c"
+        assert (shown.text, shown.blocks, shown.edits) == ("c", [], 1)
+        client.chat_delete(channel=room, ts=sent["ts"])
+        assert slack.messages(room) == []
+        with pytest.raises(SlackApiError, match="message_not_found"):
+            client.chat_delete(channel=room, ts=sent["ts"])
+        with pytest.raises(SlackApiError, match="message_not_found"):
+            client.chat_update(channel=room, ts=sent["ts"], text="d")
+
+    def test_say_something(self, client, town):
+        with (
+            pytest.raises(SlackApiError, match="no_text"),
+            pytest.warns(UserWarning, match="text"),
+        ):
+            client.chat_postMessage(channel=town.general.channel_id, text="")
+
+    def test_belong_to_their_writers(self, client, slack, town):
+        room = town.general.channel_id
+        ts = slack.world.new_ts()
+        slack.world.add_message(_message(room, ts, town.ada.user_id))
+
+        with pytest.raises(SlackApiError, match="cant_update_message"):
+            client.chat_update(channel=room, ts=ts, text="b")
+        with pytest.raises(SlackApiError, match="cant_delete_message"):
+            client.chat_delete(channel=room, ts=ts)
+
+    def test_go_to_a_person(self, client, town):
+        sent = client.chat_postMessage(channel=town.ada.user_id, text="a")
+
+        assert sent["channel"].startswith("D")
+
+    def test_need_the_messages_tab(self, client, slack, town):
+        slack.app.messages_tab = False
+
+        with pytest.raises(SlackApiError, match="messages_tab_disabled"):
+            client.chat_postMessage(channel=town.ada.user_id, text="a")
+
+    def test_are_for_one_alone(self, client, slack, town):
+        room, ada = town.general.channel_id, town.ada.user_id
+        client.chat_postEphemeral(channel=room, user=ada, text="psst")
+
+        assert slack.told(ada) == ["psst"]
+        assert slack.told(town.bob.user_id) == slack.messages() == []
+        for user in ("U404", slack.add_user(town.workspace, "eve").user_id):
+            with pytest.raises(SlackApiError, match="user_not_in_channel"):
+                client.chat_postEphemeral(channel=room, user=user, text="a")
+        with pytest.raises(SlackApiError, match="not_in_channel"):
+            client.chat_postEphemeral(
+                channel=town.random.channel_id, user=ada, text="a"
+            )
+        with pytest.raises(SlackApiError, match="channel_not_found"):
+            client.chat_postEphemeral(
+                channel=town.secret.channel_id, user=ada, text="a"
+            )
+
+    def test_hang_on_parents(self, client, slack, town):
+        room = town.general.channel_id
+        parent = client.chat_postMessage(channel=room, text="a")["ts"]
+        reply = client.chat_postMessage(channel=room, text="b", thread_ts=parent)["ts"]
+
+        for wrong in (reply, "1.000002"):
+            with pytest.raises(SlackApiError, match="cannot_reply_to_message"):
+                client.chat_postMessage(channel=room, text="c", thread_ts=wrong)
+        assert kinds(slack) == ["bad_thread"] * 2
+
+    def test_stay_out_of_read_only_channels(self, client, town):
+        town.general.is_read_only = True
+        with pytest.raises(SlackApiError, match="read_only"):
+            client.chat_postMessage(channel=town.general.channel_id, text="a")
+
+
+def _message(channel_id, ts, user_id):
+    return Message(channel_id, ts, user_id, text="a")
+
+
+class TestBlocks:
+    @pytest.mark.parametrize(
+        "blocks",
+        [
+            [],
+            [section("a" * 3000)],
+            [section("a")] * 50,
+            [section("a", accessory=button())],
+            [section("a", block_id="b"), {"type": "divider"}],
+            [{"type": "section", "fields": [plain("a")] * 10}],
+            [{"type": "header", "text": plain("a" * 150)}],
+            [{"type": "context", "elements": [plain("a"), section("b")["text"]]}],
+            [actions(button("a" * 75, value="v" * 2000, style="danger"))],
+            [actions(button(confirm=confirm()), button(action_id="b"))],
+            [{"type": "image", "image_url": "https://a.example/a", "alt_text": "a"}],
+        ],
+    )
+    def test_are_fine(self, blocks):
+        assert wrong_blocks(blocks) == []
+
+    @pytest.mark.parametrize(
+        "blocks",
+        [
+            None,
+            {},
+            ["a"],
+            [{}],
+            [{"type": "button"}],
+            [{"type": "section"}],
+            [section("")],
+            [section("a" * 3001)],
+            [section("a")] * 51,
+            [section("a", color="red")],
+            [section("a", block_id="b"), section("c", block_id="b")],
+            [section("a", block_id="b" * 256)],
+            [{"type": "section", "text": "a"}],
+            [{"type": "section", "text": {"type": "html", "text": "a"}}],
+            [{"type": "section", "fields": [plain("a")] * 11}],
+            [{"type": "header", "text": section("a")["text"]}],
+            [{"type": "context", "elements": []}],
+            [{"type": "context", "elements": [plain("a")] * 11}],
+            [actions()],
+            [actions(*[button(action_id=str(n)) for n in range(26)])],
+            [actions(button(), button())],
+            [actions(button("a" * 76))],
+            [actions(button(value="v" * 2001))],
+            [actions(button(url="u" * 3001))],
+            [actions(button(action_id="a" * 256))],
+            [actions(button(style="green"))],
+            [actions(button(colour="green"))],
+            [actions({"type": "slider"})],
+            [actions(button(confirm={}))],
+            [actions(button(confirm=confirm(title="t" * 101)))],
+            [actions(button(confirm=confirm(text="t" * 301)))],
+            [actions(button(confirm=confirm(deny="t" * 31)))],
+            [{"type": "image", "alt_text": "a"}],
+            [{"type": "image", "image_url": "https://a.example/a"}],
+            [{"type": "image", "image_url": "u" * 3001, "alt_text": "a"}],
+            [{"type": "image", "image_url": "u", "alt_text": "a" * 2001}],
+            [{"type": "image", "slack_file": {"id": "F1"}, "alt_text": "a"}],
+        ],
+    )
+    def test_break_a_rule(self, blocks):
+        assert wrong_blocks(blocks)
+
+    @pytest.mark.parametrize(
+        ("blocks", "code"),
+        [("{", "invalid_blocks_format"), ('[{"type": "a"}]', "invalid_blocks")],
+    )
+    def test_are_refused(self, slack, town, blocks, code):
+        ask = {"channel": town.general.channel_id, "blocks": blocks}
+        answer = requests.post(
+            f"{slack.api_url}chat.postMessage",
+            data=ask | {"token": town.token},
+            timeout=5,
+        ).json()
+
+        assert answer["error"] == code
+        assert kinds(slack) == ["invalid_blocks"]
+
+
+class TestReactions:
+    def test_come_and_go(self, client, slack, town):
+        room = town.general.channel_id
+        ts = client.chat_postMessage(channel=room, text="a")["ts"]
+        what = {"channel": room, "timestamp": ts, "name": "eyes"}
+
+        client.reactions_add(**what)
+        with pytest.raises(SlackApiError, match="already_reacted"):
+            client.reactions_add(**what)
+        assert list(slack.messages()[0].reactions) == ["eyes"]
+        client.reactions_remove(**what)
+        with pytest.raises(SlackApiError, match="no_reaction"):
+            client.reactions_remove(**what)
+        assert slack.messages()[0].reactions == {}
+
+    @pytest.mark.parametrize(
+        ("wrong", "code"),
+        [
+            ({"timestamp": "1.000001"}, "message_not_found"),
+            ({"name": ":eyes:"}, "invalid_name"),
+            ({"channel": "C404"}, "channel_not_found"),
+        ],
+    )
+    def test_hit_something(self, client, town, wrong, code):
+        room = town.general.channel_id
+        ts = client.chat_postMessage(channel=room, text="a")["ts"]
+        what = {"channel": room, "timestamp": ts, "name": "eyes"} | wrong
+
+        with pytest.raises(SlackApiError, match=code):
+            client.reactions_add(**what)
+
+
+class TestViews:
+    modal = {"type": "modal", "title": plain("Delete?"), "blocks": [section("a")]}  # noqa: RUF012 - nobody changes it
+
+    def test_open_once_within_three_seconds(self, client, slack, town, times):
+        trigger, late = (new_trigger(slack.world, town.ada.user_id) for _ in range(2))
+
+        view = client.views_open(trigger_id=trigger, view=self.modal)["view"]
+        assert slack.world.views[view["id"]].user_id == town.ada.user_id
+        with pytest.raises(SlackApiError, match="exchanged_trigger_id"):
+            client.views_open(trigger_id=trigger, view=self.modal)
+        with pytest.raises(SlackApiError, match="invalid_trigger_id"):
+            client.views_open(trigger_id="1.2.3", view=self.modal)
+        times[0] += 3.1
+        with pytest.raises(SlackApiError, match="expired_trigger_id"):
+            client.views_open(trigger_id=late, view=self.modal)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"type": "home"},
+            {"title": plain("t" * 25)},
+            {"title": None},
+            {"submit": plain("t" * 25)},
+            {"private_metadata": "m" * 3001},
+            {"callback_id": "c" * 256},
+            {"blocks": [section("a")] * 101},
+            {"blocks": "a"},
+            {"colour": "red"},
+            {"blocks": [{"type": "input", "label": plain("a"), "element": button()}]},
+        ],
+    )
+    def test_break_a_rule(self, client, slack, town, wrong):
+        trigger = new_trigger(slack.world, town.ada.user_id)
+        assert wrong_view(self.modal, "modal") == []
+
+        with pytest.raises(SlackApiError, match="invalid_arguments"):
+            client.views_open(trigger_id=trigger, view=self.modal | wrong)
+        assert kinds(slack) == ["invalid_view"]
+
+    def test_fill_a_home(self, client, slack, town):
+        home = {"type": "home", "blocks": [section("Hello")]}
+        client.views_publish(user_id=town.ada.user_id, view=home)
+        assert slack.world.views[f"home-{town.ada.user_id}"].body == home
+
+        slack.app.home_tab = False
+        with pytest.raises(SlackApiError, match="not_enabled"):
+            client.views_publish(user_id=town.ada.user_id, view=home)
+
+
+class TestResponseUrls:
+    @pytest.fixture
+    def url(self, slack, town):
+        return new_response_url(slack.world, town.general.channel_id, town.ada.user_id)
+
+    def test_answer_five_times(self, slack, town, url):
+        hook = WebhookClient(url)
+        answers = [hook.send(text=str(number)) for number in range(6)]
+
+        assert [one.status_code for one in answers] == [200] * 5 + [404]
+        assert json.loads(answers[-1].body)["error"] == "used_url"
+        assert slack.told(town.ada.user_id) == list("01234")
+        assert kinds(slack) == ["response_url"]
+
+    def test_answer_for_half_an_hour(self, slack, url, times):
+        times[0] += 30 * 60
+        assert WebhookClient(url).send(text="a").status_code == 200
+        times[0] += 1
+        late = WebhookClient(url).send(text="a")
+
+        assert (late.status_code, json.loads(late.body)["error"]) == (
+            404,
+            "expired_url",
+        )
+        assert not slack.problems
+
+    @pytest.mark.parametrize(
+        ("body", "error"),
+        [
+            ({}, "no_text"),
+            ({"text": "a", "files": []}, "invalid_payload"),
+            ({"text": "a", "response_type": "secret"}, "invalid_payload"),
+            ({"blocks": [{"type": "a"}]}, "invalid_blocks"),
+            (
+                {
+                    "blocks": [
+                        {"type": "image", "slack_file": {"id": "F1"}, "alt_text": "a"}
+                    ]
+                },
+                "invalid_blocks",
+            ),
+        ],
+    )
+    def test_take_messages_only(self, slack, url, body, error):
+        answer = requests.post(url, json=body, timeout=5)
+
+        assert (answer.status_code, answer.json()["error"]) == (400, error)
+        assert kinds(slack) == ["response_url"]
+
+    def test_take_no_bytes(self, url):
+        answer = requests.post(url, data=b"\x89PNG", timeout=5)
+        assert answer.json()["error"] == "invalid_payload"
+
+    def test_write_to_everybody(self, slack, url):
+        WebhookClient(url).send(text="a", response_type="in_channel")
+        assert [one.text for one in slack.bot_messages()] == ["a"]
+
+    def test_replace_the_message_they_came_from(self, client, slack, town):
+        room = town.general.channel_id
+        ts = client.chat_postMessage(channel=room, text="a")["ts"]
+        url = new_response_url(slack.world, room, town.ada.user_id, ts)
+
+        WebhookClient(url).send(text="b", replace_original=True)
+        assert [one.text for one in slack.messages()] == ["b"]
+        WebhookClient(url).send(delete_original=True)
+        assert slack.messages() == []
+        assert not slack.problems

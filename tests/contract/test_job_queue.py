@@ -1,0 +1,145 @@
+"""What every queue keeps, on both databases and in memory."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from emojifier_bot.domain import JobState
+from emojifier_bot.errors import QueueError, QueueFullError
+from emojifier_bot.jobs.names import job_id_for
+from emojifier_bot.jobs.queue import DbosJobQueue
+from emojifier_bot.wiring import SystemClock
+from tests.fakes.job_queue import FakeJobQueue
+from tests.jobs_rig import make_request, wait_until
+from tests.threads import THREADS, at_once
+
+LIMIT = 12
+
+
+@pytest.fixture(params=["fake", "sqlite", "postgres"])
+def queue(request):
+    if request.param == "fake":
+        yield FakeJobQueue(LIMIT)
+        return
+    url = request.getfixturevalue(f"{request.param}_url")
+    queue = DbosJobQueue(url, LIMIT, SystemClock())
+    yield queue
+    queue.close()
+
+
+@pytest.fixture
+def unused_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class TestEnqueue:
+    def test_an_empty_queue_has_no_jobs(self, queue):
+        assert queue.list(None, 10) == []
+        assert queue.show("0" * 32) is None
+
+    def test_a_request_comes_back_as_it_was(self, queue):
+        request = make_request(thread_ts="1.5", theme="noto", surprise=True)
+
+        assert queue.enqueue(request, "key")
+
+        (job,) = queue.list(None, 10)
+        assert job.job_id == job_id_for("key")
+        assert job.state is JobState.QUEUED
+        assert job.request == request
+        assert (job.outcome, job.steps) == ("", ())
+        assert job.created_at.tzinfo is not None
+        assert queue.show(job.job_id) == job
+
+    def test_the_same_key_queues_nothing(self, queue):
+        assert queue.enqueue(make_request(), "key")
+        assert not queue.enqueue(make_request("F2"), "key")
+
+        (job,) = queue.list(None, 10)
+        assert job.request == make_request()
+
+    def test_of_many_at_once_one_queues(self, queue):
+        answers = at_once(lambda: queue.enqueue(make_request(), "key"))
+
+        assert sorted(answers) == [False] * (THREADS - 1) + [True]
+        assert len(queue.list(None, 10)) == 1
+
+    def test_a_full_queue_refuses(self, queue):
+        for number in range(LIMIT):
+            assert queue.enqueue(make_request(), f"key {number}")
+
+        with pytest.raises(QueueFullError):
+            queue.enqueue(make_request(), "one more")
+        assert not queue.enqueue(make_request(), "key 0"), "known, so it waits already"
+
+    def test_room_is_found_again(self, queue):
+        for number in range(LIMIT):
+            queue.enqueue(make_request(), f"key {number}")
+        queue.cancel(job_id_for("key 0"))
+
+        def fits() -> bool:
+            try:
+                return queue.enqueue(make_request(), "one more")
+            except QueueFullError:
+                return False
+
+        wait_until(fits)
+
+
+class TestAdmin:
+    def test_the_newest_come_first_up_to_a_limit(self, queue):
+        for number in range(3):
+            queue.enqueue(make_request(), f"key {number}")
+
+        found = [job.job_id for job in queue.list(None, 2)]
+
+        assert len(found) == 2
+        assert set(found) <= {job_id_for(f"key {number}") for number in range(3)}
+
+    @pytest.mark.parametrize("state", list(JobState))
+    def test_jobs_are_listed_by_state(self, queue, state):
+        queue.enqueue(make_request(), "key")
+
+        found = queue.list(state, 10)
+
+        assert len(found) == (state is JobState.QUEUED)
+
+    def test_unknown_jobs_cannot_be_steered(self, queue):
+        assert not queue.retry("0" * 32)
+        assert not queue.cancel("0" * 32)
+
+    def test_a_waiting_job_is_cancelled_once_and_queued_again(self, queue):
+        queue.enqueue(make_request(), "key")
+        job_id = job_id_for("key")
+        assert not queue.retry(job_id), "it waits already"
+
+        assert queue.cancel(job_id)
+        assert queue.show(job_id).state is JobState.CANCELLED
+        assert not queue.cancel(job_id)
+
+        assert queue.retry(job_id)
+        assert queue.show(job_id).state is JobState.QUEUED
+        assert not queue.enqueue(make_request(), "key")
+
+
+def test_a_database_that_is_away_is_told(unused_port):
+    url = f"postgresql+psycopg://nobody@127.0.0.1:{unused_port}/none"
+
+    with pytest.raises(QueueError) as caught:
+        DbosJobQueue(url, LIMIT, SystemClock())
+
+    assert "Try again" in caught.value.message
+
+
+def test_a_backlog_has_a_length_and_an_age(database_url):
+    queue = DbosJobQueue(database_url, LIMIT, SystemClock())
+    assert (queue.backlog().waiting, queue.backlog().oldest_seconds) == (0, 0)
+
+    queue.enqueue(make_request(), "key")
+
+    assert queue.backlog().waiting == 1
+    assert 0 <= queue.backlog().oldest_seconds < 60
+    queue.close()

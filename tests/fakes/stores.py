@@ -1,0 +1,177 @@
+"""The stores without a database: quick, and they refuse what the real ones refuse."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from emojifier_bot.domain import Installation, Post, PostRecord, Workspace
+from emojifier_bot.errors import VaultError
+from emojifier_bot.ports import Clock
+from tests.fakes.clock import FakeClock
+
+STATE_VALID_FOR = timedelta(seconds=600)
+
+
+class FakeVault:
+    """A `Vault` that remembers what it sealed."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[str, str] = {}
+
+    def seal(self, plain: str) -> str:
+        sealed = f"sealed-{secrets.token_hex(8)}"
+        self._secrets[sealed] = plain
+        return sealed
+
+    def unseal(self, sealed: str) -> str:
+        if sealed not in self._secrets:
+            raise VaultError("That was not sealed here.")
+        return self._secrets[sealed]
+
+
+@dataclass
+class FakeOAuthStates:
+    """An `OAuthStates` in memory."""
+
+    clock: Clock = field(default_factory=FakeClock)
+    _expiry: dict[str, datetime] = field(default_factory=dict)
+
+    def issue(self) -> str:
+        state = secrets.token_urlsafe(32)
+        self._expiry[state] = self.clock.now() + STATE_VALID_FOR
+        return state
+
+    def consume(self, state: str) -> bool:
+        # One step, as far as threads see.
+        expiry = self._expiry.pop(state, None)
+        return expiry is not None and self.clock.now() < expiry
+
+
+class FakePostLog:
+    """A `PostLog` in memory."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or FakeClock()
+        self._lock = threading.Lock()
+        self._records: dict[tuple[str, str], PostRecord] = {}
+
+    def record(self, post: Post) -> None:
+        fresh = PostRecord(post, self._clock.now())
+        self._records.setdefault(_key(post.workspace, post.post_id), fresh)
+
+    def find(self, workspace: Workspace, post_id: str) -> PostRecord | None:
+        return self._records.get(_key(workspace, post_id))
+
+    def count_press(self, workspace: Workspace, post_id: str) -> int:
+        key = _key(workspace, post_id)
+        with self._lock:
+            found = self._records.get(key)
+            if found is None:
+                return 0
+            self._records[key] = replace(found, presses=found.presses + 1)
+            return found.presses + 1
+
+    def mark_deleted(self, workspace: Workspace, post_id: str, user_id: str) -> bool:
+        key = _key(workspace, post_id)
+        with self._lock:
+            found = self._records.get(key)
+            if found is None or found.deleted_at is not None:
+                return False
+            now = self._clock.now()
+            self._records[key] = replace(found, deleted_by=user_id, deleted_at=now)
+            return True
+
+    def forget_before(self, moment: datetime) -> int:
+        moment = _utc(moment)
+        old = [key for key, one in self._records.items() if one.posted_at < moment]
+        for key in old:
+            del self._records[key]
+        return len(old)
+
+    def forget(self, holder: str, others: set[str]) -> None:
+        """Forget all of a workspace, or of an organisation but for some workspaces."""
+        for (place, post_id), one in list(self._records.items()):
+            of_its = one.post.workspace.enterprise_id == holder and place not in others
+            if place == holder or of_its:
+                del self._records[place, post_id]
+
+
+class FakeInstallationStore:
+    """An `InstallationStore` in memory."""
+
+    def __init__(
+        self, *installations: Installation, posts: FakePostLog | None = None
+    ) -> None:
+        """Begin with some installations; forget the rows of ``posts`` with them."""
+        self._posts = posts or FakePostLog()
+        self._lock = threading.Lock()
+        self._by_holder: dict[str, Installation] = {}
+        for one in installations:
+            self.save(one)
+
+    def save(self, installation: Installation) -> None:
+        holder = _holder(installation.workspace)
+        if not holder:
+            raise ValueError("An installation names a workspace or an organisation.")
+        workspace = installation.workspace
+        if holder == workspace.enterprise_id:
+            workspace = Workspace("", holder, is_org_install=True)
+        kept = replace(
+            installation,
+            workspace=workspace,
+            expires_at=_utc(installation.expires_at),
+            installed_at=_utc(installation.installed_at) or FakeClock().now(),
+        )
+        with self._lock:
+            self._by_holder[holder] = kept
+
+    def find(self, workspace: Workspace) -> Installation | None:
+        own = self._by_holder.get(_holder(workspace))
+        return own or self._by_holder.get(workspace.enterprise_id)
+
+    def replace_tokens(self, installation: Installation, spent_refresh: str) -> bool:
+        holder = _holder(installation.workspace)
+        with self._lock:
+            known = self._by_holder.get(holder)
+            if not known or not spent_refresh or known.refresh_token != spent_refresh:
+                return False
+            self._by_holder[holder] = replace(
+                known,
+                bot_token=installation.bot_token,
+                refresh_token=installation.refresh_token,
+                expires_at=_utc(installation.expires_at),
+            )
+            return True
+
+    def delete(self, workspace: Workspace) -> bool:
+        holder = _holder(workspace)
+        gone = self._by_holder.pop(holder, None)
+        if holder:
+            self._posts.forget(holder, set(self._by_holder))
+        return gone is not None
+
+    def all(self) -> list[Installation]:
+        found = list(self._by_holder.items())
+        return [
+            one for _, one in sorted(found, key=lambda i: (i[1].installed_at, i[0]))
+        ]
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise ValueError("A stored time is aware.")
+    return moment.astimezone(UTC)
+
+
+def _holder(workspace: Workspace) -> str:
+    whole = workspace.is_org_install or not workspace.team_id
+    return workspace.enterprise_id if whole else workspace.team_id
+
+
+def _key(workspace: Workspace, post_id: str) -> tuple[str, str]:
+    return workspace.team_id or workspace.enterprise_id, post_id

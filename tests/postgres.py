@@ -1,0 +1,220 @@
+"""Fixtures: databases to test on. PostgreSQL is started for the tests, and ended."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+#: It refuses to run as root.
+UNPRIVILEGED = "nobody"
+USER, FIRST_DATABASE = "postgres", "postgres"
+START_SECONDS, STOP_SECONDS = 30, 20
+#: A port that was free a moment ago may be taken.
+PORTS_TRIED = 5
+#: Nothing that is tested outlives the power.
+QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+#: Many processes of a test, each with some connections.
+CONNECTIONS = 300
+WHY_SKIPPED = "needs PostgreSQL: on Debian, `apt-get install postgresql`"
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A server of our own on localhost."""
+
+    port: int
+    password: str
+
+    def url(self, database: str) -> str:
+        return (
+            f"postgresql+psycopg://{USER}:{self.password}@127.0.0.1:{self.port}"
+            f"/{database}"
+        )
+
+    def connect(self) -> psycopg.Connection:
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user=USER,
+            password=self.password,
+            dbname=FIRST_DATABASE,
+            autocommit=True,
+        )
+
+    @contextmanager
+    def fresh_database(self) -> Iterator[str]:
+        """Make an empty database and drop it, whoever is still connected."""
+        name = f"test_{secrets.token_hex(6)}"
+        with self.connect() as connection:
+            made = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+            connection.execute(made)
+        yield self.url(name)
+        with self.connect() as connection:
+            drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+            connection.execute(drop.format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Start a server for all tests, or skip those that want one."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip(WHY_SKIPPED)
+    with running_postgres(programs) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """Return the URL of an empty database of PostgreSQL."""
+    with postgres_server.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Return the URL of an SQLite file that is not there yet."""
+    return f"sqlite:///{tmp_path / 'bot.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Return the URL of an empty database, once of each kind."""
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+def find_programs() -> Path | None:
+    """Return the folder of PostgreSQL's programs."""
+    folders = [Path(folder) for folder in os.get_exec_path()]
+    if shutil.which("pg_config"):
+        asked = subprocess.run(
+            ["pg_config", "--bindir"],  # noqa: S607 - wherever it is
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        folders.append(Path(asked.stdout.strip() or "."))
+    # Debian puts them on nobody's path, one folder a version.
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((one for one in folders if _has_programs(one)), None)
+
+
+def _has_programs(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in ("initdb", "postgres"))
+
+
+@contextmanager
+def running_postgres(programs: Path) -> Iterator[PostgresServer]:
+    """Run a server in a folder of its own, as nobody where we are root."""
+    # Not below pytest's folder: that is closed to everybody else.
+    with tempfile.TemporaryDirectory(prefix="emojifier-postgres-") as name:
+        folder = Path(name)
+        if os.geteuid() == 0:
+            os.chown(folder, _somebody().pw_uid, _somebody().pw_gid)
+        password = secrets.token_urlsafe(12)
+        _make_cluster(programs, folder, password)
+        server, process = _start(programs, folder, password)
+        try:
+            yield server
+        finally:
+            # A fast shutdown: connections are cut, files are left in order.
+            process.send_signal(signal.SIGINT)
+            process.wait(STOP_SECONDS)
+
+
+def _somebody() -> pwd.struct_passwd:
+    return pwd.getpwnam(UNPRIVILEGED)
+
+
+def _as_somebody(folder: Path) -> dict:
+    """Return the options of a process that has no privileges."""
+    options = {"cwd": folder, "env": {"LC_ALL": "C", "PATH": os.defpath}}
+    if os.geteuid() == 0:
+        who = {"user": _somebody().pw_uid, "group": _somebody().pw_gid}
+        options |= who | {"extra_groups": []}
+    return options
+
+
+def _make_cluster(programs: Path, folder: Path, password: str) -> None:
+    secret = folder / "password"
+    secret.write_text(password)
+    command = [
+        programs / "initdb",
+        *("--pgdata", folder / "data", "--username", USER),
+        *("--auth", "scram-sha-256", "--pwfile", secret),
+        *("--encoding", "UTF8", "--locale", "C", "--no-sync"),
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, **_as_somebody(folder)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _start(
+    programs: Path, folder: Path, password: str
+) -> tuple[PostgresServer, subprocess.Popen]:
+    for attempt in count(1):
+        server = PostgresServer(_free_port(), password)
+        process = _launch(programs, folder, server.port)
+        if _answers(server, process):
+            return server, process
+        process.kill()
+        process.wait()
+        assert attempt < PORTS_TRIED, (folder / "log").read_text()
+    raise AssertionError
+
+
+def _launch(programs: Path, folder: Path, port: int) -> subprocess.Popen:
+    settings = QUICK | {
+        "listen_addresses": "127.0.0.1",
+        "port": port,
+        "unix_socket_directories": "",
+        "max_connections": CONNECTIONS,
+        "timezone": "Asia/Kathmandu",  # so that nobody relies on UTC
+    }
+    options = [
+        part for item in settings.items() for part in ("-c", "{}={}".format(*item))
+    ]
+    command = [programs / "postgres", "-D", folder / "data", *options]
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            **_as_somebody(folder),
+        )
+
+
+def _answers(server: PostgresServer, process: subprocess.Popen) -> bool:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            server.connect().close()
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
