@@ -1,0 +1,40 @@
+"""``manifest``: what to paste where Slack makes apps."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def manifest(
+    url: Annotated[
+        str,
+        typer.Option(
+            help="Where the world reaches the bot, https://bot.example.com.  "
+            "[default: the setting PUBLIC_URL]",
+        ),
+    ] = "",
+    socket_mode: Annotated[
+        bool,
+        typer.Option(
+            "--socket-mode",
+            help="For one workspace, without a public address.",
+        ),
+    ] = False,
+) -> None:
+    """Print the Slack app manifest for this deployment, as JSON.
+
+    Paste it at https://api.slack.com/apps, under "Create New App", "From a manifest".
+    """
+    import json
+
+    from emojifier_bot.config import load_settings
+    from emojifier_bot.errors import ConfigError
+    from emojifier_bot.slack.manifest import manifest as make_manifest
+
+    url = url or load_settings().public_url
+    if not socket_mode and not url.startswith("https://"):
+        problem = "Slack sends to an https:// address only. Name it with --url, or try "
+        raise ConfigError([problem + "the bot without one: --socket-mode."])
+    print(json.dumps(make_manifest(url, socket_mode=socket_mode), indent=2))

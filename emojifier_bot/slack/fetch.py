@@ -1,0 +1,249 @@
+"""Finds and fetches the picture of a request: in Slack, or at an address.
+
+The bot's token goes to Slack's file hosts alone; an address that somebody typed is read
+without any token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from emojifier_bot.domain import (
+    EmojifyRequest,
+    FetchedImage,
+    ImageReference,
+    Workspace,
+)
+from emojifier_bot.errors import DeliveryError, FetchError
+from emojifier_bot.net import Fetched, GuardedClient, get_with_token
+from emojifier_bot.ports import Vault
+from emojifier_bot.slack.client import SlackClient
+from emojifier_bot.slack.comments import is_direct
+from emojifier_bot.slack.payloads import GONE_MODES, image_ids
+from emojifier_bot.slack.replies import say
+from emojifier_bot.slack.shares import File, shares_in
+
+#: Files on one page of a list, and pages that are looked at from either end.
+PAGE_FILES, MOST_PAGES = 100, 3
+#: A picture is uploaded before its message is sent: up to so long, in seconds,
+UPLOADED_BEFORE_SECONDS = 600.0
+#: while clocks differ by this much at most.
+UPLOADED_AFTER_SECONDS = 60.0
+#: Where Slack does not say which message shows a file, this near is near enough.
+NEAR_SECONDS = 120.0
+#: Files around a message that are asked about one by one.
+MOST_ASKED = 10
+#: Refusals of joining that show that nothing can be read or posted there.
+CLOSED = frozenset({"channel_not_found", "is_archived"})
+STUB = "check_file_info"
+
+#: What a refusal of Slack's means for the picture that was pointed at.
+_SOURCE_KINDS = {
+    "file_deleted": "source_gone",
+    "file_not_found": "source_gone",
+    "not_visible": "hidden_file",
+}
+#: What an error at Slack's file hosts means; they are no website of somebody's.
+_FILE_HOST_KINDS = {
+    "not_found": "source_gone",
+    "forbidden": "hidden_file",
+    "http_status": "slack_unreachable",
+    "timeout": "slack_unreachable",
+    "unreachable": "slack_unreachable",
+    "unresolvable": "slack_unreachable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SlackImageSource:
+    """An `ImageSource` for files in Slack and for addresses."""
+
+    client: SlackClient
+    vault: Vault
+    #: Reads addresses that people type.
+    web: GuardedClient
+    #: Hosts (``host`` or ``host:port``) that may receive the token.
+    file_hosts: frozenset[str]
+    #: Largest picture that is read.
+    max_bytes: int
+
+    def resolve(self, request: EmojifyRequest) -> list[ImageReference]:
+        """Return the pictures that a request means; enters a public channel first.
+
+        Raises:
+            FetchError: ``no_image``.
+            DeliveryError: Slack refused.
+        """
+        source = request.source
+        if source.sealed_address:
+            return [source]
+        self._enter(request.workspace, request.channel_id)
+        if source.file_id:
+            return [source]
+        found = self._newest(request) if source.newest else self._of_message(request)
+        if not found:
+            raise _error("no_image")
+        return [ImageReference(file_id=str(file["id"])) for file in found]
+
+    def fetch(self, workspace: Workspace, reference: ImageReference) -> FetchedImage:
+        """Return the bytes of a file or an address.
+
+        Raises:
+            FetchError: Refused, not reachable, gone, too big, not an image.
+            DeliveryError: Slack refused.
+            VaultError: The address cannot be opened any more.
+        """
+        if reference.sealed_address:
+            fetched = self.web.get(self.vault.unseal(reference.sealed_address))
+            return FetchedImage(fetched.data, fetched.name)
+        file = self._file(workspace, reference.file_id)
+        self._check(file)
+        fetched = self._download(workspace, file)
+        return FetchedImage(fetched.data, str(file.get("name") or fetched.name))
+
+    def _enter(self, workspace: Workspace, channel_id: str) -> None:
+        """Join a public channel: what it shows can be read only from inside."""
+        if is_direct(channel_id) or not self.client.may(workspace, "channels:join"):
+            return
+        try:
+            self.client.call(workspace, "conversations.join", channel=channel_id)
+        except DeliveryError as error:
+            if error.retryable or error.kind in CLOSED:
+                raise
+
+    def _newest(self, request: EmojifyRequest) -> list[File]:
+        """Return the newest picture that no bot posted, in a list of its own."""
+        for files in self._ends(request):
+            usable = [
+                one for one in files if image_ids([one]) and not _is_external(one)
+            ]
+            for file in sorted(usable, key=_created, reverse=True):
+                if not self._is_bots(request.workspace, file):
+                    return [file]
+        return []
+
+    def _ends(self, request: EmojifyRequest) -> Iterator[list[File]]:
+        """Give a channel's images from both ends of Slack's list, page by page.
+
+        Nobody promises its order: the newest may be at either end.
+        """
+        first, pages = self._page(request, 1)
+        for number in range(1, min(MOST_PAGES, (pages + 1) // 2) + 1):
+            near = first if number == 1 else self._page(request, number)[0]
+            mirrored = pages + 1 - number
+            far = [] if mirrored == number else self._page(request, mirrored)[0]
+            yield [*near, *far]
+
+    def _page(self, request: EmojifyRequest, number: int) -> tuple[list[File], int]:
+        """Return one page of a channel's images, and how many pages there are."""
+        answer = self.client.call(
+            request.workspace,
+            "files.list",
+            channel=request.channel_id,
+            types="images",
+            count=PAGE_FILES,
+            page=number,
+        )
+        pages = int((answer.get("paging") or {}).get("pages") or 1)
+        return list(answer.get("files") or ()), pages
+
+    def _of_message(self, request: EmojifyRequest) -> list[File]:
+        """Return the pictures of one message, in the order in which they came."""
+        sent = float(request.source.message_ts)
+        answer = self.client.call(
+            request.workspace,
+            "files.list",
+            channel=request.channel_id,
+            user=request.source.posted_by,
+            types="images",
+            ts_from=f"{sent - UPLOADED_BEFORE_SECONDS:.0f}",
+            ts_to=f"{sent + UPLOADED_AFTER_SECONDS:.0f}",
+            count=PAGE_FILES,
+        )
+        near = [file for file in answer.get("files") or () if image_ids([file])]
+        near.sort(key=lambda file: abs(_created(file)[0] - sent))
+        asked = [self._with_shares(request, file) for file in near[:MOST_ASKED]]
+        shown = [file for file in asked if _is_shown_by(file, request)]
+        if not any(shares_in(file, request.channel_id) for file in asked):
+            shown = [
+                one for one in asked if abs(_created(one)[0] - sent) < NEAR_SECONDS
+            ]
+        return sorted(shown, key=_created)
+
+    def _with_shares(self, request: EmojifyRequest, file: File) -> File:
+        if shares_in(file, request.channel_id):
+            return file
+        return self._file(request.workspace, str(file["id"]))
+
+    def _is_bots(self, workspace: Workspace, file: File) -> bool:
+        """Tell whether a bot posted a file, as far as the bot may know."""
+        user_id = str(file.get("user") or "")
+        installation = self.client.installation(workspace)
+        if user_id == installation.bot_user_id or file.get("bot_id"):
+            return True
+        if file.get("display_as_bot") or "users:read" not in installation.scopes:
+            return bool(file.get("display_as_bot"))
+        answer = self.client.call(workspace, "users.info", user=user_id)
+        return bool((answer.get("user") or {}).get("is_bot"))
+
+    def _file(self, workspace: Workspace, file_id: str) -> File:
+        try:
+            answer = self.client.call(workspace, "files.info", file=file_id)
+        except DeliveryError as error:
+            if error.kind not in _SOURCE_KINDS:
+                raise
+            raise _error(_SOURCE_KINDS[error.kind]) from error
+        return dict(answer.get("file") or {})
+
+    def _check(self, file: File) -> None:
+        """Refuse what need not be fetched to be refused."""
+        if file.get("mode") in GONE_MODES:
+            raise _error("source_gone")
+        if _is_external(file):
+            raise _error("external_file")
+        if file.get("file_access") == STUB:
+            raise _error("connect_file")
+        kind = str(file.get("mimetype") or "")
+        if kind and not kind.startswith("image/"):
+            raise _error("not_an_image")
+        if int(file.get("size") or 0) > self.max_bytes:
+            raise _error("too_large")
+
+    def _download(self, workspace: Workspace, file: File) -> Fetched:
+        address = file.get("url_private") or file.get("url_private_download") or ""
+        installation = self.client.installation(workspace)
+        try:
+            return get_with_token(
+                str(address),
+                token=installation.bot_token,
+                hosts=self.file_hosts,
+                max_bytes=self.max_bytes,
+            )
+        except FetchError as error:
+            kind = _FILE_HOST_KINDS.get(error.kind, error.kind)
+            if kind == "login_page" and not self.client.may(workspace, "files:read"):
+                kind = "missing_scope"
+            raise _error(kind, error) from error
+
+
+def _error(kind: str, cause: FetchError | None = None) -> FetchError:
+    return FetchError(
+        say(kind),
+        kind=kind,
+        retryable=cause is not None and cause.retryable,
+        retry_after_seconds=cause.retry_after_seconds if cause else None,
+    )
+
+
+def _created(file: File) -> tuple[float, str]:
+    return float(file.get("created") or 0), str(file.get("id"))
+
+
+def _is_external(file: File) -> bool:
+    return file.get("mode") == "external" or bool(file.get("is_external"))
+
+
+def _is_shown_by(file: File, request: EmojifyRequest) -> bool:
+    shares = shares_in(file, request.channel_id)
+    return any(one.get("ts") == request.source.message_ts for one in shares)

@@ -1,0 +1,84 @@
+"""The app's manifest: what to paste at https://api.slack.com/apps, made for an address.
+
+Over Socket Mode nothing has an address, and the token is the one that the app's page
+shows: it must not rotate, for nobody could hand the next one to the settings.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emojifier_bot.slack.scopes import OPTIONAL, REQUIRED
+
+EVENTS_PATH = "/slack/events"
+INSTALL_PATH = "/slack/install"
+REDIRECT_PATH = "/slack/oauth_redirect"
+
+COMMAND = "/emojify"
+SHORTCUT = "emojify_message"
+EVENTS = (
+    "app_home_opened",
+    "app_mention",
+    "app_uninstalled",
+    "message.im",
+    "tokens_revoked",
+)
+
+
+def manifest(public_url: str, *, socket_mode: bool = False) -> dict[str, Any]:
+    """Return the manifest as JSON types.
+
+    Args:
+        public_url: Where the world reaches the bot; not used over Socket Mode.
+        socket_mode: For trying it without a public address.
+    """
+    base = public_url.rstrip("/")
+    answers = {} if socket_mode else {"request_url": base + EVENTS_PATH}
+    return {
+        "_metadata": {"major_version": 2},
+        "display_information": {
+            "name": "Emojifier Bot",
+            "description": "Puts an emoji over every face in a picture, "
+            "matched to its expression",
+        },
+        "features": _features({} if socket_mode else {"url": base + EVENTS_PATH}),
+        "oauth_config": {
+            **({} if socket_mode else {"redirect_urls": [base + REDIRECT_PATH]}),
+            "scopes": {"bot": list(REQUIRED), "bot_optional": list(OPTIONAL)},
+        },
+        "settings": {
+            "event_subscriptions": {**answers, "bot_events": list(EVENTS)},
+            "interactivity": {"is_enabled": True, **answers},
+            "org_deploy_enabled": not socket_mode,
+            "socket_mode_enabled": socket_mode,
+            "token_rotation_enabled": not socket_mode,
+        },
+    }
+
+
+def _features(command_address: dict[str, str]) -> dict[str, Any]:
+    return {
+        "app_home": {
+            "home_tab_enabled": True,
+            "messages_tab_enabled": True,
+            "messages_tab_read_only_enabled": False,
+        },
+        "bot_user": {"display_name": "emojifier", "always_online": True},
+        "shortcuts": [
+            {
+                "name": "Emojify faces",
+                "type": "message",
+                "callback_id": SHORTCUT,
+                "description": "Puts an emoji over every face in this message's images",
+            }
+        ],
+        "slash_commands": [
+            {
+                "command": COMMAND,
+                **command_address,
+                "description": "Put an emoji over every face in a picture",
+                "usage_hint": "[image url] [theme] [surprise] [private] | help",
+                "should_escape": False,
+            }
+        ],
+    }

@@ -1,0 +1,58 @@
+"""Reads what Slack sends: whose it is, which pictures, which thread. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from slack_bolt import BoltContext
+
+from emojifier_bot.domain import Workspace
+
+#: Modes of files that are no longer there.
+GONE_MODES = ("tombstone", "hidden_by_limit")
+#: Subtypes of messages that people write; all others are edits, joins, bots and so on.
+WRITTEN_SUBTYPES = (None, "", "file_share")
+
+Payload = Mapping[str, Any]
+
+
+def workspace_of(context: BoltContext, body: Payload) -> Workspace:
+    """Return whose installation a request speaks for.
+
+    An event of an organisation's installation may name the workspace only at its top.
+    """
+    return Workspace(
+        team_id=context.team_id or str(body.get("team_id") or ""),
+        enterprise_id=context.enterprise_id or "",
+        is_org_install=bool(context.is_enterprise_install),
+    )
+
+
+def image_ids(files: Iterable[Payload]) -> tuple[str, ...]:
+    """Return the ids of the files that are images, in order, each once.
+
+    A file of another organisation comes without a type; it may be an image.
+    """
+    return tuple(dict.fromkeys(str(file["id"]) for file in files if _is_image(file)))
+
+
+def _is_image(file: Payload) -> bool:
+    if not file.get("id") or file.get("mode") in GONE_MODES:
+        return False
+    if file.get("file_access") == "check_file_info":
+        return True
+    return str(file.get("mimetype") or "").startswith("image/")
+
+
+def is_from_person(event: Payload) -> bool:
+    """Tell whether somebody wrote a message just now: no bot, no edit, no notice."""
+    if event.get("bot_id") or event.get("bot_profile") or event.get("edited"):
+        return False
+    written = event.get("subtype") in WRITTEN_SUBTYPES
+    return written and bool(event.get("user")) and not event.get("hidden")
+
+
+def is_retry(headers: Mapping[str, Any]) -> bool:
+    """Tell whether Slack sends an event again."""
+    return bool(headers.get("x-slack-retry-num"))

@@ -1,0 +1,324 @@
+"""Delivers to Slack: three calls to post a result, and words to whoever asked."""
+
+from __future__ import annotations
+
+import mimetypes
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from slack_sdk.webhook import WebhookClient
+
+from emojifier_bot.domain import (
+    EmojifyRequest,
+    Outcome,
+    Post,
+    ResultPicture,
+    Share,
+    ShareState,
+    Way,
+    Workspace,
+)
+from emojifier_bot.errors import DeliveryError, VaultError
+from emojifier_bot.net import post_bytes
+from emojifier_bot.ports import Vault
+from emojifier_bot.slack.blocks import (
+    buttons_blocks,
+    buttons_text,
+    plain_comment,
+    result_blocks,
+)
+from emojifier_bot.slack.client import ODD_ERRORS, Answer, SlackClient, silent
+from emojifier_bot.slack.comments import is_direct
+from emojifier_bot.slack.replies import SILENT, say
+from emojifier_bot.slack.shares import share_in, share_of
+
+#: The reaction "seen".
+SEEN = "eyes"
+#: Slack takes no longer alt text, in characters; and what fits if it counts bytes.
+MAX_ALT_TEXT, SHORT_ALT_TEXT = 1000, 250
+#: Ends the title of a file whose message has no buttons. Slack keeps titles and tells
+#: them, so that whoever goes on after a crash knows what this one has seen.
+BARE = " (buttons in the thread)"
+GONE = frozenset({"file_deleted", "file_not_found"})
+#: Refusals of joining that leave it at "not in the channel".
+CANNOT_JOIN = frozenset(
+    {"missing_scope", "method_not_supported_for_channel_type", "channel_not_found"}
+)
+#: Ways in that may be used in direct messages of which the bot is no part.
+ANYWHERE = frozenset({Way.COMMAND, Way.SHORTCUT})
+UNKNOWN_TYPE = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class SlackReplySink:
+    """A `ReplySink` for Slack."""
+
+    client: SlackClient
+    vault: Vault
+    #: Hosts, beside Slack's own, that uploads may be sent to.
+    file_hosts: frozenset[str]
+
+    def greet(self, request: EmojifyRequest) -> None:
+        """Put the reaction "seen"; where that fails, nothing waits for it."""
+        try:
+            self._react("reactions.add", request)
+        except DeliveryError:
+            return  # the client has logged it
+
+    def farewell(self, request: EmojifyRequest) -> None:
+        """Take the reaction back; left there, it would look like work undone.
+
+        Raises:
+            DeliveryError: Slack may do it later.
+        """
+        try:
+            self._react("reactions.remove", request)
+        except DeliveryError as error:
+            if error.retryable:
+                raise
+
+    def _react(self, method: str, request: EmojifyRequest) -> None:
+        workspace = request.workspace
+        if request.reaction_ts and self.client.may(workspace, "reactions:write"):
+            self.client.call(
+                workspace,
+                method,
+                channel=request.channel_id,
+                timestamp=request.reaction_ts,
+                name=SEEN,
+            )
+
+    def target(self, request: EmojifyRequest) -> str:
+        """Return the channel for the result.
+
+        What is asked in somebody's direct messages with somebody else comes to the
+        asker's own with the bot, for it can reach no others.
+
+        Raises:
+            DeliveryError: Direct messages cannot be opened.
+        """
+        if request.private:
+            return self._direct_channel(request)
+        if request.way in ANYWHERE and is_direct(request.channel_id):
+            try:
+                return self._direct_channel(request)
+            except DeliveryError as error:
+                if error.retryable:
+                    raise
+        return request.channel_id
+
+    def _direct_channel(self, request: EmojifyRequest) -> str:
+        answer = self.client.call(
+            request.workspace, "conversations.open", users=request.user_id
+        )
+        return str(answer["channel"]["id"])
+
+    def upload(self, workspace: Workspace, picture: ResultPicture) -> str:
+        """Send the bytes; return the id of the file.
+
+        Raises:
+            DeliveryError: The workspace, or Slack, does not take it.
+        """
+        ticket = self._ticket(workspace, picture)
+        kind, _ = mimetypes.guess_type(picture.filename, strict=False)
+        post_bytes(
+            str(ticket["upload_url"]),
+            picture.data,
+            content_type=kind or UNKNOWN_TYPE,
+            hosts=self.file_hosts,
+        )
+        return str(ticket["file_id"])
+
+    def _ticket(self, workspace: Workspace, picture: ResultPicture) -> Answer:
+        """Announce the upload, with as much alt text as Slack takes."""
+
+        def announced(longest: int) -> Answer:
+            return self.client.call(
+                workspace,
+                "files.getUploadURLExternal",
+                filename=picture.filename,
+                length=len(picture.data),
+                alt_txt=picture.alt_text[:longest],
+            )
+
+        for longest in (MAX_ALT_TEXT, SHORT_ALT_TEXT):
+            try:
+                return announced(longest)
+            except DeliveryError as error:
+                if error.kind != "alt_txt_too_large":
+                    raise
+        return announced(0)
+
+    def complete(self, post: Post) -> None:
+        """Show the file, with comment and buttons; without buttons if need be.
+
+        Raises:
+            DeliveryError: It cannot be shown there.
+        """
+        try:
+            self._show(post, post.title, blocks=result_blocks(post))
+        except DeliveryError as error:
+            if error.kind != "invalid_blocks":
+                raise
+            comment = plain_comment(post)
+            self._show(post, post.title + BARE, initial_comment=comment)
+
+    def _show(self, post: Post, title: str, **words: Any) -> None:
+        def show() -> None:
+            self.client.call(
+                post.workspace,
+                "files.completeUploadExternal",
+                files=[{"id": post.file_id, "title": title}],
+                channel_id=post.channel_id,
+                thread_ts=post.thread_ts,
+                **words,
+            )
+
+        try:
+            show()
+        except DeliveryError as error:
+            if error.kind != "not_in_channel":
+                raise
+            self._join(post, error)
+            show()
+
+    def _join(self, post: Post, refused: DeliveryError) -> None:
+        if not self.client.may(post.workspace, "channels:join"):
+            raise refused
+        try:
+            self.client.call(
+                post.workspace, "conversations.join", channel=post.channel_id
+            )
+        except DeliveryError as error:
+            if error.kind in CANNOT_JOIN:
+                raise refused from error
+            raise
+
+    def share(self, post: Post) -> Share:
+        """Ask once whether the file is shown.
+
+        Raises:
+            DeliveryError: Slack would not say.
+        """
+        try:
+            return share_of(self._file(post), post.channel_id)
+        except DeliveryError as error:
+            if error.kind not in GONE:
+                raise
+            deleted = error.kind == "file_deleted"
+            return Share(ShareState.DELETED if deleted else ShareState.UNKNOWN)
+
+    def _file(self, post: Post) -> Answer:
+        answer = self.client.call(post.workspace, "files.info", file=post.file_id)
+        return dict(answer.get("file") or {})
+
+    def ensure_buttons(self, post: Post, share: Share) -> None:
+        """Add the buttons in the thread where the file had to be shown without.
+
+        That is all that can be known: no permission of the bot's lets it read what a
+        channel shows.
+
+        Raises:
+            DeliveryError: Slack refused.
+        """
+        file = self._file(post)
+        if not str(file.get("title") or "").endswith(BARE):
+            return
+        bot = self.client.installation(post.workspace).bot_user_id
+        shown = share_in(file, post.channel_id)
+        if not share.thread_ts and bot in (shown.get("reply_users") or ()):
+            return  # an earlier try did it
+        self.client.call(
+            post.workspace,
+            "chat.postMessage",
+            channel=post.channel_id,
+            thread_ts=share.thread_ts or share.message_ts or post.thread_ts,
+            text=buttons_text(),
+            blocks=buttons_blocks(post),
+        )
+
+    def delete(self, post: Post) -> None:
+        """Delete the file; one that is gone already is fine.
+
+        Raises:
+            DeliveryError: Slack refused.
+        """
+        try:
+            self.client.call(post.workspace, "files.delete", file=post.file_id)
+        except DeliveryError as error:
+            if error.kind not in GONE:
+                raise
+
+    def tell(self, request: EmojifyRequest, outcome: Outcome) -> None:
+        """Tell the asker alone: where the command was given, else in direct messages.
+
+        Raises:
+            DeliveryError: None of the ways is open, or the best of them may be later.
+        """
+        if outcome.kind in SILENT:
+            return
+        text = say(outcome.kind, **outcome.facts)
+        if self._respond(request, text):
+            return
+        try:
+            self._whisper(request, text)
+        except DeliveryError as error:
+            if error.retryable:
+                raise
+            self._write_directly(request, text, error)
+
+    def _respond(self, request: EmojifyRequest, text: str) -> bool:
+        """Answer the interaction; False where that is not possible, or no longer."""
+        if not request.sealed_response_url:
+            return False
+        try:
+            client = WebhookClient(
+                self.vault.unseal(request.sealed_response_url),
+                timeout=self.client.timeout_seconds,
+                logger=silent,
+                retry_handlers=[],
+            )
+            body = {"text": text, "thread_ts": _thread_of(request) or None}
+            kind = {"response_type": "ephemeral", "replace_original": False}
+            answer = client.send_dict(body | kind)
+        except (VaultError, *ODD_ERRORS):
+            return False
+        return answer.status_code == HTTPStatus.OK
+
+    def _whisper(self, request: EmojifyRequest, text: str) -> None:
+        """Write where it was asked, for the asker's eyes."""
+        words = {"text": text, "thread_ts": _thread_of(request)}
+        if is_direct(request.channel_id):
+            self._write(request.workspace, channel=request.channel_id, **words)
+            return
+        self.client.call(
+            request.workspace,
+            "chat.postEphemeral",
+            channel=request.channel_id,
+            user=request.user_id,
+            **words,
+        )
+
+    def _write_directly(
+        self, request: EmojifyRequest, text: str, refused: DeliveryError
+    ) -> None:
+        if not self.client.may(request.workspace, "im:write"):
+            raise refused
+        try:
+            channel_id = self._direct_channel(request)
+            self._write(request.workspace, channel=channel_id, text=text)
+        except DeliveryError as error:
+            raise (error if error.retryable else refused) from error
+
+    def _write(self, workspace: Workspace, **words: Any) -> None:
+        self.client.call(workspace, "chat.postMessage", unfurl_links=False, **words)
+
+
+def _thread_of(request: EmojifyRequest) -> str:
+    """Return the thread in which it was asked; empty for the channel itself.
+
+    Results of several pictures go below the message that asked. That is no thread yet,
+    and what is for one person alone is not shown in one that nobody has begun.
+    """
+    return request.thread_ts if request.thread_ts != request.reaction_ts else ""

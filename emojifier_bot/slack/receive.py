@@ -1,0 +1,353 @@
+"""Every way in: verify, read, check what can be checked at once, queue, answer.
+
+No listener calls Slack before it has answered. All end as the same `EmojifyRequest`.
+
+What a mention means, in this order:
+
+1. Its own images: each of them.
+2. An address in its text.
+3. In a thread that a person began: the images of the message on top of the thread.
+4. With nothing else in it but wishes: the newest image of the channel. That is the
+   one right above, or the mention's own, for Slack sometimes leaves it out.
+5. Among other words: its own images, which Slack may have left out; none is told.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from slack_bolt import Ack, App, BoltContext
+from slack_bolt.adapter.flask import SlackRequestHandler
+from slack_bolt.error import BoltUnhandledRequestError
+from slack_bolt.oauth import OAuthFlow
+from slack_bolt.request import BoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk import WebClient
+
+from emojifier_bot.domain import EmojifyRequest, ImageReference, Way
+from emojifier_bot.errors import (
+    DeliveryError,
+    EmojifierError,
+    QueueError,
+    QueueFullError,
+)
+from emojifier_bot.slack import replies
+from emojifier_bot.slack.blocks import help_blocks, home_view
+from emojifier_bot.slack.buttons import Buttons
+from emojifier_bot.slack.inbound import NO_PICTURE, Inbound
+from emojifier_bot.slack.manifest import SHORTCUT
+from emojifier_bot.slack.options import Misread, Overheard, overhear, parse_options
+from emojifier_bot.slack.payloads import (
+    Payload,
+    image_ids,
+    is_from_person,
+    is_retry,
+    workspace_of,
+)
+from emojifier_bot.slack.uninstall import Uninstallations
+
+logger = logging.getLogger(__name__)
+#: Bolt's own words hold whole requests; only its errors are let through.
+BOLT_LOGGER = "emojifier_bot.slack.bolt"
+OK, FAILED = 200, 500
+#: What needs no installation: it ends one, or only asks whether somebody is there.
+FOR_STRANGERS = frozenset({"app_uninstalled", "tokens_revoked"})
+#: Any command of the app's is for us, whatever an operator called it.
+ANY_COMMAND = re.compile("^/")
+
+
+def make_bolt_app(
+    inbound: Inbound, signing_secret: str, flow: OAuthFlow | None = None
+) -> App:
+    """Build the Bolt app: listeners run in the web server's own threads.
+
+    Args:
+        inbound: What the listeners need.
+        signing_secret: Proves that a request comes from Slack.
+        flow: *Add to Slack*; None for one workspace with a token of its own.
+    """
+    bolt_logger = logging.getLogger(BOLT_LOGGER)
+    bolt_logger.setLevel(logging.ERROR)
+    listeners = Listeners(inbound)
+    app = App(
+        name="emojifier-bot",
+        logger=bolt_logger,
+        process_before_response=True,
+        raise_error_for_unhandled_request=True,
+        signing_secret=signing_secret,
+        client=WebClient(base_url=inbound.client.base_url, logger=bolt_logger),
+        # Annotated too narrowly: Bolt looks whether it returned None.
+        authorize=inbound.authorize,  # type: ignore[arg-type]
+        before_authorize=listeners.refuse_strangers,
+        oauth_flow=flow,
+        attaching_function_token_enabled=False,
+        attaching_conversation_kwargs_enabled=False,
+    )
+    app.error(listeners.failed)
+    listeners.register(app)
+    Buttons(inbound).register(app)
+    Uninstallations(inbound).register(app)
+    return app
+
+
+def flask_handler(app: App) -> Callable[..., Any]:
+    """Return the function that answers a Flask request."""
+    handle: Callable[..., Any] = SlackRequestHandler(app).handle
+    return handle
+
+
+class Listeners:
+    """The listeners that begin a job, and what surrounds them."""
+
+    def __init__(self, inbound: Inbound) -> None:
+        """Keep what is at hand."""
+        self._inbound = inbound
+
+    def register(self, app: App) -> None:
+        """Put the listeners into Bolt's list."""
+        app.command(ANY_COMMAND)(self.command)
+        app.message_shortcut(SHORTCUT)(self.shortcut)
+        app.event("app_mention")(self.mention)
+        app.event("message")(self.message)
+        app.event("app_home_opened")(self.home_opened)
+
+    def refuse_strangers(
+        self,
+        body: Payload,
+        context: BoltContext,
+        next: Callable[[], None],  # noqa: A002 - Bolt gives it by this name
+    ) -> BoltResponse | None:
+        """Pass on what comes from where the bot is installed."""
+        event = body.get("event") or {}
+        known = (
+            body.get("type") == "url_verification"
+            or event.get("type") in FOR_STRANGERS
+            or self._inbound.authorize.installation(workspace_of(context, body))
+        )
+        if known:
+            next()
+            return None
+        logger.warning("No installation", extra={"action": "authorize"})
+        return alone("not_installed") if "command" in body else BoltResponse(status=OK)
+
+    def failed(self, error: Exception, body: Payload) -> BoltResponse:
+        """Answer where something went wrong; Slack sends an event again after 500."""
+        if isinstance(error, BoltUnhandledRequestError):
+            return BoltResponse(status=OK)
+        facts = {"action": "receive", "type": str(body.get("type") or "command")}
+        logger.error("A request failed", exc_info=error, extra=facts)
+        if "command" not in body:
+            return BoltResponse(status=FAILED)
+        return alone(error.kind if isinstance(error, EmojifierError) else "error")
+
+    def command(self, ack: Ack, body: Payload, context: BoltContext) -> BoltResponse:
+        """``/emojify``: an address, or the newest image of the channel."""
+        read = parse_options(str(body.get("text") or ""), self._inbound.themes)
+        if isinstance(read, Misread):
+            return ack(**said(read.kind, **read.facts))
+        if read.help:
+            facts = self._inbound.help_facts
+            return ack(**said("help", **facts), blocks=help_blocks(**facts))
+        request = EmojifyRequest(
+            workspace=workspace_of(context, body),
+            way=Way.COMMAND,
+            user_id=context.user_id or "",
+            channel_id=context.channel_id or "",
+            source=self._address(read.address) or ImageReference(newest=True),
+            theme=read.theme,
+            surprise=read.surprise,
+            private=read.private,
+            sealed_response_url=self._inbound.seal(context.response_url),
+        )
+        return ack(**said(self._enqueue(request, str(body["trigger_id"]))))
+
+    def shortcut(self, ack: Ack, body: Payload, context: BoltContext) -> None:
+        """*Emojify faces* on a message: each of its images."""
+        ack()
+        message = body["message"]
+        request = EmojifyRequest(
+            workspace=workspace_of(context, body),
+            way=Way.SHORTCUT,
+            user_id=context.user_id or "",
+            channel_id=context.channel_id or "",
+            source=NO_PICTURE,
+            thread_ts=str(message.get("thread_ts") or ""),
+            sealed_response_url=self._inbound.seal(context.response_url),
+        )
+        message_ts, ids = str(body["message_ts"]), image_ids(message.get("files") or ())
+        kind = "no_image"
+        if ids:
+            name = f"{message_ts}:{body['trigger_id']}"
+            kind = self._enqueue_each(request, ids, message_ts, name)
+        self._inbound.tell(request, kind)
+
+    def mention(
+        self, event: Payload, body: Payload, context: BoltContext, request: BoltRequest
+    ) -> None:
+        """Read a mention of the bot; the top of this module says what it means."""
+        if not is_from_person(event) or _is_direct(event):
+            return  # direct messages come as messages
+        heard = overhear(str(event.get("text") or ""), self._inbound.themes)
+        asked = self._written(event, body, context, heard, Way.MENTION)
+        once = not is_retry(request.headers)
+        if event.get("files"):
+            self._images_of(event, asked, once=once)
+        elif heard.wishes.help and heard.nothing_else:
+            self._tell(asked, "help", once=once)
+        else:
+            source = self._meant(event, heard, context.bot_user_id or "")
+            self._enqueue_told(replace(asked, source=source), once=once)
+
+    def message(
+        self, event: Payload, body: Payload, context: BoltContext, request: BoltRequest
+    ) -> None:
+        """Read a direct message: each of its images, or an address."""
+        if not is_from_person(event) or not _is_direct(event):
+            return
+        heard = overhear(str(event.get("text") or ""), self._inbound.themes)
+        asked = self._written(event, body, context, heard, Way.DIRECT_MESSAGE)
+        once = not is_retry(request.headers)
+        address = self._address(heard.wishes.address)
+        if event.get("files"):
+            self._images_of(event, asked, once=once)
+        elif address:
+            self._enqueue_told(replace(asked, source=address), once=once)
+        elif not event.get("thread_ts"):
+            self._tell(asked, "help", once=once)
+
+    def home_opened(self, event: Payload, body: Payload, context: BoltContext) -> None:
+        """Show the home tab."""
+        if event.get("tab") != "home":
+            return
+        workspace = workspace_of(context, body)
+
+        def task() -> None:
+            try:
+                self._inbound.client.call(
+                    workspace,
+                    "views.publish",
+                    user_id=str(event["user"]),
+                    view=home_view(**self._inbound.help_facts),
+                )
+            except DeliveryError as error:
+                facts = {"action": "home", "error": error.kind}
+                logger.warning("The home tab was not shown", extra=facts)
+
+        self._inbound.background.submit("home", task)
+
+    def _written(
+        self,
+        event: Payload,
+        body: Payload,
+        context: BoltContext,
+        heard: Overheard,
+        way: Way,
+    ) -> EmojifyRequest:
+        """Return what a message asks for, but for the picture."""
+        wishes = heard.wishes
+        return EmojifyRequest(
+            workspace=workspace_of(context, body),
+            way=way,
+            user_id=str(event["user"]),
+            channel_id=str(event["channel"]),
+            source=NO_PICTURE,
+            thread_ts=str(event.get("thread_ts") or ""),
+            theme=wishes.theme,
+            surprise=wishes.surprise,
+            private=wishes.private and way is not Way.DIRECT_MESSAGE,
+            reaction_ts=str(event["ts"]),
+        )
+
+    def _meant(
+        self, event: Payload, heard: Overheard, bot_user_id: str
+    ) -> ImageReference:
+        """Return the picture that a mention without images means."""
+        address = self._address(heard.wishes.address)
+        if address:
+            return address
+        top, top_by = event.get("thread_ts"), event.get("parent_user_id")
+        if top and top != event["ts"] and top_by != bot_user_id:
+            return ImageReference(message_ts=str(top), posted_by=str(top_by or ""))
+        if heard.nothing_else and not top:
+            return ImageReference(newest=True)
+        return ImageReference(message_ts=str(event["ts"]), posted_by=str(event["user"]))
+
+    def _images_of(self, event: Payload, asked: EmojifyRequest, *, once: bool) -> None:
+        ids = image_ids(event["files"])
+        if not ids:
+            self._tell(asked, "no_image", once=once)
+            return
+        try:
+            self._each(asked, ids, str(event["ts"]), str(event["ts"]))
+        except QueueFullError as error:
+            self._tell(asked, error.kind, once=once)
+
+    def _enqueue_told(self, asked: EmojifyRequest, *, once: bool) -> None:
+        try:
+            self._inbound.enqueue(asked, _key(asked, asked.reaction_ts))
+        except QueueFullError as error:
+            self._tell(asked, error.kind, once=once)
+
+    def _enqueue(self, request: EmojifyRequest, name: str) -> str:
+        try:
+            return self._inbound.enqueue(request, _key(request, name))
+        except QueueError as error:
+            return error.kind
+
+    def _enqueue_each(
+        self, request: EmojifyRequest, ids: tuple[str, ...], message_ts: str, name: str
+    ) -> str:
+        try:
+            return self._each(request, ids, message_ts, name)
+        except QueueError as error:
+            return error.kind
+
+    def _each(
+        self, request: EmojifyRequest, ids: tuple[str, ...], message_ts: str, name: str
+    ) -> str:
+        """Queue a job for each image; several answer in one thread."""
+        if len(ids) > 1 and not request.thread_ts:
+            request = replace(request, thread_ts=message_ts)
+        kind = ""
+        for file_id in ids:
+            one = replace(request, source=ImageReference(file_id=file_id))
+            kind = self._inbound.enqueue(one, _key(request, f"{name}:{file_id}"))
+            # One of them is enough to take the reaction back.
+            request = replace(request, reaction_ts="")
+        return kind
+
+    def _tell(self, asked: EmojifyRequest, kind: str, *, once: bool) -> None:
+        """Tell it once: not when Slack sends an event again."""
+        if once:
+            facts = self._inbound.help_facts if kind == "help" else {}
+            self._inbound.tell(asked, kind, **facts)
+
+    def _address(self, address: str) -> ImageReference | None:
+        if not address:
+            return None
+        return ImageReference(sealed_address=self._inbound.seal(address))
+
+
+def said(kind: str, **facts: str) -> dict[str, Any]:
+    """Return what Slack shows the asker alone."""
+    return {"response_type": "ephemeral", "text": replies.say(kind, **facts)}
+
+
+def alone(kind: str) -> BoltResponse:
+    """Return an answer that Slack shows the asker alone."""
+    return BoltResponse(status=OK, body=said(kind))
+
+
+def _is_direct(event: Payload) -> bool:
+    # A mention does not name the type; ids of direct messages begin alike.
+    return event.get("channel_type") == "im" or str(event["channel"]).startswith("D")
+
+
+def _key(request: EmojifyRequest, name: str) -> str:
+    """Return what names this request: the same again is the same request."""
+    workspace = request.workspace.team_id or request.workspace.enterprise_id
+    return f"{workspace}:{request.channel_id}:{name}"

@@ -1,0 +1,46 @@
+"""Socket Mode: the bot opens a line to Slack, and needs no public address."""
+
+from __future__ import annotations
+
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+
+from emojifier_bot.errors import ConfigError
+from emojifier_bot.slack.install import WRONG_TOKEN
+from emojifier_bot.slack.refusals import CLIENT_ERRORS, refusal
+
+#: Requests that are answered at the same time, like the web server's threads.
+CONCURRENCY = 16
+#: Codes for a token that is good for something else.
+NOT_APP_LEVEL = WRONG_TOKEN | {"not_allowed_token_type", "missing_scope"}
+
+
+class SocketMode:
+    """One open line to Slack; it mends itself when it breaks."""
+
+    def __init__(self, app: App, app_token: str) -> None:
+        """Prepare; nothing is open yet."""
+        self._handler = SocketModeHandler(
+            app, app_token, logger=app.logger, concurrency=CONCURRENCY
+        )
+
+    def open(self) -> None:
+        """Open the line; requests are answered from now on, in threads of their own.
+
+        Raises:
+            ConfigError: Slack refuses the token.
+            DeliveryError: Slack does not answer.
+        """
+        try:
+            self._handler.client.connect()
+        except CLIENT_ERRORS as error:
+            refused = refusal(error)
+            if refused.kind not in NOT_APP_LEVEL:
+                raise refused from error
+            said = f"SLACK_APP_TOKEN is refused by Slack ({refused.kind}); make one "
+            problem = "under Basic Information, App-Level Tokens: connections:write."
+            raise ConfigError([said + problem]) from error
+
+    def close(self) -> None:
+        """Close the line."""
+        self._handler.client.close()

@@ -1,0 +1,116 @@
+"""The token to speak to a workspace with; rotating ones are renewed in good time.
+
+A refresh token works once. Where two processes spend the same one, Slack refuses the
+second; it then waits a moment for the first to store what it got, and takes that.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from slack_sdk import WebClient
+
+from emojifier_bot.domain import Installation, Workspace
+from emojifier_bot.errors import DeliveryError
+from emojifier_bot.ports import Clock, InstallationStore
+from emojifier_bot.slack.refusals import CLIENT_ERRORS, not_installed, refusal
+
+logger = logging.getLogger(__name__)
+
+#: A token is renewed when less than this remains of its twelve hours; Slack's own
+#: libraries take the same.
+RENEW_BEFORE = timedelta(minutes=120)
+#: While more than this remains, a token whose renewal failed is still used.
+USABLE_BEFORE = timedelta(minutes=5)
+#: How often, and after how long, it is looked whether another process was faster.
+LOOKS, LOOK_AFTER_SECONDS = 5, 0.2
+#: Locks that all workspaces share; two that meet only wait for one call.
+LOCKS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class RotatingBotTokens:
+    """A `BotTokens` over the installation store."""
+
+    store: InstallationStore
+    clock: Clock
+    #: Without a token of its own.
+    client: WebClient
+    client_id: str
+    client_secret: str = field(repr=False)
+    sleep: Callable[[float], None] = time.sleep
+    locks: tuple[threading.Lock, ...] = field(
+        default_factory=lambda: tuple(threading.Lock() for _ in range(LOCKS)),
+        repr=False,
+    )
+
+    def installation(self, workspace: Workspace) -> Installation:
+        """Return a workspace's installation, its token good for two hours at least.
+
+        Where a renewal fails, a token that has some minutes left is good enough.
+
+        Raises:
+            DeliveryError: ``not_installed``, or the renewal failed.
+        """
+        found = self._find(workspace)
+        if not self._is_due(found):
+            return found
+        with self.locks[hash(found.workspace) % LOCKS]:
+            found = self._find(workspace)
+            return self._renewed(found) if self._is_due(found) else found
+
+    def _find(self, workspace: Workspace) -> Installation:
+        found = self.store.find(workspace)
+        if found is None:
+            raise not_installed()
+        return found
+
+    def _is_due(self, found: Installation, before: timedelta = RENEW_BEFORE) -> bool:
+        expires = found.expires_at
+        return expires is not None and self.clock.now() >= expires - before
+
+    def _renewed(self, old: Installation) -> Installation:
+        try:
+            new = self._exchange(old)
+        except CLIENT_ERRORS as error:
+            return self._without_exchange(old, refusal(error), error)
+        if self.store.replace_tokens(new, spent_refresh=old.refresh_token):
+            return new
+        return self._find(old.workspace)
+
+    def _exchange(self, old: Installation) -> Installation:
+        answer = self.client.oauth_v2_access(
+            client_id=self.client_id,
+            client_secret=self.client_secret,
+            grant_type="refresh_token",
+            refresh_token=old.refresh_token,
+        )
+        lasts = timedelta(seconds=float(answer["expires_in"]))
+        return replace(
+            old,
+            bot_token=answer["access_token"],
+            refresh_token=answer["refresh_token"],
+            expires_at=self.clock.now() + lasts,
+        )
+
+    def _without_exchange(
+        self, old: Installation, refused: DeliveryError, error: Exception
+    ) -> Installation:
+        """Take what another process got, else the old token while it lasts."""
+        for _ in range(0 if refused.retryable else LOOKS):
+            found = self._find(old.workspace)
+            if found.refresh_token != old.refresh_token:
+                return found
+            self.sleep(LOOK_AFTER_SECONDS)
+        facts = {"action": "renew_token", "error": refused.kind}
+        logger.warning("A token could not be renewed", extra=facts)
+        if not self._is_due(old, USABLE_BEFORE):
+            return old
+        if refused.retryable:
+            raise refused from error
+        raise not_installed() from error

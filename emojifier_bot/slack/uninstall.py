@@ -1,0 +1,58 @@
+"""Uninstallation: the token and every row of the workspace go."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from slack_bolt import App, BoltContext
+
+from emojifier_bot.domain import Workspace
+from emojifier_bot.slack.inbound import Inbound
+from emojifier_bot.slack.payloads import Payload, workspace_of
+
+logger = logging.getLogger(__name__)
+
+#: How far Slack's clock and ours may be apart.
+CLOCKS_DIFFER = timedelta(seconds=10)
+
+
+class Uninstallations:
+    """Listeners for the two events that end an installation, in either order."""
+
+    def __init__(self, inbound: Inbound) -> None:
+        """Keep what is at hand."""
+        self._inbound = inbound
+
+    def register(self, app: App) -> None:
+        """Put the listeners into Bolt's list."""
+        app.event("app_uninstalled")(self.uninstalled)
+        app.event("tokens_revoked")(self.revoked)
+
+    def uninstalled(self, body: Payload, context: BoltContext) -> None:
+        """Forget a workspace."""
+        self._forget(body, context)
+
+    def revoked(self, event: Payload, body: Payload, context: BoltContext) -> None:
+        """Forget a workspace whose bot token was revoked; we hold no users' tokens."""
+        if (event.get("tokens") or {}).get("bot"):
+            self._forget(body, context)
+
+    def _forget(self, body: Payload, context: BoltContext) -> None:
+        workspace = workspace_of(context, body)
+        if workspace.is_org_install or not workspace.team_id:
+            # An organisation's installation ends with no word of a workspace.
+            workspace = Workspace("", workspace.enterprise_id, is_org_install=True)
+        if self._is_newer(workspace, body):
+            return
+        self._inbound.installations.delete(workspace)
+        self._inbound.authorize.forget(workspace)
+        logger.info("An installation ended", extra={"action": "uninstall"})
+
+    def _is_newer(self, workspace: Workspace, body: Payload) -> bool:
+        """Tell whether it was installed again before this late event came."""
+        found = self._inbound.installations.find(workspace)
+        if found is None or found.installed_at is None or not body.get("event_time"):
+            return False
+        ended = datetime.fromtimestamp(body["event_time"], UTC)
+        return found.installed_at > ended + CLOCKS_DIFFER

@@ -1,0 +1,153 @@
+"""The Flask application: Slack's requests, installation, health and figures."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from flask import Blueprint, Flask, Response, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import InternalServerError
+from werkzeug.wrappers import Request
+
+from emojifier_bot.errors import EmojifierError
+from emojifier_bot.ports import Clock
+from emojifier_bot.slack.manifest import EVENTS_PATH, INSTALL_PATH, REDIRECT_PATH
+from emojifier_bot.web.guard import (
+    BAD_REQUEST,
+    MAX_BODY_BYTES,
+    is_ssl_check,
+    kind_of,
+    refused,
+)
+from emojifier_bot.web.install_pages import went_wrong
+from emojifier_bot.web.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+OK, NOT_ALLOWED, NOT_READY = 200, 405, 503
+#: What Bolt raises while it reads a body of an odd shape, before it verifies it.
+ODD_SHAPES = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
+#: Our pages load nothing from elsewhere, run nothing and are shown in no frame.
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # The address of the page after an installation holds its code.
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+#: Two years, as browsers' lists of such hosts ask for.
+ONLY_HTTPS = "max-age=63072000"
+
+
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """What the application is made of."""
+
+    #: Answers Slack's requests, and browsers that install: Bolt's Flask adapter.
+    slack: Callable[[Request], ResponseReturnValue]
+    clock: Clock
+    metrics: Metrics
+    #: Whether what we need can be reached, by name: ``"database"``, ``"queue"``; an
+    #: error of ours says no too.
+    checks: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
+    #: Whether people can add the bot to Slack here.
+    installs: bool = True
+    #: Whether the world reaches us over https.
+    https: bool = True
+    #: The pages for people.
+    pages: Blueprint | None = None
+
+
+def create_app(parts: WebParts) -> Flask:
+    """Build the application."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    _add_slack(app, parts)
+    _add_health(app, parts)
+    _add_headers(app, https=parts.https)
+    if parts.pages is not None:
+        app.register_blueprint(parts.pages)
+    return app
+
+
+def _add_slack(app: Flask, parts: WebParts) -> None:
+    @app.post(EVENTS_PATH)
+    def events() -> ResponseReturnValue:
+        body = request.get_data()
+        if is_ssl_check(request.headers, body):
+            return "", OK
+        status = refused(request.headers, body, parts.clock.now())
+        if status is not None:
+            return _refuse(parts, status)
+        with parts.metrics.answering(kind_of(request.headers, body)):
+            try:
+                return parts.slack(request)
+            except ODD_SHAPES as error:
+                facts = {"action": "guard", "error": type(error).__name__}
+                logger.info("A request had an odd shape", extra=facts)
+                return _refuse(parts, BAD_REQUEST)
+
+    @app.get(EVENTS_PATH)
+    def certificate_check() -> ResponseReturnValue:
+        return "", OK if request.args.get("ssl_check") == "1" else NOT_ALLOWED
+
+    if parts.installs:
+
+        @app.get(INSTALL_PATH)
+        @app.get(REDIRECT_PATH)
+        def install() -> ResponseReturnValue:
+            return parts.slack(request)
+
+
+def _refuse(parts: WebParts, status: int) -> ResponseReturnValue:
+    parts.metrics.refuse(status)
+    return "", status
+
+
+def _add_health(app: Flask, parts: WebParts) -> None:
+    @app.get("/healthz")
+    def alive() -> ResponseReturnValue:
+        return {"alive": True}
+
+    @app.get("/readyz")
+    def ready() -> ResponseReturnValue:
+        found = {name: _passes(name, check) for name, check in parts.checks.items()}
+        return found, OK if all(found.values()) else NOT_READY
+
+    @app.get("/metrics")
+    def metrics() -> ResponseReturnValue:
+        return Response(parts.metrics.text(), content_type="text/plain; version=0.0.4")
+
+
+def _passes(name: str, check: Callable[[], bool]) -> bool:
+    try:
+        return check()
+    except EmojifierError as error:
+        facts = {"action": "ready", "check": name, "error": error.kind}
+        logger.warning("Not ready", extra=facts)
+        return False
+
+
+def _add_headers(app: Flask, *, https: bool) -> None:
+    headers = dict(SECURITY_HEADERS)
+    if https:
+        headers["Strict-Transport-Security"] = ONLY_HTTPS
+
+    @app.after_request
+    def secured(response: Response) -> Response:
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        if request.path.startswith("/slack/"):
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @app.errorhandler(InternalServerError)
+    def broken(error: InternalServerError) -> ResponseReturnValue:
+        # Flask has logged it, with its path but without its query.
+        page = "" if request.path == EVENTS_PATH else went_wrong()
+        return page, error.code or InternalServerError.code

@@ -1,0 +1,101 @@
+"""The production server: waitress, with threads, that ends without cutting anyone off.
+
+Waitress itself drops what waits for a thread when it is told to end, and leaves the
+rest of an answer unsent. Here its loop goes on until all is sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import time
+from types import FrameType
+from typing import Any
+
+from flask import Flask
+from waitress import wasyncore
+from waitress.server import create_server
+
+from emojifier_bot.web.guard import MAX_BODY_BYTES
+
+logger = logging.getLogger(__name__)
+
+#: A browser that says nothing for so long is cut off.
+IDLE_SECONDS = 30
+#: Requests under way have this long to end; Slack waits three seconds for any.
+GRACE_SECONDS = 5.0
+#: It warns whenever a request waits for a thread; the figures tell that better.
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+#: How often the loop looks around without being woken.
+LOOK_SECONDS = 0.2
+
+
+class WebServer:
+    """A server that listens from the beginning and answers while it runs."""
+
+    def __init__(self, app: Flask, *, host: str, port: int, threads: int) -> None:
+        """Listen.
+
+        Raises:
+            OSError: The address or the port cannot be had.
+        """
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family)
+        self._server: Any = create_server(
+            app,
+            sockets=[self._socket],
+            threads=threads,
+            ident=None,
+            channel_timeout=IDLE_SECONDS,
+            # Somewhat more than the guard lets through, so that its answer is seen.
+            max_request_body_size=2 * MAX_BODY_BYTES,
+            clear_untrusted_proxy_headers=True,
+        )
+        self._told_to_end = False
+
+    @property
+    def port(self) -> int:
+        """Return the port, also where the system chose it."""
+        return int(self._socket.getsockname()[1])
+
+    def run(self) -> None:
+        """Answer until `stop`; then finish what is under way, and listen no more."""
+        while not self._told_to_end:
+            self._look_around()
+        logger.info("The web server ends", extra={"action": "stop"})
+        self._server.accepting = False
+        until = time.monotonic() + GRACE_SECONDS
+        while self._is_busy() and time.monotonic() < until:
+            self._look_around()
+        self._server.task_dispatcher.shutdown(timeout=GRACE_SECONDS)
+        wasyncore.close_all(self._server._map)  # noqa: SLF001 - it has no name outside
+
+    def run_until_signal(self) -> None:
+        """Run until SIGTERM or Ctrl-C; in the main thread, where signals arrive."""
+
+        def end(_number: int, _frame: FrameType | None) -> None:
+            self.stop()
+
+        before = {one: signal.signal(one, end) for one in SIGNALS}
+        try:
+            self.run()
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+    def stop(self) -> None:
+        """Ask it to end; from any thread or signal handler."""
+        self._told_to_end = True
+
+    def _look_around(self) -> None:
+        everyone = self._server._map  # noqa: SLF001
+        wasyncore.loop(LOOK_SECONDS, use_poll=True, map=everyone, count=1)
+
+    def _is_busy(self) -> bool:
+        channels = list(self._server.active_channels.values())
+        return any(one.requests or one.total_outbufs_len for one in channels)
+
+
+#: What asks a process to end.
+SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -1,0 +1,64 @@
+"""A channel with pictures in it."""
+
+from __future__ import annotations
+
+import threading
+
+from emojifier_bot.domain import (
+    EmojifyRequest,
+    FetchedImage,
+    ImageReference,
+    Workspace,
+)
+from emojifier_bot.errors import FetchError
+
+
+class FakeImageSource:
+    """An `ImageSource` that knows files and messages by their ids."""
+
+    def __init__(
+        self,
+        pictures: dict[str, bytes],
+        messages: dict[str, list[str]] | None = None,
+        name: str = "party.png",
+    ) -> None:
+        """Keep the pictures.
+
+        Args:
+            pictures: Bytes by file id.
+            messages: File ids by the timestamp of the message that holds them.
+            name: What every file is called.
+        """
+        self._pictures = pictures
+        self._messages = messages or {}
+        self._name = name
+        self._errors: list[Exception] = []
+        self._lock = threading.Lock()
+        #: Fetched ids, in order.
+        self.fetched: list[str] = []
+
+    def plan(self, *errors: Exception) -> None:
+        """Let the next fetches fail."""
+        self._errors += errors
+
+    def resolve(self, request: EmojifyRequest) -> list[ImageReference]:
+        reference = request.source
+        if reference.file_id or reference.sealed_address:
+            return [reference]
+        names = self._messages.get(reference.message_ts, [])
+        if reference.newest:
+            names = list(self._pictures)[-1:]
+        if not names:
+            raise FetchError("There is no image.", kind="no_image")
+        return [ImageReference(file_id=name) for name in names]
+
+    def fetch(self, workspace: Workspace, reference: ImageReference) -> FetchedImage:
+        del workspace
+        with self._lock:
+            name = reference.file_id or reference.sealed_address
+            self.fetched.append(name)
+            if self._errors:
+                raise self._errors.pop(0)
+        if name not in self._pictures:
+            raise FetchError("It is gone.", kind="gone")
+        return FetchedImage(self._pictures[name], self._name)

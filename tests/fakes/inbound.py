@@ -1,0 +1,107 @@
+"""What stands behind the listeners, in memory, as far as others have not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from emojifier_bot.domain import (
+    EmojifyRequest,
+    Installation,
+    Outcome,
+    Post,
+    Workspace,
+)
+from emojifier_bot.errors import DeliveryError, EmojifierError
+from tests.fakes.stores import FakeInstallationStore
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+class SetClock:
+    """A `Clock` that stands still until a test moves it."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self._now = now
+        self._passed = 0.0
+
+    def monotonic(self) -> float:
+        return self._passed
+
+    def now(self) -> datetime:
+        return self._now + timedelta(seconds=self._passed)
+
+    def advance(self, seconds: float) -> None:
+        self._passed += seconds
+
+
+class WatchedInstallations(FakeInstallationStore):
+    """An `InstallationStore` in memory that counts how often it is asked."""
+
+    def __init__(self, *found: Installation) -> None:
+        super().__init__(*found)
+        self.finds = 0
+        #: Called in the middle of each search.
+        self.during_find: Callable[[], None] = lambda: None
+
+    def find(self, workspace: Workspace) -> Installation | None:
+        self.finds += 1
+        found = super().find(workspace)
+        self.during_find()
+        return found
+
+
+class PlainVault:
+    """A `Vault` whose seals anybody can break, and a test can read."""
+
+    def seal(self, plain: str) -> str:
+        return f"sealed({plain})"
+
+    def unseal(self, sealed: str) -> str:
+        return sealed.removeprefix("sealed(").removesuffix(")")
+
+
+@dataclass
+class MemoryQueue:
+    """A `JobQueue` that nobody works on."""
+
+    jobs: dict[str, EmojifyRequest] = field(default_factory=dict)
+    #: Raised from the given number of jobs on.
+    error: EmojifierError | None = None
+    holds: int = 0
+
+    def enqueue(self, request: EmojifyRequest, key: str) -> bool:
+        if self.error is not None and len(self.jobs) >= self.holds:
+            raise self.error
+        # As the real one, which keeps it as JSON.
+        request = EmojifyRequest.from_dict(request.to_dict())
+        return self.jobs.setdefault(key, request) is request
+
+    @property
+    def requests(self) -> list[EmojifyRequest]:
+        return list(self.jobs.values())
+
+
+@dataclass
+class TalkingSink:
+    """The part of a `ReplySink` that the buttons and answers need."""
+
+    told: list[tuple[EmojifyRequest, Outcome]] = field(default_factory=list)
+    deleted: list[Post] = field(default_factory=list)
+    refuse_delete: DeliveryError | None = None
+    refuse_tell: DeliveryError | None = None
+
+    def tell(self, request: EmojifyRequest, outcome: Outcome) -> None:
+        if self.refuse_tell:
+            raise self.refuse_tell
+        self.told.append((request, outcome))
+
+    def delete(self, post: Post) -> None:
+        if self.refuse_delete:
+            raise self.refuse_delete
+        self.deleted.append(post)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [outcome.kind for _, outcome in self.told]

@@ -1,0 +1,64 @@
+"""A queue without a database."""
+
+from __future__ import annotations
+
+import builtins
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from emojifier_bot.domain import EmojifyRequest, Job, JobState
+from emojifier_bot.errors import QueueFullError
+from emojifier_bot.jobs.names import job_id_for
+
+BEGAN = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
+class FakeJobQueue:
+    """A `JobQueue` and `JobAdmin` in memory; jobs end when a test says so."""
+
+    def __init__(self, queue_limit: int = 100) -> None:
+        self._limit = queue_limit
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+
+    def enqueue(self, request: EmojifyRequest, key: str) -> bool:
+        job_id = job_id_for(key)
+        with self._lock:
+            if job_id in self._jobs:
+                return False
+            if len(self.list(JobState.QUEUED, self._limit)) >= self._limit:
+                raise QueueFullError("Too many jobs are waiting.")
+            at = BEGAN + timedelta(seconds=len(self._jobs))
+            self._jobs[job_id] = Job(job_id, JobState.QUEUED, request, at, at)
+        return True
+
+    def list(self, state: JobState | None, limit: int) -> builtins.list[Job]:
+        newest = reversed(self._jobs.values())
+        wanted = [
+            replace(job, steps=()) for job in newest if state in (None, job.state)
+        ]
+        return wanted[:limit]
+
+    def show(self, job_id: str) -> Job | None:
+        return self._jobs.get(job_id)
+
+    def retry(self, job_id: str) -> bool:
+        return self._move(job_id, JobState.QUEUED, JobState.FAILED, JobState.CANCELLED)
+
+    def cancel(self, job_id: str) -> bool:
+        return self._move(job_id, JobState.CANCELLED, JobState.QUEUED, JobState.RUNNING)
+
+    def end(
+        self, job_id: str, state: JobState, outcome: str = "", steps: tuple = ()
+    ) -> None:
+        """End a job as a worker would."""
+        job = self._jobs[job_id]
+        self._jobs[job_id] = replace(job, state=state, outcome=outcome, steps=steps)
+
+    def _move(self, job_id: str, to: JobState, *allowed: JobState) -> bool:
+        job = self._jobs.get(job_id)
+        if job is None or job.state not in allowed:
+            return False
+        self._jobs[job_id] = replace(job, state=to, outcome="")
+        return True

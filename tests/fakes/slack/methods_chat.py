@@ -1,0 +1,271 @@
+"""Messages, reactions and modals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.fakes.slack.access import Caller
+from tests.fakes.slack.arguments import Refusal, invalid_arguments, read_json
+from tests.fakes.slack.blocks import wrong_blocks, wrong_view
+from tests.fakes.slack.shapes import message_json
+from tests.fakes.slack.state import Channel, Message, View
+
+UPDATE_TEXT = 4000
+TRIGGER_SECONDS = 3.0
+MAX_REACTIONS = 23
+MAX_ATTACHMENTS = 100
+CUSTOM = ("username", "icon_url", "icon_emoji")
+
+
+def post_message(caller: Caller) -> dict[str, Any]:
+    channel = _place(caller)
+    _check_postable(caller, channel, "restricted_action_read_only_channel")
+    message = _new_message(caller, channel)
+    if not message.text and not message.blocks:
+        raise Refusal("no_text")
+    caller.world.add_message(message)
+    return {
+        "channel": channel.channel_id,
+        "ts": message.ts,
+        "message": message_json(caller.world, message),
+    }
+
+
+def _place(caller: Caller) -> Channel:
+    wanted = caller.text("channel")
+    user = caller.world.users.get(wanted)
+    if user is not None and caller.grant.covers(caller.world.workspaces[user.team_id]):
+        workspace = caller.world.workspaces[user.team_id]
+        return caller.world.direct_message(workspace, user.user_id)
+    if "chat:write.public" in caller.grant.scopes:
+        return caller.known_channel(wanted)
+    return caller.joined_channel(wanted)
+
+
+def _check_postable(caller: Caller, channel: Channel, read_only_code: str) -> None:
+    if channel.is_archived:
+        raise Refusal("is_archived")
+    if channel.is_read_only:
+        raise Refusal(read_only_code)
+    if channel.kind == "im" and not caller.world.app.messages_tab:
+        raise Refusal("messages_tab_disabled")
+
+
+def _new_message(caller: Caller, channel: Channel) -> Message:
+    if any(caller.text(name) for name in CUSTOM):
+        caller.needs("chat:write.customize")
+    no_parent = Refusal("cannot_reply_to_message")
+    return Message(
+        channel_id=channel.channel_id,
+        text=_text(caller),
+        thread_ts=caller.check_thread(channel, wrong=no_parent, gone=no_parent),
+        blocks=read_blocks(caller),
+        ts=caller.world.new_ts(),
+        user_id=caller.grant.bot_user_id,
+        bot_id=caller.world.workspaces[channel.team_id].bot_id,
+    )
+
+
+def _text(caller: Caller) -> str:
+    markdown = caller.text("markdown_text")
+    if markdown and (caller.text("text") or caller.text("blocks")):
+        raise Refusal("markdown_text_conflict")
+    if len(_json(caller, "attachments", [])) > MAX_ATTACHMENTS:
+        raise Refusal("too_many_attachments")
+    return caller.text("text") or markdown
+
+
+def _json(caller: Caller, name: str, default: Any) -> Any:
+    try:
+        return read_json(caller.args.get(name, default))
+    except ValueError as error:
+        raise invalid_arguments(f"invalid JSON: {name}") from error
+
+
+def read_blocks(caller: Caller, no_json: str = "invalid_blocks_format") -> list[Any]:
+    """Return the argument ``blocks``, checked; empty where it is missing.
+
+    Raises:
+        Refusal: It is no JSON, or breaks a rule of Block Kit.
+    """
+    if not caller.args.get("blocks"):
+        return []
+    try:
+        blocks = read_json(caller.args["blocks"])
+    except ValueError as error:
+        caller.problem("invalid_blocks", "blocks are not JSON")
+        raise Refusal(no_json) from error
+    wrong = wrong_blocks(blocks, knows_file=lambda one: _shows(caller, one))
+    if wrong:
+        caller.problem("invalid_blocks", "; ".join(wrong))
+        told = {"messages": [f"[ERROR] {line}" for line in wrong]}
+        raise Refusal("invalid_blocks", errors=wrong, response_metadata=told)
+    return list(blocks)
+
+
+def _shows(caller: Caller, picture: Mapping[str, Any]) -> bool:
+    # Slack takes a file for a block only once it knows what kind of file it is.
+    file = caller.world.files.get(str(picture.get("id", "")))
+    return file is not None and file.mimetype.startswith("image/") and caller.sees(file)
+
+
+def post_ephemeral(caller: Caller) -> dict[str, Any]:
+    channel = caller.joined_channel(caller.text("channel"))
+    _check_postable(caller, channel, "restricted_action")
+    if caller.text("user") not in channel.members:
+        raise Refusal("user_not_in_channel")
+    message = _new_message(caller, channel)
+    if not message.text and not message.blocks:
+        raise Refusal("no_text")
+    if len(message.text) > UPDATE_TEXT:
+        raise Refusal("msg_too_long")
+    message.only_for = caller.text("user")
+    caller.world.add_message(message)
+    return {"message_ts": message.ts}
+
+
+def update(caller: Caller) -> dict[str, Any]:
+    channel = caller.known_channel(caller.text("channel"))
+    message = _own_message(caller, channel, "ts", "cant_update_message")
+    if channel.is_archived:
+        raise Refusal("is_inactive")
+    text, blocks = _text(caller), read_blocks(caller)
+    if len(text) > UPDATE_TEXT:
+        raise Refusal("msg_too_long")
+    if not (text or blocks or message.file_ids):
+        raise Refusal("no_text")
+    # What is not sent stays, but new text takes old blocks away.
+    if "text" in caller.args:
+        message.text = text
+    if "blocks" in caller.args or "text" in caller.args:
+        message.blocks = blocks
+    message.edits += 1
+    return {
+        "channel": channel.channel_id,
+        "ts": message.ts,
+        "text": message.text,
+        "message": message_json(caller.world, message),
+    }
+
+
+def delete(caller: Caller) -> dict[str, Any]:
+    channel = caller.known_channel(caller.text("channel"))
+    message = _own_message(caller, channel, "ts", "cant_delete_message")
+    message.deleted = True
+    for file_id in message.file_ids:
+        file = caller.world.files[file_id]
+        file.shares = [one for one in file.shares if one.ts != message.ts]
+    return {"channel": channel.channel_id, "ts": message.ts}
+
+
+def _own_message(
+    caller: Caller, channel: Channel, name: str, foreign_code: str
+) -> Message:
+    message = _message(caller, channel, name)
+    if message.user_id != caller.grant.bot_user_id:
+        raise Refusal(foreign_code)
+    return message
+
+
+def _message(caller: Caller, channel: Channel, name: str) -> Message:
+    message = caller.world.message(channel.channel_id, caller.text(name))
+    if message is None or message.deleted:
+        raise Refusal("message_not_found")
+    return message
+
+
+def add_reaction(caller: Caller) -> dict[str, Any]:
+    message, users = _reaction(caller)
+    if caller.grant.bot_user_id in users:
+        raise Refusal("already_reacted")
+    if len(message.reactions) >= MAX_REACTIONS and not users:
+        raise Refusal("too_many_emoji")
+    message.reactions.setdefault(caller.text("name"), []).append(
+        caller.grant.bot_user_id
+    )
+    return {}
+
+
+def remove_reaction(caller: Caller) -> dict[str, Any]:
+    message, users = _reaction(caller)
+    if caller.grant.bot_user_id not in users:
+        raise Refusal("no_reaction")
+    users.remove(caller.grant.bot_user_id)
+    if not users:
+        del message.reactions[caller.text("name")]
+    return {}
+
+
+def _reaction(caller: Caller) -> tuple[Message, list[str]]:
+    name = caller.text("name")
+    if not name.replace("_", "").replace("-", "").replace("+", "").isalnum():
+        caller.problem("bad_emoji_name", "a reaction is a name without colons")
+        raise Refusal("invalid_name")
+    if not (caller.text("channel") and caller.text("timestamp")):
+        raise Refusal("no_item_specified")
+    channel = caller.known_channel(caller.text("channel"))
+    if not caller.is_in(channel):
+        raise Refusal("channel_not_found")
+    if channel.is_archived and caller.method == "reactions.add":
+        raise Refusal("is_archived")
+    message = _message(caller, channel, "timestamp")
+    return message, message.reactions.get(name, [])
+
+
+def open_view(caller: Caller) -> dict[str, Any]:
+    body = _view(caller, "modal")
+    trigger = caller.world.triggers.get(
+        caller.text("trigger_id") or caller.text("interactivity_pointer")
+    )
+    if trigger is None:
+        raise Refusal("invalid_trigger_id")
+    if trigger.used:
+        raise Refusal("exchanged_trigger_id")
+    if caller.world.clock() - trigger.made_at > TRIGGER_SECONDS:
+        raise Refusal("expired_trigger_id")
+    trigger.used = True
+    view = View(caller.world.new_id("V"), trigger.user_id, trigger.team_id, body)
+    caller.world.views[view.view_id] = view
+    return {"view": view_json(caller, view)}
+
+
+def publish_view(caller: Caller) -> dict[str, Any]:
+    body = _view(caller, "home")
+    user = caller.world.users.get(caller.text("user_id"))
+    if user is None:
+        raise invalid_arguments("user_not_found")
+    if not caller.world.app.home_tab:
+        raise Refusal("not_enabled")
+    view = View(caller.world.new_id("V"), user.user_id, user.team_id, body)
+    caller.world.views[f"home-{user.user_id}"] = view
+    return {"view": view_json(caller, view)}
+
+
+def update_view(caller: Caller) -> dict[str, Any]:
+    view = caller.world.views.get(caller.text("view_id"))
+    if view is None:
+        raise Refusal("not_found")
+    view.body = _view(caller, "modal")
+    return {"view": view_json(caller, view)}
+
+
+def _view(caller: Caller, kind: str) -> dict[str, Any]:
+    body = _json(caller, "view", {})
+    if wrong := wrong_view(body, kind):
+        caller.problem("invalid_view", "; ".join(wrong))
+        raise invalid_arguments(*wrong)
+    return dict(body)
+
+
+def view_json(caller: Caller, view: View) -> dict[str, Any]:
+    """Return a view as Slack answers it."""
+    added = {
+        "id": view.view_id,
+        "team_id": view.team_id,
+        "app_id": caller.world.app.app_id,
+        "state": {"values": {}},
+        "hash": view.view_id.lower(),
+        "root_view_id": view.view_id,
+    }
+    return view.body | added

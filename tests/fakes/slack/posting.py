@@ -1,0 +1,76 @@
+"""What people do in Slack without any app: they write, and they post pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tests.fakes.slack.methods_files import show_files
+from tests.fakes.slack.state import Message, SlackFile, Trigger
+from tests.fakes.slack.world import World
+
+
+def write(
+    world: World, user_id: str, channel_id: str, text: str, thread_ts: str = ""
+) -> Message:
+    """Write a message."""
+    ts = world.new_ts()
+    message = Message(channel_id, ts, user_id, text=text, thread_ts=thread_ts)
+    return world.add_message(message)
+
+
+def post_files(
+    world: World,
+    user_id: str,
+    channel_id: str,
+    files: Iterable[tuple[str, bytes]],
+    *,
+    text: str = "",
+    thread_ts: str = "",
+    more: Mapping[str, Any] | None = None,
+) -> Message:
+    """Post files, by name and bytes, in one message.
+
+    Args:
+        world: Where.
+        user_id: Who posts.
+        channel_id: Into which channel.
+        files: Names and bytes.
+        text: What is written above them.
+        thread_ts: Parent of the thread.
+        more: Fields of `SlackFile` that differ: ``{"stub": "messages"}``.
+    """
+    with world.lock:
+        user = world.users[user_id]
+        posted = [
+            SlackFile(
+                file_id=world.new_id("F"),
+                team_id=world.channels[channel_id].team_id,
+                user_id=user_id,
+                name=name,
+                data=data,
+                length=len(data),
+                created=int(world.clock()),
+                completed=True,
+                **(more or {}),
+            )
+            for name, data in files
+        ]
+        world.files |= {file.file_id: file for file in posted}
+        ts = world.new_ts()
+        message = Message(channel_id, ts, user_id, text=text, thread_ts=thread_ts)
+        if user.is_bot:
+            own = user_id == world.workspaces[user.team_id].bot_user_id
+            bot_id = world.workspaces[user.team_id].bot_id
+            message.bot_id = bot_id if own else f"B{user_id}"
+        return show_files(world, message, posted)
+
+
+def new_trigger(world: World, user_id: str) -> str:
+    """Give out what lets an app open a modal for somebody, once."""
+    with world.lock:
+        numbers = f"{world.new_id('')}.{world.new_id('')}"
+        trigger_id = f"{numbers}.{world.new_token('t')}"
+        team_id = world.users[user_id].team_id
+        world.triggers[trigger_id] = Trigger(user_id, team_id, world.clock())
+        return trigger_id

@@ -1,0 +1,271 @@
+"""A Slack that runs on this machine, answers over HTTP, and says no."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, Self
+
+from tests.fakes.slack import api, methods_files, oauth, responses
+from tests.fakes.slack.arguments import Arguments, read_arguments
+from tests.fakes.slack.control import Control
+from tests.fakes.slack.elsewhere import Elsewhere
+from tests.fakes.slack.exchange import Reply, Request
+from tests.fakes.slack.faults import PAGE, Fault, Faults
+from tests.fakes.slack.listener import Listener
+from tests.fakes.slack.records import Call, Problem
+from tests.fakes.slack.settings import SlackApp, Switches
+from tests.fakes.slack.state import Channel, Message, SlackFile, User, Workspace
+from tests.fakes.slack.world import World
+
+#: How often `wait_until` looks when nothing calls.
+LOOK_SECONDS = 0.02
+#: First part of a path to the name in records and faults.
+PLACES = {
+    "upload": "upload",
+    "files-pri": "download",
+    "response": "response",
+    "oauth": "authorize",
+}
+
+
+class SlackServer:
+    """Slack on a free port: use it as a context manager.
+
+    ``with SlackServer() as slack:`` gives an empty Slack; `found_town` fills it with a
+    workspace, people, channels and a token.
+    """
+
+    def __init__(
+        self,
+        app: SlackApp | None = None,
+        clock: Callable[[], float] = time.time,
+        port: int = 0,
+    ) -> None:
+        """Prepare; nothing listens yet.
+
+        Args:
+            app: The app's configuration.
+            clock: Seconds since the epoch.
+            port: 0 for a free one.
+        """
+        self.world = World(app or SlackApp(), clock)
+        self._stopping = threading.Event()
+        self._listener = Listener(self._answer, self.world.broke, port)
+        self.world.url = self._listener.url
+        self.elsewhere = Elsewhere(self.world)
+        self._control = Control(self.world)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._listener.start()
+        self.elsewhere.start()
+
+    def stop(self) -> None:
+        """Stop at once; who still waits for a slow answer gets none."""
+        self._stopping.set()
+        self._listener.stop()
+        self.elsewhere.stop()
+
+    # What a bot is told about this Slack.
+
+    @property
+    def url(self) -> str:
+        """Return the base address, without a slash at the end."""
+        return self._listener.url
+
+    @property
+    def api_url(self) -> str:
+        """Return the base of the Web API, for `slack_sdk.WebClient`."""
+        return f"{self.url}/api/"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make the bot talk to this Slack."""
+        app = self.world.app
+        return {
+            "SLACK_API_URL": self.api_url,
+            "SLACK_AUTHORIZE_URL": f"{self.url}/oauth/v2/authorize",
+            "SLACK_FILE_HOSTS": self._listener.host,
+            "FETCH_ALLOW_HOSTS": self.elsewhere.host,
+            "SLACK_CLIENT_ID": app.client_id,
+            "SLACK_CLIENT_SECRET": app.client_secret,
+            "SLACK_SIGNING_SECRET": app.signing_secret,
+        }
+
+    # What a test sets.
+
+    @property
+    def app(self) -> SlackApp:
+        """Return the app's configuration; change it at will."""
+        return self.world.app
+
+    @property
+    def switches(self) -> Switches:
+        """Return how Slack behaves; change it at will."""
+        return self.world.switches
+
+    @property
+    def faults(self) -> Faults:
+        """Return what goes wrong; add to it."""
+        return self.world.faults
+
+    # What a test asks.
+
+    @property
+    def calls(self) -> list[Call]:
+        """Return every request so far, oldest first."""
+        return self.world.records.calls
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Return what a correct bot would not have sent; assert that it is empty."""
+        return self.world.records.problems
+
+    def calls_of(self, *methods: str) -> list[Call]:
+        """Return the calls of some methods, oldest first."""
+        return self.world.records.matching(lambda call: call.method in methods)
+
+    def messages(self, channel_id: str = "") -> list[Message]:
+        """Return what everybody in a channel, or in all of them, can read now."""
+        methods_files.settle(self.world)
+        with self.world.lock:
+            return [
+                one
+                for one in self.world.messages
+                if not (one.deleted or one.only_for)
+                and channel_id in {"", one.channel_id}
+            ]
+
+    def bot_messages(self, channel_id: str = "") -> list[Message]:
+        """Return what the app wrote for everybody."""
+        bots = {one.bot_user_id for one in self.world.workspaces.values()}
+        return [one for one in self.messages(channel_id) if one.user_id in bots]
+
+    def told(self, user_id: str) -> list[str]:
+        """Return what one person alone was told, oldest first, blocks as text."""
+        with self.world.lock:
+            heard = [one for one in self.world.messages if one.only_for == user_id]
+            return [one.everything for one in heard if not one.deleted]
+
+    def results(self, channel_id: str = "") -> list[tuple[Message, SlackFile]]:
+        """Return the app's messages that show a file, with the file."""
+        return [
+            (message, self.world.files[file_id])
+            for message in self.bot_messages(channel_id)
+            for file_id in message.file_ids
+            if not self.world.files[file_id].deleted
+        ]
+
+    def wait_until(
+        self, holds: Callable[[], Any], timeout_seconds: float = 10.0
+    ) -> Any:
+        """Wait until something is true, and return it.
+
+        Raises:
+            AssertionError: It was not in time; the message lists the last calls.
+        """
+        until = time.monotonic() + timeout_seconds
+        while time.monotonic() < until:
+            if found := holds():
+                return found
+            with self.world.changed:
+                self.world.changed.wait(LOOK_SECONDS)
+        last = [(one.method, one.status, one.error) for one in self.calls[-10:]]
+        raise AssertionError(f"Not within {timeout_seconds} s. Last calls: {last}")
+
+    # How requests are answered.
+
+    def _answer(self, request: Request) -> Reply | None:
+        place, _, rest = request.path.lstrip("/").partition("/")
+        if place == "control":
+            return self._control.answer(request, rest)
+        if place == "api":
+            return self._meet(request, rest, read_arguments(rest, request))
+        if place in PLACES:
+            found = Arguments({"path": request.path} | request.params, request.bearer)
+            return self._meet(request, PLACES[place], found)
+        self.world.problem("unknown_path", "", request.path)
+        return Reply.html(PAGE.format("Not found"), 404)
+
+    def _meet(self, request: Request, name: str, arguments: Arguments) -> Reply | None:
+        """Answer one request, unless a fault is in the way, and keep record."""
+        fault = self.faults.take(name, arguments.values)
+        reply = self._reply(request, name, arguments, fault)
+        self._record(request, name, arguments, reply)
+        return reply
+
+    def _reply(
+        self, request: Request, name: str, arguments: Arguments, fault: Fault | None
+    ) -> Reply | None:
+        if fault is None:
+            return self._act(request, name, arguments)
+        if fault.after:
+            reply = self._act(request, name, arguments)
+            self._stopping.wait(fault.slow_seconds)
+            return fault.reply() if fault.replaces else reply
+        self._stopping.wait(fault.slow_seconds)
+        return fault.reply() if fault.replaces else self._act(request, name, arguments)
+
+    def _act(self, request: Request, name: str, arguments: Arguments) -> Reply:
+        parts = request.path.strip("/").split("/")
+        if name == "upload":
+            return methods_files.receive_bytes(self.world, request, parts[-1])
+        if name == "download":
+            return methods_files.download(self.world, request, parts[1])
+        if name == "response":
+            return responses.respond(self.world, request, parts[-1])
+        if name == "authorize":
+            return oauth.authorize(self.world, request)
+        return api.answer(self.world, name, arguments)
+
+    def _record(
+        self, request: Request, name: str, arguments: Arguments, reply: Reply | None
+    ) -> None:
+        grant = self.world.grants.get(arguments.token)
+        args = dict(arguments.values)
+        if name in {"response", "upload"}:
+            args["body"] = request.body
+        self.world.records.call(
+            Call(
+                method=name,
+                args=args,
+                token=arguments.token,
+                team_id=grant.team_id if grant else "",
+                when=self.world.clock(),
+                status=0 if reply is None else reply.status,
+                answer=None if reply is None else reply.told,
+                headers=request.headers,
+            )
+        )
+
+    # Short ways to what tests need most.
+
+    def add_workspace(self, name: str = "Acme", **more: Any) -> Workspace:
+        """Found a workspace."""
+        return self.world.add_workspace(name, **more)
+
+    def add_user(self, workspace: Workspace, name: str, **more: Any) -> User:
+        """Let somebody join a workspace."""
+        return self.world.add_user(workspace, name, **more)
+
+    def add_channel(
+        self, workspace: Workspace, name: str, members: Iterable[User] = (), **more: Any
+    ) -> Channel:
+        """Open a channel."""
+        ids = [user.user_id for user in members]
+        return self.world.add_channel(workspace, name, ids, **more)

@@ -1,0 +1,199 @@
+"""Objects as Slack writes them."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from tests.fakes.slack.state import Channel, Message, Share, SlackFile, User, Workspace
+from tests.fakes.slack.world import World
+
+THUMBNAIL_SIZES_PX = (64, 80, 160, 360)
+#: What a message shows of a file from another organisation.
+STUB = {"mode": "file_access", "file_access": "check_file_info"}
+
+
+def workspace_of(world: World, item: Channel | SlackFile | User) -> Workspace:
+    return world.workspaces[item.team_id]
+
+
+def channel_json(world: World, channel: Channel) -> dict[str, Any]:
+    bot = workspace_of(world, channel).bot_user_id
+    if channel.kind == "im":
+        return _direct_message_json(channel, bot)
+    return {
+        "id": channel.channel_id,
+        "name": channel.name,
+        "name_normalized": channel.name,
+        "is_channel": True,
+        "is_group": False,
+        "is_im": False,
+        "is_mpim": False,
+        "is_private": channel.kind == "private",
+        "is_archived": channel.is_archived,
+        "is_general": False,
+        "is_shared": False,
+        "is_ext_shared": False,
+        "is_org_shared": False,
+        "is_member": bot in channel.members,
+        "created": channel.created,
+        "creator": min(channel.members, default=bot),
+        "context_team_id": channel.team_id,
+    }
+
+
+def _direct_message_json(channel: Channel, bot: str) -> dict[str, Any]:
+    others = sorted(channel.members - {bot})
+    return {
+        "id": channel.channel_id,
+        "created": channel.created,
+        "is_im": True,
+        "is_archived": channel.is_archived,
+        "is_org_shared": False,
+        "user": others[0] if others else bot,
+        "context_team_id": channel.team_id,
+    }
+
+
+def user_json(user: User) -> dict[str, Any]:
+    profile = {
+        "real_name": user.name.title(),
+        "display_name": user.name,
+        "team": user.team_id,
+    }
+    return {
+        "id": user.user_id,
+        "team_id": user.team_id,
+        "name": user.name,
+        "real_name": user.name.title(),
+        "deleted": user.deleted,
+        "is_bot": user.is_bot,
+        "profile": profile,
+    }
+
+
+def message_json(world: World, message: Message) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "type": "message",
+        "user": message.user_id,
+        "text": message.text,
+        "ts": message.ts,
+        "team": world.channels[message.channel_id].team_id,
+    }
+    if message.bot_id:
+        found |= {"bot_id": message.bot_id, "app_id": world.app.app_id}
+    if message.thread_ts:
+        found["thread_ts"] = message.thread_ts
+    if message.blocks:
+        found["blocks"] = message.blocks
+    if message.file_ids:
+        files = [world.files[file_id] for file_id in message.file_ids]
+        found["files"] = [message_file_json(world, file) for file in files]
+        found |= {"upload": True, "display_as_bot": False}
+    if message.reactions:
+        found["reactions"] = [
+            {"name": name, "users": users, "count": len(users)}
+            for name, users in message.reactions.items()
+        ]
+    return found
+
+
+def message_file_json(world: World, file: SlackFile) -> dict[str, Any]:
+    """Return a file as messages and events show it: perhaps a stub, or its tomb."""
+    if file.deleted:
+        return {"id": file.file_id, "mode": "tombstone"}
+    if file.stub:
+        return {"id": file.file_id, "created": 0, "timestamp": 0, "user": ""} | STUB
+    return file_json(world, file)
+
+
+def file_json(world: World, file: SlackFile) -> dict[str, Any]:
+    found = {
+        "id": file.file_id,
+        "created": file.created,
+        "timestamp": file.created,
+        "name": file.name,
+        "title": file.title or file.name,
+        "mimetype": file.mimetype,
+        "filetype": _filetype(file),
+        "pretty_type": _filetype(file).upper(),
+        "user": file.user_id,
+        "user_team": file.team_id,
+        "editable": False,
+        "size": len(file.data or b"") or file.length,
+        "mode": file.mode,
+        "is_external": file.mode == "external",
+        "external_type": "app" if file.mode == "external" else "",
+        "is_public": any(
+            world.channels[share.channel_id].kind == "public" for share in file.shares
+        ),
+        "public_url_shared": False,
+        "display_as_bot": False,
+        "username": "",
+        "url_private": private_url(world, file),
+        "url_private_download": private_url(world, file, "download/"),
+        "permalink": f"{world.url}/files/{file.user_id}/{file.file_id}/{file.name}",
+        "comments_count": 0,
+        "file_access": "visible",
+        "has_rich_preview": False,
+        "media_display_type": "unknown",
+    }
+    if file.mode == "external":
+        found["external_url"] = file.address
+    if file.alt_txt:
+        found["alt_txt"] = file.alt_txt
+    return found | _picture_json(world, file) | shares_json(world, file)
+
+
+def private_url(world: World, file: SlackFile, way: str = "") -> str:
+    if file.mode == "external":
+        return file.address
+    key = f"{file.team_id}-{file.file_id}"
+    return f"{world.url}/files-pri/{key}/{way}{file.name.replace(' ', '_').lower()}"
+
+
+def _filetype(file: SlackFile) -> str:
+    if not file.processed:
+        return ""
+    suffix = PurePosixPath(file.name).suffix.lstrip(".").lower()
+    return {"jpeg": "jpg"}.get(suffix, suffix) or "binary"
+
+
+def _picture_json(world: World, file: SlackFile) -> dict[str, Any]:
+    if file.size_wh is None:
+        return {}
+    width, height = file.size_wh
+    key = f"{world.url}/files-tmb/{file.team_id}-{file.file_id}"
+    thumbs = {f"thumb_{size}": f"{key}/{size}.png" for size in THUMBNAIL_SIZES_PX}
+    return thumbs | {"original_w": width, "original_h": height}
+
+
+def shares_json(world: World, file: SlackFile) -> dict[str, Any]:
+    """Return where a file is shown, in the four ways in which Slack tells it."""
+    shares: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    lists: dict[str, list[str]] = {"channels": [], "groups": [], "ims": []}
+    for share in file.shares:
+        channel = world.channels[share.channel_id]
+        public = channel.kind == "public"
+        rooms = shares.setdefault("public" if public else "private", {})
+        rooms.setdefault(channel.channel_id, []).append(
+            _share_json(file, channel, share)
+        )
+        name = {"public": "channels", "private": "groups", "im": "ims"}[channel.kind]
+        if channel.channel_id not in lists[name]:
+            lists[name].append(channel.channel_id)
+    return {"shares": shares} | lists
+
+
+def _share_json(file: SlackFile, channel: Channel, share: Share) -> dict[str, Any]:
+    found = {
+        "ts": share.ts,
+        "channel_name": channel.name,
+        "team_id": channel.team_id,
+        "share_user_id": file.user_id,
+        "reply_users": [],
+        "reply_users_count": 0,
+        "reply_count": 0,
+        "source": "UNKNOWN",
+    }
+    return found | ({"thread_ts": share.thread_ts} if share.thread_ts else {})

@@ -1,0 +1,248 @@
+"""What Slack remembers: workspaces, people, channels, messages, files, tokens."""
+
+from __future__ import annotations
+
+import io
+import mimetypes
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from PIL import Image, UnidentifiedImageError
+
+#: An organisation's grant has no workspace of its own.
+NO_TEAM = ""
+
+
+@dataclass
+class Workspace:
+    """One workspace, with the bot user that the app would have in it."""
+
+    team_id: str
+    name: str
+    domain: str
+    bot_user_id: str
+    bot_id: str
+    enterprise_id: str = ""
+    enterprise_name: str = ""
+    #: What may be uploaded.
+    uploads: Literal["all", "images", "none"] = "all"
+    max_upload_bytes: int = 1_000_000_000
+    storage_full: bool = False
+    #: Custom emoji, name to address.
+    emoji: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Grant:
+    """A token and what it may do."""
+
+    token: str
+    #: `NO_TEAM` for an organisation's.
+    team_id: str
+    enterprise_id: str
+    scopes: set[str]
+    bot_user_id: str
+    refresh_token: str = ""
+    #: Seconds since the epoch; None for never.
+    expires_at: float | None = None
+    #: Code that it is refused with once it is of no use.
+    dead: str = ""
+
+    @property
+    def is_org(self) -> bool:
+        """Tell whether it is an organisation's."""
+        return self.team_id == NO_TEAM
+
+    def covers(self, workspace: Workspace) -> bool:
+        """Tell whether it reaches into a workspace."""
+        if self.is_org:
+            return workspace.enterprise_id == self.enterprise_id
+        return workspace.team_id == self.team_id
+
+
+@dataclass
+class User:
+    """A person, or a bot's user."""
+
+    user_id: str
+    team_id: str
+    name: str
+    is_bot: bool = False
+    deleted: bool = False
+
+
+@dataclass
+class Channel:
+    """A channel, or a direct message between two."""
+
+    channel_id: str
+    team_id: str
+    name: str
+    kind: Literal["public", "private", "im"] = "public"
+    members: set[str] = field(default_factory=set)
+    is_archived: bool = False
+    #: Only some may post.
+    is_read_only: bool = False
+    created: int = 0
+
+
+@dataclass
+class Message:
+    """A message; one that is for one person alone names that person."""
+
+    channel_id: str
+    ts: str
+    user_id: str
+    text: str = ""
+    blocks: list[dict[str, Any]] = field(default_factory=list)
+    thread_ts: str = ""
+    file_ids: list[str] = field(default_factory=list)
+    #: Name of the emoji to who reacted, in order.
+    reactions: dict[str, list[str]] = field(default_factory=dict)
+    bot_id: str = ""
+    #: Who alone sees it; empty for everybody in the channel.
+    only_for: str = ""
+    deleted: bool = False
+    edits: int = 0
+
+    @property
+    def is_reply(self) -> bool:
+        """Tell whether it stands in another message's thread."""
+        return bool(self.thread_ts) and self.thread_ts != self.ts
+
+    @property
+    def everything(self) -> str:
+        """Return every text a reader sees in it, blocks included."""
+        return "\n".join([self.text, *_texts(self.blocks)]).strip()
+
+
+@dataclass
+class Share:
+    """A message that shows a file."""
+
+    channel_id: str
+    ts: str
+    thread_ts: str = ""
+
+
+@dataclass
+class PendingShare:
+    """A message that will show files, or never will."""
+
+    file_ids: list[str]
+    channel_id: str
+    thread_ts: str
+    comment: str
+    blocks: list[dict[str, Any]]
+    polls_left: int
+    #: Seconds since the epoch.
+    due_at: float
+    never: bool = False
+
+
+@dataclass
+class SlackFile:
+    """A file, from the moment its upload address was given out."""
+
+    file_id: str
+    team_id: str
+    user_id: str
+    name: str
+    title: str = ""
+    alt_txt: str = ""
+    #: As announced.
+    length: int = 0
+    data: bytes | None = field(default=None, repr=False)
+    created: int = 0
+    #: Shown or at least kept; before that only its upload ticket exists.
+    completed: bool = False
+    processed: bool = False
+    deleted: bool = False
+    mode: Literal["hosted", "external"] = "hosted"
+    #: Where an external file, or one that redirects, really lies.
+    address: str = ""
+    #: Messages show only a stub; ``"always"``: `files.info` too.
+    stub: Literal["", "messages", "always"] = ""
+    shares: list[Share] = field(default_factory=list)
+
+    @property
+    def mimetype(self) -> str:
+        """Return what Slack takes the bytes for; empty until it looked."""
+        if not self.processed:
+            return ""
+        guessed = mimetypes.guess_type(self.name)[0]
+        return self._image_facts()[0] or guessed or "application/octet-stream"
+
+    @property
+    def size_wh(self) -> tuple[int, int] | None:
+        """Return the picture's size; None where it is none, or not looked at yet."""
+        return self._image_facts()[1] if self.processed else None
+
+    def _image_facts(self) -> tuple[str, tuple[int, int] | None]:
+        try:
+            with Image.open(io.BytesIO(self.data or b"")) as image:
+                return Image.MIME.get(image.format or "", ""), image.size
+        except (UnidentifiedImageError, Image.DecompressionBombError, OSError):
+            return "", None
+
+
+@dataclass
+class View:
+    """A modal that is open, or somebody's home tab."""
+
+    view_id: str
+    user_id: str
+    team_id: str
+    body: dict[str, Any]
+
+
+@dataclass
+class Consent:
+    """A code that the app may exchange for a token, once."""
+
+    workspace: Workspace
+    org_wide: bool
+    scopes: list[str]
+    redirect_uri: str
+    user_id: str
+    made_at: float
+
+
+@dataclass
+class Trigger:
+    """What lets an app open a modal once, for three seconds."""
+
+    user_id: str
+    team_id: str
+    made_at: float
+    used: bool = False
+
+
+@dataclass
+class ResponseUrl:
+    """An address that answers one interaction."""
+
+    channel_id: str
+    user_id: str
+    team_id: str
+    made_at: float
+    #: The bot's own message that the interaction came from; empty for none.
+    message_ts: str = ""
+    uses: int = 0
+
+
+def _texts(blocks: Any) -> list[str]:
+    """Return the texts anywhere in blocks, in order."""
+    if isinstance(blocks, list):
+        return [text for part in blocks for text in _texts(part)]
+    if not isinstance(blocks, dict):
+        return []
+    return [
+        text
+        for name, value in blocks.items()
+        for text in ([value] if _is_text(name, value) else _texts(value))
+    ]
+
+
+def _is_text(name: str, value: Any) -> bool:
+    return name in {"text", "alt_text"} and isinstance(value, str)

@@ -1,0 +1,122 @@
+"""Slack's Web API as it fails: every way ends as one kind of error, none in the log."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from emojifier_bot.domain import Workspace
+from emojifier_bot.errors import DeliveryError
+from emojifier_bot.slack.client import SlackClient
+from tests.fakes.slack_server import SlackServer, found_town
+from tests.slack_bot import Bot
+
+
+@pytest.fixture
+def slack():
+    with SlackServer() as server:
+        yield server
+
+
+@pytest.fixture
+def bot(slack):
+    return Bot(slack, found_town(slack))
+
+
+def refused(bot: Bot, method: str = "files.info", **arguments) -> DeliveryError:
+    with pytest.raises(DeliveryError) as caught:
+        bot.client.call(bot.workspace, method, **arguments or {"file": "F0"})
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "retryable", "after"),
+    [
+        ({"status": 429, "retry_after": 30}, "ratelimited", True, 30.0),
+        ({"status": 429}, "ratelimited", True, None),
+        ({"status": 500}, "slack_unreachable", True, None),
+        ({"status": 503, "retry_after": 5}, "slack_unreachable", True, 5.0),
+        ({"html": True}, "slack_unreachable", True, None),
+        ({"drop": True}, "slack_unreachable", True, None),
+        ({"slow_seconds": 3.0}, "slack_unreachable", True, None),
+        ({"error": "internal_error"}, "internal_error", True, None),
+        ({"error": "fatal_error"}, "fatal_error", True, None),
+        ({"error": "service_unavailable"}, "service_unavailable", True, None),
+        ({"error": "file_deleted"}, "file_deleted", False, None),
+        ({"error": "missing_scope"}, "missing_scope", False, None),
+        ({"error": "token_revoked"}, "token_revoked", False, None),
+    ],
+)
+def test_what_goes_wrong_is_sorted(bot, fault, kind, retryable, after):
+    bot.slack.faults.add("files.info", **fault)
+
+    error = refused(bot)
+
+    assert (error.kind, error.retryable) == (kind, retryable)
+    assert error.retry_after_seconds == after
+    # One call is one try: waiting is for the job.
+    assert len(bot.slack.calls_of("files.info")) <= 1
+
+
+def test_nobody_at_the_door(bot):
+    closed = SlackClient("http://127.0.0.1:9/api/", bot.tokens, 1)
+    with pytest.raises(DeliveryError, match="did not answer") as caught:
+        closed.call(bot.workspace, "auth.test")
+    assert (caught.value.kind, caught.value.retryable) == ("slack_unreachable", True)
+
+
+def test_a_workspace_without_the_bot(bot, slack):
+    with pytest.raises(DeliveryError) as caught:
+        bot.client.call(Workspace("T-elsewhere"), "auth.test")
+    assert caught.value.kind == "not_installed"
+    assert slack.calls == []
+
+
+def test_no_secret_is_logged(bot, slack, caplog):
+    caplog.set_level(logging.DEBUG)
+    for fault in ({"status": 500}, {"html": True}, {"error": "file_deleted"}):
+        slack.faults.add("files.info", **fault)
+        refused(bot)
+        refused(bot, "chat.postMessage", channel="C0", text="a secret of somebody's")
+
+    said = caplog.text + "".join(str(vars(one)) for one in caplog.records)
+    for secret in (bot.town.token, "a secret of somebody's", slack.url, "<html>"):
+        assert secret not in said
+    assert {one.action for one in caplog.records} == {"call_slack"}
+
+
+def test_empty_arguments_are_not_sent(bot, slack):
+    bot.client.call(
+        bot.workspace,
+        "chat.postMessage",
+        channel=bot.town.general.channel_id,
+        text="Hello & <all> ünïcödé 😆",
+        thread_ts="",
+        unfurl_links=False,
+        blocks=None,
+    )
+    (call,) = slack.calls
+    assert set(call.args) == {"channel", "text", "unfurl_links"}
+    assert call.args["text"] == "Hello & <all> ünïcödé 😆"
+    assert slack.problems == []
+
+
+def test_an_organisations_token_names_the_workspace(slack):
+    town = found_town(slack, org_wide=True, enterprise_id="E1")
+    bot = Bot(slack, town)
+
+    bot.client.call(bot.workspace, "files.list", types="images")
+
+    (call,) = slack.calls
+    assert call.args["team_id"] == town.workspace.team_id
+    assert slack.problems == []
+
+
+@pytest.mark.parametrize(
+    ("scopes", "known", "may"),
+    [(["files:read"], True, False), (["im:write"], True, True), ([], False, True)],
+)
+def test_what_is_granted(slack, scopes, known, may):
+    bot = Bot(slack, found_town(slack, scopes), knows_scopes=known)
+    assert bot.client.may(bot.workspace, "im:write") is may

@@ -1,0 +1,272 @@
+"""Finding and fetching pictures in a Slack that hides some and moves others."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from emojifier_bot.domain import EmojifyRequest, ImageReference, Way
+from emojifier_bot.errors import DeliveryError, FetchError, RemoteError, VaultError
+from tests.fakes.slack.posting import post_files
+from tests.fakes.slack_server import BOT_SCOPES, Reply, SlackServer, found_town
+from tests.slack_bot import MAX_BYTES, Bot, picture
+
+
+@pytest.fixture
+def slack():
+    seconds = itertools.count(1_790_000_000)
+    with SlackServer(clock=lambda: float(next(seconds))) as server:
+        yield server
+        assert server.problems == []
+
+
+@pytest.fixture
+def bot(slack):
+    return Bot(slack, found_town(slack))
+
+
+def posted(bot, *names, who=None, room=None, data=None, **more):
+    """Let somebody post pictures in one message; return it."""
+    room = room or bot.town.general
+    files = [(name, picture() if data is None else data) for name in names]
+    user = who or bot.town.ada
+    return post_files(bot.slack.world, user.user_id, room.channel_id, files, more=more)
+
+
+def refused(call, *arguments) -> RemoteError:
+    with pytest.raises((FetchError, DeliveryError)) as caught:
+        call(*arguments)
+    return caught.value
+
+
+def resolved(bot: Bot, request: EmojifyRequest) -> list[str]:
+    return [one.file_id for one in bot.source.resolve(request)]
+
+
+def fetch(bot: Bot, file_id: str):
+    return bot.source.fetch(bot.workspace, ImageReference(file_id=file_id))
+
+
+class TestNewest:
+    def test_nothing_there(self, bot):
+        assert refused(bot.source.resolve, bot.request()).kind == "no_image"
+
+    def test_the_last_one_of_people(self, bot, slack):
+        posted(bot, "old.png")
+        new = posted(bot, "new.png", who=bot.town.bob)
+        posted(bot, "notes.txt", data=b"no picture")
+        posted(bot, "elsewhere.png", room=bot.town.random)
+        bot.sink.complete(bot.uploaded())  # its own
+        assert resolved(bot, bot.request()) == new.file_ids
+        assert len(slack.calls_of("files.list")) == 1
+
+    def test_external_files_are_passed_over(self, bot):
+        new = posted(bot, "new.png")
+        posted(bot, "far.png", mode="external", address="https://far.example/x.png")
+        assert resolved(bot, bot.request()) == new.file_ids
+
+    def test_deleted_files_are_passed_over(self, bot):
+        old, gone = posted(bot, "old.png"), posted(bot, "gone.png")
+        bot.slack.world.files[gone.file_ids[0]].deleted = True
+        assert resolved(bot, bot.request()) == old.file_ids
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_other_bots_are_passed_over_where_that_can_be_known(self, slack, known):
+        scopes = [*slack.app.scopes, *(["users:read"] if known else [])]
+        bot = Bot(slack, found_town(slack, scopes))
+        mine = posted(bot, "mine.png")
+        other = slack.add_user(bot.town.workspace, "other-bot", is_bot=True)
+        theirs = posted(bot, "theirs.png", who=other)
+        expected = mine if known else theirs
+        assert resolved(bot, bot.request()) == expected.file_ids
+
+    def test_a_public_channel_is_joined_first(self, bot, slack):
+        new = posted(bot, "new.png", room=bot.town.random)
+        request = bot.request(channel_id=bot.town.random.channel_id)
+        assert resolved(bot, request) == new.file_ids
+        methods = [call.method for call in slack.calls]
+        assert methods == ["conversations.join", "files.list"]
+
+    def test_a_public_channel_that_may_not_be_joined(self, slack):
+        bot = Bot(slack, found_town(slack, BOT_SCOPES))
+        posted(bot, "new.png", room=bot.town.random)
+        request = bot.request(channel_id=bot.town.random.channel_id)
+        assert refused(bot.source.resolve, request).kind == "no_image"
+
+    def test_a_private_channel_without_the_bot(self, bot):
+        request = bot.request(channel_id=bot.town.secret.channel_id)
+        assert refused(bot.source.resolve, request).kind == "channel_not_found"
+
+    def test_a_private_channel_with_the_bot(self, bot):
+        bot.town.secret.members.add(bot.town.workspace.bot_user_id)
+        new = posted(bot, "new.png", room=bot.town.secret)
+        request = bot.request(channel_id=bot.town.secret.channel_id)
+        assert resolved(bot, request) == new.file_ids
+
+    def test_slack_is_busy(self, bot, slack):
+        slack.faults.add("conversations.join", status=429, retry_after=4)
+        error = refused(bot.source.resolve, bot.request())
+        assert (error.kind, error.retry_after_seconds) == ("ratelimited", 4.0)
+
+    def test_behind_a_hundred_own_results(self, bot, slack):
+        new = posted(bot, "new.png")
+        world, me = slack.world, bot.town.workspace.bot_user_id
+        for number in range(150):
+            channel_id = bot.town.general.channel_id
+            post_files(world, me, channel_id, [(f"{number}.png", picture(size_px=1))])
+        assert resolved(bot, bot.request()) == new.file_ids
+        assert len(slack.calls_of("files.list")) == 2
+
+    def test_an_organisations_token(self, slack):
+        bot = Bot(slack, found_town(slack, org_wide=True, enterprise_id="E1"))
+        new = posted(bot, "new.png")
+        assert resolved(bot, bot.request()) == new.file_ids
+
+
+class TestMessage:
+    def request(self, bot, message, **more):
+        source = ImageReference(message_ts=message.ts, posted_by=message.user_id)
+        return bot.request(way=Way.MENTION, source=source, **more)
+
+    def test_all_of_its_pictures_in_order(self, bot):
+        posted(bot, "before.png")
+        message = posted(bot, "a.png", "b.png", "c.png")
+        posted(bot, "after.png")
+        posted(bot, "bob.png", who=bot.town.bob)
+        assert resolved(bot, self.request(bot, message)) == message.file_ids
+
+    def test_a_message_without_pictures(self, bot):
+        posted(bot, "before.png")
+        message = posted(bot, "notes.txt", data=b"no picture")
+        assert (
+            refused(bot.source.resolve, self.request(bot, message)).kind == "no_image"
+        )
+
+    def test_whoever_wrote_it(self, bot):
+        message = posted(bot, "a.png")
+        source = ImageReference(message_ts=message.ts)
+        assert resolved(bot, bot.request(source=source)) == message.file_ids
+
+
+class TestFile:
+    def test_named_ones_are_known_already(self, bot, slack):
+        request = bot.request(source=ImageReference(file_id="F0"))
+        assert resolved(bot, request) == ["F0"]
+        assert [call.method for call in slack.calls] == ["conversations.join"]
+
+    def test_its_bytes_and_name(self, bot, slack):
+        message = posted(bot, "Party Time.png")
+        fetched = fetch(bot, message.file_ids[0])
+        assert (fetched.data, fetched.name) == (picture(), "Party Time.png")
+        (call,) = slack.calls_of("download")
+        assert call.token == bot.town.token
+
+    def test_a_stub_of_another_organisation_is_asked_for(self, bot):
+        message = posted(bot, "a.png", stub="messages")
+        assert fetch(bot, message.file_ids[0]).data == picture()
+
+    @pytest.mark.parametrize(
+        ("more", "kind"),
+        [
+            ({"stub": "always"}, "connect_file"),
+            ({"mode": "external", "address": "https://far.example/"}, "external_file"),
+            ({"deleted": True}, "source_gone"),
+            ({"data": b"just words"}, "not_an_image"),
+        ],
+    )
+    def test_files_that_are_refused(self, bot, slack, more, kind):
+        name = "a.txt" if "data" in more else "a.png"
+        message = posted(bot, name, **more)
+        error = refused(fetch, bot, message.file_ids[0])
+        assert (error.kind, error.retryable) == (kind, False)
+        assert slack.calls_of("download") == []
+
+    def test_too_large(self, bot, slack):
+        message = posted(bot, "a.png", data=picture() + bytes(MAX_BYTES))
+        assert refused(fetch, bot, message.file_ids[0]).kind == "too_large"
+        assert slack.calls_of("download") == []
+
+    def test_unknown(self, bot):
+        assert refused(fetch, bot, "F0UNKNOWN").kind == "source_gone"
+
+    def test_in_a_channel_that_the_bot_is_not_in(self, bot):
+        message = posted(bot, "a.png", room=bot.town.random)
+        file_id = message.file_ids[0]
+        assert refused(fetch, bot, file_id).kind == "source_gone"
+        source = ImageReference(file_id=file_id)
+        channel_id = bot.town.random.channel_id
+        bot.source.resolve(bot.request(channel_id=channel_id, source=source))
+        assert fetch(bot, file_id).data == picture()
+
+    def test_the_token_never_leaves_slack(self, bot, slack):
+        elsewhere = slack.elsewhere.add_picture("/x.png", picture())
+        message = posted(bot, "a.png", address=elsewhere)
+        assert refused(fetch, bot, message.file_ids[0]).kind == "hidden_file"
+        assert slack.calls_of("elsewhere") == []
+
+    @pytest.mark.parametrize(
+        ("fault", "kind", "retryable"),
+        [
+            ({"html": True}, "login_page", False),
+            ({"status": 404}, "source_gone", False),
+            ({"status": 403}, "hidden_file", False),
+            ({"status": 503}, "slack_unreachable", True),
+            ({"status": 429, "retry_after": 3}, "slack_unreachable", True),
+            ({"drop": True}, "slack_unreachable", True),
+        ],
+    )
+    def test_file_hosts_on_a_bad_day(self, bot, slack, fault, kind, retryable):
+        message = posted(bot, "a.png")
+        slack.faults.add("download", **fault)
+        error = refused(fetch, bot, message.file_ids[0])
+        assert (error.kind, error.retryable) == (kind, retryable)
+        assert error.retry_after_seconds == fault.get("retry_after")
+
+    def test_a_login_page_for_want_of_a_scope(self, bot, slack):
+        message = posted(bot, "a.png")
+        slack.faults.add("download", html=True)
+        team_id = bot.workspace.team_id
+        known = bot.tokens.installations[team_id]
+        bot.tokens.installations[team_id] = replace(known, scopes=("commands",))
+        assert refused(fetch, bot, message.file_ids[0]).kind == "missing_scope"
+
+    def test_slack_refuses_to_say(self, bot, slack):
+        slack.faults.add("files.info", error="missing_scope")
+        assert refused(fetch, bot, "F0").kind == "missing_scope"
+
+
+class TestAddress:
+    def fetch(self, bot, address):
+        sealed = ImageReference(sealed_address=bot.vault.seal(address))
+        assert bot.source.resolve(bot.request(source=sealed)) == [sealed]
+        return bot.source.fetch(bot.workspace, sealed)
+
+    def test_a_picture_without_any_token(self, bot, slack):
+        address = slack.elsewhere.add_picture("/pictures/me.png", picture())
+        fetched = self.fetch(bot, address)
+        assert (fetched.data, fetched.name) == (picture(), "me.png")
+        (call,) = slack.calls
+        assert (call.method, call.token) == ("elsewhere", "")
+
+    def test_a_page(self, bot, slack):
+        address = slack.elsewhere.add("/page", Reply.html("<html>Look!</html>"))
+        assert refused(self.fetch, bot, address).kind == "page"
+
+    @pytest.mark.parametrize(
+        ("address", "kind"),
+        [
+            ("", "not_an_address"),
+            ("http://127.0.0.1:1/x.png", "port"),
+            ("http://127.0.0.1/x.png", "private_address"),
+            ("ftp://pictures.example/x.png", "scheme"),
+        ],
+    )
+    def test_where_nobody_goes(self, bot, address, kind):
+        assert refused(self.fetch, bot, address).kind == kind
+
+    def test_a_key_that_is_lost(self, bot):
+        reference = ImageReference(sealed_address="sealed with another key")
+        with pytest.raises(VaultError):
+            bot.source.fetch(bot.workspace, reference)

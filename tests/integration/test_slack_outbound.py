@@ -1,0 +1,399 @@
+"""Results and words on their way to a Slack that says no."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from emojifier_bot.domain import (
+    ImageReference,
+    Outcome,
+    ResultPicture,
+    Share,
+    ShareState,
+    Way,
+)
+from emojifier_bot.errors import DeliveryError
+from emojifier_bot.slack.replies import say
+from tests.fakes.slack.responses import new_response_url
+from tests.fakes.slack_server import BOT_SCOPES, Message, SlackServer, found_town
+from tests.slack_bot import Bot, picture
+
+
+@pytest.fixture
+def slack():
+    with SlackServer() as server:
+        yield server
+        assert server.problems == []
+
+
+@pytest.fixture
+def bot(slack):
+    return Bot(slack, found_town(slack))
+
+
+@pytest.fixture
+def bare_bot(slack):
+    """Return a bot that was granted nothing optional."""
+    return Bot(slack, found_town(slack, BOT_SCOPES))
+
+
+def refusal(call, *arguments) -> DeliveryError:
+    with pytest.raises(DeliveryError) as caught:
+        call(*arguments)
+    return caught.value
+
+
+class TestUpload:
+    def test_a_file_that_nobody_sees_yet(self, bot, slack):
+        post = bot.uploaded()
+
+        assert slack.world.files[post.file_id].data == picture()
+        assert slack.world.files[post.file_id].alt_txt == "1 face: grinning"
+        assert bot.sink.share(post) == Share(ShareState.UNKNOWN)
+        assert slack.messages() == []
+
+    @pytest.mark.parametrize(
+        ("workspace", "kind"),
+        [
+            ({"uploads": "none"}, "file_uploads_disabled"),
+            ({"max_upload_bytes": 10}, "file_upload_size_restricted"),
+            ({"storage_full": True}, "storage_limit_reached"),
+        ],
+    )
+    def test_what_the_workspace_does_not_take(self, slack, workspace, kind):
+        bot = Bot(slack, found_town(slack, **workspace))
+        error = refusal(bot.uploaded)
+        assert (error.kind, error.retryable) == (kind, False)
+
+    @pytest.mark.parametrize(("times", "sent"), [(1, 250), (2, 0)])
+    def test_alt_text_that_is_too_long_is_cut(self, bot, slack, times, sent):
+        slack.faults.add(
+            "files.getUploadURLExternal", error="alt_txt_too_large", times=times
+        )
+        post = bot.uploaded(alt_text="x" * 1200)
+        assert len(slack.world.files[post.file_id].alt_txt) == sent
+
+    @pytest.mark.parametrize(
+        ("fault", "kind", "retryable"),
+        [
+            ({"status": 503}, "slack_unavailable", True),
+            ({"drop": True}, "slack_unavailable", True),
+            ({"status": 404}, "upload_failed", False),
+        ],
+    )
+    def test_bytes_that_get_lost(self, bot, slack, fault, kind, retryable):
+        slack.faults.add("upload", **fault)
+        error = refusal(bot.uploaded)
+        assert (error.kind, error.retryable) == (kind, retryable)
+        assert bot.uploaded().file_id
+
+
+class TestComplete:
+    def test_the_result_with_comment_words_and_buttons(self, bot, slack):
+        post = bot.uploaded()
+
+        bot.sink.complete(post)
+
+        ((message, file),) = slack.results(post.channel_id)
+        assert file.title == "party, emojified"
+        assert f"<@{post.asker_id}> asked for this. 1 face: 😆" in message.everything
+        assert "1 face: grinning" in message.everything
+        assert [one["value"] for one in message.blocks[-1]["elements"]] == ["job-1"] * 2
+        share = bot.sink.share(post)
+        assert share == Share(ShareState.SHARED, message.ts)
+        bot.sink.ensure_buttons(post, share)
+        assert len(slack.bot_messages()) == 1
+
+    def test_in_a_thread(self, bot, slack):
+        parent = slack.world.new_ts()
+        bot.slack.world.add_message(_message(bot, parent))
+        post = bot.uploaded(thread_ts=parent)
+
+        bot.sink.complete(post)
+
+        ((message, _),) = slack.results(post.channel_id)
+        assert bot.sink.share(post) == Share(ShareState.SHARED, message.ts, parent)
+
+    def test_blocks_that_slack_refuses_leave_the_buttons_to_the_thread(
+        self, bot, slack
+    ):
+        slack.faults.add("files.completeUploadExternal", error="invalid_blocks")
+        post = bot.uploaded()
+
+        bot.sink.complete(post)
+        share = bot.sink.share(post)
+        bot.sink.ensure_buttons(post, share)
+
+        result, buttons = slack.bot_messages(post.channel_id)
+        assert "1 face: 😆\n1 face: grinning" in result.text
+        assert result.blocks == []
+        assert slack.world.files[post.file_id].title.startswith("party, emojified")
+        assert buttons.thread_ts == result.ts
+        assert len(buttons.blocks[-1]["elements"]) == 2
+
+    def test_a_public_channel_is_joined(self, bot, slack):
+        post = bot.uploaded(channel_id=bot.town.random.channel_id)
+
+        bot.sink.complete(post)
+
+        assert len(slack.results(bot.town.random.channel_id)) == 1
+        assert len(slack.calls_of("conversations.join")) == 1
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_a_public_channel_that_may_not_be_joined(self, slack, known):
+        bot = Bot(slack, found_town(slack, BOT_SCOPES), knows_scopes=known)
+        post = bot.uploaded(channel_id=bot.town.random.channel_id)
+        assert refusal(bot.sink.complete, post).kind == "not_in_channel"
+
+    @pytest.mark.parametrize(
+        ("room", "change", "kind"),
+        [
+            ("secret", {}, "channel_not_found"),
+            ("general", {"is_archived": True}, "posting_to_channel_denied"),
+            ("general", {"is_read_only": True}, "posting_to_channel_denied"),
+            ("random", {"is_archived": True}, "is_archived"),
+        ],
+    )
+    def test_where_nothing_can_be_posted(self, bot, slack, room, change, kind):
+        channel = getattr(bot.town, room)
+        for name, value in change.items():
+            setattr(channel, name, value)
+        post = bot.uploaded(channel_id=channel.channel_id)
+        error = refusal(bot.sink.complete, post)
+        assert (error.kind, error.retryable) == (kind, False)
+        assert slack.results() == []
+
+    def test_a_second_one_is_refused_but_the_share_is_known(self, bot, slack):
+        post = bot.uploaded()
+        slack.faults.add("files.completeUploadExternal", drop=True, after=True)
+
+        assert refusal(bot.sink.complete, post).retryable
+        assert bot.sink.share(post).state is ShareState.SHARED
+        assert refusal(bot.sink.complete, post).kind == "file_not_found"
+        assert len(slack.results()) == 1
+
+
+class TestShare:
+    def test_late(self, bot, slack):
+        slack.switches.share_after_polls = 2
+        post = bot.uploaded()
+        bot.sink.complete(post)
+        states = [bot.sink.share(post).state for _ in range(3)]
+        assert states == [ShareState.PENDING, ShareState.PENDING, ShareState.SHARED]
+
+    @pytest.mark.parametrize(
+        ("code", "state"),
+        [("file_deleted", ShareState.DELETED), ("file_not_found", ShareState.UNKNOWN)],
+    )
+    def test_deleted(self, bot, slack, code, state):
+        slack.switches.deleted_code = code
+        post = bot.uploaded()
+        bot.sink.complete(post)
+        bot.sink.delete(post)
+        assert bot.sink.share(post).state is state
+
+    def test_an_error_is_no_answer(self, bot, slack):
+        slack.faults.add("files.info", status=429, retry_after=3)
+        error = refusal(bot.sink.share, bot.uploaded())
+        assert (error.kind, error.retry_after_seconds) == ("ratelimited", 3.0)
+
+
+class TestDelete:
+    def test_twice(self, bot, slack):
+        post = bot.uploaded()
+        bot.sink.complete(post)
+        for _ in range(2):
+            bot.sink.delete(post)
+        assert slack.results() == []
+
+    def test_not_allowed(self, bot, slack):
+        slack.faults.add("files.delete", error="file_deleting_disabled")
+        assert refusal(bot.sink.delete, bot.uploaded()).kind == "file_deleting_disabled"
+
+
+class TestReaction:
+    def asked(self, bot, **fields):
+        message = bot.slack.world.add_message(_message(bot, bot.slack.world.new_ts()))
+        fields = {"way": Way.MENTION, "reaction_ts": message.ts} | fields
+        return message, bot.request(**fields)
+
+    def test_comes_and_goes_and_may_be_repeated(self, bot):
+        message, request = self.asked(bot)
+        for _ in range(2):
+            bot.sink.greet(request)
+        assert message.reactions == {"eyes": [bot.town.grant.bot_user_id]}
+        for _ in range(2):
+            bot.sink.farewell(request)
+        assert message.reactions == {}
+
+    def test_nothing_to_react_to(self, bot, slack):
+        request = bot.request()
+        bot.sink.greet(request)
+        bot.sink.farewell(request)
+        assert slack.calls == []
+
+    def test_not_granted(self, bare_bot, slack):
+        _, request = self.asked(bare_bot)
+        bare_bot.sink.greet(request)
+        bare_bot.sink.farewell(request)
+        assert slack.calls == []
+
+    def test_slack_on_a_bad_day(self, bot, slack):
+        _, request = self.asked(bot)
+        slack.faults.add("reactions.add", status=503)
+        bot.sink.greet(request)
+        slack.faults.add("reactions.remove", status=503)
+        assert refusal(bot.sink.farewell, request).retryable
+        slack.faults.add("reactions.remove", error="message_not_found")
+        bot.sink.farewell(request)
+
+
+class TestTarget:
+    def test_the_channel_itself(self, bot, slack):
+        assert bot.sink.target(bot.request()) == bot.town.general.channel_id
+        assert slack.calls == []
+
+    def test_private(self, bot):
+        channel_id = bot.sink.target(bot.request(private=True))
+        ada = bot.town.ada.user_id
+        own = bot.slack.world.direct_message(bot.town.workspace, ada)
+        assert channel_id == own.channel_id
+
+    def test_private_without_the_scope(self, bare_bot):
+        request = bare_bot.request(private=True)
+        assert refusal(bare_bot.sink.target, request).kind == "missing_scope"
+
+    @pytest.mark.parametrize("granted", [True, False])
+    def test_between_two_others(self, bot, bare_bot, granted):
+        some = bot if granted else bare_bot
+        request = some.request(channel_id="D0OTHERS")
+        channel_id = some.sink.target(request)
+        assert (channel_id != "D0OTHERS") is granted
+
+    def test_the_bots_own(self, bot, slack):
+        request = bot.request(channel_id="D0OWN", way=Way.DIRECT_MESSAGE)
+        assert bot.sink.target(request) == "D0OWN"
+        assert slack.calls == []
+
+
+class TestTell:
+    NO_FACE = Outcome("no_face")
+
+    def with_answer(self, bot, **fields):
+        request = bot.request(**fields)
+        url = new_response_url(bot.slack.world, request.channel_id, request.user_id)
+        return replace(request, sealed_response_url=bot.vault.seal(url))
+
+    def told(self, bot):
+        return bot.slack.told(bot.town.ada.user_id)
+
+    def test_the_interaction_is_answered(self, bot, slack):
+        bot.sink.tell(self.with_answer(bot), self.NO_FACE)
+        assert self.told(bot) == [say("no_face")]
+        assert [call.method for call in slack.calls] == ["response"]
+        assert slack.messages() == []
+
+    def test_it_works_where_the_bot_is_not(self, bot):
+        request = self.with_answer(bot, channel_id=bot.town.secret.channel_id)
+        bot.sink.tell(request, Outcome("channel_not_found"))
+        assert self.told(bot) == [say("channel_not_found")]
+
+    @pytest.mark.parametrize(
+        "fault", [{"status": 404}, {"status": 500}, {"drop": True}]
+    )
+    def test_an_answer_that_fails_is_told_otherwise(self, bot, slack, fault):
+        slack.faults.add("response", **fault)
+        bot.sink.tell(self.with_answer(bot), self.NO_FACE)
+        assert self.told(bot) == [say("no_face")]
+
+    def test_a_key_that_is_lost(self, bot):
+        request = bot.request(sealed_response_url="sealed with another key")
+        bot.sink.tell(request, self.NO_FACE)
+        assert self.told(bot) == [say("no_face")]
+
+    def test_in_the_thread_where_it_was_asked(self, bot, slack):
+        parent = slack.world.add_message(_message(bot, slack.world.new_ts()))
+        bot.sink.tell(bot.request(thread_ts=parent.ts), self.NO_FACE)
+        (call,) = slack.calls_of("chat.postEphemeral")
+        assert call.args["thread_ts"] == parent.ts
+
+    def test_not_in_a_thread_that_is_still_to_begin(self, bot, slack):
+        mention = slack.world.add_message(_message(bot, slack.world.new_ts()))
+        request = bot.request(thread_ts=mention.ts, reaction_ts=mention.ts)
+        bot.sink.tell(request, self.NO_FACE)
+        (call,) = slack.calls_of("chat.postEphemeral")
+        assert "thread_ts" not in call.args
+
+    def test_facts(self, bot):
+        bot.sink.tell(bot.request(), Outcome("not_a_url", {"word": "photo.jpg"}))
+        assert "“photo.jpg”" in self.told(bot)[0]
+
+    def test_a_direct_message_gets_a_plain_answer(self, bot, slack):
+        ada = bot.town.ada.user_id
+        own = slack.world.direct_message(bot.town.workspace, ada).channel_id
+        request = bot.request(channel_id=own, way=Way.DIRECT_MESSAGE)
+        bot.sink.tell(request, self.NO_FACE)
+        assert [one.text for one in slack.messages(own)] == [say("no_face")]
+
+    @pytest.mark.parametrize("room", ["secret", "random"])
+    def test_where_the_bot_is_not_it_writes_directly(self, bot, slack, room):
+        channel_id = getattr(bot.town, room).channel_id
+        bot.sink.tell(bot.request(channel_id=channel_id), self.NO_FACE)
+        (message,) = slack.bot_messages()
+        assert slack.world.channels[message.channel_id].kind == "im"
+        assert message.text == say("no_face")
+
+    def test_no_way_is_open(self, bare_bot, slack):
+        request = bare_bot.request(channel_id=bare_bot.town.secret.channel_id)
+        error = refusal(bare_bot.sink.tell, request, self.NO_FACE)
+        assert error.kind == "channel_not_found"
+        assert slack.messages() == []
+
+    def test_slack_on_a_bad_day_is_asked_again(self, bot, slack):
+        slack.faults.add("chat.postEphemeral", status=429, retry_after=9)
+        error = refusal(bot.sink.tell, bot.request(), self.NO_FACE)
+        assert (error.retryable, error.retry_after_seconds) == (True, 9.0)
+        assert slack.messages() == []
+
+    def test_a_result_speaks_for_itself(self, bot, slack):
+        bot.sink.tell(self.with_answer(bot), Outcome("posted"))
+        assert slack.calls == []
+
+
+def test_a_private_result_goes_to_the_asker_alone(bot, slack):
+    request = bot.request(private=True, channel_id=bot.town.secret.channel_id)
+    post = bot.uploaded(channel_id=bot.sink.target(request))
+
+    bot.sink.complete(post)
+
+    ((message, _),) = slack.results()
+    assert slack.world.channels[message.channel_id].kind == "im"
+    assert "Here you are. 1 face: 😆" in message.everything
+
+
+def test_an_organisations_bot_posts_too(slack):
+    bot = Bot(slack, found_town(slack, org_wide=True, enterprise_id="E1"))
+    post = bot.uploaded()
+    bot.sink.complete(post)
+    assert bot.sink.share(post).state is ShareState.SHARED
+    bot.sink.delete(post)
+
+
+def test_every_format_is_announced_by_its_type(bot, slack):
+    for name in ("a.png", "a.jpg", "a.webp", "a.gif", "a.unheard-of"):
+        bot.sink.upload(bot.workspace, ResultPicture(picture(), name, ""))
+    kinds = [call.headers["content-type"] for call in slack.calls_of("upload")]
+    images = [f"image/{kind}" for kind in ("png", "jpeg", "webp", "gif")]
+    assert kinds == [*images, "application/octet-stream"]
+
+
+def test_nothing_of_a_source_is_needed_to_post(bot):
+    post = bot.uploaded(source=ImageReference(sealed_address="sealed"))
+    bot.sink.complete(post)
+
+
+def _message(bot, ts):
+    channel_id, user_id = bot.town.general.channel_id, bot.town.ada.user_id
+    return Message(channel_id, ts, user_id, text="@emojifier")

@@ -1,0 +1,113 @@
+"""A whole command over Socket Mode: no public address, no signature."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from slack_sdk import WebClient
+
+from emojifier_bot.domain import Installation, Workspace
+from emojifier_bot.errors import ConfigError, DeliveryError
+from emojifier_bot.slack import replies
+from emojifier_bot.slack.authorize import CachedAuthorize
+from emojifier_bot.slack.client import SlackClient
+from emojifier_bot.slack.inbound import Inbound
+from emojifier_bot.slack.receive import make_bolt_app
+from emojifier_bot.slack.socket_mode import SocketMode
+from emojifier_bot.slack.tokens import RotatingBotTokens
+from tests.fakes.inbound import MemoryQueue, PlainVault, SetClock, TalkingSink
+from tests.fakes.servers import said, serving
+from tests.fakes.socket_mode import SocketModeLine
+from tests.fakes.stores import FakeInstallationStore, FakePostLog
+from tests.slack_payloads import ASKER, BOT, CHANNEL, RESPONSE_URL, TEAM
+
+OPEN = "/api/apps.connections.open"
+COMMAND = {
+    "team_id": TEAM,
+    "channel_id": CHANNEL,
+    "user_id": ASKER,
+    "command": "/emojify",
+    "text": "surprise",
+    "response_url": RESPONSE_URL,
+    "trigger_id": "1.2.3",
+}
+
+
+def told(**answer: object) -> bytes:
+    return said(200, json.dumps(answer).encode(), content_type="application/json")
+
+
+@pytest.fixture
+def queue():
+    return MemoryQueue()
+
+
+@pytest.fixture
+def make_line(queue):
+    opened = []
+
+    def make(api_url: str) -> SocketMode:
+        clock = SetClock()
+        store = FakeInstallationStore(Installation(Workspace(TEAM), "xoxb-1", BOT))
+        web = WebClient(base_url=api_url, retry_handlers=[])
+        tokens = RotatingBotTokens(store, clock, web, "", "")
+        inbound = Inbound(
+            queue=queue,
+            posts=FakePostLog(),
+            installations=store,
+            authorize=CachedAuthorize(store, clock),
+            sink=TalkingSink(),
+            vault=PlainVault(),
+            clock=clock,
+            client=SlackClient(api_url, tokens),
+            themes=("classic",),
+        )
+        line = SocketMode(make_bolt_app(inbound, ""), "xapp-1")
+        opened.append((line, inbound))
+        return line
+
+    yield make
+    for line, inbound in opened:
+        line.close()
+        inbound.close()
+
+
+def test_a_command_is_answered_over_the_line(make_line, queue):
+    with (
+        SocketModeLine() as slack,
+        serving({OPEN: told(ok=True, url=slack.url)}) as web,
+    ):
+        make_line(web.url("/api/")).open()
+        answer = slack.ask(
+            {"envelope_id": "e1", "type": "slash_commands", "payload": COMMAND}
+        )
+
+    assert web.heard[0].headers["authorization"] == "Bearer xapp-1"
+    assert answer["envelope_id"] == "e1"
+    assert answer["payload"]["text"] == replies.say("accepted")
+    assert [one.surprise for one in queue.requests] == [True]
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "says"),
+    [
+        ("invalid_auth", ConfigError, "SLACK_APP_TOKEN"),
+        ("not_allowed_token_type", ConfigError, "connections:write"),
+        ("internal_error", DeliveryError, "internal_error"),
+    ],
+)
+def test_a_line_that_slack_refuses(make_line, code, error, says):
+    with serving({OPEN: told(ok=False, error=code)}) as web:
+        line = make_line(web.url("/api/"))
+
+        with pytest.raises(error, match=says):
+            line.open()
+
+
+def test_a_slack_that_does_not_answer(make_line):
+    with serving({OPEN: b""}) as web:
+        line = make_line(web.url("/api/"))
+
+        with pytest.raises(DeliveryError, match="did not answer"):
+            line.open()

@@ -1,0 +1,121 @@
+"""The outbound half of the bot, put together against the fake Slack."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from emojifier_bot.domain import (
+    EmojifyRequest,
+    FaceSummary,
+    ImageReference,
+    Installation,
+    Post,
+    ResultPicture,
+    Way,
+    Workspace,
+)
+from emojifier_bot.errors import DeliveryError
+from emojifier_bot.net import GuardedClient
+from emojifier_bot.slack.client import SlackClient
+from emojifier_bot.slack.fetch import SlackImageSource
+from emojifier_bot.slack.post import SlackReplySink
+from tests.fakes.slack_server import SlackServer, Town
+from tests.fakes.stores import FakeVault
+
+MAX_BYTES = 200_000
+#: Seconds; a test that waits for it in vain should not wait long.
+TIMEOUT_SECONDS = 1
+
+
+def picture(shade: int = 90, size_px: int = 32) -> bytes:
+    """Return a PNG."""
+    out = io.BytesIO()
+    Image.new("RGB", (size_px, size_px), (shade, 80, 60)).save(out, "PNG")
+    return out.getvalue()
+
+
+@dataclass
+class FixedTokens:
+    """A `BotTokens` of workspaces whose tokens never change."""
+
+    installations: dict[str, Installation] = field(default_factory=dict)
+
+    def installation(self, workspace: Workspace) -> Installation:
+        if workspace.team_id not in self.installations:
+            raise DeliveryError("Not installed.", kind="not_installed")
+        return self.installations[workspace.team_id]
+
+
+@dataclass
+class Bot:
+    """The bot in one workspace."""
+
+    slack: SlackServer
+    town: Town
+    #: Whether the store knows what was granted.
+    knows_scopes: bool = True
+    vault: FakeVault = field(default_factory=FakeVault)
+
+    def __post_init__(self) -> None:
+        self.tokens = FixedTokens({self.workspace.team_id: self._installation()})
+        self.client = SlackClient(self.slack.api_url, self.tokens, TIMEOUT_SECONDS)
+        hosts = frozenset({self.slack.environment["SLACK_FILE_HOSTS"]})
+        self.sink = SlackReplySink(self.client, self.vault, hosts)
+        self.source = SlackImageSource(
+            client=self.client,
+            vault=self.vault,
+            web=GuardedClient(
+                allow_hosts=frozenset({self.slack.elsewhere.host}), max_bytes=MAX_BYTES
+            ),
+            file_hosts=hosts,
+            max_bytes=MAX_BYTES,
+        )
+
+    @property
+    def workspace(self) -> Workspace:
+        grant = self.town.grant
+        return Workspace(
+            self.town.workspace.team_id,
+            grant.enterprise_id,
+            is_org_install=grant.is_org,
+        )
+
+    def _installation(self) -> Installation:
+        grant = self.town.grant
+        return Installation(
+            Workspace(grant.team_id, grant.enterprise_id, is_org_install=grant.is_org),
+            bot_token=grant.token,
+            bot_user_id=grant.bot_user_id,
+            scopes=tuple(sorted(grant.scopes)) if self.knows_scopes else (),
+        )
+
+    def request(self, **fields: Any) -> EmojifyRequest:
+        """Return Ada's command in #general, with some fields changed."""
+        usual: dict[str, Any] = {
+            "workspace": self.workspace,
+            "way": Way.COMMAND,
+            "user_id": self.town.ada.user_id,
+            "channel_id": self.town.general.channel_id,
+            "source": ImageReference(newest=True),
+        }
+        return EmojifyRequest(**usual | fields)
+
+    def uploaded(self, alt_text: str = "1 face: grinning", **fields: Any) -> Post:
+        """Return a post to be, its bytes uploaded, with some fields changed."""
+        result = ResultPicture(picture(), "party.emojified.png", alt_text)
+        usual: dict[str, Any] = {
+            "post_id": "job-1",
+            "workspace": self.workspace,
+            "asker_id": self.town.ada.user_id,
+            "file_id": self.sink.upload(self.workspace, result),
+            "channel_id": self.town.general.channel_id,
+            "title": "party, emojified",
+            "alt_text": alt_text,
+            "faces": (FaceSummary("😆", "grinning", sure=True),),
+            "source": ImageReference(file_id="F0"),
+        }
+        return Post(**usual | fields)

@@ -1,0 +1,94 @@
+"""Messages and windows in Block Kit, held against Slack's rules."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emojifier_bot.domain import FaceSummary
+from emojifier_bot.slack import blocks
+from emojifier_bot.slack.blocks import (
+    buttons_blocks,
+    delete_confirmation_view,
+    help_blocks,
+    home_view,
+    plain_comment,
+    result_blocks,
+)
+from tests.fakes.slack.blocks import wrong_blocks, wrong_view
+from tests.slack_posts import make_post
+
+MANY = tuple(FaceSummary("😆", "grinning", sure=False) for _ in range(300))
+POSTS = [
+    make_post(),
+    make_post(faces=()),
+    make_post(alt_text=""),
+    make_post(alt_text="&" * 1000, faces=MANY),
+    make_post(channel_id="D1", thread_ts="1.2", post_id="x" * 2000),
+]
+
+
+@pytest.mark.parametrize("post", POSTS)
+def test_a_result_is_good_block_kit(post):
+    assert wrong_blocks(result_blocks(post)) == []
+    assert wrong_blocks(buttons_blocks(post)) == []
+    assert 0 < len(plain_comment(post)) <= 3000
+
+
+def test_a_result_says_what_was_found_in_emoji_and_in_words():
+    comment, words, _ = result_blocks(make_post())
+    assert comment["text"]["text"] == "<@UADA> asked for this. 1 face: 😆"
+    assert words["elements"][0]["text"] == "1 face: grinning"
+    assert plain_comment(make_post()) == (
+        "<@UADA> asked for this. 1 face: 😆\n1 face: grinning"
+    )
+
+
+@pytest.mark.parametrize("make", [result_blocks, buttons_blocks])
+def test_the_buttons_carry_the_post(make):
+    actions = make(make_post())[-1]
+    assert [(one["action_id"], one["value"]) for one in actions["elements"]] == [
+        ("try_another", "5d3f0a"),
+        ("delete_post", "5d3f0a"),
+    ]
+    # Buttons look alike for everybody: who must confirm is asked in a window.
+    assert not any("confirm" in one for one in actions["elements"])
+
+
+def test_the_window_that_asks_before_a_deletion():
+    view = delete_confirmation_view("{}" * 1500)
+    assert wrong_view(view, "modal") == []
+    assert view["callback_id"] == blocks.DELETE_CONFIRMED
+    assert view["private_metadata"] == "{}" * 1500
+    with pytest.raises(ValueError, match="3000 characters"):
+        delete_confirmation_view("x" * 3001)
+
+
+def test_a_button_carries_only_what_fits():
+    with pytest.raises(ValueError, match="2000 characters"):
+        result_blocks(make_post(post_id="x" * 2001))
+
+
+def test_the_home_tab_says_what_how_and_what_is_kept():
+    view = home_view(themes="`classic`")
+    assert wrong_view(view, "home") == []
+    said = json.dumps(view, ensure_ascii=False)
+    for part in ("/emojify", "Privacy", "30 days", "`classic`"):
+        assert part in said
+    assert blocks.PRIVACY.count("\n") == 1
+
+
+def test_help_is_good_block_kit():
+    assert wrong_blocks(help_blocks()) == []
+
+
+@given(st.text(min_size=1, max_size=5000))
+def test_texts_are_cut_where_slack_would_refuse_them(text):
+    assert len(blocks.mrkdwn(text)["text"]) <= 3000
+    assert len(blocks.plain(text)["text"]) <= 75
+    assert wrong_blocks([blocks.section(text)]) == []
+    if len(text) <= 75:
+        assert blocks.plain(text)["text"] == text

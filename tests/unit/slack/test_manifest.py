@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+from referencing import Registry, Resource
+from typer.testing import CliRunner
+
+from emojifier_bot.cli.main import app
+from emojifier_bot.slack.manifest import manifest
+from emojifier_bot.slack.scopes import OPTIONAL, REQUIRED, SCOPES
+
+URL = "https://bot.example.com"
+#: What Slack asks for before it sends an event.
+SCOPE_OF_EVENT = {
+    "app_home_opened": None,
+    "app_mention": "app_mentions:read",
+    "app_uninstalled": None,
+    "message.im": "im:history",
+    "tokens_revoked": None,
+}
+#: The longest that Slack takes, in characters.
+LONGEST = {"name": 35, "description": 140}
+
+
+@pytest.fixture
+def validate(shared_data):
+    folder = shared_data / "contracts" / "slack" / "manifest-schema"
+    schemas = [json.loads(path.read_text()) for path in folder.glob("*schema*.json")]
+    version_2 = next(one for one in schemas if "oneOf" not in one)
+    registry = Registry().with_resources(
+        [(one["$id"], Resource.from_contents(one)) for one in schemas if "$id" in one]
+    )
+    return jsonschema.Draft7Validator(version_2, registry=registry).validate
+
+
+@pytest.mark.parametrize("socket_mode", [False, True])
+def test_it_keeps_to_slacks_schema(validate, socket_mode):
+    validate(manifest(URL, socket_mode=socket_mode))
+
+
+def test_the_schema_refuses_what_is_wrong(validate):
+    wrong = manifest(URL)
+    del wrong["display_information"]["name"]
+
+    with pytest.raises(jsonschema.ValidationError):
+        validate(wrong)
+
+
+def test_every_address_is_ours():
+    found = json.dumps(manifest(URL + "/"))
+
+    assert found.count(URL) == found.count("https://") == 4
+    assert "//slack" not in found
+
+
+def test_over_socket_mode_nothing_has_an_address():
+    found = manifest("", socket_mode=True)
+
+    assert "http" not in json.dumps(found)
+    assert found["settings"]["socket_mode_enabled"]
+    assert not found["settings"]["token_rotation_enabled"]
+
+
+def test_a_deployment_for_everybody():
+    settings = manifest(URL)["settings"]
+
+    assert settings["org_deploy_enabled"]
+    assert settings["token_rotation_enabled"]
+    assert settings["interactivity"]["is_enabled"]
+    assert not settings["socket_mode_enabled"]
+
+
+def test_every_event_has_its_scope_and_no_channel_is_read():
+    events = manifest(URL)["settings"]["event_subscriptions"]["bot_events"]
+
+    assert set(events) == set(SCOPE_OF_EVENT)
+    assert {SCOPE_OF_EVENT[one] for one in events} - {None} <= set(REQUIRED)
+    histories = {one.name for one in SCOPES if "history" in one.name}
+    assert histories == {"im:history"}
+
+
+def test_scopes_are_required_or_optional_never_both():
+    assert len({one.name for one in SCOPES}) == len(SCOPES)
+    assert not set(REQUIRED) & set(OPTIONAL)
+    assert "commands" in REQUIRED
+    assert "channels:join" in OPTIONAL
+
+
+def test_texts_are_short_enough():
+    found = manifest(URL)
+
+    for name, most in LONGEST.items():
+        assert len(found["display_information"][name]) <= most
+    assert len(found["features"]["shortcuts"][0]["name"]) <= 24
+
+
+def test_the_command_prints_it():
+    done = CliRunner().invoke(app, ["manifest", "--url", URL])
+
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == manifest(URL)
+
+
+def test_the_command_takes_the_address_of_the_settings(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PUBLIC_URL", URL)
+
+    done = CliRunner().invoke(app, ["manifest"])
+
+    assert json.loads(done.stdout) == manifest(URL)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--url", "http://bot.example.com"]])
+def test_the_command_wants_an_https_address(arguments, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    done = CliRunner().invoke(app, ["manifest", *arguments])
+
+    assert done.exit_code == 2
+    assert "https://" in done.stderr
+    assert "--socket-mode" in done.stderr
+
+
+def test_the_command_needs_no_address_over_socket_mode(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    done = CliRunner().invoke(app, ["manifest", "--socket-mode"])
+
+    assert json.loads(done.stdout) == manifest("", socket_mode=True)

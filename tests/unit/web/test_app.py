@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from flask import Blueprint
+
+from emojifier_bot.errors import QueueError
+from emojifier_bot.web.app import SECURITY_HEADERS, WebParts, create_app
+from emojifier_bot.web.guard import MAX_BODY_BYTES
+from emojifier_bot.web.metrics import Metrics
+from tests.fakes.inbound import SetClock
+from tests.slack_payloads import command, event, shortcut, signed
+
+EVENTS = "/slack/events"
+
+
+def answer_ok(_request):
+    return "said", 200
+
+
+def make_client(slack=answer_ok, **more):
+    metrics = Metrics(lambda: 7, lambda: 2)
+    parts = WebParts(slack=slack, clock=SetClock(), metrics=metrics, **more)
+    return create_app(parts).test_client()
+
+
+def post(client, sent):
+    headers = signed(sent, "any", SetClock().now().timestamp())
+    return client.post(EVENTS, data=sent.body, headers=headers)
+
+
+def test_it_is_alive():
+    assert make_client().get("/healthz").get_json() == {"alive": True}
+
+
+@pytest.mark.parametrize(
+    ("checks", "status"),
+    [
+        ({}, 200),
+        ({"database": True}, 200),
+        ({"database": True, "queue": True}, 200),
+        ({"database": False, "queue": True}, 503),
+    ],
+)
+def test_it_is_ready_when_all_is_there(checks, status):
+    client = make_client(
+        checks={name: lambda fine=fine: fine for name, fine in checks.items()}
+    )
+
+    answer = client.get("/readyz")
+
+    assert (answer.status_code, answer.get_json()) == (status, checks)
+
+
+def away():
+    raise QueueError("Away.")
+
+
+def test_what_fails_is_not_ready():
+    answer = make_client(checks={"queue": away}).get("/readyz")
+
+    assert (answer.status_code, answer.get_json()) == (503, {"queue": False})
+
+
+def test_figures_that_cannot_be_had_are_left_out():
+    text = Metrics(away, lambda: 2).text().decode()
+
+    assert "emojifier_jobs_waiting" not in text
+    assert "emojifier_installations 2.0" in text
+
+
+def test_figures():
+    client = make_client()
+    for sent in (command(), command(), event({"type": "x"}), shortcut()):
+        assert post(client, sent).status_code == 200
+    client.post(EVENTS, data=b"{}")
+
+    text = client.get("/metrics").text
+
+    assert 'emojifier_slack_answer_seconds_count{kind="command"} 2.0' in text
+    assert 'emojifier_slack_answer_seconds_count{kind="event"} 1.0' in text
+    assert 'emojifier_slack_answer_seconds_count{kind="interaction"} 1.0' in text
+    assert 'emojifier_slack_refused_total{status="415"} 1.0' in text
+    assert "emojifier_jobs_waiting 7.0" in text
+    assert "emojifier_installations 2.0" in text
+
+
+def test_what_is_refused_does_not_reach_slacks_side():
+    def fail(_request):
+        raise AssertionError
+
+    client = make_client(fail)
+    good = signed(command(), "any", SetClock().now().timestamp())
+
+    assert client.post(EVENTS).status_code == 415
+    assert client.post(EVENTS, data=b"{}", content_type="text/xml").status_code == 415
+    assert client.post(EVENTS, data=b"{}", content_type="application/json")
+    assert client.post(EVENTS, data=b"\xff", headers=good).status_code == 400
+    too_large = b"x" * (MAX_BODY_BYTES + 1)
+    assert client.post(EVENTS, data=too_large, headers=good).status_code == 413
+    assert client.get(EVENTS).status_code == 405
+
+
+@pytest.mark.parametrize("error", [KeyError, TypeError, ValueError, AttributeError])
+def test_a_body_that_bolt_cannot_read_is_a_bad_request(error, caplog):
+    def fail(_request):
+        raise error("swordfish")
+
+    answer = post(make_client(fail), command())
+
+    assert (answer.status_code, answer.data) == (400, b"")
+    assert "swordfish" not in caplog.text
+
+
+def test_checks_of_our_certificate_need_no_signature():
+    client = make_client()
+
+    form = {"ssl_check": "1", "token": "x"}
+    assert client.post(EVENTS, data=form).status_code == 200
+    assert client.get(f"{EVENTS}?ssl_check=1").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nowhere", EVENTS, "/slack/install"])
+def test_every_page_is_protected(path):
+    answer = make_client().get(path)
+
+    for name, value in SECURITY_HEADERS.items():
+        assert answer.headers[name] == value
+    assert "max-age" in answer.headers["Strict-Transport-Security"]
+
+
+def test_without_https_nobody_is_sent_there():
+    answer = make_client(https=False).get("/healthz")
+
+    assert "Strict-Transport-Security" not in answer.headers
+
+
+def test_pages_about_slack_are_not_kept():
+    assert make_client().get("/slack/install").headers["Cache-Control"] == "no-store"
+
+
+def test_without_oauth_there_is_no_installation():
+    client = make_client(installs=False)
+
+    assert client.get("/slack/install").status_code == 404
+    assert client.get("/slack/oauth_redirect?code=1").status_code == 404
+
+
+def test_pages_for_people():
+    pages = Blueprint("pages", __name__)
+    pages.get("/")(lambda: "welcome")
+
+    answer = make_client(pages=pages).get("/")
+
+    assert answer.text == "welcome"
+    assert answer.headers["X-Frame-Options"] == "DENY"
+
+
+def test_a_failure_is_a_page_for_people_and_nothing_for_slack(caplog):
+    def fail(_request):
+        raise ZeroDivisionError
+
+    client = make_client(fail)
+    page = client.get("/slack/oauth_redirect?code=swordfish")
+    nothing = post(client, command())
+
+    assert page.status_code == nothing.status_code == 500
+    assert "<h1>Something went wrong</h1>" in page.text
+    assert nothing.data == b""
+    assert "swordfish" not in caplog.text
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_metrics_ask_only_when_somebody_looks():
+    def fail():
+        raise AssertionError
+
+    Metrics(fail, fail)
+
+
+def test_ready_is_json():
+    answer = make_client().get("/readyz")
+
+    assert json.loads(answer.data) == {}

@@ -1,0 +1,140 @@
+"""The real server on localhost: threads, large bodies, and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+from flask import Flask, request
+
+from emojifier_bot.web.guard import MAX_BODY_BYTES
+from emojifier_bot.web.server import WebServer
+
+#: More than the system takes at once, less than waitress writes to a file.
+LONG_BYTES = 900_000
+PROGRAM = """
+import time
+from flask import Flask
+from emojifier_bot.web.server import WebServer
+
+app = Flask("slow")
+
+@app.get("/")
+def slow():
+    time.sleep(0.7)
+    return "done"
+
+server = WebServer(app, host="127.0.0.1", port=0, threads=1)
+print(server.port, flush=True)
+server.run_until_signal()
+print("ended", flush=True)
+"""
+
+
+@pytest.fixture
+def app():
+    app = Flask("trial")
+
+    @app.get("/slow")
+    def slow():
+        time.sleep(0.3)
+        return "done"
+
+    @app.get("/long")
+    def long():
+        return b"x" * LONG_BYTES
+
+    @app.post("/size")
+    def size():
+        return str(len(request.get_data()))
+
+    return app
+
+
+@pytest.fixture
+def running(app):
+    server = WebServer(app, host="127.0.0.1", port=0, threads=4)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    yield server
+    server.stop()
+    thread.join()
+
+
+def url(server: WebServer, path: str) -> str:
+    return f"http://127.0.0.1:{server.port}{path}"
+
+
+def test_requests_are_answered_side_by_side(running):
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        address = url(running, "/slow")
+        answers = list(pool.map(lambda _: requests.get(address, timeout=5), range(4)))
+
+    assert [one.text for one in answers] == ["done"] * 4
+    assert time.monotonic() - began < 1.0
+    assert "Server" not in answers[0].headers
+
+
+def test_a_body_as_large_as_the_guard_allows(running):
+    body = b"x" * MAX_BODY_BYTES
+
+    answer = requests.post(url(running, "/size"), data=body, timeout=5)
+
+    assert answer.text == str(MAX_BODY_BYTES)
+
+
+def test_a_body_without_end_is_refused(running):
+    answer = requests.post(
+        url(running, "/size"), data=iter([b"x" * 100_000] * 50), timeout=5
+    )
+
+    assert answer.status_code == 413
+
+
+def test_what_is_under_way_is_finished(app):
+    server = WebServer(app, host="127.0.0.1", port=0, threads=1)
+    port = server.port
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    with ThreadPoolExecutor(4) as pool:
+        paths = ["/slow", "/slow", "/long"]
+        waiting = [
+            pool.submit(requests.get, url(server, one), timeout=9) for one in paths
+        ]
+        time.sleep(0.15)
+        server.stop()
+        answers = [one.result() for one in waiting]
+    thread.join()
+
+    assert [len(one.content) for one in answers] == [4, 4, LONG_BYTES]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_gently(number):
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True
+    ) as process:
+        port = int(process.stdout.readline())
+        with ThreadPoolExecutor(1) as pool:
+            address = f"http://127.0.0.1:{port}/"
+            waiting = pool.submit(requests.get, address, timeout=9)
+            time.sleep(0.3)
+            process.send_signal(number)
+            assert waiting.result().text == "done"
+        assert process.stdout.read() == "ended\n"
+        assert process.wait(timeout=9) == 0
+
+
+def test_a_port_that_somebody_has(running, app):
+    with pytest.raises(OSError, match="in use"):
+        WebServer(app, host="127.0.0.1", port=running.port, threads=1)
