@@ -1,0 +1,78 @@
+"""Opens the database that jobs live in, and knows the few columns that we touch."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOS
+
+#: How long a connection may take, seconds.
+CONNECT_SECONDS = 5
+#: Of PostgreSQL: where DBOS keeps its tables. SQLite has no schemas.
+DBOS_SCHEMA = "dbos"
+
+_POSTGRES = "postgresql"
+
+
+def open_engine(url: str, *, patience_seconds: float, connections: int) -> sa.Engine:
+    """Open a database; nothing is connected yet.
+
+    Args:
+        url: ``sqlite:///FILE`` or ``postgresql+psycopg://…``.
+        patience_seconds: How long to wait for a lock (SQLite) or for a free connection.
+        connections: The most that are open at the same time.
+    """
+    options: dict[str, Any] = {
+        "pool_size": connections,
+        "max_overflow": 0,
+        "pool_timeout": patience_seconds,
+        "pool_pre_ping": True,
+        # What is stored shows up in no error message, hence in no log.
+        "hide_parameters": True,
+    }
+    if url.startswith(_POSTGRES):
+        options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
+    engine = sa.create_engine(url, **options)
+    if engine.dialect.name == "sqlite":
+        _tune_sqlite(engine, patience_seconds)
+    return engine
+
+
+def migrate(url: str) -> None:
+    """Create or update the tables of DBOS; safe in several processes at once."""
+    DBOS.migrate(url, schema=DBOS_SCHEMA)
+
+
+def workflow_table(engine: sa.Engine) -> sa.TableClause:
+    """Return the columns of DBOS's table of workflows that the lease reaper touches.
+
+    A contract test compares them with the real table.
+    """
+    columns = (
+        "workflow_uuid",
+        "name",
+        "status",
+        "executor_id",
+        "owner_xid",
+        "queue_name",
+        "queue_partition_key",
+        "created_at",
+        "started_at_epoch_ms",
+        "updated_at",
+    )
+    schema = DBOS_SCHEMA if engine.dialect.name == _POSTGRES else None
+    return sa.table(
+        "workflow_status", *(sa.column(name) for name in columns), schema=schema
+    )
+
+
+def _tune_sqlite(engine: sa.Engine, patience_seconds: float) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def tune(connection: sqlite3.Connection, _: object) -> None:
+        # As DBOS does it: a writer takes its lock at once, or waits for it.
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute(f"PRAGMA busy_timeout={int(patience_seconds * 1000)}")
+        # Readers and the one writer do not wait for each other; stays with the file.
+        connection.execute("PRAGMA journal_mode=WAL")

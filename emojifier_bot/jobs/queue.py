@@ -1,0 +1,364 @@
+"""The queue as the web process and operators see it: no executor, only the database."""
+
+from __future__ import annotations
+
+import builtins
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import (
+    DBOSClient,
+    DBOSPortableJSONSerializer,
+    EnqueueOptions,
+    StepInfo,
+    WorkflowStatus,
+)
+from dbos import error as dbos_error
+from sqlalchemy.exc import SQLAlchemyError
+
+from emojifier_bot.domain import EmojifyRequest, Job, JobState, Workspace
+from emojifier_bot.errors import QueueError, QueueFullError
+from emojifier_bot.jobs import slots
+from emojifier_bot.jobs.database import migrate, open_engine, workflow_table
+from emojifier_bot.jobs.dbos_logs import route_dbos_logs
+from emojifier_bot.jobs.names import (
+    APPLICATION,
+    QUEUE,
+    WORKFLOW,
+    WORKFLOW_VERSION,
+    job_id_for,
+    partition_of,
+)
+from emojifier_bot.jobs.recorder import DONE, FAILED, MARK
+from emojifier_bot.jobs.retry import UNEXPECTED
+from emojifier_bot.jobs.workflow import COMPLETE, PREPARE
+from emojifier_bot.ports import Clock
+
+#: How long a listener waits for the database; Slack waits for three seconds.
+PATIENCE_SECONDS = 2.0
+#: As many as threads that answer Slack at the same time need at most.
+CONNECTIONS = 8
+#: How long a count of waiting jobs is relied on.
+COUNT_SECONDS = 1.0
+
+_STATES = {
+    "ENQUEUED": JobState.QUEUED,
+    "DELAYED": JobState.QUEUED,
+    "PENDING": JobState.RUNNING,
+    "SUCCESS": JobState.SUCCEEDED,
+    "ERROR": JobState.FAILED,
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": JobState.FAILED,
+    "CANCELLED": JobState.CANCELLED,
+}
+_AWAY = "The queue's database does not answer. Try again in a minute."
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much waits, for health checks and metrics."""
+
+    waiting: int
+    #: Age of the job that has waited longest.
+    oldest_seconds: float
+
+
+class DbosJobQueue:
+    """A `JobQueue` and `JobAdmin` on DBOS's tables."""
+
+    def __init__(self, url: str, queue_limit: int, clock: Clock) -> None:
+        """Open the database and bring its tables up to date.
+
+        Raises:
+            QueueError: It does not answer.
+        """
+        route_dbos_logs()
+        self._limit = queue_limit
+        self._clock = clock
+        self._engine = open_engine(
+            url, patience_seconds=PATIENCE_SECONDS, connections=CONNECTIONS
+        )
+        self._table = workflow_table(self._engine)
+        self._count_lock = threading.Lock()
+        self._counted, self._counted_at = 0, float("-inf")
+        try:
+            with self._engine.connect():
+                pass
+            migrate(url)
+            slots.create_table(self._engine)
+        except (SQLAlchemyError, dbos_error.DBOSException) as error:
+            raise QueueError(_AWAY) from error
+        self._client = DBOSClient(
+            system_database_engine=self._engine,
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=APPLICATION,
+            retry_connection_errors=False,
+            lazy=True,
+        )
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.destroy()
+        self._engine.dispose()
+
+    def enqueue(self, request: EmojifyRequest, key: str) -> bool:
+        """Queue a request durably.
+
+        Args:
+            request: What was asked.
+            key: Names what was asked; the same key again queues nothing.
+
+        Returns:
+            False where the key was known.
+
+        Raises:
+            QueueFullError: Too many are waiting.
+            QueueError: The database does not answer.
+        """
+        job_id = job_id_for(key)
+        options: EnqueueOptions = {
+            "queue_name": QUEUE,
+            "workflow_name": WORKFLOW,
+            "workflow_id": job_id,
+            "workflow_id_reuse_policy": "reject",
+            # A partitioned queue has no deduplication of its own: the id does it.
+            "queue_partition_key": partition_of(request.workspace),
+        }
+        try:
+            if self._is_full():
+                return self._refuse(job_id)
+            # In a transaction of ours: the client's own would wait for a lock forever.
+            with self._engine.begin() as connection:
+                self._client.enqueue_in_transaction(
+                    connection, options, request.to_dict()
+                )
+        except dbos_error.DBOSWorkflowIDInUseError:
+            return False
+        except SQLAlchemyError as error:
+            raise QueueError(_AWAY) from error
+        return True
+
+    def backlog(self) -> Backlog:
+        """Return how much waits.
+
+        Raises:
+            QueueError: The database does not answer.
+        """
+        table = self._table
+        oldest = sa.select(sa.func.count(), sa.func.min(table.c.created_at))
+        try:
+            with self._engine.connect() as connection:
+                row = connection.execute(oldest.where(*self._waiting())).one()
+        except SQLAlchemyError as error:
+            raise QueueError(_AWAY) from error
+        waiting, created_ms = row
+        now_seconds = self._clock.now().timestamp()
+        age = now_seconds - created_ms / 1000 if created_ms is not None else 0.0
+        return Backlog(waiting, max(age, 0.0))
+
+    def list(self, state: JobState | None, limit: int) -> builtins.list[Job]:
+        """Return jobs, newest first, without their steps.
+
+        Raises:
+            QueueError: The database does not answer.
+        """
+        wanted = [name for name, known in _STATES.items() if state in (None, known)]
+        try:
+            rows = self._client.list_workflows(
+                name=WORKFLOW, status=wanted, limit=limit, sort_desc=True
+            )
+        except (SQLAlchemyError, dbos_error.DBOSException) as error:
+            raise QueueError(_AWAY) from error
+        return [_job(row, ()) for row in rows]
+
+    def show(self, job_id: str) -> Job | None:
+        """Return one job with its steps.
+
+        Raises:
+            QueueError: The database does not answer.
+        """
+        try:
+            row = self._find(job_id)
+            steps = self._client.list_workflow_steps(job_id) if row else []
+        except (SQLAlchemyError, dbos_error.DBOSException) as error:
+            raise QueueError(_AWAY) from error
+        return None if row is None else _job(row, tuple(map(_in_short, steps)))
+
+    def retry(self, job_id: str) -> bool:
+        """Run a failed or cancelled job again; False where it is neither.
+
+        Recorded steps are kept; the one that failed is done again. A job that may have
+        shown its file keeps the mark that says so, and asks before it shows it again.
+
+        Raises:
+            QueueError: The database does not answer.
+        """
+        try:
+            row = self._find(job_id)
+            if row is None or _STATES[row.status] not in _ENDED_BADLY:
+                return False
+            if row.status == "ERROR":
+                self._client.rewind_workflow(
+                    job_id,
+                    start_step=_first_to_repeat(
+                        self._client.list_workflow_steps(job_id)
+                    ),
+                    application_version=WORKFLOW_VERSION,
+                    queue_name=QUEUE,
+                    queue_partition_key=row.queue_partition_key,
+                )
+            else:
+                self._client.resume_workflow(job_id, queue_name=QUEUE)
+        except (SQLAlchemyError, dbos_error.DBOSException) as error:
+            raise QueueError(_AWAY) from error
+        return True
+
+    def cancel(self, job_id: str) -> bool:
+        """Cancel a job that has not ended; False where it has.
+
+        Raises:
+            QueueError: The database does not answer.
+        """
+        try:
+            row = self._find(job_id)
+            if row is None or _STATES[row.status] not in _ALIVE:
+                return False
+            self._client.cancel_workflow(job_id)
+        except (SQLAlchemyError, dbos_error.DBOSException) as error:
+            raise QueueError(_AWAY) from error
+        return True
+
+    def forget(self, workspace: Workspace) -> int:
+        """Cancel and delete every job of a workspace that is gone; return how many.
+
+        Raises:
+            QueueError: The database does not answer.
+        """
+        table = self._table
+        own = sa.select(table.c.workflow_uuid).where(
+            table.c.queue_partition_key == partition_of(workspace)
+        )
+        try:
+            with self._engine.connect() as connection:
+                job_ids = [*connection.execute(own).scalars()]
+            if job_ids:
+                self._client.cancel_workflows(job_ids)
+                self._client.delete_workflows(job_ids)
+        except (SQLAlchemyError, dbos_error.DBOSException) as error:
+            raise QueueError(_AWAY) from error
+        return len(job_ids)
+
+    def workers(self) -> builtins.list[slots.WorkerInfo]:
+        """Return the workers that live.
+
+        Raises:
+            QueueError: The database does not answer.
+        """
+        try:
+            return slots.workers(self._engine)
+        except SQLAlchemyError as error:
+            raise QueueError(_AWAY) from error
+
+    def _find(self, job_id: str) -> WorkflowStatus | None:
+        rows = self._client.list_workflows(workflow_ids=[job_id], name=WORKFLOW)
+        return rows[0] if rows else None
+
+    def _waiting(self) -> tuple[sa.ColumnElement[bool], ...]:
+        table = self._table
+        return (table.c.queue_name == QUEUE, table.c.status == "ENQUEUED")
+
+    def _is_full(self) -> bool:
+        """Tell whether the queue is full, counting at most once a second."""
+        with self._count_lock:
+            now_seconds = self._clock.monotonic()
+            if now_seconds - self._counted_at > COUNT_SECONDS:
+                self._counted = self._count()
+                self._counted_at = now_seconds
+            full = self._counted >= self._limit
+            self._counted += not full
+            return full
+
+    def _count(self) -> int:
+        some = sa.select(sa.literal(1)).select_from(self._table)
+        bounded = some.where(*self._waiting()).limit(self._limit).subquery()
+        with self._engine.connect() as connection:
+            return connection.execute(
+                sa.select(sa.func.count()).select_from(bounded)
+            ).scalar_one()
+
+    def _refuse(self, job_id: str) -> bool:
+        known = sa.select(self._table.c.workflow_uuid).where(
+            self._table.c.workflow_uuid == job_id
+        )
+        with self._engine.connect() as connection:
+            if connection.execute(known).first() is not None:
+                return False
+        raise QueueFullError(
+            f"{self._limit} jobs are waiting already. Try again in a few minutes."
+        )
+
+
+_ENDED_BADLY = frozenset({JobState.FAILED, JobState.CANCELLED})
+_ALIVE = frozenset({JobState.QUEUED, JobState.RUNNING})
+
+
+def _first_to_repeat(steps: list[StepInfo]) -> int:
+    """Return the number of the step that a failed job begins with again."""
+    numbers: dict[str, int] = {
+        step["function_name"]: step["function_id"] for step in reversed(steps)
+    }
+    mark = numbers.get(COMPLETE + MARK)
+    if mark is not None:
+        return mark + 1
+    return numbers.get(PREPARE + MARK, 1)
+
+
+def _job(row: WorkflowStatus, steps: tuple[str, ...]) -> Job:
+    return Job(
+        job_id=row.workflow_id,
+        state=_STATES[row.status],
+        request=_request(row),
+        created_at=_moment(row.created_at),
+        updated_at=_moment(row.updated_at),
+        outcome=_outcome(row),
+        steps=steps,
+    )
+
+
+def _request(row: WorkflowStatus) -> EmojifyRequest:
+    assert row.input is not None  # noqa: S101 - every job was queued with one
+    return EmojifyRequest.from_dict(row.input["args"][0])
+
+
+def _outcome(row: WorkflowStatus) -> str:
+    if row.status == "SUCCESS":
+        output: dict[str, str] = row.output or {}
+        return output.get("outcome", "")
+    if row.status == "ERROR":
+        return str(row.error)
+    return UNEXPECTED if _STATES[row.status] is JobState.FAILED else ""
+
+
+def _moment(milliseconds: int | None) -> datetime:
+    return datetime.fromtimestamp((milliseconds or 0) / 1000, UTC)
+
+
+def _in_short(step: StepInfo) -> str:
+    """Return a step's name and how it went: ``"complete: failed, ratelimited"``."""
+    name, output = step["function_name"], step["output"]
+    if not isinstance(output, dict):
+        return name
+    if FAILED in output:
+        return f"{name}: failed, {output[FAILED]['kind']}"
+    if DONE not in output:
+        return f"{name}: unsure"
+    return f"{name}: {_result(output[DONE])}"
+
+
+def _result(value: Any) -> str:
+    if isinstance(value, dict):
+        told = value.get("state") or value.get("file_id")
+        return str(told) if told else "done"
+    return f"{len(value)} found" if isinstance(value, list) else "done"

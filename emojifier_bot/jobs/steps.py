@@ -1,0 +1,214 @@
+"""What the steps of a job do: blocking calls of ports, in a thread of the worker.
+
+Each returns JSON types only: references and summaries, never a picture or a secret.
+Pictures are in memory while `JobSteps.prepare` runs, and only there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from threading import BoundedSemaphore
+from typing import Any
+
+from emojifier_bot.domain import (
+    EmojifyRequest,
+    FaceSummary,
+    FetchedImage,
+    ImageReference,
+    Outcome,
+    Post,
+    Result,
+    ResultPicture,
+    Share,
+    ShareState,
+    Way,
+)
+from emojifier_bot.jobs.names import surprise_seed
+from emojifier_bot.jobs.parts import WorkerParts
+from emojifier_bot.jobs.slots import Fence
+from emojifier_bot.pipeline import EmojifyOptions
+
+#: Formats that Slack shows in the channel; all others become the first.
+SHOWN_FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
+_SHOWN_EXTENSION = ".jpg"
+#: Slack takes no longer alt text, characters.
+MAX_ALT_TEXT = 1000
+#: Of the source's name, what the result's keeps, characters.
+MAX_STEM = 80
+_NAMELESS = "picture"
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f<>:\"/\\|?*]+")
+#: Pictures in memory for each that is emojified: others are fetched and sent meanwhile.
+PICTURES_PER_CORE = 2
+
+
+class Places:
+    """How many pictures a worker holds, and how many it emojifies, at the same time."""
+
+    def __init__(self, concurrency: int) -> None:
+        """Make room for ``concurrency`` pipelines."""
+        self.pictures = BoundedSemaphore(concurrency * PICTURES_PER_CORE)
+        self.pipelines = BoundedSemaphore(concurrency)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSteps:
+    """The steps of every job of one worker."""
+
+    parts: WorkerParts
+    fence: Fence
+    places: Places
+
+    def greet(self, request: EmojifyRequest) -> None:
+        """Show the asker that the request was seen."""
+        self.fence.check()
+        self.parts.sink.greet(request)
+
+    def resolve(self, request: EmojifyRequest) -> list[dict[str, Any]]:
+        """Find the pictures that a request means."""
+        references = self.parts.source.resolve(request)
+        return [_reference_to_dict(reference) for reference in references]
+
+    def prepare(
+        self, job_id: str, request: EmojifyRequest, reference: ImageReference
+    ) -> dict[str, Any] | None:
+        """Fetch, emojify and upload; nobody sees the file yet.
+
+        Returns:
+            The post to be, or None where there is no face.
+        """
+        with self.places.pictures:
+            image = self.parts.source.fetch(request.workspace, reference)
+            result = self._emojify(job_id, request, image)
+            if not result.faces:
+                return None
+            picture = _picture(image.name, result)
+            self.fence.check()
+            channel_id = self.parts.sink.target(request)
+            file_id = self.parts.sink.upload(request.workspace, picture)
+        elsewhere = channel_id != request.channel_id
+        return Post(
+            post_id=job_id,
+            workspace=request.workspace,
+            asker_id=request.user_id,
+            file_id=file_id,
+            channel_id=channel_id,
+            title=f"{_stem(image.name)}, emojified",
+            alt_text=picture.alt_text,
+            faces=_summaries(result),
+            source=reference,
+            thread_ts="" if elsewhere else request.thread_ts,
+            theme=request.theme,
+        ).to_dict()
+
+    def complete(self, post: Post) -> None:
+        """Show the file, if this worker still holds its slot."""
+        self.fence.confirm()
+        self.parts.sink.complete(post)
+
+    def share(self, post: Post) -> dict[str, str]:
+        """Ask where the file is shown."""
+        return _share_to_dict(self.parts.sink.share(post))
+
+    def record(self, post: Post) -> None:
+        """Remember the post for its buttons."""
+        self.parts.posts.record(post)
+
+    def ensure_buttons(self, post: Post, share: Share) -> None:
+        """Add the buttons where the share shows none."""
+        self.fence.confirm()
+        self.parts.sink.ensure_buttons(post, share)
+
+    def remove_replaced(self, request: EmojifyRequest) -> None:
+        """Delete the post that *Try another* replaces, unless it is gone already."""
+        workspace, posts = request.workspace, self.parts.posts
+        old = posts.find(workspace, request.replaces_post_id)
+        if old is None or old.deleted_at is not None:
+            return
+        self.fence.check()
+        self.parts.sink.delete(old.post)
+        posts.mark_deleted(workspace, old.post.post_id, request.user_id)
+
+    def tell(self, request: EmojifyRequest, outcome: Outcome) -> None:
+        """Tell the asker how it ended."""
+        self.fence.check()
+        self.parts.sink.tell(request, outcome)
+
+    def farewell(self, request: EmojifyRequest) -> None:
+        """Take the sign that the request was seen away."""
+        self.fence.check()
+        self.parts.sink.farewell(request)
+
+    def _emojify(
+        self, job_id: str, request: EmojifyRequest, image: FetchedImage
+    ) -> Result:
+        seed = None
+        if request.surprise or request.way is Way.TRY_ANOTHER:
+            seed = surprise_seed(job_id, request.press)
+        with self.places.pipelines:
+            pipeline = self.parts.pipeline_for_theme(request.theme)
+            return pipeline.run(image.data, EmojifyOptions(surprise_seed=seed))
+
+
+def reference_from_dict(values: dict[str, Any]) -> ImageReference:
+    """Read a recorded reference."""
+    return ImageReference(**values)
+
+
+def share_from_dict(values: dict[str, str]) -> Share:
+    """Read a recorded share."""
+    return Share(ShareState(values["state"]), values["message_ts"], values["thread_ts"])
+
+
+def request_for(
+    request: EmojifyRequest, reference: ImageReference, *, several: bool
+) -> EmojifyRequest:
+    """Return the request for one of the pictures that a request means.
+
+    The results of several go into one thread, under the message that holds them.
+    """
+    if not several:
+        return request
+    thread_ts = request.thread_ts or request.source.message_ts
+    return replace(request, source=reference, thread_ts=thread_ts)
+
+
+def _reference_to_dict(reference: ImageReference) -> dict[str, Any]:
+    return {
+        "file_id": reference.file_id,
+        "sealed_address": reference.sealed_address,
+        "newest": reference.newest,
+        "message_ts": reference.message_ts,
+        "posted_by": reference.posted_by,
+    }
+
+
+def _share_to_dict(share: Share) -> dict[str, str]:
+    return {
+        "state": share.state.value,
+        "message_ts": share.message_ts,
+        "thread_ts": share.thread_ts,
+    }
+
+
+def _summaries(result: Result) -> tuple[FaceSummary, ...]:
+    return tuple(
+        FaceSummary(face.emoji.character, face.emoji.spoken, face.sure)
+        for face in result.faces
+    )
+
+
+def _picture(name: str, result: Result) -> ResultPicture:
+    shown = result.format in SHOWN_FORMATS
+    extension = result.extensions[0] if shown else _SHOWN_EXTENSION
+    return ResultPicture(
+        data=result.encoded if shown else result.encode_for(extension),
+        filename=f"{_stem(name)}.emojified{extension}",
+        alt_text=result.alt_text[:MAX_ALT_TEXT],
+    )
+
+
+def _stem(name: str) -> str:
+    plain = _UNSAFE.sub(" ", PurePath(name).stem).strip(" .")
+    return plain[:MAX_STEM].strip() or _NAMELESS

@@ -1,0 +1,256 @@
+"""The durable workflow: greet, resolve, prepare, complete, verify, tell.
+
+How a job ends. What the asker or the workspace could change (no face, not a picture, a
+private channel, uploads switched off) is told to the asker, and the job has succeeded:
+running it again would tell the same. What they could not (Slack or an address did not
+answer to the end, a model failed, a key is missing, a mistake in the code) is told to
+the asker too, and the job ends in error: an operator may repair the cause and run it
+again from the step that failed.
+
+The order of the steps and their names are what `names.WORKFLOW_VERSION` stands for.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from dbos import DBOS
+
+from emojifier_bot.domain import (
+    EmojifyRequest,
+    ImageReference,
+    Outcome,
+    Post,
+    Share,
+    ShareState,
+)
+from emojifier_bot.jobs.names import QUEUE, WORKFLOW, child_job_id, partition_of
+from emojifier_bot.jobs.parts import Timing
+from emojifier_bot.jobs.recorder import MAX_CRASHES, JobFailedError, Recorder
+from emojifier_bot.jobs.retry import UNEXPECTED, Failure, may_have_happened
+from emojifier_bot.jobs.steps import (
+    JobSteps,
+    reference_from_dict,
+    request_for,
+    share_from_dict,
+)
+
+#: Outcomes that are no errors.
+POSTED, NO_FACE, REMOVED = "posted", "no_face", "removed"
+#: Slack took the upload and showed it nowhere, twice.
+NOT_SHOWN = "not_shown"
+#: Times that a worker may die with a job, in any step, before DBOS gives the job up.
+MAX_RECOVERIES = 20
+#: The names of steps that the operators' view looks for.
+PREPARE, COMPLETE = "prepare", "complete"
+
+logger = logging.getLogger(__name__)
+
+
+class JobAbandonedError(BaseException):
+    """The database failed under a job; it goes back to the queue as it is.
+
+    Not an `Exception`: DBOS must not record it as the job's end.
+    """
+
+
+class EmojifyJob:
+    """One run of one job, from its first step or from where an earlier run broke off.
+
+    What happens between the steps must follow from the request and from what the steps
+    recorded, from nothing else: DBOS compares it with the record.
+    """
+
+    def __init__(
+        self, job_id: str, request: EmojifyRequest, steps: JobSteps, timing: Timing
+    ) -> None:
+        """Make ready to run."""
+        self._id = job_id
+        self._request = request
+        self._do = steps
+        self._run = Recorder(job_id, timing)
+        self._timing = timing
+
+    async def run(self) -> dict[str, Any]:
+        """Run the job to its end.
+
+        Raises:
+            JobFailedError: It failed for a reason that is ours; the asker was told.
+        """
+        request, failure = self._request, None
+        if request.reaction_ts:
+            await self._run.courtesy("greet", lambda: self._do.greet(request))
+        try:
+            outcome = Outcome(await self._deliver())
+        except JobFailedError as error:
+            failure = error.failure
+            outcome = Outcome(failure.kind)
+        await self._run.courtesy("tell", lambda: self._do.tell(request, outcome))
+        if request.reaction_ts:
+            await self._run.courtesy("farewell", lambda: self._do.farewell(request))
+        facts = {"job_id": self._id, "workspace": request.workspace.team_id}
+        logger.info(
+            "job ended", extra=facts | {"action": "end", "outcome": outcome.kind}
+        )
+        if failure is not None and failure.ours:
+            raise JobFailedError(failure)
+        return {"outcome": outcome.kind}
+
+    async def _deliver(self) -> str:
+        reference = await self._resolve()
+        request = self._request
+        prepared = await self._run.survived(
+            PREPARE, lambda: self._do.prepare(self._id, request, reference)
+        )
+        if prepared is None:
+            return NO_FACE
+        post = Post.from_dict(prepared)
+        share = await self._complete(post)
+        await self._run.courtesy("record", lambda: self._do.record(post))
+        share = share or await self._verify(post)
+        if share.state is ShareState.DELETED:
+            return REMOVED
+        await self._run.courtesy(
+            "buttons", lambda: self._do.ensure_buttons(post, share)
+        )
+        if request.replaces_post_id:
+            await self._run.courtesy(
+                "replace", lambda: self._do.remove_replaced(request)
+            )
+        return POSTED
+
+    async def _resolve(self) -> ImageReference:
+        """Return the picture of this job; each further one gets a job of its own."""
+        request = self._request
+        if request.source.file_id or request.source.sealed_address:
+            return request.source
+        found = await self._run.retried("resolve", lambda: self._do.resolve(request))
+        first, *further = (reference_from_dict(values) for values in found)
+        for number, reference in enumerate(further, start=1):
+            child = request_for(request, reference, several=True)
+            await self._enqueue(child_job_id(self._id, number), child)
+        # A later message for the reaction: only the first job put it, and takes it.
+        self._request = request_for(request, first, several=bool(further))
+        return first
+
+    async def _enqueue(self, job_id: str, request: EmojifyRequest) -> None:
+        document = replace(request, reaction_ts="").to_dict()
+        await DBOS.enqueue_workflow_with_options_async(
+            {
+                "queue_name": QUEUE,
+                "workflow_name": WORKFLOW,
+                "workflow_id": job_id,
+                "queue_partition_key": partition_of(request.workspace),
+            },
+            document,
+        )
+
+    async def _complete(self, post: Post) -> Share | None:
+        """Show the file once: whenever it may be shown already, ask before.
+
+        Returns:
+            Its share where that is known by now.
+        """
+        patience = self._run.patience(COMPLETE)
+        crashes, doubtful = 0, False
+        while True:
+            answer = await self._run.guarded(COMPLETE, lambda: self._do.complete(post))
+            failure = answer.failure
+            if failure is None and not answer.unsure:
+                return None
+            doubtful |= answer.unsure or (
+                failure is not None and may_have_happened(failure)
+            )
+            share = await self._settle(post) if doubtful else None
+            if share is not None:
+                return share
+            if failure is not None:
+                await patience.wait(failure)
+                continue
+            crashes += 1
+            if crashes >= MAX_CRASHES:
+                raise JobFailedError(Failure(UNEXPECTED))
+
+    async def _settle(self, post: Post) -> Share | None:
+        """Ask for a while whether the file is shown, or was and is deleted."""
+        return await self._look(post, self._timing.settle_waits_seconds)
+
+    async def _verify(self, post: Post) -> Share:
+        """Wait for the share; where none comes, complete the same file once more."""
+        waits = self._timing.verify_waits_seconds
+        share = await self._look(post, waits)
+        if share is not None:
+            return share
+        try:
+            share = await self._complete(post) or await self._look(post, waits)
+        except JobFailedError as error:
+            facts = {"action": "verify", "job_id": self._id, "kind": error.failure.kind}
+            logger.info("second completion failed", extra=facts)
+        if share is None:
+            raise JobFailedError(Failure(NOT_SHOWN))
+        return share
+
+    async def _look(self, post: Post, waits_seconds: tuple[float, ...]) -> Share | None:
+        for seconds in waits_seconds:
+            await self._run.sleep(seconds)
+            said = await self._run.retried("share", lambda: self._do.share(post))
+            share = share_from_dict(said)
+            if share.state in {ShareState.SHARED, ShareState.DELETED}:
+                return share
+        return None
+
+
+class Running:
+    """The ids of the jobs that run in this process; one may do so twice for a while."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._lock = threading.Lock()
+        self._ids: list[str] = []
+
+    def ids(self) -> frozenset[str]:
+        """Return them."""
+        with self._lock:
+            return frozenset(self._ids)
+
+    @contextmanager
+    def holding(self, job_id: str) -> Iterator[None]:
+        """Count a job while it runs."""
+        with self._lock:
+            self._ids.append(job_id)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._ids.remove(job_id)
+
+
+def register(
+    make_job: Callable[[str, EmojifyRequest], EmojifyJob], running: Running
+) -> None:
+    """Tell DBOS what to run; once for each launch.
+
+    Args:
+        make_job: Builds the run of a job by its id and request.
+        running: Counts jobs while they run here.
+    """
+
+    @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERIES)
+    async def emojify(document: dict[str, Any]) -> dict[str, Any]:
+        job_id = str(DBOS.workflow_id)
+        try:
+            with running.holding(job_id):
+                return await make_job(job_id, EmojifyRequest.from_dict(document)).run()
+        except JobFailedError:
+            raise
+        except Exception as error:
+            # The worker's outermost loop. Steps record their failures, so this is the
+            # database: full, read-only, away; or code that does not fit the record.
+            facts = {"action": "job_abandoned", "job_id": job_id}
+            logger.exception("job abandoned", extra=facts)
+            raise JobAbandonedError(job_id) from error

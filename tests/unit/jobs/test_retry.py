@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
+
+from emojifier_bot import errors
+from emojifier_bot.jobs.retry import (
+    ASKED_JITTER_TO,
+    BUDGET_SECONDS,
+    LONGEST_WAIT_SECONDS,
+    MAX_ATTEMPTS,
+    Failure,
+    decide,
+    failure_of,
+    may_have_happened,
+)
+
+AGAIN = Failure("timeout", retryable=True)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (errors.ImageError("…"), Failure("image", ours=False)),
+        (errors.ImageError("…", kind="too_large"), Failure("too_large", ours=False)),
+        (errors.FetchError("…", kind="gone"), Failure("gone", ours=False)),
+        (errors.FetchError("…", retryable=True), Failure("fetch", retryable=True)),
+        (errors.DeliveryError("…", kind="no"), Failure("no", ours=False)),
+        (
+            errors.DeliveryError(
+                "…", kind="ratelimited", retryable=True, retry_after_seconds=3
+            ),
+            Failure("ratelimited", retryable=True, retry_after_seconds=3),
+        ),
+        (errors.BackendError("…"), Failure("backend")),
+        (errors.ModelFileError("…"), Failure("model_file")),
+        (errors.InferenceError("…"), Failure("inference")),
+        (errors.VaultError("…"), Failure("vault")),
+        (errors.ThemeError("…"), Failure("theme")),
+        (errors.StoreError("…"), Failure("store", retryable=True)),
+        (
+            OperationalError("SELECT 1", {}, Exception("away")),
+            Failure("database", retryable=True),
+        ),
+        (ZeroDivisionError("a mistake"), Failure("unexpected")),
+    ],
+    ids=repr,
+)
+def test_errors_are_sorted_by_type(error, expected):
+    assert failure_of(error) == expected
+
+
+@pytest.mark.parametrize(
+    ("failure", "attempt", "least", "most"),
+    [
+        (AGAIN, 1, 0.5, 1),
+        (AGAIN, 2, 1, 2),
+        (AGAIN, 3, 2, 4),
+        (AGAIN, MAX_ATTEMPTS - 1, 30, 60),
+        (Failure("ratelimited", True, 30), 1, 30, 33),
+        (Failure("ratelimited", True, 30), MAX_ATTEMPTS - 1, 30, 33),
+        (Failure("ratelimited", True, 0), 1, 1, 1.1),
+    ],
+)
+def test_waits_grow_and_what_was_asked_is_kept(failure, attempt, least, most):
+    for seed in range(50):
+        decision = decide(failure, attempt, 0, str(seed))
+        assert least <= decision.wait_seconds <= most
+
+
+@pytest.mark.parametrize(
+    ("failure", "attempt", "waited_seconds"),
+    [
+        (Failure("gone"), 1, 0),
+        (Failure("gone", ours=False), 1, 0),
+        (Failure("gone", retryable=False, retry_after_seconds=1), 1, 0),
+        (AGAIN, MAX_ATTEMPTS, 0),
+        (AGAIN, 1, BUDGET_SECONDS),
+        (Failure("ratelimited", True, BUDGET_SECONDS + 1), 1, 0),
+    ],
+)
+def test_some_are_given_up(failure, attempt, waited_seconds):
+    assert decide(failure, attempt, waited_seconds) is None
+
+
+@given(
+    attempt=st.integers(1, MAX_ATTEMPTS),
+    asked=st.none() | st.floats(0, BUDGET_SECONDS),
+    waited=st.floats(0, BUDGET_SECONDS),
+    seed=st.text(),
+)
+def test_a_decision_is_the_same_again_and_within_bounds(attempt, asked, waited, seed):
+    failure = Failure("x", retryable=True, retry_after_seconds=asked)
+
+    decision = decide(failure, attempt, waited, seed)
+
+    assert decision == decide(failure, attempt, waited, seed)
+    if decision is not None:
+        longest = max(LONGEST_WAIT_SECONDS, (asked or 0) * ASKED_JITTER_TO)
+        assert (asked or 0) <= decision.wait_seconds <= longest
+        assert waited + decision.wait_seconds <= BUDGET_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (Failure("not_in_channel", ours=False), False),
+        (Failure("ratelimited", retryable=True, retry_after_seconds=1), False),
+        (Failure("slack_unreachable", retryable=True), True),
+        (Failure("fatal_error", ours=False), True),
+        (Failure("internal_error", retryable=True), True),
+    ],
+    ids=repr,
+)
+def test_what_got_lost_may_have_happened(failure, expected):
+    assert may_have_happened(failure) is expected
+
+
+def test_a_failure_comes_back_from_its_record():
+    failure = Failure("ratelimited", True, 1.5, ours=False)
+
+    assert Failure.from_dict(json.loads(json.dumps(failure.to_dict()))) == failure
