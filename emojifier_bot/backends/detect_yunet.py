@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -42,6 +43,8 @@ class YuNetDetector:
         Raises:
             ModelFileError: The file is missing, differs, or is no YuNet.
         """
+        # The size is set on the net, so that threads that share it take turns.
+        self._lock = Lock()
         content = np.frombuffer(spec.verified_bytes(), np.uint8)
         try:
             with _errors_only():
@@ -68,8 +71,9 @@ class YuNetDetector:
         height, width = image.shape[:2]
         image_bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         try:
-            self._net.setInputSize((width, height))
-            _, rows = self._net.detect(image_bgr)
+            with self._lock:
+                self._net.setInputSize((width, height))
+                _, rows = self._net.detect(image_bgr)
         except cv2.error as error:
             raise InferenceError(f"The detector failed: {error}") from error
         if rows is None:

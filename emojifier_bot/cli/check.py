@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check() -> None:
-    """Check settings, models and theme: one line each; exit code 1 if one is wrong."""
+    """Check settings, models, theme and bot: one line each; exit code 1 for a fault."""
     from emojifier_bot.config import load_settings
 
     try:
@@ -26,9 +26,40 @@ def check() -> None:
     results = [
         _passes("models", lambda: _read_blank(settings)),
         _passes("theme", lambda: _read_art(settings)),
+        *_check_bot(settings),
     ]
     if not all(results):
         raise typer.Exit(1)
+
+
+def _check_bot(settings: Settings) -> list[bool]:
+    from emojifier_bot.config import bot_problems, is_bot_set_up
+    from emojifier_bot.wiring import check_database, check_token
+
+    problems = bot_problems(settings)
+    if not is_bot_set_up(settings):
+        print(f"{'off':<6} {'slack':<9} not set up. To run the bot:")
+        for problem in problems:
+            print(f"{'':<17}{problem}")
+        return []
+    for problem in problems:
+        _tell("slack", problem, fine=False)
+    if problems:
+        return [False]
+    _tell("slack", _ways_in(settings), fine=True)
+    results = [_passes("database", lambda: check_database(settings))]
+    if settings.slack_bot_token:
+        results.append(_passes("token", lambda: check_token(settings)))
+    return results
+
+
+def _ways_in(settings: Settings) -> str:
+    if settings.slack_app_token:
+        return "Socket Mode, one workspace"
+    if settings.slack_bot_token:
+        return "one workspace, requests at /slack/events"
+    where = settings.public_url or "(set PUBLIC_URL to show people the way)"
+    return f"Add to Slack at {where}"
 
 
 def _passes(name: str, attempt: Callable[[], str]) -> bool:

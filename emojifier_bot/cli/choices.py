@@ -18,3 +18,21 @@ class EmotionVariant(StrEnum):
 
     FUSED = "fused"
     LANDMARKS = "landmarks"
+
+
+class TrainedVariant(StrEnum):
+    """The emotion nets that can be trained; the last shows what fusion gains."""
+
+    FUSED = "fused"
+    LANDMARKS = "landmarks"
+    APPEARANCE = "appearance"
+
+
+class JobStateName(StrEnum):
+    """Where a job stands; the words of `emojifier_bot.domain.JobState`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"

@@ -9,13 +9,19 @@ from typer.core import TyperGroup
 
 from emojifier_bot import __version__
 from emojifier_bot.cli.bench import bench
+from emojifier_bot.cli.card import card
 from emojifier_bot.cli.check import check
 from emojifier_bot.cli.evaluate import evaluate
+from emojifier_bot.cli.jobs import jobs_app
+from emojifier_bot.cli.keys import keys_app
+from emojifier_bot.cli.manifest import manifest
 from emojifier_bot.cli.models import models_app
 from emojifier_bot.cli.replay import replay
 from emojifier_bot.cli.report import say
+from emojifier_bot.cli.serve import serve
 from emojifier_bot.cli.themes import themes_app
 from emojifier_bot.cli.train import export, train
+from emojifier_bot.cli.worker import worker
 from emojifier_bot.errors import ConfigError, EmojifierError
 
 FAILED, WRONG_USAGE = 1, 2
@@ -70,13 +76,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(replay)
+app.command()(serve)
+app.command()(worker)
+app.add_typer(jobs_app, name="jobs")
+app.add_typer(keys_app, name="keys")
 app.add_typer(models_app, name="models")
 app.add_typer(themes_app, name="themes")
+app.command()(manifest)
 app.command()(check)
 app.command()(bench)
 app.command()(evaluate)
 app.command()(train)
 app.command()(export)
+app.command()(card)
 
 
 def run() -> None:

@@ -193,7 +193,10 @@ def make_install_flow(
         # Which of them are optional the manifest says.
         scopes=[*REQUIRED, *OPTIONAL],
         user_scopes=[],
-        redirect_uri=app.public_url.rstrip("/") + REDIRECT_PATH,
+        # Without one, Slack takes the address that the app's settings name.
+        redirect_uri=app.public_url.rstrip("/") + REDIRECT_PATH
+        if app.public_url
+        else None,
         install_path=INSTALL_PATH,
         redirect_uri_path=REDIRECT_PATH,
         install_page_rendering_enabled=False,

@@ -60,6 +60,10 @@ FOR_STRANGERS = frozenset({"app_uninstalled", "tokens_revoked"})
 ANY_COMMAND = re.compile("^/")
 
 
+#: What `make_bolt_app` makes, for those who must not know Bolt.
+BoltApp = App
+
+
 def make_bolt_app(
     inbound: Inbound, signing_secret: str, flow: OAuthFlow | None = None
 ) -> App:

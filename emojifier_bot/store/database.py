@@ -59,6 +59,15 @@ class Database:
         with _told(self.engine.url), self.engine.begin() as connection:
             yield connection
 
+    def ping(self) -> None:
+        """Ask for nothing.
+
+        Raises:
+            StoreError: The database does not answer.
+        """
+        with self.reading() as connection:
+            connection.execute(sa.select(1))
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()

@@ -1,0 +1,41 @@
+"""``keys``: the keys that tokens are encrypted with."""
+
+from __future__ import annotations
+
+import typer
+
+from emojifier_bot.cli.report import counted, say
+
+FAILED = 1
+
+keys_app = typer.Typer(
+    help="Make or rotate the keys that tokens are encrypted with.",
+    no_args_is_help=True,
+)
+
+
+@keys_app.command("new")
+def new_key() -> None:
+    """Print a new key for ENCRYPTION_KEYS."""
+    from emojifier_bot.wiring import make_encryption_key
+
+    print(make_encryption_key())
+
+
+@keys_app.command("rotate")
+def rotate_keys() -> None:
+    """Encrypt everything anew with the first key of ENCRYPTION_KEYS.
+
+    Put the new key before the old ones, restart the bot everywhere, run this. Keep
+    the old keys for 30 days: jobs that ended are remembered that long. Nothing stands
+    still meanwhile.
+    """
+    from emojifier_bot.config import load_settings
+    from emojifier_bot.wiring import rotate_encryption
+
+    done = rotate_encryption(load_settings())
+    say(f"{counted(done.renewed, 'secret')} encrypted anew with the first key.")
+    if done.unreadable:
+        many = counted(done.unreadable, "secret")
+        say(f"{many} can be read with none of the keys: put the missing key back.")
+        raise typer.Exit(FAILED)
