@@ -210,6 +210,14 @@ class JobQueue(Protocol):
         """
         ...
 
+    def forget(self, workspace: Workspace) -> int:
+        """Cancel and delete every job of a workspace that is gone; return how many.
+
+        Raises:
+            QueueError: The database does not answer.
+        """
+        ...
+
 
 class JobAdmin(Protocol):
     """Shows and steers jobs, for operators."""

@@ -237,9 +237,14 @@ class DbosJobQueue:
             QueueError: The database does not answer.
         """
         table = self._table
-        own = sa.select(table.c.workflow_uuid).where(
-            table.c.queue_partition_key == partition_of(workspace)
+        part, column = partition_of(workspace), table.c.queue_partition_key
+        # An organisation's part has no workspace in it, and all of its own begin so.
+        is_own = (
+            column == part
+            if workspace.team_id
+            else column.startswith(part, autoescape=True)
         )
+        own = sa.select(table.c.workflow_uuid).where(is_own)
         try:
             with self._engine.connect() as connection:
                 job_ids = [*connection.execute(own).scalars()]

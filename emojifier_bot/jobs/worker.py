@@ -34,7 +34,7 @@ WORKSPACE_PART = 4
 #: How long running jobs may take to end once the worker was told to stop, seconds. What
 #: is not done by then goes back to the queue.
 DRAIN_SECONDS = 20
-#: Ended jobs are forgotten after this long.
+#: Ended jobs and posts are forgotten after this long.
 KEEP_ENDED = timedelta(days=30)
 #: How often that is looked after, in heartbeats, and how many jobs at a time.
 PURGE_BEATS, PURGE_BATCH = 900, 500
@@ -205,8 +205,9 @@ class Worker:
         self._on_lease_lost()
 
     def _purge(self) -> None:
-        """Forget jobs that ended long ago."""
+        """Forget jobs that ended long ago, and posts of that time."""
         before = self._parts.clock.now() - KEEP_ENDED
+        self._parts.posts.forget_before(before)
         while True:
             ended = DBOS.list_workflows(
                 name=WORKFLOW,

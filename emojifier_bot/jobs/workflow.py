@@ -110,9 +110,9 @@ class EmojifyJob:
         if prepared is None:
             return NO_FACE
         post = Post.from_dict(prepared)
-        share = await self._complete(post)
+        # Before the share is seen: the buttons come with it, and may be pressed at once.
         await self._run.courtesy("record", lambda: self._do.record(post))
-        share = share or await self._verify(post)
+        share = await self._complete(post) or await self._verify(post)
         if share.state is ShareState.DELETED:
             return REMOVED
         await self._run.courtesy(
@@ -127,18 +127,19 @@ class EmojifyJob:
     async def _resolve(self) -> ImageReference:
         """Return the picture of this job; each further one gets a job of its own."""
         request = self._request
-        if request.source.file_id or request.source.sealed_address:
+        if request.source.sealed_address:
             return request.source
+        # A file that is named is looked for too: that enters a public channel.
         found = await self._run.retried("resolve", lambda: self._do.resolve(request))
         first, *further = (reference_from_dict(values) for values in found)
         for number, reference in enumerate(further, start=1):
             child = request_for(request, reference, several=True)
             await self._enqueue(child_job_id(self._id, number), child)
-        # A later message for the reaction: only the first job put it, and takes it.
         self._request = request_for(request, first, several=bool(further))
         return first
 
     async def _enqueue(self, job_id: str, request: EmojifyRequest) -> None:
+        # The reaction is put and taken by the first job.
         document = replace(request, reaction_ts="").to_dict()
         await DBOS.enqueue_workflow_with_options_async(
             {

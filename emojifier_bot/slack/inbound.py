@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from emojifier_bot.domain import EmojifyRequest, ImageReference, Outcome
 from emojifier_bot.errors import EmojifierError
+from emojifier_bot.net import check_address
 from emojifier_bot.ports import (
     Clock,
     InstallationStore,
@@ -40,6 +41,8 @@ class Inbound:
     client: SlackClient
     #: Names of the themes that may be asked for.
     themes: tuple[str, ...]
+    #: Raises a `FetchError` for an address that can be refused at sight.
+    check_address: Callable[[str], None] = check_address
     #: For what is asked of Slack, and for sentences; the latter is left when the
     #: former has no place, to say so.
     background: Background = field(default_factory=Background)

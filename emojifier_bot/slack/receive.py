@@ -32,6 +32,7 @@ from emojifier_bot.domain import EmojifyRequest, ImageReference, Way
 from emojifier_bot.errors import (
     DeliveryError,
     EmojifierError,
+    FetchError,
     QueueError,
     QueueFullError,
 )
@@ -156,6 +157,8 @@ class Listeners:
         if read.help:
             facts = self._inbound.help_facts
             return ack(**said("help", **facts), blocks=help_blocks(**facts))
+        if refused := self._refused(read.address):
+            return ack(**said(refused))
         request = EmojifyRequest(
             workspace=workspace_of(context, body),
             way=Way.COMMAND,
@@ -329,6 +332,15 @@ class Listeners:
         if once:
             facts = self._inbound.help_facts if kind == "help" else {}
             self._inbound.tell(asked, kind, **facts)
+
+    def _refused(self, address: str) -> str:
+        """Return the kind of refusal that an address meets at sight; empty for none."""
+        try:
+            if address:
+                self._inbound.check_address(address)
+        except FetchError as error:
+            return error.kind
+        return ""
 
     def _address(self, address: str) -> ImageReference | None:
         if not address:

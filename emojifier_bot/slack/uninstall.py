@@ -1,4 +1,4 @@
-"""Uninstallation: the token and every row of the workspace go."""
+"""Uninstallation: the token, every row and every job of the workspace go."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ class Uninstallations:
         if self._is_newer(workspace, body):
             return
         self._inbound.installations.delete(workspace)
+        self._inbound.queue.forget(workspace)
         self._inbound.authorize.forget(workspace)
         logger.info("An installation ended", extra={"action": "uninstall"})
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from emojifier_bot.errors import DeliveryError
@@ -205,6 +205,7 @@ def _socket_mode(settings: Settings, bolt: BoltApp) -> Iterator[None]:
 
 
 def _inbound(settings: Settings, stores: Stores, queue: DbosJobQueue) -> Inbound:
+    from emojifier_bot.net import check_address
     from emojifier_bot.resources import emojis_dir
     from emojifier_bot.slack.authorize import CachedAuthorize
     from emojifier_bot.slack.client import SlackClient
@@ -221,6 +222,9 @@ def _inbound(settings: Settings, stores: Stores, queue: DbosJobQueue) -> Inbound
         clock=CLOCK,
         client=SlackClient(settings.slack_api_url, make_tokens(settings, stores)),
         themes=tuple(list_themes(emojis_dir())),
+        check_address=partial(
+            check_address, allow_hosts=_hosts(settings.fetch_allow_hosts)
+        ),
     )
 
 

@@ -11,6 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DATA_SUFFIXES = {".md", ".onnx", ".png", ".toml"}
+#: What the public pages are made of.
+PAGES = ("emojifier_bot/web/templates", "emojifier_bot/web/static")
+PAGE_SUFFIXES = {".css", ".html", ".jpg", ".png", ".webp"}
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,14 @@ def test_models_and_emoji_travel_inside(wheel):
         assert shipped <= names
 
 
+def test_the_public_pages_travel_inside(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    files = [file for folder in PAGES for file in (ROOT / folder).iterdir()]
+
+    assert {file.suffix for file in files} == PAGE_SUFFIXES
+    assert {file.relative_to(ROOT).as_posix() for file in files} <= names
+
+
 def test_nothing_else_travels(wheel):
     names = map(PurePosixPath, zipfile.ZipFile(wheel).namelist())
     content = [name for name in names if not name.parts[0].endswith(".dist-info")]
@@ -43,6 +54,8 @@ def test_nothing_else_travels(wheel):
     for name in content:
         if name.is_relative_to("emojifier_bot/_data"):
             assert name.suffix in DATA_SUFFIXES
+        elif any(map(name.is_relative_to, PAGES)):
+            assert name.suffix in PAGE_SUFFIXES
         else:
             assert name.suffix == ".py" or name.name == "py.typed"
 

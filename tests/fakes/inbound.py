@@ -71,6 +71,12 @@ class MemoryQueue:
     error: EmojifierError | None = None
     holds: int = 0
 
+    def forget(self, workspace: Workspace) -> int:
+        gone = [k for k, one in self.jobs.items() if one.workspace == workspace]
+        for key in gone:
+            del self.jobs[key]
+        return len(gone)
+
     def enqueue(self, request: EmojifyRequest, key: str) -> bool:
         if self.error is not None and len(self.jobs) >= self.holds:
             raise self.error

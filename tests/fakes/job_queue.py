@@ -7,9 +7,9 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from emojifier_bot.domain import EmojifyRequest, Job, JobState
+from emojifier_bot.domain import EmojifyRequest, Job, JobState, Workspace
 from emojifier_bot.errors import QueueFullError
-from emojifier_bot.jobs.names import job_id_for
+from emojifier_bot.jobs.names import job_id_for, partition_of
 
 BEGAN = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -32,6 +32,17 @@ class FakeJobQueue:
             at = BEGAN + timedelta(seconds=len(self._jobs))
             self._jobs[job_id] = Job(job_id, JobState.QUEUED, request, at, at)
         return True
+
+    def forget(self, workspace: Workspace) -> int:
+        with self._lock:
+            gone = [
+                job_id
+                for job_id, job in self._jobs.items()
+                if partition_of(job.request.workspace) == partition_of(workspace)
+            ]
+            for job_id in gone:
+                del self._jobs[job_id]
+        return len(gone)
 
     def list(self, state: JobState | None, limit: int) -> builtins.list[Job]:
         newest = reversed(self._jobs.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from emojifier_bot.backends.model_spec import pick_model_spec
 from emojifier_bot.cli.main import app
 from emojifier_bot.core.decode import from_image
 from emojifier_bot.domain import EMOTIONS, BoundingBox, Detection
+from emojifier_bot.evaluation.conditions import CONDITIONS
+from emojifier_bot.evaluation.targets import TARGETS
 from emojifier_bot.resources import models_dir
 from tests.datasets import (
     SAMPLE_BOX,
@@ -22,6 +25,7 @@ from tests.datasets import (
     face_label,
     names,
     sample,
+    tiny_data,
     tiny_expressions,
     votes_for,
     write_detection,
@@ -31,6 +35,11 @@ from tests.datasets import (
     write_tar,
 )
 from tests.images import flat
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "data"
+#: Rows that need onnx.
+COUNTED = {key for key in TARGETS if key.endswith("multiply_adds")}
 
 runner = CliRunner()
 NAMES = {str(one) for one in EMOTIONS}
@@ -128,6 +137,37 @@ class TestEmotion:
 
         assert figures["count"] == 8
 
+    def test_under_conditions_and_beside_another_model(self, tmp_path):
+        other = pick_model_spec(models_dir(), "emotion", "fused").folder
+
+        figures = figures_of(
+            "emotion", tiny_expressions(tmp_path), "--full", "--against", other
+        )
+
+        assert set(figures["conditions"]) == set(CONDITIONS)
+        assert set(figures["parts"]) == {
+            "geometry replaced by the mean",
+            f"`{other.name}`",
+        }
+
+    @pytest.mark.requires_torch
+    def test_the_held_out_faces_of_runs(self, tmp_path):
+        pytest.importorskip("torch", reason="needs torch")
+        for run in ("a", "b"):
+            (tmp_path / run).mkdir()
+            np.savez(
+                tmp_path / run / "held_out.npz",
+                logits=np.eye(8, dtype=np.float32) * 4,
+                targets=np.eye(8, dtype=np.float32),
+                log_prior=np.zeros(8, np.float32),
+            )
+
+        figures = figures_of(
+            "emotion", "--pooled", tmp_path / "a", "--pooled", tmp_path / "b"
+        )
+
+        assert (figures["folds"], figures["count"], figures["accuracy"]) == (2, 16, 1)
+
     def test_people_read_it_on_stderr(self, tmp_path):
         done = evaluate("emotion", tiny_expressions(tmp_path))
 
@@ -174,6 +214,20 @@ class TestDetector:
 
         assert figures_of("detector", folder, "--held-out")["pictures"] == 1
 
+    def test_turned_and_without_faces(self, tmp_path):
+        figures = figures_of("detector", detection_set(tmp_path), "--full")
+
+        assert list(figures["by_roll"]) == ["0°", "45°", "90°", "180°"]
+        assert all(row["recall"] == 1 for row in figures["by_roll"].values())
+        photos = figures["without_faces"]["regions of photographs"]
+        assert photos["pictures"] == 2
+        assert photos["per_picture"] == 0
+
+    def test_every_second_picture(self, tmp_path):
+        figures = figures_of("detector", detection_set(tmp_path), "--every", 2)
+
+        assert figures["pictures"] == 1
+
 
 class TestLandmarks:
     @pytest.fixture
@@ -200,6 +254,50 @@ class TestLandmarks:
 
         assert figures["count"] == 1
         assert "nme_helen" not in figures
+
+    def test_made_harder(self, folder):
+        harder = figures_of("landmarks", folder, "--full")["harder"]
+
+        assert harder["face of 48 px"]["faces"] == 2
+        assert harder["face of 48 px"]["nme"] < 0.1
+        assert harder["lower half covered"]["nme"] > 0
+
+
+class TestEverything:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sets(cls, tmp_path_factory):
+        return tiny_data(tmp_path_factory.mktemp("sets"))
+
+    def test_each_target_has_its_row(self, sets):
+        rows = figures_of("--data", sets)
+
+        assert list(rows) == list(TARGETS)
+        assert rows["nme_helen"]["on"] == "1 HELEN faces"
+        assert rows["accuracy_fused"]["count"] == 8
+        assert rows["ap_easy"]["count"] == 1
+        assert "value" not in rows["accuracy_posed"]
+        assert "kept apart" in rows["accuracy_posed"]["on"]
+
+    def test_a_table_and_a_page(self, sets, tmp_path):
+        page = tmp_path / "evaluation.md"
+
+        done = evaluate("--data", sets, "--markdown", page)
+
+        assert "AP@0.5, easy" in done.stdout
+        assert done.stderr.strip() == f"Wrote {page}"
+        text = page.read_text("utf-8")
+        assert text.count("\n| detection |") == 6
+        assert text.startswith("# ")
+
+    @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not at hand")
+    def test_the_shared_data_is_found(self, monkeypatch):
+        monkeypatch.chdir(ROOT)
+
+        rows = figures_of("--every", 60)
+
+        measured = {key for key, row in rows.items() if row.get("value") is not None}
+        assert set(TARGETS) - measured <= {"accuracy_posed"} | COUNTED
 
 
 class TestRefusals:
@@ -255,6 +353,12 @@ class TestRefusals:
         ]:
             assert self.refused(task, data) == f"There is no sample in {data}."
 
+    @pytest.mark.parametrize("arguments", [[], ["detector"], ["emotion"]], ids=" ".join)
+    def test_no_data(self, arguments, tmp_path):
+        says = self.refused(*arguments, "--data", tmp_path / "nowhere")
+
+        assert says.startswith(f"There is no data in {tmp_path / 'nowhere'}. Name ")
+
     def test_nothing_held_out(self, tmp_path):
         path = write_expressions(tmp_path, expression_images(1), labels=["fear"])
 
@@ -264,7 +368,12 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         "arguments",
-        [[], ["emotion"], ["poetry", "."], ["emotion", ".", "--emotion-model", "best"]],
+        [
+            ["poetry", "."],
+            ["emotion", ".", "--emotion-model", "best"],
+            ["emotion", "--every", "0"],
+            ["emotion", "--markdown", "page.md"],
+        ],
         ids=" ".join,
     )
     def test_wrong_usage(self, arguments):

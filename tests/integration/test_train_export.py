@@ -26,6 +26,7 @@ TASKS = {
     "landmarks": ["landmarks"],
     "fused": ["emotion", "--variant", "fused"],
     "emotion of landmarks": ["emotion", "--variant", "landmarks"],
+    "emotion of appearance": ["emotion", "--variant", "appearance"],
 }
 SMALL = ["--batch-size", "2", "--steps", "2"]
 EMOTION = TASKS["emotion of landmarks"]
@@ -81,6 +82,8 @@ def test_from_data_to_a_model_in_use(task, data, cache, tmp_path):
 
     config, last = log_of(run)
     assert config["config"]["batch_size"] == 2
+    assert config["command"].startswith(f"emojifier-bot train {task[0]} --data ")
+    assert config["command"].endswith("--steps 2 --batch-size 2")
     assert last["step"] == 2
     spec = read_model_spec(model)
     assert spec.task == task[0]
@@ -140,6 +143,30 @@ class TestStartFrom:
         arguments = ["--start-from", tmp_path / "nowhere.pt", "--data", data]
 
         assert "nowhere.pt" in call("train", "landmarks", *arguments, code=2)
+
+
+@pytest.mark.requires_torch
+class TestEightBits:
+    def test_a_model_becomes_smaller(self, data, cache, tmp_path):
+        run = cache / "eight"
+        call("train", "landmarks", "--data", data, "--run", run, *SMALL)
+        for name, options in (("float", []), ("int8", ["--int8", "--data", data])):
+            arguments = ["--run", run, "--to", tmp_path / name, *options]
+            call("export", "landmarks", *arguments)
+
+        files = [tmp_path / name / "model.onnx" for name in ("float", "int8")]
+        sizes = [file.stat().st_size for file in files]
+        assert sizes[1] < sizes[0] / 2
+        assert uses(read_model_spec(tmp_path / "int8"))
+
+    def test_a_detector_stays_as_it_is(self, data, cache, tmp_path):
+        run = cache / "eight-detector"
+        call("train", "detector", "--data", data, "--run", run, *SMALL)
+        arguments = ["--run", run, "--to", tmp_path / "a", "--int8", "--data", data]
+
+        says = call("export", "detector", *arguments, code=2)
+
+        assert "cannot be turned into eight bits" in says
 
 
 @pytest.mark.requires_torch

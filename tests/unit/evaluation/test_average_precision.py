@@ -11,6 +11,8 @@ from emojifier_bot.evaluation.average_precision import (
     MatchedPicture,
     average_precision,
     match_boxes,
+    rank,
+    ranked_precision,
 )
 from tests.strategies_faces import boxes
 
@@ -214,3 +216,40 @@ class TestAveragePrecision:
         )
 
         assert average_precision([worse]) <= average_precision([plain]) + 1e-9
+
+
+def judged(rows) -> MatchedPicture:
+    """Return a picture from rows of confidence and hit, and one more face missed."""
+    confidences = np.array([tenths / 10 for tenths, _ in rows], np.float32)
+    hits = np.array([hit for _, hit in rows], bool)
+    found = np.array([True] * int(hits.sum()) + [False], bool)
+    return MatchedPicture(confidences, hits, np.zeros(len(rows), bool), found)
+
+
+#: No confidence occurs twice in a row of pictures: among equals any order would do.
+pictures = st.lists(
+    st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=3), max_size=3
+).map(
+    lambda rows: [
+        judged(
+            [(place * 40 + index * 10 + at, hit) for index, (at, hit) in enumerate(one)]
+        )
+        for place, one in enumerate(rows)
+    ]
+)
+
+
+class TestRankedPrecision:
+    def test_no_pictures(self):
+        assert math.isnan(ranked_precision(rank([]), np.empty(0, np.int64)))
+
+    @given(pictures, st.lists(st.integers(0, 3), min_size=3, max_size=3))
+    def test_it_is_that_of_pictures_taken_so_many_times(self, several, numbers):
+        times = np.array(numbers[: len(several)], np.int64)
+        repeated = [
+            one for one, count in zip(several, times, strict=True) for _ in range(count)
+        ]
+
+        found = ranked_precision(rank(several), times)
+
+        assert found == pytest.approx(average_precision(repeated), nan_ok=True)

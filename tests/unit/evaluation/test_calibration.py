@@ -9,6 +9,7 @@ from emojifier_bot.evaluation.calibration import (
     TEMPERATURES,
     fit_temperature,
     pick_sure_threshold,
+    risk_coverage,
 )
 
 COUNT = 4000
@@ -115,3 +116,33 @@ class TestSureThreshold:
             if right[tops >= limit].mean() >= accuracy
         ]
         assert found == min(good, default=1.0)
+
+
+class TestRiskCoverage:
+    def test_no_faces(self):
+        curve = risk_coverage(np.empty((0, 8)), np.empty(0, np.int64))
+
+        assert len(curve.thresholds) == len(curve.coverages) == 0
+
+    def test_by_hand(self):
+        probabilities = softmax(logits_with([0.9, 0.6, 0.6, 0.8]))
+        truth = np.array([0, 0, 1, 1])
+
+        curve = risk_coverage(probabilities, truth)
+
+        # Two faces have the same probability and come together.
+        np.testing.assert_allclose(curve.thresholds, [0.9, 0.8, 0.6], atol=1e-6)
+        np.testing.assert_allclose(curve.coverages, [0.25, 0.5, 1])
+        np.testing.assert_allclose(curve.accuracies, [1, 0.5, 0.5])
+
+    @given(st.lists(st.tuples(st.integers(2, 9), st.booleans()), min_size=1))
+    def test_it_ends_with_all_faces_and_their_accuracy(self, faces):
+        right = np.array([is_right for _, is_right in faces], bool)
+        probabilities = softmax(logits_with([top / 10 for top, _ in faces]))
+
+        curve = risk_coverage(probabilities, np.where(right, 0, 1))
+
+        assert curve.coverages[-1] == 1
+        assert curve.accuracies[-1] == pytest.approx(right.mean())
+        assert (np.diff(curve.coverages) > 0).all()
+        assert (np.diff(curve.thresholds) < 0).all()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -161,3 +162,53 @@ def test_a_damaged_one_is_named():
 
     with pytest.raises(DatasetError, match=r"wider/a\.png cannot be decoded"):
         picture_of(damaged)
+
+
+def test_kinds_of_faces_are_told_apart():
+    hidden = dataclasses.replace(
+        picture(box(0), box(1)), occlusion=np.array([0, 2], np.int64)
+    )
+
+    figures = judge((hidden, [(box(0), 0.9)]))
+
+    clear, heavy = (
+        figures["by_occlusion"][f"wider, {name}"] for name in ("none", "heavy")
+    )
+    assert (clear["faces"], clear["ap"], clear["recall"]) == (1, 1, 1)
+    assert (heavy["faces"], heavy["ap"], heavy["recall"]) == (1, 0, 0)
+    assert math.isnan(figures["by_occlusion"]["wider, partial"]["ap"])
+    assert figures["by_source"]["wider"]["faces"] == 2
+
+
+@pytest.mark.parametrize(
+    ("height", "faces"),
+    [(5, (0, 0, 0)), (6, (0, 0, 1)), (19, (0, 1, 1)), (31, (1, 1, 1))],
+)
+def test_stand_ins_for_how_hard_faces_are(height, faces):
+    figures = judge((picture(box(0, height)), []))
+
+    told = tuple(row["faces"] for row in figures["by_difficulty"].values())
+    assert told == faces
+
+
+def test_intervals_hold_their_figures():
+    pictures = [(picture(box(0)), [(box(0), 0.9)] * (n % 3 > 0)) for n in range(9)]
+
+    figures = judge(*pictures)
+
+    for name in ("ap", "recall", "precision"):
+        row = figures["intervals"][name]
+        assert row["value"] == figures[name]
+        assert row["low"] <= row["value"] <= row["high"]
+
+
+def test_the_curve_falls_with_the_confidence():
+    labelled = picture(box(0), box(1))
+
+    curve = judge((labelled, [(box(0), 0.9), (box(1), 0.4), (box(2), 0.3)]))["curve"]
+
+    assert [curve[at]["recall"] for at in ("0.30", "0.40", "0.90")] == [1, 1, 0.5]
+    assert [curve[at]["precision"] for at in ("0.30", "0.40")] == [2 / 3, 1]
+    assert math.isnan(curve["0.95"]["precision"])
+    recalls = [row["recall"] for row in curve.values()]
+    assert recalls == sorted(recalls, reverse=True)

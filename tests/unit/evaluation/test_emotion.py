@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from emojifier_bot.evaluation.emotion import (
     classify_crops,
     confusion_by_name,
     emotion_figures,
+    sure_figures,
 )
 from emojifier_bot.evaluation.metrics import confusion_matrix
 from tests.builders import make_scores
@@ -134,3 +136,43 @@ def test_the_confusion_names_only_what_occurs():
         "anger": {"surprise": 1},
         "fear": {"fear": 1, "surprise": 1},
     }
+
+
+class TestSureFigures:
+    def test_no_faces(self):
+        figures = sure_figures(np.empty((0, 8), np.float32), np.empty(0, np.int64))
+
+        assert figures["risk_coverage"] == []
+        assert figures["furthest_at_0.92"] == {"coverage": 0, "threshold": 1}
+
+    def test_by_hand(self):
+        # The surer half is right, the other half is not.
+        tops = (0.9, 0.8, 0.6, 0.5)
+        probabilities = np.stack([make_scores(FEAR, top).probabilities for top in tops])
+        truth = np.array([EMOTIONS.index(one) for one in (FEAR, FEAR, ANGER, ANGER)])
+
+        figures = sure_figures(probabilities, truth)
+
+        assert figures["furthest_at_0.92"] == {
+            "coverage": 0.5,
+            "threshold": pytest.approx(0.8),
+        }
+        assert figures["risk_coverage"][-1]["accuracy"] == 0.5
+        coverages = [row["coverage"] for row in figures["risk_coverage"]]
+        assert coverages == sorted(coverages)
+
+
+def test_intervals_hold_their_figures():
+    random = np.random.default_rng(0)
+    rows = [make_scores(EMOTIONS[int(i)], 0.6) for i in random.integers(0, 8, 60)]
+    probabilities = np.stack([one.probabilities for one in rows])
+    faces = labelled(*[EMOTIONS[int(i)] for i in random.integers(0, 8, 60)])
+
+    figures = emotion_figures(probabilities, faces, 0.5)
+
+    for name in ("accuracy", "macro_f1", "calibration_error"):
+        row = figures["intervals"][name]
+        assert row["value"] == pytest.approx(figures[name])
+        assert row["low"] <= row["value"] <= row["high"]
+    assert figures["intervals"]["sure_coverage"]["value"] == 1
+    assert json.loads(json.dumps(figures)) == figures

@@ -9,7 +9,11 @@ from emojifier_bot.core.landmarks import REGIONS
 from emojifier_bot.core.place import face_height, place
 from emojifier_bot.domain import Landmarks, LandmarkScheme
 from emojifier_bot.evaluation.datasets import LabelledCrop
-from emojifier_bot.evaluation.landmarks import evaluate_landmarks
+from emojifier_bot.evaluation.landmarks import (
+    Located,
+    evaluate_landmarks,
+    followed,
+)
 from tests.builders import make_detection, make_landmarks
 from tests.images import encoded, flat
 
@@ -129,3 +133,47 @@ def test_progress_is_told_for_missed_faces_too():
     judge([crop()] * 2, OffBy(0, 0), [], lambda *now: told.append(now))
 
     assert told == [(1, 2), (2, 2)]
+
+
+def test_the_cumulative_curve_counts_faces():
+    other = make_landmarks(center_xy=(131, 100), eye_distance_px=EYES_PX)
+
+    figures = judge([crop(), crop("helen/b.png", other)], OffBy(0, 0))
+
+    # The second face is 5 % off.
+    assert figures["cumulative"]["0.04"]["value"] == 0.5
+    assert figures["cumulative"]["0.06"]["value"] == 1
+    assert figures["intervals"]["nme"]["value"] == pytest.approx(0.025, rel=1e-3)
+
+
+def opened(share):
+    """Return a crop whose face has its lips and lids apart by a share."""
+    points_xy = FACE.points_xy.copy()
+    points_xy[65:68, 1] += np.float32(EYES_PX * share)
+    points_xy[[40, 41, 46, 47], 1] += np.float32(EYES_PX * share / 8)
+    face = Landmarks(points_xy, LandmarkScheme.IBUG_68)
+    return crop(f"helen/{share}.png", face)
+
+
+class TestFollowed:
+    shares = (0.0, 0.1, 0.2, 0.3, 0.4)
+
+    def test_too_few_faces(self):
+        assert judge([crop()], OffBy(0, 0))["followed"]["mouth_opening"] == {"faces": 1}
+
+    def test_true_points_follow(self):
+        located = [
+            Located(one, None, one.points_xy) for one in map(opened, self.shares)
+        ]
+
+        for name in ("mouth_opening", "right_eye_opening", "left_eye_opening"):
+            row = followed(located)[name]
+            assert row["correlation"] == pytest.approx(1)
+            assert row["mean_difference"] == 0
+            assert row["spread"] > 0
+
+    def test_points_that_stay_do_not(self):
+        row = judge([opened(share) for share in self.shares], OffBy(0, 0))["followed"]
+
+        assert math.isnan(row["mouth_opening"]["correlation"])
+        assert row["mouth_opening"]["mean_difference"] > 0.1

@@ -12,8 +12,10 @@ from emojifier_bot.evaluation.metrics import (
     accuracy,
     calibration_error,
     confusion_matrix,
+    f1_scores,
     macro_f1,
     per_class,
+    reliability,
 )
 
 ANGER, CONTEMPT, DISGUST, FEAR = range(4)
@@ -121,3 +123,48 @@ def test_calibration_error_by_hand(tops, right, expected):
     truth = np.where(right, FEAR, ANGER)
 
     assert calibration_error(probabilities, truth) == pytest.approx(expected, abs=1e-6)
+
+
+class TestF1Scores:
+    def test_no_faces(self):
+        assert np.isnan(f1_scores(none(), none())).all()
+
+    def test_they_are_those_of_each_class(self):
+        rows = per_class(TRUTH, PREDICTED)
+
+        for row, score in zip(rows.values(), f1_scores(TRUTH, PREDICTED), strict=True):
+            assert (
+                np.isnan(score)
+                if row["count"] == 0
+                else score == pytest.approx(row["f1"])
+            )
+
+
+class TestReliability:
+    def test_no_faces(self):
+        assert reliability(np.empty((0, 8), np.float32), none()) == []
+
+    def test_by_hand(self):
+        probabilities = np.full((3, 8), 0.01, np.float32)
+        probabilities[:, FEAR] = (0.9, 0.92, 0.5)
+
+        rows = reliability(probabilities, np.array([FEAR, ANGER, FEAR]))
+
+        assert [row["count"] for row in rows] == [1, 2]
+        assert [row["accuracy"] for row in rows] == [1, 0.5]
+        assert rows[1]["confidence"] == pytest.approx(0.91)
+        assert all(row["low"] <= row["confidence"] for row in rows)
+
+    @given(labels)
+    def test_the_gaps_add_up_to_the_calibration_error(self, pairs):
+        truth, predicted = pairs.T
+        probabilities = np.full((len(truth), 8), 0.05, np.float32)
+        top = 0.3 + 0.6 * np.arange(len(truth)) / len(truth)
+        probabilities[np.arange(len(truth)), predicted] = top
+
+        rows = reliability(probabilities, truth)
+
+        gaps = sum(r["count"] * abs(r["confidence"] - r["accuracy"]) for r in rows)
+        assert gaps / len(truth) == pytest.approx(
+            calibration_error(probabilities, truth), abs=1e-5
+        )

@@ -19,12 +19,23 @@ def theirs(monkeypatch):
     return logger
 
 
+class Listener(logging.Handler):
+    """A handler that remembers what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
 @pytest.fixture
-def said(caplog):
-    ours = logging.getLogger("emojifier_bot")
-    ours.addHandler(caplog.handler)
-    yield lambda: [record.getMessage() for record in caplog.records]
-    ours.removeHandler(caplog.handler)
+def said():
+    ours, listener = logging.getLogger("emojifier_bot"), Listener()
+    ours.addHandler(listener)
+    yield lambda: listener.said
+    ours.removeHandler(listener)
 
 
 def test_warnings_come_through_our_handlers(theirs, said):

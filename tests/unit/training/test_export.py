@@ -23,12 +23,12 @@ from emojifier_bot.training.detector_loss import decode_boxes, grid
 from emojifier_bot.training.export import (
     OPSET,
     TRACED_PX,
-    _onnx,
     _toml,
     emotion_output,
     export_detector,
     export_emotion,
     export_landmarks,
+    to_onnx,
     write_model,
 )
 from emojifier_bot.training.nets import (
@@ -143,7 +143,7 @@ class TestDetector:
         # As YuNet's own files are: a static input, and reshapes to constant shapes.
         picture = torch.zeros(1, 3, TRACED_PX, TRACED_PX)
         names = list(YuNetFormat.output_names)
-        content = _onnx(YuNetFormat(net), (picture,), ["input"], names, {})
+        content = to_onnx(YuNetFormat(net), (picture,), ["input"], names, {})
         write_model(tmp_path / "fixed", content, DETECTOR)
         write_model(tmp_path / "free", exported, DETECTOR)
         image = np.asarray(photo(*size_wh))

@@ -131,6 +131,11 @@ class TestFit:
 
         assert told == [(step, 12) for step in range(1, 13)]
 
+    def test_the_log_begins_with_what_was_typed(self, tmp_path):
+        Run(LineRecipe(), CONFIG, tmp_path, "train it").fit(lambda *_: None)
+
+        assert rows(tmp_path)[0]["command"] == "train it"
+
     def test_the_log_tells_the_knobs_and_then_the_figures(self, tmp_path):
         run(tmp_path)
 

@@ -9,6 +9,7 @@ import torch
 from emojifier_bot.core.features import APPEARANCE_PX, GEOMETRY_COUNT
 from emojifier_bot.training.fit import count_parameters
 from emojifier_bot.training.nets import (
+    AppearanceEmotionNet,
     DetectorNet,
     FusedEmotionNet,
     LandmarkEmotionNet,
@@ -31,6 +32,7 @@ def quiet(net):
         (LandmarkNet(), 800_000),
         (FusedEmotionNet(GEOMETRY_COUNT), 600_000),
         (LandmarkEmotionNet(GEOMETRY_COUNT), 150_000),
+        (AppearanceEmotionNet(), 500_000),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, int) else "",
 )
@@ -124,16 +126,25 @@ class TestLandmarkNet:
         torch.testing.assert_close(points[0, 0], torch.tensor([5 / 28, 10.5 / 28]))
 
 
-EMOTION_NETS = [FusedEmotionNet, LandmarkEmotionNet]
+VARIANTS = ["fused", "landmarks", "appearance"]
+#: Each net, and whether it looks at the geometry and at the picture.
+EMOTION_NETS = [
+    (lambda: FusedEmotionNet(GEOMETRY_COUNT), True, True),
+    (lambda: LandmarkEmotionNet(GEOMETRY_COUNT), True, False),
+    (AppearanceEmotionNet, False, True),
+]
+each_emotion_net = pytest.mark.parametrize(
+    ("make", "geometry_matters", "looks_matter"),
+    EMOTION_NETS,
+    ids=VARIANTS,
+)
 
 
 class TestEmotionNets:
-    @pytest.mark.parametrize("kind", EMOTION_NETS)
     @pytest.mark.parametrize("count", [1, 3])
-    def test_eight_logits(self, kind, count):
-        net = quiet(kind(GEOMETRY_COUNT))
-
-        logits = net(
+    @pytest.mark.parametrize("make", [one[0] for one in EMOTION_NETS], ids=VARIANTS)
+    def test_eight_logits(self, make, count):
+        logits = quiet(make())(
             torch.randn(count, GEOMETRY_COUNT),
             torch.randn(count, 1, APPEARANCE_PX, APPEARANCE_PX),
         )
@@ -141,26 +152,24 @@ class TestEmotionNets:
         assert logits.shape == (count, 8)
         assert torch.isfinite(logits).all()
 
-    @pytest.mark.parametrize(
-        ("kind", "looks"), [(FusedEmotionNet, True), (LandmarkEmotionNet, False)]
-    )
-    def test_only_the_fused_net_looks_at_the_picture(self, kind, looks):
-        net = quiet(kind(GEOMETRY_COUNT))
+    @each_emotion_net
+    def test_what_looks_at_the_picture(self, make, geometry_matters, looks_matter):  # noqa: ARG002 - one table for both
+        net = quiet(make())
         geometry = torch.randn(1, GEOMETRY_COUNT)
         pictures = torch.randn(2, 1, 1, APPEARANCE_PX, APPEARANCE_PX)
 
         first, second = (net(geometry, picture) for picture in pictures)
 
-        assert torch.equal(first, second) is not looks
+        assert torch.equal(first, second) is not looks_matter
 
-    @pytest.mark.parametrize("kind", EMOTION_NETS)
-    def test_both_look_at_the_geometry(self, kind):
-        net = quiet(kind(GEOMETRY_COUNT))
+    @each_emotion_net
+    def test_what_looks_at_the_geometry(self, make, geometry_matters, looks_matter):  # noqa: ARG002 - one table for both
+        net = quiet(make())
         picture = torch.randn(1, 1, APPEARANCE_PX, APPEARANCE_PX)
 
         first, second = (net(torch.randn(1, GEOMETRY_COUNT), picture) for _ in range(2))
 
-        assert not torch.equal(first, second)
+        assert torch.equal(first, second) is not geometry_matters
 
     def test_a_shift_is_added_to_the_logits(self):
         net = quiet(LandmarkEmotionNet(GEOMETRY_COUNT))

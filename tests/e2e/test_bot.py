@@ -1,0 +1,357 @@
+"""The whole bot as people run it: `serve` as a process, Slack over HTTP.
+
+From *Add to Slack* to the picture in the channel, every way in, both databases.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from PIL import Image, ImageChops
+
+from tests.fakes.slack_server import SlackServer, SlackUser
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = (ROOT / "docs" / "sample" / "astronaut.png").read_bytes()
+#: The worker loads its models while the first job waits; machines may be busy.
+PATIENCE_SECONDS = 120.0
+#: Long enough that a wrong second result would have come.
+QUIET_SECONDS = 3.0
+
+
+class Bot:
+    """A running bot, and a workspace that installed it from a browser."""
+
+    def __init__(self, slack: SlackServer, url: str) -> None:
+        self.slack, self.url = slack, url
+        self.home = slack.add_workspace("Acme")
+        self.ada, self.bob = (self.sit(name) for name in ("ada", "bob"))
+        slack.app.redirect_urls.append(f"{url}/slack/oauth_redirect")
+        self.installed = requests.get(f"{url}/slack/install", timeout=30)
+        self._channels = 0
+
+    def sit(self, name: str) -> SlackUser:
+        user = self.slack.add_user(self.home, name)
+        return SlackUser(self.slack, self.home, user, self.url)
+
+    def channel(self, **more) -> str:
+        """Open a channel that no other test knows; return its id."""
+        self._channels += 1
+        people = [self.ada.user, self.bob.user]
+        name = f"channel-{self._channels}"
+        return self.slack.add_channel(self.home, name, people, **more).channel_id
+
+    def address(self, path: str = "/astronaut.png", data: bytes = SAMPLE) -> str:
+        return self.slack.elsewhere.add_picture(path, data)
+
+    def results(self, channel_id: str, count: int = 1):
+        """Wait for so many results in a channel."""
+
+        def enough():
+            found = self.slack.results(channel_id)
+            return found if len(found) >= count else None
+
+        return self.slack.wait_until(enough, PATIENCE_SECONDS)
+
+    def result(self, channel_id: str):
+        """Wait for the one result in a channel, with its file."""
+        return self.results(channel_id)[0]
+
+    def told(self, user: SlackUser, words: str) -> str:
+        """Wait until somebody alone was told something."""
+
+        def heard():
+            return next((one for one in user.told if words in one), None)
+
+        return self.slack.wait_until(heard, PATIENCE_SECONDS)
+
+
+@contextmanager
+def running(slack: SlackServer, database: str, folder: Path, **more: str):
+    """Run `serve` with its worker; give its address."""
+    environment = {
+        **os.environ,
+        **slack.environment,
+        "PYTHONPATH": str(ROOT),
+        "DATABASE_URL": database,
+        "PORT": "0",
+        "ENCRYPTION_KEYS": "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E=",
+        **more,
+    }
+    command = [sys.executable, "-m", "emojifier_bot", "serve"]
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process.stdout.readline().split()[-1]
+        finally:
+            process.terminate()
+            assert process.wait(60) == 0
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def bot(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bot")
+    if request.param == "sqlite":
+        database, done = f"sqlite:///{folder / 'bot.db'}", None
+    else:
+        done = request.getfixturevalue("postgres_server").fresh_database()
+        database = next(done)
+    with SlackServer() as slack, running(slack, database, folder) as url:
+        yield Bot(slack, url)
+        assert not slack.problems
+
+
+def picture_of(file) -> Image.Image:
+    return Image.open(io.BytesIO(file.data))
+
+
+def changed_share(file) -> float:
+    """Return the share of the sample's pixels that the result changed visibly."""
+    before = Image.open(io.BytesIO(SAMPLE)).convert("RGB")
+    after = picture_of(file).convert("RGB")
+    difference = ImageChops.difference(before, after).convert("L")
+    changed = difference.point(lambda value: 255 * (value > 24))
+    return changed.histogram()[255] / (before.width * before.height)
+
+
+def assert_emojified(file) -> None:
+    assert picture_of(file).size == Image.open(io.BytesIO(SAMPLE)).size
+    assert 0.02 < changed_share(file) < 0.5
+
+
+def test_from_install_to_delete(bot):
+    assert bot.installed.ok
+    assert "Acme" in bot.installed.text
+    channel = bot.channel()
+
+    bot.ada.command(channel, bot.address())
+    message, file = bot.result(channel)
+    assert_emojified(file)
+    assert file.alt_txt
+    assert file.title == "astronaut, emojified"
+    assert f"<@{bot.ada.user_id}>" in message.everything
+
+    bot.ada.press(message, "try_another")
+    bot.slack.wait_until(lambda: file.deleted, PATIENCE_SECONDS)
+    [(another, second)] = bot.results(channel)
+    assert_emojified(second)
+
+    bot.ada.press(another, "delete_post")
+    bot.slack.wait_until(lambda: second.deleted, PATIENCE_SECONDS)
+    bot.told(bot.ada, "deleted")
+    assert bot.slack.results(channel) == []
+
+
+def test_the_newest_image_in_a_channel_that_the_bot_is_not_in(bot):
+    channel = bot.channel(with_bot=False)
+    bot.bob.post_image(channel, SAMPLE)
+
+    bot.ada.command(channel)
+
+    assert_emojified(bot.result(channel)[1])
+
+
+def test_the_shortcut_in_a_thread_answers_there(bot):
+    channel = bot.channel()
+    parent = bot.bob.write(channel, "look")
+    message = bot.bob.post_image(channel, SAMPLE, thread_ts=parent.ts)
+
+    bot.ada.shortcut(message)
+
+    answer, file = bot.result(channel)
+    assert answer.thread_ts == parent.ts
+    assert_emojified(file)
+
+
+def test_a_mention_with_two_images_answers_in_one_thread(bot):
+    channel = bot.channel()
+
+    bot.ada.mention(channel, SAMPLE, SAMPLE)
+
+    found = bot.results(channel, count=2)
+    threads = {message.thread_ts for message, _ in found}
+    assert len(threads) == 1
+    assert threads != {""}
+    bot.slack.wait_until(
+        lambda: not any(one.reactions for one in bot.slack.messages(channel)),
+        PATIENCE_SECONDS,
+    )
+
+
+def test_a_mention_that_comes_without_its_files(bot):
+    channel = bot.channel()
+
+    bot.ada.mention(channel, SAMPLE, with_files=False)
+
+    assert_emojified(bot.result(channel)[1])
+
+
+def test_an_image_in_a_direct_message(bot):
+    someone = bot.sit("cleo")
+    someone.direct_message(SAMPLE)
+
+    own = bot.slack.world.direct_message(bot.home, someone.user_id)
+    assert_emojified(bot.result(own.channel_id)[1])
+
+
+def test_a_private_result_goes_to_the_asker_alone(bot):
+    someone = bot.sit("dora")
+    channel = bot.channel()
+
+    someone.command(channel, f"{bot.address()} private")
+
+    own = bot.slack.world.direct_message(bot.home, someone.user_id)
+    assert_emojified(bot.result(own.channel_id)[1])
+    assert bot.slack.results(channel) == []
+
+
+def test_slacks_retries_post_once(bot):
+    channel = bot.channel()
+    bot.ada.mention(channel, SAMPLE)
+    for retry in (1, 2):
+        bot.ada.delivery.again(retry=retry)
+
+    bot.result(channel)
+
+    with pytest.raises(AssertionError):
+        bot.slack.wait_until(lambda: len(bot.slack.results(channel)) > 1, QUIET_SECONDS)
+
+
+def test_somebody_else_deletes_after_a_dialog(bot):
+    channel = bot.channel()
+    bot.ada.command(channel, bot.address())
+    message, file = bot.result(channel)
+
+    bot.bob.press(message, "delete_post")
+    view = bot.slack.wait_until(bot.bob.open_view, PATIENCE_SECONDS)
+    assert not file.deleted
+    bot.bob.submit(view)
+
+    bot.slack.wait_until(lambda: file.deleted, PATIENCE_SECONDS)
+    bot.ada.press(message, "delete_post")
+    bot.told(bot.ada, "gone")
+
+
+def blank() -> bytes:
+    encoded = io.BytesIO()
+    Image.new("RGB", (320, 200), "teal").save(encoded, "PNG")
+    return encoded.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "data", "words"),
+    [
+        ("blank", "image/png", blank(), "no face"),
+        ("page", "text/html", b"<!doctype html><p>Hello", "page"),
+        ("text", "image/png", b"This is no picture at all.", "not a picture"),
+        ("broken", "image/png", SAMPLE[:40], "damaged"),
+        ("empty", "image/png", b"", "empty"),
+    ],
+)
+def test_what_cannot_be_emojified_is_told_to_the_asker_alone(
+    bot, name, kind, data, words
+):
+    someone = bot.sit(name)
+    channel = bot.channel()
+    address = bot.slack.elsewhere.add_picture(f"/{name}", data, kind)
+
+    someone.command(channel, address)
+
+    bot.slack.wait_until(lambda: len(someone.told) > 1, PATIENCE_SECONDS)
+    assert words in someone.told[-1].lower(), someone.told
+    assert bot.slack.bot_messages(channel) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("help", "every face"),
+        ("not-an-address.png", "web address"),
+        ("http://127.0.0.1/secret.png", "private"),
+        ("http://169.254.169.254/latest/meta-data", "private"),
+        ("astronaut", "help"),
+    ],
+)
+def test_what_is_seen_at_once_is_answered_at_once(bot, text, words):
+    channel = bot.channel()
+    before = len(bot.slack.calls)
+
+    answer = bot.ada.command(channel, text)
+
+    assert words in answer.json()["text"]
+    assert len(bot.slack.calls) == before
+
+
+@pytest.mark.parametrize(
+    ("method", "fault", "times"),
+    [
+        ("files.getUploadURLExternal", {"status": 429, "retry_after": 1}, 2),
+        ("files.completeUploadExternal", {"status": 503}, 1),
+        ("files.completeUploadExternal", {"drop": "after"}, 1),
+        ("files.info", {"error": "internal_error"}, 2),
+    ],
+)
+def test_faults_of_slacks_are_outlived(bot, method, fault, times):
+    channel = bot.channel()
+    bot.slack.faults.add(method, times=times, **fault)
+
+    bot.ada.command(channel, bot.address())
+
+    bot.result(channel)
+    with pytest.raises(AssertionError):
+        bot.slack.wait_until(lambda: len(bot.slack.results(channel)) > 1, QUIET_SECONDS)
+
+
+def test_what_slack_refuses_for_good_is_told(bot):
+    someone = bot.sit("frida")
+    channel = bot.channel()
+    bot.slack.faults.add(
+        "files.getUploadURLExternal", error="file_uploads_disabled", times=1
+    )
+
+    someone.command(channel, bot.address())
+
+    told = bot.slack.wait_until(
+        lambda: someone.told[1:] and someone.told[-1], PATIENCE_SECONDS
+    )
+    assert "upload" in told
+    assert bot.slack.bot_messages(channel) == []
+
+
+def test_uninstalling_forgets_the_workspace(bot):
+    home = bot.slack.add_workspace("Brief")
+    bot.slack.switches.consent_team_id = home.team_id
+    try:
+        assert "Brief" in requests.get(f"{bot.url}/slack/install", timeout=30).text
+    finally:
+        bot.slack.switches.consent_team_id = ""
+    person = SlackUser(bot.slack, home, bot.slack.add_user(home, "gina"), bot.url)
+    channel = bot.slack.add_channel(home, "hall", [person.user]).channel_id
+    person.command(channel, bot.address())
+    bot.result(channel)
+
+    person.uninstall()
+
+    def refused() -> bool:
+        person.command(channel, bot.address())
+        return "not installed" in person.told[-1]
+
+    bot.slack.wait_until(refused, PATIENCE_SECONDS)
+
+
+def test_health_and_figures(bot):
+    assert requests.get(f"{bot.url}/healthz", timeout=10).ok
+    assert requests.get(f"{bot.url}/readyz", timeout=10).json() == {
+        "database": True,
+        "queue": True,
+    }
+    figures = requests.get(f"{bot.url}/metrics", timeout=10).text
+    assert "emojifier_installations" in figures

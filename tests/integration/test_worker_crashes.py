@@ -1,0 +1,156 @@
+"""Workers that are killed, stopped and sent away: no job is lost, none posts twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from emojifier_bot.domain import JobState
+from emojifier_bot.jobs.database import open_engine
+from emojifier_bot.jobs.recorder import MAX_CRASHES
+from emojifier_bot.jobs.worker import EXIT_DONE, EXIT_LEASE_LOST
+from tests.fakes.reply_sink import KILL_AFTER, KILL_BEFORE, SLOW, Fault
+from tests.jobs_rig import JobsRig, wait_until
+
+START_SECONDS = 60
+#: Longer than a worker of these tests drains.
+WAIT_SECONDS = 9
+
+
+@pytest.fixture
+def rig(database_url, tmp_path):
+    rig = JobsRig(database_url, tmp_path / "slack")
+    yield rig
+    rig.queue.close()
+
+
+@pytest.fixture
+def spawn(rig):
+    """Start workers, and see to it that none outlives the test."""
+    processes = []
+
+    def start():
+        processes.append(rig.spawn())
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def is_dead(process):
+    return process.wait(START_SECONDS) == -signal.SIGKILL
+
+
+def pause(process, url):
+    """Stop a process, but not while it holds the lock that all others need."""
+    engine = open_engine(url, patience_seconds=0.2, connections=1)
+    while True:
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            with engine.begin() as connection:
+                connection.execute(sa.text("UPDATE worker_slots SET pid = pid"))
+            break
+        except sa.exc.OperationalError:
+            os.kill(process.pid, signal.SIGCONT)
+    engine.dispose()
+
+
+POINTS = [
+    (method, how)
+    for method in ("upload", "complete", "share", "ensure_buttons", "tell")
+    for how in (KILL_BEFORE, KILL_AFTER)
+]
+
+
+@pytest.mark.parametrize(("method", "how"), POINTS)
+def test_a_killed_worker_s_job_is_ended_by_the_next(rig, spawn, method, how):
+    rig.sink.plan(method, Fault(how))
+    job_id = rig.ask()
+    assert is_dead(spawn())
+
+    with rig.working():
+        assert rig.wait(job_id, seconds=START_SECONDS).outcome == "posted"
+
+    assert len(rig.sink.shown()) == 1
+
+
+def test_a_worker_that_lives_takes_the_jobs_of_a_dead_one(rig, spawn):
+    rig.sink.plan("complete", Fault(KILL_AFTER))
+    job_id = rig.ask()
+    workers = [spawn(), spawn()]
+
+    assert rig.wait(job_id, seconds=START_SECONDS).outcome == "posted"
+
+    assert len(rig.sink.shown()) == 1
+    assert [one.poll() for one in workers].count(None) == 1
+    assert len(rig.queue.workers()) == 1
+
+
+def test_a_worker_that_slept_past_its_lease_ends_without_a_post(rig, spawn):
+    rig.sink.plan("upload", Fault(SLOW, seconds=4))
+    job_id = rig.ask()
+    sleeper = spawn()
+    wait_until(lambda: rig.sink.calls("slow"), START_SECONDS)
+    pause(sleeper, rig.url)
+
+    spawn()
+    assert rig.wait(job_id, seconds=START_SECONDS).outcome == "posted"
+    os.kill(sleeper.pid, signal.SIGCONT)
+
+    assert sleeper.wait(START_SECONDS) == EXIT_LEASE_LOST
+    assert len(rig.sink.shown()) == len(rig.sink.calls("complete")) == 1
+
+
+def test_a_picture_that_kills_workers_is_given_up_and_told(rig, spawn):
+    rig.sink.plan("upload", *[Fault(KILL_BEFORE)] * MAX_CRASHES)
+    job_id = rig.ask()
+    for _ in range(MAX_CRASHES):
+        assert is_dead(spawn())
+
+    spawn()
+
+    job = rig.wait(job_id, seconds=START_SECONDS)
+    assert (job.state, job.outcome) == (JobState.FAILED, "unexpected")
+    assert rig.sink.told() == ["unexpected"]
+
+
+class TestTermination:
+    def test_running_jobs_end_first(self, rig, spawn):
+        rig.sink.plan("upload", Fault(SLOW, seconds=1.5))
+        job_id = rig.ask()
+        worker = spawn()
+        wait_until(lambda: rig.sink.calls("slow"), START_SECONDS)
+
+        worker.terminate()
+
+        assert worker.wait(30) == EXIT_DONE
+        assert rig.wait(job_id).outcome == "posted"
+        assert rig.queue.workers() == []
+
+    def test_what_cannot_end_in_time_goes_on_elsewhere(self, rig, spawn):
+        rig.sink.plan(
+            "complete", Fault(kind="ratelimited", retry_after_seconds=WAIT_SECONDS)
+        )
+        job_id = rig.ask()
+        worker = spawn()
+        wait_until(lambda: rig.sink.calls("complete refused"), START_SECONDS)
+        refused_at = rig.sink.calls("complete refused")[0]["at"]
+
+        worker.terminate()
+
+        assert worker.wait(30) == EXIT_DONE
+        assert rig.queue.show(job_id).state is JobState.QUEUED
+        assert time.time() - refused_at < WAIT_SECONDS
+        spawn()
+        assert rig.wait(job_id, seconds=START_SECONDS).outcome == "posted"
+        (completed,) = rig.sink.calls("complete")
+        # The wait that Slack asked for went on while nobody worked.
+        assert completed["at"] - refused_at >= WAIT_SECONDS
+        assert len(rig.sink.shown()) == 1

@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
+pytest.importorskip("matplotlib", reason="needs matplotlib: `make train-env`")
+
+import numpy as np
+from typer.testing import CliRunner
+
+from emojifier_bot.backends.model_spec import pick_model_spec
+from emojifier_bot.cli.main import app
+from emojifier_bot.domain import EMOTIONS
+from emojifier_bot.errors import ConfigError
+from emojifier_bot.evaluation.conditions import CONDITIONS
+from emojifier_bot.evaluation.drawings import KINDS
+from emojifier_bot.evaluation.judge import Judge, Models
+from emojifier_bot.resources import models_dir
+from emojifier_bot.training import card_tables as tables
+from emojifier_bot.training.card import (
+    Sources,
+    commands,
+    measure,
+    read_figures,
+    rounded,
+    wrapped,
+    write_card,
+)
+from emojifier_bot.training.examples import (
+    EXPRESSIONS,
+    FACE_PX,
+    Tile,
+    draw_face,
+    face_detection,
+    face_points,
+    montage,
+)
+from tests.datasets import tiny_data
+from tests.images import flat, opened
+
+pytestmark = pytest.mark.requires_torch
+
+TASKS = {
+    "detector": ("detector", ""),
+    "landmarks": ("landmarks", ""),
+    "emotion": ("emotion", "landmarks"),
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tiny_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory, data):
+    """Return copies of the shipped models with cards made on tiny data."""
+    models = tmp_path_factory.mktemp("models")
+    run = models.parent / f"{models.name}-run"
+    run.mkdir()
+    logits = np.random.default_rng(0).normal(0, 1, (40, 8)).astype(np.float32)
+    targets = np.eye(8, dtype=np.float32)[np.arange(40) % 8]
+    prior = np.zeros(8, np.float32)
+    np.savez(run / "held_out.npz", logits=logits, targets=targets, log_prior=prior)
+    made = {}
+    for name, (task, variant) in TASKS.items():
+        spec = pick_model_spec(models_dir(), task, variant)
+        made[name] = models / spec.name
+        shutil.copytree(spec.folder, made[name])
+    for folder in made.values():
+        judge = Judge(Models(threads=1), lambda *_: None)
+        write_card(folder, measure(folder, judge, Sources(data, pooled=[run])))
+    return made
+
+
+each_task = pytest.mark.parametrize("task", TASKS)
+
+
+@each_task
+class TestCard:
+    def text(self, folders, task):
+        return (folders[task] / "MODEL_CARD.md").read_text("utf-8")
+
+    def test_nothing_is_left_open(self, folders, task):
+        text = self.text(folders, task)
+
+        assert "$" not in text
+        assert text.startswith(f"# {folders[task].name}\n")
+
+    @pytest.mark.parametrize(
+        "section", ["Data", "Recipe", "Figures", "Known failures", "Licence and use"]
+    )
+    def test_every_section_is_there(self, folders, task, section):
+        assert f"\n## {section}\n" in self.text(folders, task)
+
+    def test_it_says_what_the_data_allows_and_how_to_swap_the_file(self, folders, task):
+        text = " ".join(self.text(folders, task).split())
+
+        assert "research" in text
+        assert "not cleared for commercial" in text or "none of" in text
+        assert "A company should" in text
+        assert re.search(r"`EMOJIFIER_\w+`", text)
+        assert "judge" in text
+
+    def test_every_picture_is_there_and_600_pixels_wide(self, folders, task):
+        names = re.findall(r"!\[[^\]]+\]\((\w+\.png)\)", self.text(folders, task))
+
+        assert "examples.png" in names
+        for name in names:
+            assert opened((folders[task] / name).read_bytes()).width == 600
+
+    def test_tables_have_as_many_cells_as_headings(self, folders, task):
+        blocks = re.findall(r"(?:^\|.*\n)+", self.text(folders, task), re.MULTILINE)
+
+        assert len(blocks) >= 4
+        for block in blocks:
+            assert len({line.count("|") for line in block.splitlines()}) == 1
+
+    def test_commands_and_measurement_are_told(self, folders, task):
+        text = self.text(folders, task)
+
+        assert f"emojifier-bot train {task}" in text
+        assert f"emojifier-bot export {task}" in text
+        assert f"emojifier-bot evaluate {task}" in " ".join(text.split())
+
+    def test_figures_are_stored(self, folders, task):
+        figures = read_figures(folders[task])
+
+        assert figures["model"] == folders[task].name
+        assert figures["multiply_adds"] > 0
+        assert figures["held_out"]
+
+    def test_it_can_be_written_again_without_measuring(self, folders, task):
+        before = self.text(folders, task)
+
+        done = CliRunner().invoke(app, ["card", str(folders[task]), "--keep-figures"])
+
+        assert done.exit_code == 0, done.output
+        assert self.text(folders, task) == before
+
+
+def test_the_rare_emotions_are_told_by_cross_validation(folders):
+    text = (folders["emotion"] / "MODEL_CARD.md").read_text("utf-8")
+
+    assert "1-fold cross-validation over the 40 other faces" in " ".join(text.split())
+    for name in CONDITIONS:
+        assert f"| {name} |" in text
+
+
+def test_pictures_without_faces_are_told(folders):
+    text = (folders["detector"] / "MODEL_CARD.md").read_text("utf-8")
+
+    for kind in (*KINDS, "the project's emoji"):
+        assert f"| {kind} |" in text
+
+
+class TestStoredFigures:
+    def test_none(self, tmp_path):
+        with pytest.raises(ConfigError, match=r"no figures\.json"):
+            read_figures(tmp_path)
+
+    def test_those_of_other_weights(self, folders, tmp_path):
+        shutil.copytree(folders["emotion"], tmp_path / "a")
+        path = tmp_path / "a" / "figures.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "sha256": "0"}))
+
+        with pytest.raises(ConfigError, match="tells of other weights"):
+            read_figures(tmp_path / "a")
+
+    @pytest.mark.parametrize(
+        ("figures", "expected"),
+        [
+            ({}, {}),
+            ([], []),
+            (math.nan, None),
+            ({"a": (0.1234567, 3)}, {"a": [0.12346, 3]}),
+        ],
+    )
+    def test_they_are_rounded(self, figures, expected):
+        assert rounded(figures) == expected
+
+
+class TestCommands:
+    def spec(self, tmp_path, *rows):
+        text = "\n".join(json.dumps(row) for row in rows)
+        (tmp_path / "training.log.jsonl").write_text(text)
+        return replace(pick_model_spec(models_dir(), "detector"), folder=tmp_path)
+
+    def test_what_was_typed_without_where_the_data_lies(self, tmp_path):
+        typed = "emojifier-bot train detector --data /somewhere/data --steps 5"
+        rows = [{"command": typed, "config": {}}, {"step": 5, "seconds": 120}]
+
+        told = commands(self.spec(tmp_path, *rows))
+
+        assert "emojifier-bot train detector --steps 5\n" in told
+        assert "somewhere" not in told
+        assert told.endswith("The log counts 2 minutes in all.")
+
+    def test_a_run_that_did_not_note_it_is_told_from_its_knobs(self, tmp_path):
+        knobs = {
+            "steps": 5,
+            "batch_size": 2,
+            "learning_rate": 0.1,
+            "seed": 3,
+            "threads": 1,
+        }
+
+        told = commands(self.spec(tmp_path, {"config": knobs}))
+
+        assert "--steps 5 --batch-size 2 --learning-rate 0.1 --seed 3" in told
+
+    def test_the_minutes_of_every_run_count(self, tmp_path):
+        rows = [
+            {"command": "a", "config": {}},
+            {"step": 5, "seconds": 60},
+            {"step": 9, "seconds": 180},
+            {"command": "b", "config": {}},
+            {"step": 3, "seconds": 60},
+        ]
+
+        assert "counts 4 minutes" in commands(self.spec(tmp_path, *rows))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "\n"),
+        ("one\ntwo\n", "one two\n"),
+        ("| a |\n|---|\n", "| a |\n|---|\n"),
+        ("```sh\na\nb\n```\n", "```sh\na\nb\n```\n"),
+        ("# a\n\nb\nc\n", "# a\n\nb c\n"),
+    ],
+)
+def test_paragraphs_are_filled(text, expected):
+    assert wrapped(text) == expected
+
+
+class TestTables:
+    def test_what_is_not_defined_is_a_dash(self):
+        assert tables.ranged({"value": None, "low": None, "high": None}) == "–"
+        assert tables.percent(None) == "–"
+        assert tables.number(math.nan) == "–"
+
+    def test_a_kind_without_faces_has_no_row(self):
+        row = {"faces": 0, "ap": None, "recall": None}
+
+        assert tables.kinds_table("set", {"none": row}).count("\n") == 1
+
+
+class TestExamples:
+    @pytest.mark.parametrize("expression", EXPRESSIONS)
+    def test_a_drawn_face_has_its_points_inside(self, expression):
+        points_xy = face_points(expression)
+
+        assert ((points_xy > 0) & (points_xy < FACE_PX)).all()
+        assert draw_face(points_xy).size == (FACE_PX, FACE_PX)
+        assert face_detection(points_xy).landmarks is not None
+
+    def test_each_emotion_is_drawn(self):
+        assert list(EXPRESSIONS) == [str(one) for one in EMOTIONS]
+        drawn = {draw_face(face_points(one)).tobytes() for one in EXPRESSIONS}
+        assert len(drawn) == len(EXPRESSIONS)
+
+    @pytest.mark.parametrize(("count", "rows"), [(1, 1), (4, 1), (5, 2)])
+    def test_a_montage_has_rows_of_four(self, count, rows, tmp_path):
+        montage([Tile(flat((9, 9, 9), (30, 30)), "a\nb")] * count, tmp_path / "a.png")
+
+        image = opened((tmp_path / "a.png").read_bytes())
+        assert image.size == (600, rows * 184)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
+
+import shutil
+
+import numpy as np
+
+from emojifier_bot.backends.emotion_onnx import OnnxEmotionClassifier
+from emojifier_bot.backends.landmarks_onnx import OnnxLandmarker
+from emojifier_bot.backends.model_spec import pick_model_spec, read_model_spec
+from emojifier_bot.core.decode import from_image
+from emojifier_bot.domain import BoundingBox, Detection
+from emojifier_bot.errors import ConfigError
+from emojifier_bot.resources import models_dir
+from emojifier_bot.training.int8 import (
+    FEEDS,
+    is_quantized,
+    quantized,
+    quantized_weights,
+    shrink,
+    write_file,
+)
+from tests.builders import make_landmarks
+from tests.datasets import SAMPLE_BOX, sample, tiny_data
+
+pytestmark = pytest.mark.requires_torch
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tiny_data(tmp_path_factory.mktemp("data"))
+
+
+def copied(folder, task, variant=""):
+    """Return a copy of a shipped model's folder."""
+    spec = pick_model_spec(models_dir(), task, variant)
+    shutil.copytree(spec.folder, folder / spec.name)
+    return folder / spec.name
+
+
+def test_inputs_are_those_of_use(data):
+    spec = pick_model_spec(models_dir(), "emotion", "fused")
+
+    (feed, *_) = FEEDS["emotion"](spec, data)
+
+    assert feed["appearance"].shape == (1, 1, spec.input_px, spec.input_px)
+    assert -1 <= feed["appearance"].min() < feed["appearance"].max() <= 1
+    assert feed["geometry"].dtype == np.float32
+
+
+def test_no_held_out_face_sets_a_range(data):
+    spec = pick_model_spec(models_dir(), "landmarks")
+
+    # Three of each source are for training, one is held out.
+    assert len(FEEDS["landmarks"](spec, data)) == 9
+
+
+def test_a_landmark_model_stays_near_what_it_said(data, tmp_path):
+    spec = pick_model_spec(models_dir(), "landmarks")
+    if is_quantized(spec.verified_bytes()):
+        pytest.skip("the shipped model is in eight bits already")
+    folder = copied(tmp_path, "landmarks")
+    picture = from_image(sample())
+    detection = Detection(BoundingBox(*SAMPLE_BOX), 1.0)
+    (before,) = OnnxLandmarker(read_model_spec(folder), 1).locate(picture, [detection])
+
+    shrink(folder, data)
+
+    small = read_model_spec(folder)
+    assert is_quantized(small.verified_bytes())
+    assert len(small.verified_bytes()) < len(spec.verified_bytes()) / 2
+    (after,) = OnnxLandmarker(small, 1).locate(picture, [detection])
+    assert np.abs(after.points_xy - before.points_xy).mean() < 2
+
+
+def test_an_emotion_model_is_still_read_by_use(data, tmp_path):
+    spec = pick_model_spec(models_dir(), "emotion", "fused")
+    if is_quantized(spec.verified_bytes()):
+        pytest.skip("the shipped model is in eight bits already")
+    content = quantized(spec.verified_bytes(), FEEDS["emotion"](spec, data))
+
+    folder = write_file(spec, content, tmp_path / spec.name)
+
+    face = make_landmarks(center_xy=(226, 110), eye_distance_px=62)
+    classifier = OnnxEmotionClassifier(read_model_spec(folder), 1)
+    (scores,) = classifier.classify(from_image(sample()), [face])
+    assert scores.probabilities.sum() == pytest.approx(1, abs=1e-3)
+
+
+def test_weights_alone():
+    spec = pick_model_spec(models_dir(), "emotion", "landmarks")
+    content = spec.verified_bytes()
+
+    assert len(quantized_weights(content)) < len(content) / 2
+
+
+class TestRefusals:
+    def test_a_detector(self, data, tmp_path):
+        folder = copied(tmp_path, "detector")
+
+        with pytest.raises(ConfigError, match="cannot be turned into eight bits"):
+            shrink(folder, data)
+
+    def test_twice(self, data, tmp_path):
+        folder = copied(tmp_path, "emotion", "landmarks")
+        if not is_quantized(read_model_spec(folder).verified_bytes()):
+            shrink(folder, data)
+
+        with pytest.raises(ConfigError, match="cannot be turned into eight bits"):
+            shrink(folder, data)

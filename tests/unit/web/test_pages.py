@@ -1,0 +1,351 @@
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+
+from emojifier_bot.slack.scopes import SCOPES
+from emojifier_bot.web.pages import FAILURES, STATIC_DIR, SiteFacts, marked, render_page
+from emojifier_bot.web.privacy import privacy_sections
+from tests.web_pages import FACTS, LED_TO, PUBLIC, pages_app
+
+#: A page with everything that it loads, bytes.
+MAX_PAGE_BYTES = 150_000
+VOID = {"br", "col", "hr", "img", "input", "link", "meta"}
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+STRANGE = "<script>alert('x')</script> & \"quotes\""
+
+each_page = pytest.mark.parametrize("path", [*PUBLIC, *LED_TO])
+
+
+class Page(HTMLParser):
+    """Reads a page; complains about tags that do not match."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.headings: list[int] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), f"an attribute twice in {tag}"
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag in HEADINGS:
+            self.headings.append(int(tag[1]))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open, f"</{tag}> ends nothing"
+        assert self._open.pop() == tag, f"</{tag}> ends another one"
+
+    def all(self, *names: str) -> list[dict[str, str]]:
+        return [values for tag, values in self.tags if tag in names]
+
+    @property
+    def ids(self) -> list[str]:
+        return [values["id"] for _, values in self.tags if "id" in values]
+
+    @property
+    def loads(self) -> set[str]:
+        links = [one for one in self.all("link") if one["rel"] != "canonical"]
+        return {one["href"] for one in links} | {one["src"] for one in self.all("img")}
+
+
+def get(path: str, facts: SiteFacts = FACTS):
+    return pages_app(facts).test_client().get(path)
+
+
+def read(path: str, facts: SiteFacts = FACTS) -> Page:
+    return Page(get(path, facts).text)
+
+
+@each_page
+def test_the_shape_of_a_page(path):
+    text = get(path).text
+    page = Page(text)
+
+    assert text.startswith('<!doctype html>\n<html lang="en">')
+    assert [name for name, often in Counter(page.ids).items() if often > 1] == []
+    for landmark in ("header", "main", "footer", "title"):
+        assert len(page.all(landmark)) == 1, landmark
+    assert [nav["aria-label"] for nav in page.all("nav")] == ["Pages"]
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in (
+        page.all("meta")
+    )
+
+
+@each_page
+def test_headings_skip_no_level(path):
+    levels = read(path).headings
+
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    for above, below in pairwise(levels):
+        assert below <= above + 1
+
+
+@each_page
+def test_nothing_inline_and_nothing_from_elsewhere(path):
+    page = read(path)
+
+    assert page.all("script", "style", "iframe", "form", "base") == []
+    for tag, values in page.tags:
+        assert "style" not in values, tag
+        assert not [name for name in values if name.startswith("on")], tag
+    assert {urlsplit(one).netloc for one in page.loads} == {""}
+
+
+@each_page
+def test_pictures_have_words_and_room(path):
+    for image in read(path).all("img"):
+        assert "alt" in image
+        assert int(image["width"])
+        assert int(image["height"])
+
+
+def test_the_pictures_that_say_something_say_it_in_words():
+    told = [image["alt"] for image in read("/").all("img") if image["alt"]]
+
+    assert len(told) == 2
+    assert all(len(words) > 20 for words in told)
+
+
+@each_page
+def test_every_link_leads_somewhere(path):
+    client = pages_app().test_client()
+    page = Page(client.get(path).text)
+
+    for target in {link["href"] for link in page.all("a")} | page.loads:
+        to = urlsplit(target)
+        if to.scheme or to.netloc:
+            assert to.scheme in ("https", "mailto", "slack"), target
+            continue
+        answer = client.get(to.path or path, buffered=True)
+        assert to.path == "" or answer.status_code == 200, target
+        assert not to.fragment or to.fragment in Page(answer.text).ids, target
+
+
+@each_page
+def test_what_stands_for_a_label_is_there(path):
+    page = read(path)
+    labels = [
+        one["aria-labelledby"] for _, one in page.tags if "aria-labelledby" in one
+    ]
+
+    assert set(labels) <= set(page.ids)
+
+
+@each_page
+def test_a_page_is_small(path):
+    client = pages_app().test_client()
+    answer = client.get(path)
+    parts = [client.get(link, buffered=True).data for link in Page(answer.text).loads]
+
+    assert len(answer.data) + sum(map(len, parts)) < MAX_PAGE_BYTES
+
+
+def test_titles_differ():
+    texts = [get(path).text for path in [*PUBLIC, *LED_TO]]
+    titles = [re.findall("<title>(.*)</title>", text) for text in texts]
+
+    assert len({title for (title,) in titles}) == len(texts)
+
+
+def test_what_a_page_is_made_of_may_be_kept_and_changes_its_name():
+    client = pages_app().test_client()
+
+    for link in read("/").loads:
+        answer = client.get(link, buffered=True)
+        assert answer.cache_control.max_age == 31_536_000
+        assert re.search(r"\?v=[0-9a-f]{10}$", link)
+
+
+def test_no_file_is_left_over():
+    app = pages_app()
+    client = app.test_client()
+    codes = [f"/test/{code}" for code in (*FAILURES, 418)]
+    used = {
+        urlsplit(link).path
+        for path in [*PUBLIC, *LED_TO, *codes]
+        for link in Page(client.get(path).text).loads
+    }
+
+    assert {f"/static/{file.name}" for file in STATIC_DIR.iterdir()} == (
+        used | {"/static/card.jpg"}
+    )
+
+
+def test_the_button_leads_to_slack():
+    links = read("/").all("a")
+
+    assert links[0] == {"class": "skip", "href": "#main"}
+    assert links[1] == {"class": "button", "href": "/slack/install"}
+
+
+def test_where_nobody_can_install_there_is_no_such_button():
+    text = get("/", replace(FACTS, install_available=False)).text
+
+    assert "/slack/install" not in text
+    assert "<code>/emojify</code>" in text
+
+
+def test_what_other_sites_show_beside_a_link():
+    metas = {one.get("property"): one.get("content") for one in read("/").all("meta")}
+
+    assert metas["og:url"] == "https://bot.example.com/"
+    assert metas["og:image"].startswith("https://bot.example.com/static/card.jpg?v=")
+
+
+def test_without_a_public_address_nothing_names_one():
+    text = get("/", SiteFacts()).text
+
+    assert "canonical" not in text
+    assert "og:" not in text
+
+
+def test_a_public_address_with_a_path():
+    facts = replace(FACTS, public_url="https://example.com/bots/emoji/")
+    page = read("/support", facts)
+
+    for target in {link["href"] for link in page.all("a")} | page.loads:
+        assert target.startswith(("/bots/emoji/", "#", "mailto:")), target
+    assert 'content="https://example.com/bots/emoji/"' in get("/", facts).text
+
+
+@pytest.mark.parametrize(
+    ("contact", "shown"),
+    [
+        ("", "Ask the admin who added the bot"),
+        ("help@example.com", '<a href="mailto:help@example.com">help@example.com</a>'),
+        ("https://example.com/?a=1&b=2", '<a href="https://example.com/?a=1&amp;b=2">'),
+        ("Ana, room 5", "Ask who runs this server: Ana, room 5."),
+        ("javascript:alert(1)", "Ask who runs this server: javascript:alert(1)."),
+        ("javascript:a@b.c", '<a href="mailto:javascript:a@b.c">'),
+    ],
+)
+@pytest.mark.parametrize("path", ["/privacy", "/support"])
+def test_whom_to_ask(contact, shown, path):
+    assert shown in get(path, replace(FACTS, support_contact=contact)).text
+
+
+@each_page
+def test_facts_are_no_markup(path):
+    strange = SiteFacts(
+        public_url='https://x.example/"><script>',
+        install_available=True,
+        support_contact=STRANGE,
+        face_backend=STRANGE,
+        command=STRANGE,
+        version=STRANGE,
+    )
+    text = get(path, strange).text
+
+    assert "<script" not in text
+    Page(text)
+
+
+def test_where_faces_go_is_told():
+    local = get("/privacy").text + get("/").text
+    hosted = replace(FACTS, face_backend="facefinder")
+    elsewhere = get("/privacy", hosted).text + get("/", hosted).text
+
+    assert local.count("on this server, by models of the project&#39;s own") >= 1
+    assert "No picture and nothing about a face goes to anybody else" in local
+    assert "facefinder" not in local
+    assert "Nobody else" not in elsewhere
+    assert "on this server, by models" not in elsewhere
+    assert elsewhere.count("facefinder") == 2
+
+
+def test_how_long_things_are_kept_is_told():
+    facts = replace(FACTS, post_log_days=7, job_days=9, state_minutes=11)
+    text = get("/privacy", facts).text
+
+    assert "7 days" in text
+    assert "9 days after the end" in text
+    assert "11 minutes" in text
+    assert "30 days" not in text
+    assert "For 7 days" in get("/", facts).text
+
+
+def test_every_permission_is_told():
+    text = get("/privacy").text
+
+    for scope in SCOPES:
+        assert f"<code>{scope.name}</code>" in text
+
+
+def test_sections_have_names_of_their_own():
+    anchors = [section.anchor for section in privacy_sections(FACTS, SCOPES)]
+
+    assert len(set(anchors)) == len(anchors)
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("", ""),
+        ("plain", "plain"),
+        ("`a` and *b*", "<code>a</code> and <strong>b</strong>"),
+        ("<b> & `<i>`", "&lt;b&gt; &amp; <code>&lt;i&gt;</code>"),
+        ("a * b ` c", "a * b ` c"),
+    ],
+)
+def test_marks(text, html):
+    assert marked(text) == html
+
+
+@pytest.mark.parametrize("code", sorted(FAILURES))
+def test_a_page_for_each_failure(code):
+    answer = get(f"/test/{code}")
+
+    assert answer.status_code == code
+    assert answer.content_type == "text/html; charset=utf-8"
+    assert f"<h1>{FAILURES[code].title}</h1>" in answer.text
+    assert f"Status {code}" in answer.text
+
+
+def test_failures_differ():
+    told = list(FAILURES.values())
+
+    for part in ("mood", "title", "happened"):
+        assert len({getattr(one, part) for one in told}) == len(told)
+
+
+def test_another_failure():
+    answer = get("/test/418")
+
+    assert answer.status_code == 418
+    assert "<h1>That did not work</h1>" in answer.text
+
+
+def test_a_refused_method_says_which_are_taken():
+    answer = pages_app().test_client().post("/privacy")
+
+    assert answer.status_code == 405
+    assert "GET" in answer.headers["Allow"]
+    assert answer.content_type == "text/html; charset=utf-8"
+
+
+def test_slack_gets_no_page():
+    answer = pages_app().test_client().delete("/slack/events")
+
+    assert (answer.status_code, answer.data) == (405, b"")
+
+
+def test_without_the_pages_there_is_still_something_to_say():
+    with Flask("emojifier_bot.web.app").test_request_context():
+        page = Page(render_page("installed.html", name="", open_url="https://x.test"))
+
+    assert page.headings == [1]
