@@ -9,7 +9,7 @@ TORCH := torch==2.13.0
 UV := uv==0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install check format goldens emoji docs sample bench evaluate \
+.PHONY: help demo test install check format goldens emoji docs site sample bench evaluate \
         wheel train-env lock clean
 
 help: ## List the targets
@@ -44,14 +44,17 @@ emoji: install ## Draw emojis/*/*.png from their SVG sources
 docs: install ## Rewrite the generated pages and .env.example
 	$(BIN)/python scripts/render_docs.py
 
+site: install ## Make the pictures of the public pages from the sample and the emoji
+	$(BIN)/python scripts/render_site.py
+
 sample: install ## Emojify the README's photo again, for its second picture
 	$(BIN)/emojifier-bot replay $(SAMPLE) --force
 
 bench: install ## Time the pipeline; ARGS goes to `emojifier-bot bench`
 	$(BIN)/emojifier-bot bench $(ARGS)
 
-evaluate: install ## Measure the models; ARGS goes to `emojifier-bot evaluate`
-	$(BIN)/emojifier-bot evaluate $(ARGS)
+evaluate: install ## Measure the models beside their targets; ARGS="emotion" one of them
+	$(BIN)/emojifier-bot evaluate $(or $(ARGS),--markdown docs/evaluation.md)
 
 wheel: install ## Build dist/emojifier_bot-*.whl
 	$(BIN)/python -m hatchling build -t wheel

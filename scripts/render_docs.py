@@ -12,11 +12,18 @@ from typer.main import get_command
 
 from emojifier_bot.cli.main import PROGRAM, app
 from emojifier_bot.config import SettingRow, settings_table
+from emojifier_bot.slack.scopes import SCOPES
+from emojifier_bot.web.facts import SiteFacts
+from emojifier_bot.web.privacy import privacy_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS_PAGE = ROOT / "docs" / "settings.md"
 CLI_PAGE = ROOT / "docs" / "cli.md"
+PRIVACY_PAGE = ROOT / "docs" / "privacy.md"
 ENV_EXAMPLE = ROOT / ".env.example"
+README, EVALUATION_PAGE = ROOT / "README.md", ROOT / "docs" / "evaluation.md"
+#: Between these the README shows the table of docs/evaluation.md.
+EVALUATION_MARKS = ("<!-- evaluation -->\n", "<!-- end of evaluation -->\n")
 
 SETTINGS_INTRO = """\
 # Settings
@@ -39,6 +46,14 @@ Written by `make docs`: what `{PROGRAM} --help` says, and `--help` after each ve
 After `make demo` the command is `.venv/bin/{PROGRAM}`.
 """
 
+PRIVACY_INTRO = """\
+# Privacy
+
+Written by `make docs` from `emojifier_bot/web/privacy.py`: what the page `/privacy` of
+an installation says whose faces are read on its own server. “This server” is the
+machine on which somebody runs the bot.
+"""
+
 #: Columns that help fills in a terminal of 80.
 CLI_WIDTH = 78
 
@@ -58,12 +73,28 @@ def env_example() -> str:
     return ENV_INTRO + "".join(map(_env_lines, settings_table()))
 
 
+def privacy_page() -> str:
+    """Return the page about what is read and kept."""
+    return PRIVACY_INTRO + privacy_markdown(SiteFacts(), SCOPES)
+
+
 def cli_page() -> str:
     """Return the page with the help of every verb."""
     return CLI_INTRO + "".join(
         f"\n## {words}\n\n```text\n{text.rstrip()}\n```\n"
         for words, text in help_texts()
     )
+
+
+def readme() -> str:
+    """Return the README with the figures that were measured last."""
+    text, (begin, end) = README.read_text("utf-8"), EVALUATION_MARKS
+    if begin not in text or not EVALUATION_PAGE.is_file():
+        return text
+    page = EVALUATION_PAGE.read_text("utf-8")
+    table = "".join(line for line in page.splitlines(True) if line.startswith("|"))
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
 
 
 def help_texts() -> Iterator[tuple[str, str]]:
@@ -103,6 +134,8 @@ def main(arguments: list[str]) -> int:
         SETTINGS_PAGE: settings_page(),
         ENV_EXAMPLE: env_example(),
         CLI_PAGE: cli_page(),
+        PRIVACY_PAGE: privacy_page(),
+        README: readme(),
     }
     if "--check" in arguments:
         return _check(pages)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emojifier_bot.cli.evaluate import DATA
 from emojifier_bot.cli.report import WrongUsage
 
 if TYPE_CHECKING:
@@ -23,19 +25,59 @@ Photo = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer rounds, one size.")]
 
+
+class Subject(StrEnum):
+    """What is timed."""
+
+    PIPELINE = "pipeline"
+    MODELS = "models"
+
+
+Timed = Annotated[
+    Subject, typer.Argument(help="Whole pictures, or each model beside its peers.")
+]
+EightBits = Annotated[
+    bool, typer.Option("--int8", help="Models: try them in eight bits too.")
+]
+Data = Annotated[Path, typer.Option(help="Models, --int8: folder of the three sets.")]
+Models = Annotated[
+    Path | None, typer.Option(help="Models: their folder, instead of the shipped ones.")
+]
+Every = Annotated[
+    int, typer.Option(min=1, help="Models, --int8: judge only every so many samples.")
+]
+
 #: The sample of a checkout; an installed package has none.
 SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample" / "astronaut.png"
 _ROUNDS, _COLD_RUNS = 7, 3
+_MODEL_ROUNDS = 60
 _QUICK_ROUNDS, _QUICK_COLD_RUNS = 3, 1
 
 
-def bench(photo: Photo = None, json: Json = False, quick: Quick = False) -> None:
+def bench(  # noqa: PLR0917 - typer turns them into options
+    subject: Timed = Subject.PIPELINE,
+    photo: Photo = None,
+    json: Json = False,
+    quick: Quick = False,
+    int8: EightBits = False,
+    data: Data = DATA,
+    every: Every = 1,
+    models: Models = None,
+) -> None:
     """Time each stage, beside Pillow decoding and re-encoding the same file.
 
     The pictures are made on the spot: 0.3, 6 and 12 megapixels with 1, 10 and 30 copies
     of one face. Also measured: the time for each further face, and in a process of its
     own the memory for 12 megapixels and the cold start.
+
+    `bench models` times each model on one core beside a net of its size class.
     """
+    if subject is Subject.MODELS:
+        from emojifier_bot.cli.bench_models import bench_models
+
+        rounds = _MODEL_ROUNDS // (3 if quick else 1)
+        bench_models(models, rounds, data if int8 else None, every, json)
+        return
     photo = photo or SAMPLE
     if not photo.is_file():
         raise WrongUsage("Name a photo with a face by --photo.")

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from emojifier_bot.cli.choices import EmotionVariant, ModelTask
+from emojifier_bot.cli.report import WrongUsage, say
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from emojifier_bot.evaluation.judge import Judge
 
-    from emojifier_bot.backends.local import LocalAnalyzer
-    from emojifier_bot.domain import Detection
-
-Progress = Callable[[int, int], None]
-#: Average precision wants every candidate.
-EVERY_CANDIDATE = 0.01
-#: Landmarks are judged on the faces that a result would show.
-SHOWN = 0.5
+#: Folder of each task's set within a data folder.
+SETS = {
+    ModelTask.DETECTOR: "detection",
+    ModelTask.LANDMARKS: "landmarks",
+    ModelTask.EMOTION: "expressions",
+}
+DATA = Path("../shared/data")
 
 
 def evaluate(  # noqa: PLR0917 - typer turns them into options
-    task: ModelTask,
-    data: Annotated[Path, typer.Argument(help="A data folder, or an .npz file.")],
+    task: Annotated[
+        ModelTask | None,
+        typer.Argument(help="One model; without it, every figure that has a target."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Argument(help="The task's set: a folder, or an .npz file.")
+    ] = None,
+    sets: Annotated[
+        Path,
+        typer.Option("--data", help="Folder of the three sets, where none is named."),
+    ] = DATA,
     emotion_model: Annotated[
         EmotionVariant | None, typer.Option(help="Emotion: which net to judge.")
     ] = None,
@@ -38,124 +44,99 @@ def evaluate(  # noqa: PLR0917 - typer turns them into options
         bool,
         typer.Option("--first-look", help="Without the look at turned copies."),
     ] = False,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full",
+            help="Also turned, covered, blurred, small, badly lit: many minutes.",
+        ),
+    ] = False,
+    every: Annotated[
+        int, typer.Option(min=1, help="Judge only every so many samples.")
+    ] = 1,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(help="Emotion, --full: another model's folder to compare with."),
+    ] = None,
+    pooled: Annotated[
+        list[Path] | None,
+        typer.Option(help="Emotion: judge the held-out faces of these runs instead."),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=0, help="0 takes the setting.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one object to stdout.")
     ] = False,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Without a task: write this page as well.")
+    ] = None,
 ) -> None:
-    """Measure a model on labelled data, by the code that replay runs."""
+    """Measure the models on labelled data, by the code that replay runs.
+
+    Without a task: one table, each held-out figure beside what it must reach.
+    """
+    from emojifier_bot.cli.figures import print_figures, print_json
     from emojifier_bot.cli.progress import bar
+    from emojifier_bot.evaluation.judge import Judge, Models
 
-    confidence = EVERY_CANDIDATE if task is ModelTask.DETECTOR else SHOWN
-    with bar(f"Evaluating {task}") as progress:
-        if task is ModelTask.DETECTOR:
-            analyzer = _analyzer(None, confidence, second_look=not first_look)
-            figures = _detector(analyzer, data, held_out, progress)
-        elif task is ModelTask.LANDMARKS:
-            analyzer = _analyzer(None, confidence, second_look=not first_look)
-            figures = _landmarks(analyzer, data, held_out, progress)
-        else:
-            analyzer = _analyzer(emotion_model, confidence)
-            figures = _emotion(analyzer, data, held_out, progress)
-    if as_json:
-        print(json.dumps(_without_nan(figures), allow_nan=False))
+    if pooled:
+        figures = _pooled(pooled)
+    elif markdown and task:
+        raise WrongUsage("A page has every figure: leave the task out.")
     else:
-        _print_figures(figures)
+        models = Models(emotion_model, second_look=not first_look, threads=threads)
+        with bar(f"Evaluating {task or 'everything'}") as progress:
+            judge = Judge(models, progress, held_out, every)
+            if task is None:
+                return _summary(judge, _existing(sets), as_json, markdown)
+            figures = _one(
+                task, judge, data or _existing(sets) / SETS[task], full, against
+            )
+    if as_json:
+        print_json(figures)
+    else:
+        print_figures(figures)
+    return None
 
 
-def _analyzer(
-    emotion_model: str | None, min_confidence: float, *, second_look: bool = True
-) -> LocalAnalyzer:
-    import dataclasses
-    from typing import cast
-
-    from emojifier_bot.config import load_settings
-    from emojifier_bot.wiring import make_analyzer
-
-    settings = load_settings(
-        emotion_model=emotion_model, min_confidence=min_confidence, face_backend="local"
-    )
-    analyzer = cast("LocalAnalyzer", make_analyzer(settings))
-    return dataclasses.replace(analyzer, second_look=second_look)
-
-
-def _finder(analyzer: LocalAnalyzer) -> Callable[[Image.Image], list[Detection]]:
-    from emojifier_bot.core.decode import from_image
-
-    return lambda image: analyzer.detect(from_image(image))
-
-
-def _detector(
-    analyzer: LocalAnalyzer, data: Path, held_out: bool, progress: Progress
+def _one(
+    task: ModelTask, judge: Judge, data: Path, full: bool, against: list[Path] | None
 ) -> dict[str, Any]:
-    from emojifier_bot.evaluation.datasets import is_held_out, read_detection
-    from emojifier_bot.evaluation.detector import evaluate_detector, picture_of
-
-    find = _finder(analyzer)
-    pictures = [
-        p for p in read_detection(data) if not held_out or is_held_out(p.source, p.name)
-    ]
-    _check_any(pictures, data, held_out)
-    return evaluate_detector(lambda p: find(picture_of(p)), pictures, progress)
+    if task is ModelTask.DETECTOR:
+        return judge.detector(data, full=full)
+    if task is ModelTask.LANDMARKS:
+        return judge.landmarks(data, full=full)
+    return judge.emotion(data, full=full, against=against or ())
 
 
-def _landmarks(
-    analyzer: LocalAnalyzer, data: Path, held_out: bool, progress: Progress
-) -> dict[str, Any]:
-    from emojifier_bot.evaluation.datasets import is_held_out, read_landmarks
-    from emojifier_bot.evaluation.landmarks import evaluate_landmarks
+def _summary(judge: Judge, data: Path, as_json: bool, page: Path | None) -> None:
+    from emojifier_bot.cli.figures import print_json, print_rows
+    from emojifier_bot.evaluation.page import evaluation_page
+    from emojifier_bot.evaluation.summary import summarise
 
-    crops = [
-        c
-        for c in read_landmarks(data)
-        if not held_out or is_held_out(c.source, c.name, c.subject)
-    ]
-    _check_any(crops, data, held_out)
-    return evaluate_landmarks(_finder(analyzer), analyzer.landmarker, crops, progress)
-
-
-def _emotion(
-    analyzer: LocalAnalyzer, data: Path, held_out: bool, progress: Progress
-) -> dict[str, Any]:
-    from emojifier_bot.evaluation.datasets import read_expressions
-    from emojifier_bot.evaluation.emotion import classify_crops, emotion_figures
-
-    faces = read_expressions(data)
-    if held_out:
-        faces = faces.subset(faces.is_validation)
-    _check_any(faces.images, data, held_out)
-    classifier = analyzer.classifier
-    probabilities = classify_crops(analyzer.landmarker, classifier, faces, progress)
-    return emotion_figures(probabilities, faces, classifier.sure_threshold)
+    rows = summarise(judge, data)
+    if page is not None:
+        page.write_text(evaluation_page(rows.values()), encoding="utf-8")
+        say(f"Wrote {page}")
+    if as_json:
+        print_json({key: row.as_dict() for key, row in rows.items()})
+    else:
+        print_rows(rows.values())
 
 
-def _check_any(samples: Sized, data: Path, held_out: bool) -> None:
+def _pooled(runs: list[Path]) -> dict[str, Any]:
+    from emojifier_bot.cli.train import training
+    from emojifier_bot.evaluation.cross_validation import pooled_figures
+
+    held_out, _ = training()
+    return pooled_figures([held_out.held_out_logits([run]) for run in runs])
+
+
+def _existing(folder: Path) -> Path:
     from emojifier_bot.evaluation.datasets import DatasetError
 
-    if not len(samples):
-        kind = "held-out sample" if held_out else "sample"
-        raise DatasetError(f"There is no {kind} in {data}.")
-
-
-def _without_nan(figures: Any) -> Any:
-    """Return figures with None for what is not defined; JSON has no NaN."""
-    if isinstance(figures, dict):
-        return {name: _without_nan(value) for name, value in figures.items()}
-    is_nan = isinstance(figures, float) and math.isnan(figures)
-    return None if is_nan else figures
-
-
-def _print_figures(figures: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(stderr=True)
-    table = Table("figure", "value")
-    for name, value in figures.items():
-        if not isinstance(value, dict):
-            table.add_row(
-                name, f"{value:.4f}" if isinstance(value, float) else f"{value}"
-            )
-    console.print(table)
-    for name in ("per_class", "confusion", "sure"):
-        if name in figures:
-            console.print_json(json.dumps({name: figures[name]}))
+    if folder.is_dir():
+        return folder
+    raise DatasetError(
+        f"There is no data in {folder}. Name the folder of the three sets by --data, "
+        "or a task and its set."
+    )

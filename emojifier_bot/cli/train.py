@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emojifier_bot.cli.choices import EmotionVariant, ModelTask
+from emojifier_bot.cli.choices import ModelTask, TrainedVariant
 from emojifier_bot.cli.progress import bar
 from emojifier_bot.cli.report import say
 from emojifier_bot.errors import ConfigError
@@ -20,16 +21,17 @@ if TYPE_CHECKING:
 
 
 DataOption = Annotated[Path, typer.Option(help="Folder of the three data sets.")]
-VariantOption = Annotated[EmotionVariant, typer.Option(help="Which emotion net.")]
+VariantOption = Annotated[TrainedVariant, typer.Option(help="Which emotion net.")]
+DATA = Path("../shared/data")
 
 
 def train(  # noqa: PLR0917 - typer turns them into options
     task: ModelTask,
-    data: DataOption = Path("../shared/data"),
+    data: DataOption = DATA,
     run: Annotated[
         Path | None, typer.Option(help="Folder of the run; an unfinished one goes on.")
     ] = None,
-    variant: VariantOption = EmotionVariant.FUSED,
+    variant: VariantOption = TrainedVariant.FUSED,
     steps: Annotated[int | None, typer.Option(min=1, help="Batches in all.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=2, help="Samples.")] = None,
     learning_rate: Annotated[
@@ -48,36 +50,76 @@ def train(  # noqa: PLR0917 - typer turns them into options
     ] = None,
 ) -> None:
     """Train one of the models; the log and the state stay in the run's folder."""
-    runs, tasks = _training()
+    runs, tasks = training()
     name = _task_name(task, variant)
     folder = run or Path("runs") / name
     config = _changed(
         tasks.TASKS[name].config, steps, batch_size, learning_rate, seed, threads
     )
+    command = command_line(
+        "train",
+        task,
+        data=None if data.resolve() == DATA.resolve() else data,
+        run=run,
+        variant=variant if task is ModelTask.EMOTION else None,
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+        threads=threads,
+        start_from=start_from,
+        fold=fold,
+    )
     with bar(f"Training {name}") as progress:
         inputs = tasks.Inputs(data, folder.parent, config, fold, progress)
-        runs.train_task(name, inputs, folder, start_from, progress)
+        runs.train_task(name, inputs, folder, start_from, progress, command=command)
     say(f"Done. Write the model with: emojifier-bot export {task} --run {folder}")
 
 
-def export(
+def export(  # noqa: PLR0917 - typer turns them into options
     task: ModelTask,
     to: Annotated[Path, typer.Option(help="The model's folder, models/<name>.")],
     run: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
-    variant: VariantOption = EmotionVariant.FUSED,
+    variant: VariantOption = TrainedVariant.FUSED,
     calibration: Annotated[
         list[Path] | None,
         typer.Option(help="Emotion: folders of the cross-validation's runs."),
     ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Landmarks, emotion: in eight bits.")
+    ] = False,
+    data: DataOption = DATA,
 ) -> None:
     """Write a run's averaged weights as ONNX, with model.toml and a state to go on."""
-    runs, _ = _training()
+    runs, _ = training()
     name = _task_name(task, variant)
     runs.export_task(name, run or Path("runs") / name, to, calibration or ())
+    if int8:
+        from emojifier_bot.training.int8 import shrink
+
+        shrink(to, data)
     say(f"Wrote {to}")
 
 
-def _training() -> tuple[ModuleType, ModuleType]:
+def command_line(verb: str, *arguments: object, **options: object) -> str:
+    """Return what was typed, for a log.
+
+    >>> command_line("train", "emotion", fold=0, start_from=None, batch_size=8)
+    'emojifier-bot train emotion --fold 0 --batch-size 8'
+    """
+    words = ["emojifier-bot", verb, *map(str, arguments)]
+    for name, value in options.items():
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
+
+
+def training() -> tuple[ModuleType, ModuleType]:
+    """Return what runs and what knows the tasks.
+
+    Raises:
+        ConfigError: torch is not installed.
+    """
     try:
         from emojifier_bot.training import runs, tasks
     except ModuleNotFoundError as error:
@@ -87,7 +129,7 @@ def _training() -> tuple[ModuleType, ModuleType]:
     return runs, tasks
 
 
-def _task_name(task: ModelTask, variant: EmotionVariant) -> str:
+def _task_name(task: ModelTask, variant: TrainedVariant) -> str:
     return f"emotion-{variant}" if task is ModelTask.EMOTION else str(task)
 
 

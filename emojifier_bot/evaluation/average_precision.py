@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,20 +67,52 @@ def match_boxes(
     return MatchedPicture(confidences, hits, ignored, taken[wanted])
 
 
-def average_precision(pictures: list[MatchedPicture]) -> float:
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """The detections of many pictures that count, the most confident first."""
+
+    #: ``(K,)`` whether it is a hit.
+    hits: NDArray[np.bool_]
+    #: ``(K,)`` which picture it comes from.
+    pictures: NDArray[np.int64]
+    #: ``(P,)`` how many faces are wanted in each picture.
+    wanted: NDArray[np.int64]
+
+
+def rank(pictures: Sequence[MatchedPicture]) -> Ranked:
+    """Put the detections of all pictures in one order."""
+    wanted = np.array([len(p.found) for p in pictures], np.int64)
+    if not pictures:
+        return Ranked(np.empty(0, bool), np.empty(0, np.int64), wanted)
+    keep = np.concatenate([~p.ignored for p in pictures])
+    confidences = np.concatenate([p.confidences for p in pictures])[keep]
+    hits = np.concatenate([p.hits for p in pictures])[keep]
+    which = np.repeat(np.arange(len(pictures)), [len(p.hits) for p in pictures])[keep]
+    order = np.argsort(-confidences, kind="stable")
+    return Ranked(hits[order], which[order], wanted)
+
+
+def ranked_precision(ranked: Ranked, times: NDArray[np.int64]) -> float:
+    """Return average precision with each picture taken so many times.
+
+    Args:
+        ranked: What was found in the pictures.
+        times: ``(P,)``; ones take each picture as it is.
+    """
+    wanted = int((ranked.wanted * times).sum())
+    if wanted == 0:
+        return float("nan")
+    weights = times[ranked.pictures]
+    hits = np.cumsum(ranked.hits * weights)
+    precision = hits / np.maximum(np.cumsum(weights), 1)
+    precision = np.maximum.accumulate(precision[::-1])[::-1]
+    return float((np.diff(hits / wanted, prepend=0.0) * precision).sum())
+
+
+def average_precision(pictures: Sequence[MatchedPicture]) -> float:
     """Return the area under the precision–recall curve, made monotone.
 
     The area is exact (every point of the curve), as in PASCAL VOC 2010 and later.
     NaN where there is no wanted face.
     """
-    wanted = sum(len(p.found) for p in pictures)
-    if wanted == 0:
-        return float("nan")
-    keep = np.concatenate([~p.ignored for p in pictures])
-    confidences = np.concatenate([p.confidences for p in pictures])[keep]
-    hits = np.concatenate([p.hits for p in pictures])[keep]
-    hits = hits[np.argsort(-confidences, kind="stable")]
-    recall = np.cumsum(hits) / wanted
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    precision = np.maximum.accumulate(precision[::-1])[::-1]
-    return float((np.diff(recall, prepend=0.0) * precision).sum())
+    return ranked_precision(rank(pictures), np.ones(len(pictures), np.int64))

@@ -41,21 +41,51 @@ def per_class(truth: Labels, predicted: Labels) -> dict[str, dict[str, float]]:
     return rows
 
 
+def f1_scores(truth: Labels, predicted: Labels) -> FloatArray:
+    """Return the ``(8,)`` F1 of every emotion; NaN where none has it."""
+    counts = confusion_matrix(truth, predicted)
+    true = counts.sum(axis=1)
+    either = true + counts.sum(axis=0)
+    scores = 2 * np.diag(counts) / np.maximum(either, 1)
+    return np.where(true > 0, scores, np.nan).astype(np.float32)
+
+
 def macro_f1(truth: Labels, predicted: Labels) -> float:
     """Return the mean F1 over the classes that occur in the truth."""
-    present = [
-        row["f1"] for row in per_class(truth, predicted).values() if row["count"]
-    ]
-    return float(np.mean(present)) if present else float("nan")
+    scores = f1_scores(truth, predicted)
+    present = scores[~np.isnan(scores)]
+    return float(present.mean()) if len(present) else float("nan")
 
 
 def calibration_error(probabilities: FloatArray, truth: Labels) -> float:
     """Return the expected calibration error of the top probability."""
+    top, right, bins = _binned(probabilities, truth)
+    gaps = np.bincount(bins, top - right, CALIBRATION_BINS)
+    return float(np.abs(gaps).sum()) / max(len(truth), 1)
+
+
+def reliability(probabilities: FloatArray, truth: Labels) -> list[dict[str, float]]:
+    """Return the bins of the expected calibration error that any face falls into.
+
+    Each has its least top probability (`low`), `count`, mean top probability
+    (`confidence`) and share of right predictions (`accuracy`).
+    """
+    top, right, bins = _binned(probabilities, truth)
+    return [
+        {
+            "low": int(bin_) / CALIBRATION_BINS,
+            "count": int((bins == bin_).sum()),
+            "confidence": float(top[bins == bin_].mean()),
+            "accuracy": float(right[bins == bin_].mean()),
+        }
+        for bin_ in np.unique(bins)
+    ]
+
+
+def _binned(
+    probabilities: FloatArray, truth: Labels
+) -> tuple[FloatArray, NDArray[np.bool_], Labels]:
     top = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
     bins = np.minimum((top * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = [
-        abs(float(top[bins == b].sum() - right[bins == b].sum()))
-        for b in range(CALIBRATION_BINS)
-    ]
-    return sum(gaps) / max(len(truth), 1)
+    return top, right, bins

@@ -110,7 +110,7 @@ class EmojifyJob:
         if prepared is None:
             return NO_FACE
         post = Post.from_dict(prepared)
-        # Before the share is seen: the buttons come with it, and may be pressed at once.
+        # Before the share is seen: its buttons may be pressed at once.
         await self._run.courtesy("record", lambda: self._do.record(post))
         share = await self._complete(post) or await self._verify(post)
         if share.state is ShareState.DELETED:

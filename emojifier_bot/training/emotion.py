@@ -5,6 +5,9 @@ The landmark net never saw these crops, so its points are what use will bring.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,6 +16,7 @@ from emojifier_bot.core.features import (
     APPEARANCE_PX,
     GEOMETRY_COUNT,
     geometry_features,
+    mirrored,
 )
 from emojifier_bot.core.landmarks import MIRRORED
 from emojifier_bot.domain import FloatArray, ImageArray
@@ -22,6 +26,7 @@ from emojifier_bot.training import augment
 from emojifier_bot.training.device import autocast, to_device, to_numpy
 from emojifier_bot.training.nets import (
     EMOTION_COUNT,
+    AppearanceEmotionNet,
     FusedEmotionNet,
     LandmarkEmotionNet,
 )
@@ -37,7 +42,7 @@ POINT_NOISE = 0.006
 RARITY_POWER = 0.5
 #: Share of the classes' log frequency that shipped logits are relieved of: rare
 #: emotions are then reached at little cost (chosen on the validation faces).
-PRIOR_RELIEF = 0.3
+PRIOR_RELIEF = 0.15
 #: Share of each target that is spread evenly.
 LABEL_SMOOTHING = 0.02
 #: Mixed faces (mixup, Zhang et al., 2018): share of batches, and the shape of the
@@ -45,6 +50,14 @@ LABEL_SMOOTHING = 0.02
 MIX_CHANCE, MIX_SHAPE = 0.5, 0.3
 #: Least share of a class among what is drawn.
 LEAST_DRAWN = 1e-6
+#: The net of each variant; ``appearance`` is trained to see what fusion gains.
+NETS: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
+    {
+        "landmarks": lambda: LandmarkEmotionNet(GEOMETRY_COUNT),
+        "appearance": AppearanceEmotionNet,
+        "fused": lambda: FusedEmotionNet(GEOMETRY_COUNT),
+    }
+)
 
 
 class EmotionRecipe:
@@ -57,11 +70,10 @@ class EmotionRecipe:
         held_out: PreparedFaces,
         batch_size: int,
     ) -> None:
-        """Build the net of a variant, ``landmarks`` or ``fused``."""
-        nets = {"landmarks": LandmarkEmotionNet, "fused": FusedEmotionNet}
-        self.net: nn.Module = nets[variant](GEOMETRY_COUNT)
+        """Build the net of a variant, one of `NETS`."""
+        self.net = NETS[variant]()
         self.train, self.held_out, self.batch_size = train, held_out, batch_size
-        self.looks_matter = variant == "fused"
+        self.looks_matter = variant != "landmarks"
         # A class that hardly occurs counts as one face: no logarithm is endless.
         counts = train.targets.sum(dim=0).clamp(min=1.0)
         rates = (train.targets * (counts ** (RARITY_POWER - 1))).sum(dim=1)
@@ -92,9 +104,9 @@ class EmotionRecipe:
         faces, count = self.train, len(pick)
         flip = augment.chance(count, 0.5)
         points = faces.canonical_xy[pick]
-        mirrored = points[:, list(MIRRORED)] * torch.tensor([-1.0, 1.0])
-        mirrored = mirrored + torch.tensor([1.0, 0.0])
-        points = torch.where(flip.reshape(-1, 1, 1), mirrored, points)
+        other_way = points[:, list(MIRRORED)] * torch.tensor([-1.0, 1.0])
+        other_way = other_way + torch.tensor([1.0, 0.0])
+        points = torch.where(flip.reshape(-1, 1, 1), other_way, points)
         points = points + torch.randn_like(points) * POINT_NOISE
         looks = faces.looks[pick].float()
         if not self.looks_matter:
@@ -136,13 +148,16 @@ class PreparedFaces:
 
 
 def predict(net: nn.Module, faces: PreparedFaces) -> Tensor:
-    """Return ``(N, 8)`` logits of unaugmented faces."""
+    """Return ``(N, 8)`` logits of unaugmented faces: means of both ways, as in use."""
     inner = slice(MARGIN_PX, MARGIN_PX + APPEARANCE_PX)
     rows = []
     with torch.no_grad():
         for part in torch.arange(len(faces.looks)).split(256):
             looks = as_looks(faces.looks[part][..., inner, inner].float())
-            rows.append(net(as_geometry(faces.canonical_xy[part]), looks))
+            points = faces.canonical_xy[part]
+            other_way = to_device(mirrored(to_numpy(points)))
+            seen = net(as_geometry(points), looks)
+            rows.append((seen + net(as_geometry(other_way), looks.flip(-1))) / 2)
     return torch.cat(rows)
 
 

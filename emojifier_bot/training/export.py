@@ -29,7 +29,7 @@ def export_detector(net: DetectorNet) -> bytes:
     axes = {"input": {2: "height", 3: "width"}}
     axes |= {name: {1: "cells"} for name in YuNetFormat.output_names}
     picture = torch.zeros(1, 3, TRACED_PX, TRACED_PX)
-    return _onnx(
+    return to_onnx(
         YuNetFormat(net), (picture,), ["input"], list(YuNetFormat.output_names), axes
     )
 
@@ -38,7 +38,7 @@ def export_landmarks(net: nn.Module, size_px: int) -> bytes:
     """Return an ONNX file that takes a batch of grey frames."""
     axes = {"frame": {0: "faces"}, "points": {0: "faces"}}
     frame = torch.zeros(2, 1, size_px, size_px)
-    return _onnx(net, (frame,), ["frame"], ["points"], axes)
+    return to_onnx(net, (frame,), ["frame"], ["points"], axes)
 
 
 def export_emotion(net: nn.Module) -> bytes:
@@ -47,16 +47,25 @@ def export_emotion(net: nn.Module) -> bytes:
     looks = torch.zeros(2, 1, APPEARANCE_PX, APPEARANCE_PX)
     names = ["geometry", "appearance"]
     axes = {name: {0: "faces"} for name in [*names, "logits"]}
-    return _onnx(net, (geometry, looks), names, ["logits"], axes)
+    return to_onnx(net, (geometry, looks), names, ["logits"], axes)
 
 
-def _onnx(
+def to_onnx(
     net: nn.Module,
     inputs: tuple[Tensor, ...],
     input_names: list[str],
     output_names: list[str],
     axes: dict[str, dict[int, str]],
 ) -> bytes:
+    """Return a net as an ONNX file.
+
+    Args:
+        net: Is put into its state for use.
+        inputs: Examples to trace it with.
+        input_names: Of the file.
+        output_names: Of the file.
+        axes: For each name the axes whose size is free, and what they are called.
+    """
     file = io.BytesIO()
     with warnings.catch_warnings():
         # The newer exporter wants one more package; this one does while it lasts.

@@ -68,11 +68,14 @@ def learning_rate_share(step: int, config: FitConfig) -> float:
 class Run:
     """The state of one training run, in a folder of its own."""
 
-    def __init__(self, recipe: Recipe, config: FitConfig, folder: Path) -> None:
+    def __init__(
+        self, recipe: Recipe, config: FitConfig, folder: Path, command: str = ""
+    ) -> None:
         """Set seeds, build the optimiser, go on from a state if there is one."""
         torch.manual_seed(config.seed)
         torch.set_num_threads(config.threads)
         self.recipe, self.config, self.folder = recipe, config, folder
+        self.command = command
         self.net = recipe.net.to(DEVICE)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing in torch's types
         self.average = copy.deepcopy(self.net).eval().requires_grad_(False)
@@ -92,7 +95,9 @@ class Run:
     def fit(self, progress: Progress) -> None:
         """Train to the last step, evaluating and saving on the way."""
         config = self.config
-        self.log({"config": asdict(config), "parameters": count_parameters(self.net)})
+        typed = {"command": self.command} if self.command else {}
+        counted = {"parameters": count_parameters(self.net)}
+        self.log(typed | {"config": asdict(config)} | counted)
         began = time.monotonic()
         while self.step < config.steps:
             loss = self._one_step()

@@ -180,8 +180,8 @@ class YuNetFormat(nn.Module):
         for stride in DetectorNet.strides
     )
 
-    def __init__(self, net: DetectorNet) -> None:
-        """Wrap a trained net."""
+    def __init__(self, net: nn.Module) -> None:
+        """Wrap a net that gives the levels of `DetectorNet`."""
         super().__init__()
         self.net = net
 
@@ -237,6 +237,40 @@ class LandmarkEmotionNet(nn.Module):
         return logits
 
 
+def appearance_layers(widths: tuple[int, int, int]) -> nn.Sequential:
+    """Return what maps ``(N, 1, 52, 52)`` to a vector of the last width."""
+    a, b, c = widths
+    return nn.Sequential(
+        conv_unit(1, a),
+        conv_unit(a, a, 2),
+        ResidualBlock(a),
+        conv_unit(a, b, 2),
+        ResidualBlock(b),
+        nn.Dropout2d(0.1),
+        conv_unit(b, c, 2),
+        ResidualBlock(c),
+        ResidualBlock(c),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Dropout(0.3),
+    )
+
+
+class AppearanceEmotionNet(nn.Module):
+    """Eight logits from the canonical grey face alone: what fusion has to beat."""
+
+    def __init__(self, widths: tuple[int, int, int] = (24, 48, 96)) -> None:
+        """Build with three widths, those of the ``fused`` variant."""
+        super().__init__()
+        self.appearance = appearance_layers(widths)
+        self.head = nn.Linear(widths[-1], EMOTION_COUNT)
+
+    def forward(self, _geometry: Tensor, appearance: Tensor) -> Tensor:
+        """Map ``(N, 1, 52, 52)`` to logits ``(N, 8)``; looks at no geometry."""
+        logits: Tensor = self.head(self.appearance(appearance).float())
+        return logits
+
+
 class FusedEmotionNet(nn.Module):
     """The ``fused`` variant: geometry joined with the canonical grey face."""
 
@@ -245,23 +279,9 @@ class FusedEmotionNet(nn.Module):
     ) -> None:
         """Build for a number of geometry features and three widths."""
         super().__init__()
-        a, b, c = widths
-        self.appearance = nn.Sequential(
-            conv_unit(1, a),
-            conv_unit(a, a, 2),
-            ResidualBlock(a),
-            conv_unit(a, b, 2),
-            ResidualBlock(b),
-            nn.Dropout2d(0.1),
-            conv_unit(b, c, 2),
-            ResidualBlock(c),
-            ResidualBlock(c),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Dropout(0.3),
-        )
+        self.appearance = appearance_layers(widths)
         self.geometry = GeometryNet(features)
-        self.head = nn.Linear(c + 96, EMOTION_COUNT)
+        self.head = nn.Linear(widths[-1] + 96, EMOTION_COUNT)
 
     def forward(self, geometry: Tensor, appearance: Tensor) -> Tensor:
         """Map ``(N, features)`` and ``(N, 1, 52, 52)`` to logits ``(N, 8)``."""

@@ -33,7 +33,13 @@ MODEL_LOG_FILE = "training.log.jsonl"
 
 
 def train_task(
-    name: str, inputs: Inputs, folder: Path, start_from: Path | None, progress: Progress
+    name: str,
+    inputs: Inputs,
+    folder: Path,
+    start_from: Path | None,
+    progress: Progress,
+    *,
+    command: str = "",
 ) -> None:
     """Train one of `TASKS`; a folder with an unfinished run goes on.
 
@@ -43,12 +49,13 @@ def train_task(
         folder: Where log and state go.
         start_from: A model's ``state.pt``, or None for random weights.
         progress: Told how many steps of how many are done.
+        command: What was typed, for the log.
     """
     use_device()
     recipe = TASKS[name].recipe(inputs)
     if start_from is not None:
         load_warm_start(recipe.net, start_from)
-    run = Run(recipe, inputs.config, folder)
+    run = Run(recipe, inputs.config, folder, command)
     run.fit(progress)
     if isinstance(recipe, EmotionRecipe):
         np.savez(

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from emojifier_bot.backends.landmarks_onnx import OnnxLandmarker
 from emojifier_bot.backends.model_spec import ModelSpec, pick_model_spec
-from emojifier_bot.core.features import APPEARANCE_PX, GEOMETRY_COUNT
+from emojifier_bot.core.features import APPEARANCE_PX
 from emojifier_bot.evaluation.calibration import fit_temperature, pick_sure_threshold
 from emojifier_bot.evaluation.datasets import read_expressions
+from emojifier_bot.evaluation.emotion import SURE_ACCURACY
 from emojifier_bot.resources import models_dir
 from emojifier_bot.training.detector import DetectorRecipe
 from emojifier_bot.training.device import to_device
-from emojifier_bot.training.emotion import EmotionRecipe, PreparedFaces
+from emojifier_bot.training.emotion import NETS, EmotionRecipe, PreparedFaces
 from emojifier_bot.training.export import (
     emotion_output,
     export_detector,
@@ -29,19 +30,12 @@ from emojifier_bot.training.export import (
 )
 from emojifier_bot.training.fit import FitConfig, Recipe
 from emojifier_bot.training.landmarks import FRAME_PX, LandmarkRecipe
-from emojifier_bot.training.nets import (
-    DetectorNet,
-    FusedEmotionNet,
-    LandmarkEmotionNet,
-    LandmarkNet,
-)
+from emojifier_bot.training.nets import DetectorNet, LandmarkNet
 from emojifier_bot.training.prepare import prepare_faces
 
 Progress = Callable[[int, int], None]
 #: Parts of the cross-validation, and the seed that deals faces to them.
 FOLDS, FOLD_SEED = 5, 5
-#: Accuracy that faces called sure are to reach.
-SURE_ACCURACY = 0.92
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +54,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One of the four nets: its knobs, how to train it and how to write it."""
+    """One of the nets: its knobs, how to train it and how to write it."""
 
     config: FitConfig
     recipe: Callable[[Inputs], Recipe]
@@ -107,6 +101,24 @@ def split(data: Path, fold: int | None) -> tuple[Tensor, Tensor]:
     return ~validation & ~inside, ~validation & inside
 
 
+def _emotion_task(variant: str, title: str, *, looks: bool) -> Task:
+    frame = {"size_px": APPEARANCE_PX, "color": "grey", "mean": 127.5, "std": 127.5}
+    return Task(
+        config=FitConfig(
+            steps=6000, batch_size=128, learning_rate=2e-3, weight_decay=0.05
+        ),
+        recipe=_emotion_recipe(variant),
+        net=NETS[variant],
+        export=export_emotion,
+        table={
+            "task": "emotion",
+            "variant": variant,
+            "title": title,
+            "input": frame if looks else {"size_px": 0},
+        },
+    )
+
+
 TASKS: Mapping[str, Task] = MappingProxyType(
     {
         "detector": Task(
@@ -136,39 +148,18 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 },
             },
         ),
-        "emotion-fused": Task(
-            config=FitConfig(
-                steps=6000, batch_size=128, learning_rate=2e-3, weight_decay=0.05
-            ),
-            recipe=_emotion_recipe("fused"),
-            net=lambda: FusedEmotionNet(GEOMETRY_COUNT),
-            export=export_emotion,
-            table={
-                "task": "emotion",
-                "variant": "fused",
-                "title": "Eight emotions from geometry and appearance",
-                "input": {
-                    "size_px": APPEARANCE_PX,
-                    "color": "grey",
-                    "mean": 127.5,
-                    "std": 127.5,
-                },
-            },
-        ),
-        "emotion-landmarks": Task(
-            config=FitConfig(
-                steps=6000, batch_size=128, learning_rate=2e-3, weight_decay=0.05
-            ),
-            recipe=_emotion_recipe("landmarks"),
-            net=lambda: LandmarkEmotionNet(GEOMETRY_COUNT),
-            export=export_emotion,
-            table={
-                "task": "emotion",
-                "variant": "landmarks",
-                "title": "Eight emotions from the geometry of the landmarks alone",
-                "input": {"size_px": 0},
-            },
-        ),
+        **{
+            f"emotion-{variant}": _emotion_task(variant, title, looks=looks)
+            for variant, title, looks in (
+                ("fused", "Eight emotions from geometry and appearance", True),
+                (
+                    "landmarks",
+                    "Eight emotions from the geometry of the landmarks alone",
+                    False,
+                ),
+                ("appearance", "Eight emotions from the appearance alone", True),
+            )
+        },
     }
 )
 

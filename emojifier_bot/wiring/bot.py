@@ -241,8 +241,16 @@ def _web_parts(
 ) -> WebParts:
     from emojifier_bot.slack.receive import flask_handler
     from emojifier_bot.web.app import WebParts
+    from emojifier_bot.web.facts import SiteFacts
     from emojifier_bot.web.metrics import Metrics
+    from emojifier_bot.web.pages import pages_blueprint
 
+    facts = SiteFacts(
+        public_url=settings.public_url,
+        install_available=_installs(settings),
+        support_contact=settings.support_contact,
+        face_backend=settings.face_backend,
+    )
     return WebParts(
         slack=flask_handler(bolt),
         clock=CLOCK,
@@ -256,6 +264,7 @@ def _web_parts(
         },
         installs=_installs(settings),
         https=settings.public_url.startswith("https://"),
+        pages=pages_blueprint(facts),
     )
 
 

@@ -9,7 +9,7 @@ import io
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -99,12 +99,13 @@ def running(slack: SlackServer, database: str, folder: Path, **more: str):
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def bot(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bot")
-    if request.param == "sqlite":
-        database, done = f"sqlite:///{folder / 'bot.db'}", None
-    else:
-        done = request.getfixturevalue("postgres_server").fresh_database()
-        database = next(done)
-    with SlackServer() as slack, running(slack, database, folder) as url:
+    with ExitStack() as stack:
+        database = f"sqlite:///{folder / 'bot.db'}"
+        if request.param == "postgres":
+            server = request.getfixturevalue("postgres_server")
+            database = stack.enter_context(server.fresh_database())
+        slack = stack.enter_context(SlackServer())
+        url = stack.enter_context(running(slack, database, folder))
         yield Bot(slack, url)
         assert not slack.problems
 
@@ -235,7 +236,8 @@ def test_somebody_else_deletes_after_a_dialog(bot):
     assert not file.deleted
     bot.bob.submit(view)
 
-    bot.slack.wait_until(lambda: file.deleted, PATIENCE_SECONDS)
+    bot.told(bot.bob, "deleted")
+    assert file.deleted
     bot.ada.press(message, "delete_post")
     bot.told(bot.ada, "gone")
 

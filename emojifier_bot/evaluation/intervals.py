@@ -1,0 +1,101 @@
+"""How far a figure may be from the truth: 95 % intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Standard deviations that hold 95 % of a normal distribution.
+Z_95 = 1.959964
+#: Percentiles that hold 95 % of what resampling gives.
+PERCENTILES = (2.5, 97.5)
+ROUNDS, SEED = 1000, 95
+
+Statistic = Callable[[NDArray[np.int64]], float]
+Statistics = Callable[[NDArray[np.int64]], Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A figure with its 95 % interval and what it was measured on; NaN for nothing."""
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "count": self.count,
+        }
+
+
+def share(hits: int, count: int) -> Measured:
+    """Return ``hits / count`` with Wilson's score interval (Wilson, 1927).
+
+    >>> one = share(8, 10)
+    >>> round(one.value, 2), round(one.low, 2), round(one.high, 2)
+    (0.8, 0.49, 0.94)
+    """
+    if count == 0:
+        return Measured(math.nan, math.nan, math.nan, 0)
+    value, wide = hits / count, Z_95**2 / count
+    middle = (value + wide / 2) / (1 + wide)
+    spread = math.sqrt(value * (1 - value) * wide + wide**2 / 4) / (1 + wide)
+    # At 0 and 1 the interval ends in the value but for rounding.
+    return Measured(
+        value, min(middle - spread, value), max(middle + spread, value), count
+    )
+
+
+def bootstrap(statistic: Statistic, count: int, *, rounds: int = ROUNDS) -> Measured:
+    """Return a statistic of samples with the interval that resampling gives.
+
+    Args:
+        statistic: Takes ``(N,)`` indices of samples, some drawn several times.
+        count: How many samples there are.
+        rounds: How often they are drawn anew (Efron, 1979).
+    """
+    (one,) = bootstrap_all(lambda drawn: [statistic(drawn)], count, rounds=rounds)
+    return one
+
+
+def bootstrap_all(
+    statistics: Statistics, count: int, *, rounds: int = ROUNDS
+) -> list[Measured]:
+    """Return several statistics of the same samples; see `bootstrap`."""
+    values = statistics(np.arange(count))
+    if count == 0:
+        return [Measured(float(value), math.nan, math.nan, 0) for value in values]
+    random = np.random.default_rng(SEED)
+    drawn = np.array(
+        [statistics(random.integers(0, count, count)) for _ in range(rounds)]
+    )
+    return [
+        _measured(float(value), column, count)
+        for value, column in zip(values, drawn.T, strict=True)
+    ]
+
+
+def _measured(value: float, drawn: NDArray[np.float64], count: int) -> Measured:
+    known = drawn[~np.isnan(drawn)]
+    if math.isnan(value) or not len(known):
+        return Measured(value, math.nan, math.nan, count)
+    low, high = np.percentile(known, PERCENTILES)
+    return Measured(value, float(low), float(high), count)
+
+
+def mean(values: NDArray[Any]) -> Measured:
+    """Return the mean of ``(N,)`` values with its bootstrap interval."""
+    if not len(values):
+        return Measured(math.nan, math.nan, math.nan, 0)
+    return bootstrap(lambda drawn: float(values[drawn].mean()), len(values))

@@ -1,0 +1,144 @@
+"""What the templates of the model cards leave open, told from figures and knobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from emojifier_bot.backends.model_spec import ModelSpec
+from emojifier_bot.core.landmarks import REGIONS
+from emojifier_bot.training import card_tables as tables
+from emojifier_bot.training.detector_crops import (
+    CHANCES,
+    CROP_PX,
+    FACE_HEIGHTS_PX,
+    SMALLEST_FACE_PX,
+    TURN_DEGREES,
+)
+from emojifier_bot.training.emotion import PRIOR_RELIEF
+from emojifier_bot.training.landmarks import Jitter
+
+SOURCES = MappingProxyType(
+    {"helen": "HELEN", "afw": "AFW", "youtube": "video frames (noisy labels)"}
+)
+HOW = MappingProxyType(
+    {
+        "fused": "A small residual net reads the appearance, a two-layer net the "
+        "geometry; one linear layer joins them.",
+        "landmarks": "This variant looks at the geometry alone, with a two-layer net: "
+        "for who wants no pixels but the points to be looked at.",
+        "appearance": "This variant looks at the appearance alone: it is trained to "
+        "see what fusion gains.",
+    }
+)
+NO_POOLED = (
+    "The rare emotions have few faces there: read their intervals, not their figures."
+)
+
+Words = dict[str, str]
+
+
+def _data_table(figures: Mapping[str, Any]) -> str:
+    rows = figures["data"].items()
+    return tables.table(
+        ("source", "for training", "held out"),
+        [(name, f"{row['train']:,}", f"{row['held']:,}") for name, row in rows],
+    )
+
+
+def _detector_words(_spec: ModelSpec, figures: Mapping[str, Any]) -> Words:
+    held_out = figures["held_out"]
+    return {
+        "data_table": _data_table(figures),
+        "smallest": f"{SMALLEST_FACE_PX:g}",
+        "crop": f"{CROP_PX}",
+        "low_height": f"{FACE_HEIGHTS_PX[0]:g}",
+        "high_height": f"{FACE_HEIGHTS_PX[1]:g}",
+        "mosaic": tables.percent(CHANCES.mosaic, 0),
+        "turn_degrees": f"{TURN_DEGREES:g}",
+        "overturn": tables.percent(CHANCES.overturn, 0),
+        "pictures": f"{held_out['pictures']}",
+        "difficulty_table": tables.kinds_table("set", held_out["by_difficulty"]),
+        "height_table": tables.kinds_table(
+            "height", held_out["by_height"], tables.HEIGHTS
+        ),
+        "occlusion_table": tables.kinds_table(
+            "set, covered", held_out["by_occlusion"] | held_out["by_source"]
+        ),
+        "roll_table": tables.roll_table(held_out["by_roll"]),
+        "recall": tables.ranged(held_out["intervals"]["recall"]),
+        "precision": tables.ranged(held_out["intervals"]["precision"]),
+        "false_alarms": f"{held_out['false_alarms_per_picture']:.2f}",
+        "curve_table": tables.curve_table(held_out["curve"]),
+        "empty_table": tables.empty_table(held_out["without_faces"]),
+    }
+
+
+def _landmark_words(spec: ModelSpec, figures: Mapping[str, Any]) -> Words:
+    held_out, jitter = figures["held_out"], Jitter()
+    intervals = held_out["intervals"]
+    return {
+        "input_px": f"{spec.input_px}",
+        "data_table": _data_table(figures),
+        "shift": tables.percent(jitter.shift, 0),
+        "scale": tables.percent(jitter.log_scale, 0),
+        "turn": f"{jitter.turn_degrees:g}",
+        "wide_turns": tables.percent(jitter.wide_turns, 0),
+        "wide_degrees": f"{jitter.wide_turn_degrees:g}",
+        "source_table": tables.error_table(
+            "set",
+            intervals,
+            {f"nme_{key}": name for key, name in SOURCES.items()}
+            | {"nme": f"all ({held_out['found']} of {held_out['count']} found)"},
+        ),
+        "region_table": tables.error_table(
+            "region", intervals, {f"nme_{name}": name for name in REGIONS}
+        ),
+        "cumulative_table": tables.cumulative_table(held_out["cumulative"]),
+        "followed_table": tables.followed_table(held_out["followed"]),
+        "harder_table": tables.harder_table(held_out["harder"]),
+        "disc_coverage": tables.percent(held_out["disc_coverage"], 2),
+        "disc_size": f"{held_out['disc_over_face_height']:.2f}",
+    }
+
+
+def _emotion_words(spec: ModelSpec, figures: Mapping[str, Any]) -> Words:
+    held_out, data = figures["held_out"], figures["data"].values()
+    return {
+        "title": spec.title,
+        "how": HOW[spec.variant],
+        "relief": tables.percent(PRIOR_RELIEF, 0),
+        "temperature": f"{spec.temperature:g}",
+        "train_count": f"{sum(row['train'] for row in data):,}",
+        "validation_count": f"{sum(row['held'] for row in data):,}",
+        "data_table": _data_table(figures),
+        "count": f"{held_out['count']:,}",
+        "main_table": tables.main_table(held_out),
+        "calibrated_on": "held-out faces of the cross-validation"
+        if "pooled" in figures
+        else "these same faces",
+        "class_table": tables.class_table(held_out),
+        "pooled_text": _pooled_text(figures.get("pooled")),
+        "condition_table": tables.loss_table("condition", held_out["conditions"]),
+        "parts_table": tables.loss_table("in its place", held_out["parts"]),
+    }
+
+
+def _pooled_text(pooled: Mapping[str, Any] | None) -> str:
+    if pooled is None:
+        return NO_POOLED
+    return (
+        f"{NO_POOLED} So {pooled['folds']}-fold cross-validation over the "
+        f"{pooled['count']:,} other faces, pooled, each fold calibrated by the others:"
+        f"\n\n{tables.main_table(pooled)}\n\n{tables.class_table(pooled)}"
+    )
+
+
+WORDS: Mapping[str, Callable[[ModelSpec, Mapping[str, Any]], Words]] = MappingProxyType(
+    {
+        "detector": _detector_words,
+        "landmarks": _landmark_words,
+        "emotion": _emotion_words,
+    }
+)

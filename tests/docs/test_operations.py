@@ -1,0 +1,76 @@
+"""What operators meet is in their page: every log action, figure and way in."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from emojifier_bot.jobs import workflow
+from emojifier_bot.slack.manifest import EVENTS_PATH, INSTALL_PATH, REDIRECT_PATH
+from emojifier_bot.web.metrics import Metrics
+from tests.web_pages import pages_app
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
+#: Of the command line's own; they have nothing to do with the running bot.
+REPLAY_ACTIONS = {"picture_done", "picture_failed"}
+BOT = ("cli", "jobs", "slack", "store", "web", "wiring")
+
+
+def actions() -> set[str]:
+    sources = [
+        file.read_text("utf-8")
+        for folder in BOT
+        for file in (ROOT / "emojifier_bot" / folder).rglob("*.py")
+    ]
+    named = (
+        r'"action": "(\w+)"',
+        r'_facts\("(\w+)"\)',
+        r'after_answer\(\s*\w+, "(\w+)"',
+        r'(?:courtesy|retried|once|guarded|survived)\(\s*"(\w+)"',
+    )
+    found = {
+        action
+        for text in sources
+        for pattern in named
+        for action in re.findall(pattern, text)
+    }
+    return found | {workflow.PREPARE, workflow.COMPLETE}
+
+
+def told_actions() -> set[str]:
+    log = PAGE.partition("## The log")[2]
+    rows = re.findall(r"^\| (`.*?`) \|", log, re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row)} - {"action"}
+
+
+def test_every_log_action_is_told():
+    assert actions() - REPLAY_ACTIONS - told_actions() == set()
+
+
+def test_no_action_is_told_that_is_gone():
+    assert told_actions() - actions() == set()
+
+
+def test_every_figure_is_told():
+    metrics = Metrics(lambda: 0, lambda: 0)
+    metrics.refuse(401)
+    names = set(re.findall(r"^# HELP (\w+)", metrics.text().decode(), re.MULTILINE))
+
+    told = set(re.findall(r"^\| `(emojifier_\w+)`", PAGE, re.MULTILINE))
+
+    assert {name for name in names if not name.endswith("_created")} == told
+
+
+@pytest.mark.parametrize("path", [EVENTS_PATH, INSTALL_PATH, REDIRECT_PATH])
+def test_slacks_ways_in_are_told(path):
+    assert f"`{path}`" in PAGE
+
+
+def test_every_path_is_told():
+    rules = {rule.rule for rule in pages_app().url_map.iter_rules()}
+    paths = {rule.partition("<")[0] for rule in rules if not rule.startswith("/test/")}
+
+    assert {path for path in paths if f"`{path}`" not in PAGE} == set()
