@@ -57,7 +57,7 @@ class Inbound:
             QueueError: As the queue does.
         """
         new = self.queue.enqueue(request, key)
-        facts = {"action": "enqueue", "way": request.way, "job_id": key, "new": new}
+        facts = {"action": "enqueue", "way": request.way, "key": key, "new": new}
         logger.info("A request was read", extra=facts)
         return "accepted_private" if request.private else "accepted"
 
