@@ -102,7 +102,7 @@ class Settings(BaseSettings):
         "local", description="What finds and reads the faces."
     )
     min_confidence: Confidence = Field(
-        0.5, description="How sure the detector must be that something is a face."
+        0.55, description="How sure the detector must be that something is a face."
     )
     emotion_model: EmotionModel = Field(
         "fused",

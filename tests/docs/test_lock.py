@@ -55,10 +55,11 @@ def test_every_dependency_is_locked(name, wanted):
 
 
 def test_both_files_agree():
-    versions = {entry.partition("--hash")[0].strip() for entry in entries("dev.txt")}
+    # What a package is for may differ: the tests' tools want some on more systems.
+    versions = {entry.split()[0] for entry in entries("dev.txt")}
 
     for entry in entries("base.txt"):
-        assert entry.partition("--hash")[0].strip() in versions
+        assert entry.split()[0] in versions
 
 
 def test_make_installs_the_torch_that_the_extra_names():
