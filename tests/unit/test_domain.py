@@ -18,8 +18,8 @@ from emojifier_bot.domain import (
     LandmarkScheme,
     Measure,
     Result,
-    frozen_array,
 )
+from emojifier_bot.domain.faces import frozen_array
 from tests.builders import (
     make_detection,
     make_emoji,
