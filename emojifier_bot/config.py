@@ -20,6 +20,7 @@ __all__ = [
     "bot_problems",
     "is_bot_set_up",
     "load_settings",
+    "load_sound_settings",
     "settings_table",
 ]
 
@@ -297,10 +298,25 @@ def load_settings(**overrides: Any) -> Settings:
         raise ConfigError([_problem(one) for one in error.errors()]) from error
 
 
-def _problem(error: ErrorDetails) -> str:
+def load_sound_settings() -> Settings:
+    """Read what is right; what is wrong stays at its default."""
+    given: dict[str, Any] = {}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        for name in map(_name, error.errors()):
+            given[name] = Settings.model_fields[name].default
+    return Settings(**given)
+
+
+def _name(error: ErrorDetails) -> str:
     # Told by its variable where it has one of its own, else by its name.
     told = str(error["loc"][0])
-    name = next(n for n in Settings.model_fields if told in (n, _variable(n)))
+    return next(n for n in Settings.model_fields if told in (n, _variable(n)))
+
+
+def _problem(error: ErrorDetails) -> str:
+    name = _name(error)
     allowed = _allowed(Settings.model_fields[name])
     if allowed.is_secret:
         return f"{_variable(name)} must be {allowed.words}."

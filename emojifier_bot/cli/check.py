@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 def check() -> None:
     """Check settings, models, theme and bot: one line each; exit code 1 for a fault."""
     from emojifier_bot.config import load_settings
+    from emojifier_bot.errors import ConfigError
 
     try:
         settings = load_settings()
-    except EmojifierError as error:
-        _tell("settings", error.message, fine=False)
+    except ConfigError as error:
+        _tell_problems(error.problems)
         raise typer.Exit(1) from error
     _tell("settings", _changed(settings), fine=True)
     results = [
@@ -30,6 +31,17 @@ def check() -> None:
     ]
     if not all(results):
         raise typer.Exit(1)
+
+
+def _tell_problems(wrong: list[str]) -> None:
+    """Tell every wrong setting, and what is missing besides them."""
+    from emojifier_bot.config import bot_problems, is_bot_set_up, load_sound_settings
+
+    for problem in wrong:
+        _tell("settings", problem, fine=False)
+    sound = load_sound_settings()
+    for problem in bot_problems(sound) if is_bot_set_up(sound) else ():
+        _tell("slack", problem, fine=False)
 
 
 def _check_bot(settings: Settings) -> list[bool]:

@@ -71,6 +71,8 @@ class EmojifyRequest:
     source: ImageReference
     #: Parent of the thread that gets the result; empty for the channel itself.
     thread_ts: str = ""
+    #: Results of several pictures begin that thread: nothing may be in it yet.
+    begins_thread: bool = False
     #: Name of a theme; empty for the settings' own.
     theme: str = ""
     #: Draw among near neighbours of the best emoji.

@@ -236,6 +236,8 @@ class DbosJobQueue:
         Raises:
             QueueError: The database does not answer.
         """
+        if not (workspace.team_id or workspace.enterprise_id):
+            return 0  # nobody's part would be everybody's without an organisation
         table = self._table
         part, column = partition_of(workspace), table.c.queue_partition_key
         # An organisation's part has no workspace in it, and all of its own begin so.

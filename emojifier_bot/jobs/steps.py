@@ -25,6 +25,7 @@ from emojifier_bot.domain import (
     ShareState,
     Way,
 )
+from emojifier_bot.errors import DeliveryError
 from emojifier_bot.jobs.names import surprise_seed
 from emojifier_bot.jobs.parts import WorkerParts
 from emojifier_bot.jobs.slots import Fence
@@ -102,8 +103,17 @@ class JobSteps:
             theme=request.theme,
         ).to_dict()
 
-    def complete(self, post: Post) -> None:
-        """Show the file, if this worker still holds its slot."""
+    def complete(self, request: EmojifyRequest, post: Post) -> None:
+        """Show the file, if this worker still holds its slot.
+
+        Raises:
+            DeliveryError: ``post_gone``: somebody deleted the post that this one was to
+                replace, and does not want to see the picture again.
+        """
+        if request.replaces_post_id:
+            old = self.parts.posts.find(request.workspace, request.replaces_post_id)
+            if old is not None and old.deleted_at is not None:
+                raise DeliveryError("That post was deleted.", kind="post_gone")
         self.fence.confirm()
         self.parts.sink.complete(post)
 
@@ -170,8 +180,12 @@ def request_for(
     """
     if not several:
         return request
-    thread_ts = request.thread_ts or request.source.message_ts
-    return replace(request, source=reference, thread_ts=thread_ts)
+    return replace(
+        request,
+        source=reference,
+        thread_ts=request.thread_ts or request.source.message_ts,
+        begins_thread=request.begins_thread or not request.thread_ts,
+    )
 
 
 def _reference_to_dict(reference: ImageReference) -> dict[str, Any]:

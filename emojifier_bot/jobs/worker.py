@@ -125,7 +125,8 @@ class Worker:
             self._reaper.sweep(running=())
         except SQLAlchemyError as error:
             logger.warning(
-                "slot not given back", extra={"action": "stop", "kind": str(error)}
+                "slot not given back",
+                extra={"action": "stop", "kind": type(error).__name__},
             )
         self._engine.dispose()
 

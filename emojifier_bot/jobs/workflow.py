@@ -160,7 +160,9 @@ class EmojifyJob:
         patience = self._run.patience(COMPLETE)
         crashes, doubtful = 0, False
         while True:
-            answer = await self._run.guarded(COMPLETE, lambda: self._do.complete(post))
+            answer = await self._run.guarded(
+                COMPLETE, lambda: self._do.complete(self._request, post)
+            )
             failure = answer.failure
             if failure is None and not answer.unsure:
                 return None

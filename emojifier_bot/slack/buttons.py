@@ -27,6 +27,8 @@ class Asked:
     channel_id: str
     thread_ts: str
     sealed_response_url: str
+    #: Where the button was pressed; a window's answer may name another workspace.
+    team_id: str = ""
 
     def to_metadata(self) -> str:
         """Return it as text for Slack to keep."""
@@ -67,8 +69,9 @@ class Buttons:
         """Delete what somebody was asked about and is sure of."""
         ack()
         asked = Asked.from_metadata(body["view"]["private_metadata"])
+        here = workspace_of(context, body)
         asker = EmojifyRequest(
-            workspace=workspace_of(context, body),
+            workspace=replace(here, team_id=asked.team_id or here.team_id),
             way=Way.TRY_ANOTHER,
             user_id=context.user_id or "",
             channel_id=asked.channel_id,
@@ -111,12 +114,12 @@ class Buttons:
         self._inbound.tell(asker, kind)
 
     def _standing(self, asker: EmojifyRequest, post_id: str) -> PostRecord | None:
-        """Return a post that nobody deleted; else tell that it is gone."""
+        """Return a post that nobody deleted; else tell that it is gone or forgotten."""
         record = self._inbound.posts.find(asker.workspace, post_id)
-        if record is None or record.deleted_by:
-            self._inbound.tell(asker, "post_gone")
-            return None
-        return record
+        if record is not None and not record.deleted_by:
+            return record
+        self._inbound.tell(asker, "post_gone" if record else "post_forgotten")
+        return None
 
     def _delete(self, asker: EmojifyRequest, post: Post) -> None:
         def task() -> None:
@@ -130,7 +133,11 @@ class Buttons:
 
     def _ask(self, asker: EmojifyRequest, post_id: str, trigger_id: str) -> None:
         asked = Asked(
-            post_id, asker.channel_id, asker.thread_ts, asker.sealed_response_url
+            post_id,
+            asker.channel_id,
+            asker.thread_ts,
+            asker.sealed_response_url,
+            asker.workspace.team_id,
         )
 
         def task() -> None:

@@ -14,6 +14,11 @@ GONE_MODES = ("tombstone", "hidden_by_limit")
 #: Subtypes of messages that people write; all others are edits, joins, bots and so on.
 WRITTEN_SUBTYPES = (None, "", "file_share")
 
+#: Why Slack sends again what was not read to its end.
+NOT_HEARD = frozenset({"connection_failed", "http_error", "ssl_error"})
+#: What a message must have to be answered.
+PLACED = ("user", "channel", "ts")
+
 Payload = Mapping[str, Any]
 
 
@@ -50,9 +55,17 @@ def is_from_person(event: Payload) -> bool:
     if event.get("bot_id") or event.get("bot_profile") or event.get("edited"):
         return False
     written = event.get("subtype") in WRITTEN_SUBTYPES
-    return written and bool(event.get("user")) and not event.get("hidden")
+    placed = all(event.get(name) for name in PLACED)
+    return written and placed and not event.get("hidden")
 
 
-def is_retry(headers: Mapping[str, Any]) -> bool:
-    """Tell whether Slack sends an event again."""
-    return bool(headers.get("x-slack-retry-num"))
+def was_heard(headers: Mapping[str, Any]) -> bool:
+    """Tell whether an event comes again that may have been answered before.
+
+    Not one that comes again because nobody was there, as while the bot starts.
+
+    Args:
+        headers: As Bolt gives them, each name in lower case with a list of values.
+    """
+    [reason, *_] = headers.get("x-slack-retry-reason") or ("",)
+    return bool(headers.get("x-slack-retry-num")) and reason not in NOT_HEARD

@@ -318,7 +318,6 @@ class SlackReplySink:
 def _thread_of(request: EmojifyRequest) -> str:
     """Return the thread in which it was asked; empty for the channel itself.
 
-    Results of several pictures go below the message that asked. That is no thread yet,
-    and what is for one person alone is not shown in one that nobody has begun.
+    What is for one person alone is not shown in a thread that nobody has begun.
     """
-    return request.thread_ts if request.thread_ts != request.reaction_ts else ""
+    return "" if request.begins_thread else request.thread_ts

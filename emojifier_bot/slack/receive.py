@@ -39,6 +39,7 @@ from emojifier_bot.errors import (
 from emojifier_bot.slack import replies
 from emojifier_bot.slack.blocks import help_blocks, home_view
 from emojifier_bot.slack.buttons import Buttons
+from emojifier_bot.slack.comments import is_direct
 from emojifier_bot.slack.inbound import NO_PICTURE, Inbound
 from emojifier_bot.slack.manifest import SHORTCUT
 from emojifier_bot.slack.options import Misread, Overheard, overhear, parse_options
@@ -46,7 +47,7 @@ from emojifier_bot.slack.payloads import (
     Payload,
     image_ids,
     is_from_person,
-    is_retry,
+    was_heard,
     workspace_of,
 )
 from emojifier_bot.slack.uninstall import Uninstallations
@@ -200,7 +201,7 @@ class Listeners:
             return  # direct messages come as messages
         heard = overhear(str(event.get("text") or ""), self._inbound.themes)
         asked = self._written(event, body, context, heard, Way.MENTION)
-        once = not is_retry(request.headers)
+        once = not was_heard(request.headers)
         if event.get("files"):
             self._images_of(event, asked, once=once)
         elif heard.wishes.help and heard.nothing_else:
@@ -217,7 +218,7 @@ class Listeners:
             return
         heard = overhear(str(event.get("text") or ""), self._inbound.themes)
         asked = self._written(event, body, context, heard, Way.DIRECT_MESSAGE)
-        once = not is_retry(request.headers)
+        once = not was_heard(request.headers)
         address = self._address(heard.wishes.address)
         if event.get("files"):
             self._images_of(event, asked, once=once)
@@ -318,7 +319,7 @@ class Listeners:
     ) -> str:
         """Queue a job for each image; several answer in one thread."""
         if len(ids) > 1 and not request.thread_ts:
-            request = replace(request, thread_ts=message_ts)
+            request = replace(request, thread_ts=message_ts, begins_thread=True)
         kind = ""
         for file_id in ids:
             one = replace(request, source=ImageReference(file_id=file_id))
@@ -360,7 +361,7 @@ def alone(kind: str) -> BoltResponse:
 
 def _is_direct(event: Payload) -> bool:
     # A mention does not name the type; ids of direct messages begin alike.
-    return event.get("channel_type") == "im" or str(event["channel"]).startswith("D")
+    return event.get("channel_type") == "im" or is_direct(str(event["channel"]))
 
 
 def _key(request: EmojifyRequest, name: str) -> str:

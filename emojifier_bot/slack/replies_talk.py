@@ -83,6 +83,11 @@ TALK = {
         "This picture is gone already.",
         "There is nothing left to do; for a new one, ask with `/emojify`.",
     ),
+    "post_forgotten": Reply(
+        "I no longer know this picture: I forget where my pictures are after 30 days.",
+        "An admin can delete it: “More actions”, then “Delete”. For a new one, use "
+        "*Emojify faces* on the original.",
+    ),
     "posted": Reply(
         "Your picture is ready.",
         "You find it in the conversation where results were to go.",

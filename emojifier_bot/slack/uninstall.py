@@ -43,11 +43,13 @@ class Uninstallations:
         if workspace.is_org_install or not workspace.team_id:
             # An organisation's installation ends with no word of a workspace.
             workspace = Workspace("", workspace.enterprise_id, is_org_install=True)
-        if self._is_newer(workspace, body):
+        nobody = not (workspace.team_id or workspace.enterprise_id)
+        if nobody or self._is_newer(workspace, body):
             return
         self._inbound.installations.delete(workspace)
-        self._inbound.queue.forget(workspace)
+        # From now on nothing more of theirs is queued.
         self._inbound.authorize.forget(workspace)
+        self._inbound.queue.forget(workspace)
         logger.info("An installation ended", extra={"action": "uninstall"})
 
     def _is_newer(self, workspace: Workspace, body: Payload) -> bool:

@@ -32,11 +32,12 @@ def test_a_sound_installation(run, verb, expected):
 def test_check_tells_what_is_wrong_line_by_line(run, tmp_path):
     done = run("check", EMOJIFIER_DETECTOR_MODEL=str(tmp_path), EMOJIFIER_THEME="no")
 
-    settings, models, theme = done.stdout.decode().splitlines()
+    settings, models, theme, slack, *_ = done.stdout.decode().splitlines()
     assert done.returncode == 1
     assert settings.startswith("ok     settings  changed: detector_model, theme")
     assert models.startswith("wrong  models")
     assert theme.startswith("wrong  theme")
+    assert slack.startswith("off    slack")
 
 
 def test_check_tells_every_wrong_setting(run):
@@ -46,6 +47,20 @@ def test_check_tells_every_wrong_setting(run):
     assert done.stdout.decode().startswith("wrong  settings")
     assert b"EMOJIFIER_THREADS" in done.stdout
     assert b"EMOJIFIER_MAX_BYTES" in done.stdout
+
+
+def test_check_tells_what_is_missing_beside_what_is_wrong(run):
+    done = run("check", PORT="http", EMOJIFIER_THREADS="many", SLACK_CLIENT_ID="1.2")
+
+    lines = done.stdout.decode().splitlines()
+    assert done.returncode == 1
+    assert [line[:15].split()[-1] for line in lines] == ["settings"] * 2 + ["slack"] * 2
+    for line, name in zip(
+        lines,
+        ("EMOJIFIER_THREADS", "PORT", "SLACK_SIGNING_SECRET", "SLACK_CLIENT_SECRET"),
+        strict=True,
+    ):
+        assert name in line
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["replay", "--help"], ["--version"]])

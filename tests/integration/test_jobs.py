@@ -278,11 +278,19 @@ class TestTryAnother:
         methods = [one["method"] for one in rig.sink.calls()]
         assert methods.index("delete") > methods.index("complete", 4)
 
-    def test_an_old_one_that_is_gone_is_fine(self, rig):
+    def test_what_somebody_deleted_meanwhile_is_not_shown_again(self, rig):
         old = rig.run()
         rig.posts.mark_deleted(WORKSPACE, old.job_id, "U2")
 
-        assert self.press(rig, old.job_id).outcome == "posted"
+        job = self.press(rig, old.job_id)
+
+        assert (job.state, job.outcome) == (JobState.SUCCEEDED, "post_gone")
+        assert rig.sink.told()[-1] == "post_gone"
+        assert len(rig.sink.calls("complete")) == 1
+        assert rig.sink.calls("delete") == []
+
+    def test_an_old_one_that_is_forgotten_is_fine(self, rig):
+        assert self.press(rig, "long ago").outcome == "posted"
         assert rig.sink.calls("delete") == []
 
     def test_the_old_one_stays_where_the_source_is_gone(self, rig):
@@ -337,6 +345,8 @@ def test_jobs_of_a_workspace_can_be_forgotten(rig):
     rig.run()
     rig.ask("waiting")
 
+    assert rig.queue.forget(Workspace("")) == 0
+    assert rig.queue.forget(Workspace("", is_org_install=True)) == 0
     assert rig.queue.forget(WORKSPACE) == 2
     assert rig.queue.list(None, 10) == []
 

@@ -25,6 +25,7 @@ from emojifier_bot.errors import DeliveryError, QueueError, QueueFullError
 from emojifier_bot.slack import replies
 from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.background import Background
+from emojifier_bot.slack.buttons import Asked
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.inbound import Inbound
 from emojifier_bot.slack.install import (
@@ -410,6 +411,7 @@ def test_a_mention_with_several_images(bench):
     bench.send(mention(files=[image("F1"), image("F2")]))
 
     assert {one.thread_ts for one in bench.queue.requests} == {TS}
+    assert all(one.begins_thread for one in bench.queue.requests)
     assert [one.reaction_ts for one in bench.queue.requests] == [TS, ""]
 
 
@@ -538,6 +540,14 @@ def test_an_event_that_comes_again_is_answered_once(bench):
     assert bench.sink.kinds == ["help"]
 
 
+def test_what_nobody_heard_the_first_time_is_answered(bench):
+    again = {"X-Slack-Retry-Num": "1", "X-Slack-Retry-Reason": "connection_failed"}
+
+    bench.send(direct_message("hello"), **again)
+
+    assert bench.told() == ["help"]
+
+
 def test_a_full_queue_is_told_and_the_event_is_done(bench):
     bench.queue.error, bench.queue.holds = QueueFullError("Full."), 1
 
@@ -607,6 +617,29 @@ def test_anybody_else_is_asked_first(bench):
     assert slack.problems == []
 
 
+def test_the_window_of_an_organisations_app_knows_where_it_was_opened(bench):
+    bench.installations.save(
+        Installation(Workspace("", "E1", is_org_install=True), "xoxb-org", BOT)
+    )
+    bench.posts.record(POST)
+    asked = Asked("job-1", CHANNEL, "", "", TEAM)
+    view = {"type": "modal", "callback_id": "delete_post_confirmed", "state": {}}
+    view["app_installed_team_id"] = "E1"
+    payload = {
+        "type": "view_submission",
+        "team": None,
+        "enterprise": {"id": "E1"},
+        "is_enterprise_install": True,
+        "user": {"id": OTHER, "team_id": TEAM},
+        "view": view | {"id": "V1", "private_metadata": asked.to_metadata()},
+    }
+
+    bench.send(interaction(payload))
+
+    assert bench.told() == ["post_deleted"]
+    assert bench.posts.find(HERE, "job-1").deleted_by == OTHER
+
+
 def _trigger(slack: SlackServer, user_id: str) -> str:
     answer = requests.post(
         f"{slack.url}/control/triggers", json={"user_id": user_id}, timeout=10
@@ -634,10 +667,10 @@ def test_a_second_press_is_told_that_it_is_gone(bench, action):
 
 
 @pytest.mark.parametrize("action", ["delete_post", "try_another"])
-def test_a_post_that_nobody_remembers_is_gone(bench, action):
+def test_a_post_that_nobody_remembers_is_told_of(bench, action):
     bench.send(press(action, "job-9"))
 
-    assert bench.told() == ["post_gone"]
+    assert bench.told() == ["post_forgotten"]
 
 
 def test_a_post_of_another_workspace_is_out_of_reach(bench):
@@ -645,7 +678,7 @@ def test_a_post_of_another_workspace_is_out_of_reach(bench):
 
     bench.send(press("delete_post", "job-1"))
 
-    assert bench.told() == ["post_gone"]
+    assert bench.told() == ["post_forgotten"]
     assert bench.sink.deleted == []
 
 
@@ -755,6 +788,15 @@ def test_an_uninstallation_takes_effect_at_once(bench, ended):
     assert bench.installations.all() == []
     assert bench.say(command()) == replies.say("not_installed")
     assert bench.queue.jobs == {}
+
+
+def test_an_uninstallation_of_nobody_ends_nothing(bench):
+    bench.say(command())
+
+    bench.send(event({"type": "app_uninstalled"}, authorizations=[], team_id=None))
+
+    assert len(bench.installations.all()) == 1
+    assert len(bench.queue.jobs) == 1
 
 
 def test_a_persons_own_token_is_not_ours(bench):

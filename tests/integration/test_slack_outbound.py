@@ -321,7 +321,7 @@ class TestTell:
 
     def test_not_in_a_thread_that_is_still_to_begin(self, bot, slack):
         mention = slack.world.add_message(_message(bot, slack.world.new_ts()))
-        request = bot.request(thread_ts=mention.ts, reaction_ts=mention.ts)
+        request = bot.request(thread_ts=mention.ts, begins_thread=True)
         bot.sink.tell(request, self.NO_FACE)
         (call,) = slack.calls_of("chat.postEphemeral")
         assert "thread_ts" not in call.args

@@ -116,11 +116,18 @@ def test_a_share_comes_back_from_its_record(state):
 
 
 @pytest.mark.parametrize(
-    ("thread_ts", "several", "expected"),
-    [("", False, ""), ("1.1", False, "1.1"), ("", True, "2.2"), ("1.1", True, "1.1")],
+    ("thread_ts", "several", "expected", "begins"),
+    [
+        ("", False, "", False),
+        ("1.1", False, "1.1", False),
+        ("", True, "2.2", True),
+        ("1.1", True, "1.1", False),
+    ],
 )
-def test_several_results_share_a_thread(thread_ts, several, expected):
+def test_several_results_share_a_thread(thread_ts, several, expected, begins):
     source = ImageReference(message_ts="2.2")
     request = make_request(source=source, thread_ts=thread_ts)
 
-    assert request_for(request, F1, several=several).thread_ts == expected
+    one = request_for(request, F1, several=several)
+
+    assert (one.thread_ts, one.begins_thread) == (expected, begins)

@@ -6,7 +6,12 @@ from hypothesis import strategies as st
 from slack_bolt import BoltContext, BoltRequest
 
 from emojifier_bot.domain import Workspace
-from emojifier_bot.slack.payloads import image_ids, is_from_person, workspace_of
+from emojifier_bot.slack.payloads import (
+    image_ids,
+    is_from_person,
+    was_heard,
+    workspace_of,
+)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -46,20 +51,46 @@ def test_images_of_a_message(files, ids):
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
-        ({}, False),
-        ({"user": "U1"}, True),
-        ({"user": "U1", "subtype": "file_share"}, True),
-        ({"user": "U1", "bot_id": "B1"}, False),
-        ({"user": "U1", "bot_profile": {"id": "B1"}}, False),
+        ({}, True),
+        ({"user": ""}, False),
+        ({"channel": None}, False),
+        ({"ts": ""}, False),
+        ({"subtype": "file_share"}, True),
+        ({"bot_id": "B1"}, False),
+        ({"bot_profile": {"id": "B1"}}, False),
         ({"subtype": "bot_message", "text": "hi"}, False),
-        ({"user": "U1", "subtype": "message_changed"}, False),
-        ({"user": "U1", "subtype": "message_deleted", "hidden": True}, False),
-        ({"user": "U1", "subtype": "channel_join"}, False),
-        ({"user": "U1", "edited": {"user": "U1", "ts": "1.2"}}, False),
+        ({"subtype": "message_changed"}, False),
+        ({"subtype": "message_deleted", "hidden": True}, False),
+        ({"subtype": "channel_join"}, False),
+        ({"edited": {"user": "U1", "ts": "1.2"}}, False),
     ],
 )
 def test_people_and_others(event, expected):
-    assert is_from_person(event) is expected
+    placed = {"user": "U1", "channel": "C1", "ts": "1.1"}
+
+    assert is_from_person(placed | event) is expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, False),
+        ({"x-slack-retry-num": ["1"]}, True),
+        *(
+            ({"x-slack-retry-num": ["1"], "x-slack-retry-reason": [reason]}, expected)
+            for reason, expected in (
+                ("http_timeout", True),
+                ("timeout", True),
+                ("unknown_error", True),
+                ("connection_failed", False),
+                ("http_error", False),
+                ("ssl_error", False),
+            )
+        ),
+    ],
+)
+def test_what_was_answered_before(headers, expected):
+    assert was_heard(headers) is expected
 
 
 @pytest.mark.parametrize(

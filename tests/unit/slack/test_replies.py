@@ -50,6 +50,7 @@ TALKED_OF = (
     "not_asker",
     "not_shown",
     "post_deleted",
+    "post_forgotten",
     "post_gone",
     "removed",
     "several_addresses",
