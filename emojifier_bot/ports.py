@@ -187,7 +187,11 @@ class PostLog(Protocol):
         ...
 
     def forget_before(self, moment: datetime) -> int:
-        """Remove rows posted before an aware UTC time; return how many."""
+        """Remove what was posted, and deleted if it was, before an aware UTC time.
+
+        Returns:
+            How many rows.
+        """
         ...
 
 

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 RESTART_SECONDS, MOST_RESTART_SECONDS = 1.0, 30.0
 #: A worker that ran for so long ended for a new reason.
 SETTLED_SECONDS = 60.0
-#: A worker that was told to end has this long; it drains for up to 30 s.
+#: A worker that was told to end has this long; it drains for up to 20 s.
 END_SECONDS = 35.0
 #: The option of `worker` that ends it when this process is gone.
 WITH_PARENT = "--with-parent"

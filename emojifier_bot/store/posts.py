@@ -70,8 +70,9 @@ class SqlPostLog:
             return connection.execute(update).rowcount == 1
 
     def forget_before(self, moment: datetime) -> int:
-        """Remove rows posted before an aware UTC time; return how many."""
-        old = sa.delete(POSTS).where(POSTS.c.posted_at < moment)
+        """Remove what was posted, and deleted if it was, before an aware UTC time."""
+        ended = sa.func.coalesce(POSTS.c.deleted_at, POSTS.c.posted_at)
+        old = sa.delete(POSTS).where(ended < moment)
         with self.database.writing() as connection:
             return connection.execute(old).rowcount
 

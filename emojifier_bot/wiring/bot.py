@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from emojifier_bot.pipeline import Pipeline
     from emojifier_bot.ports import BotTokens, JobAdmin
     from emojifier_bot.slack.app_client import AppClient
+    from emojifier_bot.slack.client import SlackClient
     from emojifier_bot.slack.inbound import Inbound
     from emojifier_bot.slack.install import InstallFlow
     from emojifier_bot.slack.post import SlackReplySink
@@ -141,12 +142,19 @@ def make_tokens(settings: Settings, stores: Stores) -> BotTokens:
     )
 
 
-def make_sink(settings: Settings, stores: Stores) -> SlackReplySink:
-    """Build what delivers to Slack."""
+def make_slack(settings: Settings, stores: Stores) -> SlackClient:
+    """Build what speaks to Slack for the workspaces; one for a process."""
     from emojifier_bot.slack.client import SlackClient
+
+    return SlackClient(settings.slack_api_url, make_tokens(settings, stores))
+
+
+def make_sink(
+    settings: Settings, stores: Stores, client: SlackClient
+) -> SlackReplySink:
+    """Build what delivers to Slack."""
     from emojifier_bot.slack.post import SlackReplySink
 
-    client = SlackClient(settings.slack_api_url, make_tokens(settings, stores))
     return SlackReplySink(client, stores.vault, _hosts(settings.slack_file_hosts))
 
 
@@ -208,19 +216,19 @@ def _inbound(settings: Settings, stores: Stores, queue: DbosJobQueue) -> Inbound
     from emojifier_bot.net import check_address
     from emojifier_bot.resources import emojis_dir
     from emojifier_bot.slack.authorize import CachedAuthorize
-    from emojifier_bot.slack.client import SlackClient
     from emojifier_bot.slack.inbound import Inbound
     from emojifier_bot.themes import list_themes
 
+    client = make_slack(settings, stores)
     return Inbound(
         queue=queue,
         posts=stores.posts,
         installations=stores.installations,
         authorize=CachedAuthorize(stores.installations, CLOCK),
-        sink=make_sink(settings, stores),
+        sink=make_sink(settings, stores, client),
         vault=stores.vault,
         clock=CLOCK,
-        client=SlackClient(settings.slack_api_url, make_tokens(settings, stores)),
+        client=client,
         themes=tuple(list_themes(emojis_dir())),
         check_address=partial(
             check_address, allow_hosts=_hosts(settings.fetch_allow_hosts)
@@ -350,12 +358,12 @@ def run_job_worker(settings: Settings) -> int:
 def _worker_parts(settings: Settings, stores: Stores) -> WorkerParts:
     from emojifier_bot.jobs.parts import WorkerParts
     from emojifier_bot.net import GuardedClient
-    from emojifier_bot.slack.client import SlackClient
     from emojifier_bot.slack.fetch import SlackImageSource
 
+    client = make_slack(settings, stores)
     return WorkerParts(
         source=SlackImageSource(
-            client=SlackClient(settings.slack_api_url, make_tokens(settings, stores)),
+            client=client,
             vault=stores.vault,
             web=GuardedClient(
                 allow_hosts=_hosts(settings.fetch_allow_hosts),
@@ -364,7 +372,7 @@ def _worker_parts(settings: Settings, stores: Stores) -> WorkerParts:
             file_hosts=_hosts(settings.slack_file_hosts),
             max_bytes=settings.max_bytes,
         ),
-        sink=make_sink(settings, stores),
+        sink=make_sink(settings, stores, client),
         posts=stores.posts,
         pipeline_for_theme=_pipelines(settings),
         clock=CLOCK,
@@ -396,9 +404,10 @@ def check_database(settings: Settings) -> str:
     queue = make_queue(settings)
     try:
         waiting = queue.backlog().waiting
+        installed = len(stores.installations.all())
     finally:
         queue.close()
-    installed = len(stores.installations.all())
+        stores.database.close()
     kind = settings.database_url.partition(":")[0].partition("+")[0]
     return f"{kind}, {installed} installed, {waiting} jobs waiting"
 

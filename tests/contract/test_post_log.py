@@ -130,12 +130,20 @@ def test_what_was_posted_before_a_moment_is_forgotten(stores, clock):
     for post_id in ("p1", "p2", "p3"):
         stores.posts.record(make_post(post_id=post_id))
         clock.advance(3600)
-    stores.posts.mark_deleted(TEAM, "p1", "U1")
 
     assert stores.posts.forget_before(NOON) == 0
     assert stores.posts.forget_before(NOON + timedelta(hours=2)) == 2
     assert stores.posts.find(TEAM, "p2") is None
     assert stores.posts.find(TEAM, "p3")
+
+
+def test_a_deletion_is_remembered_from_its_own_day(stores, clock):
+    stores.posts.record(make_post())
+    clock.advance(60)
+    stores.posts.mark_deleted(TEAM, "p1", "U2")
+
+    assert stores.posts.forget_before(NOON + timedelta(seconds=30)) == 0
+    assert stores.posts.forget_before(NOON + timedelta(seconds=90)) == 1
 
 
 def test_a_moment_is_the_same_in_every_zone(stores):

@@ -86,7 +86,11 @@ class FakePostLog:
 
     def forget_before(self, moment: datetime) -> int:
         moment = _utc(moment)
-        old = [key for key, one in self._records.items() if one.posted_at < moment]
+        old = [
+            key
+            for key, one in self._records.items()
+            if (one.deleted_at or one.posted_at) < moment
+        ]
         for key in old:
             del self._records[key]
         return len(old)
