@@ -296,6 +296,10 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         raise ConfigError([_problem(one) for one in error.errors()]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            ["The file .env is not UTF-8 text; save it again in that encoding."]
+        ) from error
 
 
 def load_sound_settings() -> Settings:

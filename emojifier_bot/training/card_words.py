@@ -99,7 +99,7 @@ def _landmark_words(spec: ModelSpec, figures: Mapping[str, Any]) -> Words:
         "followed_table": tables.followed_table(held_out["followed"]),
         "harder_table": tables.harder_table(held_out["harder"]),
         "disc_coverage": tables.percent(held_out["disc_coverage"], 2),
-        "disc_size": f"{held_out['disc_over_face_height']:.2f}",
+        "disc_size": _or_none(held_out["disc_over_face_height"]),
     }
 
 
@@ -142,3 +142,8 @@ WORDS: Mapping[str, Callable[[ModelSpec, Mapping[str, Any]], Words]] = MappingPr
         "emotion": _emotion_words,
     }
 )
+
+
+def _or_none(figure: float | None) -> str:
+    """Return a figure, or a word where nothing was found to measure it on."""
+    return "no" if figure is None else f"{figure:.2f}"

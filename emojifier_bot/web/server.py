@@ -17,6 +17,7 @@ from flask import Flask
 from waitress import wasyncore
 from waitress.server import create_server
 
+from emojifier_bot.errors import ConfigError
 from emojifier_bot.web.guard import MAX_BODY_BYTES
 
 logger = logging.getLogger(__name__)
@@ -38,10 +39,15 @@ class WebServer:
         """Listen.
 
         Raises:
-            OSError: The address or the port cannot be had.
+            ConfigError: The address or the port cannot be had.
         """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family)
+        try:
+            self._socket = socket.create_server((host, port), family=family)
+        except OSError as error:
+            said = f"Port {port} of {host} cannot be had: {error.strerror}. "
+            remedy = "Choose another one with HOST and PORT, or --host and --port."
+            raise ConfigError([said + remedy]) from error
         self._server: Any = create_server(
             app,
             sockets=[self._socket],
