@@ -14,6 +14,7 @@ import pytest
 import requests
 from flask import Flask, request
 
+from emojifier_bot.errors import ConfigError
 from emojifier_bot.web.guard import MAX_BODY_BYTES
 from emojifier_bot.web.server import WebServer
 
@@ -136,5 +137,5 @@ def test_a_signal_ends_it_gently(number):
 
 
 def test_a_port_that_somebody_has(running, app):
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(ConfigError, match="in use.*--port"):
         WebServer(app, host="127.0.0.1", port=running.port, threads=1)
