@@ -137,5 +137,5 @@ def test_a_signal_ends_it_gently(number):
 
 
 def test_a_port_that_somebody_has(running, app):
-    with pytest.raises(ConfigError, match="in use.*--port"):
+    with pytest.raises(ConfigError, match=r"in use.*--port"):
         WebServer(app, host="127.0.0.1", port=running.port, threads=1)
