@@ -10,13 +10,9 @@ from emojifier_bot.backends.model_spec import ModelSpec
 from emojifier_bot.backends.onnx_session import OnnxSession
 from emojifier_bot.core.crops import cut_frame, grey
 from emojifier_bot.core.decode import DecodedImage
-from emojifier_bot.core.features import (
-    geometry_features,
-    mirrored,
-    stretch,
-    to_canonical,
-)
+from emojifier_bot.core.features import geometry_features, stretch, to_canonical
 from emojifier_bot.core.frames import canonical_frame
+from emojifier_bot.core.landmarks import mirror
 from emojifier_bot.domain import (
     EMOTIONS,
     EmotionScores,
@@ -50,7 +46,7 @@ class OnnxEmotionClassifier:
         if not landmarks:
             return []
         canonical = np.stack([to_canonical(points.points_xy) for points in landmarks])
-        both_ways = np.concatenate([canonical, mirrored(canonical)])
+        both_ways = np.concatenate([canonical, mirror(canonical, 1.0)])
         inputs = {"geometry": geometry_features(both_ways)}
         if "appearance" in self._session.input_names:
             looks = self._appearance(picture, landmarks)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from emojifier_bot.core.frames import canonical_face, canonical_frame
-from emojifier_bot.core.landmarks import MIRRORED, apply_affine
+from emojifier_bot.core.landmarks import apply_affine
 from emojifier_bot.domain import FloatArray, ImageArray
 
 #: Points move by about this share of the frame; dividing by it gives unit spread.
@@ -31,13 +31,6 @@ APPEARANCE_PX = 52
 def to_canonical(points_xy: FloatArray) -> FloatArray:
     """Bring one face's ``(68, 2)`` points into the canonical frame of side 1."""
     return apply_affine(canonical_frame(points_xy, 1), points_xy)
-
-
-def mirrored(canonical_xy: FloatArray) -> FloatArray:
-    """Return ``(N, 68, 2)`` points of canonical faces as a mirror shows them."""
-    swapped = canonical_xy[:, list(MIRRORED)].copy()
-    swapped[..., 0] = 1 - swapped[..., 0]
-    return swapped
 
 
 def geometry_features(canonical_xy: FloatArray) -> FloatArray:

@@ -119,9 +119,9 @@ def apply_affine(
 
 
 def mirror(points_xy: FloatArray, width: float) -> FloatArray:
-    """Return the ``(68, 2)`` points of the same face in the mirrored picture."""
-    mirrored = points_xy[list(MIRRORED)].copy()
-    mirrored[:, 0] = width - mirrored[:, 0]
+    """Return the ``(..., 68, 2)`` points of the same faces in the mirrored picture."""
+    mirrored = points_xy[..., list(MIRRORED), :].copy()
+    mirrored[..., 0] = width - mirrored[..., 0]
     return mirrored
 
 

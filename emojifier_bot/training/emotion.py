@@ -16,9 +16,8 @@ from emojifier_bot.core.features import (
     APPEARANCE_PX,
     GEOMETRY_COUNT,
     geometry_features,
-    mirrored,
 )
-from emojifier_bot.core.landmarks import MIRRORED
+from emojifier_bot.core.landmarks import MIRRORED, mirror
 from emojifier_bot.domain import FloatArray, ImageArray
 from emojifier_bot.evaluation.datasets import LabelledExpressions
 from emojifier_bot.evaluation.metrics import accuracy, macro_f1
@@ -155,7 +154,7 @@ def predict(net: nn.Module, faces: PreparedFaces) -> Tensor:
         for part in torch.arange(len(faces.looks)).split(256):
             looks = as_looks(faces.looks[part][..., inner, inner].float())
             points = faces.canonical_xy[part]
-            other_way = to_device(mirrored(to_numpy(points)))
+            other_way = to_device(mirror(to_numpy(points), 1.0))
             seen = net(as_geometry(points), looks)
             rows.append((seen + net(as_geometry(other_way), looks.flip(-1))) / 2)
     return torch.cat(rows)
