@@ -17,9 +17,9 @@ EACH = 6
 SEED = 18
 
 
-def drawings(draw: Draw) -> list[Image.Image]:
-    """Return `EACH` drawings of a kind, the same ones every time."""
-    return [draw(np.random.default_rng([SEED, index])) for index in range(EACH)]
+def drawings(draw: Draw, count: int = EACH, seed: int = SEED) -> list[Image.Image]:
+    """Return drawings of a kind, the same ones every time."""
+    return [draw(np.random.default_rng([seed, index])) for index in range(count)]
 
 
 def _canvas(random: np.random.Generator) -> tuple[Image.Image, ImageDraw.ImageDraw]:
@@ -167,3 +167,5 @@ KINDS: MappingProxyType[str, Draw] = MappingProxyType(
         "two spots over a line": _sockets,
     }
 )
+#: Others of these kinds are background in the detector's training; the rest is not.
+TRAINED_KINDS = ("stripes and checks", "brick walls", "flat shapes", "house fronts")

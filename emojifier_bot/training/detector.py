@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from emojifier_bot.core.landmarks import five_points
+from emojifier_bot.domain import ImageArray
 from emojifier_bot.evaluation.datasets import (
     LabelledCrop,
     LabelledPicture,
@@ -16,6 +17,7 @@ from emojifier_bot.evaluation.datasets import (
     read_detection,
     read_landmarks,
 )
+from emojifier_bot.evaluation.drawings import KINDS, TRAINED_KINDS, drawings
 from emojifier_bot.training.detector_crops import CHANCES, Crop, mosaic, random_crop
 from emojifier_bot.training.detector_loss import detection_loss
 from emojifier_bot.training.device import autocast, to_device
@@ -27,6 +29,8 @@ from emojifier_bot.training.nets import DetectorNet
 EVENT_RATES = {"2--Demonstration": 0.35, "masks": 0.6, "landmarks": 0.3}
 #: Landmark sets whose points people placed.
 HAND_LABELLED = ("helen", "afw")
+#: Drawings of each kind that are background, and the seed that evaluation has not.
+DRAWINGS_EACH, DRAWINGS_SEED = 16, 5
 
 
 class DetectorRecipe:
@@ -38,6 +42,9 @@ class DetectorRecipe:
         self.batch_size = batch_size
         self.train = _training_pictures(data)
         self.images = [picture.image() for picture in self.train]
+        for picture, image in background_drawings():
+            self.train.append(picture)
+            self.images.append(image)
         rates = np.array([EVENT_RATES.get(p.event, 1.0) for p in self.train])
         self.rates = rates / rates.sum()
 
@@ -84,4 +91,26 @@ def as_picture(crop: LabelledCrop) -> LabelledPicture:
         points_xy=five_points(crop.points_xy)[None],
         invalid=np.zeros(1, bool),
         occlusion=np.zeros(1, np.int64),
+    )
+
+
+def background_drawings() -> list[tuple[LabelledPicture, ImageArray]]:
+    """Return drawings without faces, each with its empty labels."""
+    return [
+        (_without_faces(kind), np.asarray(image))
+        for kind in TRAINED_KINDS
+        for image in drawings(KINDS[kind], DRAWINGS_EACH, DRAWINGS_SEED)
+    ]
+
+
+def _without_faces(kind: str) -> LabelledPicture:
+    return LabelledPicture(
+        name=kind,
+        source="drawings",
+        event="drawings",
+        encoded=b"",
+        xyxy=np.zeros((0, 4), np.float32),
+        points_xy=np.zeros((0, 5, 2), np.float32),
+        invalid=np.zeros(0, bool),
+        occlusion=np.zeros(0, np.int64),
     )

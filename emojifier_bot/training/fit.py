@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from emojifier_bot.errors import ConfigError
 from emojifier_bot.training.device import DEVICE
+from emojifier_bot.training.nets import GrownUnit
 
 Progress = Callable[[int, int], None]
 STATE_FILE, LOG_FILE = "run_state.pt", "log.jsonl"
@@ -178,14 +179,20 @@ def save_warm_start(net: nn.Module, path: Path) -> None:
 
 
 def load_warm_start(net: nn.Module, path: Path) -> None:
-    """Start from weights that `save_warm_start` wrote.
+    """Start from weights that `save_warm_start` wrote, units grown since left out.
 
     Raises:
         ConfigError: They are those of another net.
     """
     weights = torch.load(path, map_location="cpu")
+    grown = {
+        f"{name}.{key}": value
+        for name, unit in net.named_modules()
+        if isinstance(unit, GrownUnit)
+        for key, value in unit.state_dict().items()
+    }
     try:
-        net.load_state_dict(weights)
+        net.load_state_dict(grown | weights)
     except RuntimeError as error:
         raise ConfigError([f"{path} holds the weights of another net."]) from error
 

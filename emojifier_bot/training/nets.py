@@ -57,6 +57,21 @@ class SeparableUnit(nn.Module):
         return functional.relu(x + y if self.keeps_shape else y)
 
 
+class GrownUnit(SeparableUnit):
+    """A unit that begins as the identity, so that a trained net can grow by it.
+
+    Its last scale is zero, and what the shortcut passes is never negative
+    (Net2DeeperNet, Chen et al., 2016).
+    """
+
+    def __init__(self, channels: int, kernel: int = 5) -> None:
+        """Build a unit that keeps shape and channels."""
+        super().__init__(channels, channels, kernel)
+        norm = self.depth[1]
+        assert isinstance(norm, nn.BatchNorm2d)  # noqa: S101 - for the type checker
+        nn.init.zeros_(norm.weight)
+
+
 class LandmarkNet(nn.Module):
     """Grey 112 px frame to 68 points by heat maps and their expected positions.
 
@@ -129,6 +144,8 @@ class DetectorNet(nn.Module):
             conv_unit(32, width, 2),
             SeparableUnit(width, width),
             SeparableUnit(width, width),
+            GrownUnit(width),
+            GrownUnit(width),
         )
         self.level16 = nn.Sequential(
             nn.MaxPool2d(2),

@@ -9,7 +9,13 @@ import torch
 
 from emojifier_bot.core.landmarks import five_points
 from emojifier_bot.evaluation.datasets import is_held_out, read_landmarks
-from emojifier_bot.training.detector import DetectorRecipe, as_picture
+from emojifier_bot.evaluation.drawings import KINDS, TRAINED_KINDS, drawings
+from emojifier_bot.training.detector import (
+    DRAWINGS_EACH,
+    DetectorRecipe,
+    as_picture,
+    background_drawings,
+)
 from emojifier_bot.training.fit import FitConfig, Run
 from emojifier_bot.training.nets import DetectorNet
 from tests.datasets import tiny_detection, tiny_landmarks
@@ -42,10 +48,21 @@ def test_a_part_is_held_out(data):
         "wider": 4,
         "helen": 3,
         "afw": 3,
+        "drawings": len(TRAINED_KINDS) * DRAWINGS_EACH,
     }
-    assert not any(is_held_out(one.source, one.name) for one in recipe.train)
+    photos = [one for one in recipe.train if one.source != "drawings"]
+    assert not any(is_held_out(one.source, one.name) for one in photos)
     assert recipe.rates.sum() == pytest.approx(1)
     assert len(recipe.images) == len(recipe.train)
+
+
+def test_drawings_are_background_and_not_those_of_the_evaluation():
+    drawn = background_drawings()
+
+    judged = [np.asarray(i) for kind in TRAINED_KINDS for i in drawings(KINDS[kind])]
+    assert all(len(picture.xyxy) == 0 for picture, _ in drawn)
+    assert not any((image == other).all() for _, image in drawn for other in judged)
+    assert set(TRAINED_KINDS) < set(KINDS)
 
 
 def test_a_landmark_crop_becomes_a_picture_with_one_face(data):

@@ -22,6 +22,7 @@ from emojifier_bot.training.fit import (
     load_warm_start,
     save_warm_start,
 )
+from emojifier_bot.training.nets import GrownUnit, conv_unit
 
 pytestmark = pytest.mark.requires_torch
 
@@ -288,6 +289,17 @@ class TestWarmStart:
         torch.testing.assert_close(
             second.net[0].weight, first.average[0].weight, rtol=1e-3, atol=1e-3
         )
+
+    def test_a_net_that_grew_a_unit_gives_what_the_smaller_one_gave(self, tmp_path):
+        torch.manual_seed(3)
+        small = nn.Sequential(conv_unit(3, 8)).eval()
+        grown = nn.Sequential(conv_unit(3, 8), GrownUnit(8)).eval()
+        save_warm_start(small.half().float(), tmp_path / "state.pt")
+        pictures = torch.rand(2, 3, 16, 16)
+
+        load_warm_start(grown, tmp_path / "state.pt")
+
+        torch.testing.assert_close(grown(pictures), small(pictures))
 
     @pytest.mark.parametrize(
         "other", [nn.Linear(2, 4), nn.Linear(3, 1)], ids=["names", "shapes"]
