@@ -9,8 +9,8 @@ TORCH := torch==2.13.0
 UV := uv==0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install check format goldens emoji docs site sample bench evaluate \
-        wheel train-env lock clean
+.PHONY: help demo test crash install check format goldens emoji docs site sample bench fuzz evaluate \
+        load wheel train-env lock licences audit sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ format: install ## Format the code and mend what ruff can mend
 goldens: install ## Rewrite the golden pictures; look at each before you commit
 	$(BIN)/pytest --update-goldens tests/golden
 
+crash: install ## Kill the bot at every point, both databases; ARGS="--rounds 2" fewer
+	$(BIN)/python -m tests.crash $(or $(ARGS),--write docs/reliability.md)
+
 emoji: install ## Draw emojis/*/*.png from their SVG sources
 	$(BIN)/python scripts/render_emoji.py
 
@@ -53,8 +56,14 @@ sample: install ## Emojify the README's photo again, for its second picture
 bench: install ## Time the pipeline; ARGS goes to `emojifier-bot bench`
 	$(BIN)/emojifier-bot bench $(ARGS)
 
+fuzz: install ## Throw 20,000 damaged pictures at the decoder's process
+	nice $(BIN)/python -m tests.fuzz $(ARGS)
+
 evaluate: install ## Measure the models beside their targets; ARGS="emotion" one of them
 	$(BIN)/emojifier-bot evaluate $(or $(ARGS),--markdown docs/evaluation.md)
+
+load: install ## Half an hour under load with faults, into docs/reliability.md
+	$(BIN)/python -m tests.load $(or $(ARGS),--minutes 30 --share 0.8 --write)
 
 wheel: install ## Build dist/emojifier_bot-*.whl
 	$(BIN)/python -m hatchling build -t wheel
@@ -65,15 +74,40 @@ train-env: install ## Add torch and onnx to .venv, for training
 lock: ## Pin the newest versions that pyproject.toml allows
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet $(UV)
-	build/lock/bin/uv pip compile $(LOCK_OPTIONS) -o requirements/base.txt
+	build/lock/bin/uv pip compile $(LOCK_OPTIONS) -c requirements/limits.in \
+	    -o requirements/base.txt
 	build/lock/bin/uv pip compile $(LOCK_OPTIONS) --group dev \
 	    -c requirements/base.txt -o requirements/dev.txt
+	build/lock/bin/uv pip compile $(GROUP_OPTIONS) --group build \
+	    -c requirements/dev.txt -o requirements/build.txt
+	build/lock/bin/uv pip compile $(GROUP_OPTIONS) --group supply \
+	    -o requirements/supply.txt
 
 # One file for every platform, one version for every Python: they draw the same picture.
 # Hashes, and no word about an index.
-LOCK_OPTIONS := pyproject.toml --universal --python-version 3.11 --generate-hashes \
+GROUP_OPTIONS := --universal --python-version 3.11 --generate-hashes \
     --fork-strategy fewest --no-config --upgrade --quiet \
     --custom-compile-command 'make lock'
+LOCK_OPTIONS := pyproject.toml $(GROUP_OPTIONS)
+
+licences: install build/supply/.installed ## Rewrite docs/licences.md
+	$(BIN)/python scripts/render_licences.py build/supply/bin/pip-licenses
+
+audit: build/supply/.installed ## Ask PyPI for known holes in what is locked
+	build/supply/bin/pip-audit --strict --require-hashes --disable-pip \
+	    -r requirements/base.txt $(ARGS)
+
+sbom: build/supply/.installed ## Write dist/emojifier-bot.cdx.json, what the bot is made of
+	@mkdir -p dist
+	build/supply/bin/cyclonedx-py requirements requirements/base.txt \
+	    --pyproject pyproject.toml --mc-type application --output-reproducible \
+	    --spec-version 1.6 --output-format JSON -o dist/emojifier-bot.cdx.json
+
+build/supply/.installed: requirements/supply.txt
+	@$(PYTHON) -m venv build/supply
+	@build/supply/bin/python -m pip install --quiet --require-hashes \
+	    -r requirements/supply.txt
+	@touch $@
 
 clean: ## Remove caches and everything built, but not .venv
 	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache \

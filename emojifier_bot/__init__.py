@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from emojifier_bot.errors import (
     BackendError,
     ConfigError,
     EmojifierError,
+    HostedApiError,
     ImageError,
     InferenceError,
     ModelFileError,
@@ -21,11 +23,17 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+# Before anything imports onnxruntime: its wheels note what is run, give the machine a
+# number in the home folder, and are made to send both to their maker. Nothing of ours
+# leaves the machine. Its own `disable_telemetry_events` comes too late for the files.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 __all__ = [
     "BackendError",
     "ConfigError",
     "Emojifier",
     "EmojifierError",
+    "HostedApiError",
     "ImageError",
     "InferenceError",
     "ModelFileError",

@@ -39,7 +39,8 @@ class Emojifier:
         Args:
             theme: A theme's name, or the path of its folder.
             emotion_model: ``fused`` or ``landmarks``.
-            backend: What finds and reads the faces.
+            backend: What finds and reads the faces. A hosted one is sent every picture;
+                whoever names it here has agreed to that.
             min_confidence: How sure the detector must be, 0.01 to 1.
             threads: Threads for the models; 0 is one for each core.
 
@@ -79,6 +80,7 @@ class Emojifier:
         Raises:
             ImageError: The picture or the wished format cannot be used.
             BackendError: The faces could not be read.
+            HostedApiError: The hosted back end failed, and nothing stands in.
         """
         from emojifier_bot.pipeline import EmojifyOptions
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import DirectoryPath, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    DirectoryPath,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    SettingsConfigDict,
+)
 
 from emojifier_bot.errors import ConfigError
 
@@ -22,9 +35,14 @@ __all__ = [
     "load_settings",
     "load_sound_settings",
     "settings_table",
+    "unknown_names",
 ]
 
 PREFIX = "EMOJIFIER_"
+#: Names that begin so are meant for the bot.
+OUR_BEGINNINGS = (PREFIX, "SLACK_")
+#: How alike two names must be for one to be a slip of the other, 0 to 1.
+SLIP = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +55,7 @@ class Allowed:
 
 
 Limit = Annotated[int, Field(ge=1), Allowed("a whole number, 1 or more")]
-Threads = Annotated[int, Field(ge=0), Allowed("a whole number, 0 or more")]
+Count = Annotated[int, Field(ge=0), Allowed("a whole number, 0 or more")]
 Confidence = Annotated[float, Field(ge=0.01, le=1), Allowed("a number from 0.01 to 1")]
 Backend = Annotated[str, Field(min_length=1), Allowed("the name of a back end")]
 Theme = Annotated[
@@ -45,8 +63,14 @@ Theme = Annotated[
 ]
 ModelDir = Annotated[DirectoryPath | None, Allowed("a model's folder, or empty")]
 EmotionModel = Annotated[
-    Literal["fused", "landmarks"], Allowed("`fused` or `landmarks`")
+    Literal["fused", "landmarks", "shared_points"],
+    Allowed("`fused`, `landmarks` or `shared_points`"),
 ]
+Fallback = Annotated[Literal["local", "fail"], Allowed("`local` or `fail`")]
+Seconds = Annotated[
+    float, Field(gt=0, le=600), Allowed("seconds, above 0, 600 at most")
+]
+ApiKey = Annotated[SecretStr, Allowed("the key as its vendor shows it", is_secret=True)]
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR"],
     Allowed("`DEBUG`, `INFO`, `WARNING` or `ERROR`"),
@@ -71,6 +95,50 @@ DatabaseUrl = Annotated[
     ),
 ]
 LogFormat = Annotated[Literal["text", "json"], Allowed("`text` or `json`")]
+
+
+def _hosts(listed: str) -> str:
+    from emojifier_bot.net.hosts import read_hosts  # noqa: PLC0415 - rarely set
+
+    read_hosts(listed)
+    return listed
+
+
+def _slacks_hosts(listed: str) -> str:
+    from emojifier_bot.net.hosts import is_slacks  # noqa: PLC0415 - rarely set
+
+    if not is_slacks(listed):
+        raise ValueError
+    return listed
+
+
+def _slacks_address(address: str) -> str:
+    from emojifier_bot.net.hosts import is_slacks_address  # noqa: PLC0415 - rarely set
+
+    if not is_slacks_address(address):
+        raise ValueError
+    return address
+
+
+Hosts = Annotated[
+    str,
+    AfterValidator(_hosts),
+    Allowed("hosts, `host` or `host:port`, by commas, without wildcards or masks"),
+]
+#: Tokens go there: nobody else may stand in these three by mistake.
+SlackHosts = Annotated[
+    str,
+    AfterValidator(_slacks_hosts),
+    Allowed("hosts of Slack's by commas, for tests this machine's as `host:port`"),
+]
+SlackUrl = Annotated[
+    str,
+    AfterValidator(_slacks_address),
+    Allowed("an https address of Slack's, for tests one of this machine"),
+]
+HeaderName = Annotated[
+    str, Field(pattern=r"^([A-Za-z][A-Za-z0-9-]*)?$"), Allowed("a header's name")
+]
 
 
 def _slack(variable: str, default: Any, description: str) -> Any:
@@ -98,9 +166,63 @@ class Settings(BaseSettings):
     max_pixels: Limit = Field(
         60_000_000, description="Largest picture that is decoded, in pixels."
     )
+    decode_memory_mb: Limit = Field(
+        1500,
+        description="Memory that decoding one picture from Slack may take, in "
+        "megabytes. More than 60 megapixels need more.",
+    )
+    decode_cpu_seconds: Limit = Field(
+        20, description="Time on the processor for decoding one, in seconds."
+    )
+    decode_seconds: Seconds = Field(
+        40.0, description="Time by the clock for decoding one, in seconds."
+    )
     theme: Theme = Field("classic", description="The set of emoji to draw with.")
-    face_backend: Backend = Field(
-        "local", description="What finds and reads the faces."
+    face_backend: Backend = _slack(
+        "FACE_BACKEND", "local", "What finds and reads the faces: see docs/backends.md."
+    )
+    face_fallback: Fallback = _slack(
+        "FACE_FALLBACK",
+        "local",
+        "What reads the faces while a hosted back end is down: the local models, or "
+        "nothing (`fail`).",
+    )
+    face_api_url: Url = _slack(
+        "FACE_API_URL",
+        "",
+        "Where the hosted back end answers, in place of its vendor's own address; "
+        "Azure: your resource's endpoint.",
+    )
+    face_timeout_seconds: Seconds = _slack(
+        "FACE_TIMEOUT_SECONDS", 10.0, "How long one call to a hosted back end may take."
+    )
+    face_tries: Limit = _slack(
+        "FACE_TRIES", 3, "Calls for one picture, the first included."
+    )
+    face_budget_seconds: Seconds = _slack(
+        "FACE_BUDGET_SECONDS", 20.0, "What all calls for one picture may take."
+    )
+    aws_access_key_id: ApiKey = _slack(
+        "AWS_ACCESS_KEY_ID",
+        SecretStr(""),
+        "For Rekognition. Empty: botocore looks where AWS's own tools look.",
+    )
+    aws_secret_access_key: ApiKey = _slack(
+        "AWS_SECRET_ACCESS_KEY", SecretStr(""), "For Rekognition, with the other key."
+    )
+    aws_session_token: ApiKey = _slack(
+        "AWS_SESSION_TOKEN", SecretStr(""), "For Rekognition, with temporary keys."
+    )
+    aws_region: Text = _slack(
+        "AWS_REGION", "us-east-1", "Where Rekognition reads the pictures."
+    )
+    google_api_key: ApiKey = _slack(
+        "GOOGLE_API_KEY", SecretStr(""), "For Google Vision."
+    )
+    azure_face_key: ApiKey = _slack("AZURE_FACE_KEY", SecretStr(""), "For Azure Face.")
+    facepp_api_key: ApiKey = _slack("FACEPP_API_KEY", SecretStr(""), "For Face++.")
+    facepp_api_secret: ApiKey = _slack(
+        "FACEPP_API_SECRET", SecretStr(""), "For Face++, with the key."
     )
     min_confidence: Confidence = Field(
         0.55, description="How sure the detector must be that something is a face."
@@ -118,7 +240,7 @@ class Settings(BaseSettings):
     emotion_model_dir: ModelDir = Field(
         None, description="Folder of an emotion model that replaces the shipped one."
     )
-    threads: Threads = Field(
+    threads: Count = Field(
         0, description="Threads for the models; 0 is one for each core."
     )
     slack_client_id: Text = _slack(
@@ -159,8 +281,22 @@ class Settings(BaseSettings):
     )
     host: Text = _slack("HOST", "127.0.0.1", "The address that `serve` listens on.")
     port: Port = _slack("PORT", 3000, "The port that `serve` listens on.")
+    metrics_host: Text = _slack(
+        "METRICS_HOST", "127.0.0.1", "The address that figures are served on."
+    )
+    metrics_port: Port = _slack(
+        "METRICS_PORT",
+        9464,
+        "The port for figures. Each process takes the first free one from here on.",
+    )
     web_threads: Limit = Field(
         16, description="Threads that answer Slack and browsers at the same time."
+    )
+    client_address_header: HeaderName = Field(
+        "",
+        description="Header in which the proxy in front names the browser's address; "
+        "its last entry counts. Empty: no header is believed, and all that come "
+        "through one proxy share its limits.",
     )
     worker_concurrency: Limit = Field(
         2, description="Jobs that one worker runs at the same time."
@@ -168,23 +304,32 @@ class Settings(BaseSettings):
     queue_limit: Limit = Field(
         1000, description="Waiting jobs from which on new ones are refused."
     )
-    fetch_allow_hosts: Text = _slack(
+    user_per_minute: Count = Field(
+        10, description="Pictures that one person may ask for in a minute; 0: any."
+    )
+    workspace_per_hour: Count = Field(
+        600, description="Pictures that one workspace may ask for in an hour; 0: any."
+    )
+    workspace_per_day: Count = Field(
+        3000, description="Pictures that one workspace may ask for in a day; 0: any."
+    )
+    fetch_allow_hosts: Hosts = _slack(
         "FETCH_ALLOW_HOSTS",
         "",
         "Private hosts (host or host:port, by commas) that addresses may name. "
         "Off by default; for tests and intranets.",
     )
-    slack_api_url: Url = _slack(
+    slack_api_url: SlackUrl = _slack(
         "SLACK_API_URL",
         "https://slack.com/api/",
         "Base of Slack's Web API. Another one is for tests.",
     )
-    slack_authorize_url: Url = _slack(
+    slack_authorize_url: SlackUrl = _slack(
         "SLACK_AUTHORIZE_URL",
         "https://slack.com/oauth/v2/authorize",
         "Where *Add to Slack* leads. Another one is for tests.",
     )
-    slack_file_hosts: Text = _slack(
+    slack_file_hosts: SlackHosts = _slack(
         "SLACK_FILE_HOSTS",
         "files.slack.com,slack-files.com",
         "Hosts (host or host:port, by commas) that may receive the token for files. "
@@ -302,15 +447,48 @@ def load_settings(**overrides: Any) -> Settings:
         ) from error
 
 
+def unknown_names() -> list[str]:
+    """Return names that nothing reads but that look meant for us, a sentence each.
+
+    In the environment, names that begin as ours do; in ``.env``, those and any other
+    that is a slip of the pen away from a setting.
+    """
+    known = [row.variable for row in settings_table()]
+    environment = EnvSettingsSource(Settings).env_vars
+    try:
+        file = DotEnvSettingsSource(Settings).env_vars
+    except UnicodeDecodeError:
+        file = {}  # `load_settings` says so
+    return [
+        _unknown(name.upper(), known)
+        for name in sorted({*environment, *file})
+        if name.upper() not in known
+        and (name.upper().startswith(OUR_BEGINNINGS) or _meant(name, file, known))
+    ]
+
+
+def _meant(name: str, file: Mapping[str, str | None], known: list[str]) -> bool:
+    return name in file and bool(get_close_matches(name.upper(), known, 1, SLIP))
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    nearest = get_close_matches(name, known, 1, SLIP)
+    meant = f"; {nearest[0]} is" if nearest else ""
+    return f"{name} is no setting{meant}: nothing reads it."
+
+
 def load_sound_settings() -> Settings:
     """Read what is right; what is wrong stays at its default."""
     given: dict[str, Any] = {}
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        for name in map(_name, error.errors()):
-            given[name] = Settings.model_fields[name].default
-    return Settings(**given)
+    while True:
+        try:
+            return Settings(**given)
+        except UnicodeDecodeError:
+            # The file says nothing that can be read; the environment may.
+            given["_env_file"] = None
+        except ValidationError as error:
+            for name in map(_name, error.errors()):
+                given[name] = Settings.model_fields[name].default
 
 
 def _name(error: ErrorDetails) -> str:

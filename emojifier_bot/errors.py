@@ -4,7 +4,8 @@ EmojifierError
 ├── ImageError            cannot decode, too large, unsupported, not an image
 ├── RemoteError           the network: each says whether and when to try again
 │   ├── FetchError        address refused, not reachable, too big, not public
-│   └── DeliveryError     Slack refused, or did not answer
+│   ├── DeliveryError     Slack refused, or did not answer
+│   └── HostedApiError    a hosted face API refused, or did not answer
 ├── BackendError
 │   ├── ModelFileError    missing, or its hash differs
 │   └── InferenceError    the runtime refused the input
@@ -25,6 +26,7 @@ __all__ = [
     "DeliveryError",
     "EmojifierError",
     "FetchError",
+    "HostedApiError",
     "ImageError",
     "InferenceError",
     "ModelFileError",
@@ -95,6 +97,12 @@ class DeliveryError(RemoteError):
     """Slack refused or did not answer; ``kind`` is Slack's code if there is one."""
 
     default_kind = "delivery"
+
+
+class HostedApiError(RemoteError):
+    """A hosted face API refused or did not answer; FACE_FALLBACK may stand in."""
+
+    default_kind = "face_api"
 
 
 class QueueError(EmojifierError):

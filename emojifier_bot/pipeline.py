@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -45,6 +45,7 @@ class Pipeline:
         Raises:
             ImageError: The picture or the wished format cannot be used.
             BackendError: The faces could not be read.
+            HostedApiError: The hosted back end failed, and nothing stands in.
         """
         times = _Stopwatch(self.clock)
         with times.stage("decode"):
@@ -61,9 +62,9 @@ class Pipeline:
         times = times or _Stopwatch(self.clock)
         output = output_format(picture, options.extension)
         with times.stage("analyze"):
-            faces = self.analyzer.analyze(picture)
+            reading = self.analyzer.analyze(picture)
         with times.stage("choose"):
-            chosen = self._choose(faces, options)
+            chosen = self._choose(reading, options)
         with times.stage("composite"):
             self._paint(picture, chosen)
         with times.stage("encode"):
@@ -83,11 +84,12 @@ class Pipeline:
             ),
             extensions=extensions_for(output),
             notes=picture.notes,
+            backend=reading.backend,
             milliseconds=times.milliseconds,
         )
 
     def _choose(
-        self, faces: list[Face], options: EmojifyOptions
+        self, faces: Sequence[Face], options: EmojifyOptions
     ) -> tuple[EmojifiedFace, ...]:
         placements = [place(face.landmarks) for face in faces]
         chosen: list[EmojifiedFace] = []

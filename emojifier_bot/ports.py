@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         EmojifyRequest,
         EmojiTheme,
         EmotionScores,
-        Face,
+        Exhausted,
         FetchedImage,
         ImageArray,
         ImageReference,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Outcome,
         Post,
         PostRecord,
+        Reading,
         ResultPicture,
         Share,
         Workspace,
@@ -77,8 +78,13 @@ class EmotionClassifier(Protocol):
 class FaceAnalyzer(Protocol):
     """Finds and fully reads every face of a picture, locally or by a hosted API."""
 
-    def analyze(self, picture: DecodedImage) -> list[Face]:
-        """Return the faces of a picture, in no particular order."""
+    def analyze(self, picture: DecodedImage) -> Reading:
+        """Return the faces of a picture, and who found them.
+
+        Raises:
+            BackendError: A model failed.
+            HostedApiError: A hosted API failed, and nothing stands in for it.
+        """
         ...
 
 
@@ -183,7 +189,15 @@ class PostLog(Protocol):
         ...
 
     def mark_deleted(self, workspace: Workspace, post_id: str, user_id: str) -> bool:
-        """Note who deleted it; False where that was noted before."""
+        """Note who deleted it, or which post took its place, by its id.
+
+        Returns:
+            False where that was noted before, or there is no such post.
+        """
+        ...
+
+    def forget(self, workspace: Workspace, post_id: str) -> None:
+        """Remove one post, if there is such a one."""
         ...
 
     def forget_before(self, moment: datetime) -> int:
@@ -192,6 +206,44 @@ class PostLog(Protocol):
         Returns:
             How many rows.
         """
+        ...
+
+
+class WorkspaceSettings(Protocol):
+    """Remembers where the bot is switched off, and whose pictures it leaves alone."""
+
+    def switch(
+        self, workspace: Workspace, channel_id: str, user_id: str, *, off: bool
+    ) -> None:
+        """Switch the bot off in a channel, or on again, for one workspace."""
+        ...
+
+    def is_off(self, channel_id: str) -> bool:
+        """Tell whether any workspace that shares a channel has it switched off."""
+        ...
+
+    def opt(self, workspace: Workspace, user_id: str, *, out: bool) -> None:
+        """Note that somebody's pictures are to be left alone, or no longer."""
+        ...
+
+    def opted_out(self, user_ids: Collection[str]) -> frozenset[str]:
+        """Return those of some people whose pictures are to be left alone."""
+        ...
+
+
+class Allowances(Protocol):
+    """Counts what people ask for, for all processes together."""
+
+    def take(self, workspace: Workspace, user_id: str) -> Exhausted | None:
+        """Count one picture; where a limit is used up, nothing is counted.
+
+        Returns:
+            The limit that is in the way, None for none.
+        """
+        ...
+
+    def charge(self, workspace: Workspace, user_id: str, pictures: int) -> None:
+        """Count pictures whatever the limits are; a negative number gives some back."""
         ...
 
 
@@ -210,6 +262,14 @@ class JobQueue(Protocol):
 
         Raises:
             QueueFullError: Too many are waiting.
+            QueueError: The database does not answer.
+        """
+        ...
+
+    def has_ended(self, key: str) -> bool:
+        """Tell whether the job of a key has ended; False where there is none.
+
+        Raises:
             QueueError: The database does not answer.
         """
         ...
@@ -305,6 +365,38 @@ class ReplySink(Protocol):
 
     def farewell(self, request: EmojifyRequest) -> None:
         """Take the reaction back."""
+        ...
+
+
+class JobObserver(Protocol):
+    """Is told what jobs do, for the figures. Its methods are quick and never raise."""
+
+    def step_ended(self, step: str, seconds: float) -> None:
+        """Note that a step of a job ran, well or not."""
+        ...
+
+    def step_retried(self, step: str, kind: str) -> None:
+        """Note that a step failed and will be tried again."""
+        ...
+
+    def stage_ended(self, stage: str, seconds: float) -> None:
+        """Note what a part of the work on one picture took."""
+        ...
+
+    def faces_read(self, sure: int, unsure: int) -> None:
+        """Note the faces of one picture."""
+        ...
+
+    def job_ended(self, outcome: str, seconds: float) -> None:
+        """Note how a job ended, and how long ago it was asked for."""
+        ...
+
+
+class SlackObserver(Protocol):
+    """Is told what was asked of Slack, for the figures; quick, and never raises."""
+
+    def slack_called(self, method: str, seconds: float, error: str) -> None:
+        """Note a call and its error's kind, empty where it went well."""
         ...
 
 

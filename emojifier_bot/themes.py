@@ -261,8 +261,8 @@ class _Table:
         self.note(f"{key} must be a list of tables.")
         return []
 
-    def keys(self) -> list[str]:
-        return list(self._left)
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._left))
 
     def refuse_the_rest(self) -> None:
         for key in self._left:
@@ -300,6 +300,7 @@ def _emoji_fields(table: _Table, folder: Path) -> dict[str, Any]:
         "mild": table.flag("mild"),
         "surprise_only": table.flag("surprise_only"),
         "bounds": _bounds(table),
+        "mixture": _point(table.table("mixture")) if "mixture" in table else None,
     }
     if fields["mild"] and fields["surprise_only"]:
         table.note("mild and surprise_only exclude each other.")
@@ -317,7 +318,7 @@ def _name(table: _Table, folder: Path) -> str:
 
 
 def _point(table: _Table) -> list[float]:
-    shares = {key: table.number(key) for key in table.keys() if key in EMOTIONS}  # noqa: SIM118 - no mapping
+    shares = {key: table.number(key) for key in table if key in EMOTIONS}
     table.refuse_the_rest()
     if any(share < 0 for share in shares.values()):
         table.note("no share may be negative.")

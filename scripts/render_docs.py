@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import fill, indent
 
 from typer import Context
 from typer.core import TyperCommand, TyperGroup
@@ -25,6 +26,56 @@ README, EVALUATION_PAGE = ROOT / "README.md", ROOT / "docs" / "evaluation.md"
 #: Between these the README shows the table of docs/evaluation.md.
 EVALUATION_MARKS = ("<!-- evaluation -->\n", "<!-- end of evaluation -->\n")
 
+SET_UPS = """\
+One of three set-ups. *Add to Slack*, for many workspaces: SLACK_CLIENT_ID,
+SLACK_CLIENT_SECRET, SLACK_SIGNING_SECRET, PUBLIC_URL. One workspace: SLACK_BOT_TOKEN,
+SLACK_SIGNING_SECRET. One workspace in Socket Mode, without a public address:
+SLACK_BOT_TOKEN, SLACK_APP_TOKEN. `emojifier-bot check` says what is missing."""
+#: What a newcomer needs comes first. A setting that stands nowhere here is `FINE`.
+SECTIONS = (
+    (
+        "The Slack bot",
+        SET_UPS,
+        (
+            "SLACK_CLIENT_ID",
+            "SLACK_CLIENT_SECRET",
+            "SLACK_SIGNING_SECRET",
+            "PUBLIC_URL",
+            "SLACK_BOT_TOKEN",
+            "SLACK_APP_TOKEN",
+            "SUPPORT_CONTACT",
+        ),
+    ),
+    (
+        "Where it runs and what it keeps",
+        "The defaults are right for a trial on one machine.",
+        (
+            "DATABASE_URL",
+            "ENCRYPTION_KEYS",
+            "HOST",
+            "PORT",
+            "METRICS_HOST",
+            "METRICS_PORT",
+        ),
+    ),
+    (
+        "What it logs",
+        "",
+        ("EMOJIFIER_LOG_LEVEL", "EMOJIFIER_LOG_FORMAT"),
+    ),
+)
+FINE = ("Pictures, models and limits", "The defaults suit most.")
+UNUSUAL = (
+    "Other addresses",
+    "For tests and intranets: a wrong value here opens a door.",
+    (
+        "FETCH_ALLOW_HOSTS",
+        "SLACK_API_URL",
+        "SLACK_AUTHORIZE_URL",
+        "SLACK_FILE_HOSTS",
+    ),
+)
+
 SETTINGS_INTRO = """\
 # Settings
 
@@ -34,7 +85,8 @@ Every setting is an environment variable. Those that are not set there are looke
 a file `.env` in the current folder; `.env.example` is a start for one. Options of the
 command line win over both. A wrong value stops the program with a list of every
 mistake.
-
+"""
+SETTINGS_HEAD = """\
 | Variable | Default | What it may be | What it does |
 |---|---|---|---|
 """
@@ -56,6 +108,9 @@ machine on which somebody runs the bot.
 
 #: Columns that help fills in a terminal of 80.
 CLI_WIDTH = 78
+PAGE_WIDTH = 88
+#: A file of settings knows no marks of Markdown.
+PLAIN = str.maketrans("", "", "`*")
 
 ENV_INTRO = """\
 # Copy this file to `.env` and take the `#` off the lines to change.
@@ -65,12 +120,30 @@ ENV_INTRO = """\
 
 def settings_page() -> str:
     """Return the page with the settings table."""
-    return SETTINGS_INTRO + "".join(map(_table_line, settings_table()))
+    parts = [SETTINGS_INTRO]
+    for title, note, rows in sections():
+        parts += [f"\n## {title}\n\n", f"{fill(note, PAGE_WIDTH)}\n\n" if note else ""]
+        parts += [SETTINGS_HEAD, *map(_table_line, rows)]
+    return "".join(parts)
 
 
 def env_example() -> str:
     """Return the example file, every setting commented out at its default."""
-    return ENV_INTRO + "".join(map(_env_lines, settings_table()))
+    parts = [ENV_INTRO]
+    for title, note, rows in sections():
+        words = fill(note.translate(PLAIN), PAGE_WIDTH - 2)
+        parts += [f"\n\n### {title}\n", indent(f"{words}\n", "# ") if note else ""]
+        parts += map(_env_lines, rows)
+    return "".join(parts)
+
+
+def sections() -> Iterator[tuple[str, str, list[SettingRow]]]:
+    """Yield each section of the settings: its title, a note, and its rows."""
+    rows = {row.variable: row for row in settings_table()}
+    placed = {name for *_, names in (*SECTIONS, UNUSUAL) for name in names}
+    fine = tuple(name for name in rows if name not in placed)
+    for title, note, names in (*SECTIONS, (*FINE, fine), UNUSUAL):
+        yield title, note, [rows[name] for name in names if name in rows]
 
 
 def privacy_page() -> str:
@@ -124,8 +197,9 @@ def _table_line(row: SettingRow) -> str:
 
 
 def _env_lines(row: SettingRow) -> str:
-    allowed = row.allowed.replace("`", "")
-    return f"\n# {row.help}\n# May be {allowed}.\n#{row.variable}={row.default}\n"
+    words = f"{row.help} May be {row.allowed}.".translate(PLAIN)
+    told = indent(fill(words, PAGE_WIDTH - 2), "# ")
+    return f"\n{told}\n#{row.variable}={row.default}\n"
 
 
 def main(arguments: list[str]) -> int:

@@ -10,24 +10,34 @@ from emojifier_bot.domain import (
     FaceSummary,
     ImageReference,
     Installation,
+    Limit,
     Post,
     Workspace,
 )
 from emojifier_bot.ports import (
+    Allowances,
     Clock,
     InstallationStore,
     OAuthStates,
     PostLog,
     Vault,
+    WorkspaceSettings,
 )
+from emojifier_bot.store.allowances import SqlAllowances
 from emojifier_bot.store.database import Database, open_database
 from emojifier_bot.store.installations import SqlInstallationStore
 from emojifier_bot.store.migrate import upgrade
 from emojifier_bot.store.oauth_states import SqlOAuthStates
 from emojifier_bot.store.posts import SqlPostLog
 from emojifier_bot.store.vault import FernetVault, generate_key
+from emojifier_bot.store.workspace_settings import SqlWorkspaceSettings
 
 TEAM = Workspace("T1")
+#: Small enough to be used up.
+LIMITS = (
+    Limit("user_limit", pictures=3, period_seconds=60, is_personal=True),
+    Limit("workspace_limit", pictures=5, period_seconds=3600),
+)
 FACES = (
     FaceSummary("😆", "grinning squinting face", sure=True),
     FaceSummary("😐", "neutral face", sure=False),
@@ -41,6 +51,8 @@ class Stores:
     installations: InstallationStore
     states: OAuthStates
     posts: PostLog
+    settings: WorkspaceSettings
+    allowances: Allowances
 
 
 @contextmanager
@@ -55,6 +67,8 @@ def sql_stores(
             SqlInstallationStore(database, vault, clock),
             SqlOAuthStates(database, clock),
             SqlPostLog(database, clock),
+            SqlWorkspaceSettings(database, clock),
+            SqlAllowances(database, clock, LIMITS),
         )
         yield stores, database
 

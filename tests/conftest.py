@@ -11,8 +11,8 @@ import pytest
 
 from emojifier_bot.config import settings_table
 
-#: Fixtures that hand out databases.
-pytest_plugins = ["tests.postgres"]
+#: Fixtures that hand out databases, and who looks for tokens in all that is told.
+pytest_plugins = ["tests.postgres", "tests.told_tokens"]
 
 ROOT = Path(__file__).parents[1]
 LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})

@@ -29,6 +29,9 @@ START_SECONDS, STOP_SECONDS = 30, 20
 PORTS_TRIED = 5
 #: Nothing that is tested outlives the power.
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+#: Of a server that is killed: what it has answered is safe from that, not from a power
+#: cut.
+OUTLIVES_KILLS = {"fsync": "off"}
 #: Many processes of a test, each with some connections.
 CONNECTIONS = 300
 WHY_SKIPPED = "needs PostgreSQL: on Debian, `apt-get install postgresql`"
@@ -120,7 +123,9 @@ def _has_programs(folder: Path) -> bool:
 
 
 @contextmanager
-def running_postgres(programs: Path) -> Iterator[PostgresServer]:
+def running_postgres(
+    programs: Path, durability: dict[str, str] = QUICK
+) -> Iterator[PostgresServer]:
     """Run a server in a folder of its own, as nobody where we are root."""
     # Not below pytest's folder: that is closed to everybody else.
     with tempfile.TemporaryDirectory(prefix="emojifier-postgres-") as name:
@@ -129,13 +134,51 @@ def running_postgres(programs: Path) -> Iterator[PostgresServer]:
             os.chown(folder, _somebody().pw_uid, _somebody().pw_gid)
         password = secrets.token_urlsafe(12)
         _make_cluster(programs, folder, password)
-        server, process = _start(programs, folder, password)
+        server, process = _start(programs, folder, password, durability)
         try:
             yield server
         finally:
             # A fast shutdown: connections are cut, files are left in order.
             process.send_signal(signal.SIGINT)
             process.wait(STOP_SECONDS)
+
+
+@dataclass
+class RestartablePostgres:
+    """A server that a test stops and starts again, on the same port."""
+
+    programs: Path
+    folder: Path
+    server: PostgresServer
+    process: subprocess.Popen
+
+    def stop(self, number: signal.Signals) -> None:
+        """End it: SIGINT cuts connections, SIGQUIT leaves its files as they are."""
+        self.process.send_signal(number)
+        self.process.wait(STOP_SECONDS)
+
+    def start(self) -> None:
+        """Start it on the files that it left."""
+        self.process = _launch(
+            self.programs, self.folder, self.server.port, OUTLIVES_KILLS
+        )
+        assert _answers(self.server, self.process), (self.folder / "log").read_text()
+
+
+@contextmanager
+def restartable_postgres(programs: Path, folder: Path) -> Iterator[RestartablePostgres]:
+    """Run a server with its files in a folder that anybody can enter."""
+    if os.geteuid() == 0:
+        os.chown(folder, _somebody().pw_uid, _somebody().pw_gid)
+    password = secrets.token_urlsafe(12)
+    _make_cluster(programs, folder, password)
+    server, process = _start(programs, folder, password, OUTLIVES_KILLS)
+    found = RestartablePostgres(programs, folder, server, process)
+    try:
+        yield found
+    finally:
+        if found.process.poll() is None:
+            found.stop(signal.SIGQUIT)
 
 
 def _somebody() -> pwd.struct_passwd:
@@ -167,11 +210,11 @@ def _make_cluster(programs: Path, folder: Path, password: str) -> None:
 
 
 def _start(
-    programs: Path, folder: Path, password: str
+    programs: Path, folder: Path, password: str, durability: dict[str, str]
 ) -> tuple[PostgresServer, subprocess.Popen]:
     for attempt in count(1):
-        server = PostgresServer(_free_port(), password)
-        process = _launch(programs, folder, server.port)
+        server = PostgresServer(free_port(), password)
+        process = _launch(programs, folder, server.port, durability)
         if _answers(server, process):
             return server, process
         process.kill()
@@ -180,8 +223,10 @@ def _start(
     raise AssertionError
 
 
-def _launch(programs: Path, folder: Path, port: int) -> subprocess.Popen:
-    settings = QUICK | {
+def _launch(
+    programs: Path, folder: Path, port: int, durability: dict[str, str]
+) -> subprocess.Popen:
+    settings = durability | {
         "listen_addresses": "127.0.0.1",
         "port": port,
         "unix_socket_directories": "",
@@ -214,7 +259,7 @@ def _answers(server: PostgresServer, process: subprocess.Popen) -> bool:
     return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -23,8 +23,9 @@ from emojifier_bot.net import GuardedClient
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.fetch import SlackImageSource
 from emojifier_bot.slack.post import SlackReplySink
+from emojifier_bot.slack.rules import Rules
 from tests.fakes.slack_server import SlackServer, Town
-from tests.fakes.stores import FakeVault
+from tests.fakes.stores import FakeAllowances, FakeVault, FakeWorkspaceSettings
 
 MAX_BYTES = 200_000
 #: Seconds; a test that waits for it in vain should not wait long.
@@ -59,6 +60,7 @@ class Bot:
     #: Whether the store knows what was granted.
     knows_scopes: bool = True
     vault: FakeVault = field(default_factory=FakeVault)
+    settings: FakeWorkspaceSettings = field(default_factory=FakeWorkspaceSettings)
 
     def __post_init__(self) -> None:
         self.tokens = FixedTokens({self.workspace.team_id: self._installation()})
@@ -73,6 +75,7 @@ class Bot:
             ),
             file_hosts=hosts,
             max_bytes=MAX_BYTES,
+            rules=Rules(self.settings, FakeAllowances()),
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Expressions by our emotion nets: geometry alone, or fused with appearance."""
+"""Expressions by our emotion nets: of geometry alone, or fused with appearance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from emojifier_bot.backends.model_spec import ModelSpec
 from emojifier_bot.backends.onnx_session import OnnxSession
 from emojifier_bot.core.crops import cut_frame, grey
 from emojifier_bot.core.decode import DecodedImage
-from emojifier_bot.core.features import geometry_features, stretch, to_canonical
+from emojifier_bot.core.features import features_of, stretch, to_canonical
 from emojifier_bot.core.frames import canonical_frame
 from emojifier_bot.core.landmarks import mirror
 from emojifier_bot.domain import (
@@ -22,7 +22,7 @@ from emojifier_bot.domain import (
 
 
 class OnnxEmotionClassifier:
-    """An `EmotionClassifier`; which variant it is, the model's inputs tell."""
+    """An `EmotionClassifier`; what it looks at, the model's variant and inputs tell."""
 
     def __init__(self, spec: ModelSpec, threads: int = 0) -> None:
         """Load a model.
@@ -32,6 +32,7 @@ class OnnxEmotionClassifier:
         """
         self._spec = spec
         self._session = OnnxSession(spec, threads)
+        self._features = features_of(spec.variant)
         self._columns = [spec.labels.index(emotion) for emotion in EMOTIONS]
         self.sure_threshold = spec.sure_threshold
 
@@ -47,7 +48,7 @@ class OnnxEmotionClassifier:
             return []
         canonical = np.stack([to_canonical(points.points_xy) for points in landmarks])
         both_ways = np.concatenate([canonical, mirror(canonical, 1.0)])
-        inputs = {"geometry": geometry_features(both_ways)}
+        inputs = {"geometry": self._features(both_ways)}
         if "appearance" in self._session.input_names:
             looks = self._appearance(picture, landmarks)
             inputs["appearance"] = np.concatenate([looks, looks[..., ::-1]])

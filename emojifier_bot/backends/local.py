@@ -27,7 +27,7 @@ from emojifier_bot.backends.model_spec import (
     pick_model_spec,
     read_model_spec,
 )
-from emojifier_bot.backends.registry import BackendOptions
+from emojifier_bot.backends.registry import LOCAL, BackendOptions
 from emojifier_bot.core.boxes import box_iou, box_overlap, turned_boxes
 from emojifier_bot.core.crops import reduced_copy
 from emojifier_bot.core.decode import DecodedImage
@@ -38,6 +38,7 @@ from emojifier_bot.domain import (
     FloatArray,
     ImageArray,
     Landmarks,
+    Reading,
 )
 from emojifier_bot.ports import EmotionClassifier, FaceDetector, FaceLandmarker
 
@@ -74,18 +75,19 @@ class LocalAnalyzer:
     #: Detections that are less sure, or less to be believed, are dropped.
     min_confidence: float = SHOWN_CONFIDENCE
 
-    def analyze(self, picture: DecodedImage) -> list[Face]:
+    def analyze(self, picture: DecodedImage) -> Reading:
         """Find every face and read it fully."""
         detections = self.detect(picture)
         landmarks = self.landmarker.locate(picture, detections)
         scores = self.classifier.classify(picture, landmarks)
         threshold = self.classifier.sure_threshold
-        return [
+        faces = [
             Face(detection, points, score, score.top_probability >= threshold)
             for detection, points, score in zip(
                 detections, landmarks, scores, strict=True
             )
         ]
+        return Reading(tuple(faces), LOCAL)
 
     def detect(self, picture: DecodedImage) -> list[Detection]:
         """Find faces at any roll, in pixels of the upright picture, best first."""

@@ -67,8 +67,9 @@ def bench(  # noqa: PLR0917 - typer turns them into options
     """Time each stage, beside Pillow decoding and re-encoding the same file.
 
     The pictures are made on the spot: 0.3, 6 and 12 megapixels with 1, 10 and 30 copies
-    of one face. Also measured: the time for each further face, and in a process of its
-    own the memory for 12 megapixels and the cold start.
+    of one face. Also measured: the time for each further face, what decoding in a
+    process of its own adds, and in a fresh process the memory for 12 megapixels and the
+    cold start.
 
     `bench models` times each model on one core beside a net of its size class.
     """
@@ -139,6 +140,7 @@ def _aims_table(found: Bench) -> Table:
     from rich.table import Table
 
     from emojifier_bot.evaluation import bench as aims
+    from emojifier_bot.evaluation import isolation
 
     table = Table("", "measured", "aim", title="Aims", box=None)
     for size, milliseconds in found.face_ms.items():
@@ -155,6 +157,18 @@ def _aims_table(found: Bench) -> Table:
             )
     memory = f"{found.large.peak_mb:.0f} MB"
     table.add_row("peak memory, 12 MP", memory, f"{aims.AIM_PEAK_MB:g} MB")
+    for split in found.isolation:
+        size_wh = (split.width, split.height)
+        table.add_row(
+            f"isolation, {split.width * split.height / 1e6:.0f} MP",
+            f"{split.added_ms:.1f} ms",
+            f"{isolation.AIMS_MS[size_wh]:g} ms",
+        )
+    if found.isolated_mb is not None:
+        both = f"{found.isolated_mb:.0f} MB"
+        table.add_row(
+            "worker and decoder, 12 MP", both, f"{isolation.AIM_PEAK_MB:g} MB"
+        )
     cold = f"{found.cold.cpu_seconds:.2f} s"
     table.add_row("cold start, processor", cold, f"{aims.AIM_COLD_SECONDS:g} s")
     return table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from emojifier_bot.errors import EmojifierError
+from emojifier_bot.errors import ConfigError, EmojifierError
 
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 def check() -> None:
     """Check settings, models, theme and bot: one line each; exit code 1 for a fault."""
     from emojifier_bot.config import load_settings
-    from emojifier_bot.errors import ConfigError
 
     try:
         settings = load_settings()
@@ -24,6 +23,7 @@ def check() -> None:
         _tell_problems(error.problems)
         raise typer.Exit(1) from error
     _tell("settings", _changed(settings), fine=True)
+    _tell_unknown_names()
     results = [
         _passes("models", lambda: _read_blank(settings)),
         _passes("theme", lambda: _read_art(settings)),
@@ -39,18 +39,26 @@ def _tell_problems(wrong: list[str]) -> None:
 
     for problem in wrong:
         _tell("settings", problem, fine=False)
+    _tell_unknown_names()
     sound = load_sound_settings()
     for problem in bot_problems(sound) if is_bot_set_up(sound) else ():
         _tell("slack", problem, fine=False)
 
 
+def _tell_unknown_names() -> None:
+    """Warn of misspelt names. Others may read them: that is no fault."""
+    from emojifier_bot.config import unknown_names
+
+    for problem in unknown_names():
+        print(_line("look", "settings", problem))
+
+
 def _check_bot(settings: Settings) -> list[bool]:
     from emojifier_bot.config import bot_problems, is_bot_set_up
-    from emojifier_bot.wiring import check_database, check_token
 
     problems = bot_problems(settings)
     if not is_bot_set_up(settings):
-        print(f"{'off':<6} {'slack':<9} not set up. To run the bot:")
+        print(_line("off", "slack", "not set up. To run the bot:"))
         for problem in problems:
             print(f"{'':<17}{problem}")
         return []
@@ -58,20 +66,44 @@ def _check_bot(settings: Settings) -> list[bool]:
         _tell("slack", problem, fine=False)
     if problems:
         return [False]
-    _tell("slack", _ways_in(settings), fine=True)
+    return [
+        _passes("slack", lambda: _ways_in(settings)),
+        *_check_outside(settings),
+    ]
+
+
+def _check_outside(settings: Settings) -> list[bool]:
+    """Ask the database and Slack."""
+    from emojifier_bot.wiring import check_app_token, check_database, check_token
+
     results = [_passes("database", lambda: check_database(settings))]
     if settings.slack_bot_token:
         results.append(_passes("token", lambda: check_token(settings)))
+    if settings.slack_app_token:
+        results.append(_passes("app token", lambda: check_app_token(settings)))
     return results
 
 
 def _ways_in(settings: Settings) -> str:
+    """Return how people reach the bot.
+
+    Raises:
+        ConfigError: Slack would not come by the address.
+    """
     if settings.slack_app_token:
         return "Socket Mode, one workspace"
+    url = settings.public_url.rstrip("/")
+    is_missed = not url and not settings.slack_bot_token
+    if is_missed or (url and not url.startswith("https://")):
+        fault = "is missing" if is_missed else "begins with http://"
+        problem = (
+            f"PUBLIC_URL {fault}: Slack leads people back to an https:// address "
+            "only. Enter the one that your proxy has a certificate for."
+        )
+        raise ConfigError([problem])
     if settings.slack_bot_token:
-        return "one workspace, requests at /slack/events"
-    where = settings.public_url or "(set PUBLIC_URL to show people the way)"
-    return f"Add to Slack at {where}"
+        return f"one workspace, requests at {url}/slack/events"
+    return f"Add to Slack at {url}/slack/install"
 
 
 def _passes(name: str, attempt: Callable[[], str]) -> bool:
@@ -84,7 +116,11 @@ def _passes(name: str, attempt: Callable[[], str]) -> bool:
 
 
 def _tell(name: str, text: str, *, fine: bool) -> None:
-    print(f"{'ok' if fine else 'wrong':<6} {name:<9} {' '.join(text.split())}")
+    print(_line("ok" if fine else "wrong", name, text))
+
+
+def _line(verdict: str, name: str, text: str) -> str:
+    return f"{verdict:<6} {name:<9} {' '.join(text.split())}"
 
 
 def _changed(settings: Settings) -> str:
@@ -93,15 +129,9 @@ def _changed(settings: Settings) -> str:
 
 
 def _read_blank(settings: Settings) -> str:
-    """Load the models and run them on a grey picture."""
-    from PIL import Image
+    from emojifier_bot.wiring import check_faces
 
-    from emojifier_bot.core.decode import from_image
-    from emojifier_bot.wiring import make_analyzer
-
-    blank = from_image(Image.new("RGB", (64, 64), "grey"))
-    make_analyzer(settings).analyze(blank)
-    return f"back end {settings.face_backend}, emotion model {settings.emotion_model}"
+    return check_faces(settings)
 
 
 def _read_art(settings: Settings) -> str:

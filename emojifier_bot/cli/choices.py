@@ -14,10 +14,11 @@ class ModelTask(StrEnum):
 
 
 class EmotionVariant(StrEnum):
-    """The two emotion nets."""
+    """The emotion nets; the last reads what hosted face APIs tell."""
 
     FUSED = "fused"
     LANDMARKS = "landmarks"
+    SHARED_POINTS = "shared_points"
 
 
 class TrainedVariant(StrEnum):
@@ -25,6 +26,7 @@ class TrainedVariant(StrEnum):
 
     FUSED = "fused"
     LANDMARKS = "landmarks"
+    SHARED_POINTS = "shared_points"
     APPEARANCE = "appearance"
 
 

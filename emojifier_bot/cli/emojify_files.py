@@ -30,6 +30,7 @@ _UNKNOWN: dict[str, object] = {
     "faces": [],
     "alt_text": "",
     "notes": [],
+    "backend": None,
     "milliseconds": {},
 }
 
@@ -170,6 +171,7 @@ class FileEmojifier:
         }
         if outcome.result is not None:
             facts["faces"] = len(outcome.result.faces)
+            facts["backend"] = outcome.result.backend
             facts["milliseconds"] = {
                 stage: round(one) for stage, one in outcome.result.milliseconds.items()
             }

@@ -74,13 +74,31 @@ def retry_job(job_id: JobId) -> None:
 
 @jobs_app.command("cancel")
 def cancel_job(job_id: JobId) -> None:
-    """Cancel a job that has not ended; a picture that is posted stays."""
+    """Cancel a job that has not ended, and tell who asked; what is posted stays."""
+    admin = _admin()
+    job = admin.show(job_id)
+    done = admin.cancel(job_id)
     _settle(
         job_id,
-        done=_admin().cancel(job_id),
+        done=done,
         told="is cancelled",
         refused="has ended already, or does not exist",
     )
+    if job is not None:
+        _tell_cancelled(job)
+
+
+def _tell_cancelled(job: Job) -> None:
+    from emojifier_bot.config import load_settings
+    from emojifier_bot.errors import EmojifierError
+    from emojifier_bot.wiring import tell_cancelled
+
+    try:
+        tell_cancelled(load_settings(), job.request)
+    except EmojifierError as error:
+        say(f"Who asked was not told: {error.message}")
+    else:
+        say("Who asked was told.")
 
 
 def _settle(job_id: str, *, done: bool, told: str, refused: str) -> None:
@@ -115,6 +133,7 @@ def _as_dict(job: Job) -> dict[str, Any]:
         "channel_id": job.request.channel_id,
         "created_at": job.created_at.isoformat(),
         "updated_at": job.updated_at.isoformat(),
+        "version": job.version,
         "outcome": job.outcome,
         "steps": list(job.steps),
     }

@@ -9,12 +9,15 @@ from typer.core import TyperGroup
 
 from emojifier_bot import __version__
 from emojifier_bot.cli.bench import bench
+from emojifier_bot.cli.calibrate import calibrate
 from emojifier_bot.cli.card import card
 from emojifier_bot.cli.check import check
+from emojifier_bot.cli.compare import compare
 from emojifier_bot.cli.evaluate import evaluate
 from emojifier_bot.cli.jobs import jobs_app
 from emojifier_bot.cli.keys import keys_app
 from emojifier_bot.cli.manifest import manifest
+from emojifier_bot.cli.migrate import migrate
 from emojifier_bot.cli.models import models_app
 from emojifier_bot.cli.replay import replay
 from emojifier_bot.cli.report import say
@@ -22,6 +25,7 @@ from emojifier_bot.cli.serve import serve
 from emojifier_bot.cli.themes import themes_app
 from emojifier_bot.cli.train import export, train
 from emojifier_bot.cli.worker import worker
+from emojifier_bot.cli.workspace import workspace_app
 from emojifier_bot.errors import ConfigError, EmojifierError
 
 FAILED, WRONG_USAGE = 1, 2
@@ -80,10 +84,14 @@ app.command()(serve)
 app.command()(worker)
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(keys_app, name="keys")
+app.add_typer(workspace_app, name="workspace")
 app.add_typer(models_app, name="models")
 app.add_typer(themes_app, name="themes")
+app.command()(migrate)
 app.command()(manifest)
 app.command()(check)
+app.command()(calibrate)
+app.command()(compare)
 app.command()(bench)
 app.command()(evaluate)
 app.command()(train)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from emojifier_bot.cli.report import WrongUsage
+
 
 def manifest(
     url: Annotated[
@@ -33,6 +35,8 @@ def manifest(
     from emojifier_bot.errors import ConfigError
     from emojifier_bot.slack.manifest import manifest as make_manifest
 
+    if socket_mode and url:
+        raise WrongUsage("Over Socket Mode nothing has an address: leave --url out.")
     url = url or load_settings().public_url
     if not socket_mode and not url.startswith("https://"):
         problem = "Slack sends to an https:// address only. Name it with --url, or try "

@@ -10,6 +10,7 @@ import typer
 
 from emojifier_bot.cli.inputs import STDIN, find_inputs
 from emojifier_bot.cli.outputs import STDOUT, Target, plan_targets
+from emojifier_bot.cli.remote import AcceptRemote, agree_to_send
 from emojifier_bot.cli.report import Reporter, WrongUsage, counted, shown
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ Backend = Annotated[
     str | None, typer.Option("--backend", help="What finds and reads the faces.")
 ]
 EmotionModel = Annotated[
-    Literal["landmarks", "fused"] | None,
+    Literal["landmarks", "fused", "shared_points"] | None,
     typer.Option(
         "--emotion-model",
         help="What reads the expression: landmarks alone, or the picture too.",
@@ -105,6 +106,7 @@ def replay(
     debug: Debug = False,
     theme: Theme = None,
     backend: Backend = None,
+    accept_remote: AcceptRemote = False,
     emotion_model: EmotionModel = None,
     min_confidence: MinConfidence = None,
     quality: Quality = None,
@@ -134,6 +136,7 @@ def replay(
         min_confidence=min_confidence,
     )
     _check_extensions(targets)
+    agree_to_send(settings, len(found.sources), accepted=accept_remote)
     if surprise and seed is None:
         seed = secrets.randbelow(_SEEDS)
 

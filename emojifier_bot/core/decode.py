@@ -31,7 +31,14 @@ from emojifier_bot.core.sniff import sniff
 from emojifier_bot.core.webp import read_webp_header
 from emojifier_bot.errors import ImageError
 
-__all__ = ["DecodeLimits", "DecodedImage", "JpegParameters", "decode", "from_image"]
+__all__ = [
+    "DecodeLimits",
+    "DecodedImage",
+    "JpegParameters",
+    "check_length",
+    "decode",
+    "from_image",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,7 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
         ImageError: Of kind ``empty``, ``too_large``, ``too_many_pixels``,
             ``not_an_image``, ``unsupported``, ``truncated`` or ``broken``.
     """
-    _check_length(data, limits)
+    check_length(data, limits)
     source_format = sniff(data)
     try:
         loaded = _LOADERS[source_format](data, _size_check(limits))
@@ -170,7 +177,12 @@ def from_image(image: Image.Image) -> DecodedImage:
     )
 
 
-def _check_length(data: bytes, limits: DecodeLimits) -> None:
+def check_length(data: bytes, limits: DecodeLimits) -> None:
+    """Refuse a file by its length alone.
+
+    Raises:
+        ImageError: Of kind ``empty`` or ``too_large``.
+    """
     if not data:
         raise ImageError("This file is empty. Send it again.", kind="empty")
     if len(data) > limits.max_bytes:

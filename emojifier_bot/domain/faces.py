@@ -8,10 +8,11 @@ counter-clockwise on screen positive. Left and right are the person's own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,6 +184,29 @@ class Face:
         return self.detection.box
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading(Sequence[Face]):
+    """The faces of a picture, in no particular order, and who found them."""
+
+    faces: tuple[Face, ...]
+    #: Name of the back end that answered: ``"local"``.
+    backend: str
+
+    @overload
+    def __getitem__(self, index: int) -> Face: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Face]: ...
+
+    def __getitem__(self, index: int | slice) -> Face | Sequence[Face]:
+        """Return one face, or several."""
+        return self.faces[index]
+
+    def __len__(self) -> int:
+        """Return how many faces there are."""
+        return len(self.faces)
+
+
 class Measure(StrEnum):
     """What the geometry of a face can tell; `core.landmarks` computes them."""
 
@@ -234,10 +258,15 @@ class Emoji:
     surprise_only: bool = False
     #: At most two.
     bounds: tuple[GeometryBound, ...] = ()
+    #: ``(8,)`` float32: what people would say that its faces show; None: the point.
+    mixture: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        """Store a read-only copy of the point."""
+        """Store read-only copies of the arrays."""
         object.__setattr__(self, "point", frozen_array(self.point, (len(EMOTIONS),)))
+        if self.mixture is not None:
+            mixture = frozen_array(self.mixture, (len(EMOTIONS),))
+            object.__setattr__(self, "mixture", mixture)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -304,6 +333,8 @@ class Result:
     extensions: tuple[str, ...] = ()
     #: What the asker should know about the picture: "30 % of its rows are missing".
     notes: tuple[str, ...] = ()
+    #: Name of the back end that read the faces.
+    backend: str = "local"
     #: Stage name to milliseconds.
     milliseconds: dict[str, float] = field(default_factory=dict)
 
@@ -341,5 +372,6 @@ class Result:
             "faces": [face.to_dict() for face in self.faces],
             "alt_text": self.alt_text,
             "notes": list(self.notes),
+            "backend": self.backend,
             "milliseconds": {k: round(v, 2) for k, v in self.milliseconds.items()},
         }

@@ -7,7 +7,7 @@ URL are secrets: they are carried sealed, see `emojifier_bot.ports.Vault`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -31,6 +31,11 @@ class Workspace:
     enterprise_id: str = ""
     is_org_install: bool = False
 
+    @property
+    def id(self) -> str:
+        """Return what names it in a log: the workspace, else the organisation."""
+        return self.team_id or self.enterprise_id
+
 
 @dataclass(frozen=True, slots=True)
 class ImageReference:
@@ -48,7 +53,7 @@ class ImageReference:
     newest: bool = False
     #: The images of the message with this timestamp in the request's channel.
     message_ts: str = ""
-    #: With ``message_ts``: who wrote that message.
+    #: Who wrote the message that has the picture, where one does and that is known.
     posted_by: str = ""
 
     def __post_init__(self) -> None:
@@ -93,11 +98,19 @@ class EmojifyRequest:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EmojifyRequest:
-        """Read what `to_dict` returned."""
-        parts = dict(values)
-        parts["workspace"] = Workspace(**parts["workspace"])
-        parts["source"] = ImageReference(**parts["source"])
+        """Read what `to_dict` returned, perhaps that of a newer version of the bot.
+
+        What that one added is left out: it means the usual here.
+        """
+        parts = _known(cls, values)
+        parts["workspace"] = Workspace(**_known(Workspace, parts["workspace"]))
+        parts["source"] = ImageReference(**_known(ImageReference, parts["source"]))
         return cls(**parts | {"way": Way(parts["way"])})
+
+
+def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    names = {one.name for one in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +183,7 @@ class PostRecord:
     posted_at: datetime
     #: How often *Try another* was pressed.
     presses: int = 0
-    #: Who deleted it; empty while it stands.
+    #: Who deleted it, or the id of the post that took its place; empty while it stands.
     deleted_by: str = ""
     deleted_at: datetime | None = None
 
@@ -207,6 +220,26 @@ class Outcome:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many pictures may be asked for: so many at once, and again as time passes."""
+
+    #: Row of the table of sentences for who asks for more.
+    kind: str
+    pictures: int
+    period_seconds: int
+    #: Each person has it alone; else all of a workspace have it together.
+    is_personal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """A limit that is used up, and for how long."""
+
+    limit: Limit
+    wait_seconds: float
+
+
 class JobState(StrEnum):
     """Where a job stands."""
 
@@ -226,6 +259,8 @@ class Job:
     request: EmojifyRequest
     created_at: datetime
     updated_at: datetime
+    #: Of the workflow that began it; empty until then.
+    version: str = ""
     #: Kind of its outcome; empty until it ended.
     outcome: str = ""
     #: Steps that are done, in order, with what each recorded in short.

@@ -23,6 +23,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from emojifier_bot.domain import BoundingBox
+from emojifier_bot.evaluation.isolation import (
+    AIMS_MS,
+    Isolation,
+    isolated_peak_mb,
+    time_isolation,
+)
 from emojifier_bot.pipeline import EmojifyOptions, Pipeline
 
 #: Sizes of the pictures: 0.3, 6 and 12 megapixels, width and height.
@@ -35,6 +41,9 @@ JPEG_QUALITY = 90
 #: Aims: pipeline over floor, milliseconds for each further face, and a cold start's
 #: seconds on the processor and most memory.
 AIM_RATIO, AIM_FACE_MS, AIM_COLD_SECONDS, AIM_PEAK_MB = 1.6, 6.0, 1.0, 400.0
+
+#: Decoding alone is short: more rounds of it.
+_ISOLATION_ROUNDS = 3
 
 #: A face is pasted with this much around it, in boxes, and fades at the rim.
 _CROP_BOXES = 1.7
@@ -97,6 +106,10 @@ class Bench:
     large: ProcessUse
     #: ``replay`` of a small photo; the least of several runs.
     cold: ProcessUse
+    #: What decoding in a process of its own adds, at 2 and 12 megapixels.
+    isolation: tuple[Isolation, ...] = ()
+    #: Of worker and decoder together, at 12 megapixels; None where nobody tells.
+    isolated_mb: float | None = None
 
     @property
     def face_ms(self) -> dict[str, float]:
@@ -156,6 +169,11 @@ def measure_all(
                 (replay_use(photo) for _ in range(cold_runs)),
                 key=lambda one: one.cpu_seconds,
             ),
+            isolation=time_isolation(
+                [compose(face, size_wh, AIM_FACES) for size_wh in AIMS_MS],
+                rounds * _ISOLATION_ROUNDS,
+            ),
+            isolated_mb=isolated_peak_mb(large),
         )
 
 

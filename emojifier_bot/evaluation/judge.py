@@ -18,7 +18,6 @@ from emojifier_bot.backends.model_spec import read_model_spec
 from emojifier_bot.config import load_settings
 from emojifier_bot.core.decode import from_image
 from emojifier_bot.domain import Detection, FloatArray
-from emojifier_bot.evaluation.compare import MeanGeometry, beside
 from emojifier_bot.evaluation.conditions import robustness
 from emojifier_bot.evaluation.datasets import (
     DatasetError,
@@ -41,6 +40,7 @@ from emojifier_bot.evaluation.detector import (
     seen,
 )
 from emojifier_bot.evaluation.emotion import classify_crops, emotion_figures
+from emojifier_bot.evaluation.fusion import MeanGeometry, beside
 from emojifier_bot.evaluation.hard_crops import hard_figures
 from emojifier_bot.evaluation.landmarks import landmark_figures, locate_all
 from emojifier_bot.evaluation.no_faces import false_alarms

@@ -37,6 +37,8 @@ def open_engine(url: str, *, patience_seconds: float, connections: int) -> sa.En
     engine = sa.create_engine(url, **options)
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, patience_seconds)
+    else:
+        _tune_postgres(engine, patience_seconds)
     return engine
 
 
@@ -54,6 +56,7 @@ def workflow_table(engine: sa.Engine) -> sa.TableClause:
         "workflow_uuid",
         "name",
         "status",
+        "application_version",
         "executor_id",
         "owner_xid",
         "queue_name",
@@ -62,10 +65,29 @@ def workflow_table(engine: sa.Engine) -> sa.TableClause:
         "started_at_epoch_ms",
         "updated_at",
     )
-    schema = DBOS_SCHEMA if engine.dialect.name == _POSTGRES else None
     return sa.table(
-        "workflow_status", *(sa.column(name) for name in columns), schema=schema
+        "workflow_status",
+        *(sa.column(name) for name in columns),
+        schema=_schema(engine),
     )
+
+
+def step_table(engine: sa.Engine) -> sa.TableClause:
+    """Return DBOS's table of what the steps of each workflow said."""
+    return sa.table(
+        "operation_outputs", sa.column("workflow_uuid"), schema=_schema(engine)
+    )
+
+
+def _schema(engine: sa.Engine) -> str | None:
+    return DBOS_SCHEMA if engine.dialect.name == _POSTGRES else None
+
+
+def _tune_postgres(engine: sa.Engine, patience_seconds: float) -> None:
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        milliseconds = int(patience_seconds * 1000)
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
 
 
 def _tune_sqlite(engine: sa.Engine, patience_seconds: float) -> None:

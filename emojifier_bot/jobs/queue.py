@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import builtins
-import threading
-from dataclasses import dataclass
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,28 +20,32 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from emojifier_bot.domain import EmojifyRequest, Job, JobState, Workspace
 from emojifier_bot.errors import QueueError, QueueFullError
-from emojifier_bot.jobs import slots
+from emojifier_bot.jobs import slots, versions
 from emojifier_bot.jobs.database import migrate, open_engine, workflow_table
 from emojifier_bot.jobs.dbos_logs import route_dbos_logs
 from emojifier_bot.jobs.names import (
     APPLICATION,
     QUEUE,
     WORKFLOW,
-    WORKFLOW_VERSION,
     job_id_for,
     partition_of,
 )
 from emojifier_bot.jobs.recorder import DONE, FAILED, MARK
 from emojifier_bot.jobs.retry import UNEXPECTED
+from emojifier_bot.jobs.room import Room
+from emojifier_bot.jobs.standing import Lookout, Standing
 from emojifier_bot.jobs.workflow import COMPLETE, PREPARE
 from emojifier_bot.ports import Clock
 
 #: How long a listener waits for the database; Slack waits for three seconds.
-PATIENCE_SECONDS = 2.0
-#: As many as threads that answer Slack at the same time need at most.
-CONNECTIONS = 8
-#: How long a count of waiting jobs is relied on.
-COUNT_SECONDS = 1.0
+PATIENCE_SECONDS = 1.5
+#: One for each thread that answers Slack: who waited for a connection and then for a
+#: lock would wait twice.
+CONNECTIONS = 16
+#: After somebody waited in vain, nobody else does for so long: they would add up.
+BREATHER_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
 
 _STATES = {
     "ENQUEUED": JobState.QUEUED,
@@ -53,23 +56,25 @@ _STATES = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": JobState.FAILED,
     "CANCELLED": JobState.CANCELLED,
 }
+#: What is raised where a lock, a connection or a server was not to be had in time.
+WAITED_IN_VAIN = (sa.exc.OperationalError, sa.exc.TimeoutError)
 _AWAY = "The queue's database does not answer. Try again in a minute."
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """How much waits, for health checks and metrics."""
-
-    waiting: int
-    #: Age of the job that has waited longest.
-    oldest_seconds: float
 
 
 class DbosJobQueue:
     """A `JobQueue` and `JobAdmin` on DBOS's tables."""
 
-    def __init__(self, url: str, queue_limit: int, clock: Clock) -> None:
-        """Open the database and bring its tables up to date.
+    def __init__(
+        self, url: str, queue_limit: int, clock: Clock, *, make_tables: bool = True
+    ) -> None:
+        """Open the database.
+
+        Args:
+            url: The database.
+            queue_limit: Waiting jobs from which on new ones are refused.
+            clock: Of this machine.
+            make_tables: Whether to bring its tables up to date; who only looks does
+                not.
 
         Raises:
             QueueError: It does not answer.
@@ -81,13 +86,15 @@ class DbosJobQueue:
             url, patience_seconds=PATIENCE_SECONDS, connections=CONNECTIONS
         )
         self._table = workflow_table(self._engine)
-        self._count_lock = threading.Lock()
-        self._counted, self._counted_at = 0, float("-inf")
+        self._lookout = Lookout(self._engine, clock)
+        self._room = Room(self._engine, queue_limit, clock)
+        self._away_until = float("-inf")
         try:
             with self._engine.connect():
                 pass
-            migrate(url)
-            slots.create_table(self._engine)
+            if make_tables:
+                migrate(url)
+                slots.create_table(self._engine)
         except (SQLAlchemyError, dbos_error.DBOSException) as error:
             raise QueueError(_AWAY) from error
         self._client = DBOSClient(
@@ -117,6 +124,8 @@ class DbosJobQueue:
             QueueFullError: Too many are waiting.
             QueueError: The database does not answer.
         """
+        if self._clock.monotonic() < self._away_until:
+            raise QueueError(_AWAY)
         job_id = job_id_for(key)
         options: EnqueueOptions = {
             "queue_name": QUEUE,
@@ -127,7 +136,7 @@ class DbosJobQueue:
             "queue_partition_key": partition_of(request.workspace),
         }
         try:
-            if self._is_full():
+            if not self._room.take(partition_of(request.workspace)):
                 return self._refuse(job_id)
             # In a transaction of ours: the client's own would wait for a lock forever.
             with self._engine.begin() as connection:
@@ -137,26 +146,23 @@ class DbosJobQueue:
         except dbos_error.DBOSWorkflowIDInUseError:
             return False
         except SQLAlchemyError as error:
+            if isinstance(error, WAITED_IN_VAIN):
+                self._away_until = self._clock.monotonic() + BREATHER_SECONDS
             raise QueueError(_AWAY) from error
+        facts = {"job_id": job_id, "workspace": request.workspace.id, "key": key}
+        logger.info("job queued", extra=facts | {"action": "queue"})
         return True
 
-    def backlog(self) -> Backlog:
-        """Return how much waits.
+    def standing(self) -> Standing:
+        """Return how the queue stands and how many workers live.
 
         Raises:
             QueueError: The database does not answer.
         """
-        table = self._table
-        oldest = sa.select(sa.func.count(), sa.func.min(table.c.created_at))
         try:
-            with self._engine.connect() as connection:
-                row = connection.execute(oldest.where(*self._waiting())).one()
+            return self._lookout.look()
         except SQLAlchemyError as error:
             raise QueueError(_AWAY) from error
-        waiting, created_ms = row
-        now_seconds = self._clock.now().timestamp()
-        age = now_seconds - created_ms / 1000 if created_ms is not None else 0.0
-        return Backlog(waiting, max(age, 0.0))
 
     def list(self, state: JobState | None, limit: int) -> builtins.list[Job]:
         """Return jobs, newest first, without their steps.
@@ -205,7 +211,8 @@ class DbosJobQueue:
                     start_step=_first_to_repeat(
                         self._client.list_workflow_steps(job_id)
                     ),
-                    application_version=WORKFLOW_VERSION,
+                    # Its record means nothing to another version.
+                    application_version=row.app_version,
                     queue_name=QUEUE,
                     queue_partition_key=row.queue_partition_key,
                 )
@@ -229,6 +236,23 @@ class DbosJobQueue:
         except (SQLAlchemyError, dbos_error.DBOSException) as error:
             raise QueueError(_AWAY) from error
         return True
+
+    def has_ended(self, key: str) -> bool:
+        """Tell whether the job of a key has ended; False where there is none.
+
+        Raises:
+            QueueError: The database does not answer.
+        """
+        table = self._table
+        status = sa.select(table.c.status).where(
+            table.c.workflow_uuid == job_id_for(key)
+        )
+        try:
+            with self._engine.connect() as connection:
+                found = connection.execute(status).scalar_one_or_none()
+        except SQLAlchemyError as error:
+            raise QueueError(_AWAY) from error
+        return found is not None and _STATES[found] not in _ALIVE
 
     def forget(self, workspace: Workspace) -> int:
         """Cancel and delete every job of a workspace that is gone; return how many.
@@ -268,6 +292,19 @@ class DbosJobQueue:
         except SQLAlchemyError as error:
             raise QueueError(_AWAY) from error
 
+    def stranded(self) -> int:
+        """Return how many begun jobs wait although no worker of their version lives.
+
+        A worker of another version begins them anew; without any, they wait.
+
+        Raises:
+            QueueError: The database does not answer.
+        """
+        try:
+            return versions.stranded(self._engine)
+        except SQLAlchemyError as error:
+            raise QueueError(_AWAY) from error
+
     def _find(self, job_id: str) -> WorkflowStatus | None:
         rows = self._client.list_workflows(workflow_ids=[job_id], name=WORKFLOW)
         return rows[0] if rows else None
@@ -275,25 +312,6 @@ class DbosJobQueue:
     def _waiting(self) -> tuple[sa.ColumnElement[bool], ...]:
         table = self._table
         return (table.c.queue_name == QUEUE, table.c.status == "ENQUEUED")
-
-    def _is_full(self) -> bool:
-        """Tell whether the queue is full, counting at most once a second."""
-        with self._count_lock:
-            now_seconds = self._clock.monotonic()
-            if now_seconds - self._counted_at > COUNT_SECONDS:
-                self._counted = self._count()
-                self._counted_at = now_seconds
-            full = self._counted >= self._limit
-            self._counted += not full
-            return full
-
-    def _count(self) -> int:
-        some = sa.select(sa.literal(1)).select_from(self._table)
-        bounded = some.where(*self._waiting()).limit(self._limit).subquery()
-        with self._engine.connect() as connection:
-            return connection.execute(
-                sa.select(sa.func.count()).select_from(bounded)
-            ).scalar_one()
 
     def _refuse(self, job_id: str) -> bool:
         known = sa.select(self._table.c.workflow_uuid).where(
@@ -329,6 +347,7 @@ def _job(row: WorkflowStatus, steps: tuple[str, ...]) -> Job:
         request=_request(row),
         created_at=_moment(row.created_at),
         updated_at=_moment(row.updated_at),
+        version=row.app_version or "",
         outcome=_outcome(row),
         steps=steps,
     )

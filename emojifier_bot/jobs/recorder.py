@@ -7,8 +7,11 @@ alone, and a job that is run again takes the same way through its code.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,11 +21,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from emojifier_bot.errors import EmojifierError
 from emojifier_bot.jobs.parts import Timing
 from emojifier_bot.jobs.retry import UNEXPECTED, Failure, decide, failure_of
+from emojifier_bot.ports import JobObserver
 
 #: What a step returns, JSON types only.
 Call = Callable[[], Any]
 #: Recorded before a call that must not happen twice unasked.
 MARK = ".mark"
+#: A wait lasts at most so much longer than it should, seconds: recording it may take
+#: that long while the database is slow.
+LATE_SECONDS = 5.0
 #: Times that a guarded step may have taken the worker down with it.
 MAX_CRASHES = 4
 
@@ -56,10 +63,11 @@ class Answer:
 class Recorder:
     """Runs the steps of one job."""
 
-    def __init__(self, job_id: str, timing: Timing) -> None:
+    def __init__(self, job_id: str, timing: Timing, observer: JobObserver) -> None:
         """Begin at the first step."""
         self._job_id = job_id
         self._timing = timing
+        self.observer = observer
 
     async def once(self, name: str, call: Call) -> Answer:
         """Run one step in a thread and record how it went."""
@@ -128,17 +136,23 @@ class Recorder:
             logger.warning("job goes on without a step", extra=facts)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait durably: a crash does not begin the wait anew, and no thread waits."""
-        await DBOS.sleep_async(seconds)
+        """Wait durably: a crash does not begin the wait anew, and no thread waits.
+
+        What is recorded is a time of day. Where the clock was set back since, the wait
+        ends all the same.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(DBOS.sleep_async(seconds), seconds + LATE_SECONDS)
 
     def patience(self, name: str) -> Patience:
         """Return what decides about further tries of a step."""
-        return Patience(self, f"{self._job_id}/{name}", self._timing.backoff)
+        return Patience(self, name, f"{self._job_id}/{name}", self._timing.backoff)
 
     def _answer(self, name: str, call: Call) -> dict[str, Any]:
         facts = {"action": name, "job_id": self._job_id}
+        began = time.perf_counter()
         try:
-            return {DONE: call()}
+            done = {DONE: call()}
         except (EmojifierError, SQLAlchemyError) as error:
             failure = failure_of(error)
             logger.info("job step failed", extra=facts | {"kind": failure.kind})
@@ -146,15 +160,24 @@ class Recorder:
             # The worker's outermost loop: whatever it is, the asker is told.
             failure = failure_of(error)
             logger.exception("job step failed unexpectedly", extra=facts)
+        else:
+            seconds = round(time.perf_counter() - began, 3)
+            logger.info("job step done", extra=facts | {"seconds": seconds})
+            return done
+        finally:
+            self.observer.step_ended(name, time.perf_counter() - began)
         return {FAILED: failure.to_dict()}
 
 
 class Patience:
     """Waits between the tries of one step, as long as it pays."""
 
-    def __init__(self, recorder: Recorder, seed: str, backoff: float) -> None:
+    def __init__(
+        self, recorder: Recorder, step: str, seed: str, backoff: float
+    ) -> None:
         """Begin with the first try."""
         self._recorder = recorder
+        self._step = step
         self._seed = seed
         self._backoff = backoff
         self._attempts = itertools.count(1)
@@ -171,6 +194,7 @@ class Patience:
         decision = decide(failure, attempt, self._waited_seconds, seed)
         if decision is None:
             raise JobFailedError(failure)
+        self._recorder.observer.step_retried(self._step, failure.kind)
         self._waited_seconds += decision.wait_seconds
         asked = failure.retry_after_seconds is not None
         await self._recorder.sleep(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import socket
 from collections.abc import Collection
@@ -24,7 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from emojifier_bot.jobs.database import workflow_table
-from emojifier_bot.jobs.names import QUEUE, WORKFLOW
+from emojifier_bot.jobs.names import QUEUE, WORKFLOW, WORKFLOW_VERSION
 from emojifier_bot.ports import Clock
 
 #: A worker that shows no sign of life for this long is dead, seconds.
@@ -36,6 +37,8 @@ _MAX_GAP_BEATS = 2.5
 #: What is left of a lease when the worker no longer relies on it, in beats.
 _MARGIN_BEATS = 0.5
 _ID_BYTES = 4
+#: Of an executor's id, the version of the workflow that it runs.
+_VERSION = re.compile(r"-v([^-]+)-[0-9a-f]+$")
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +127,25 @@ def workers(engine: sa.Engine) -> list[WorkerInfo]:
     return [WorkerInfo(*row) for row in rows]
 
 
+def slot_rows(engine: sa.Engine) -> list[SlotRow]:
+    """Return every slot that is held, with the heartbeat of its holder."""
+    query = sa.select(_SLOTS.c.slot, _SLOTS.c.holder, _SLOTS.c.beat)
+    with engine.connect() as connection:
+        return [SlotRow(*row) for row in connection.execute(query)]
+
+
+def living_versions(connection: sa.Connection) -> frozenset[str]:
+    """Return the versions of the workflow that workers run just now."""
+    names = connection.execute(sa.select(_SLOTS.c.holder)).scalars()
+    return frozenset(map(version_of, names)) - {""}
+
+
+def version_of(holder: str) -> str:
+    """Return the version that an executor runs, by its id; empty for anybody else."""
+    found = _VERSION.search(holder)
+    return "" if found is None else found[1]
+
+
 class Lease:
     """One worker's hold on its slot; a `Fence`."""
 
@@ -177,13 +199,18 @@ class Lease:
             )
 
 
-def claim(engine: sa.Engine, clock: Clock, times: LeaseTimes) -> Lease:
-    """Take the lowest free slot."""
+def claim(
+    engine: sa.Engine,
+    clock: Clock,
+    times: LeaseTimes,
+    version: str = WORKFLOW_VERSION,
+) -> Lease:
+    """Take the lowest free slot for a worker that runs a version of the workflow."""
     while True:
         with engine.connect() as connection:
             taken = set(connection.execute(sa.select(_SLOTS.c.slot)).scalars())
         slot = min(set(range(len(taken) + 1)) - taken)
-        holder = f"worker-{slot}-{secrets.token_hex(_ID_BYTES)}"
+        holder = f"worker-{slot}-v{version}-{secrets.token_hex(_ID_BYTES)}"
         lease = Lease(engine, clock, times, slot, holder)
         row = {
             "slot": slot,
@@ -258,9 +285,7 @@ class Reaper:
         return sum(self._put_back(*row) for row in [*orphans, *lost])
 
     def _bury(self) -> None:
-        query = sa.select(_SLOTS.c.slot, _SLOTS.c.holder, _SLOTS.c.beat)
-        with self._engine.connect() as connection:
-            rows = [SlotRow(*row) for row in connection.execute(query)]
+        rows = slot_rows(self._engine)
         for dead in self._watch.look(rows, self._clock.monotonic()):
             if dead.holder == self._holder:
                 continue  # one's own heart is for `Lease` to judge

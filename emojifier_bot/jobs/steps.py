@@ -6,7 +6,11 @@ Pictures are in memory while `JobSteps.prepare` runs, and only there.
 
 from __future__ import annotations
 
+import logging
 import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from threading import BoundedSemaphore
@@ -31,6 +35,8 @@ from emojifier_bot.jobs.parts import WorkerParts
 from emojifier_bot.jobs.slots import Fence
 from emojifier_bot.pipeline import EmojifyOptions
 
+logger = logging.getLogger(__name__)
+
 #: Formats that Slack shows in the channel; all others become the first.
 SHOWN_FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
 _SHOWN_EXTENSION = ".jpg"
@@ -42,6 +48,8 @@ _NAMELESS = "picture"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f<>:\"/\\|?*]+")
 #: Pictures in memory for each that is emojified: others are fetched and sent meanwhile.
 PICTURES_PER_CORE = 2
+#: Marks a post that an earlier run of the job recorded, whose own record is gone.
+EARLIER = "earlier"
 
 
 class Places:
@@ -77,17 +85,24 @@ class JobSteps:
         """Fetch, emojify and upload; nobody sees the file yet.
 
         Returns:
-            The post to be, or None where there is no face.
+            The post to be, or None where there is no face. With the key `EARLIER`: the
+            post of an earlier run, whose file may be shown already.
         """
+        earlier = self.parts.posts.find(request.workspace, job_id)
+        if earlier is not None:
+            return earlier.post.to_dict() | {EARLIER: True}
         with self.places.pictures:
-            image = self.parts.source.fetch(request.workspace, reference)
+            with self._stage("fetch"):
+                image = self.parts.source.fetch(request.workspace, reference)
             result = self._emojify(job_id, request, image)
+            self._note(result)
             if not result.faces:
                 return None
             picture = _picture(image.name, result)
             self.fence.check()
             channel_id = self.parts.sink.target(request)
-            file_id = self.parts.sink.upload(request.workspace, picture)
+            with self._stage("upload"):
+                file_id = self.parts.sink.upload(request.workspace, picture)
         elsewhere = channel_id != request.channel_id
         return Post(
             post_id=job_id,
@@ -130,15 +145,30 @@ class JobSteps:
         self.fence.confirm()
         self.parts.sink.ensure_buttons(post, share)
 
-    def remove_replaced(self, request: EmojifyRequest) -> None:
-        """Delete the post that *Try another* replaces, unless it is gone already."""
+    def remove_replaced(self, request: EmojifyRequest, post: Post) -> None:
+        """Delete the post that *Try another* replaces.
+
+        Where somebody has deleted it since the new one was completed, they wanted the
+        picture away: then it is the new one that goes.
+        """
         workspace, posts = request.workspace, self.parts.posts
         old = posts.find(workspace, request.replaces_post_id)
-        if old is None or old.deleted_at is not None:
+        if old is None:
             return
         self.fence.check()
-        self.parts.sink.delete(old.post)
-        posts.mark_deleted(workspace, old.post.post_id, request.user_id)
+        if old.deleted_by in ("", post.post_id):
+            self.parts.sink.delete(old.post)
+            if posts.mark_deleted(workspace, old.post.post_id, post.post_id):
+                return
+            # Noted by an earlier run of this step, or by somebody while it ran.
+            old = posts.find(workspace, old.post.post_id)
+        if old is not None and old.deleted_by != post.post_id:
+            self.parts.sink.delete(post)
+            posts.mark_deleted(workspace, post.post_id, old.deleted_by)
+
+    def forget(self, job_id: str, request: EmojifyRequest) -> None:
+        """Remove what was recorded for the buttons of a workspace that is gone."""
+        self.parts.posts.forget(request.workspace, job_id)
 
     def tell(self, request: EmojifyRequest, outcome: Outcome) -> None:
         """Tell the asker how it ended."""
@@ -158,7 +188,30 @@ class JobSteps:
             seed = surprise_seed(job_id, request.press)
         with self.places.pipelines:
             pipeline = self.parts.pipeline_for_theme(request.theme)
-            return pipeline.run(image.data, EmojifyOptions(surprise_seed=seed))
+            result = pipeline.run(image.data, EmojifyOptions(surprise_seed=seed))
+        facts = {
+            "action": "faces_read",
+            "job_id": job_id,
+            "backend": result.backend,
+            "faces": len(result.faces),
+        }
+        logger.info("faces read", extra=facts)
+        return result
+
+    def _note(self, result: Result) -> None:
+        observer = self.parts.observer
+        for stage, milliseconds in result.milliseconds.items():
+            observer.stage_ended(stage, milliseconds / 1000)
+        sure = sum(face.sure for face in result.faces)
+        observer.faces_read(sure, len(result.faces) - sure)
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.parts.observer.stage_ended(name, time.perf_counter() - began)
 
 
 def reference_from_dict(values: dict[str, Any]) -> ImageReference:

@@ -19,11 +19,20 @@ from emojifier_bot.errors import QueueError
 from emojifier_bot.jobs import slots
 from emojifier_bot.jobs.database import DBOS_SCHEMA, migrate, open_engine
 from emojifier_bot.jobs.dbos_logs import route_dbos_logs
-from emojifier_bot.jobs.names import APPLICATION, QUEUE, WORKFLOW, WORKFLOW_VERSION
+from emojifier_bot.jobs.names import APPLICATION, QUEUE, WORKFLOW
 from emojifier_bot.jobs.parts import WorkerParts
 from emojifier_bot.jobs.slots import Lease, LeaseLostError, LeaseTimes, Reaper
+from emojifier_bot.jobs.standing import age_seconds
 from emojifier_bot.jobs.steps import JobSteps, Places
-from emojifier_bot.jobs.workflow import EmojifyJob, Running, register
+from emojifier_bot.jobs.versions import Succession
+from emojifier_bot.jobs.workflow import (
+    NOT_INSTALLED,
+    PRESENT,
+    Edition,
+    EmojifyJob,
+    Running,
+    register,
+)
 
 #: How often a worker looks for jobs, seconds. A look costs about a millisecond.
 POLL_SECONDS = 0.1
@@ -66,6 +75,8 @@ class Worker:
         concurrency: int,
         times: LeaseTimes | None = None,
         on_lease_lost: Callable[[], None] = die,
+        *,
+        edition: Edition = PRESENT,
     ) -> None:
         """Make ready; `start` connects.
 
@@ -75,6 +86,7 @@ class Worker:
             concurrency: Pictures that are emojified at the same time.
             times: How fast the others find out that this worker is dead.
             on_lease_lost: Called when the others took this worker for dead.
+            edition: The workflow that it runs.
         """
         route_dbos_logs()
         self._url = url
@@ -82,11 +94,14 @@ class Worker:
         self._concurrency = concurrency
         self._times = times or LeaseTimes()
         self._on_lease_lost = on_lease_lost
+        self._edition = edition
         self._engine = open_engine(
             url, patience_seconds=PATIENCE_SECONDS, connections=OWN_CONNECTIONS
         )
         self._running = Running()
-        self._stop = threading.Event()
+        #: Jobs that ended because their workspace is gone.
+        self._forsaken: set[str] = set()
+        self._draining, self._stop = threading.Event(), threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
 
     def start(self) -> None:
@@ -98,7 +113,9 @@ class Worker:
         try:
             migrate(self._url)
             slots.create_table(self._engine)
-            self._lease = slots.claim(self._engine, self._parts.clock, self._times)
+            self._lease = slots.claim(
+                self._engine, self._parts.clock, self._times, self._edition.version
+            )
             self._launch()
         except (SQLAlchemyError, dbos_error.DBOSException) as error:
             raise QueueError(
@@ -107,12 +124,19 @@ class Worker:
         self._reaper = Reaper(
             self._engine, self._parts.clock, self._times, self._lease.holder
         )
+        self._succession = Succession(
+            self._engine,
+            self._edition.version,
+            lambda: DBOS.get_latest_application_version()["version_name"],
+            DBOS.set_latest_application_version,
+        )
         self._keeper.start()
         logger.info("worker started", extra=self._facts("worker_started"))
 
     def stop(self, drain_seconds: int = DRAIN_SECONDS) -> None:
         """Take no more jobs, let those that run end, give the slot back."""
         logger.info("worker stops", extra=self._facts("worker_stopping"))
+        self._draining.set()
         DBOS.destroy(
             destroy_registry=True,
             # With nothing to wait for it would still wait for a second.
@@ -140,12 +164,24 @@ class Worker:
         steps = JobSteps(self._parts, guard, Places(self._concurrency))
 
         def make_job(job_id: str, request: EmojifyRequest) -> EmojifyJob:
-            return EmojifyJob(job_id, request, steps, self._parts.timing)
+            return self._edition.job(job_id, request, steps, self._parts.timing)
 
         self._declare_queue()
         DBOS(config=self._config())
-        register(make_job, self._running)
+        register(make_job, self._running, self._note_end)
         DBOS.launch()
+
+    def _note_end(self, job_id: str, outcome: str) -> None:
+        """Tell the figures how a job ended."""
+        if outcome == NOT_INSTALLED:
+            self._forsaken.add(job_id)
+        try:
+            seconds = age_seconds(self._engine, self._parts.clock, job_id)
+        except SQLAlchemyError as error:
+            facts = self._facts("end") | {"kind": type(error).__name__}
+            logger.warning("nobody knows how long a job took", extra=facts)
+            return
+        self._parts.observer.job_ended(outcome, seconds)
 
     def _declare_queue(self) -> None:
         # By a client and before the launch: DBOS looks for new queues once a second.
@@ -170,7 +206,7 @@ class Worker:
             "dbos_system_schema": DBOS_SCHEMA,
             "sys_db_pool_size": DBOS_CONNECTIONS,
             "db_engine_kwargs": {"hide_parameters": True},
-            "application_version": WORKFLOW_VERSION,
+            "application_version": self._edition.version,
             "executor_id": self._lease.holder,
             "serializer": DBOSPortableJSONSerializer(),
             "notification_coalesce_sec": MESSAGE_SECONDS,
@@ -186,6 +222,9 @@ class Worker:
             try:
                 self._lease.confirm()
                 self._reaper.sweep(self._running.ids())
+                if not self._draining.is_set():
+                    self._succession.look()
+                self._forget_forsaken()
                 if beats % PURGE_BEATS == 0:
                     self._purge()
                 beats += 1
@@ -204,6 +243,13 @@ class Worker:
         """Do what has to be done when the others took this worker for dead."""
         logger.error("lease lost", extra=self._facts("lease_lost"))
         self._on_lease_lost()
+
+    def _forget_forsaken(self) -> None:
+        """Forget jobs whose workspace has taken the bot out while they ran."""
+        ended = self._forsaken - self._running.ids()
+        if ended:
+            DBOS.delete_workflows([*ended])
+            self._forsaken -= ended
 
     def _purge(self) -> None:
         """Forget jobs that ended long ago, and posts of that time."""
@@ -252,6 +298,8 @@ def run_worker(
     concurrency: int,
     times: LeaseTimes | None = None,
     drain_seconds: int = DRAIN_SECONDS,
+    *,
+    edition: Edition = PRESENT,
 ) -> int:
     """Work until SIGTERM or SIGINT; return the exit code.
 
@@ -261,7 +309,7 @@ def run_worker(
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
-    worker = Worker(url, parts, concurrency, times)
+    worker = Worker(url, parts, concurrency, times, edition=edition)
     worker.start()
     told.wait()
     worker.stop(drain_seconds)

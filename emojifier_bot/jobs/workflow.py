@@ -12,14 +12,16 @@ The order of the steps and their names are what `names.WORKFLOW_VERSION` stands 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dbos import DBOS
+from structlog.contextvars import bound_contextvars
 
 from emojifier_bot.domain import (
     EmojifyRequest,
@@ -29,11 +31,18 @@ from emojifier_bot.domain import (
     Share,
     ShareState,
 )
-from emojifier_bot.jobs.names import QUEUE, WORKFLOW, child_job_id, partition_of
+from emojifier_bot.jobs.names import (
+    QUEUE,
+    WORKFLOW,
+    WORKFLOW_VERSION,
+    child_job_id,
+    partition_of,
+)
 from emojifier_bot.jobs.parts import Timing
 from emojifier_bot.jobs.recorder import MAX_CRASHES, JobFailedError, Recorder
 from emojifier_bot.jobs.retry import UNEXPECTED, Failure, may_have_happened
 from emojifier_bot.jobs.steps import (
+    EARLIER,
     JobSteps,
     reference_from_dict,
     request_for,
@@ -44,6 +53,8 @@ from emojifier_bot.jobs.steps import (
 POSTED, NO_FACE, REMOVED = "posted", "no_face", "removed"
 #: Slack took the upload and showed it nowhere, twice.
 NOT_SHOWN = "not_shown"
+#: The workspace has taken the bot out; nothing of it is kept.
+NOT_INSTALLED = "not_installed"
 #: Times that a worker may die with a job, in any step, before DBOS gives the job up.
 MAX_RECOVERIES = 20
 #: The names of steps that the operators' view looks for.
@@ -73,7 +84,7 @@ class EmojifyJob:
         self._id = job_id
         self._request = request
         self._do = steps
-        self._run = Recorder(job_id, timing)
+        self._run = Recorder(job_id, timing, steps.parts.observer)
         self._timing = timing
 
     async def run(self) -> dict[str, Any]:
@@ -93,10 +104,13 @@ class EmojifyJob:
         await self._run.courtesy("tell", lambda: self._do.tell(request, outcome))
         if request.reaction_ts:
             await self._run.courtesy("farewell", lambda: self._do.farewell(request))
-        facts = {"job_id": self._id, "workspace": request.workspace.team_id}
-        logger.info(
-            "job ended", extra=facts | {"action": "end", "outcome": outcome.kind}
-        )
+        if outcome.kind == NOT_INSTALLED:
+            # The row may have been written after the workspace's others were removed.
+            await self._run.courtesy(
+                "forget", lambda: self._do.forget(self._id, request)
+            )
+        facts = {"job_id": self._id, "outcome": outcome.kind}
+        logger.info("job ended", extra=facts | {"action": "end"})
         if failure is not None and failure.ours:
             raise JobFailedError(failure)
         return {"outcome": outcome.kind}
@@ -109,10 +123,13 @@ class EmojifyJob:
         )
         if prepared is None:
             return NO_FACE
+        is_earlier = bool(prepared.pop(EARLIER, False))
         post = Post.from_dict(prepared)
         # Before the share is seen: its buttons may be pressed at once.
         await self._run.courtesy("record", lambda: self._do.record(post))
-        share = await self._complete(post) or await self._verify(post)
+        # Of a record that is gone: the file may be shown already.
+        share = await self._settle(post) if is_earlier else None
+        share = share or await self._complete(post) or await self._verify(post)
         if share.state is ShareState.DELETED:
             return REMOVED
         await self._run.courtesy(
@@ -120,7 +137,7 @@ class EmojifyJob:
         )
         if request.replaces_post_id:
             await self._run.courtesy(
-                "replace", lambda: self._do.remove_replaced(request)
+                "replace", lambda: self._do.remove_replaced(request, post)
             )
         return POSTED
 
@@ -208,6 +225,18 @@ class EmojifyJob:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """The workflow's code, and the version that jobs begun by it bear."""
+
+    version: str
+    job: type[EmojifyJob]
+
+
+#: What this version of the bot runs.
+PRESENT = Edition(WORKFLOW_VERSION, EmojifyJob)
+
+
 class Running:
     """The ids of the jobs that run in this process; one may do so twice for a while."""
 
@@ -234,21 +263,36 @@ class Running:
 
 
 def register(
-    make_job: Callable[[str, EmojifyRequest], EmojifyJob], running: Running
+    make_job: Callable[[str, EmojifyRequest], EmojifyJob],
+    running: Running,
+    note_end: Callable[[str, str], None],
 ) -> None:
     """Tell DBOS what to run; once for each launch.
 
     Args:
         make_job: Builds the run of a job by its id and request.
         running: Counts jobs while they run here.
+        note_end: Takes a job's id and outcome when it has ended.
     """
+
+    async def noted(job_id: str, job: EmojifyJob) -> dict[str, Any]:
+        try:
+            ended = await job.run()
+        except JobFailedError as error:
+            await asyncio.to_thread(note_end, job_id, error.failure.kind)
+            raise
+        await asyncio.to_thread(note_end, job_id, ended["outcome"])
+        return ended
 
     @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERIES)
     async def emojify(document: dict[str, Any]) -> dict[str, Any]:
         job_id = str(DBOS.workflow_id)
         try:
-            with running.holding(job_id):
-                return await make_job(job_id, EmojifyRequest.from_dict(document)).run()
+            request = EmojifyRequest.from_dict(document)
+            # On every line that is logged for this job, from whichever module.
+            about = {"job_id": job_id, "workspace": request.workspace.id}
+            with running.holding(job_id), bound_contextvars(**about):
+                return await noted(job_id, make_job(job_id, request))
         except JobFailedError:
             raise
         except Exception as error:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from slack_sdk import WebClient
-
-from emojifier_bot.slack.client import TIMEOUT_SECONDS, silent
+from emojifier_bot.slack.client import TIMEOUT_SECONDS, CarefulClient, silent
 
 
-class AppClient(WebClient):
+class AppClient(CarefulClient):
     """A client without a token. A code or a refresh token is good for one try only."""
 
     def __init__(self, api_url: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import asdict, dataclass, replace
 
 from slack_bolt import Ack, App, BoltContext
 
-from emojifier_bot.domain import EmojifyRequest, Post, PostRecord, Way
-from emojifier_bot.errors import QueueError
+from emojifier_bot.domain import EmojifyRequest, Outcome, Post, PostRecord, Way
+from emojifier_bot.errors import EmojifierError, QueueError
 from emojifier_bot.slack.blocks import (
     DELETE,
     DELETE_CONFIRMED,
@@ -56,7 +57,7 @@ class Buttons:
     def delete(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Delete for the asker at once; ask anybody else whether they are sure."""
         ack()
-        post_id, asker = _post_id(body), self._asker(body, context)
+        post_id, asker = _post_id(body), self._inbound.asker_of(body, context)
         record = self._standing(asker, post_id)
         if record is None:
             return
@@ -68,25 +69,24 @@ class Buttons:
     def delete_confirmed(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Delete what somebody was asked about and is sure of."""
         ack()
-        asked = Asked.from_metadata(body["view"]["private_metadata"])
-        here = workspace_of(context, body)
-        asker = EmojifyRequest(
-            workspace=replace(here, team_id=asked.team_id or here.team_id),
-            way=Way.TRY_ANOTHER,
-            user_id=context.user_id or "",
-            channel_id=asked.channel_id,
-            source=NO_PICTURE,
-            thread_ts=asked.thread_ts,
-            sealed_response_url=asked.sealed_response_url,
-        )
+        asked, asker = self._asked(body, context)
         record = self._standing(asker, asked.post_id)
         if record is not None:
             self._delete(asker, record.post)
 
+    def failed(self, error: Exception, body: Payload, context: BoltContext) -> None:
+        """Tell who pressed that it did not work; they have no other answer."""
+        if body.get("type") == "view_submission":
+            _, asker = self._asked(body, context)
+        else:
+            asker = self._inbound.asker_of(body, context)
+        kind = error.kind if isinstance(error, EmojifierError) else "error"
+        self._inbound.tell(asker, kind)
+
     def try_another(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Queue a new job from what the post was made from; for the asker only."""
         ack()
-        post_id, asker = _post_id(body), self._asker(body, context)
+        post_id, asker = _post_id(body), self._inbound.asker_of(body, context)
         record = self._standing(asker, post_id)
         if record is None:
             return
@@ -108,10 +108,36 @@ class Buttons:
             press=press,
         )
         try:
-            kind = self._inbound.enqueue(again, f"{post_id}:{press}")
+            outcome = self._inbound.enqueue(again, self._free_key(post_id))
         except QueueError as error:
-            kind = error.kind
-        self._inbound.tell(asker, kind)
+            outcome = Outcome(error.kind)
+        self._inbound.tell(asker, outcome.kind, **outcome.facts)
+
+    def _free_key(self, post_id: str) -> str:
+        """Return the key of the job that may replace a post, one at a time.
+
+        Presses while that job is under way get its own key, and queue nothing: two
+        results would be posted before either takes the first one away.
+        """
+        keys = (f"{post_id}:{number}" for number in itertools.count(1))
+        return next(key for key in keys if not self._inbound.queue.has_ended(key))
+
+    def _asked(
+        self, body: Payload, context: BoltContext
+    ) -> tuple[Asked, EmojifyRequest]:
+        """Return what the window was opened for, and who answered in it."""
+        asked = Asked.from_metadata(body["view"]["private_metadata"])
+        here = workspace_of(context, body)
+        asker = EmojifyRequest(
+            workspace=replace(here, team_id=asked.team_id or here.team_id),
+            way=Way.TRY_ANOTHER,
+            user_id=context.user_id or "",
+            channel_id=asked.channel_id,
+            source=NO_PICTURE,
+            thread_ts=asked.thread_ts,
+            sealed_response_url=asked.sealed_response_url,
+        )
+        return asked, asker
 
     def _standing(self, asker: EmojifyRequest, post_id: str) -> PostRecord | None:
         """Return a post that nobody deleted; else tell that it is gone or forgotten."""
@@ -123,13 +149,27 @@ class Buttons:
 
     def _delete(self, asker: EmojifyRequest, post: Post) -> None:
         def task() -> None:
-            self._inbound.sink.delete(post)
-            first = self._inbound.posts.mark_deleted(
-                asker.workspace, post.post_id, asker.user_id
-            )
+            first = self._delete_with_successors(asker, post)
             self._inbound.tell(asker, "post_deleted" if first else "post_gone")
 
         self._inbound.after_answer(asker, "delete_post", task)
+
+    def _delete_with_successors(self, asker: EmojifyRequest, post: Post) -> bool:
+        """Delete a post, or the one that *Try another* put in its place just now.
+
+        Returns:
+            False where somebody else was faster.
+        """
+        inbound, workspace = self._inbound, asker.workspace
+        while True:
+            inbound.sink.delete(post)
+            if inbound.posts.mark_deleted(workspace, post.post_id, asker.user_id):
+                return True
+            gone = inbound.posts.find(workspace, post.post_id)
+            successor = gone and inbound.posts.find(workspace, gone.deleted_by)
+            if not successor:
+                return False
+            post = successor.post
 
     def _ask(self, asker: EmojifyRequest, post_id: str, trigger_id: str) -> None:
         asked = Asked(
@@ -149,21 +189,6 @@ class Buttons:
             )
 
         self._inbound.after_answer(asker, "confirm_deletion", task)
-
-    def _asker(self, body: Payload, context: BoltContext) -> EmojifyRequest:
-        """Return who pressed, as somebody to answer."""
-        container = body.get("container") or {}
-        message = body.get("message") or {}
-        thread_ts = message.get("thread_ts") or container.get("thread_ts") or ""
-        return EmojifyRequest(
-            workspace=workspace_of(context, body),
-            way=Way.TRY_ANOTHER,
-            user_id=context.user_id or "",
-            channel_id=context.channel_id or container.get("channel_id") or "",
-            source=NO_PICTURE,
-            thread_ts=thread_ts,
-            sealed_response_url=self._inbound.seal(body.get("response_url")),
-        )
 
 
 def _post_id(body: Payload) -> str:

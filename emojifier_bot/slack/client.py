@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.request import Request
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from emojifier_bot.domain import Installation, Workspace
-from emojifier_bot.errors import DeliveryError
-from emojifier_bot.ports import BotTokens
+from emojifier_bot.errors import DeliveryError, RemoteError
+from emojifier_bot.ports import BotTokens, SlackObserver
 from emojifier_bot.slack.refusals import CLIENT_ERRORS, refusal
 from emojifier_bot.slack.replies import is_retryable
 
@@ -37,6 +40,26 @@ ODD_ERRORS = (*CLIENT_ERRORS, UnicodeError, LookupError, AttributeError)
 Answer = Mapping[str, Any]
 
 
+class CarefulClient(WebClient):
+    """A client whose token stays with Slack, wherever an answer points."""
+
+    def _perform_urllib_http_request_internal(
+        self, url: str, req: Request
+    ) -> dict[str, Any]:
+        # A redirect would take the headers along to any host. Token and client secret
+        # go in this one; it is kept for the first request alone.
+        for name in [one for one in req.headers if one.lower() == "authorization"]:
+            req.add_unredirected_header(name, req.headers.pop(name))
+        return super()._perform_urllib_http_request_internal(url, req)
+
+
+class Unobserved:
+    """A `SlackObserver` that keeps nothing."""
+
+    def slack_called(self, method: str, seconds: float, error: str) -> None:
+        """Keep nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class SlackClient:
     """Slack's Web API, in the name of the workspace that something is done for."""
@@ -45,6 +68,7 @@ class SlackClient:
     base_url: str
     tokens: BotTokens
     timeout_seconds: int = TIMEOUT_SECONDS
+    observer: SlackObserver = field(default_factory=Unobserved)
 
     def installation(self, workspace: Workspace) -> Installation:
         """Return a workspace's installation.
@@ -76,17 +100,32 @@ class SlackClient:
             DeliveryError: Slack refused or did not answer; ``kind`` is its code.
         """
         installation = self.installation(workspace)
-        try:
-            answer = self._web_client(installation, workspace).api_call(
-                method, params=_encoded(arguments)
-            )
-        except ODD_ERRORS as error:
-            raise _refused(method, error) from None
+        with self.watched(method):
+            try:
+                answer = self._web_client(installation, workspace).api_call(
+                    method, params=_encoded(arguments)
+                )
+            except ODD_ERRORS as error:
+                raise _refused(method, error) from None
         return answer.data if isinstance(answer.data, dict) else {}
+
+    @contextmanager
+    def watched(self, method: str) -> Iterator[None]:
+        """Tell the figures how a call went; what it raises goes on."""
+        began, failed = time.perf_counter(), "unexpected"
+        try:
+            yield
+            failed = ""
+        except RemoteError as error:
+            failed = error.kind
+            raise
+        finally:
+            seconds = time.perf_counter() - began
+            self.observer.slack_called(method, seconds, failed)
 
     def _web_client(self, installation: Installation, asked: Workspace) -> WebClient:
         whole = installation.workspace.is_org_install
-        return WebClient(
+        return CarefulClient(
             token=installation.bot_token,
             base_url=self.base_url,
             timeout=self.timeout_seconds,

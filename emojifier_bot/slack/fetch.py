@@ -6,7 +6,7 @@ without any token.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from emojifier_bot.domain import (
@@ -20,9 +20,11 @@ from emojifier_bot.net import Fetched, GuardedClient, get_with_token
 from emojifier_bot.ports import Vault
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.comments import is_direct
+from emojifier_bot.slack.links import slack_file_in
 from emojifier_bot.slack.payloads import GONE_MODES, image_ids
 from emojifier_bot.slack.replies import say
-from emojifier_bot.slack.shares import File, shares_in
+from emojifier_bot.slack.rules import Rules
+from emojifier_bot.slack.shares import File, sharers_in, shares_in
 
 #: Files on one page of a list, and pages that are looked at from either end.
 PAGE_FILES, MOST_PAGES = 100, 3
@@ -37,6 +39,8 @@ MOST_ASKED = 10
 #: Refusals of joining that show that nothing can be read or posted there.
 CLOSED = frozenset({"channel_not_found", "is_archived"})
 STUB = "check_file_info"
+#: In the figures; it is no method of Slack's.
+DOWNLOAD = "download"
 
 #: What a refusal of Slack's means for the picture that was pointed at.
 _SOURCE_KINDS = {
@@ -67,6 +71,8 @@ class SlackImageSource:
     file_hosts: frozenset[str]
     #: Largest picture that is read.
     max_bytes: int
+    #: Whose pictures are left alone.
+    rules: Rules
 
     def resolve(self, request: EmojifyRequest) -> list[ImageReference]:
         """Return the pictures that a request means; enters a public channel first.
@@ -84,22 +90,31 @@ class SlackImageSource:
         found = self._newest(request) if source.newest else self._of_message(request)
         if not found:
             raise _error("no_image")
-        return [ImageReference(file_id=str(file["id"])) for file in found]
+        self.rules.charge_further(request, len(found) - 1)
+        return [
+            ImageReference(file_id=str(file["id"]), posted_by=source.posted_by)
+            for file in found
+        ]
 
     def fetch(self, workspace: Workspace, reference: ImageReference) -> FetchedImage:
         """Return the bytes of a file or an address.
 
         Raises:
-            FetchError: Refused, not reachable, gone, too big, not an image.
+            FetchError: Refused, not reachable, gone, too big, not an image; or
+                ``opted_out``: whoever posted it does not want it emojified.
             DeliveryError: Slack refused.
             VaultError: The address cannot be opened any more.
         """
         if reference.sealed_address:
-            fetched = self.web.get(self.vault.unseal(reference.sealed_address))
+            address = self.vault.unseal(reference.sealed_address)
+            self._leave_alone({reference.posted_by, *self._posters(workspace, address)})
+            fetched = self.web.get(address)
             return FetchedImage(fetched.data, fetched.name)
         file = self._file(workspace, reference.file_id)
+        self._leave_alone({reference.posted_by, str(file.get("user") or "")})
         self._check(file)
-        fetched = self._download(workspace, file)
+        with self.client.watched(DOWNLOAD):
+            fetched = self._download(workspace, file)
         return FetchedImage(fetched.data, str(file.get("name") or fetched.name))
 
     def _enter(self, workspace: Workspace, channel_id: str) -> None:
@@ -112,15 +127,46 @@ class SlackImageSource:
             if error.retryable or error.kind in CLOSED:
                 raise
 
+    def _leave_alone(self, user_ids: Collection[str]) -> None:
+        if self.rules.left_alone(user_ids):
+            raise _error("opted_out")
+
+    def _posters(self, workspace: Workspace, address: str) -> set[str]:
+        """Return who posted the file in Slack that an address names, if it names one.
+
+        What Slack does not tell the bot is of no use there: without a token its hosts
+        give nobody's files away, but for those that their owner made public.
+        """
+        named = slack_file_in(address, self.file_hosts)
+        if named is None:
+            return set()
+        try:
+            file = self._file(workspace, named.file_id)
+        except (FetchError, DeliveryError) as error:
+            if error.retryable:
+                raise
+            return {named.user_id}
+        return {named.user_id, str(file.get("user") or "")}
+
     def _newest(self, request: EmojifyRequest) -> list[File]:
-        """Return the newest picture that no bot posted, in a list of its own."""
+        """Return the newest picture that no bot posted, in a list of its own.
+
+        Raises:
+            FetchError: ``opted_out``: there are only pictures that are left alone.
+        """
+        passed_over: frozenset[str] = frozenset()
         for files in self._ends(request):
             usable = [
                 one for one in files if image_ids([one]) and not _is_external(one)
             ]
+            alone = self.rules.left_alone(_posters_of(usable, request.channel_id))
+            passed_over |= alone
             for file in sorted(usable, key=_created, reverse=True):
-                if not self._is_bots(request.workspace, file):
+                left = _is_theirs(file, request.channel_id, alone)
+                if not (left or self._is_bots(request.workspace, file)):
                     return [file]
+        if passed_over:
+            raise _error("opted_out")
         return []
 
     def _ends(self, request: EmojifyRequest) -> Iterator[list[File]]:
@@ -184,7 +230,12 @@ class SlackImageSource:
             return True
         if file.get("display_as_bot") or "users:read" not in installation.scopes:
             return bool(file.get("display_as_bot"))
-        answer = self.client.call(workspace, "users.info", user=user_id)
+        try:
+            answer = self.client.call(workspace, "users.info", user=user_id)
+        except DeliveryError as error:
+            if error.retryable:
+                raise
+            return False  # somebody of another organisation
         return bool((answer.get("user") or {}).get("is_bot"))
 
     def _file(self, workspace: Workspace, file_id: str) -> File:
@@ -234,6 +285,18 @@ def _error(kind: str, cause: FetchError | None = None) -> FetchError:
         retryable=cause is not None and cause.retryable,
         retry_after_seconds=cause.retry_after_seconds if cause else None,
     )
+
+
+def _posters_of(files: Iterable[File], channel_id: str) -> set[str]:
+    """Return who uploaded some files, and who showed them in a channel."""
+    found = {str(file.get("user") or "") for file in files}
+    return found.union(*(sharers_in(file, channel_id) for file in files))
+
+
+def _is_theirs(file: File, channel_id: str, people: Collection[str]) -> bool:
+    """Tell whether one of them uploaded a file, or only they showed it in a channel."""
+    sharers = sharers_in(file, channel_id)
+    return file.get("user") in people or (bool(sharers) and sharers <= set(people))
 
 
 def _created(file: File) -> tuple[float, str]:

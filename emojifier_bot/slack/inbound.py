@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from emojifier_bot.domain import EmojifyRequest, ImageReference, Outcome
+from slack_bolt import BoltContext
+
+from emojifier_bot.domain import EmojifyRequest, ImageReference, Outcome, Way
 from emojifier_bot.errors import EmojifierError
 from emojifier_bot.net import check_address
 from emojifier_bot.ports import (
@@ -20,9 +22,13 @@ from emojifier_bot.ports import (
 from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.background import ANSWER_THREADS, ANSWERS_WAITING, Background
 from emojifier_bot.slack.client import SlackClient
+from emojifier_bot.slack.payloads import Payload, workspace_of
+from emojifier_bot.slack.rules import Rules
 
 logger = logging.getLogger(__name__)
 
+#: Answers to what was queued; all others say why it was not.
+ACCEPTED = frozenset({"accepted", "accepted_private"})
 #: A request that only says whom to answer and where names a picture all the same.
 NO_PICTURE = ImageReference(newest=True)
 
@@ -39,6 +45,7 @@ class Inbound:
     vault: Vault
     clock: Clock
     client: SlackClient
+    rules: Rules
     #: Names of the themes that may be asked for.
     themes: tuple[str, ...]
     #: Raises a `FetchError` for an address that can be refused at sight.
@@ -50,16 +57,34 @@ class Inbound:
         default_factory=lambda: Background(ANSWER_THREADS, ANSWERS_WAITING)
     )
 
-    def enqueue(self, request: EmojifyRequest, key: str) -> str:
-        """Queue a request; return the kind of what to answer.
+    def enqueue(self, request: EmojifyRequest, key: str) -> Outcome:
+        """Queue a request, unless a rule is in the way; return what to answer.
 
         Raises:
             QueueError: As the queue does.
+            StoreError: The database does not answer.
         """
-        new = self.queue.enqueue(request, key)
+        refusal = self.rules.refusal(request)
+        if refusal is not None:
+            told = {"action": "refuse", "way": request.way, "kind": refusal.kind}
+            told["workspace"] = request.workspace.id
+            logger.info("A request was not taken", extra=told)
+            return refusal
+        new = self._queue(request, key)
         facts = {"action": "enqueue", "way": request.way, "key": key, "new": new}
-        logger.info("A request was read", extra=facts)
-        return "accepted_private" if request.private else "accepted"
+        asked_by = {"workspace": request.workspace.id}
+        logger.info("A request was read", extra=facts | asked_by)
+        return Outcome("accepted_private" if request.private else "accepted")
+
+    def _queue(self, request: EmojifyRequest, key: str) -> bool:
+        """Queue a request that was counted; what is not queued anew does not count."""
+        new = False
+        try:
+            new = self.queue.enqueue(request, key)
+        finally:
+            if not new:
+                self.rules.give_back(request)
+        return new
 
     @property
     def help_facts(self) -> dict[str, str]:
@@ -70,6 +95,21 @@ class Inbound:
         """Return a secret as it may be stored; empty for none."""
         return self.vault.seal(secret) if secret else ""
 
+    def asker_of(self, body: Payload, context: BoltContext) -> EmojifyRequest:
+        """Return who pressed something, as somebody to answer."""
+        container = body.get("container") or {}
+        message = body.get("message") or {}
+        thread_ts = message.get("thread_ts") or container.get("thread_ts") or ""
+        return EmojifyRequest(
+            workspace=workspace_of(context, body),
+            way=Way.TRY_ANOTHER,
+            user_id=context.user_id or "",
+            channel_id=context.channel_id or container.get("channel_id") or "",
+            source=NO_PICTURE,
+            thread_ts=thread_ts,
+            sealed_response_url=self.seal(body.get("response_url")),
+        )
+
     def tell(self, request: EmojifyRequest, kind: str, **facts: str) -> None:
         """Answer whoever asked, after the answer to Slack."""
 
@@ -78,6 +118,7 @@ class Inbound:
                 self.sink.tell(request, Outcome(kind, facts))
             except EmojifierError as error:
                 told = {"action": "tell", "outcome": kind, "error": error.kind}
+                told["workspace"] = request.workspace.id
                 logger.warning("An answer was not delivered", extra=told)
 
         self.answers.submit("tell", task)
@@ -92,6 +133,7 @@ class Inbound:
                 task()
             except EmojifierError as error:
                 told = {"action": action, "error": error.kind}
+                told["workspace"] = request.workspace.id
                 logger.warning("What was asked failed", extra=told)
                 self.tell(request, error.kind)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
+from slack_bolt.error import BoltError
 from slack_bolt.oauth import OAuthFlow
 from slack_bolt.oauth.callback_options import CallbackOptions, FailureArgs, SuccessArgs
 from slack_bolt.oauth.oauth_settings import OAuthSettings
@@ -18,19 +20,37 @@ from slack_sdk.oauth import OAuthStateUtils
 from slack_sdk.oauth.installation_store import Installation as BoltInstallation
 from slack_sdk.oauth.installation_store import InstallationStore as BoltStore
 from slack_sdk.oauth.state_store import OAuthStateStore as BoltStates
+from slack_sdk.web import SlackResponse
 
 from emojifier_bot.domain import Installation, Workspace
-from emojifier_bot.errors import ConfigError
+from emojifier_bot.errors import (
+    ConfigError,
+    DeliveryError,
+    EmojifierError,
+    StoreError,
+)
 from emojifier_bot.ports import Clock, InstallationStore, OAuthStates
+from emojifier_bot.slack.client import ODD_ERRORS
+from emojifier_bot.slack.insist import insist
 from emojifier_bot.slack.manifest import INSTALL_PATH, REDIRECT_PATH
-from emojifier_bot.slack.refusals import CLIENT_ERRORS, UNREACHABLE, header, refusal
+from emojifier_bot.slack.refusals import (
+    CLIENT_ERRORS,
+    UNREACHABLE,
+    header,
+    no_answer,
+    refusal,
+)
 from emojifier_bot.slack.scopes import OPTIONAL, REQUIRED
 
 logger = logging.getLogger(__name__)
 
 #: Where people get to a workspace's conversation with the bot.
 OPEN_APP = "https://slack.com/app_redirect?app={app_id}&team={team_id}"
-NO_ANSWER, OK = 502, 200
+NO_ANSWER, AWAY, REFUSED, OK = 502, 503, 400, 200
+#: Reason of a refusal where our own database does not answer; nothing is spent yet.
+DATABASE_AWAY = "database_away"
+#: What `?team=` may be: it goes into an address that a browser is sent to.
+_TEAM_ID = re.compile(r"[TE][A-Z0-9]{1,31}", re.ASCII)
 #: Codes that say that the token in the settings is wrong, not the network.
 WRONG_TOKEN = frozenset(
     {"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"}
@@ -60,7 +80,8 @@ class InstallPages(Protocol):
 
         Args:
             reason: ``"access_denied"``, ``"invalid_state"``, ``"slack_unreachable"``,
-                one of Bolt's or of Slack's codes: text that anybody may send.
+                ``"database_away"``, ``"storage_error"``, one of
+                Bolt's or of Slack's codes: text that anybody may send.
         """
         ...
 
@@ -112,6 +133,14 @@ class StateCookie(OAuthStateUtils):
         """Return the header that takes it back."""
         return self._cookie("", 0)
 
+    def is_valid_browser(
+        self,
+        state: str | None,
+        request_headers: dict[str, str | Sequence[str]],
+    ) -> bool:
+        """Tell whether a browser has the cookie; one without a state has none."""
+        return bool(state) and super().is_valid_browser(state, request_headers)
+
     def _cookie(self, value: str, seconds: int) -> str:
         kept = f"{self.cookie_name}={value}; HttpOnly; Path=/; Max-Age={seconds}"
         return kept + self._attributes
@@ -120,54 +149,125 @@ class StateCookie(OAuthStateUtils):
 class InstallFlow(OAuthFlow):
     """Bolt's flow, which knows its own errors only; here no other escapes to a user."""
 
+    def handle_installation(self, request: BoltRequest) -> BoltResponse:
+        """Begin an installation; answer with a page where our database is away."""
+        try:
+            return super().handle_installation(request)
+        except StoreError as error:
+            return self._failed(request, DATABASE_AWAY, AWAY, error)
+
     def handle_callback(self, request: BoltRequest) -> BoltResponse:
         """Finish an installation; answer with a page whatever happens."""
         try:
             return super().handle_callback(request)
-        except CLIENT_ERRORS as error:
-            refused = refusal(error)
-            facts = {"action": "install", "error": refused.kind}
-            logger.warning("An installation failed", extra=facts)
-            return self.failure_handler(
-                FailureArgs(
-                    request=request,
-                    reason=refused.kind,
-                    error=error,
-                    suggested_status_code=NO_ANSWER
-                    if refused.kind == UNREACHABLE
-                    else 400,
-                    settings=self.settings,
-                    default=self.default_callback_options,
-                )
-            )
+        except DeliveryError as error:
+            status = NO_ANSWER if error.kind == UNREACHABLE else REFUSED
+            return self._failed(request, error.kind, status, error)
+        except StoreError as error:
+            # Before the code was spent: the same address works again in a minute.
+            return self._failed(request, DATABASE_AWAY, AWAY, error)
+
+    def build_authorize_url(self, state: str, request: BoltRequest) -> str:
+        """Return where to consent; only a team's id is taken over from a browser."""
+        team = request.query.get("team", [""])[0]
+        return self.settings.authorize_url_generator.generate(
+            state, team if _TEAM_ID.fullmatch(team) else None
+        )
 
     def run_installation(self, code: str) -> BoltInstallation | None:
-        """Exchange the code for a token. Unlike Bolt's, it logs no code."""
-        answer = self.client.oauth_v2_access(
-            code=code,
-            client_id=self.settings.client_id,
-            client_secret=self.settings.client_secret,
-            redirect_uri=self.settings.redirect_uri,
-        )
+        """Exchange the code for a token. Unlike Bolt's, it logs no code.
+
+        Raises:
+            DeliveryError: Slack refused, or did not answer.
+        """
+        try:
+            answer = self.client.oauth_v2_access(
+                code=code,
+                client_id=self.settings.client_id,
+                client_secret=self.settings.client_secret,
+                redirect_uri=self.settings.redirect_uri,
+            )
+        except ODD_ERRORS as error:
+            raise refusal(error) from None
         token = answer.get("access_token")
         if not token:
             return None
-        team, organisation = answer.get("team") or {}, answer.get("enterprise") or {}
-        return BoltInstallation(
-            app_id=answer.get("app_id"),
-            enterprise_id=organisation.get("id"),
-            enterprise_name=organisation.get("name"),
-            team_id=team.get("id"),
-            team_name=team.get("name"),
-            bot_token=token,
-            bot_id=self.client.auth_test(token=token).get("bot_id"),
-            bot_user_id=answer.get("bot_user_id"),
-            bot_scopes=answer.get("scope") or "",
-            bot_refresh_token=answer.get("refresh_token"),
-            bot_token_expires_in=answer.get("expires_in"),
-            user_id=(answer.get("authed_user") or {}).get("id") or "",
-            is_enterprise_install=bool(answer.get("is_enterprise_install")),
+        try:
+            return _granted(answer, token, self._bot_id(token))
+        except (AttributeError, TypeError, ValueError):
+            raise no_answer() from None
+
+    def store_installation(
+        self,
+        request: BoltRequest,  # noqa: ARG002 - Bolt passes it
+        installation: BoltInstallation,
+    ) -> None:
+        """Keep what Slack granted: the code for it is spent.
+
+        Raises:
+            BoltError: The database never answered.
+        """
+        try:
+            insist(lambda: self.settings.installation_store.save(installation))
+        except StoreError as error:
+            facts = {"action": "install", "error": error.kind}
+            logger.exception("An installation was lost", extra=facts)
+            raise BoltError(error.message) from error
+
+    def _bot_id(self, token: str) -> str | None:
+        """Ask for the bot's id; leave it out where Slack does not answer.
+
+        The code is spent by now, and the id only tells Bolt which messages are the
+        bot's own: we pass over all bots'.
+        """
+        try:
+            return self.client.auth_test(token=token).get("bot_id")
+        except ODD_ERRORS as error:
+            facts = {"action": "install", "error": refusal(error).kind}
+            logger.warning("The new bot's id is not known", extra=facts)
+            return None
+
+    def _failed(
+        self, request: BoltRequest, reason: str, status: int, error: EmojifierError
+    ) -> BoltResponse:
+        facts = {"action": "install", "error": error.kind}
+        logger.warning("An installation failed", extra=facts)
+        return self.failure_handler(
+            FailureArgs(
+                request=request,
+                reason=reason,
+                error=error,
+                suggested_status_code=status,
+                settings=self.settings,
+                default=self.default_callback_options,
+            )
         )
+
+
+def _granted(answer: SlackResponse, token: str, bot_id: str | None) -> BoltInstallation:
+    """Read what Slack granted.
+
+    Raises:
+        ValueError: It names nobody; or another error where something is misshapen.
+    """
+    team, organisation = answer.get("team") or {}, answer.get("enterprise") or {}
+    if not (team.get("id") or organisation.get("id")):
+        raise ValueError("Granted for nobody.")
+    return BoltInstallation(
+        app_id=answer.get("app_id"),
+        enterprise_id=organisation.get("id"),
+        enterprise_name=organisation.get("name"),
+        team_id=team.get("id"),
+        team_name=team.get("name"),
+        bot_token=token,
+        bot_id=bot_id,
+        bot_user_id=answer.get("bot_user_id"),
+        bot_scopes=answer.get("scope") or "",
+        bot_refresh_token=answer.get("refresh_token"),
+        bot_token_expires_in=answer.get("expires_in"),
+        user_id=(answer.get("authed_user") or {}).get("id") or "",
+        is_enterprise_install=bool(answer.get("is_enterprise_install")),
+    )
 
 
 def make_install_flow(
@@ -211,22 +311,18 @@ def make_install_flow(
 
 
 def _callbacks(pages: InstallPages, cookie: StateCookie) -> CallbackOptions:
-    def page(body: str, status: int) -> BoltResponse:
-        return BoltResponse(
-            status=status,
-            body=body,
-            headers={
-                "Content-Type": "text/html; charset=utf-8",
-                "Set-Cookie": cookie.build_set_cookie_for_deletion(),
-            },
-        )
+    def page(body: str, status: int, **headers: str) -> BoltResponse:
+        html = {"Content-Type": "text/html; charset=utf-8"}
+        return BoltResponse(status=status, body=body, headers={**html, **headers})
 
     def success(args: SuccessArgs) -> BoltResponse:
         done = args.installation
         name = done.team_name or done.enterprise_name or ""
         team_id = done.team_id or done.enterprise_id or ""
         open_url = OPEN_APP.format(app_id=done.app_id or "", team_id=team_id)
-        return page(pages.installed(name, open_url), OK)
+        # Only now: who was sent here by somebody else keeps what was begun.
+        done_with = {"Set-Cookie": cookie.build_set_cookie_for_deletion()}
+        return page(pages.installed(name, open_url), OK, **done_with)
 
     def failure(args: FailureArgs) -> BoltResponse:
         return page(pages.refused(args.reason), args.suggested_status_code)

@@ -77,7 +77,8 @@ def _features(command_address: dict[str, str]) -> dict[str, Any]:
                 "command": COMMAND,
                 **command_address,
                 "description": "Put an emoji over every face in a picture",
-                "usage_hint": "[image url] [theme] [surprise] [private] | help",
+                "usage_hint": "[image url] [theme] [surprise] [private] | help "
+                "| opt out",
                 "should_escape": False,
             }
         ],

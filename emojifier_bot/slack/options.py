@@ -11,10 +11,28 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from enum import StrEnum
 from urllib.parse import urlsplit
+
+
+class Order(StrEnum):
+    """Words that ask for no picture, and stand alone."""
+
+    OFF = "off"
+    ON = "on"
+    OPT_OUT = "opt out"
+    OPT_IN = "opt in"
+
 
 SURPRISE, PRIVATE, HELP = "surprise", "private", "help"
 FLAGS = {SURPRISE: SURPRISE, PRIVATE: PRIVATE, HELP: HELP, "?": HELP}
+#: Other spellings of orders.
+SPELLINGS = {
+    "opt-out": Order.OPT_OUT,
+    "optout": Order.OPT_OUT,
+    "opt-in": Order.OPT_IN,
+    "optin": Order.OPT_IN,
+}
 #: Quotes that people put around a word, and what joins words in a sentence.
 WRAPPING = "\"'`“”‘’«»„<>,;!"  # noqa: RUF001
 #: All that Slack escapes; nothing else, for ``&copy=1`` is part of an address.
@@ -42,6 +60,8 @@ class Wishes:
     surprise: bool = False
     private: bool = False
     help: bool = False
+    #: Something else than a picture; then all the rest is empty.
+    order: Order | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +102,13 @@ def overhear(text: str, themes: Collection[str]) -> Overheard:
 
 def _read(text: str, themes: Collection[str]) -> tuple[Wishes, list[Misread]]:
     named = {theme.casefold(): theme for theme in themes}
+    words = _words(text)
+    if order := _order(words):
+        return Wishes(order=order), []
     given: dict[str, str] = {}
     flags: set[str] = set()
     misread: list[Misread] = []
-    for word in _words(text):
+    for word in words:
         lower = word.casefold()
         if lower in FLAGS:
             flags.add(FLAGS[lower])
@@ -95,7 +118,7 @@ def _read(text: str, themes: Collection[str]) -> tuple[Wishes, list[Misread]]:
             if given.setdefault("address", word) != word:
                 misread.append(Misread("several_addresses", {}))
         else:
-            misread.append(_misread(word, [*named, *FLAGS]))
+            misread.append(_misread(word, [*named, *FLAGS, *Order]))
     wishes = Wishes(
         address=given.get("address", ""),
         theme=given.get("theme", ""),
@@ -104,6 +127,12 @@ def _read(text: str, themes: Collection[str]) -> tuple[Wishes, list[Misread]]:
         help=HELP in flags,
     )
     return wishes, misread
+
+
+def _order(words: list[str]) -> Order | None:
+    said = " ".join(words).casefold()
+    spelled = SPELLINGS | {str(order): order for order in Order}
+    return spelled.get(said)
 
 
 def _words(text: str) -> list[str]:
@@ -127,6 +156,8 @@ def is_address(word: str) -> bool:
 def _misread(word: str, known: list[str]) -> Misread:
     if _LIKE_ADDRESS.match(word):
         return Misread("not_a_url", {"word": told(word)})
+    if word.casefold() in (Order.OFF, Order.ON):
+        return Misread("order_alone", {"word": word.casefold()})
     guesses = get_close_matches(word.casefold(), known, 1, GUESS_LIKENESS)
     return Misread("unknown_option", {"word": told(word), "guess": "".join(guesses)})
 

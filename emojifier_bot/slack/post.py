@@ -30,6 +30,7 @@ from emojifier_bot.slack.blocks import (
 )
 from emojifier_bot.slack.client import ODD_ERRORS, Answer, SlackClient, silent
 from emojifier_bot.slack.comments import is_direct
+from emojifier_bot.slack.refusals import refusal
 from emojifier_bot.slack.replies import SILENT, say
 from emojifier_bot.slack.shares import share_in, share_of
 
@@ -48,6 +49,8 @@ CANNOT_JOIN = frozenset(
 #: Ways in that may be used in direct messages of which the bot is no part.
 ANYWHERE = frozenset({Way.COMMAND, Way.SHORTCUT})
 UNKNOWN_TYPE = "application/octet-stream"
+#: What is no method of Slack's, in the figures.
+UPLOAD, RESPONSE = "upload", "response"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +125,13 @@ class SlackReplySink:
         """
         ticket = self._ticket(workspace, picture)
         kind, _ = mimetypes.guess_type(picture.filename, strict=False)
-        post_bytes(
-            str(ticket["upload_url"]),
-            picture.data,
-            content_type=kind or UNKNOWN_TYPE,
-            hosts=self.file_hosts,
-        )
+        with self.client.watched(UPLOAD):
+            post_bytes(
+                str(ticket["upload_url"]),
+                picture.data,
+                content_type=kind or UNKNOWN_TYPE,
+                hosts=self.file_hosts,
+            )
         return str(ticket["file_id"])
 
     def _ticket(self, workspace: Workspace, picture: ResultPicture) -> Answer:
@@ -272,19 +276,32 @@ class SlackReplySink:
         """Answer the interaction; False where that is not possible, or no longer."""
         if not request.sealed_response_url:
             return False
+        body = {"text": text, "thread_ts": _thread_of(request) or None}
+        kind = {"response_type": "ephemeral", "replace_original": False}
         try:
-            client = WebhookClient(
-                self.vault.unseal(request.sealed_response_url),
-                timeout=self.client.timeout_seconds,
-                logger=silent,
-                retry_handlers=[],
-            )
-            body = {"text": text, "thread_ts": _thread_of(request) or None}
-            kind = {"response_type": "ephemeral", "replace_original": False}
-            answer = client.send_dict(body | kind)
-        except (VaultError, *ODD_ERRORS):
+            address = self.vault.unseal(request.sealed_response_url)
+            with self.client.watched(RESPONSE):
+                self._send(address, body | kind)
+        except (VaultError, DeliveryError):
             return False
-        return answer.status_code == HTTPStatus.OK
+        return True
+
+    def _send(self, address: str, body: dict[str, Any]) -> None:
+        client = WebhookClient(
+            address,
+            timeout=self.client.timeout_seconds,
+            logger=silent,
+            retry_handlers=[],
+        )
+        try:
+            answer = client.send_dict(body)
+        except ODD_ERRORS as error:
+            raise refusal(error) from None
+        if answer.status_code != HTTPStatus.OK:
+            raise DeliveryError(
+                "Slack did not take the answer; it is told in another way.",
+                kind=f"status_{answer.status_code}",
+            )
 
     def _whisper(self, request: EmojifyRequest, text: str) -> None:
         """Write where it was asked, for the asker's eyes."""

@@ -26,9 +26,8 @@ from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.oauth import OAuthFlow
 from slack_bolt.request import BoltRequest
 from slack_bolt.response import BoltResponse
-from slack_sdk import WebClient
 
-from emojifier_bot.domain import EmojifyRequest, ImageReference, Way
+from emojifier_bot.domain import EmojifyRequest, ImageReference, Outcome, Way
 from emojifier_bot.errors import (
     DeliveryError,
     EmojifierError,
@@ -39,10 +38,18 @@ from emojifier_bot.errors import (
 from emojifier_bot.slack import replies
 from emojifier_bot.slack.blocks import help_blocks, home_view
 from emojifier_bot.slack.buttons import Buttons
+from emojifier_bot.slack.client import CarefulClient
 from emojifier_bot.slack.comments import is_direct
-from emojifier_bot.slack.inbound import NO_PICTURE, Inbound
+from emojifier_bot.slack.inbound import ACCEPTED, NO_PICTURE, Inbound
 from emojifier_bot.slack.manifest import SHORTCUT
-from emojifier_bot.slack.options import Misread, Overheard, overhear, parse_options
+from emojifier_bot.slack.options import (
+    Misread,
+    Order,
+    Overheard,
+    overhear,
+    parse_options,
+)
+from emojifier_bot.slack.orders import Orders
 from emojifier_bot.slack.payloads import (
     Payload,
     image_ids,
@@ -58,6 +65,8 @@ BOLT_LOGGER = "emojifier_bot.slack.bolt"
 OK, FAILED = 200, 500
 #: What needs no installation: it ends one, or only asks whether somebody is there.
 FOR_STRANGERS = frozenset({"app_uninstalled", "tokens_revoked"})
+#: What comes once only, from somebody who pressed something and waits.
+PRESSES = frozenset({"block_actions", "message_action", "view_submission"})
 #: Any command of the app's is for us, whatever an operator called it.
 ANY_COMMAND = re.compile("^/")
 
@@ -78,14 +87,15 @@ def make_bolt_app(
     """
     bolt_logger = logging.getLogger(BOLT_LOGGER)
     bolt_logger.setLevel(logging.ERROR)
-    listeners = Listeners(inbound)
+    buttons = Buttons(inbound)
+    listeners = Listeners(inbound, buttons)
     app = App(
         name="emojifier-bot",
         logger=bolt_logger,
         process_before_response=True,
         raise_error_for_unhandled_request=True,
         signing_secret=signing_secret,
-        client=WebClient(base_url=inbound.client.base_url, logger=bolt_logger),
+        client=CarefulClient(base_url=inbound.client.base_url, logger=bolt_logger),
         # Annotated too narrowly: Bolt looks whether it returned None.
         authorize=inbound.authorize,  # type: ignore[arg-type]
         before_authorize=listeners.refuse_strangers,
@@ -95,7 +105,7 @@ def make_bolt_app(
     )
     app.error(listeners.failed)
     listeners.register(app)
-    Buttons(inbound).register(app)
+    buttons.register(app)
     Uninstallations(inbound).register(app)
     return app
 
@@ -109,9 +119,11 @@ def flask_handler(app: App) -> Callable[..., Any]:
 class Listeners:
     """The listeners that begin a job, and what surrounds them."""
 
-    def __init__(self, inbound: Inbound) -> None:
+    def __init__(self, inbound: Inbound, buttons: Buttons) -> None:
         """Keep what is at hand."""
         self._inbound = inbound
+        self._buttons = buttons
+        self._orders = Orders(inbound)
 
     def register(self, app: App) -> None:
         """Put the listeners into Bolt's list."""
@@ -140,12 +152,20 @@ class Listeners:
         logger.warning("No installation", extra={"action": "authorize"})
         return alone("not_installed") if "command" in body else BoltResponse(status=OK)
 
-    def failed(self, error: Exception, body: Payload) -> BoltResponse:
+    def failed(
+        self, error: Exception, body: Payload, context: BoltContext
+    ) -> BoltResponse:
         """Answer where something went wrong; Slack sends an event again after 500."""
         if isinstance(error, BoltUnhandledRequestError):
             return BoltResponse(status=OK)
         facts = {"action": "receive", "type": str(body.get("type") or "command")}
-        logger.error("A request failed", exc_info=error, extra=facts)
+        if isinstance(error, EmojifierError):
+            logger.warning("A request failed", extra=facts | {"error": error.kind})
+        else:
+            logger.error("A request failed", exc_info=error, extra=facts)
+        if body.get("type") in PRESSES:
+            self._buttons.failed(error, body, context)
+            return BoltResponse(status=OK)
         if "command" not in body:
             return BoltResponse(status=FAILED)
         return alone(error.kind if isinstance(error, EmojifierError) else "error")
@@ -165,13 +185,18 @@ class Listeners:
             way=Way.COMMAND,
             user_id=context.user_id or "",
             channel_id=context.channel_id or "",
-            source=self._address(read.address) or ImageReference(newest=True),
+            source=self._address(read.address) or NO_PICTURE,
             theme=read.theme,
             surprise=read.surprise,
             private=read.private,
             sealed_response_url=self._inbound.seal(context.response_url),
         )
-        return ack(**said(self._enqueue(request, str(body["trigger_id"]))))
+        if read.order:
+            kind = self._orders.obey(request, read.order)
+            return ack(**said(kind)) if kind else ack()
+        key = _key(request, str(body["trigger_id"]))
+        outcome = _queued(lambda: self._inbound.enqueue(request, key))
+        return ack(**said(outcome.kind, **outcome.facts))
 
     def shortcut(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """*Emojify faces* on a message: each of its images."""
@@ -182,16 +207,14 @@ class Listeners:
             way=Way.SHORTCUT,
             user_id=context.user_id or "",
             channel_id=context.channel_id or "",
-            source=NO_PICTURE,
+            source=replace(NO_PICTURE, posted_by=str(message.get("user") or "")),
             thread_ts=str(message.get("thread_ts") or ""),
             sealed_response_url=self._inbound.seal(context.response_url),
         )
         message_ts, ids = str(body["message_ts"]), image_ids(message.get("files") or ())
-        kind = "no_image"
-        if ids:
-            name = f"{message_ts}:{body['trigger_id']}"
-            kind = self._enqueue_each(request, ids, message_ts, name)
-        self._inbound.tell(request, kind)
+        name = f"{message_ts}:{body['trigger_id']}"
+        outcome = _queued(lambda: self._each(request, ids, message_ts, name))
+        self._inbound.tell(request, outcome.kind, **outcome.facts)
 
     def mention(
         self, event: Payload, body: Payload, context: BoltContext, request: BoltRequest
@@ -205,7 +228,9 @@ class Listeners:
         if event.get("files"):
             self._images_of(event, asked, once=once)
         elif heard.wishes.help and heard.nothing_else:
-            self._tell(asked, "help", once=once)
+            self._tell(asked, Outcome("help"), once=once)
+        elif heard.wishes.order:
+            self._obey(asked, heard.wishes.order, once=once)
         else:
             source = self._meant(event, heard, context.bot_user_id or "")
             self._enqueue_told(replace(asked, source=source), once=once)
@@ -219,13 +244,15 @@ class Listeners:
         heard = overhear(str(event.get("text") or ""), self._inbound.themes)
         asked = self._written(event, body, context, heard, Way.DIRECT_MESSAGE)
         once = not was_heard(request.headers)
-        address = self._address(heard.wishes.address)
+        address = self._address(heard.wishes.address, str(event["user"]))
         if event.get("files"):
             self._images_of(event, asked, once=once)
         elif address:
             self._enqueue_told(replace(asked, source=address), once=once)
+        elif heard.wishes.order:
+            self._obey(asked, heard.wishes.order, once=once)
         elif not event.get("thread_ts"):
-            self._tell(asked, "help", once=once)
+            self._tell(asked, Outcome("help"), once=once)
 
     def home_opened(self, event: Payload, body: Payload, context: BoltContext) -> None:
         """Show the home tab."""
@@ -262,7 +289,7 @@ class Listeners:
             way=way,
             user_id=str(event["user"]),
             channel_id=str(event["channel"]),
-            source=NO_PICTURE,
+            source=replace(NO_PICTURE, posted_by=str(event["user"])),
             thread_ts=str(event.get("thread_ts") or ""),
             theme=wishes.theme,
             surprise=wishes.surprise,
@@ -274,65 +301,62 @@ class Listeners:
         self, event: Payload, heard: Overheard, bot_user_id: str
     ) -> ImageReference:
         """Return the picture that a mention without images means."""
-        address = self._address(heard.wishes.address)
+        address = self._address(heard.wishes.address, str(event["user"]))
         if address:
             return address
         top, top_by = event.get("thread_ts"), event.get("parent_user_id")
         if top and top != event["ts"] and top_by != bot_user_id:
             return ImageReference(message_ts=str(top), posted_by=str(top_by or ""))
         if heard.nothing_else and not top:
-            return ImageReference(newest=True)
+            return NO_PICTURE
         return ImageReference(message_ts=str(event["ts"]), posted_by=str(event["user"]))
 
     def _images_of(self, event: Payload, asked: EmojifyRequest, *, once: bool) -> None:
-        ids = image_ids(event["files"])
-        if not ids:
-            self._tell(asked, "no_image", once=once)
-            return
-        try:
-            self._each(asked, ids, str(event["ts"]), str(event["ts"]))
-        except QueueFullError as error:
-            self._tell(asked, error.kind, once=once)
+        ids, ts = image_ids(event["files"]), str(event["ts"])
+        self._told(asked, lambda: self._each(asked, ids, ts, ts), once=once)
 
     def _enqueue_told(self, asked: EmojifyRequest, *, once: bool) -> None:
+        key = _key(asked, asked.reaction_ts)
+        self._told(asked, lambda: self._inbound.enqueue(asked, key), once=once)
+
+    def _told(
+        self, asked: EmojifyRequest, enqueue: Callable[[], Outcome], *, once: bool
+    ) -> None:
+        """Queue what a message asks for; tell only why that is not done."""
         try:
-            self._inbound.enqueue(asked, _key(asked, asked.reaction_ts))
+            outcome = enqueue()
         except QueueFullError as error:
-            self._tell(asked, error.kind, once=once)
-
-    def _enqueue(self, request: EmojifyRequest, name: str) -> str:
-        try:
-            return self._inbound.enqueue(request, _key(request, name))
-        except QueueError as error:
-            return error.kind
-
-    def _enqueue_each(
-        self, request: EmojifyRequest, ids: tuple[str, ...], message_ts: str, name: str
-    ) -> str:
-        try:
-            return self._each(request, ids, message_ts, name)
-        except QueueError as error:
-            return error.kind
+            outcome = Outcome(error.kind)
+        if outcome.kind not in ACCEPTED:
+            self._tell(asked, outcome, once=once)
 
     def _each(
         self, request: EmojifyRequest, ids: tuple[str, ...], message_ts: str, name: str
-    ) -> str:
+    ) -> Outcome:
         """Queue a job for each image; several answer in one thread."""
         if len(ids) > 1 and not request.thread_ts:
             request = replace(request, thread_ts=message_ts, begins_thread=True)
-        kind = ""
+        outcome, posted_by = Outcome("no_image"), request.source.posted_by
         for file_id in ids:
-            one = replace(request, source=ImageReference(file_id=file_id))
-            kind = self._inbound.enqueue(one, _key(request, f"{name}:{file_id}"))
+            source = ImageReference(file_id=file_id, posted_by=posted_by)
+            one = replace(request, source=source)
+            outcome = self._inbound.enqueue(one, _key(request, f"{name}:{file_id}"))
+            if outcome.kind not in ACCEPTED:
+                break
             # One of them is enough to take the reaction back.
             request = replace(request, reaction_ts="")
-        return kind
+        return outcome
 
-    def _tell(self, asked: EmojifyRequest, kind: str, *, once: bool) -> None:
+    def _obey(self, asked: EmojifyRequest, order: Order, *, once: bool) -> None:
+        kind = self._orders.obey(asked, order)
+        if kind:
+            self._tell(asked, Outcome(kind), once=once)
+
+    def _tell(self, asked: EmojifyRequest, outcome: Outcome, *, once: bool) -> None:
         """Tell it once: not when Slack sends an event again."""
         if once:
-            facts = self._inbound.help_facts if kind == "help" else {}
-            self._inbound.tell(asked, kind, **facts)
+            help_facts = self._inbound.help_facts if outcome.kind == "help" else {}
+            self._inbound.tell(asked, outcome.kind, **help_facts, **outcome.facts)
 
     def _refused(self, address: str) -> str:
         """Return the kind of refusal that an address meets at sight; empty for none."""
@@ -343,10 +367,11 @@ class Listeners:
             return error.kind
         return ""
 
-    def _address(self, address: str) -> ImageReference | None:
+    def _address(self, address: str, posted_by: str = "") -> ImageReference | None:
         if not address:
             return None
-        return ImageReference(sealed_address=self._inbound.seal(address))
+        sealed = self._inbound.seal(address)
+        return ImageReference(sealed_address=sealed, posted_by=posted_by)
 
 
 def said(kind: str, **facts: str) -> dict[str, Any]:
@@ -357,6 +382,14 @@ def said(kind: str, **facts: str) -> dict[str, Any]:
 def alone(kind: str) -> BoltResponse:
     """Return an answer that Slack shows the asker alone."""
     return BoltResponse(status=OK, body=said(kind))
+
+
+def _queued(enqueue: Callable[[], Outcome]) -> Outcome:
+    """Return what to answer somebody who waits, whatever the queue says."""
+    try:
+        return enqueue()
+    except QueueError as error:
+        return Outcome(error.kind)
 
 
 def _is_direct(event: Payload) -> bool:

@@ -30,13 +30,14 @@ def not_installed() -> DeliveryError:
 def refusal(error: Exception) -> DeliveryError:
     """Return what one of `CLIENT_ERRORS` means."""
     if not isinstance(error, SlackApiError):
-        return _unreachable(None)
+        return no_answer()
     response = error.response
     waits = header(response, "Retry-After")
     after = float(waits) if waits.isdecimal() else None
-    code = str(response.get("error"))
+    # Anything may stand where an answer was due.
+    code = str(response.data.get("error")) if isinstance(response.data, dict) else ""
     if response.status_code >= SERVER_ERROR or not _CODE.fullmatch(code):
-        return _unreachable(after)
+        return no_answer(after)
     return DeliveryError(
         f"Slack refused: {code}. Its documentation says what that means.",
         kind=code,
@@ -55,7 +56,8 @@ def _same(one: str, other: str) -> bool:
     return one.casefold() == other.casefold()
 
 
-def _unreachable(after: float | None) -> DeliveryError:
+def no_answer(after: float | None = None) -> DeliveryError:
+    """Return the error where Slack said nothing, or nothing that makes sense."""
     return DeliveryError(
         "Slack did not answer. Try again in a minute.",
         kind=UNREACHABLE,

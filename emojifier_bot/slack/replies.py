@@ -1,7 +1,7 @@
 """Every sentence that somebody in Slack reads: what happened, and what to do.
 
-One table, kind to `Reply`; its rows stand in ``replies_talk``, ``replies_pictures`` and
-``replies_slack``, its words about results in ``comments``.
+One table, kind to `Reply`; its rows stand in ``replies_talk``, ``replies_pictures``,
+``replies_rules`` and ``replies_slack``, its words about results in ``comments``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from emojifier_bot.slack.replies_pictures import (
     IMAGES,
     SLACK_FILES,
 )
+from emojifier_bot.slack.replies_rules import RULES
 from emojifier_bot.slack.replies_slack import SLACK_CODES
 from emojifier_bot.slack.replies_talk import TALK
 from emojifier_bot.slack.reply import Reply
@@ -27,13 +28,21 @@ REPLIES: Mapping[str, Reply] = {
     **SLACK_FILES,
     **IMAGES,
     **FACES,
+    **RULES,
     **TALK,
 }
 #: Outcomes that speak for themselves: nobody is told.
 SILENT = frozenset({"posted"})
 UNKNOWN = "unknown_code"
 #: Whatever a sentence names and nobody told.
-DEFAULT_FACTS = {"word": "that", "guess": "help", "themes": "`classic`", "code": "?"}
+DEFAULT_FACTS = {
+    "word": "that",
+    "guess": "help",
+    "themes": "`classic`",
+    "code": "?",
+    "pictures": "usual",
+    "wait": "a few minutes",
+}
 #: Longest code that is repeated to somebody.
 TOLD_CODE = 60
 _NOT_CODE = re.compile(r"[^a-z0-9_.:-]", re.IGNORECASE)

@@ -22,6 +22,30 @@ FACES = {
         "I am not set up completely: what I read faces with is missing.",
         "Please tell the person who runs me; `emojifier-bot check` shows them what.",
     ),
+    "face_api": Reply(
+        "The service that reads faces for me failed on this picture.",
+        "Please try again in a few minutes.",
+    ),
+    "face_api_down": Reply(
+        "The service that reads faces for me does not answer.",
+        "Please try again in a few minutes.",
+    ),
+    "face_api_busy": Reply(
+        "The service that reads faces for me has too much to do just now.",
+        "Please try again in a few minutes.",
+    ),
+    "face_api_answer": Reply(
+        "The service that reads faces for me said something I do not understand.",
+        "Please try again later, and tell the person who runs me.",
+    ),
+    "face_api_refused": Reply(
+        "The service that reads faces for me does not take this picture.",
+        "Save it as an ordinary JPEG of a few megabytes, and try that.",
+    ),
+    "face_api_credentials": Reply(
+        "The service that reads faces for me does not let me in.",
+        "Please tell the person who runs me; `emojifier-bot check` shows them why.",
+    ),
     "inference": Reply(
         "My face reader could not make sense of this picture's size or colours.",
         "Save it as an ordinary JPEG, and try that.",
@@ -77,6 +101,11 @@ IMAGES = {
     "decode_crash": Reply(
         "This file made my picture opener fall over.",
         "Save the picture anew as a JPEG or PNG, and try that.",
+    ),
+    "decoder_down": Reply(
+        "My picture opener does not start at the moment.",
+        "Please try again in a few minutes, and tell the person who runs me if it "
+        "stays so.",
     ),
 }
 

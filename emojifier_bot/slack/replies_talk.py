@@ -27,7 +27,9 @@ TALK = {
         "After the command you can add the name of a theme ({themes}), `surprise` for "
         "a bolder choice of emoji, and `private` to get the result in your direct "
         "messages with me. Below a result, *Try another* draws it anew for whoever "
-        "asked, and everybody may *Delete* it.",
+        "asked, and everybody may *Delete* it.\n"
+        "Not your pictures? `/emojify opt out` makes me leave those that you post "
+        "alone. Not in this channel? An admin of the workspace types `/emojify off`.",
     ),
     "no_image": Reply(
         "I looked for a picture there and found none.",
@@ -95,6 +97,11 @@ TALK = {
     "removed": Reply(
         "Your picture was posted, and somebody deleted it right away.",
         "If you still want it, ask again with `private`.",
+    ),
+    "cancelled": Reply(
+        "Whoever runs me has stopped my work on your picture. If it is not here by "
+        "now, it will not come.",
+        "Ask them why; you may also ask me for it again.",
     ),
     "not_shown": Reply(
         "Slack took your picture, but did not show it to anybody.",

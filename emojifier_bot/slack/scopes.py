@@ -30,6 +30,12 @@ SCOPES = (
     ),
     Scope("im:write", "send you a private result", optional=True),
     Scope("reactions:write", "mark your message as seen while it works", optional=True),
+    Scope(
+        "users:read",
+        "ask whether somebody who switches it off in a channel is an admin, and "
+        "whether a picture was posted by another bot",
+        optional=True,
+    ),
 )
 REQUIRED = tuple(scope.name for scope in SCOPES if not scope.optional)
 OPTIONAL = tuple(scope.name for scope in SCOPES if scope.optional)

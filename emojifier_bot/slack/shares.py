@@ -40,3 +40,9 @@ def shares_in(file: File, channel_id: str) -> list[File]:
     """Return every message that shows a file in a channel."""
     kinds = (file.get("shares") or {}).values()
     return [one for rooms in kinds for one in rooms.get(channel_id) or ()]
+
+
+def sharers_in(file: File, channel_id: str) -> set[str]:
+    """Return who showed a file in a channel, as far as Slack says."""
+    shares = shares_in(file, channel_id)
+    return {str(one["share_user_id"]) for one in shares if one.get("share_user_id")}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_sdk import WebClient
 
-from emojifier_bot.errors import ConfigError
+from emojifier_bot.errors import ConfigError, DeliveryError
 from emojifier_bot.slack.install import WRONG_TOKEN
 from emojifier_bot.slack.refusals import CLIENT_ERRORS, refusal
 
@@ -34,13 +35,31 @@ class SocketMode:
         try:
             self._handler.client.connect()
         except CLIENT_ERRORS as error:
-            refused = refusal(error)
-            if refused.kind not in NOT_APP_LEVEL:
-                raise refused from error
-            said = f"SLACK_APP_TOKEN is refused by Slack ({refused.kind}); make one "
-            problem = "under Basic Information, App-Level Tokens: connections:write."
-            raise ConfigError([said + problem]) from error
+            raise _refused(error) from error
 
     def close(self) -> None:
         """Close the line."""
         self._handler.client.close()
+
+
+def ask_for_line(client: WebClient, app_token: str) -> None:
+    """Ask Slack for a line without opening it: whether the token is good for one.
+
+    Raises:
+        ConfigError: Slack refuses the token.
+        DeliveryError: Slack does not answer.
+    """
+    try:
+        client.apps_connections_open(app_token=app_token)
+    except CLIENT_ERRORS as error:
+        raise _refused(error) from error
+
+
+def _refused(error: Exception) -> ConfigError | DeliveryError:
+    refused = refusal(error)
+    if refused.kind not in NOT_APP_LEVEL:
+        return refused
+    said = f"SLACK_APP_TOKEN is refused by Slack ({refused.kind}); make one "
+    return ConfigError(
+        [said + "under Basic Information, App-Level Tokens: connections:write."]
+    )

@@ -18,7 +18,9 @@ from slack_sdk import WebClient
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.ports import Clock, InstallationStore
-from emojifier_bot.slack.refusals import CLIENT_ERRORS, not_installed, refusal
+from emojifier_bot.slack.client import ODD_ERRORS
+from emojifier_bot.slack.insist import insist
+from emojifier_bot.slack.refusals import no_answer, not_installed, refusal
 
 logger = logging.getLogger(__name__)
 
@@ -77,29 +79,41 @@ class RotatingBotTokens:
     def _renewed(self, old: Installation) -> Installation:
         try:
             new = self._exchange(old)
-        except CLIENT_ERRORS as error:
-            return self._without_exchange(old, refusal(error), error)
-        if self.store.replace_tokens(new, spent_refresh=old.refresh_token):
+        except DeliveryError as error:
+            return self._without_exchange(old, error)
+        if insist(lambda: self._keep(new, old), self.sleep):
             return new
         return self._find(old.workspace)
 
     def _exchange(self, old: Installation) -> Installation:
-        answer = self.client.oauth_v2_access(
-            client_id=self.client_id,
-            client_secret=self.client_secret,
-            grant_type="refresh_token",
-            refresh_token=old.refresh_token,
-        )
-        lasts = timedelta(seconds=float(answer["expires_in"]))
+        try:
+            answer = self.client.oauth_v2_access(
+                client_id=self.client_id,
+                client_secret=self.client_secret,
+                grant_type="refresh_token",
+                refresh_token=old.refresh_token,
+            )
+        except ODD_ERRORS as error:
+            raise refusal(error) from None
+        token, refresh = answer.get("access_token"), answer.get("refresh_token")
+        try:
+            lasts = timedelta(seconds=float(answer.get("expires_in") or "none"))
+        except (TypeError, ValueError, OverflowError):
+            raise no_answer() from None
+        if not (token and refresh):
+            raise no_answer()
         return replace(
             old,
-            bot_token=answer["access_token"],
-            refresh_token=answer["refresh_token"],
+            bot_token=token,
+            refresh_token=refresh,
             expires_at=self.clock.now() + lasts,
         )
 
+    def _keep(self, new: Installation, old: Installation) -> bool:
+        return self.store.replace_tokens(new, spent_refresh=old.refresh_token)
+
     def _without_exchange(
-        self, old: Installation, refused: DeliveryError, error: Exception
+        self, old: Installation, refused: DeliveryError
     ) -> Installation:
         """Take what another process got, else the old token while it lasts."""
         for _ in range(0 if refused.retryable else LOOKS):
@@ -112,5 +126,5 @@ class RotatingBotTokens:
         if not self._is_due(old, USABLE_BEFORE):
             return old
         if refused.retryable:
-            raise refused from error
-        raise not_installed() from error
+            raise refused
+        raise not_installed() from refused

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 
 from emojifier_bot.errors import StoreError
 
-__all__ = ["Database", "open_database", "read_url", "sqlite_file"]
+__all__ = ["Database", "open_database", "open_in_a_hurry", "read_url", "sqlite_file"]
 
 #: How long one writer of SQLite waits for another; the longest holds the lock for
 #: milliseconds, but a disk may be slow.
@@ -29,8 +30,32 @@ POOL_SECONDS = 10.0
 OWNER_ONLY = 0o600
 SQLITE, POSTGRES = "sqlite", "postgresql"
 POSTGRES_PORT = 5432
+#: How long a listener waits, for whatever it is: Slack waits for three seconds.
+HURRY_SECONDS = 1.0
+#: How long nobody in a hurry waits after one of them did in vain.
+BREATHER_SECONDS = 1.0
+#: What is raised where a lock, a connection or a server was not to be had in time.
+WAITED_IN_VAIN = (sa.exc.OperationalError, sa.exc.TimeoutError)
+#: The least that PostgreSQL's library waits for a connection.
+LEAST_CONNECT_SECONDS = 2
 #: Of a connection that only reads: it never waits for a writer of SQLite.
 READS = "emojifier_reads"
+
+
+class Breather:
+    """A pause after somebody waited in vain: else the waits of many add up."""
+
+    def __init__(self) -> None:
+        """Begin without one."""
+        self._until = float("-inf")
+
+    def take(self) -> None:
+        """Begin a pause; from any thread."""
+        self._until = time.monotonic() + BREATHER_SECONDS
+
+    def is_taken(self) -> bool:
+        """Tell whether it lasts."""
+        return time.monotonic() < self._until
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +63,8 @@ class Database:
     """An open database; several threads may share it."""
 
     engine: sa.Engine
+    #: For those in a hurry: who may not even wait now.
+    breather: Breather | None = None
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -46,7 +73,7 @@ class Database:
         Raises:
             StoreError: The database does not answer, or refuses.
         """
-        with _told(self.engine.url), self.engine.connect() as connection:
+        with self._told(), self.engine.connect() as connection:
             yield connection.execution_options(**{READS: True})
 
     @contextmanager
@@ -56,7 +83,7 @@ class Database:
         Raises:
             StoreError: The database does not answer, or refuses.
         """
-        with _told(self.engine.url), self.engine.begin() as connection:
+        with self._told(), self.engine.begin() as connection:
             yield connection
 
     def ping(self) -> None:
@@ -71,6 +98,18 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what the libraries raise into a sentence."""
+        if self.breather is not None and self.breather.is_taken():
+            raise StoreError("The database did not answer a moment ago. Try again.")
+        try:
+            yield
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            if self.breather is not None and isinstance(error, WAITED_IN_VAIN):
+                self.breather.take()
+            raise _refusal(self.engine.url, error) from error
 
 
 def open_database(url: str) -> Database:
@@ -97,8 +136,39 @@ def open_database(url: str) -> Database:
         return Database(sa.create_engine(parsed, **options))
     _make_file(file)
     engine = sa.create_engine(parsed, **options)
-    _tune_sqlite(engine)
+    _tune_sqlite(engine, BUSY_SECONDS)
     return Database(engine)
+
+
+def open_in_a_hurry(url: str) -> Database:
+    """Open a database that is there, for those who must answer at once.
+
+    Who waits in vain gets the `StoreError` soon; who stores what must not be lost takes
+    `open_database`.
+
+    Raises:
+        StoreError: The URL names no database.
+    """
+    parsed = read_url(url)
+    options: dict[str, Any] = {
+        "pool_size": POOL_SIZE,
+        "max_overflow": POOL_OVERFLOW,
+        "pool_timeout": HURRY_SECONDS,
+        "hide_parameters": True,
+    }
+    if sqlite_file(url) is not None:
+        engine = sa.create_engine(parsed, **options)
+        _tune_sqlite(engine, HURRY_SECONDS)
+        return Database(engine, Breather())
+    options["pool_pre_ping"] = True
+    options["connect_args"] = {
+        "connect_timeout": LEAST_CONNECT_SECONDS,
+        # A machine that is gone says nothing; no answer would be waited for long.
+        "tcp_user_timeout": int(HURRY_SECONDS * 1000),
+    }
+    engine = sa.create_engine(parsed, **options)
+    _hurry_postgres(engine)
+    return Database(engine, Breather())
 
 
 def read_url(url: str) -> sa.URL:
@@ -150,12 +220,12 @@ def _make_file(file: Path) -> None:
         ) from error
 
 
-def _tune_sqlite(engine: sa.Engine) -> None:
+def _tune_sqlite(engine: sa.Engine, busy_seconds: float) -> None:
     @sa.event.listens_for(engine, "connect")
     def connect(connection: sqlite3.Connection, _: object) -> None:
         # The driver begins nothing of its own accord: see below.
         connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
+        connection.execute(f"PRAGMA busy_timeout={int(busy_seconds * 1000)}")
         # Readers and the one writer do not wait for each other; stays with the file.
         # A commit is still on the disk when it is answered: a refresh token that was
         # lost in a power cut would cost a workspace its installation.
@@ -170,13 +240,12 @@ def _tune_sqlite(engine: sa.Engine) -> None:
         connection.exec_driver_sql(f"BEGIN {'DEFERRED' if reads else 'IMMEDIATE'}")
 
 
-@contextmanager
-def _told(url: sa.URL) -> Iterator[None]:
-    """Turn what the libraries raise into a sentence."""
-    try:
-        yield
-    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-        raise _refusal(url, error) from error
+def _hurry_postgres(engine: sa.Engine) -> None:
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        milliseconds = int(HURRY_SECONDS * 1000)
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
 
 
 def _refusal(url: sa.URL, error: sa.exc.SQLAlchemyError) -> StoreError:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.ports import Clock, Vault
 from emojifier_bot.store.database import Database
-from emojifier_bot.store.tables import INSTALLATIONS, POSTS, holder_of, insert_for
+from emojifier_bot.store.tables import INSTALLATIONS, PLACED, holder_of, insert_for
 
 __all__ = ["SqlInstallationStore"]
 
@@ -76,17 +76,19 @@ class SqlInstallationStore:
         have an installation of their own.
         """
         holder = holder_of(workspace)
-        gone = sa.delete(INSTALLATIONS).where(INSTALLATIONS.c.holder_id == holder)
-        own = sa.select(INSTALLATIONS.c.holder_id)
-        posts = sa.delete(POSTS).where(
-            (POSTS.c.place_id == holder)
-            | ((POSTS.c.enterprise_id == holder) & POSTS.c.place_id.not_in(own))
-        )
         if not holder:
             return False
+        gone = sa.delete(INSTALLATIONS).where(INSTALLATIONS.c.holder_id == holder)
+        own = sa.select(INSTALLATIONS.c.holder_id)
         with self.database.writing() as connection:
             was_there = connection.execute(gone).rowcount == 1
-            connection.execute(posts)
+            for table in PLACED:
+                of_its = table.c.enterprise_id == holder
+                rows = sa.delete(table).where(
+                    (table.c.place_id == holder)
+                    | (of_its & table.c.place_id.not_in(own))
+                )
+                connection.execute(rows)
         return was_there
 
     def all(self) -> list[Installation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from enum import StrEnum
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -14,9 +15,14 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from emojifier_bot.errors import StoreError
-from emojifier_bot.store.database import POSTGRES, Database, open_database
+from emojifier_bot.store.database import (
+    POSTGRES,
+    Database,
+    open_database,
+    sqlite_file,
+)
 
-__all__ = ["VERSION_TABLE", "downgrade", "upgrade"]
+__all__ = ["VERSION_TABLE", "Standing", "downgrade", "shape_of", "standing", "upgrade"]
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 #: Not alembic's own name: others may share the database.
@@ -26,11 +32,50 @@ LOCK = int.from_bytes(b"emojify")
 NEWEST, EMPTY = "head", "base"
 
 
-def upgrade(url: str) -> None:
+class Standing(StrEnum):
+    """How far a database is before anybody changes it."""
+
+    #: Its SQLite file is not there yet.
+    MISSING = "missing"
+    #: It has none of our tables.
+    EMPTY = "empty"
+    #: An older version of the bot made its tables.
+    OLD = "old"
+    CURRENT = "current"
+
+
+def standing(url: str) -> Standing:
+    """Look at a database without making or changing anything.
+
+    Raises:
+        StoreError: It does not answer or refuses, or a newer version of the bot has
+            changed it.
+    """
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        return Standing.MISSING
+    with closing(open_database(url)) as database, database.reading() as connection:
+        shape = _shape(connection)
+    if shape is None:
+        return Standing.EMPTY
+    if shape == _newest_shape():
+        return Standing.CURRENT
+    known = {one.revision for one in ScriptDirectory(MIGRATIONS).walk_revisions()}
+    if shape not in known:
+        raise _too_new()
+    return Standing.OLD
+
+
+def upgrade(url: str, shape: str = NEWEST) -> None:
     """Make or change tables until the database has the newest shape.
 
     Every process calls it at its start: one does the work, the others wait for it.
-    A step that fails leaves everything as it was.
+    A step that fails leaves everything as it was. A step only adds tables, indexes and
+    columns that may be left out, so that processes of the version before go on beside.
+
+    Args:
+        url: The database.
+        shape: A revision on the way, for tests.
 
     Raises:
         StoreError: The database does not answer or refuses, or a newer version of the
@@ -41,7 +86,7 @@ def upgrade(url: str) -> None:
             if _shape(connection) == _newest_shape():
                 return
         with _alone(database) as connection:
-            command.upgrade(_config(connection), NEWEST)
+            command.upgrade(_config(connection), shape)
 
 
 def downgrade(url: str, shape: str = EMPTY) -> None:
@@ -58,6 +103,16 @@ def downgrade(url: str, shape: str = EMPTY) -> None:
         command.downgrade(_config(connection), shape)
 
 
+def shape_of(url: str) -> str:
+    """Return the revision of a database's tables; empty where it has none.
+
+    Raises:
+        StoreError: The database does not answer or refuses.
+    """
+    with closing(open_database(url)) as database, database.reading() as connection:
+        return _shape(connection) or ""
+
+
 @contextmanager
 def _alone(database: Database) -> Iterator[sa.Connection]:
     """Give a connection whose changes no other process makes at the same time."""
@@ -68,10 +123,14 @@ def _alone(database: Database) -> Iterator[sa.Connection]:
         try:
             yield connection
         except CommandError as error:
-            raise StoreError(
-                "The database has a shape that this version of the bot does not know: "
-                "a newer one has changed it. Run that one, or put a backup back."
-            ) from error
+            raise _too_new() from error
+
+
+def _too_new() -> StoreError:
+    return StoreError(
+        "The database has a shape that this version of the bot does not know: "
+        "a newer one has changed it. Run that one, or put a backup back."
+    )
 
 
 def _shape(connection: sa.Connection) -> str | None:

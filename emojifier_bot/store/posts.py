@@ -59,7 +59,11 @@ class SqlPostLog:
             return connection.execute(update).scalar_one_or_none() or 0
 
     def mark_deleted(self, workspace: Workspace, post_id: str, user_id: str) -> bool:
-        """Note who deleted it; False where that was noted before, or there is none."""
+        """Note who deleted it, or which post took its place, by its id.
+
+        Returns:
+            False where that was noted before, or there is no such post.
+        """
         update = (
             sa.update(POSTS)
             .where(_is(workspace, post_id))
@@ -68,6 +72,11 @@ class SqlPostLog:
         )
         with self.database.writing() as connection:
             return connection.execute(update).rowcount == 1
+
+    def forget(self, workspace: Workspace, post_id: str) -> None:
+        """Remove one post, if there is such a one."""
+        with self.database.writing() as connection:
+            connection.execute(sa.delete(POSTS).where(_is(workspace, post_id)))
 
     def forget_before(self, moment: datetime) -> int:
         """Remove what was posted, and deleted if it was, before an aware UTC time."""

@@ -11,9 +11,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from emojifier_bot.domain import Workspace
 
 __all__ = [
+    "ALLOWANCES",
+    "CHANNELS_OFF",
     "INSTALLATIONS",
     "METADATA",
     "OAUTH_STATES",
+    "OPT_OUTS",
+    "PLACED",
     "POSTS",
     "holder_of",
     "insert_for",
@@ -141,6 +145,46 @@ POSTS = sa.Table(
     _words("deleted_by"),
     sa.Column("deleted_at", Moment),
 )
+
+#: One row for each channel in which a workspace switched the bot off.
+CHANNELS_OFF = sa.Table(
+    "channels_off",
+    METADATA,
+    # First: a channel is off for everybody if one of those who share it says so.
+    _words("channel_id", primary_key=True),
+    _words("place_id", primary_key=True),
+    _words("enterprise_id"),
+    _words("switched_by"),
+    sa.Column("switched_at", Moment, nullable=False),
+)
+
+#: One row for each person whose pictures are left alone, and where they said so.
+OPT_OUTS = sa.Table(
+    "opt_outs",
+    METADATA,
+    # First: somebody is met in other workspaces, by the same id.
+    _words("user_id", primary_key=True),
+    _words("place_id", primary_key=True),
+    _words("enterprise_id"),
+    sa.Column("opted_out_at", Moment, nullable=False),
+)
+
+#: One row for each limit that somebody, or a workspace, has used a part of.
+ALLOWANCES = sa.Table(
+    "allowances",
+    METADATA,
+    _words("place_id", primary_key=True),
+    # Empty for what all of a workspace have together.
+    _words("user_id", primary_key=True),
+    sa.Column("period_seconds", sa.Integer, primary_key=True),
+    _words("enterprise_id"),
+    # Seconds since 1970 until all of it is there again: one number says how much is
+    # left, and a row whose time has come says nothing any more.
+    sa.Column("spent_until", sa.Double, nullable=False, index=True),
+)
+
+#: Tables whose rows belong to a workspace, by ``place_id`` and ``enterprise_id``.
+PLACED = (POSTS, CHANNELS_OFF, OPT_OUTS, ALLOWANCES)
 
 
 def holder_of(workspace: Workspace) -> str:

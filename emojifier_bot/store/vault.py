@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from emojifier_bot.errors import ConfigError, VaultError
+from emojifier_bot.errors import ConfigError, StoreError, VaultError
 from emojifier_bot.store.database import sqlite_file
 from emojifier_bot.store.key_file import key_file_beside, read_or_make
 
@@ -66,17 +66,17 @@ class FernetVault:
         )
 
 
-def open_vault(keys: str, database_url: str) -> FernetVault:
+def open_vault(keys: str, database_url: str, *, make_file: bool = True) -> FernetVault:
     """Build the vault for a database.
 
     Args:
-        keys: Newest first, by commas. Empty: of the file beside the SQLite database,
-            which is made if it is not there.
+        keys: Newest first, by commas. Empty: of the file beside the SQLite database.
         database_url: Where the sealed secrets are stored.
+        make_file: Whether that file is made if it is not there.
 
     Raises:
         ConfigError: A key is wrong, or PostgreSQL is used without keys.
-        StoreError: The file beside the database cannot be read or made.
+        StoreError: The file beside the database cannot be read or made, or is missing.
     """
     given = [key.strip() for key in keys.split(",") if key.strip()]
     if given:
@@ -89,6 +89,11 @@ def open_vault(keys: str, database_url: str) -> FernetVault:
         )
         raise ConfigError([problem])
     file = key_file_beside(database)
+    if not make_file and not file.exists():
+        raise StoreError(
+            f"The file of keys {file} is missing. Put it back beside the database: "
+            "without it the tokens cannot be read, and workspaces install anew."
+        )
     return FernetVault(read_or_make(file, generate_key), str(file))
 
 

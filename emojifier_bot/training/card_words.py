@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from emojifier_bot.backends.model_spec import ModelSpec
+from emojifier_bot.core.features import SHARED_POINTS_VARIANT
 from emojifier_bot.core.landmarks import REGIONS
 from emojifier_bot.training import card_tables as tables
 from emojifier_bot.training.detector_crops import (
@@ -28,6 +29,12 @@ HOW = MappingProxyType(
         "geometry; one linear layer joins them.",
         "landmarks": "This variant looks at the geometry alone, with a two-layer net: "
         "for who wants no pixels but the points to be looked at.",
+        SHARED_POINTS_VARIANT: "This variant looks at 19 points alone, with a "
+        "two-layer net, brought onto the mean face by seven of them: brow ends, eye corners, the "
+        "middle of each lid, the nose's tip and wings, mouth corners, upper and lower "
+        "lip. They are what hosted face APIs (Google, Azure) share with the 68 points, "
+        "so a face that such an API found can be read without its pixels. What that "
+        "loses against all 68 points, the table of parts below says.",
         "appearance": "This variant looks at the appearance alone: it is trained to "
         "see what fusion gains.",
     }

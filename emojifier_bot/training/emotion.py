@@ -14,8 +14,9 @@ from torch.nn import functional
 
 from emojifier_bot.core.features import (
     APPEARANCE_PX,
-    GEOMETRY_COUNT,
-    geometry_features,
+    SHARED_POINTS_VARIANT,
+    feature_count,
+    features_of,
 )
 from emojifier_bot.core.landmarks import MIRRORED, mirror
 from emojifier_bot.domain import FloatArray, ImageArray
@@ -52,9 +53,12 @@ LEAST_DRAWN = 1e-6
 #: The net of each variant; ``appearance`` is trained to see what fusion gains.
 NETS: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
     {
-        "landmarks": lambda: LandmarkEmotionNet(GEOMETRY_COUNT),
+        "landmarks": lambda: LandmarkEmotionNet(feature_count("landmarks")),
+        SHARED_POINTS_VARIANT: lambda: LandmarkEmotionNet(
+            feature_count(SHARED_POINTS_VARIANT)
+        ),
         "appearance": AppearanceEmotionNet,
-        "fused": lambda: FusedEmotionNet(GEOMETRY_COUNT),
+        "fused": lambda: FusedEmotionNet(feature_count("fused")),
     }
 )
 
@@ -72,7 +76,8 @@ class EmotionRecipe:
         """Build the net of a variant, one of `NETS`."""
         self.net = NETS[variant]()
         self.train, self.held_out, self.batch_size = train, held_out, batch_size
-        self.looks_matter = variant != "landmarks"
+        self.variant = variant
+        self.looks_matter = variant in {"appearance", "fused"}
         # A class that hardly occurs counts as one face: no logarithm is endless.
         counts = train.targets.sum(dim=0).clamp(min=1.0)
         rates = (train.targets * (counts ** (RARITY_POWER - 1))).sum(dim=1)
@@ -109,17 +114,24 @@ class EmotionRecipe:
         points = points + torch.randn_like(points) * POINT_NOISE
         looks = faces.looks[pick].float()
         if not self.looks_matter:
-            return as_geometry(points), looks, faces.targets[pick]
+            return self._geometry(points), looks, faces.targets[pick]
         looks = torch.where(flip.reshape(-1, 1, 1, 1), looks.flip(-1), looks)
         looks = augment.warp(looks, _jittered_frames(count), APPEARANCE_PX)
         looks = augment.change_light(looks)
         looks = augment.lose_detail(looks, 20, 0.2)
         looks = augment.cover(looks, 0.4)
-        return as_geometry(points), as_looks(looks), faces.targets[pick]
+        return self._geometry(points), as_looks(looks), faces.targets[pick]
+
+    def _geometry(self, points: Tensor) -> Tensor:
+        return as_geometry(points, self.variant)
+
+    def predict(self, net: nn.Module) -> Tensor:
+        """Return ``(N, 8)`` logits of the held-out faces."""
+        return predict(net, self.held_out, self.variant)
 
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         """Return accuracy and macro-F1 against the majority vote."""
-        predicted = to_numpy(predict(net, self.held_out).argmax(dim=1))
+        predicted = to_numpy(self.predict(net).argmax(dim=1))
         truth = to_numpy(self.held_out.targets.argmax(dim=1))
         return {
             "accuracy": accuracy(truth, predicted),
@@ -146,7 +158,7 @@ class PreparedFaces:
         return part
 
 
-def predict(net: nn.Module, faces: PreparedFaces) -> Tensor:
+def predict(net: nn.Module, faces: PreparedFaces, variant: str = "fused") -> Tensor:
     """Return ``(N, 8)`` logits of unaugmented faces: means of both ways, as in use."""
     inner = slice(MARGIN_PX, MARGIN_PX + APPEARANCE_PX)
     rows = []
@@ -155,14 +167,15 @@ def predict(net: nn.Module, faces: PreparedFaces) -> Tensor:
             looks = as_looks(faces.looks[part][..., inner, inner].float())
             points = faces.canonical_xy[part]
             other_way = to_device(mirror(to_numpy(points), 1.0))
-            seen = net(as_geometry(points), looks)
-            rows.append((seen + net(as_geometry(other_way), looks.flip(-1))) / 2)
+            seen = net(as_geometry(points, variant), looks)
+            other = net(as_geometry(other_way, variant), looks.flip(-1))
+            rows.append((seen + other) / 2)
     return torch.cat(rows)
 
 
-def as_geometry(canonical_xy: Tensor) -> Tensor:
+def as_geometry(canonical_xy: Tensor, variant: str = "fused") -> Tensor:
     """Compute the geometry features by the code that use runs."""
-    return to_device(geometry_features(to_numpy(canonical_xy)))
+    return to_device(features_of(variant)(to_numpy(canonical_xy)))
 
 
 def as_looks(looks: Tensor) -> Tensor:

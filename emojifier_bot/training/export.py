@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emojifier_bot.core.features import APPEARANCE_PX, GEOMETRY_COUNT
+from emojifier_bot.core.features import APPEARANCE_PX, feature_count
 from emojifier_bot.domain import EMOTIONS
 from emojifier_bot.training.nets import DetectorNet, YuNetFormat
 
@@ -41,9 +41,9 @@ def export_landmarks(net: nn.Module, size_px: int) -> bytes:
     return to_onnx(net, (frame,), ["frame"], ["points"], axes)
 
 
-def export_emotion(net: nn.Module) -> bytes:
+def export_emotion(net: nn.Module, variant: str = "fused") -> bytes:
     """Return an ONNX file that takes a batch of geometry and, if fused, of frames."""
-    geometry = torch.zeros(2, GEOMETRY_COUNT)
+    geometry = torch.zeros(2, feature_count(variant))
     looks = torch.zeros(2, 1, APPEARANCE_PX, APPEARANCE_PX)
     names = ["geometry", "appearance"]
     axes = {name: {0: "faces"} for name in [*names, "logits"]}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from emojifier_bot.errors import ConfigError
 from emojifier_bot.training.device import DEVICE, to_numpy, use_device
-from emojifier_bot.training.emotion import PRIOR_RELIEF, EmotionRecipe, predict
+from emojifier_bot.training.emotion import PRIOR_RELIEF, EmotionRecipe
 from emojifier_bot.training.export import write_model
 from emojifier_bot.training.fit import (
     LOG_FILE,
@@ -60,7 +60,7 @@ def train_task(
     if isinstance(recipe, EmotionRecipe):
         np.savez(
             folder / HELD_OUT_FILE,
-            logits=to_numpy(predict(run.average, recipe.held_out)),
+            logits=to_numpy(recipe.predict(run.average)),
             targets=to_numpy(recipe.held_out.targets),
             log_prior=to_numpy(recipe.log_prior),
         )

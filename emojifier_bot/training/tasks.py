@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from emojifier_bot.backends.landmarks_onnx import OnnxLandmarker
 from emojifier_bot.backends.model_spec import ModelSpec, pick_model_spec
-from emojifier_bot.core.features import APPEARANCE_PX
+from emojifier_bot.core.features import APPEARANCE_PX, SHARED_POINTS_VARIANT
 from emojifier_bot.evaluation.calibration import fit_temperature, pick_sure_threshold
 from emojifier_bot.evaluation.datasets import read_expressions
 from emojifier_bot.evaluation.emotion import SURE_ACCURACY
@@ -111,7 +111,7 @@ def _emotion_task(variant: str, title: str, *, looks: bool) -> Task:
         ),
         recipe=_emotion_recipe(variant),
         net=NETS[variant],
-        export=export_emotion,
+        export=lambda net: export_emotion(net, variant),
         table={
             "task": "emotion",
             "variant": variant,
@@ -157,6 +157,11 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 (
                     "landmarks",
                     "Eight emotions from the geometry of the landmarks alone",
+                    False,
+                ),
+                (
+                    SHARED_POINTS_VARIANT,
+                    "Eight emotions from the 19 points that hosted APIs tell too",
                     False,
                 ),
                 ("appearance", "Eight emotions from the appearance alone", True),

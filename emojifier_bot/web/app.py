@@ -1,14 +1,15 @@
-"""The Flask application: Slack's requests, installation, health and figures."""
+"""The Flask application: Slack's requests, installation and health."""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, make_response, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import InternalServerError
+from werkzeug.exceptions import InternalServerError, TooManyRequests
 from werkzeug.wrappers import Request
 
 from emojifier_bot.errors import EmojifierError
@@ -22,7 +23,9 @@ from emojifier_bot.web.guard import (
     refused,
 )
 from emojifier_bot.web.install_pages import went_wrong
-from emojifier_bot.web.metrics import Metrics
+from emojifier_bot.web.metrics import WebMetrics
+from emojifier_bot.web.rates import Limits
+from emojifier_bot.web.replays import Answer, Answered
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+#: Asked by Slack, and by what watches over us.
+NEVER_LIMITED = frozenset({EVENTS_PATH, "/healthz", "/readyz"})
 #: Two years, as browsers' lists of such hosts ask for.
 ONLY_HTTPS = "max-age=63072000"
 
@@ -51,16 +56,20 @@ class WebParts:
     #: Answers Slack's requests, and browsers that install: Bolt's Flask adapter.
     slack: Callable[[Request], ResponseReturnValue]
     clock: Clock
-    metrics: Metrics
+    metrics: WebMetrics
     #: Whether what we need can be reached, by name: ``"database"``, ``"queue"``; an
     #: error of ours says no too.
     checks: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
+    #: What is told beside it, but keeps nobody from being served: ``"worker"``.
+    told: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
     #: Whether people can add the bot to Slack here.
     installs: bool = True
     #: Whether the world reaches us over https.
     https: bool = True
     #: The pages for people.
     pages: Blueprint | None = None
+    #: How often an address may ask for pages, and for installations.
+    limits: Limits | None = None
 
 
 def create_app(parts: WebParts) -> Flask:
@@ -70,12 +79,20 @@ def create_app(parts: WebParts) -> Flask:
     _add_slack(app, parts)
     _add_health(app, parts)
     _add_headers(app, https=parts.https)
+    if parts.limits is not None:
+        _add_limits(app, parts.limits)
     if parts.pages is not None:
         app.register_blueprint(parts.pages)
     return app
 
 
 def _add_slack(app: Flask, parts: WebParts) -> None:
+    answered = Answered(parts.clock)
+
+    def answer() -> Answer:
+        response = make_response(parts.slack(request))
+        return Answer(response.status_code, response.data, response.content_type)
+
     @app.post(EVENTS_PATH)
     def events() -> ResponseReturnValue:
         body = request.get_data()
@@ -86,11 +103,12 @@ def _add_slack(app: Flask, parts: WebParts) -> None:
             return _refuse(parts, status)
         with parts.metrics.answering(kind_of(request.headers, body)):
             try:
-                return parts.slack(request)
+                given = answered.once(request.headers, body, answer)
             except ODD_SHAPES as error:
                 facts = {"action": "guard", "error": type(error).__name__}
                 logger.info("A request had an odd shape", extra=facts)
                 return _refuse(parts, BAD_REQUEST)
+        return Response(given.body, given.status, content_type=given.content_type)
 
     @app.get(EVENTS_PATH)
     def certificate_check() -> ResponseReturnValue:
@@ -117,11 +135,25 @@ def _add_health(app: Flask, parts: WebParts) -> None:
     @app.get("/readyz")
     def ready() -> ResponseReturnValue:
         found = {name: _passes(name, check) for name, check in parts.checks.items()}
-        return found, OK if all(found.values()) else NOT_READY
+        status = OK if all(found.values()) else NOT_READY
+        told = {name: _passes(name, check) for name, check in parts.told.items()}
+        return found | told, status
 
-    @app.get("/metrics")
-    def metrics() -> ResponseReturnValue:
-        return Response(parts.metrics.text(), content_type="text/plain; version=0.0.4")
+
+def _add_limits(app: Flask, limits: Limits) -> None:
+    @app.before_request
+    def limited() -> None:
+        # Slack is known by its signature, not by its addresses.
+        if request.path in NEVER_LIMITED:
+            return
+        installs = request.path in {INSTALL_PATH, REDIRECT_PATH}
+        limiter = limits.installations if installs else limits.pages
+        who = limits.who(request.headers, request.remote_addr or "")
+        wait_seconds = math.ceil(limiter.wait_seconds(who))
+        if wait_seconds:
+            facts = {"action": "limit", "installs": installs}
+            logger.info("An address asks too often", extra=facts)
+            raise TooManyRequests(retry_after=wait_seconds)
 
 
 def _passes(name: str, check: Callable[[], bool]) -> bool:

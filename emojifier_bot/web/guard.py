@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 1_000_000
 #: How far a request's time may be from ours, as Slack asks.
 MAX_AGE_SECONDS = 300
+TIMESTAMP, SIGNATURE = "X-Slack-Request-Timestamp", "X-Slack-Signature"
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 BAD_REQUEST, UNAUTHORIZED, WRONG_TYPE = 400, 401, 415
 #: What Slack sends to see whether our certificate is good; it may be unsigned.
@@ -45,7 +46,7 @@ def refused(headers: Headers, body: bytes, now: datetime) -> int | None:
 
 def _refusal(headers: Headers, body: bytes, now: datetime) -> tuple[int | None, str]:
     content_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    timestamp = headers.get("X-Slack-Request-Timestamp", "")
+    timestamp = headers.get(TIMESTAMP, "")
     if content_type not in (FORM, JSON):
         return WRONG_TYPE, "content_type"
     if not _is_utf8(body):
@@ -54,7 +55,7 @@ def _refusal(headers: Headers, body: bytes, now: datetime) -> tuple[int | None, 
         return UNAUTHORIZED, "timestamp"
     if abs(now.timestamp() - int(timestamp)) > MAX_AGE_SECONDS:
         return UNAUTHORIZED, "age"
-    if not _SIGNATURE.fullmatch(headers.get("X-Slack-Signature", "")):
+    if not _SIGNATURE.fullmatch(headers.get(SIGNATURE, "")):
         return UNAUTHORIZED, "signature"
     return None, ""
 

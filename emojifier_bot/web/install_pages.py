@@ -39,6 +39,16 @@ REFUSALS: Mapping[str, Refusal] = {
         "The last step, between this server and Slack, did not work.",
         "Nothing was changed. Please try again in a minute.",
     ),
+    "database_away": Refusal(
+        "One moment, please",
+        "The database of this server does not answer just now.",
+        "Nothing was changed. Wait a minute, then load this page again.",
+    ),
+    "storage_error": Refusal(
+        "Please begin again",
+        "Slack agreed, but the database of this server did not keep it.",
+        "Begin again in a minute; there is nothing to undo in Slack.",
+    ),
 }
 OTHER_REFUSAL = Refusal(
     "Not added",

@@ -48,6 +48,7 @@ def privacy_sections(facts: SiteFacts, scopes: Sequence[Scope]) -> tuple[Section
 
 
 def _in_short(facts: SiteFacts) -> Section:
+    command = facts.command
     return Section(
         "in-short",
         "In short",
@@ -57,6 +58,8 @@ def _in_short(facts: SiteFacts) -> Section:
             "Faces are found, not recognised. The bot never knows who somebody is.",
             f"What stays behind are short notes for {facts.post_log_days} days: which "
             "file was posted where, who asked, who deleted it.",
+            f"With `{command} opt out` anybody keeps the bot from the pictures that "
+            "they post.",
         ),
     )
 
@@ -97,11 +100,23 @@ def _read(facts: SiteFacts) -> Section:
                 "Ids of person, channel, workspace and message",
                 "With every request: Slack sends them so that the bot can answer.",
             ),
+            each(
+                "Whether one person is an admin",
+                f"When that person types `{command} off` or `{command} on` in a "
+                "channel.",
+            ),
+            each(
+                "Whether one person is a bot",
+                "When the newest image of a channel is looked for: of whoever posted "
+                "it.",
+            ),
         ),
         after=each(
-            "The bot does not read other messages, the history of channels, "
-            "profiles, e-mail addresses or lists of members. Slack would not let it: "
-            "it has no permission for any of these.",
+            "For the last two Slack hands over that person's profile; the bot looks at "
+            "the two answers and keeps nothing of it.",
+            "The bot does not read other messages, the history of channels, e-mail "
+            "addresses or lists of members. Most of that Slack would not let it read: "
+            "the permissions that it has stand below.",
         ),
     )
 
@@ -114,12 +129,7 @@ def _faces(facts: SiteFacts) -> Section:
             "goes to Slack, where it was asked for."
         )
     else:
-        where = (
-            f"This installation uses the face service “{facts.face_backend}”. Each "
-            "picture is sent to that service, which finds the faces and reads their "
-            "expressions under its own terms. The result goes to Slack, where it was "
-            "asked for."
-        )
+        where = _read_elsewhere(facts.face_backend)
     return Section(
         "faces",
         "Who reads the faces",
@@ -133,7 +143,21 @@ def _faces(facts: SiteFacts) -> Section:
     )
 
 
+def _read_elsewhere(service: str) -> str:
+    return (
+        f"This installation uses the face service “{service}”. Of each picture a copy, "
+        "made smaller and without the camera's notes on place and time, is sent to "
+        "that service, which finds the faces and reads their expressions under its own "
+        "terms. Where the service is down, the project's own models may read them on "
+        "this server instead. What the service said of the latest pictures is kept in "
+        "memory for ten minutes at most, so that the same picture need not be sent "
+        "twice; after a crash it may be sent again. The result goes to Slack, where it "
+        "was asked for."
+    )
+
+
 def _kept(facts: SiteFacts) -> Section:
+    command = facts.command
     return Section(
         "kept",
         "What is kept, and for how long",
@@ -175,6 +199,25 @@ def _kept(facts: SiteFacts) -> Section:
                 "Until it is uninstalled",
                 "Ids and names of workspace and organisation, who installed the bot, "
                 "and what it was allowed.",
+            ),
+            each(
+                "Opt-outs",
+                f"Until the person types `{command} opt in`, or the bot is uninstalled "
+                "where they opted out",
+                "Ids of person and workspace, and when. So that their pictures are "
+                "left alone, in other workspaces too.",
+            ),
+            each(
+                "Channels where it is switched off",
+                f"Until an admin types `{command} on`, or it is uninstalled",
+                "Ids of channel and workspace, who switched it off, and when.",
+            ),
+            each(
+                "How much is asked for",
+                "A minute for a person, a day for a workspace, then until somebody "
+                "asks for a picture next",
+                "Ids of person and workspace, and one time for each limit: when it is "
+                "there in full again. No list of requests.",
             ),
             each(
                 "An installation under way",
@@ -228,6 +271,14 @@ def _people(facts: SiteFacts) -> Section:
             "Everybody in a conversation may press *Delete* under a result there. "
             "Whoever asked for it deletes it at once, anybody else after a question. "
             f"Who did it is noted for {facts.post_log_days} days.",
+            f"If pictures that you post should be left alone, type "
+            f"`{facts.command} opt out`, or mention the bot with these two words. It "
+            "then takes no file that you uploaded and no picture from a message of "
+            "yours, whoever asks and however. Who asks is told, alone, that whoever "
+            "posted the picture does not want it. A picture that somebody copied and "
+            "posted anew the bot cannot recognise.",
+            f"An admin, or whoever added the bot, switches it off in a channel with "
+            f"`{facts.command} off`.",
         ),
     )
 
@@ -239,20 +290,26 @@ def _leaving() -> Section:
         paragraphs=each(
             "In Slack, an admin opens the workspace's app management, chooses "
             "Emojifier Bot and removes it. The bot then deletes its token, the entry "
-            "of the workspace, the whole log of posts and all records of jobs, at "
-            "once.",
+            "of the workspace, the whole log of posts, opt-outs, channels and limits, "
+            "and all records of jobs, at once.",
             "Results are files in your workspace. They stay there until somebody "
             "deletes them, like any other file.",
-            "If you want records deleted sooner, ask the person who runs this server.",
+            "If you want records deleted sooner, or to see all that is kept about your "
+            "workspace, ask the person who runs this server; there is a command for "
+            "either.",
         ),
     )
 
 
 def privacy_markdown(facts: SiteFacts, scopes: Sequence[Scope]) -> str:
-    """Return the same as Markdown, for the docs."""
+    """Return the same as Markdown, for the docs, with what else a page may say."""
     return "".join(
         f"\n## {section.title}\n{''.join(_blocks(section))}"
         for section in privacy_sections(facts, scopes)
+    ) + (
+        "\n## With a hosted back end\n\nWhere `FACE_BACKEND` names a service, the page "
+        "says of who reads the faces instead:\n\n> "
+        f"{_read_elsewhere('Amazon Rekognition')}\n"
     )
 
 

@@ -15,15 +15,24 @@ from typing import Any
 
 from flask import Flask
 from waitress import wasyncore
+from waitress.channel import HTTPChannel
 from waitress.server import create_server
+from waitress.task import ErrorTask
 
 from emojifier_bot.errors import ConfigError
+from emojifier_bot.web.app import SECURITY_HEADERS
 from emojifier_bot.web.guard import MAX_BODY_BYTES
 
 logger = logging.getLogger(__name__)
 
-#: A browser that says nothing for so long is cut off.
+#: Who says nothing for so long is cut off, and so is a request that is not whole then.
 IDLE_SECONDS = 30
+#: How often it is looked who is to be cut off.
+SWEEP_SECONDS = 5
+#: Connections at the same time; those that wait cost little.
+MOST_CONNECTIONS = 500
+#: Slack's headers have about 1 kB, browsers send some more.
+MAX_HEADER_BYTES = 32_768
 #: Requests under way have this long to end; Slack waits three seconds for any.
 GRACE_SECONDS = 5.0
 #: It warns whenever a request waits for a thread; the figures tell that better.
@@ -54,10 +63,15 @@ class WebServer:
             threads=threads,
             ident=None,
             channel_timeout=IDLE_SECONDS,
+            cleanup_interval=SWEEP_SECONDS,
+            connection_limit=MOST_CONNECTIONS,
+            max_request_header_size=MAX_HEADER_BYTES,
             # Somewhat more than the guard lets through, so that its answer is seen.
             max_request_body_size=2 * MAX_BODY_BYTES,
-            clear_untrusted_proxy_headers=True,
+            # The application believes none of them but the one that a setting names.
+            clear_untrusted_proxy_headers=False,
         )
+        self._server.channel_class = _Channel
         self._told_to_end = False
 
     @property
@@ -101,6 +115,32 @@ class WebServer:
     def _is_busy(self) -> bool:
         channels = list(self._server.active_channels.values())
         return any(one.requests or one.total_outbufs_len for one in channels)
+
+
+# Waitress has no types.
+class _ErrorTask(ErrorTask):  # type: ignore[misc]
+    """What is answered to what is no HTTP, with the headers that all our answers have.
+
+    It names the fault and repeats nothing of what was sent.
+    """
+
+    def execute(self) -> None:
+        self.response_headers.extend(SECURITY_HEADERS.items())
+        super().execute()
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    """A connection on which a request must come whole, not drop by drop."""
+
+    error_task_class = _ErrorTask
+    last_activity: float
+
+    def handle_read(self) -> None:
+        began, unfinished = self.last_activity, self.request
+        super().handle_read()
+        if unfinished is not None and self.request is unfinished:
+            # To those who clean up, who only drips has been idle since it began.
+            self.last_activity = began
 
 
 #: What asks a process to end.

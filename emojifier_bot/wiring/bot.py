@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from emojifier_bot.errors import DeliveryError
-from emojifier_bot.wiring.pictures import SystemClock, make_analyzer, make_decoder
+from emojifier_bot.wiring.pictures import (
+    SystemClock,
+    face_service,
+    make_analyzer,
+    make_isolated_decoder,
+)
+from emojifier_bot.wiring.rules import make_rules
 
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
@@ -18,7 +24,7 @@ if TYPE_CHECKING:
     from emojifier_bot.jobs.parts import PipelineForTheme, WorkerParts
     from emojifier_bot.jobs.queue import DbosJobQueue
     from emojifier_bot.pipeline import Pipeline
-    from emojifier_bot.ports import BotTokens, JobAdmin
+    from emojifier_bot.ports import BotTokens, Decoder, SlackObserver
     from emojifier_bot.slack.app_client import AppClient
     from emojifier_bot.slack.client import SlackClient
     from emojifier_bot.slack.inbound import Inbound
@@ -27,11 +33,11 @@ if TYPE_CHECKING:
     from emojifier_bot.slack.receive import BoltApp
     from emojifier_bot.store.database import Database
     from emojifier_bot.store.installations import SqlInstallationStore
-    from emojifier_bot.store.keys import Rotation
     from emojifier_bot.store.oauth_states import SqlOAuthStates
     from emojifier_bot.store.posts import SqlPostLog
     from emojifier_bot.store.vault import FernetVault
     from emojifier_bot.web.app import WebParts
+    from emojifier_bot.web.metrics import Metrics, WebMetrics, WorkerMetrics
     from emojifier_bot.web.server import WebServer
 
 logger = logging.getLogger(__name__)
@@ -50,8 +56,13 @@ class Stores:
     posts: SqlPostLog
 
 
-def open_stores(settings: Settings) -> Stores:
-    """Open the database and bring its tables up to date.
+def open_stores(settings: Settings, *, make: bool = True) -> Stores:
+    """Open the database.
+
+    Args:
+        settings: Name it and its keys.
+        make: Whether to bring its tables up to date, and to make the file of keys; who
+            only looks does not.
 
     Raises:
         StoreError: It does not answer, or refuses.
@@ -63,8 +74,9 @@ def open_stores(settings: Settings) -> Stores:
     from emojifier_bot.store.oauth_states import SqlOAuthStates
     from emojifier_bot.store.posts import SqlPostLog
 
-    vault = open_keys(settings)
-    upgrade(settings.database_url)
+    vault = open_keys(settings, make_file=make)
+    if make:
+        upgrade(settings.database_url)
     database = open_database(settings.database_url)
     return Stores(
         database=database,
@@ -75,38 +87,15 @@ def open_stores(settings: Settings) -> Stores:
     )
 
 
-def open_keys(settings: Settings) -> FernetVault:
+def open_keys(settings: Settings, *, make_file: bool = True) -> FernetVault:
     """Open the vault with the keys of the settings, or of the file that stands in."""
     from emojifier_bot.store.vault import open_vault
 
     keys = settings.encryption_keys.get_secret_value()
-    return open_vault(keys, settings.database_url)
+    return open_vault(keys, settings.database_url, make_file=make_file)
 
 
-def make_encryption_key() -> str:
-    """Return a new key for ENCRYPTION_KEYS."""
-    from emojifier_bot.store.vault import generate_key
-
-    return generate_key()
-
-
-def rotate_encryption(settings: Settings) -> Rotation:
-    """Seal everything that is stored anew with the first key.
-
-    Raises:
-        StoreError: The database does not answer.
-        ConfigError: The keys are missing or wrong.
-    """
-    from emojifier_bot.store.keys import rotate
-
-    stores = open_stores(settings)
-    try:
-        return rotate(stores.database, stores.vault)
-    finally:
-        stores.database.close()
-
-
-def make_queue(settings: Settings) -> DbosJobQueue:
+def make_queue(settings: Settings, *, make_tables: bool = True) -> DbosJobQueue:
     """Open the queue without becoming a worker.
 
     Raises:
@@ -114,12 +103,9 @@ def make_queue(settings: Settings) -> DbosJobQueue:
     """
     from emojifier_bot.jobs.queue import DbosJobQueue
 
-    return DbosJobQueue(settings.database_url, settings.queue_limit, CLOCK)
-
-
-def make_job_admin(settings: Settings) -> JobAdmin:
-    """Open the operators' view of the queue."""
-    return make_queue(settings)
+    return DbosJobQueue(
+        settings.database_url, settings.queue_limit, CLOCK, make_tables=make_tables
+    )
 
 
 def make_client(settings: Settings) -> AppClient:
@@ -142,11 +128,14 @@ def make_tokens(settings: Settings, stores: Stores) -> BotTokens:
     )
 
 
-def make_slack(settings: Settings, stores: Stores) -> SlackClient:
+def make_slack(
+    settings: Settings, stores: Stores, observer: SlackObserver
+) -> SlackClient:
     """Build what speaks to Slack for the workspaces; one for a process."""
     from emojifier_bot.slack.client import SlackClient
 
-    return SlackClient(settings.slack_api_url, make_tokens(settings, stores))
+    tokens = make_tokens(settings, stores)
+    return SlackClient(settings.slack_api_url, tokens, observer=observer)
 
 
 def make_sink(
@@ -178,9 +167,11 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
     stores = open_stores(settings)
     adopt_token(settings, stores)
     queue = make_queue(settings)
-    inbound = _inbound(settings, stores, queue)
+    metrics = _web_metrics(stores, queue)
+    hurried = open_hurried(settings)
+    inbound = _inbound(settings, stores, hurried, queue, metrics)
     bolt = _bolt_app(settings, stores, inbound)
-    parts = _web_parts(settings, stores, queue, bolt)
+    parts = _web_parts(settings, stores, queue, metrics, bolt)
     try:
         server = WebServer(
             create_app(parts),
@@ -188,10 +179,11 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
             port=settings.port,
             threads=settings.web_threads,
         )
-        with _socket_mode(settings, bolt):
+        with serve_metrics(settings, metrics), _socket_mode(settings, bolt):
             yield server
     finally:
         inbound.close()
+        hurried.close()
         queue.close()
         stores.database.close()
 
@@ -212,23 +204,48 @@ def _socket_mode(settings: Settings, bolt: BoltApp) -> Iterator[None]:
         line.close()
 
 
-def _inbound(settings: Settings, stores: Stores, queue: DbosJobQueue) -> Inbound:
+def serve_metrics(settings: Settings, metrics: Metrics) -> AbstractContextManager[int]:
+    """Serve a process's figures to Prometheus while the block runs."""
+    from emojifier_bot.web.figures import serve_figures
+
+    host, port = settings.metrics_host, settings.metrics_port
+    return serve_figures(metrics.registry, host, port)
+
+
+def open_hurried(settings: Settings) -> Database:
+    """Open the database for listeners, who answer within seconds whatever it does."""
+    from emojifier_bot.store.database import open_in_a_hurry
+
+    return open_in_a_hurry(settings.database_url)
+
+
+def _inbound(
+    settings: Settings,
+    stores: Stores,
+    hurried: Database,
+    queue: DbosJobQueue,
+    observer: SlackObserver,
+) -> Inbound:
     from emojifier_bot.net import check_address
     from emojifier_bot.resources import emojis_dir
     from emojifier_bot.slack.authorize import CachedAuthorize
     from emojifier_bot.slack.inbound import Inbound
+    from emojifier_bot.store.installations import SqlInstallationStore
+    from emojifier_bot.store.posts import SqlPostLog
     from emojifier_bot.themes import list_themes
 
-    client = make_slack(settings, stores)
+    known = SqlInstallationStore(hurried, stores.vault, CLOCK)
+    client = make_slack(settings, stores, observer)
     return Inbound(
         queue=queue,
-        posts=stores.posts,
+        posts=SqlPostLog(hurried, CLOCK),
         installations=stores.installations,
-        authorize=CachedAuthorize(stores.installations, CLOCK),
+        authorize=CachedAuthorize(known, CLOCK),
         sink=make_sink(settings, stores, client),
         vault=stores.vault,
         clock=CLOCK,
         client=client,
+        rules=make_rules(settings, hurried, CLOCK),
         themes=tuple(list_themes(emojis_dir())),
         check_address=partial(
             check_address, allow_hosts=_hosts(settings.fetch_allow_hosts)
@@ -244,35 +261,46 @@ def _bolt_app(settings: Settings, stores: Stores, inbound: Inbound) -> BoltApp:
     return make_bolt_app(inbound, secret, flow)
 
 
+def _web_metrics(stores: Stores, queue: DbosJobQueue) -> WebMetrics:
+    from emojifier_bot.web.metrics import WebMetrics
+
+    return WebMetrics(queue.standing, lambda: len(stores.installations.all()))
+
+
 def _web_parts(
-    settings: Settings, stores: Stores, queue: DbosJobQueue, bolt: BoltApp
+    settings: Settings,
+    stores: Stores,
+    queue: DbosJobQueue,
+    metrics: WebMetrics,
+    bolt: BoltApp,
 ) -> WebParts:
     from emojifier_bot.slack.receive import flask_handler
     from emojifier_bot.web.app import WebParts
     from emojifier_bot.web.facts import SiteFacts
-    from emojifier_bot.web.metrics import Metrics
     from emojifier_bot.web.pages import pages_blueprint
+    from emojifier_bot.web.rates import make_limits
 
+    service = face_service(settings)
     facts = SiteFacts(
         public_url=settings.public_url,
         install_available=_installs(settings),
         support_contact=settings.support_contact,
-        face_backend=settings.face_backend,
+        face_backend=service.title if service else settings.face_backend,
     )
     return WebParts(
         slack=flask_handler(bolt),
         clock=CLOCK,
-        metrics=Metrics(
-            queue_depth=lambda: queue.backlog().waiting,
-            installations=lambda: len(stores.installations.all()),
-        ),
+        metrics=metrics,
         checks={
             "database": _answers(stores.database.ping),
-            "queue": _answers(queue.backlog),
+            "queue": _answers(queue.standing),
         },
+        # Without one, requests are taken all the same and wait.
+        told={"worker": lambda: queue.standing().workers > 0},
         installs=_installs(settings),
         https=settings.public_url.startswith("https://"),
         pages=pages_blueprint(facts),
+        limits=make_limits(CLOCK, settings.client_address_header),
     )
 
 
@@ -351,16 +379,27 @@ def run_job_worker(settings: Settings) -> int:
 
     stores = open_stores(settings)
     adopt_token(settings, stores)
-    parts = _worker_parts(settings, stores)
-    return run_worker(settings.database_url, parts, settings.worker_concurrency)
+    metrics = _worker_metrics()
+    with make_isolated_decoder(settings) as decoder, serve_metrics(settings, metrics):
+        decoder.warm_up()
+        parts = _worker_parts(settings, stores, metrics, decoder)
+        return run_worker(settings.database_url, parts, settings.worker_concurrency)
 
 
-def _worker_parts(settings: Settings, stores: Stores) -> WorkerParts:
+def _worker_metrics() -> WorkerMetrics:
+    from emojifier_bot.web.metrics import WorkerMetrics
+
+    return WorkerMetrics()
+
+
+def _worker_parts(
+    settings: Settings, stores: Stores, metrics: WorkerMetrics, decoder: Decoder
+) -> WorkerParts:
     from emojifier_bot.jobs.parts import WorkerParts
     from emojifier_bot.net import GuardedClient
     from emojifier_bot.slack.fetch import SlackImageSource
 
-    client = make_slack(settings, stores)
+    client = make_slack(settings, stores, metrics)
     return WorkerParts(
         source=SlackImageSource(
             client=client,
@@ -371,20 +410,22 @@ def _worker_parts(settings: Settings, stores: Stores) -> WorkerParts:
             ),
             file_hosts=_hosts(settings.slack_file_hosts),
             max_bytes=settings.max_bytes,
+            rules=make_rules(settings, stores.database, CLOCK),
         ),
         sink=make_sink(settings, stores, client),
         posts=stores.posts,
-        pipeline_for_theme=_pipelines(settings),
+        pipeline_for_theme=_pipelines(settings, decoder),
         clock=CLOCK,
+        observer=metrics,
     )
 
 
-def _pipelines(settings: Settings) -> PipelineForTheme:
+def _pipelines(settings: Settings, decoder: Decoder) -> PipelineForTheme:
     """Load the models once, and each theme when it is first asked for."""
     from emojifier_bot.pipeline import Pipeline
     from emojifier_bot.themes import open_theme
 
-    decoder, analyzer = make_decoder(settings), make_analyzer(settings)
+    analyzer = make_analyzer(settings)
 
     @cache
     def for_theme(theme: str) -> Pipeline:
@@ -396,26 +437,3 @@ def _pipelines(settings: Settings) -> PipelineForTheme:
         )
 
     return for_theme
-
-
-def check_database(settings: Settings) -> str:
-    """Open the database and the queue; return what stands there, in words."""
-    stores = open_stores(settings)
-    queue = make_queue(settings)
-    try:
-        waiting = queue.backlog().waiting
-        installed = len(stores.installations.all())
-    finally:
-        queue.close()
-        stores.database.close()
-    kind = settings.database_url.partition(":")[0].partition("+")[0]
-    return f"{kind}, {installed} installed, {waiting} jobs waiting"
-
-
-def check_token(settings: Settings) -> str:
-    """Ask Slack whose bot token it is; return that in words."""
-    from emojifier_bot.slack.install import installation_of_token
-
-    token = settings.slack_bot_token.get_secret_value()
-    found = installation_of_token(make_client(settings), token, CLOCK)
-    return f"bot of {found.team_name or found.workspace.team_id}"

@@ -7,9 +7,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from emojifier_bot.backends.registry import HostedOptions, Service
     from emojifier_bot.config import Settings
     from emojifier_bot.pipeline import Pipeline
     from emojifier_bot.ports import Decoder, EmojiSource, FaceAnalyzer
+    from emojifier_bot.sandbox.isolated import IsolatedDecoder
+
+#: Of the grey picture that a check has read.
+CHECKED_SIZE_WH = (64, 64)
 
 
 class SystemClock:
@@ -51,11 +56,40 @@ def make_decoder(settings: Settings) -> Decoder:
     return InProcessDecoder(DecodeLimits(settings.max_bytes, settings.max_pixels))
 
 
-def make_analyzer(settings: Settings) -> FaceAnalyzer:
-    """Build the face back end that the settings name."""
+def make_isolated_decoder(settings: Settings) -> IsolatedDecoder:
+    """Build the decoder for pictures of strangers: as many processes as pipelines."""
+    from emojifier_bot.core.decode import DecodeLimits
+    from emojifier_bot.sandbox.isolated import IsolatedDecoder
+    from emojifier_bot.sandbox.limits import ChildLimits
+
+    limits = ChildLimits(
+        picture=DecodeLimits(settings.max_bytes, settings.max_pixels),
+        memory_bytes=settings.decode_memory_mb * 1_000_000,
+        cpu_seconds=settings.decode_cpu_seconds,
+        wall_seconds=settings.decode_seconds,
+    )
+    return IsolatedDecoder(limits, settings.worker_concurrency)
+
+
+def make_analyzer(
+    settings: Settings, *, falls_back: bool | None = None
+) -> FaceAnalyzer:
+    """Build the face back end that the settings name.
+
+    Args:
+        settings: Name it, and hold its keys.
+        falls_back: Whether local models stand in for a hosted one that is down; None
+            takes the setting.
+
+    Raises:
+        ConfigError: There is none of that name, or a key of it is missing.
+        ModelFileError: A model is missing or differs.
+    """
     from emojifier_bot.backends.registry import BackendOptions, build_analyzer
     from emojifier_bot.resources import models_dir
 
+    if falls_back is None:
+        falls_back = settings.face_fallback == "local"
     options = BackendOptions(
         models=models_dir(),
         min_confidence=settings.min_confidence,
@@ -64,8 +98,62 @@ def make_analyzer(settings: Settings) -> FaceAnalyzer:
         detector=settings.detector_model,
         landmarks=settings.landmarks_model,
         emotion=settings.emotion_model_dir,
+        hosted=_hosted_options(settings, falls_back=falls_back),
     )
     return build_analyzer(settings.face_backend, options)
+
+
+def _hosted_options(settings: Settings, *, falls_back: bool) -> HostedOptions:
+    from emojifier_bot.backends.registry import HostedOptions
+
+    keys = {
+        "AWS_ACCESS_KEY_ID": settings.aws_access_key_id,
+        "AWS_SECRET_ACCESS_KEY": settings.aws_secret_access_key,
+        "AWS_SESSION_TOKEN": settings.aws_session_token,
+        "GOOGLE_API_KEY": settings.google_api_key,
+        "AZURE_FACE_KEY": settings.azure_face_key,
+        "FACEPP_API_KEY": settings.facepp_api_key,
+        "FACEPP_API_SECRET": settings.facepp_api_secret,
+    }
+    return HostedOptions(
+        clock=SystemClock(),
+        sleep=time.sleep,
+        url=settings.face_api_url,
+        keys={name: key.get_secret_value() for name, key in keys.items()},
+        region=settings.aws_region,
+        falls_back=falls_back,
+        timeout_seconds=settings.face_timeout_seconds,
+        budget_seconds=settings.face_budget_seconds,
+        tries=settings.face_tries,
+    )
+
+
+def face_service(settings: Settings) -> Service | None:
+    """Tell who gets the pictures; None where they stay on this machine."""
+    from emojifier_bot.backends.registry import service_of
+
+    return service_of(settings.face_backend)
+
+
+def check_faces(settings: Settings) -> str:
+    """Have a grey picture read; return what read it, in words.
+
+    A hosted back end is asked for real, and nothing stands in for it: wrong keys and
+    an outage are told here.
+    """
+    from PIL import Image
+
+    from emojifier_bot.core.decode import from_image
+
+    blank = from_image(Image.new("RGB", CHECKED_SIZE_WH, "grey"))
+    make_analyzer(settings, falls_back=False).analyze(blank)
+    service = face_service(settings)
+    if service is None:
+        return f"back end local, emotion model {settings.emotion_model}"
+    return (
+        f"back end {settings.face_backend}: {service.title} answers and gets every "
+        f"picture; while it is down: {settings.face_fallback}"
+    )
 
 
 def make_emoji_source(settings: Settings) -> EmojiSource:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders_store import Stores, sql_stores
+from tests.builders_store import LIMITS, Stores, sql_stores
 from tests.fakes.clock import FakeClock
-from tests.fakes.stores import FakeInstallationStore, FakeOAuthStates, FakePostLog
+from tests.fakes.stores import (
+    FakeAllowances,
+    FakeInstallationStore,
+    FakeOAuthStates,
+    FakePostLog,
+    FakeWorkspaceSettings,
+)
 
 
 @pytest.fixture
@@ -18,9 +24,12 @@ def clock():
 def stores(request, clock):
     """Return empty stores, whose time is that of ``clock``."""
     if request.param == "fake":
-        posts = FakePostLog(clock)
-        installations = FakeInstallationStore(posts=posts)
-        yield Stores(installations, FakeOAuthStates(clock), posts)
+        others = FakePostLog(clock), FakeWorkspaceSettings()
+        allowances = FakeAllowances(clock, *LIMITS)
+        installations = FakeInstallationStore(
+            posts=others[0], settings=others[1], allowances=allowances
+        )
+        yield Stores(installations, FakeOAuthStates(clock), *others, allowances)
         return
     url = request.getfixturevalue(f"{request.param}_url")
     with sql_stores(url, clock) as (stores, _):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,18 @@ from emojifier_bot.backends.detect_yunet import YuNetDetector
 from emojifier_bot.backends.emotion_onnx import OnnxEmotionClassifier
 from emojifier_bot.backends.landmarks_onnx import OnnxLandmarker
 from emojifier_bot.backends.model_spec import pick_model_spec
-from emojifier_bot.backends.registry import BACKENDS, BackendOptions, build_analyzer
+from emojifier_bot.backends.registry import (
+    BACKENDS,
+    LOCAL,
+    BackendOptions,
+    build_analyzer,
+)
 from emojifier_bot.core.decode import from_image
-from emojifier_bot.domain import BoundingBox, Detection, LandmarkScheme
+from emojifier_bot.domain import BoundingBox, Detection, LandmarkScheme, Reading
 from emojifier_bot.resources import models_dir
 from tests.builders import make_face, make_landmarks
+from tests.face_apis import VENDORS, hosted
+from tests.fakes.face_api import serving
 from tests.fakes.faces import (
     FakeAnalyzer,
     FakeClassifier,
@@ -33,7 +41,7 @@ SAMPLE = Path(__file__).parents[2] / "docs" / "sample" / "astronaut.png"
 BLANK = Image.new("RGB", (320, 240), (90, 120, 100))
 #: Where the sample's face is, as a person would draw the box.
 SAMPLE_BOX = (175, 60, 278, 185)
-LANDMARK_MODELS = ("landmarks", "fused")
+LANDMARK_MODELS = ("landmarks", "fused", "shared_points")
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,8 @@ class Case:
     make: Callable[[], Any]
     picture: Callable[[], Image.Image]
     box: tuple[float, float, float, float]
+    #: Name in the result.
+    backend: str = LOCAL
 
 
 def real(make: Callable[[], Any]) -> Case:
@@ -80,14 +90,40 @@ CLASSIFIERS = {"fake": fake(FakeClassifier)} | {
     f"onnx {one}": real(lambda one=one: onnx_classifier(one)) for one in LANDMARK_MODELS
 }
 FAKE_FACE = make_face(landmarks=make_landmarks(center_xy=(170, 110)))
-ANALYZERS = {
-    "fake": Case(lambda: FakeAnalyzer([FAKE_FACE]), lambda: BLANK, FAKE_FACE.box.xyxy),
-    "local over fakes": fake(fake_analyzer),
-} | {
-    f"{name} {one}": real(lambda name=name, one=one: registered(name, one))
-    for name in BACKENDS
-    for one in LANDMARK_MODELS
-}
+SERVERS = ExitStack()
+
+
+def in_front_of_its_server(name: str) -> Case:
+    box = (120, 60, 220, 190)
+
+    def make():
+        return hosted(name, SERVERS.enter_context(serving(VENDORS[name].fake())))
+
+    return Case(make, lambda: picture_with_faces((320, 240), [box]), box, name)
+
+
+ANALYZERS = (
+    {
+        "fake": Case(
+            lambda: FakeAnalyzer([FAKE_FACE]),
+            lambda: BLANK,
+            FAKE_FACE.box.xyxy,
+            "fake",
+        ),
+        "local over fakes": fake(fake_analyzer),
+    }
+    | {
+        f"local {one}": real(lambda one=one: registered(LOCAL, one))
+        for one in LANDMARK_MODELS
+    }
+    | {name: in_front_of_its_server(name) for name in BACKENDS if name != LOCAL}
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _servers():
+    with SERVERS:
+        yield
 
 
 @dataclass(frozen=True)
@@ -97,6 +133,7 @@ class Ready:
     subject: Any
     image: Image.Image
     box: BoundingBox
+    backend: str
 
     @property
     def picture(self):
@@ -108,7 +145,7 @@ class Ready:
 
 
 def ready(case: Case) -> Ready:
-    return Ready(case.make(), case.picture(), BoundingBox(*case.box))
+    return Ready(case.make(), case.picture(), BoundingBox(*case.box), case.backend)
 
 
 def overlap(first: BoundingBox, second: BoundingBox) -> float:
@@ -247,6 +284,9 @@ class TestFaceAnalyzer:
         assert face.landmarks.scheme is LandmarkScheme.IBUG_68
         assert isinstance(face.confident, bool)
 
+    def test_says_who_answered(self, analyzer):
+        assert analyzer.subject.analyze(analyzer.picture).backend == analyzer.backend
+
     def test_says_the_same_each_time_and_leaves_the_picture_alone(self, analyzer):
         picture = analyzer.picture
         before = picture.image.tobytes()
@@ -260,4 +300,4 @@ class TestFaceAnalyzer:
     def test_a_tiny_picture_is_no_error(self, analyzer, mode):
         tiny = from_image(Image.new(mode, (1, 1)))
 
-        assert isinstance(analyzer.subject.analyze(tiny), list)
+        assert isinstance(analyzer.subject.analyze(tiny), Reading)

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from emojifier_bot.domain import JobState
+from emojifier_bot.domain import JobState, Workspace
 from emojifier_bot.errors import QueueError, QueueFullError
 from emojifier_bot.jobs.names import job_id_for
 from emojifier_bot.jobs.queue import DbosJobQueue
@@ -61,6 +61,15 @@ class TestEnqueue:
         (job,) = queue.list(None, 10)
         assert job.request == make_request()
 
+    def test_it_is_known_whether_the_job_of_a_key_has_ended(self, queue):
+        assert not queue.has_ended("key")
+
+        queue.enqueue(make_request(), "key")
+        assert not queue.has_ended("key")
+
+        queue.cancel(job_id_for("key"))
+        assert queue.has_ended("key")
+
     def test_of_many_at_once_one_queues(self, queue):
         answers = at_once(lambda: queue.enqueue(make_request(), "key"))
 
@@ -74,6 +83,22 @@ class TestEnqueue:
         with pytest.raises(QueueFullError):
             queue.enqueue(make_request(), "one more")
         assert not queue.enqueue(make_request(), "key 0"), "known, so it waits already"
+
+    def test_a_queue_that_one_workspace_filled_has_places_for_the_others(self, queue):
+        for number in range(LIMIT):
+            queue.enqueue(make_request(), f"key {number}")
+
+        places = LIMIT // 4
+        for number in range(places):
+            other = make_request(workspace=Workspace(f"T{number + 2}"))
+            assert queue.enqueue(other, f"other {number}")
+
+        more = make_request(workspace=Workspace("T2"))
+        with pytest.raises(QueueFullError):
+            queue.enqueue(more, "a second one")
+        late = make_request(workspace=Workspace("TLATE"))
+        with pytest.raises(QueueFullError):
+            queue.enqueue(late, "no place is left")
 
     def test_room_is_found_again(self, queue):
         for number in range(LIMIT):
@@ -136,10 +161,10 @@ def test_a_database_that_is_away_is_told(unused_port):
 
 def test_a_backlog_has_a_length_and_an_age(database_url):
     queue = DbosJobQueue(database_url, LIMIT, SystemClock())
-    assert (queue.backlog().waiting, queue.backlog().oldest_seconds) == (0, 0)
+    assert (queue.standing().waiting, queue.standing().oldest_seconds) == (0, 0)
 
     queue.enqueue(make_request(), "key")
 
-    assert queue.backlog().waiting == 1
-    assert 0 <= queue.backlog().oldest_seconds < 60
+    assert queue.standing().waiting == 1
+    assert 0 <= queue.standing().oldest_seconds < 60
     queue.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from emojifier_bot.core.decode import DecodeLimits, from_image
 from emojifier_bot.errors import ImageError
 from emojifier_bot.resources import emojis_dir
 from emojifier_bot.sandbox import InProcessDecoder
+from emojifier_bot.sandbox.isolated import IsolatedDecoder
 from emojifier_bot.themes import list_themes, open_theme
 from emojifier_bot.wiring import SystemClock
 from tests.fakes.clock import FakeClock
@@ -21,11 +24,16 @@ PNG = encoded(photo(), "PNG")
 
 class TestDecoder:
     @pytest.fixture(
-        params=[InProcessDecoder, lambda: FakeDecoder({PNG: from_image(photo())})],
-        ids=["in process", "fake"],
+        params=[
+            lambda: nullcontext(InProcessDecoder()),
+            IsolatedDecoder,
+            lambda: nullcontext(FakeDecoder({PNG: from_image(photo())})),
+        ],
+        ids=["in process", "isolated", "fake"],
     )
     def decoder(self, request):
-        return request.param()
+        with request.param() as one:
+            yield one
 
     def test_gives_the_pixels(self, decoder):
         decoded = decoder.decode(PNG)

@@ -126,6 +126,19 @@ def test_many_threads_may_record_the_same(stores):
     assert stores.posts.find(TEAM, "p1").post == make_post()
 
 
+def test_one_post_can_be_forgotten(stores):
+    for post_id in ("p1", "p2"):
+        stores.posts.record(make_post(post_id=post_id))
+
+    stores.posts.forget(Workspace("T2"), "p1")
+    assert stores.posts.find(TEAM, "p1")
+    for _ in range(2):
+        stores.posts.forget(TEAM, "p1")
+
+    assert stores.posts.find(TEAM, "p1") is None
+    assert stores.posts.find(TEAM, "p2")
+
+
 def test_what_was_posted_before_a_moment_is_forgotten(stores, clock):
     for post_id in ("p1", "p2", "p3"):
         stores.posts.record(make_post(post_id=post_id))

@@ -11,10 +11,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 BASE = PROJECT["project"]["dependencies"]
-DEV = PROJECT["dependency-groups"]["dev"]
+GROUPS = PROJECT["dependency-groups"]
+BUILD, SUPPLY = GROUPS["build"], GROUPS["supply"]
+DEV = BUILD + [one for one in GROUPS["dev"] if isinstance(one, str)]
 TRAIN = PROJECT["project"]["optional-dependencies"]["train"]
 
-each_lock = pytest.mark.parametrize("name", ["base.txt", "dev.txt"])
+each_lock = pytest.mark.parametrize(
+    "name", ["base.txt", "build.txt", "dev.txt", "supply.txt"]
+)
 
 
 def entries(name: str) -> list[str]:
@@ -44,8 +48,13 @@ def test_no_index_is_named(name):
 
 @pytest.mark.parametrize(
     ("name", "wanted"),
-    [("base.txt", BASE), ("dev.txt", BASE + DEV)],
-    ids=["base", "dev"],
+    [
+        ("base.txt", BASE),
+        ("build.txt", BUILD),
+        ("dev.txt", BASE + DEV),
+        ("supply.txt", SUPPLY),
+    ],
+    ids=["base", "build", "dev", "supply"],
 )
 def test_every_dependency_is_locked(name, wanted):
     locked = {package(entry) for entry in entries(name)}
@@ -54,11 +63,12 @@ def test_every_dependency_is_locked(name, wanted):
     assert locked.isdisjoint(package(requirement) for requirement in TRAIN)
 
 
-def test_both_files_agree():
+@pytest.mark.parametrize("name", ["base.txt", "build.txt"])
+def test_the_tests_run_on_what_is_shipped(name):
     # What a package is for may differ: the tests' tools want some on more systems.
     versions = {entry.split()[0] for entry in entries("dev.txt")}
 
-    for entry in entries("base.txt"):
+    for entry in entries(name):
         assert entry.split()[0] in versions
 
 

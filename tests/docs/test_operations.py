@@ -9,14 +9,14 @@ import pytest
 
 from emojifier_bot.jobs import workflow
 from emojifier_bot.slack.manifest import EVENTS_PATH, INSTALL_PATH, REDIRECT_PATH
-from emojifier_bot.web.metrics import Metrics
+from tests.figures import every_figure
 from tests.web_pages import pages_app
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
 #: Of the command line's own; they have nothing to do with the running bot.
 REPLAY_ACTIONS = {"picture_done", "picture_failed"}
-BOT = ("cli", "jobs", "slack", "store", "web", "wiring")
+BOT = ("backends", "cli", "jobs", "sandbox", "slack", "store", "web", "wiring")
 
 
 def actions() -> set[str]:
@@ -55,13 +55,9 @@ def test_no_action_is_told_that_is_gone():
 
 
 def test_every_figure_is_told():
-    metrics = Metrics(lambda: 0, lambda: 0)
-    metrics.refuse(401)
-    names = set(re.findall(r"^# HELP (\w+)", metrics.text().decode(), re.MULTILINE))
-
     told = set(re.findall(r"^\| `(emojifier_\w+)`", PAGE, re.MULTILINE))
 
-    assert {name for name in names if not name.endswith("_created")} == told
+    assert every_figure() == told
 
 
 @pytest.mark.parametrize("path", [EVENTS_PATH, INSTALL_PATH, REDIRECT_PATH])

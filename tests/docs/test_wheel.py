@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -81,3 +84,45 @@ def test_an_installed_package_finds_them(wheel, tmp_path):
     data = tmp_path / "emojifier_bot" / "_data"
     assert done.stdout.splitlines() == [str(data / "emojis"), str(data / "models")]
     assert (data / "emojis" / "classic" / "theme.toml").is_file()
+
+
+def build(source: Path, folder: Path, umask: int) -> str:
+    """Build a wheel as somebody with a umask; return its SHA-256."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
+    environment = {k: v for k, v in os.environ.items() if k != "SOURCE_DATE_EPOCH"}
+    subprocess.run(
+        command,
+        cwd=source,
+        env=environment,
+        umask=umask,
+        check=True,
+        capture_output=True,
+    )
+    (path,) = folder.glob("*.whl")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_who_builds_it_where_and_when_does_not_matter(tmp_path):
+    copies = [tmp_path / "here", tmp_path / "else" / "where"]
+    for number, copy in enumerate(copies):
+        copy.mkdir(parents=True)
+        for name in ("LICENSE", "README.md", "pyproject.toml"):
+            shutil.copyfile(ROOT / name, copy / name)
+        for name in ("emojifier_bot", "emojis", "models"):
+            # A checkout's files are read by all or by one, and of any day.
+            shutil.copytree(ROOT / name, copy / name, ignore=IGNORED)
+        for path in copy.rglob("*"):
+            mode = (0o755 if path.is_dir() else 0o644) & ~(0o077 * number)
+            path.chmod(mode)
+            os.utime(path, (10**9 + number, 10**9 + number))
+
+    built = {
+        build(copy, tmp_path / f"dist-{umask:o}", umask)
+        for copy, umask in zip(copies, (0o022, 0o077), strict=True)
+    }
+
+    assert len(built) == 1
+
+
+#: What a checkout is full of beside its files.
+IGNORED = shutil.ignore_patterns("__pycache__", "*.pt", "*.npz", "*.jsonl")

@@ -6,19 +6,15 @@ From *Add to Slack* to the picture in the channel, every way in, both databases.
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 
 import pytest
 import requests
 from PIL import Image, ImageChops
 
 from tests.fakes.slack_server import SlackServer, SlackUser
+from tests.fleet import ROOT, InTurn, address_of, process
 
-ROOT = Path(__file__).parents[2]
 SAMPLE = (ROOT / "docs" / "sample" / "astronaut.png").read_bytes()
 #: The worker loads its models while the first job waits; machines may be busy.
 PATIENCE_SECONDS = 120.0
@@ -27,19 +23,25 @@ QUIET_SECONDS = 3.0
 
 
 class Bot:
-    """A running bot, and a workspace that installed it from a browser."""
+    """A running bot, and a workspace that installed it from a browser.
 
-    def __init__(self, slack: SlackServer, url: str) -> None:
-        self.slack, self.url = slack, url
+    Where several web processes run, the installation begins at the first and ends at
+    the last, and what people do goes to one after the other.
+    """
+
+    def __init__(self, slack: SlackServer, *urls: str) -> None:
+        self.slack, self.url, self.urls = slack, urls[0], urls
         self.home = slack.add_workspace("Acme")
         self.ada, self.bob = (self.sit(name) for name in ("ada", "bob"))
-        slack.app.redirect_urls.append(f"{url}/slack/oauth_redirect")
-        self.installed = requests.get(f"{url}/slack/install", timeout=30)
+        slack.app.redirect_urls.append(f"{urls[-1]}/slack/oauth_redirect")
+        self.installed = requests.get(f"{self.url}/slack/install", timeout=30)
         self._channels = 0
 
     def sit(self, name: str) -> SlackUser:
         user = self.slack.add_user(self.home, name)
-        return SlackUser(self.slack, self.home, user, self.url)
+        person = SlackUser(self.slack, self.home, user, self.url)
+        person.delivery = InTurn(self.slack.world, self.url).through(self.urls)
+        return person
 
     def channel(self, **more) -> str:
         """Open a channel that no other test knows; return its id."""
@@ -73,29 +75,6 @@ class Bot:
         return self.slack.wait_until(heard, PATIENCE_SECONDS)
 
 
-@contextmanager
-def running(slack: SlackServer, database: str, folder: Path, **more: str):
-    """Run `serve` with its worker; give its address."""
-    environment = {
-        **os.environ,
-        **slack.environment,
-        "PYTHONPATH": str(ROOT),
-        "DATABASE_URL": database,
-        "PORT": "0",
-        "ENCRYPTION_KEYS": "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E=",
-        **more,
-    }
-    command = [sys.executable, "-m", "emojifier_bot", "serve"]
-    with subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process.stdout.readline().split()[-1]
-        finally:
-            process.terminate()
-            assert process.wait(60) == 0
-
-
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def bot(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bot")
@@ -105,8 +84,8 @@ def bot(request, tmp_path_factory):
             server = request.getfixturevalue("postgres_server")
             database = stack.enter_context(server.fresh_database())
         slack = stack.enter_context(SlackServer())
-        url = stack.enter_context(running(slack, database, folder))
-        yield Bot(slack, url)
+        web = process("serve", slack=slack, database=database, folder=folder)
+        yield Bot(slack, address_of(stack.enter_context(web)))
         assert not slack.problems
 
 
@@ -351,9 +330,10 @@ def test_uninstalling_forgets_the_workspace(bot):
 
 def test_health_and_figures(bot):
     assert requests.get(f"{bot.url}/healthz", timeout=10).ok
-    assert requests.get(f"{bot.url}/readyz", timeout=10).json() == {
-        "database": True,
-        "queue": True,
-    }
-    figures = requests.get(f"{bot.url}/metrics", timeout=10).text
-    assert "emojifier_installations" in figures
+    bot.slack.wait_until(lambda: ready(bot)["worker"], PATIENCE_SECONDS)
+    assert ready(bot) == {"database": True, "queue": True, "worker": True}
+    assert requests.get(f"{bot.url}/metrics", timeout=10).status_code == 404
+
+
+def ready(bot):
+    return requests.get(f"{bot.url}/readyz", timeout=10).json()

@@ -12,6 +12,7 @@ from emojifier_bot.web.server import WebServer
 from tests.web_pages import LED_TO, PUBLIC, pages_app
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402 - if it is there
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
@@ -297,3 +298,73 @@ def test_on_paper_it_is_ink_on_white(show, path):
     assert browser.execute_script(script) == 1
     assert browser.execute_script(FAINT_TEXTS) == []
     assert browser.execute_cdp_cmd("Page.printToPDF", {})["data"]
+
+
+#: What somebody who got mark-up into a page would try; gives what the browser stopped.
+SMUGGLED = """
+const [elsewhere, , done] = arguments, stopped = [];
+addEventListener("securitypolicyviolation",
+  event => stopped.push(event.effectiveDirective));
+const add = (name, more) =>
+  document.body.append(Object.assign(document.createElement(name), more));
+window.smuggled = false;
+add("script", {textContent: "window.smuggled = true"});
+add("script", {src: elsewhere});
+add("script", {src: "/static/icon.png"});
+add("img", {src: elsewhere});
+add("iframe", {src: elsewhere});
+add("object", {data: elsewhere});
+add("base", {href: elsewhere});
+add("div", {innerHTML: "<b style='color: red' onclick='x'>x</b>"});
+add("style", {textContent: "body { display: none }"});
+fetch(elsewhere).catch(() => {});
+const form = document.createElement("form");
+form.action = elsewhere;
+document.body.append(form);
+form.submit();
+const wanted = new Set(arguments[1]), began = Date.now();
+const look = () => {
+  if (wanted.size === new Set(stopped).size || Date.now() - began > 5000)
+    done([window.smuggled, [...new Set(stopped)].sort()]);
+  else setTimeout(look, 20);
+};
+look();
+"""
+STOPPED = {
+    "base-uri",
+    "connect-src",
+    "form-action",
+    "frame-src",
+    "img-src",
+    "object-src",
+    "script-src-attr",
+    "script-src-elem",
+    "style-src-attr",
+    "style-src-elem",
+}
+
+
+@each_page
+def test_what_is_smuggled_in_does_nothing(show, path):
+    browser = show(path)
+    browser.set_script_timeout(10)
+
+    ran, stopped = browser.execute_async_script(
+        SMUGGLED, "http://127.0.0.1:1/x", sorted(STOPPED)
+    )
+
+    assert not ran
+    assert set(stopped) == STOPPED
+
+
+@each_page
+def test_no_other_page_frames_it(show, address, path):
+    browser = show(path)
+    browser.get(f"data:text/html,<iframe src='{address}{path}'></iframe>")
+
+    browser.switch_to.frame(0)
+
+    def refused(_browser) -> bool:
+        return browser.execute_script("return location.protocol") == "chrome-error:"
+
+    WebDriverWait(browser, 10).until(refused)

@@ -19,6 +19,7 @@ from emojifier_bot.domain import (
     ImageArray,
     Landmarks,
     LandmarkScheme,
+    Reading,
 )
 from tests.builders import make_landmarks, make_scores
 
@@ -111,8 +112,8 @@ class FakeAnalyzer:
     #: Sizes of the pictures it was shown.
     seen_wh: list[tuple[int, int]] = field(default_factory=list)
 
-    def analyze(self, picture: DecodedImage) -> list[Face]:
+    def analyze(self, picture: DecodedImage) -> Reading:
         self.seen_wh.append(picture.image.size)
         if self.error is not None:
             raise self.error
-        return list(self.faces)
+        return Reading(tuple(self.faces), "fake")

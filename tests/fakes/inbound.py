@@ -70,6 +70,11 @@ class MemoryQueue:
     #: Raised from the given number of jobs on.
     error: EmojifierError | None = None
     holds: int = 0
+    #: Keys of jobs that a test calls ended.
+    ended: set[str] = field(default_factory=set)
+
+    def has_ended(self, key: str) -> bool:
+        return key in self.ended
 
     def forget(self, workspace: Workspace) -> int:
         gone = [k for k, one in self.jobs.items() if one.workspace == workspace]

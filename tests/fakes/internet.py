@@ -55,6 +55,10 @@ class NameServer:
             labels.append(packet[position + 1 : position + 1 + packet[position]])
             position += 1 + packet[position]
         name = b".".join(labels).decode()
+        [kind] = struct.unpack(">H", packet[position + 1 : position + 3])
+        if kind != _TYPE_A:
+            # Nothing of that kind is known; whether the name is, is not said.
+            return packet[:2] + struct.pack(">5H", 0x8180, 1, 0, 0, 0) + packet[12:]
         rounds = self.answers.get(name, [[]])
         found = rounds[min(self.asked.count(name), len(rounds) - 1)]
         self.asked.append(name)
@@ -78,12 +82,14 @@ def _addresses(packet: bytes, answers_at: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def name_server(answers: Mapping[str, Sequence[Sequence[str]]]) -> Iterator[NameServer]:
+def name_server(
+    answers: Mapping[str, Sequence[Sequence[str]]], port: int = 0
+) -> Iterator[NameServer]:
     """Run a name server for as long as the block lasts."""
     server = NameServer(answers)
     stopped = threading.Event()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
+        sock.bind(("127.0.0.1", port))
         sock.settimeout(0.05)
         server.port = sock.getsockname()[1]
 

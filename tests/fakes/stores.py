@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from emojifier_bot.domain import Installation, Post, PostRecord, Workspace
+from emojifier_bot.domain import (
+    Exhausted,
+    Installation,
+    Limit,
+    Post,
+    PostRecord,
+    Workspace,
+)
 from emojifier_bot.errors import VaultError
 from emojifier_bot.ports import Clock
 from tests.fakes.clock import FakeClock
@@ -84,6 +92,9 @@ class FakePostLog:
             self._records[key] = replace(found, deleted_by=user_id, deleted_at=now)
             return True
 
+    def forget(self, workspace: Workspace, post_id: str) -> None:
+        self._records.pop(_key(workspace, post_id), None)
+
     def forget_before(self, moment: datetime) -> int:
         moment = _utc(moment)
         old = [
@@ -95,22 +106,109 @@ class FakePostLog:
             del self._records[key]
         return len(old)
 
-    def forget(self, holder: str, others: set[str]) -> None:
+    def forget_all(self, holder: str, others: set[str]) -> None:
         """Forget all of a workspace, or of an organisation but for some workspaces."""
-        for (place, post_id), one in list(self._records.items()):
-            of_its = one.post.workspace.enterprise_id == holder and place not in others
-            if place == holder or of_its:
-                del self._records[place, post_id]
+        for key, one in list(self._records.items()):
+            if _is_of(one.post.workspace, holder, others):
+                del self._records[key]
+
+
+class FakeWorkspaceSettings:
+    """A `WorkspaceSettings` in memory."""
+
+    def __init__(self) -> None:
+        #: Workspace, channel or person.
+        self._off: set[tuple[Workspace, str]] = set()
+        self._out: set[tuple[Workspace, str]] = set()
+
+    def switch(
+        self, workspace: Workspace, channel_id: str, user_id: str, *, off: bool
+    ) -> None:
+        del user_id
+        here = {one for one in self._off if _key(*one) == _key(workspace, channel_id)}
+        self._off = self._off | {(workspace, channel_id)} if off else self._off - here
+
+    def is_off(self, channel_id: str) -> bool:
+        return any(channel == channel_id for _, channel in self._off)
+
+    def opt(self, workspace: Workspace, user_id: str, *, out: bool) -> None:
+        grid = workspace.enterprise_id
+        here = {
+            (place, user)
+            for place, user in self._out
+            if _key(place, user) == _key(workspace, user_id)
+            or (user == user_id and place.enterprise_id == grid != "")
+        }
+        self._out = self._out | {(workspace, user_id)} if out else self._out - here
+
+    def opted_out(self, user_ids: Collection[str]) -> frozenset[str]:
+        return frozenset(user for _, user in self._out if user in user_ids)
+
+    def forget_all(self, holder: str, others: set[str]) -> None:
+        """Forget all of a workspace, or of an organisation but for some workspaces."""
+        for rows in (self._off, self._out):
+            for one in list(rows):
+                if _is_of(one[0], holder, others):
+                    rows.remove(one)
+
+
+class FakeAllowances:
+    """An `Allowances` in memory; without limits unless some are given."""
+
+    def __init__(self, clock: Clock | None = None, *limits: Limit) -> None:
+        self._clock = clock or FakeClock()
+        self._limits = limits
+        self._lock = threading.Lock()
+        #: Until when a limit of a workspace, or of a person in it, is not full again.
+        self._until: dict[tuple[str, str, Limit], float] = {}
+        self._places: dict[str, Workspace] = {}
+
+    def take(self, workspace: Workspace, user_id: str) -> Exhausted | None:
+        with self._lock:
+            now = self._clock.now().timestamp()
+            after = self._after(workspace, user_id, 1)
+            for key, until in after.items():
+                wait = until - now - key[2].period_seconds
+                if wait > 1e-3:
+                    return Exhausted(key[2], wait)
+            self._until |= after
+            return None
+
+    def charge(self, workspace: Workspace, user_id: str, pictures: int) -> None:
+        with self._lock:
+            self._until |= self._after(workspace, user_id, pictures)
+
+    def _after(
+        self, workspace: Workspace, user_id: str, pictures: int
+    ) -> dict[tuple[str, str, Limit], float]:
+        now, found = self._clock.now().timestamp(), {}
+        place, _ = _key(workspace, "")
+        self._places.setdefault(place, workspace)
+        for limit in self._limits:
+            key = (place, user_id if limit.is_personal else "", limit)
+            seconds = pictures * limit.period_seconds / limit.pictures
+            found[key] = max(now, self._until.get(key, now)) + seconds
+        return found
+
+    def forget_all(self, holder: str, others: set[str]) -> None:
+        """Forget all of a workspace, or of an organisation but for some workspaces."""
+        for key in list(self._until):
+            if _is_of(self._places[key[0]], holder, others):
+                del self._until[key]
 
 
 class FakeInstallationStore:
     """An `InstallationStore` in memory."""
 
     def __init__(
-        self, *installations: Installation, posts: FakePostLog | None = None
+        self,
+        *installations: Installation,
+        posts: FakePostLog | None = None,
+        settings: FakeWorkspaceSettings | None = None,
+        allowances: FakeAllowances | None = None,
     ) -> None:
-        """Begin with some installations; forget the rows of ``posts`` with them."""
-        self._posts = posts or FakePostLog()
+        """Begin with some installations; forget the rows of the others with them."""
+        self._others = [one for one in (posts, settings, allowances) if one]
         self._lock = threading.Lock()
         self._by_holder: dict[str, Installation] = {}
         for one in installations:
@@ -154,7 +252,8 @@ class FakeInstallationStore:
         holder = _holder(workspace)
         gone = self._by_holder.pop(holder, None)
         if holder:
-            self._posts.forget(holder, set(self._by_holder))
+            for one in self._others:
+                one.forget_all(holder, set(self._by_holder))
         return gone is not None
 
     def all(self) -> list[Installation]:
@@ -177,5 +276,12 @@ def _holder(workspace: Workspace) -> str:
     return workspace.enterprise_id if whole else workspace.team_id
 
 
-def _key(workspace: Workspace, post_id: str) -> tuple[str, str]:
-    return workspace.team_id or workspace.enterprise_id, post_id
+def _key(workspace: Workspace, name: str) -> tuple[str, str]:
+    return workspace.team_id or workspace.enterprise_id, name
+
+
+def _is_of(workspace: Workspace, holder: str, others: set[str]) -> bool:
+    """Tell whether a row goes with an installation."""
+    place, _ = _key(workspace, "")
+    of_its = workspace.enterprise_id == holder
+    return place == holder or (of_its and place not in others)

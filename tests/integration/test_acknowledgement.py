@@ -13,6 +13,7 @@ import pytest
 import requests
 from slack_sdk import WebClient
 
+from emojifier_bot.config import load_settings
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.client import SlackClient
@@ -25,11 +26,12 @@ from emojifier_bot.store.migrate import upgrade
 from emojifier_bot.store.posts import SqlPostLog
 from emojifier_bot.store.vault import open_vault
 from emojifier_bot.web.app import WebParts, create_app
-from emojifier_bot.web.metrics import Metrics
 from emojifier_bot.web.server import WebServer
 from emojifier_bot.wiring import SystemClock
+from emojifier_bot.wiring.rules import make_rules
 from tests.fakes.inbound import MemoryQueue, TalkingSink
 from tests.fakes.slack.server import SlackServer
+from tests.figures import make_metrics
 from tests.slack_payloads import BOT, TEAM, command, signed
 
 PER_SECOND, SECONDS = 50, 3
@@ -54,6 +56,8 @@ def bot(slack, tmp_path):
     store = SqlInstallationStore(database, vault, clock)
     store.save(Installation(Workspace(TEAM), "xoxb-1", BOT))
     web = WebClient(base_url=slack.api_url)
+    names = ("user_per_minute", "workspace_per_hour", "workspace_per_day")
+    many = load_settings(**dict.fromkeys(names, 1_000_000))
     inbound = Inbound(
         queue=MemoryQueue(),
         posts=SqlPostLog(database, clock),
@@ -63,12 +67,11 @@ def bot(slack, tmp_path):
         vault=vault,
         clock=clock,
         client=SlackClient(slack.api_url, RotatingBotTokens(store, clock, web, "", "")),
+        rules=make_rules(many, database, clock),
         themes=("classic",),
     )
     bolt = make_bolt_app(inbound, slack.app.signing_secret)
-    parts = WebParts(
-        slack=flask_handler(bolt), clock=clock, metrics=Metrics(lambda: 0, lambda: 1)
-    )
+    parts = WebParts(slack=flask_handler(bolt), clock=clock, metrics=make_metrics())
     server = WebServer(create_app(parts), host="127.0.0.1", port=0, threads=16)
     thread = threading.Thread(target=server.run)
     thread.start()

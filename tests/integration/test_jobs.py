@@ -274,7 +274,7 @@ class TestTryAnother:
 
         (post,) = rig.sink.shown()
         assert post["post_id"] == new.job_id
-        assert rig.posts.find(WORKSPACE, old.job_id).deleted_by == "U1"
+        assert rig.posts.find(WORKSPACE, old.job_id).deleted_by == new.job_id
         methods = [one["method"] for one in rig.sink.calls()]
         assert methods.index("delete") > methods.index("complete", 4)
 
@@ -288,6 +288,20 @@ class TestTryAnother:
         assert rig.sink.told()[-1] == "post_gone"
         assert len(rig.sink.calls("complete")) == 1
         assert rig.sink.calls("delete") == []
+
+    def test_a_deletion_while_the_new_one_is_shown_takes_it_away(self, rig):
+        old = rig.run()
+        rig.sink.plan("share", Fault(SLOW, seconds=1.0))
+        key = f"{old.job_id}/1"
+        job_id = rig.ask(key, way=Way.TRY_ANOTHER, replaces_post_id=old.job_id)
+        with rig.working():
+            wait_until(lambda: len(rig.sink.calls("complete")) == 2)
+            rig.sink.remove(rig.posts.find(WORKSPACE, old.job_id).post.file_id)
+            rig.posts.mark_deleted(WORKSPACE, old.job_id, "U2")
+            rig.wait(job_id)
+
+        assert rig.sink.shown() == []
+        assert rig.posts.find(WORKSPACE, job_id).deleted_by == "U2"
 
     def test_an_old_one_that_is_forgotten_is_fine(self, rig):
         assert self.press(rig, "long ago").outcome == "posted"
@@ -349,6 +363,18 @@ def test_jobs_of_a_workspace_can_be_forgotten(rig):
     assert rig.queue.forget(Workspace("", is_org_install=True)) == 0
     assert rig.queue.forget(WORKSPACE) == 2
     assert rig.queue.list(None, 10) == []
+
+
+def test_nothing_is_left_of_a_workspace_that_went_while_its_job_ran(rig):
+    gone = Fault(kind="not_installed", retryable=False)
+    rig.sink.plan("complete", gone)
+    rig.sink.plan("tell", gone)
+    job_id = rig.ask()
+    with rig.working():
+        wait_until(lambda: rig.sink.calls("tell refused"))
+        wait_until(lambda: rig.queue.show(job_id) is None)
+
+    assert rig.posts.find(WORKSPACE, job_id) is None
 
 
 def test_a_workspace_that_asks_much_does_not_keep_the_others_waiting(rig):

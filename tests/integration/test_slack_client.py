@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 import pytest
+from slack_sdk.errors import SlackApiError
 
-from emojifier_bot.domain import Workspace
+from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import DeliveryError
+from emojifier_bot.slack.app_client import AppClient
 from emojifier_bot.slack.client import SlackClient
+from tests.fakes.servers import said, serving
 from tests.fakes.slack_server import SlackServer, found_town
-from tests.slack_bot import Bot
+from tests.slack_bot import Bot, FixedTokens
+
+TOKEN = "xoxb-fake-token"  # noqa: S105
 
 
 @pytest.fixture
@@ -120,3 +126,25 @@ def test_an_organisations_token_names_the_workspace(slack):
 def test_what_is_granted(slack, scopes, known, may):
     bot = Bot(slack, found_town(slack, scopes), knows_scopes=known)
     assert bot.client.may(bot.workspace, "im:write") is may
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_takes_no_token_along(status):
+    with serving() as slack, serving() as elsewhere:
+        elsewhere.paths["/"] = said(200, b"{}", content_type="application/json")
+        slack.paths["/api/files.info"] = said(status, location=elsewhere.url())
+        slack.paths["/api/oauth.v2.access"] = said(status, location=elsewhere.url())
+        tokens = FixedTokens({"T1": Installation(Workspace("T1"), TOKEN, "UBOT")})
+        client = SlackClient(slack.url("/api/"), tokens, 2)
+        with contextlib.suppress(DeliveryError):
+            client.call(Workspace("T1"), "files.info", file="F1")
+        with contextlib.suppress(SlackApiError):
+            AppClient(slack.url("/api/")).oauth_v2_access(
+                client_id="1.2", client_secret=TOKEN, code="3"
+            )
+
+    assert [TOKEN in one.headers["authorization"] for one in slack.heard[:1]] == [True]
+    assert slack.heard[1].headers["authorization"].startswith("Basic ")
+    for one in elsewhere.heard:
+        assert "authorization" not in one.headers
+        assert TOKEN not in f"{one.path}{one.headers}{one.body}"

@@ -9,7 +9,7 @@ import pytest
 
 from emojifier_bot.domain import EmojifyRequest, ImageReference, Way
 from emojifier_bot.errors import DeliveryError, FetchError, RemoteError, VaultError
-from tests.fakes.slack.posting import post_files
+from tests.fakes.slack.posting import post_files, share_file
 from tests.fakes.slack_server import BOT_SCOPES, Reply, SlackServer, found_town
 from tests.slack_bot import MAX_BYTES, Bot, picture
 
@@ -74,7 +74,8 @@ class TestNewest:
 
     @pytest.mark.parametrize("known", [True, False])
     def test_other_bots_are_passed_over_where_that_can_be_known(self, slack, known):
-        scopes = [*slack.app.scopes, *(["users:read"] if known else [])]
+        asked = set(slack.app.scopes)
+        scopes = asked if known else asked - {"users:read"}
         bot = Bot(slack, found_town(slack, scopes))
         mine = posted(bot, "mine.png")
         other = slack.add_user(bot.town.workspace, "other-bot", is_bot=True)
@@ -82,12 +83,17 @@ class TestNewest:
         expected = mine if known else theirs
         assert resolved(bot, bot.request()) == expected.file_ids
 
+    def test_who_is_unknown_is_taken_for_a_person(self, bot):
+        new = posted(bot, "new.png")
+        bot.slack.faults.add("users.info", error="user_not_visible", times=1)
+        assert resolved(bot, bot.request()) == new.file_ids
+
     def test_a_public_channel_is_joined_first(self, bot, slack):
         new = posted(bot, "new.png", room=bot.town.random)
         request = bot.request(channel_id=bot.town.random.channel_id)
         assert resolved(bot, request) == new.file_ids
         methods = [call.method for call in slack.calls]
-        assert methods == ["conversations.join", "files.list"]
+        assert methods == ["conversations.join", "files.list", "users.info"]
 
     def test_a_public_channel_that_may_not_be_joined(self, slack):
         bot = Bot(slack, found_town(slack, BOT_SCOPES))
@@ -270,3 +276,67 @@ class TestAddress:
         reference = ImageReference(sealed_address="sealed with another key")
         with pytest.raises(VaultError):
             bot.source.fetch(bot.workspace, reference)
+
+
+class TestPicturesOfThoseWhoOptedOut:
+    @pytest.fixture(autouse=True)
+    def _ada_opts_out(self, bot):
+        bot.settings.opt(bot.workspace, bot.town.ada.user_id, out=True)
+
+    def test_a_file_of_theirs_is_not_even_fetched(self, bot, slack):
+        hers = posted(bot, "hers.png")
+        assert refused(fetch, bot, *hers.file_ids).kind == "opted_out"
+        assert slack.calls_of("download") == []
+
+    def test_a_file_that_they_only_forwarded(self, bot):
+        bobs = posted(bot, "bobs.png", who=bot.town.bob)
+        reference = ImageReference(
+            file_id=bobs.file_ids[0], posted_by=bot.town.ada.user_id
+        )
+        assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
+        assert fetch(bot, *bobs.file_ids).name == "bobs.png"
+
+    def test_the_newest_is_the_next_one(self, bot):
+        bobs = posted(bot, "bobs.png", who=bot.town.bob)
+        posted(bot, "hers.png")
+        assert resolved(bot, bot.request()) == bobs.file_ids
+
+    def test_what_only_they_forwarded_is_not_the_newest(self, bot, slack):
+        bobs = posted(bot, "bobs.png", who=bot.town.bob)
+        elsewhere = posted(bot, "x.png", who=bot.town.bob, room=bot.town.random)
+        room = bot.town.general.channel_id
+        share_file(slack.world, bot.town.ada.user_id, room, *elsewhere.file_ids)
+        assert resolved(bot, bot.request()) == bobs.file_ids
+
+        share_file(slack.world, bot.town.bob.user_id, room, *elsewhere.file_ids)
+        assert resolved(bot, bot.request()) == elsewhere.file_ids
+
+    def test_where_there_is_no_other_it_is_said(self, bot):
+        posted(bot, "hers.png")
+        assert refused(bot.source.resolve, bot.request()).kind == "opted_out"
+
+    def test_pictures_of_a_message_know_who_wrote_it(self, bot):
+        message = posted(bot, "hers.png")
+        source = ImageReference(message_ts=message.ts, posted_by=message.user_id)
+        [found] = bot.source.resolve(bot.request(source=source))
+        assert found.posted_by == bot.town.ada.user_id
+
+    @pytest.mark.parametrize("says_who", [True, False])
+    def test_an_address_of_their_file(self, bot, slack, says_who):
+        [file_id] = posted(bot, "hers.png").file_ids
+        ada = bot.town.ada.user_id
+        path = f"files/{ada}/{file_id}" if says_who else f"files-pri/T1-{file_id}"
+        sealed = bot.vault.seal(f"{slack.url}/{path}/hers.png")
+        reference = ImageReference(sealed_address=sealed)
+        assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
+
+    def test_an_address_of_a_file_that_nobody_knows_says_who(self, bot, slack):
+        path = f"files/{bot.town.ada.user_id}/F0000000FF/hers.png"
+        reference = ImageReference(sealed_address=bot.vault.seal(f"{slack.url}/{path}"))
+        assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
+
+    def test_others_are_not_concerned(self, bot):
+        bobs = posted(bot, "bobs.png", who=bot.town.bob)
+        assert fetch(bot, *bobs.file_ids).name == "bobs.png"
+        bot.settings.opt(bot.workspace, bot.town.ada.user_id, out=False)
+        assert fetch(bot, *posted(bot, "hers.png").file_ids).name == "hers.png"

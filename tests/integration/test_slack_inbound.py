@@ -34,10 +34,10 @@ from emojifier_bot.slack.install import (
     make_install_flow,
 )
 from emojifier_bot.slack.receive import flask_handler, make_bolt_app
+from emojifier_bot.slack.rules import Rules
 from emojifier_bot.slack.tokens import RotatingBotTokens
 from emojifier_bot.web.app import WebParts, create_app
 from emojifier_bot.web.install_pages import RenderedInstallPages
-from emojifier_bot.web.metrics import Metrics
 from emojifier_bot.web.server import WebServer
 from emojifier_bot.wiring import SystemClock
 from tests.fakes.inbound import (
@@ -48,7 +48,13 @@ from tests.fakes.inbound import (
     WatchedInstallations,
 )
 from tests.fakes.slack.server import SlackServer
-from tests.fakes.stores import FakeOAuthStates, FakePostLog
+from tests.fakes.stores import (
+    FakeAllowances,
+    FakeOAuthStates,
+    FakePostLog,
+    FakeWorkspaceSettings,
+)
+from tests.figures import make_metrics
 from tests.slack_payloads import (
     ASKER,
     BOT,
@@ -101,6 +107,8 @@ class Bench:
     posts: FakePostLog = field(default_factory=FakePostLog)
     sink: TalkingSink = field(default_factory=TalkingSink)
     clock: SetClock = field(default_factory=SetClock)
+    settings: FakeWorkspaceSettings = field(default_factory=FakeWorkspaceSettings)
+    allowances: FakeAllowances = field(default_factory=FakeAllowances)
     inbound: Inbound = None
     url: str = ""
 
@@ -121,6 +129,7 @@ class Bench:
             vault=PlainVault(),
             clock=clock,
             client=SlackClient(self.slack.api_url, tokens),
+            rules=Rules(self.settings, self.allowances),
             themes=("classic", "party"),
             background=Background(threads=1, waiting=0),
         )
@@ -142,7 +151,7 @@ class Bench:
         parts = WebParts(
             slack=flask_handler(bolt),
             clock=clock,
-            metrics=Metrics(lambda: 3, lambda: len(self.installations.all())),
+            metrics=make_metrics(),
             checks={
                 "database": lambda: True,
                 "queue": lambda: self.queue.error is None,
@@ -310,7 +319,7 @@ def test_a_shortcut_on_an_image(bench):
     [request] = bench.queue.requests
     assert (request.way, request.source) == (
         Way.SHORTCUT,
-        ImageReference(file_id="F1"),
+        ImageReference(file_id="F1", posted_by=OTHER),
     )
     assert request.thread_ts == ""
     assert request.sealed_response_url == f"sealed({RESPONSE_URL})"
@@ -363,10 +372,13 @@ def test_a_shortcut_may_be_used_twice(bench):
 @pytest.mark.parametrize(
     ("sent", "source"),
     [
-        (mention(files=[image()]), ImageReference(file_id="F1")),
+        (mention(files=[image()]), ImageReference(file_id="F1", posted_by=ASKER)),
         (mention(), ImageReference(newest=True)),
         (mention(f"<@{BOT}> surprise"), ImageReference(newest=True)),
-        (mention(f"<@{BOT}> <{ADDRESS}>"), ImageReference(sealed_address=SEALED)),
+        (
+            mention(f"<@{BOT}> <{ADDRESS}>"),
+            ImageReference(sealed_address=SEALED, posted_by=ASKER),
+        ),
         (
             mention(thread_ts=TOP_TS, parent_user_id=OTHER),
             ImageReference(message_ts=TOP_TS, posted_by=OTHER),
@@ -437,7 +449,7 @@ def test_an_image_in_a_direct_message(bench):
 
     [request] = bench.queue.requests
     assert (request.way, request.channel_id) == (Way.DIRECT_MESSAGE, DIRECT)
-    assert request.source == ImageReference(file_id="F1")
+    assert request.source == ImageReference(file_id="F1", posted_by=ASKER)
     assert (request.thread_ts, request.reaction_ts) == ("", TS)
 
 
@@ -455,7 +467,7 @@ def test_an_address_in_a_direct_message(bench):
     bench.send(direct_message(f"look: <{ADDRESS}>"))
 
     [request] = bench.queue.requests
-    assert request.source == ImageReference(sealed_address=SEALED)
+    assert request.source == ImageReference(sealed_address=SEALED, posted_by=ASKER)
 
 
 @pytest.mark.parametrize(
@@ -708,6 +720,7 @@ def test_another_is_tried_from_the_same_source(bench):
     bench.posts.record(POST)
 
     bench.send(press("try_another", "job-1"))
+    bench.queue.ended.add("job-1:1")
     bench.send(press("try_another", "job-1"))
 
     assert list(bench.queue.jobs) == ["job-1:1", "job-1:2"]
@@ -717,6 +730,34 @@ def test_another_is_tried_from_the_same_source(bench):
     assert (request.channel_id, request.thread_ts) == (CHANNEL, TOP_TS)
     assert (request.theme, request.surprise) == ("classic", True)
     assert bench.told(2) == ["accepted", "accepted"]
+
+
+def test_of_two_quick_presses_one_counts(bench):
+    bench.posts.record(POST)
+
+    bench.send(press("try_another", "job-1"))
+    bench.send(press("try_another", "job-1"))
+
+    assert list(bench.queue.jobs) == ["job-1:1"]
+    assert bench.told(2) == ["accepted", "accepted"]
+
+
+def test_a_deletion_follows_to_what_took_the_place_meanwhile(bench):
+    bench.posts.record(POST)
+    newer = replace(POST, post_id="job-2", file_id="F2")
+    bench.posts.record(newer)
+    replaced = bench.sink.delete
+
+    def deleted_while_it_is_replaced(post):
+        replaced(post)
+        bench.posts.mark_deleted(HERE, "job-1", "job-2")
+
+    bench.sink.delete = deleted_while_it_is_replaced
+    bench.send(press("delete_post", "job-1"))
+
+    assert bench.told() == ["post_deleted"]
+    assert [post.post_id for post in bench.sink.deleted] == ["job-1", "job-2"]
+    assert bench.posts.find(HERE, "job-2").deleted_by == ASKER
 
 
 def test_only_the_asker_tries_another(bench):
@@ -1043,3 +1084,67 @@ def test_a_challenge_is_answered(bench):
     sent = Sent(b'{"type": "url_verification", "challenge": "abc"}', "application/json")
 
     assert bench.send(sent).json() == {"challenge": "abc"}
+
+
+class TestRules:
+    """What is refused before it is queued, whichever way it is asked."""
+
+    WAYS = (
+        pytest.param(shortcut([image()]), id="shortcut"),
+        pytest.param(mention(files=[image()]), id="mention"),
+        pytest.param(mention(), id="mention alone"),
+        pytest.param(
+            mention(thread_ts=TOP_TS, parent_user_id=OTHER), id="mention in a thread"
+        ),
+    )
+
+    @pytest.mark.parametrize("sent", WAYS)
+    def test_in_a_channel_that_is_off(self, bench, sent):
+        bench.settings.switch(HERE, CHANNEL, OTHER, off=True)
+
+        bench.send(sent)
+
+        assert bench.told() == ["channel_off"]
+        assert bench.queue.requests == []
+
+    def test_a_command_in_a_channel_that_is_off(self, bench):
+        bench.settings.switch(HERE, CHANNEL, OTHER, off=True)
+
+        assert "switched off" in bench.say(command())
+
+    @pytest.mark.parametrize("sent", WAYS)
+    def test_pictures_in_messages_of_who_opted_out(self, bench, sent):
+        for person in (ASKER, OTHER):
+            bench.settings.opt(HERE, person, out=True)
+
+        bench.send(sent)
+
+        if b"parent_user_id" not in sent.body and b"files" not in sent.body:
+            assert len(bench.queue.requests) == 1  # the worker looks whose it is
+        else:
+            assert bench.told() == ["opted_out"]
+            assert bench.queue.requests == []
+
+    @pytest.mark.parametrize("text", ["opt out", "opt in"])
+    def test_opting_is_answered_at_once(self, bench, text):
+        bench.settings.opt(HERE, ASKER, out=text == "opt in")
+
+        said = bench.say(command(text))
+
+        assert "Understood" in said
+        out = bench.settings.opted_out([ASKER]) == {ASKER}
+        assert out is (text == "opt out")
+
+    def test_opting_by_a_mention_and_a_direct_message(self, bench):
+        bench.send(mention(f"<@{BOT}> opt out"))
+        bench.send(direct_message("opt in"))
+
+        assert bench.told(2) == ["opted_out_now", "opted_in_now"]
+
+    def test_where_admins_are_unknown_it_is_told(self, bench):
+        bench.slack.faults.add("users.info", error="missing_scope")
+
+        assert bench.send(command("off")).text == ""
+
+        assert bench.told() == ["admin_unknown"]
+        assert not bench.settings.is_off(CHANNEL)

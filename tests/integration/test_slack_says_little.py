@@ -11,8 +11,9 @@ from emojifier_bot.net import GuardedClient
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.fetch import SlackImageSource
 from emojifier_bot.slack.post import BARE, SlackReplySink
+from emojifier_bot.slack.rules import Rules
 from tests.fakes.servers import said, serving
-from tests.fakes.stores import FakeVault
+from tests.fakes.stores import FakeAllowances, FakeVault, FakeWorkspaceSettings
 from tests.slack_bot import FixedTokens
 from tests.slack_posts import make_post, make_request
 
@@ -42,7 +43,8 @@ def sink(client):
 @pytest.fixture
 def source(client):
     web = GuardedClient(allow_hosts=frozenset(), max_bytes=1000)
-    return SlackImageSource(client, FakeVault(), web, frozenset(), 1000)
+    rules = Rules(FakeWorkspaceSettings(), FakeAllowances())
+    return SlackImageSource(client, FakeVault(), web, frozenset(), 1000, rules)
 
 
 def answer(**values) -> bytes:

@@ -14,12 +14,18 @@ from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.inbound import Inbound
 from emojifier_bot.slack.receive import make_bolt_app
+from emojifier_bot.slack.rules import Rules
 from emojifier_bot.slack.socket_mode import SocketMode
 from emojifier_bot.slack.tokens import RotatingBotTokens
 from tests.fakes.inbound import MemoryQueue, PlainVault, SetClock, TalkingSink
 from tests.fakes.servers import said, serving
 from tests.fakes.socket_mode import SocketModeLine
-from tests.fakes.stores import FakeInstallationStore, FakePostLog
+from tests.fakes.stores import (
+    FakeAllowances,
+    FakeInstallationStore,
+    FakePostLog,
+    FakeWorkspaceSettings,
+)
 from tests.slack_payloads import ASKER, BOT, CHANNEL, RESPONSE_URL, TEAM
 
 OPEN = "/api/apps.connections.open"
@@ -61,6 +67,7 @@ def make_line(queue):
             vault=PlainVault(),
             clock=clock,
             client=SlackClient(api_url, tokens),
+            rules=Rules(FakeWorkspaceSettings(), FakeAllowances()),
             themes=("classic",),
         )
         line = SocketMode(make_bolt_app(inbound, ""), "xapp-1")

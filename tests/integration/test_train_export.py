@@ -26,6 +26,7 @@ TASKS = {
     "landmarks": ["landmarks"],
     "fused": ["emotion", "--variant", "fused"],
     "emotion of landmarks": ["emotion", "--variant", "landmarks"],
+    "emotion of shared points": ["emotion", "--variant", "shared_points"],
     "emotion of appearance": ["emotion", "--variant", "appearance"],
 }
 SMALL = ["--batch-size", "2", "--steps", "2"]

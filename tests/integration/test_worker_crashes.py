@@ -8,17 +8,20 @@ import time
 
 import pytest
 import sqlalchemy as sa
+from dbos._serialization import DBOSPortableJSON
 
 from emojifier_bot.domain import JobState
 from emojifier_bot.jobs.database import open_engine
 from emojifier_bot.jobs.recorder import MAX_CRASHES
 from emojifier_bot.jobs.worker import EXIT_DONE, EXIT_LEASE_LOST
+from tests.crash.fleet import pause
 from tests.fakes.reply_sink import KILL_AFTER, KILL_BEFORE, SLOW, Fault
 from tests.jobs_rig import JobsRig, wait_until
 
 START_SECONDS = 60
 #: Longer than a worker of these tests drains.
 WAIT_SECONDS = 9
+HOURS_SECONDS = 6 * 3600
 
 
 @pytest.fixture
@@ -48,17 +51,20 @@ def is_dead(process):
     return process.wait(START_SECONDS) == -signal.SIGKILL
 
 
-def pause(process, url):
-    """Stop a process, but not while it holds the lock that all others need."""
-    engine = open_engine(url, patience_seconds=0.2, connections=1)
-    while True:
-        os.kill(process.pid, signal.SIGSTOP)
-        try:
-            with engine.begin() as connection:
-                connection.execute(sa.text("UPDATE worker_slots SET pid = pid"))
-            break
-        except sa.exc.OperationalError:
-            os.kill(process.pid, signal.SIGCONT)
+def wake_later(url, job_id, seconds):
+    """Let a job's latest wait end later, as after a clock that has gone back since."""
+    engine = open_engine(url, patience_seconds=5, connections=1)
+    table = "dbos.operation_outputs" if "postgres" in url else "operation_outputs"
+    later = DBOSPortableJSON.serialize(time.time() + seconds)
+    with engine.begin() as connection:
+        changed = connection.execute(
+            sa.text(
+                f"UPDATE {table} SET output = :later "  # noqa: S608 - our own name
+                "WHERE workflow_uuid = :job_id AND function_name = 'DBOS.sleep'"
+            ),
+            {"later": later, "job_id": job_id},
+        )
+        assert changed.rowcount == 1
     engine.dispose()
 
 
@@ -119,6 +125,22 @@ def test_a_picture_that_kills_workers_is_given_up_and_told(rig, spawn):
     job = rig.wait(job_id, seconds=START_SECONDS)
     assert (job.state, job.outcome) == (JobState.FAILED, "unexpected")
     assert rig.sink.told() == ["unexpected"]
+
+
+def test_a_clock_that_was_set_back_delays_no_job(rig, spawn):
+    refused = Fault(kind="ratelimited", retry_after_seconds=WAIT_SECONDS)
+    rig.sink.plan("complete", refused)
+    job_id = rig.ask()
+    worker = spawn()
+    waits = ("DBOS.sleep",)
+    wait_until(lambda: rig.queue.show(job_id).steps[-1:] == waits, START_SECONDS)
+    worker.kill()
+    assert is_dead(worker)
+    wake_later(rig.url, job_id, HOURS_SECONDS)
+
+    with rig.working():
+        assert rig.wait(job_id, seconds=START_SECONDS).outcome == "posted"
+    assert len(rig.sink.shown()) == 1
 
 
 class TestTermination:

@@ -202,6 +202,7 @@ def test_a_result_without_faces_as_json():
         "faces": [],
         "alt_text": "…",
         "notes": [],
+        "backend": "local",
         "milliseconds": {},
     }
 

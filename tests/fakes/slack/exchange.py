@@ -22,6 +22,8 @@ class Request:
     #: Names in small letters.
     headers: Mapping[str, str]
     body: bytes
+    #: The caller's end of the connection.
+    peer_port: int = 0
 
     @property
     def params(self) -> dict[str, str]:

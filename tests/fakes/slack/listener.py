@@ -107,7 +107,12 @@ class _Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(length)
-        request = Request(self.command, path, query, headers, body)
+        if len(body) < length:
+            # Whoever sent it died in the middle: that was no request.
+            self.close_connection = True
+            return
+        port = self.client_address[1]
+        request = Request(self.command, path, query, headers, body, port)
         reply = self.server.answer(request)
         if reply is None:
             self._drop()

@@ -214,7 +214,8 @@ def show_files(world: World, message: Message, files: Iterable[SlackFile]) -> Me
     """Add a message that shows files."""
     for file in files:
         message.file_ids.append(file.file_id)
-        share = Share(message.channel_id, message.ts, message.thread_ts)
+        where = (message.channel_id, message.ts, message.thread_ts)
+        share = Share(*where, message.user_id)
         file.shares.append(share)
         file.processed = True
     return world.add_message(message)

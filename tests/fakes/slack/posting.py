@@ -66,6 +66,15 @@ def post_files(
         return show_files(world, message, posted)
 
 
+def share_file(
+    world: World, user_id: str, channel_id: str, file_id: str, text: str = ""
+) -> Message:
+    """Show a file that is there already, perhaps somebody else's, in a new message."""
+    with world.lock:
+        message = Message(channel_id, world.new_ts(), user_id, text=text)
+        return show_files(world, message, [world.files[file_id]])
+
+
 def new_trigger(world: World, user_id: str) -> str:
     """Give out what lets an app open a modal for somebody, once."""
     with world.lock:

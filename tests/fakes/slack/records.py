@@ -83,6 +83,12 @@ class Records:
     def matching(self, wanted: Callable[[Call], bool]) -> list[Call]:
         return [call for call in self.calls if wanted(call)]
 
+    def take(self) -> list[Call]:
+        """Return the calls so far and forget them; for runs of many hours."""
+        with self._changed:
+            taken, self._calls = self._calls, []
+            return taken
+
     def clear(self) -> None:
         with self._changed:
             self._calls.clear()

@@ -105,6 +105,10 @@ class SlackServer:
             "SLACK_CLIENT_ID": app.client_id,
             "SLACK_CLIENT_SECRET": app.client_secret,
             "SLACK_SIGNING_SECRET": app.signing_secret,
+            # People in tests ask more often than people do.
+            "EMOJIFIER_USER_PER_MINUTE": "0",
+            "EMOJIFIER_WORKSPACE_PER_HOUR": "0",
+            "EMOJIFIER_WORKSPACE_PER_DAY": "0",
         }
 
     # What a test sets.

@@ -13,7 +13,13 @@ BOT_SCOPES = (
     "files:write",
     "im:history",
 )
-OPTIONAL_SCOPES = ("channels:join", "im:write", "reactions:write", "emoji:read")
+OPTIONAL_SCOPES = (
+    "channels:join",
+    "im:write",
+    "reactions:write",
+    "emoji:read",
+    "users:read",
+)
 
 
 @dataclass

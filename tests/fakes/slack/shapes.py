@@ -68,6 +68,9 @@ def user_json(user: User) -> dict[str, Any]:
         "real_name": user.name.title(),
         "deleted": user.deleted,
         "is_bot": user.is_bot,
+        "is_admin": user.is_admin,
+        "is_owner": False,
+        "is_primary_owner": False,
         "profile": profile,
     }
 
@@ -176,21 +179,19 @@ def shares_json(world: World, file: SlackFile) -> dict[str, Any]:
         channel = world.channels[share.channel_id]
         public = channel.kind == "public"
         rooms = shares.setdefault("public" if public else "private", {})
-        rooms.setdefault(channel.channel_id, []).append(
-            _share_json(file, channel, share)
-        )
+        rooms.setdefault(channel.channel_id, []).append(_share_json(channel, share))
         name = {"public": "channels", "private": "groups", "im": "ims"}[channel.kind]
         if channel.channel_id not in lists[name]:
             lists[name].append(channel.channel_id)
     return {"shares": shares} | lists
 
 
-def _share_json(file: SlackFile, channel: Channel, share: Share) -> dict[str, Any]:
+def _share_json(channel: Channel, share: Share) -> dict[str, Any]:
     found = {
         "ts": share.ts,
         "channel_name": channel.name,
         "team_id": channel.team_id,
-        "share_user_id": file.user_id,
+        "share_user_id": share.user_id,
         "reply_users": [],
         "reply_users_count": 0,
         "reply_count": 0,

@@ -69,6 +69,7 @@ class User:
     name: str
     is_bot: bool = False
     deleted: bool = False
+    is_admin: bool = False
 
 
 @dataclass
@@ -123,6 +124,8 @@ class Share:
     channel_id: str
     ts: str
     thread_ts: str = ""
+    #: Who wrote the message.
+    user_id: str = ""
 
 
 @dataclass

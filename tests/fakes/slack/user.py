@@ -69,6 +69,11 @@ class SlackUser:
         world = self.slack.world
         return posting.post_files(world, self.user_id, channel_id, files, **more)
 
+    def share_file(self, channel_id: str, file_id: str, text: str = "") -> Message:
+        """Show a file that is there already, perhaps somebody else's."""
+        world = self.slack.world
+        return posting.share_file(world, self.user_id, channel_id, file_id, text)
+
     # With the bot.
 
     def command(

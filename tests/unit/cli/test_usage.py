@@ -75,7 +75,7 @@ def test_an_unknown_back_end_lists_the_known_ones():
     done = runner.invoke(app, ["replay", "a.png", "--backend", "nosuch"])
 
     assert done.exit_code == 2
-    assert "'nosuch'; there is local" in done.stderr
+    assert "no face back end 'nosuch'; there is azure," in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from emojifier_bot.evaluation.bench import (
     textured,
     time_picture,
 )
+from emojifier_bot.evaluation.isolation import time_isolation
 from emojifier_bot.pipeline import EmojifyOptions
 from tests.fakes.faces import FakeAnalyzer, picture_with_faces
 from tests.fakes.pipeline import fake_pipeline
@@ -49,7 +50,14 @@ def test_time_for_each_further_face(timings, expected):
 def test_figures_for_machines_hold_everything():
     figures = bench(timing(1, 10, 20), timing(2, 10, 25)).as_dict()
 
-    assert set(figures) == {"timings", "large", "cold", "face_ms"}
+    assert set(figures) == {
+        "timings",
+        "large",
+        "cold",
+        "face_ms",
+        "isolation",
+        "isolated_mb",
+    }
     assert figures["timings"][0]["ratio"] == 2
 
 
@@ -80,6 +88,14 @@ def test_as_many_faces_as_wanted(count):
     )
 
     assert len(result.faces) == count
+
+
+def test_decoding_here_and_there_is_timed_by_turns():
+    (found,) = time_isolation([encoded(textured((160, 120)), "JPEG")], rounds=3)
+
+    assert (found.width, found.height) == (160, 120)
+    assert found.in_process_ms > 0
+    assert found.isolated_ms > 0
 
 
 def test_the_largest_face_is_cut_with_room_around_it():

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emojifier_bot.domain import EMOTIONS, Emotion
-from emojifier_bot.evaluation.compare import MeanGeometry, beside, mean_face
 from emojifier_bot.evaluation.conditions import (
     CONDITIONS,
     changed_picture,
@@ -16,6 +15,7 @@ from emojifier_bot.evaluation.conditions import (
     tilted,
 )
 from emojifier_bot.evaluation.emotion import classify_crops
+from emojifier_bot.evaluation.fusion import MeanGeometry, beside, mean_face
 from emojifier_bot.evaluation.read_faces import (
     BOX_SHARE,
     READ_PX,

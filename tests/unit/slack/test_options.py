@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from emojifier_bot.slack.options import (
     TOLD_CHARACTERS,
     Misread,
+    Order,
+    Overheard,
     Wishes,
     overhear,
     parse_options,
@@ -112,3 +114,34 @@ def test_a_word_told_back_is_short_and_no_markup(word):
     assert "`" not in shown
     assert shown.isprintable()
     assert len(shown) <= TOLD_CHARACTERS * len("&amp;")
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("off", Order.OFF),
+        (" ON ", Order.ON),
+        ("opt out", Order.OPT_OUT),
+        ("Opt-Out", Order.OPT_OUT),
+        ("optout!", Order.OPT_OUT),
+        ('"opt   in"', Order.OPT_IN),
+        ("opt-in", Order.OPT_IN),
+    ],
+)
+def test_orders_stand_alone(text, order):
+    assert parse_options(text, THEMES) == Wishes(order=order)
+    heard = overhear(f"<@U1> {text}", THEMES)
+    assert heard == Overheard(Wishes(order=order), nothing_else=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "facts"),
+    [
+        ("off please", "order_alone", {"word": "off"}),
+        ("surprise ON", "order_alone", {"word": "on"}),
+        ("opt", "unknown_option", {"word": "opt", "guess": "opt in"}),
+    ],
+)
+def test_orders_among_other_words_are_none(text, kind, facts):
+    assert parse_options(text, THEMES) == Misread(kind, facts)
+    assert overhear(text, THEMES).wishes.order is None

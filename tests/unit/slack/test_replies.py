@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from emojifier_bot import errors
-from emojifier_bot.slack import replies, replies_pictures, replies_slack, replies_talk
+from emojifier_bot.slack import (
+    replies,
+    replies_pictures,
+    replies_rules,
+    replies_slack,
+    replies_talk,
+)
 from emojifier_bot.slack.replies import REPLIES, is_retryable, reply, say
 from emojifier_bot.slack.reply import Reply
 from tests.fakes.slack.catalogue import METHODS, NOT_IN_REFERENCE, codes
@@ -41,14 +47,26 @@ ELSEWHERE = frozenset({"cli", "evaluation", "training"})
 TALKED_OF = (
     "accepted",
     "accepted_private",
+    "admin_unknown",
     "busy",
+    "cancelled",
+    "channel_off",
+    "channel_off_elsewhere",
+    "channel_only",
+    "channel_switched_off",
+    "channel_switched_on",
     "confirm_delete",
     "help",
     "no_face",
     "no_image",
     "not_a_url",
+    "not_admin",
     "not_asker",
     "not_shown",
+    "opted_in_now",
+    "opted_out",
+    "opted_out_now",
+    "order_alone",
     "post_deleted",
     "post_forgotten",
     "post_gone",
@@ -56,6 +74,9 @@ TALKED_OF = (
     "several_addresses",
     "unknown_option",
     "unknown_theme",
+    "user_limit",
+    "workspace_day_limit",
+    "workspace_hour_limit",
 )
 SLACK_TEXT = 3000
 SPOKEN = sorted(kind for kind, row in REPLIES.items() if not row.same_as)
@@ -133,6 +154,7 @@ def test_no_kind_has_two_rows():
         replies_pictures.SLACK_FILES,
         replies_pictures.IMAGES,
         replies_pictures.FACES,
+        replies_rules.RULES,
         replies_talk.TALK,
     )
     assert sum(map(len, tables)) == len(REPLIES)

@@ -12,7 +12,7 @@ import pytest
 from slack_sdk import WebClient
 
 from emojifier_bot.domain import Installation, Workspace
-from emojifier_bot.errors import DeliveryError
+from emojifier_bot.errors import DeliveryError, StoreError
 from emojifier_bot.slack.tokens import LOOKS, RotatingBotTokens
 from tests.fakes.inbound import NOW, SetClock, WatchedInstallations
 from tests.fakes.servers import said, serving
@@ -230,6 +230,68 @@ def test_uninstalled_during_the_renewal(make_tokens, slack, clock):
 
     with pytest.raises(DeliveryError, match="not installed"):
         make_tokens(store).installation(HERE)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"access_token": None},
+        {"access_token": ""},
+        {"refresh_token": None},
+        {"expires_in": None},
+        {"expires_in": "soon"},
+        {"expires_in": [1]},
+        {"expires_in": 1e400},
+        {"expires_in": 1e300},
+    ],
+)
+@pytest.mark.parametrize(("hours", "serves"), [(11, True), (12, False)])
+def test_an_answer_that_lacks_something_changes_nothing(  # noqa: PLR0917 - a table
+    make_tokens, slack, clock, odd, hours, serves
+):
+    slack.paths[PATH] = told(**ANSWER | odd)
+    store = WatchedInstallations(ROTATING)
+    clock.advance(hours * 3600)
+
+    if serves:
+        assert make_tokens(store).installation(HERE) == ROTATING
+    else:
+        with pytest.raises(DeliveryError) as caught:
+            make_tokens(store).installation(HERE)
+        assert (caught.value.kind, caught.value.retryable) == (
+            "slack_unreachable",
+            True,
+        )
+    assert store.find(HERE) == ROTATING
+
+
+@pytest.mark.parametrize("body", [b"[]", b"[1]", b"null", b"3", b"{", b"\xff"])
+def test_an_answer_that_is_none(make_tokens, slack, clock, body):
+    slack.paths[PATH] = said(200, body, content_type="application/json")
+    clock.advance(11 * 3600)
+
+    assert make_tokens(WatchedInstallations(ROTATING)).installation(HERE) == ROTATING
+
+
+def test_a_new_token_is_kept_where_the_database_has_a_bad_moment(
+    make_tokens, slack, clock
+):
+    class Restarting(WatchedInstallations):
+        tries = 0
+
+        def replace_tokens(self, installation, spent_refresh):
+            self.tries += 1
+            if self.tries == 1:
+                raise StoreError("Away.")
+            return super().replace_tokens(installation, spent_refresh)
+
+    store, naps = Restarting(ROTATING), []
+    clock.advance(11 * 3600)
+
+    found = make_tokens(store, naps.append).installation(HERE)
+
+    assert found.refresh_token == store.find(HERE).refresh_token == "xoxe-2"  # noqa: S105
+    assert (store.tries, len(naps), len(slack.heard)) == (2, 1, 1)
 
 
 def test_secrets_are_not_in_the_repr(make_tokens):

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,16 @@ import pytest
 import sqlalchemy as sa
 
 from emojifier_bot.errors import StoreError
-from emojifier_bot.store.database import open_database, read_url, sqlite_file
+from emojifier_bot.store.database import (
+    BREATHER_SECONDS,
+    BUSY_SECONDS,
+    HURRY_SECONDS,
+    Breather,
+    open_database,
+    open_in_a_hurry,
+    read_url,
+    sqlite_file,
+)
 from emojifier_bot.store.migrate import upgrade
 from tests.builders_store import make_installation, make_post, sql_stores
 from tests.fakes.clock import FakeClock
@@ -236,3 +246,39 @@ def test_what_is_stored_stands_in_no_error(database_url):
 
     assert "IntegrityError" in caught.value.message or "Violation" in str(caught.value)
     assert "hunter2" not in caught.value.message
+
+
+def test_who_is_in_a_hurry_does_not_wait_for_a_lock(tmp_path):
+    url = f"sqlite:///{tmp_path / 'bot.db'}"
+    upgrade(url)
+    patient, hurried = open_database(url), open_in_a_hurry(url)
+    began = time.monotonic()
+    with patient.writing(), pytest.raises(StoreError), hurried.writing():
+        pytest.fail("two wrote at once")
+    waited = time.monotonic() - began
+    with pytest.raises(StoreError, match="a moment ago"), hurried.reading():
+        pass
+
+    assert HURRY_SECONDS * 0.5 < waited < BUSY_SECONDS / 2
+    assert isinstance(hurried.breather, Breather)
+    assert patient.breather is None
+    time.sleep(BREATHER_SECONDS)
+    hurried.ping()
+    hurried.close()
+    patient.close()
+
+
+def test_in_a_hurry_postgres_gives_up_soon_too(postgres_server):
+    with postgres_server.fresh_database() as url:
+        upgrade(url)
+        patient, hurried = open_database(url), open_in_a_hurry(url)
+        began = time.monotonic()
+        with patient.writing() as connection:
+            connection.execute(sa.text("LOCK TABLE posts IN ACCESS EXCLUSIVE MODE"))
+            with pytest.raises(StoreError), hurried.reading() as waiting:
+                waiting.execute(sa.text("SELECT count(*) FROM posts"))
+        waited = time.monotonic() - began
+        hurried.close()
+        patient.close()
+
+    assert HURRY_SECONDS * 0.5 < waited < BUSY_SECONDS / 2

@@ -26,7 +26,7 @@ from emojifier_bot.training.emotion import (
 
 pytestmark = pytest.mark.requires_torch
 
-VARIANTS = ("landmarks", "appearance", "fused")
+VARIANTS = ("landmarks", "shared_points", "appearance", "fused")
 
 
 def prepared(classes, *, seed=0) -> PreparedFaces:
@@ -136,16 +136,18 @@ class TestRecipe:
         net = EmotionRecipe(variant, EVERY, EVERY, 8).net.eval()
         many = prepared(np.arange(300) % 8)
 
-        logits = predict(net, many)
+        logits = predict(net, many, variant)
 
         assert logits.shape == (300, 8)
-        alone = predict(net, many.subset(torch.tensor([299])))
+        alone = predict(net, many.subset(torch.tensor([299])), variant)
         torch.testing.assert_close(logits[299:], alone, atol=1e-4, rtol=1e-3)
 
     def test_no_faces_no_logits(self, variant):
         net = EmotionRecipe(variant, EVERY, EVERY, 8).net.eval()
 
-        assert predict(net, EVERY.subset(torch.arange(0))).shape == (0, 8)
+        none = EVERY.subset(torch.arange(0))
+
+        assert predict(net, none, variant).shape == (0, 8)
 
 
 class TestBalance:

@@ -54,7 +54,7 @@ def confident_net() -> DetectorNet:
     torch.manual_seed(0)
     net = DetectorNet(width=16).eval()
     for head in net.heads:
-        torch.nn.init.normal_(head.weight, std=0.2)
+        torch.nn.init.normal_(head.weight, std=0.4)
         torch.nn.init.constant_(head.bias[:2], -1.0)
         torch.nn.init.constant_(head.bias[4:6], 1.0)  # boxes that overlap
     return net

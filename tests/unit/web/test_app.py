@@ -8,8 +8,9 @@ from flask import Blueprint
 from emojifier_bot.errors import QueueError
 from emojifier_bot.web.app import SECURITY_HEADERS, WebParts, create_app
 from emojifier_bot.web.guard import MAX_BODY_BYTES
-from emojifier_bot.web.metrics import Metrics
+from emojifier_bot.web.metrics import WebMetrics
 from tests.fakes.inbound import SetClock
+from tests.figures import make_metrics
 from tests.slack_payloads import command, event, shortcut, signed
 
 EVENTS = "/slack/events"
@@ -20,7 +21,7 @@ def answer_ok(_request):
 
 
 def make_client(slack=answer_ok, **more):
-    metrics = Metrics(lambda: 7, lambda: 2)
+    metrics = more.pop("metrics", None) or make_metrics()
     parts = WebParts(slack=slack, clock=SetClock(), metrics=metrics, **more)
     return create_app(parts).test_client()
 
@@ -64,19 +65,20 @@ def test_what_fails_is_not_ready():
 
 
 def test_figures_that_cannot_be_had_are_left_out():
-    text = Metrics(away, lambda: 2).text().decode()
+    text = WebMetrics(away, lambda: 2).text().decode()
 
     assert "emojifier_jobs_waiting" not in text
     assert "emojifier_installations 2.0" in text
 
 
 def test_figures():
-    client = make_client()
+    metrics = make_metrics()
+    client = make_client(metrics=metrics)
     for sent in (command(), command(), event({"type": "x"}), shortcut()):
         assert post(client, sent).status_code == 200
     client.post(EVENTS, data=b"{}")
 
-    text = client.get("/metrics").text
+    text = metrics.text().decode()
 
     assert 'emojifier_slack_answer_seconds_count{kind="command"} 2.0' in text
     assert 'emojifier_slack_answer_seconds_count{kind="event"} 1.0' in text
@@ -176,7 +178,20 @@ def test_metrics_ask_only_when_somebody_looks():
     def fail():
         raise AssertionError
 
-    Metrics(fail, fail)
+    WebMetrics(fail, fail)
+
+
+def test_the_world_does_not_see_the_figures():
+    assert make_client().get("/metrics").status_code == 404
+
+
+def test_a_missing_worker_is_told_but_keeps_nobody_away():
+    checks, told = {"queue": lambda: True}, {"worker": lambda: False}
+
+    answer = make_client(checks=checks, told=told).get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.get_json() == {"queue": True, "worker": False}
 
 
 def test_ready_is_json():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import signal
 import socket
 import subprocess
@@ -15,6 +17,8 @@ import requests
 from flask import Flask, request
 
 from emojifier_bot.errors import ConfigError
+from emojifier_bot.web import server as server_module
+from emojifier_bot.web.app import SECURITY_HEADERS
 from emojifier_bot.web.guard import MAX_BODY_BYTES
 from emojifier_bot.web.server import WebServer
 
@@ -139,3 +143,70 @@ def test_a_signal_ends_it_gently(number):
 def test_a_port_that_somebody_has(running, app):
     with pytest.raises(ConfigError, match=r"in use.*--port"):
         WebServer(app, host="127.0.0.1", port=running.port, threads=1)
+
+
+@pytest.fixture
+def hasty(app, monkeypatch):
+    """Run a server that soon cuts off who is slow."""
+    monkeypatch.setattr(server_module, "IDLE_SECONDS", 1)
+    monkeypatch.setattr(server_module, "SWEEP_SECONDS", 0.2)
+    server = WebServer(app, host="127.0.0.1", port=0, threads=4)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    yield server
+    server.stop()
+    thread.join()
+
+
+def drip(server: WebServer, data: bytes) -> bytes:
+    """Send byte after byte until nobody takes them; return what was answered."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=9) as sock:
+        with contextlib.suppress(ConnectionError):
+            for number in itertools.islice(itertools.cycle(data), 200):
+                sock.sendall(bytes([number]))
+                time.sleep(0.05)
+            pytest.fail("it listened for ten seconds")
+        with contextlib.suppress(ConnectionError):
+            return sock.recv(100)
+    return b""
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n"],
+    ids=["head", "body"],
+)
+def test_who_sends_drop_by_drop_is_cut_off(hasty, head):
+    assert drip(hasty, head + b"X" * 5000) == b""
+    assert requests.get(url(hasty, "/slow"), timeout=5).text == "done"
+
+
+def test_who_says_nothing_keeps_nobody_out(running):
+    with contextlib.ExitStack() as stack:
+        for _ in range(200):
+            address = ("127.0.0.1", running.port)
+            stack.enter_context(socket.create_connection(address, timeout=5))
+
+        assert requests.get(url(running, "/slow"), timeout=5).text == "done"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"swordfish\r\n\r\n", b"400"),
+        (b"GET /slow HTTP/1.1\r\nswordfish\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nContent-Length: swordfish\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: swordfish\r\n\r\n", b"501"),
+        (b"POST / HTTP/1.1\r\nContent-Length: 9000000\r\n\r\n", b"413"),
+        (b"GET / HTTP/1.1\r\nX: " + b"swordfish" * 9999 + b"\r\n\r\n", b"431"),
+    ],
+)
+def test_what_is_no_http_is_answered_safely(running, request_, status):
+    with socket.create_connection(("127.0.0.1", running.port), timeout=5) as sock:
+        sock.sendall(request_)
+        answer = sock.recv(10_000)
+
+    assert answer.split()[1] == status
+    assert b"swordfish" not in answer
+    for name, value in SECURITY_HEADERS.items():
+        assert f"{name}: {value}".encode() in answer

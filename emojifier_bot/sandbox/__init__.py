@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from emojifier_bot.core.decode import DecodedImage, DecodeLimits, decode
 
+__all__ = ["InProcessDecoder"]
+
 
 @dataclass(frozen=True, slots=True)
 class InProcessDecoder:

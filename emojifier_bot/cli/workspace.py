@@ -1,0 +1,125 @@
+"""``workspace``: everything that is kept about one, to hand out or to delete."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emojifier_bot.cli.report import counted, say
+
+FAILED = 1
+#: Only who made the file may read it: it says who posted what.
+OWNER_ONLY = 0o600
+_HOLDER = re.compile(r"[TE][A-Z0-9]{1,30}")
+
+workspace_app = typer.Typer(
+    help="Export or delete everything that is kept about a workspace.",
+    no_args_is_help=True,
+)
+
+
+def _holder(given: str) -> str:
+    if not _HOLDER.fullmatch(given):
+        raise typer.BadParameter(
+            "must be Slack's id of a workspace, as T0123ABCD, or of an organisation, "
+            "as E0123ABCD"
+        )
+    return given
+
+
+TeamId = Annotated[
+    str,
+    typer.Argument(
+        metavar="TEAM_ID",
+        callback=_holder,
+        help="Slack's id of the workspace, T…, or of a whole organisation, E….",
+    ),
+]
+
+
+@workspace_app.command("export")
+def export(
+    team_id: TeamId,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="A file instead of stdout.", dir_okay=False
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Print everything that is kept about a workspace as JSON, but no tokens."""
+    kept = _kept(team_id)
+    text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
+    if output is None:
+        print(text, end="")
+    else:
+        _write(output, text, force=force)
+    if not _rows(kept):
+        say(f"Nothing is kept about {team_id}.")
+        raise typer.Exit(FAILED)
+
+
+@workspace_app.command("delete")
+def delete(
+    team_id: TeamId,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete everything that is kept about a workspace.
+
+    Its token goes, its settings, the log of its posts and its jobs, those that run
+    too. Slack is told nothing: the app stays on the workspace's list, and what the bot
+    posted stays, until somebody removes it there. Take the token out of the settings
+    first where SLACK_BOT_TOKEN holds it; a bot that starts with it begins anew.
+    """
+    from emojifier_bot.config import load_settings
+    from emojifier_bot.wiring import delete_workspace
+
+    kept = _kept(team_id)
+    if not _rows(kept):
+        say(f"Nothing is kept about {team_id}.")
+        raise typer.Exit(FAILED)
+    for name, rows in kept.items():
+        if rows:
+            say(f"{name}: {counted(len(rows), 'row')}")
+    say(
+        "All of that is deleted, for good. Nothing is revoked at Slack: the app stays "
+        "on the workspace's list and its pictures stay, until an admin removes them."
+    )
+    if not yes:
+        typer.confirm(f"Delete everything about {team_id}?", abort=True, err=True)
+    delete_workspace(load_settings(), team_id)
+    say(
+        "Deleted. A web process that runs may take requests for another minute; what "
+        "comes of them is deleted by the same command then."
+    )
+
+
+def _kept(team_id: str) -> dict[str, Any]:
+    from emojifier_bot.config import load_settings
+    from emojifier_bot.wiring import export_workspace
+
+    return export_workspace(load_settings(), team_id)
+
+
+def _rows(kept: dict[str, Any]) -> int:
+    return sum(len(rows) for rows in kept.values())
+
+
+def _write(file: Path, text: str, *, force: bool) -> None:
+    how = os.O_TRUNC if force else os.O_EXCL
+    try:
+        handle = os.open(file, os.O_CREAT | os.O_WRONLY | how, OWNER_ONLY)
+    except FileExistsError as error:
+        say(f"{file} is there already; --force overwrites it.")
+        raise typer.Exit(FAILED) from error
+    except OSError as error:
+        say(f"{file} cannot be written: {error.strerror}.")
+        raise typer.Exit(FAILED) from error
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(text)

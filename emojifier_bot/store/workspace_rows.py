@@ -1,0 +1,38 @@
+"""Every row that is kept about one workspace or organisation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from emojifier_bot.domain import Workspace
+from emojifier_bot.store.database import Database
+from emojifier_bot.store.tables import INSTALLATIONS, PLACED, holder_of
+
+__all__ = ["workspace_rows"]
+
+
+def workspace_rows(
+    database: Database, workspace: Workspace
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each table as JSON types; sealed texts stay sealed."""
+    holder = holder_of(workspace)
+    chosen = [sa.select(INSTALLATIONS).where(INSTALLATIONS.c.holder_id == holder)]
+    for table in PLACED:
+        is_own = (table.c.place_id == holder) | (table.c.enterprise_id == holder)
+        chosen.append(sa.select(table).where(is_own).order_by(*table.primary_key))
+    names = [INSTALLATIONS.name, *(table.name for table in PLACED)]
+    with database.reading() as connection:
+        return {
+            name: [_plain(row) for row in connection.execute(rows).mappings()]
+            for name, rows in zip(names, chosen, strict=True)
+        }
+
+
+def _plain(row: sa.RowMapping) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }

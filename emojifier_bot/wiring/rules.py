@@ -1,0 +1,31 @@
+"""Who wants no pictures, and how many are too many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from emojifier_bot.config import Settings
+    from emojifier_bot.ports import Clock
+    from emojifier_bot.slack.rules import Rules
+    from emojifier_bot.store.database import Database
+
+MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60, 3600, 24 * 3600
+
+
+def make_rules(settings: Settings, database: Database, clock: Clock) -> Rules:
+    """Build what knows who wants no pictures, and how many are too many."""
+    from emojifier_bot.domain import Limit
+    from emojifier_bot.slack.rules import Rules
+    from emojifier_bot.store.allowances import SqlAllowances
+    from emojifier_bot.store.workspace_settings import SqlWorkspaceSettings
+
+    limits = (
+        Limit("user_limit", settings.user_per_minute, MINUTE_SECONDS, is_personal=True),
+        Limit("workspace_hour_limit", settings.workspace_per_hour, HOUR_SECONDS),
+        Limit("workspace_day_limit", settings.workspace_per_day, DAY_SECONDS),
+    )
+    used = tuple(limit for limit in limits if limit.pictures)
+    return Rules(
+        SqlWorkspaceSettings(database, clock), SqlAllowances(database, clock, used)
+    )

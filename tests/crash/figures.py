@@ -1,0 +1,224 @@
+"""What rounds found: kept one line a round, summed up in tables for the page."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tests.crash.ledger import Verdict
+from tests.crash.points import ALL_POINTS
+
+#: Kinds of rounds.
+KILLS = "kills"
+#: Between these lines of the page the tables stand.
+BEGIN, END = "<!-- crash: begin -->", "<!-- crash: end -->"
+DATABASES = ("sqlite", "postgres")
+NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
+#: Promises, seconds.
+TAKEOVER_SECONDS, DRAIN_SECONDS = 60, 30
+
+
+@dataclass
+class Figures:
+    """One round."""
+
+    database: str
+    kind: str
+    #: Point to how many processes died there.
+    kills: dict[str, int] = field(default_factory=dict)
+    restarted: int = 0
+    left_dead: int = 0
+    #: People, each of whom asks until the bot has the request.
+    asked: int = 0
+    acknowledged: int = 0
+    unanswered: int = 0
+    refused: int = 0
+    lost: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+    both: list[str] = field(default_factory=list)
+    strange: list[str] = field(default_factory=list)
+    posted: int = 0
+    told: int = 0
+    told_again: int = 0
+    #: Jobs that had not ended when the round was given up.
+    unfinished: int = 0
+    #: Seconds until a dead worker's job was in the queue again, and until another
+    #: worker had it: after the death, or after the start of the first that lived on.
+    put_back: list[float] = field(default_factory=list)
+    takeovers: list[float] = field(default_factory=list)
+    drains: list[float] = field(default_factory=list)
+    #: Workers that were paused past their lease: exit code of each.
+    sleepers: list[int] = field(default_factory=list)
+    #: Workers that gave way because the machine gave them no time for a whole lease.
+    starved: int = 0
+    #: Ends that nobody ordered: verb and exit code.
+    surprises: list[str] = field(default_factory=list)
+    #: What a correct bot would not have sent to Slack.
+    problems: dict[str, int] = field(default_factory=dict)
+    #: That what was done to the database could be felt.
+    bit: str = ""
+    seconds: float = 0.0
+
+    def take(self, verdict: Verdict) -> None:
+        """Keep a verdict."""
+        for name, value in asdict(verdict).items():
+            setattr(self, name, list(value) if isinstance(value, tuple) else value)
+
+    @property
+    def is_clean(self) -> bool:
+        """Tell whether every promise was kept."""
+        broken = (
+            self.lost or self.twice or self.both or self.strange or self.surprises
+        ) or self.problems
+        late = max(self.takeovers, default=0) > TAKEOVER_SECONDS
+        slow = max(self.drains, default=0) > DRAIN_SECONDS
+        unheard = self.acknowledged < self.asked
+        return not (broken or late or slow or unheard or self.unfinished)
+
+
+def append(file: Path, figures: Figures) -> None:
+    """Add a round to a file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as lines:
+        lines.write(json.dumps(asdict(figures)) + "\n")
+
+
+def read(file: Path) -> list[Figures]:
+    """Return every round of a file."""
+    if not file.exists():
+        return []
+    return [Figures(**json.loads(line)) for line in file.read_text().splitlines()]
+
+
+def write(page: Path, rounds: Sequence[Figures]) -> None:
+    """Put the tables between the marks of a page.
+
+    Raises:
+        ValueError: It has none.
+    """
+    text = page.read_text()
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{page} has no lines {BEGIN} and {END}.")
+    page.write_text(f"{before}{BEGIN}\n\n{tables(rounds)}\n{END}{after}")
+
+
+def tables(rounds: Sequence[Figures]) -> str:
+    """Return all tables in Markdown."""
+    kills = [one for one in rounds if one.kind == KILLS]
+    others = [one for one in rounds if one.kind != KILLS]
+    parts = [_summary(kills), _points(kills)]
+    if others:
+        parts.insert(1, _troubles(others))
+    return "\n".join(parts)
+
+
+def _of(rounds: Iterable[Figures], database: str) -> list[Figures]:
+    return [one for one in rounds if one.database == database]
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |\n"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    rule = "|".join("---" for _ in heads)
+    return _row(*heads) + f"|{rule}|\n" + "".join(_row(*row) for row in rows)
+
+
+def _summary(rounds: Sequence[Figures]) -> str:
+    columns = [_of(rounds, database) for database in DATABASES]
+    rows = [
+        ("Rounds", *[len(some) for some in columns]),
+        ("Requests acknowledged", *[_sum(some, "acknowledged") for some in columns]),
+        ("– ended with a result", *[_sum(some, "posted") for some in columns]),
+        ("– ended with a sentence", *[_sum(some, "told") for some in columns]),
+        ("Sentences told again", *[_sum(some, "told_again") for some in columns]),
+        (
+            "Sent, but the web process died first",
+            *[_sum(some, "unanswered") for some in columns],
+        ),
+        (
+            "Processes killed",
+            *[sum(sum(one.kills.values()) for one in some) for some in columns],
+        ),
+        ("– started again at once", *[_sum(some, "restarted") for some in columns]),
+        (
+            "– left dead, another worker there",
+            *[_sum(some, "left_dead") for some in columns],
+        ),
+        ("**Lost**", *[_count(some, "lost") for some in columns]),
+        ("**Posted twice**", *[_count(some, "twice") for some in columns]),
+        (
+            "**Posted, and told that it failed**",
+            *[_count(some, "both") for some in columns],
+        ),
+        (
+            "Jobs of dead workers taken over",
+            *[_count(some, "takeovers") for some in columns],
+        ),
+        (
+            "– in the queue again after seconds, median / longest",
+            *[_times(some, "put_back") for some in columns],
+        ),
+        (
+            "– with another worker after seconds, median / longest",
+            *[_times(some, "takeovers") for some in columns],
+        ),
+        ("Workers sent away by SIGTERM", *[_count(some, "drains") for some in columns]),
+        (
+            "– ended after seconds, median / longest",
+            *[_times(some, "drains") for some in columns],
+        ),
+        (
+            "Workers paused past their lease",
+            *[_count(some, "sleepers") for some in columns],
+        ),
+        (
+            "Workers that gave way, starved by the machine",
+            *[_sum(some, "starved") for some in columns],
+        ),
+    ]
+    return _table(["", *NAMES.values()], rows)
+
+
+def _troubles(rounds: Sequence[Figures]) -> str:
+    heads = ["What happened", "Database", "Rounds", "Acknowledged", "Lost", "Twice"]
+    rows = []
+    for kind in dict.fromkeys(one.kind for one in rounds):
+        for database in DATABASES:
+            some = [one for one in _of(rounds, database) if one.kind == kind]
+            if some:
+                counts = [_count(some, name) for name in ("lost", "twice")]
+                facts = (len(some), _sum(some, "acknowledged"), *counts, some[-1].bit)
+                rows.append((kind, NAMES[database], *facts))
+    return _table([*heads, "It could be felt by"], rows)
+
+
+def _points(rounds: Sequence[Figures]) -> str:
+    sums: dict[str, Counter[str]] = {database: Counter() for database in DATABASES}
+    for one in rounds:
+        sums[one.database].update(one.kills)
+    names = dict.fromkeys([*ALL_POINTS, *sums["sqlite"], *sums["postgres"]])
+    rows = [(name, *[sums[database][name] for database in DATABASES]) for name in names]
+    return _table(["Killed at", *NAMES.values()], rows)
+
+
+def _sum(rounds: Iterable[Figures], name: str) -> int:
+    return sum(getattr(one, name) for one in rounds)
+
+
+def _count(rounds: Iterable[Figures], name: str) -> int:
+    return sum(len(getattr(one, name)) for one in rounds)
+
+
+def _times(rounds: Iterable[Figures], name: str) -> str:
+    seconds = [value for one in rounds for value in getattr(one, name)]
+    if not seconds:
+        return "–"
+    return f"{statistics.median(seconds):.1f} / {max(seconds):.1f}"

@@ -1,0 +1,384 @@
+"""One round: people ask, processes die, and at the end the ledger is judged."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from emojifier_bot.jobs.worker import EXIT_DONE, EXIT_LEASE_LOST
+from tests.crash.figures import Figures
+from tests.crash.fleet import Bot, Fleet
+from tests.crash.people import Crowd
+from tests.crash.points import ENQUEUE, Mines
+from tests.crash.slack import KillingSlack
+from tests.crash.takeovers import Takeovers
+from tests.crash.troubles import Trouble
+
+WORKER, WEB = "worker", "serve"
+AT_RANDOM = "at random"
+LOOK_SECONDS = 0.1
+#: What nobody reaches in time is taken away again, and counted nowhere.
+MINE_SECONDS = 15.0
+#: Each stage of a trouble lasts so long, and so long it is quiet before.
+TROUBLE_SECONDS = 10.0
+#: A share that came late would show by then.
+SETTLE_SECONDS = 1.5
+#: A machine that others use too may need long; what is unfinished then is told.
+ROUND_SECONDS = 1800.0
+#: What the fake notes because the web process was dead.
+EXPECTED_PROBLEMS = frozenset({"operation_timeout", "dispatch_failed"})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What happens in one round."""
+
+    database: str
+    jobs: int
+    #: Points at which a process is killed, in this order.
+    points: Sequence[str] = ()
+    #: ``worker``, ``web`` or ``both``, at random moments.
+    random_kills: Sequence[str] = ()
+    #: Of the dead workers, the part whose place stays empty for a while.
+    left_dead: float = 0.3
+    empty_seconds: float = 30.0
+    workers: int = 2
+    #: One worker is paused past its lease, one is sent away.
+    pause: bool = False
+    drain: bool = False
+    hurry: bool = False
+    #: Requests a second, and from kill to kill.
+    per_second: float = 8.0
+    kill_seconds: float = 1.0
+    seed: int = 0
+
+
+@dataclass
+class Stage:
+    """Everything that a round plays on."""
+
+    url: str
+    slack: KillingSlack
+    fleet: Fleet
+    crowd: Crowd
+
+
+@contextmanager
+def staged(
+    url: str, folder: Path, environment: dict[str, str] | None = None, *, hurry: bool
+) -> Iterator[Stage]:
+    """Set up a Slack, a web process and the workspaces that install the bot."""
+    mines = Mines(folder / "mines")
+    with KillingSlack(mines) as slack:
+        more = slack.environment | (environment or {})
+        fleet = Fleet(url, folder, more, mines, hurry)
+        slack.pids = fleet.pids
+        try:
+            fleet.start_web()
+            fleet.await_web()
+            crowd = Crowd(slack, fleet.url)
+            crowd.install()
+            yield Stage(url, slack, fleet, crowd)
+        finally:
+            fleet.kill()
+
+
+@dataclass
+class Round:
+    """The director: sends, kills, starts again, and waits for the end."""
+
+    plan: Plan
+    stage: Stage
+    figures: Figures
+
+    def __post_init__(self) -> None:
+        self._draw = random.Random(self.plan.seed)  # noqa: S311 - a plan
+        self._takeovers = Takeovers(self.stage.url)
+        self._points = list(self.plan.points)
+        self._mine: tuple[str, float] | None = None
+        self._ordered: dict[int, str] = {}
+        #: Places that stay empty until then.
+        self._empty: list[float] = []
+        self._sleeper: Bot | None = None
+        self._killed_at = 0.0
+        self._sent = threading.Event()
+        self._stop = threading.Event()
+
+    def run(self) -> Figures:
+        """Play it to the end; return what was found."""
+        began = time.monotonic()
+        self._began = began
+        self._schedule = self._surprises()
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(self._send)
+            try:
+                while time.monotonic() - began < ROUND_SECONDS and not self._is_over():
+                    self._attend()
+                    time.sleep(LOOK_SECONDS)
+            finally:
+                self._stop.set()
+            sending.result()
+        time.sleep(SETTLE_SECONDS)
+        self._take_stock(began)
+        return self.figures
+
+    def _send(self) -> None:
+        """Ask at an even pace, each person in a thread of their own."""
+        with ThreadPoolExecutor(self.plan.jobs) as people:
+            asked = []
+            for number in range(self.plan.jobs):
+                due = self._began + number / self.plan.per_second
+                self._stop.wait(max(due - time.monotonic(), 0))
+                asked.append(people.submit(self.stage.crowd.ask, self._stop))
+            for one in asked:
+                one.result()
+        self._sent.set()
+
+    def _surprises(self) -> list[tuple[float, str]]:
+        """Return what happens at random moments of the time of sending."""
+        until = self.plan.jobs / self.plan.per_second
+        what = [*self.plan.random_kills]
+        what += ["drain"] * self.plan.drain + ["pause"] * self.plan.pause
+        return sorted((self._draw.uniform(2, max(until, 3)), one) for one in what)
+
+    def _attend(self) -> None:
+        for bot in self.stage.fleet.reap():
+            self._bury(bot)
+        self._staff()
+        with contextlib.suppress(sa.exc.OperationalError):
+            working = self.stage.fleet.working(WORKER)
+            self._takeovers.look(min((one.started_at for one in working), default=0))
+            self._wake()
+        self._surprise()
+        self._lay()
+
+    def _bury(self, bot: Bot) -> None:
+        """Take note of a process that ended."""
+        code, now = bot.process.returncode, time.monotonic()
+        ordered = self._ordered.pop(bot.pid, "")
+        if bot.told_at is not None:
+            self._note_drains(code, now - bot.told_at)
+        elif bot is self._sleeper:
+            self._sleeper = None
+            self.figures.sleepers.append(code)
+            if code != EXIT_LEASE_LOST:
+                self.figures.surprises.append(f"slept: {code}")
+        elif code == -signal.SIGKILL:
+            self._count(bot, ordered)
+        elif code == EXIT_LEASE_LOST:
+            # On a busy machine it got no time to show that it lives, and gave way.
+            self.figures.starved += 1
+        else:
+            self.figures.surprises.append(f"{bot.verb}: {code}")
+
+    def _note_drains(self, code: int, *seconds: float) -> None:
+        """Take note of how workers ended that were sent away."""
+        if code == EXIT_LEASE_LOST:
+            self.figures.starved += len(seconds)
+            return
+        self.figures.drains += seconds
+        if code != EXIT_DONE:
+            self.figures.surprises.append(f"sent away: {code}")
+
+    def _count(self, bot: Bot, ordered: str) -> None:
+        point = ordered
+        if not ordered and self._mine is not None:
+            if self._mine[0] in self.stage.fleet.mines.left():
+                self.figures.surprises.append(f"{bot.verb}: killed by nobody")
+                return
+            point, self._mine = self._mine[0], None
+        kills = Counter(self.figures.kills)
+        kills[point] += 1
+        self.figures.kills = dict(kills)
+        self._killed_at = time.monotonic()
+        if bot.verb != WORKER:
+            self.figures.restarted += 1
+            return
+        self._takeovers.died(bot.pid)
+        others = self.stage.fleet.working(WORKER)
+        if others and self._draw.random() < self.plan.left_dead:
+            self.figures.left_dead += 1
+            self._empty.append(time.monotonic() + self.plan.empty_seconds)
+        else:
+            self.figures.restarted += 1
+
+    def _staff(self) -> None:
+        """Start what should run and does not."""
+        fleet, now = self.stage.fleet, time.monotonic()
+        self._empty = [until for until in self._empty if until > now]
+        if not fleet.working(WEB):
+            fleet.start_web()
+        wanted = max(self.plan.workers - len(self._empty), 1)
+        while len(fleet.working(WORKER)) < wanted:
+            fleet.start_worker()
+
+    def _surprise(self) -> None:
+        now = time.monotonic() - self._began
+        while self._schedule and self._schedule[0][0] <= now:
+            _, what = self._schedule.pop(0)
+            if not getattr(self, f"_{what}")():
+                self._schedule.append((now + 1, what))
+                self._schedule.sort()
+                return
+
+    def _worker(self) -> bool:
+        return self._kill_one(WORKER, f"{WORKER}, {AT_RANDOM}")
+
+    def _web(self) -> bool:
+        return self._kill_one(WEB, f"web process, {AT_RANDOM}")
+
+    def _both(self) -> bool:
+        names = (WEB, WORKER)
+        if not all(map(self.stage.fleet.working, names)):
+            return False
+        for one in names:
+            self._kill_one(one, f"both, {AT_RANDOM}")
+        return True
+
+    def _kill_one(self, verb: str, point: str) -> bool:
+        found = self.stage.fleet.working(verb)
+        if not found:
+            return False
+        bot = self._draw.choice(found)
+        self._ordered[bot.pid] = point
+        os.kill(bot.pid, signal.SIGKILL)
+        return True
+
+    def _drain(self) -> bool:
+        """Send a worker away that holds a slot, hence works."""
+        bot = self._busy()
+        if bot is None:
+            return False
+        bot.process.terminate()
+        bot.told_at = time.monotonic()
+        return True
+
+    def _pause(self) -> bool:
+        """Stop a worker with SIGSTOP until the others took it for dead."""
+        bot = self._busy()
+        if bot is None:
+            return False
+        self.stage.fleet.pause(bot)
+        self._sleeper = bot
+        self._takeovers.died(bot.pid)
+        return True
+
+    def _busy(self) -> Bot | None:
+        found = self.stage.fleet.working(WORKER)
+        return next((one for one in found if self._takeovers.holder(one.pid)), None)
+
+    def _wake(self) -> None:
+        sleeper = self._sleeper
+        if sleeper and sleeper.paused and self._takeovers.holder(sleeper.pid) is None:
+            self.stage.fleet.resume(sleeper)
+
+    def _lay(self) -> None:
+        """Lay the next mine, once the last one was reached or nobody comes by."""
+        now, mines = time.monotonic(), self.stage.fleet.mines
+        if self._mine is not None:
+            point, since = self._mine
+            if now - since > MINE_SECONDS and mines.take(point):
+                self._mine = None
+            return
+        if not self._points or now - self._killed_at < self.plan.kill_seconds:
+            return
+        point = self._points[0]
+        if ENQUEUE in point and self._sent.is_set():
+            self._points.pop(0)
+        elif self._busy():
+            self._points.pop(0)
+            self._mine = (point, now)
+            mines.lay(point)
+
+    def _is_over(self) -> bool:
+        if self._mine or self._sleeper or not self._sent.is_set():
+            return False
+        if any(one.told_at for one in self.stage.fleet.bots):
+            return False
+        with contextlib.suppress(sa.exc.OperationalError):
+            return self._takeovers.unfinished() == 0
+        return False
+
+    def _take_stock(self, began: float) -> None:
+        """Judge, end all processes, and keep what was measured."""
+        figures, crowd = self.figures, self.stage.crowd
+        figures.take(crowd.verdict())
+        figures.asked = self.plan.jobs
+        figures.acknowledged = len(crowd.acknowledged)
+        figures.unanswered = len(crowd.unanswered)
+        figures.refused = len(crowd.refused)
+        figures.takeovers = [round(one, 1) for one in self._takeovers.seconds]
+        figures.put_back = [round(one, 1) for one in self._takeovers.put_back]
+        figures.unfinished = self._takeovers.unfinished()
+        self._takeovers.close()
+        for code, seconds in self.stage.fleet.end().items():
+            self._note_drains(code, *seconds)
+        figures.drains = [round(one, 1) for one in figures.drains]
+        problems = Counter(one.kind for one in self.stage.slack.problems)
+        figures.problems = {
+            kind: times
+            for kind, times in problems.items()
+            if kind not in EXPECTED_PROBLEMS
+        }
+        figures.seconds = round(time.monotonic() - began, 1)
+
+
+@dataclass
+class TroubledRound(Round):
+    """A round in which nobody is killed but something happens to what is below."""
+
+    trouble: Trouble
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._stage_number = 0
+        self._next_at = TROUBLE_SECONDS
+        self._ended: Counter[str] = Counter()
+        self._felt_before = 0
+
+    def _attend(self) -> None:
+        with contextlib.suppress(sa.exc.OperationalError):
+            super()._attend()
+        if self._is_troubled_on() and time.monotonic() - self._began > self._next_at:
+            if not self._stage_number:
+                self._felt_before = self._unheard()
+            self.trouble.go(self._stage_number, self.stage.fleet)
+            self._stage_number += 1
+            self._next_at += TROUBLE_SECONDS
+
+    def _is_troubled_on(self) -> bool:
+        return self._stage_number < self.trouble.stages
+
+    def _is_over(self) -> bool:
+        return not self._is_troubled_on() and super()._is_over()
+
+    def _bury(self, bot: Bot) -> None:
+        if bot.pid in self._ordered or bot.told_at is not None:
+            super()._bury(bot)
+        else:
+            # Without its database a process may end; it is started again.
+            self._ended[f"{bot.verb} ({bot.process.returncode})"] += 1
+
+    def _unheard(self) -> int:
+        return len(self.stage.crowd.refused | self.stage.crowd.unanswered)
+
+    def _take_stock(self, began: float) -> None:
+        super()._take_stock(began)
+        unheard = self._unheard() - self._felt_before
+        ended = ", ".join(f"{times} × {one}" for one, times in self._ended.items())
+        self.figures.bit = f"{unheard} requests not taken"
+        self.figures.bit += f"; ended by themselves: {ended}" if ended else ""
+        if not unheard:
+            self.figures.surprises.append("nobody felt it")

@@ -1,0 +1,246 @@
+"""What may happen to a database, a disk or a clock while the bot works."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import psycopg
+
+from tests.crash.fleet import Fleet
+from tests.crash.process import CLOCK_FILE
+from tests.postgres import (
+    FIRST_DATABASE,
+    USER,
+    RestartablePostgres,
+    find_programs,
+    restartable_postgres,
+)
+
+NOT_THERE = "needs PostgreSQL"
+#: Nothing is written any more, not to the shortest of files.
+NO_ROOM_BYTES = 1
+#: A disk for a server's files, and what is left of it when they are made.
+DISK = "size=200m"
+CHUNK_BYTES = 1 << 20
+#: More than the files that a server makes for its log beforehand hold.
+MESSAGES = 300
+HOURS_SECONDS = 6 * 3600
+
+
+class Trouble(Protocol):
+    """Something that lasts for a while."""
+
+    #: Where the bot is to work.
+    url: str
+    #: Variables for the bot's processes.
+    environment: dict[str, str]
+    #: What is done, one after the other; the last one ends it.
+    stages: int
+
+    def go(self, stage: int, fleet: Fleet) -> None:
+        """Begin a stage."""
+        ...
+
+
+@dataclass
+class Restart:
+    """PostgreSQL is ended, and started again."""
+
+    postgres: RestartablePostgres
+    url: str
+    number: signal.Signals
+    environment: dict[str, str] = field(default_factory=dict)
+    stages: int = 2
+
+    def go(self, stage: int, fleet: Fleet) -> None:
+        """Stop the server, or start it."""
+        del fleet
+        if stage:
+            self.postgres.start()
+        else:
+            self.postgres.stop(self.number)
+
+
+@dataclass
+class NoRoomInFiles:
+    """No file may grow, by a limit on the bot's processes: SQLite's disk is full."""
+
+    url: str
+    environment: dict[str, str] = field(default_factory=dict)
+    stages: int = 2
+
+    def go(self, stage: int, fleet: Fleet) -> None:
+        """Set the limit, or lift it."""
+        fleet.limit_files(resource.RLIM_INFINITY if stage else NO_ROOM_BYTES)
+
+
+@dataclass
+class NoRoomOnDisk:
+    """The disk with PostgreSQL's files is full."""
+
+    postgres: RestartablePostgres
+    url: str
+    environment: dict[str, str] = field(default_factory=dict)
+    stages: int = 2
+
+    def go(self, stage: int, fleet: Fleet) -> None:
+        """Fill the disk, or make room."""
+        del fleet
+        ballast = self.postgres.folder / "ballast"
+        if not stage:
+            with contextlib.suppress(OSError), ballast.open("wb") as file:
+                while True:
+                    file.write(b"\0" * CHUNK_BYTES)
+                    file.flush()
+            self._use_up()
+            return
+        ballast.unlink()
+        if self.postgres.process.poll() is not None:
+            # It ends where it cannot write its log.
+            self.postgres.start()
+
+    def _use_up(self) -> None:
+        """Write the server's log full, for it has made files of it beforehand."""
+        message = "SELECT pg_logical_emit_message(false, 'fill', repeat('x', %s))"
+        with contextlib.suppress(psycopg.Error), self.postgres.server.connect() as one:
+            for _ in range(MESSAGES):
+                one.execute(message, [CHUNK_BYTES])
+
+
+@dataclass
+class ReadOnlyFile:
+    """SQLite's files may not be written any more, by nobody."""
+
+    url: str
+    environment: dict[str, str] = field(default_factory=dict)
+    stages: int = 2
+
+    def go(self, stage: int, fleet: Fleet) -> None:
+        """Make them immutable, or ordinary again."""
+        del fleet
+        file = Path(self.url.removeprefix("sqlite:///"))
+        files = [one for one in file.parent.glob(f"{file.name}*") if one.is_file()]
+        sign = "-i" if stage else "+i"
+        subprocess.run(["chattr", sign, *files], check=True)  # noqa: S607 - /usr/bin
+
+
+@dataclass
+class ReadOnlyServer:
+    """PostgreSQL takes no more writes."""
+
+    postgres: RestartablePostgres
+    url: str
+    environment: dict[str, str] = field(default_factory=dict)
+    stages: int = 2
+
+    def go(self, stage: int, fleet: Fleet) -> None:
+        """Change the server's default, and let every session know."""
+        del fleet
+        value = "off" if stage else "on"
+        server = self.postgres.server
+        with psycopg.connect(
+            host="127.0.0.1",
+            port=server.port,
+            user=USER,
+            password=server.password,
+            dbname=FIRST_DATABASE,
+            autocommit=True,
+            options="-c default_transaction_read_only=off",
+        ) as connection:
+            connection.execute(
+                f"ALTER SYSTEM SET default_transaction_read_only = {value}"
+            )
+            connection.execute("SELECT pg_reload_conf()")
+
+
+@dataclass
+class ClockJumps:
+    """The bot's clock is hours ahead, then hours behind, then right again."""
+
+    url: str
+    file: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    stages: int = 3
+
+    def __post_init__(self) -> None:
+        self.file.write_text("0")
+        self.environment = {CLOCK_FILE: str(self.file)}
+
+    def go(self, stage: int, fleet: Fleet) -> None:
+        """Set the clock."""
+        del fleet
+        ahead_seconds = (HOURS_SECONDS, -HOURS_SECONDS, 0)[stage]
+        # At once: who reads it must not find half of it.
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(str(ahead_seconds))
+        fresh.replace(self.file)
+
+
+RESTARTED, KILLED = "PostgreSQL restarted", "PostgreSQL killed, recovers"
+FULL, READ_ONLY, CLOCK = "disk full", "database read-only", "clock jumps by hours"
+SQLITE_TROUBLES = (FULL, READ_ONLY, CLOCK)
+POSTGRES_TROUBLES = (RESTARTED, KILLED, FULL, READ_ONLY, CLOCK)
+
+
+@contextmanager
+def trouble(kind: str, database: str, folder: Path) -> Iterator[Trouble]:
+    """Make ready for a trouble, with a database of a kind."""
+    if database == "sqlite":
+        yield _on_sqlite(kind, folder)
+        return
+    programs = find_programs()
+    assert programs is not None, NOT_THERE
+    with (
+        _disk(limited=kind == FULL) as disk,
+        restartable_postgres(programs, disk) as postgres,
+        postgres.server.fresh_database() as url,
+    ):
+        yield _on_postgres(kind, folder, postgres, url)
+
+
+def _on_sqlite(kind: str, folder: Path) -> Trouble:
+    url = f"sqlite:///{folder / 'bot.db'}"
+    if kind == CLOCK:
+        return ClockJumps(url, folder / "clock")
+    return NoRoomInFiles(url) if kind == FULL else ReadOnlyFile(url)
+
+
+def _on_postgres(
+    kind: str, folder: Path, postgres: RestartablePostgres, url: str
+) -> Trouble:
+    if kind == CLOCK:
+        return ClockJumps(url, folder / "clock")
+    if kind in (RESTARTED, KILLED):
+        number = signal.SIGINT if kind == RESTARTED else signal.SIGQUIT
+        return Restart(postgres, url, number)
+    what = NoRoomOnDisk if kind == FULL else ReadOnlyServer
+    return what(postgres, url)
+
+
+@contextmanager
+def _disk(*, limited: bool) -> Iterator[Path]:
+    """Give a folder that anybody can enter; limited, on a small disk of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="emojifier-disk-"))
+    folder.chmod(0o755)
+    mount, unmount = shutil.which("mount"), shutil.which("umount")
+    assert not limited or (mount and unmount and os.geteuid() == 0), "needs to be root"
+    try:
+        if limited:
+            command = [mount, "-t", "tmpfs", "-o", DISK, "tmpfs", folder]
+            subprocess.run(command, check=True)
+        yield folder
+    finally:
+        if limited:
+            subprocess.run([unmount, folder], check=False)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,46 @@
+"""The page on scaling names the numbers that the code has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from emojifier_bot.config import Settings
+from emojifier_bot.jobs import queue, room, worker
+from emojifier_bot.store import database
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "scaling.md").read_text("utf-8")
+#: DBOS listens on a connection of its own.
+LISTENER = 1
+
+
+def test_connections_are_counted_right():
+    stores = database.POOL_SIZE + database.POOL_OVERFLOW
+    own = worker.OWN_CONNECTIONS
+    most = worker.DBOS_CONNECTIONS + LISTENER + own + stores
+    web = queue.CONNECTIONS + stores
+
+    assert f"at most {most}: DBOS {worker.DBOS_CONNECTIONS} and 1, slots {own}" in PAGE
+    assert f"A web process: at most {web}" in PAGE
+    assert f"{most} for each worker, {web} for each web process" in PAGE
+    assert f"5 × {most} + 2 × {web} = {5 * most + 2 * web} at most" in PAGE
+
+
+def test_parts_are_told_right():
+    words = {2: "half", 4: "quarter", 8: "eight", 10: "tenth"}
+
+    assert f"takes {words[worker.JOBS_PER_PIPELINE]} jobs for each picture" in PAGE
+    assert f"has a {words[worker.WORKSPACE_PART]} of each worker" in PAGE
+    assert f"less than a {words[room.SMALL_PART]}" in PAGE
+    assert f"a {words[room.RESERVED_PART]} is kept" in " ".join(PAGE.split())
+    assert 1 / worker.POLL_SECONDS == 10
+    assert "ten times a second for each worker" in PAGE
+    assert f"A limit of {Settings.model_fields['queue_limit'].default:,} is" in PAGE
+
+
+def test_the_script_finds_its_place():
+    script = (ROOT / "scripts" / "throughput.py").read_text("utf-8")
+
+    for mark in ("<!-- throughput -->", "<!-- end of throughput -->"):
+        assert mark in script
+        assert PAGE.count(mark) == 1

@@ -1,0 +1,107 @@
+"""A job that an operator cancels: whoever asked for it is told."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from emojifier_bot.config import load_settings
+from emojifier_bot.domain import JobState, Way
+from emojifier_bot.jobs.names import job_id_for
+from emojifier_bot.wiring.bot import adopt_token, make_queue, open_stores
+from tests.fakes.slack.responses import new_response_url
+from tests.fakes.slack.state import Message
+from tests.fakes.slack_server import SlackServer, found_town
+from tests.slack_bot import Bot
+
+KEY = "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E="
+
+
+@pytest.fixture
+def town():
+    with SlackServer() as slack:
+        yield Bot(slack, found_town(slack))
+        assert not slack.problems
+
+
+@pytest.fixture
+def environment(town, tmp_path, monkeypatch):
+    variables = {
+        **town.slack.environment,
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'bot.db'}",
+        "ENCRYPTION_KEYS": KEY,
+        "SLACK_BOT_TOKEN": town.town.token,
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return variables
+
+
+def queued(town, **fields):
+    """Queue a command of Ada's that no worker takes; return its job's id."""
+    settings = load_settings()
+    stores = open_stores(settings)
+    adopt_token(settings, stores)
+    url = new_response_url(
+        town.slack.world, town.town.general.channel_id, town.town.ada.user_id
+    )
+    sealed = stores.vault.seal(url)
+    stores.database.close()
+    with closing(make_queue(settings)) as queue:
+        queue.enqueue(town.request(sealed_response_url=sealed, **fields), "key")
+    return job_id_for("key")
+
+
+def state_of(job_id):
+    with closing(make_queue(load_settings())) as queue:
+        return queue.show(job_id).state
+
+
+def test_who_asked_is_told(run, town, environment):
+    job_id = queued(town)
+
+    done = run("jobs", "cancel", job_id, **environment)
+
+    assert done.returncode == 0, done.stderr
+    assert b"is cancelled" in done.stderr
+    assert b"was told" in done.stderr
+    assert state_of(job_id) is JobState.CANCELLED
+    (told,) = town.slack.told(town.town.ada.user_id)
+    assert "stopped my work" in told
+
+
+def test_the_reaction_goes_too(run, town, environment):
+    person, general = town.town.ada.user_id, town.town.general.channel_id
+    message = town.slack.world.add_message(
+        Message(general, town.slack.world.new_ts(), person, "look")
+    )
+    job_id = queued(town, way=Way.MENTION, reaction_ts=message.ts)
+    message.reactions["eyes"] = [town.town.workspace.bot_user_id]
+
+    run("jobs", "cancel", job_id, **environment)
+
+    assert not message.reactions.get("eyes")
+
+
+def test_where_nobody_can_be_told_the_operator_hears_it(run, town, environment):
+    job_id = queued(town)
+    town.slack.faults.add("response", status=500, times=None)
+    town.slack.faults.add("chat.postEphemeral", error="account_inactive", times=None)
+    town.slack.faults.add("conversations.open", error="account_inactive", times=None)
+
+    done = run("jobs", "cancel", job_id, **environment)
+
+    assert done.returncode == 0, done.stderr
+    assert b"was not told" in done.stderr
+    assert state_of(job_id) is JobState.CANCELLED
+
+
+def test_what_has_ended_is_told_to_nobody(run, town, environment):
+    job_id = queued(town)
+    run("jobs", "cancel", job_id, **environment)
+
+    again = run("jobs", "cancel", job_id, **environment)
+
+    assert again.returncode == 1
+    assert len(town.slack.told(town.town.ada.user_id)) == 1

@@ -1,0 +1,106 @@
+"""The same bot on several machines: two web processes, four workers, one database.
+
+Each process has a port, a home and a folder of its own. What people do goes to the web
+processes in turn, so that everything that one begins another goes on with.
+"""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from tests.e2e.test_bot import (
+    PATIENCE_SECONDS,
+    Bot,
+    assert_emojified,
+    # The same tests; they find the `bot` of this module.
+    test_a_mention_with_two_images_answers_in_one_thread,  # noqa: F401
+    test_a_private_result_goes_to_the_asker_alone,  # noqa: F401
+    test_from_install_to_delete,  # noqa: F401
+    test_health_and_figures,  # noqa: F401
+    test_slacks_retries_post_once,  # noqa: F401
+    test_somebody_else_deletes_after_a_dialog,  # noqa: F401
+    test_the_newest_image_in_a_channel_that_the_bot_is_not_in,  # noqa: F401
+    test_the_shortcut_in_a_thread_answers_there,  # noqa: F401
+    test_uninstalling_forgets_the_workspace,  # noqa: F401
+)
+from tests.fakes.slack_server import SlackServer, SlackUser
+from tests.fleet import running_fleet
+
+WEBS, WORKERS = 2, 4
+PICTURES = 12
+
+
+@pytest.fixture(scope="module")
+def bot(postgres_server, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fleet")
+    with (
+        postgres_server.fresh_database() as database,
+        SlackServer() as slack,
+        running_fleet(slack, database, folder, webs=WEBS, workers=WORKERS) as urls,
+    ):
+        yield Bot(slack, *urls)
+        assert not slack.problems
+
+
+def at(bot, number):
+    """Return Ada, whose requests go to one of the web processes."""
+    return SlackUser(bot.slack, bot.home, bot.ada.user, bot.urls[number])
+
+
+def test_an_installation_begun_at_one_web_ends_at_another(bot):
+    asked = {reply.url.partition("/slack")[0] for reply in bot.installed.history}
+
+    assert bot.installed.ok
+    assert bot.urls[0] in asked
+    assert bot.installed.url.startswith(bot.urls[1])
+
+
+def test_a_button_works_at_a_web_that_did_not_take_the_request(bot):
+    channel = bot.channel()
+    at(bot, 0).command(channel, bot.address())
+    message, file = bot.result(channel)
+
+    at(bot, 1).press(message, "try_another")
+    bot.slack.wait_until(lambda: file.deleted, PATIENCE_SECONDS)
+    [(another, second)] = bot.results(channel)
+    at(bot, 0).press(another, "delete_post")
+
+    bot.slack.wait_until(lambda: second.deleted, PATIENCE_SECONDS)
+
+
+def test_many_pictures_are_posted_once_each_whoever_does_them(bot):
+    channel = bot.channel()
+    for number in range(PICTURES):
+        bot.ada.command(channel, bot.address(f"/{number}.png"))
+
+    found = bot.results(channel, count=PICTURES)
+
+    titles = {file.title for _, file in found}
+    assert len(found) == len(titles) == PICTURES
+    for _, file in found:
+        assert_emojified(file)
+
+
+def test_every_web_is_healthy_and_none_answers_after_an_uninstall(bot):
+    home = bot.slack.add_workspace("Gone")
+    bot.slack.switches.consent_team_id = home.team_id
+    try:
+        requests.get(f"{bot.url}/slack/install", timeout=30)
+    finally:
+        bot.slack.switches.consent_team_id = ""
+    user = bot.slack.add_user(home, "hans")
+    people = [SlackUser(bot.slack, home, user, url) for url in bot.urls]
+    channel = bot.slack.add_channel(home, "yard", [user]).channel_id
+    for person in people:
+        assert person.command(channel, "help").ok
+
+    people[0].uninstall()
+
+    for person in people:
+
+        def refused(person=person) -> bool:
+            person.command(channel, "help")
+            return "not installed" in person.told[-1]
+
+        bot.slack.wait_until(refused, PATIENCE_SECONDS)

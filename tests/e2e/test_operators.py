@@ -1,0 +1,269 @@
+"""What operators ask for: told well, and nothing is made or changed by looking."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from emojifier_bot.config import load_settings
+from emojifier_bot.wiring.bot import make_queue, open_stores
+from tests.fakes.servers import said, serving
+from tests.fakes.slack_server import SlackServer
+from tests.jobs_rig import make_request
+
+BOT = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s"}
+OAUTH = {
+    "SLACK_CLIENT_ID": "1.2",
+    "SLACK_CLIENT_SECRET": "c",
+    "SLACK_SIGNING_SECRET": "s",
+}
+KEY = "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E="
+OPEN, WHO = "/api/apps.connections.open", "/api/auth.test"
+
+
+def answer(**fields: object) -> bytes:
+    return said(200, json.dumps(fields).encode(), content_type="application/json")
+
+
+def line_of(done, name: str) -> str:
+    lines = done.stdout.decode().splitlines()
+    return next(one for one in lines if one[7:17].strip() == name)
+
+
+def words(done) -> str:
+    return " ".join(done.stderr.decode().split())
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    files = (one for one in folder.rglob("*") if one.is_file())
+    return {str(one): one.read_bytes() for one in files}
+
+
+@pytest.mark.parametrize(
+    ("url", "verdict", "says"),
+    [
+        ("", "wrong", "PUBLIC_URL is missing"),
+        ("http://bot.example.com", "wrong", "PUBLIC_URL begins with http://"),
+        ("https://bot.example.com/", "ok", "https://bot.example.com/slack/install"),
+    ],
+)
+def test_check_looks_at_the_address_of_add_to_slack(run, url, verdict, says):
+    done = run("check", PUBLIC_URL=url, **OAUTH)
+
+    assert line_of(done, "slack").startswith(verdict)
+    assert says in line_of(done, "slack")
+    assert done.returncode == (verdict == "wrong")
+
+
+@pytest.mark.parametrize(
+    ("url", "verdict"),
+    [("", "ok"), ("http://b.example.com", "wrong"), ("https://b.example.com", "ok")],
+)
+def test_one_workspace_needs_no_address_but_a_safe_one(run, url, verdict):
+    who = answer(ok=True, team="Acme", team_id="T1", user_id="U1")
+    with serving({WHO: who}) as slack:
+        done = run("check", PUBLIC_URL=url, SLACK_API_URL=slack.url("/api/"), **BOT)
+
+    assert line_of(done, "slack").startswith(verdict)
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict", "says"),
+    [
+        (answer(ok=True, url="wss://example.com"), "ok", "Socket Mode"),
+        (answer(ok=False, error="invalid_auth"), "wrong", "SLACK_APP_TOKEN is refused"),
+        (answer(ok=False, error="missing_scope"), "wrong", "connections:write"),
+        (b"", "wrong", "did not answer"),
+    ],
+    ids=["good", "unknown", "scope", "silent"],
+)
+def test_check_tries_the_token_of_socket_mode(run, reply, verdict, says):
+    who = answer(ok=True, team="Acme", team_id="T1", user_id="U1")
+    with serving({OPEN: reply, WHO: who}) as slack:
+        tokens = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
+        done = run("check", SLACK_API_URL=slack.url("/api/"), **tokens)
+
+    heard = {one.path: one.headers["authorization"] for one in slack.heard}
+    assert heard == {OPEN: "Bearer xapp-1", WHO: "Bearer xoxb-1"}
+    assert line_of(done, "app token").startswith(verdict)
+    assert says in line_of(done, "app token")
+    assert line_of(done, "token").startswith("ok     token     bot of Acme")
+    assert done.returncode == (verdict == "wrong")
+
+
+@pytest.mark.parametrize(
+    ("file", "variables", "says"),
+    [
+        ("", {}, []),
+        (
+            "SLACK_SIGNING_SECRETS=s\nPUBLIC_URI=https://example.com\n",
+            {},
+            [
+                "PUBLIC_URI is no setting; PUBLIC_URL is: nothing reads it.",
+                "SLACK_SIGNING_SECRETS is no setting; SLACK_SIGNING_SECRET is: ",
+            ],
+        ),
+        ("POSTGRES_PASSWORD=p\nTZ=UTC\n", {"LANG": "C.UTF-8", "PORTS": "1"}, []),
+        ("EMOJIFIER_NONSENSE=1\n", {}, ["EMOJIFIER_NONSENSE is no setting: noth"]),
+        ("", {"EMOJIFIER_THREAD": "2"}, ["EMOJIFIER_THREADS is: nothing reads it."]),
+    ],
+    ids=["none", "slips", "of others", "ours", "environment"],
+)
+def test_check_notices_misspelt_names(run, tmp_path, file, variables, says):
+    (tmp_path / ".env").write_text(file)
+
+    done = run("check", **variables)
+
+    told = [one for one in done.stdout.decode().splitlines() if one[:4] == "look"]
+    assert len(told) == len(says)
+    assert all(one in line for line, one in zip(told, says, strict=True))
+    assert done.returncode == 0
+
+
+def test_check_bears_a_file_of_another_encoding(run, tmp_path):
+    (tmp_path / ".env").write_bytes("SUPPORT_CONTACT=café\n".encode("latin-1"))
+
+    done = run("check")
+
+    assert done.returncode == 1
+    assert b"not UTF-8" in done.stdout
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("verb", [["check"], ["jobs", "list"], ["jobs", "show", "x"]])
+def test_looking_makes_nothing(run, tmp_path, verb):
+    # At home too: `check` runs the models, and their runtime would number the machine.
+    more = {"PUBLIC_URL": "https://bot.example.com", "HOME": str(tmp_path)}
+    run(*verb, **OAUTH, **more)
+
+    assert everything(tmp_path) == {}
+
+
+def test_check_says_what_the_first_start_makes(run):
+    done = run("check", **OAUTH, PUBLIC_URL="https://bot.example.com")
+
+    assert "emojifier-bot.db, made at the first start" in line_of(done, "database")
+    assert done.returncode == 0
+
+
+def test_check_sees_that_no_file_can_be_made(run):
+    url = "sqlite:////no/such/folder/bot.db"
+    done = run("check", **OAUTH, PUBLIC_URL="https://b.example.com", DATABASE_URL=url)
+
+    assert line_of(done, "database").startswith("wrong")
+    assert "/no/such/folder/bot.db cannot be made" in line_of(done, "database")
+
+
+def test_check_changes_no_empty_database(run, postgres_url):
+    variables = {"DATABASE_URL": postgres_url, "ENCRYPTION_KEYS": KEY}
+    done = run("check", **OAUTH, PUBLIC_URL="https://bot.example.com", **variables)
+
+    assert "the first start makes its tables" in line_of(done, "database")
+    plain = postgres_url.replace("+psycopg", "")
+    with psycopg.connect(plain) as connection:
+        tables = connection.execute(
+            "SELECT count(*) FROM pg_tables WHERE schemaname NOT LIKE 'pg_%'"
+            " AND schemaname <> 'information_schema'"
+        ).fetchone()
+    assert tables == (0,)
+
+
+@pytest.fixture
+def used(tmp_path):
+    """Return the URL of a database that a bot has run with, its job still waiting."""
+    url = f"sqlite:///{tmp_path / 'bot.db'}"
+    settings = load_settings(database_url=url)
+    open_stores(settings).database.close()
+    queue = make_queue(settings)
+    queue.enqueue(make_request(), "one")
+    queue.close()
+    return url
+
+
+def test_looking_at_a_used_database_leaves_it_as_it_is(run, tmp_path, used):
+    before = everything(tmp_path)
+
+    with SlackServer() as slack:
+        more = {**OAUTH, "PUBLIC_URL": "https://bot.example.com", "DATABASE_URL": used}
+        checked = run("check", **slack.environment | more)
+    listed = run("jobs", "list", DATABASE_URL=used)
+
+    assert "0 installed, 1 jobs waiting" in line_of(checked, "database")
+    assert listed.stdout.decode().count("queued") == 1
+    assert everything(tmp_path) == before
+
+
+def test_check_misses_the_keys(run, tmp_path, used):
+    (tmp_path / "bot.db.keys").unlink()
+
+    done = run("check", **OAUTH, PUBLIC_URL="https://b.example.com", DATABASE_URL=used)
+
+    assert "bot.db.keys is missing. Put it back" in line_of(done, "database")
+    assert done.returncode == 1
+    assert not (tmp_path / "bot.db.keys").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("UPDATE emojifier_version SET version_num = 'v9999'", "wrong  database  The"),
+        ("DELETE FROM emojifier_version", "empty; the first start makes its tables"),
+    ],
+    ids=["newer", "none"],
+)
+def test_check_knows_shapes(run, used, change, says):
+    with closing(sqlite3.connect(used.removeprefix("sqlite:///"))) as database:
+        database.execute(change)
+        database.commit()
+
+    done = run("check", **OAUTH, PUBLIC_URL="https://b.example.com", DATABASE_URL=used)
+
+    assert says in line_of(done, "database")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("sqlite:///nowhere.db", "nowhere.db holds no jobs: no bot has run with it"),
+        ("sqlite:///:memory:", "DATABASE_URL names no database"),
+        ("postgresql+psycopg://me:hunter2@host:none/x", "DATABASE_URL names no data"),
+        ("postgresql+psycopg://me:hunter2@127.0.0.1:1/x", "x at 127.0.0.1:1 refuses"),
+        ("mysql://me:hunter2@host/x", "DATABASE_URL must be `sqlite:///FILE` or"),
+    ],
+)
+def test_jobs_say_what_is_wrong_with_the_database(run, url, says):
+    done = run("jobs", "list", DATABASE_URL=url)
+
+    assert done.returncode in {1, 2}
+    assert says in words(done)
+    assert "hunter2" not in words(done)
+    assert "minute" not in words(done)
+
+
+def test_jobs_do_not_take_any_file_for_a_database(run, tmp_path):
+    (tmp_path / "notes.db").write_text("no database, whatever its name says\n" * 99)
+
+    done = run("jobs", "list", DATABASE_URL="sqlite:///notes.db")
+
+    assert done.returncode == 1
+    assert "file is not a database" in words(done)
+
+
+def test_jobs_of_an_empty_database_of_postgresql(run, postgres_url):
+    done = run("jobs", "list", DATABASE_URL=postgres_url)
+
+    assert done.returncode == 1
+    assert "holds no jobs" in words(done)
+    assert "postgres:" not in words(done)
+
+
+def test_a_manifest_of_two_minds_is_wrong_usage(run):
+    done = run("manifest", "--socket-mode", "--url", "https://bot.example.com")
+
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert "leave --url out" in words(done)

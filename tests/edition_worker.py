@@ -1,0 +1,56 @@
+"""A worker of one version of the workflow: ``python -m tests.edition_worker``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from emojifier_bot.jobs.parts import WorkerParts
+from emojifier_bot.jobs.worker import run_worker
+from emojifier_bot.jobs.workflow import PRESENT, Edition, EmojifyJob
+from emojifier_bot.store.database import open_database
+from emojifier_bot.store.migrate import upgrade
+from emojifier_bot.store.posts import SqlPostLog
+from emojifier_bot.wiring import SystemClock
+from tests.fakes.image_source import FakeImageSource
+from tests.fakes.pipeline import fake_pipeline
+from tests.fakes.reply_sink import FakeReplySink
+from tests.jobs_rig import FAST, MESSAGES, PICTURES, SHORT_LEASE
+
+#: The step that only the older version has.
+OLD_STEP = "blessing"
+
+
+class OlderJob(EmojifyJob):
+    """The workflow as it was: one more step, so that every other has another number."""
+
+    async def run(self) -> dict[str, Any]:
+        await self._run.once(OLD_STEP, lambda: None)
+        return await super().run()
+
+
+OLDER = Edition("0", OlderJob)
+EDITIONS = {one.version: one for one in (OLDER, PRESENT)}
+
+
+def main(url: str, folder: str, version: str) -> int:
+    """Work on a database, delivering into a folder."""
+    logging.basicConfig(filename=f"{folder}/log.{version}", level=logging.INFO)
+    clock = SystemClock()
+    upgrade(url)
+    parts = WorkerParts(
+        FakeImageSource(PICTURES, MESSAGES),
+        FakeReplySink(Path(folder), twice=True),
+        SqlPostLog(open_database(url), clock),
+        lambda _: fake_pipeline(),
+        clock,
+        FAST,
+    )
+    edition = EDITIONS[version]
+    return run_worker(url, parts, 2, SHORT_LEASE, drain_seconds=2, edition=edition)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

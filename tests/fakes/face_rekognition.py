@@ -1,0 +1,187 @@
+"""Amazon Rekognition's DetectFaces on localhost.
+
+The shape of answers and errors is that of Amazon's own examples; its documented codes
+with their statuses are in `ERRORS`. The texts are ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.fakes.face_api import Asked, FaceApiFake, SeenFace, Told, opened
+from tests.fakes.sigv4 import Signed, refusal
+
+KEY_ID, SECRET = "AKIDOFTHETESTS", "secret/of+the+tests"
+REGION = "eu-central-1"
+MAX_BYTES, LEAST_SIDE_PX = 5_242_880, 80
+ATTRIBUTES = frozenset(
+    [
+        *(
+            "DEFAULT",
+            "ALL",
+            "AGE_RANGE",
+            "BEARD",
+            "EMOTIONS",
+            "EYEGLASSES",
+            "EYES_OPEN",
+        ),
+        *(
+            "EYE_DIRECTION",
+            "FACE_OCCLUDED",
+            "GENDER",
+            "MOUTH_OPEN",
+            "MUSTACHE",
+            "SMILE",
+        ),
+        "SUNGLASSES",
+    ]
+)
+ERRORS: Mapping[str, int] = {
+    "AccessDeniedException": 400,
+    "ExpiredTokenException": 400,
+    "ImageTooLargeException": 400,
+    "IncompleteSignatureException": 400,
+    "InternalServerError": 500,
+    "InvalidImageFormatException": 400,
+    "InvalidParameterException": 400,
+    "InvalidSignatureException": 400,
+    "MissingAuthenticationTokenException": 400,
+    "ProvisionedThroughputExceededException": 400,
+    "SerializationException": 400,
+    "ServiceUnavailableException": 503,
+    "ThrottlingException": 400,
+    "UnknownOperationException": 400,
+    "UnrecognizedClientException": 400,
+}
+#: Its left is the viewer's.
+POINTS = {
+    "leftEyeBrowLeft": (17,),
+    "leftEyeBrowUp": (19,),
+    "leftEyeBrowRight": (21,),
+    "rightEyeBrowLeft": (22,),
+    "rightEyeBrowUp": (24,),
+    "rightEyeBrowRight": (26,),
+    "leftEyeLeft": (36,),
+    "leftEyeRight": (39,),
+    "leftEyeUp": (37, 38),
+    "leftEyeDown": (40, 41),
+    "rightEyeLeft": (42,),
+    "rightEyeRight": (45,),
+    "rightEyeUp": (43, 44),
+    "rightEyeDown": (46, 47),
+    "noseLeft": (31,),
+    "noseRight": (35,),
+    "mouthUp": (51,),
+    "mouthDown": (57,),
+    "upperJawlineLeft": (0,),
+    "chinBottom": (8,),
+    "upperJawlineRight": (16,),
+}
+FIVE = {
+    "eyeLeft": range(36, 42),
+    "eyeRight": range(42, 48),
+    "nose": (30,),
+    "mouthLeft": (48,),
+    "mouthRight": (54,),
+}
+
+
+@dataclass
+class RekognitionFake(FaceApiFake):
+    """Knows one key; finds at most a hundred faces."""
+
+    emotions: Mapping[str, Any] | None = field(
+        default_factory=lambda: {
+            "CALM": 60.5,
+            "HAPPY": 31.25,
+            "CONFUSED": 5.0,
+            "SURPRISED": 6.4,
+            "FEAR": 5.9,
+            "SAD": 2.2,
+            "ANGRY": 0.9,
+            "DISGUSTED": 0.5,
+        }
+    )
+    #: Needed beside the key, where it is a temporary one.
+    session_token: str = ""
+
+    def error(self, name: str) -> Told:
+        contents = {"__type": name, "Code": name, "Message": f"{name} it is."}
+        return Told(
+            ERRORS[name], contents, {"Content-Type": "application/x-amz-json-1.1"}
+        )
+
+    def answer(self, asked: Asked) -> Told:
+        self._check_head(asked)
+        body = self._body(asked.body)
+        picture = self._picture(body)
+        wanted = body.get("Attributes", ["DEFAULT"])
+        if not set(wanted) <= ATTRIBUTES:
+            raise self.refuse("InvalidParameterException")
+        details = [
+            self._detail(face, picture.size, emotions={"ALL", "EMOTIONS"} & set(wanted))
+            for face in self.faces(picture)[:100]
+        ]
+        return Told(200, {"FaceDetails": details})
+
+    def _check_head(self, asked: Asked) -> None:
+        signed = Signed(asked.method, asked.target, asked.headers, asked.body)
+        wrong = refusal(signed, {KEY_ID: SECRET}, REGION, "rekognition")
+        if wrong is not None:
+            raise self.refuse(wrong)
+        if asked.headers.get("x-amz-security-token", "") != self.session_token:
+            raise self.refuse("UnrecognizedClientException")
+        target = "RekognitionService.DetectFaces"
+        right = asked.method == "POST" and asked.target == "/"
+        if not right or asked.headers.get("x-amz-target") != target:
+            raise self.refuse("UnknownOperationException")
+        if asked.headers.get("content-type") != "application/x-amz-json-1.1":
+            raise self.refuse("UnknownOperationException")
+
+    def _body(self, body: bytes) -> dict[str, Any]:
+        try:
+            return dict(json.loads(body))
+        except ValueError:
+            raise self.refuse("SerializationException") from None
+
+    def _picture(self, body: dict[str, Any]):
+        try:
+            data = base64.b64decode(body["Image"]["Bytes"], validate=True)
+        except (KeyError, TypeError, binascii.Error):
+            raise self.refuse("InvalidParameterException") from None
+        if len(data) > MAX_BYTES:
+            raise self.refuse("ImageTooLargeException")
+        picture = opened(data)
+        if picture is None:
+            raise self.refuse("InvalidImageFormatException")
+        if min(picture.size) < LEAST_SIDE_PX:
+            raise self.refuse("InvalidParameterException")
+        return picture
+
+    def _detail(self, face: SeenFace, size_wh: tuple[int, int], *, emotions: object):
+        width, height = size_wh
+        table = POINTS | FIVE if self.tells_points else FIVE
+        detail: dict[str, Any] = {
+            "BoundingBox": {
+                "Width": face.box.width / width,
+                "Height": face.box.height / height,
+                "Left": face.box.x_min / width,
+                "Top": face.box.y_min / height,
+            },
+            "Landmarks": [
+                {"Type": name, "X": x / width, "Y": y / height}
+                for name, (x, y) in face.points(table).items()
+            ],
+            "Pose": {"Roll": -self.roll_degrees, "Yaw": 0.5, "Pitch": -1.5},
+            "Quality": {"Brightness": 80.1, "Sharpness": 92.3},
+            "Confidence": 99.98,
+        }
+        if emotions and self.emotions is not None:
+            told = [{"Type": k, "Confidence": v} for k, v in self.emotions.items()]
+            detail["Emotions"] = told
+        return detail

@@ -1,0 +1,207 @@
+"""Damaged pictures thrown at the decoder's process, and what is left afterwards."""
+
+from __future__ import annotations
+
+import random
+import re
+import resource
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emojifier_bot.core.decode import DecodeLimits
+from emojifier_bot.errors import ImageError
+from emojifier_bot.sandbox.isolated import IsolatedDecoder
+from emojifier_bot.sandbox.limits import ChildLimits
+from emojifier_bot.sandbox.process import DecoderProcess
+from tests.fuzz.mutate import mutated
+from tests.fuzz.seeds import seeds
+
+#: Small ones, so that many cases come near them.
+LIMITS = ChildLimits(
+    picture=DecodeLimits(max_bytes=1_000_000, max_pixels=4_000_000),
+    memory_bytes=400_000_000,
+    cpu_seconds=5,
+    wall_seconds=30.0,
+)
+#: A process before its first picture, and what it shares with its parent.
+OWN_BYTES = 150_000_000
+#: One kill and one start.
+SLACK_SECONDS = 10.0
+KINDS = frozenset(
+    {
+        "broken",
+        "decode_crash",
+        "decode_timeout",
+        "empty",
+        "not_an_image",
+        "too_large",
+        "too_many_pixels",
+        "truncated",
+        "unsupported",
+    }
+)
+
+
+@dataclass
+class Findings:
+    """What happened, counted."""
+
+    cases: int = 0
+    #: ``"picture"``, or the kind of the error.
+    outcomes: Counter[str] = field(default_factory=Counter)
+    deaths: Counter[str] = field(default_factory=Counter)
+    #: How many processes were started.
+    starts: int = 0
+    most_bytes: int = 0
+    most_seconds: float = 0.0
+    #: Sentences about what must not be.
+    wrong: list[str] = field(default_factory=list)
+    #: The files whose process died, by what it died of; a few of each.
+    killers: list[tuple[str, bytes]] = field(default_factory=list)
+
+
+class Attack:
+    """One decoder under fire."""
+
+    def __init__(self, limits: ChildLimits = LIMITS) -> None:
+        self.findings = Findings()
+        self._limits = limits
+        self._processes: list[DecoderProcess] = []
+        self.decoder = IsolatedDecoder(limits, start=self._start)
+
+    def _start(self, limits: ChildLimits) -> DecoderProcess:
+        self.findings.starts += 1
+        process = DecoderProcess(limits)
+        self._processes = [process]
+        return process
+
+    def decode(self, data: bytes, name: str) -> None:
+        """Send one file and look at what comes of it."""
+        found = self.findings
+        found.cases += 1
+        began = time.monotonic()
+        try:
+            image = self.decoder.decode(data).image
+        except ImageError as error:
+            outcome = error.kind
+            if outcome not in KINDS:
+                found.wrong.append(f"{name}: {outcome}: {error}")
+        else:
+            outcome = "picture"
+            if image.width * image.height > self._limits.picture.max_pixels:
+                found.wrong.append(f"{name}: a picture of {image.size}")
+        found.outcomes[outcome] += 1
+        self._look_at_time(time.monotonic() - began, name)
+        self._look_at_process(name, data)
+
+    def _look_at_time(self, seconds: float, name: str) -> None:
+        self.findings.most_seconds = max(self.findings.most_seconds, seconds)
+        if seconds > self._limits.wall_seconds + SLACK_SECONDS:
+            self.findings.wrong.append(f"{name}: took {seconds:.0f} s")
+
+    def _look_at_process(self, name: str, data: bytes) -> None:
+        found = self.findings
+        if not self._processes:
+            return
+        process = self._processes[0]
+        if process.death is not None:
+            found.killers.append((process.death.cause, data))
+            self._processes = []
+            return
+        peak = peak_bytes(process.pid)
+        found.most_bytes = max(found.most_bytes, peak)
+        if peak > self._limits.memory_bytes + OWN_BYTES:
+            found.wrong.append(f"{name}: the process took {peak / 1e6:.0f} MB")
+
+    def close(self) -> None:
+        """End the decoder."""
+        self.decoder.close()
+        self.findings.deaths = self.decoder.deaths
+
+
+def attack(
+    cases: int, seed: int, tell: Callable[[Findings], None] = lambda _: None
+) -> Findings:
+    """Throw damaged files at a decoder; the same ones for the same seed.
+
+    Args:
+        cases: How many.
+        seed: Draws the damage.
+        tell: Called after every thousand.
+    """
+    with tempfile.TemporaryDirectory() as folder, _temporary_files_in(folder):
+        return _attack(cases, seed, tell)
+
+
+@contextmanager
+def _temporary_files_in(folder: str) -> Iterator[None]:
+    """Let nobody else's files lie where what is left behind is looked for."""
+    usual, tempfile.tempdir = tempfile.tempdir, folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = usual
+
+
+def _attack(cases: int, seed: int, tell: Callable[[Findings], None]) -> Findings:
+    before = traces()
+    sound = seeds()
+    others = [data for _, data in sound]
+    one = Attack()
+    try:
+        for number in range(cases):
+            draw = random.Random(f"{seed} {number}")  # noqa: S311 - damage
+            name, data = sound[number % len(sound)]
+            one.decode(mutated(data, draw, others), f"case {number}, {name}")
+            if (number + 1) % 1000 == 0:
+                tell(one.findings)
+    finally:
+        one.close()
+    left = traces() - before
+    one.findings.wrong += [f"left behind: {what}" for what in sorted(left)]
+    return one.findings
+
+
+def traces() -> set[str]:
+    """Return what this process holds: descriptors, children, shared memory, files."""
+    found: set[str] = set()
+    for link in Path("/proc/self/fd").iterdir():
+        try:
+            found.add(f"descriptor {link.name}: {link.readlink()}")
+        except OSError:
+            # The one that listed the folder.
+            continue
+    maps = Path("/proc/self/maps").read_text("utf-8")
+    found |= {f"mapping {line}" for line in maps.splitlines() if "memfd:" in line}
+    found |= {f"child {pid}" for pid in children()}
+    # Others' lie there too; these are named as Python and the decoder name theirs.
+    for file in Path("/dev/shm").glob("*"):  # noqa: S108 - only looked at
+        if re.fullmatch(r"psm_\w+|[0-9a-f]{16}", file.name):
+            found.add(f"shared memory {file.name}")
+    return found | {f"file {file}" for file in Path(tempfile.gettempdir()).glob("*")}
+
+
+def children() -> list[int]:
+    """Return the numbers of this process's children, dead ones not waited for too."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    return [int(pid) for task in tasks for pid in task.read_text("utf-8").split()]
+
+
+def peak_bytes(pid: int) -> int:
+    """Return the most memory that a process has had."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    except OSError:
+        return 0
+    peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(peak[1]) * 1024 if peak else 0
+
+
+def own_peak_bytes() -> int:
+    """Return the most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

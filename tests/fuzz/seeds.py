@@ -1,0 +1,60 @@
+"""Sound pictures of every format, made on the spot, for the fuzzer to damage."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from PIL import Image
+
+from tests import profiles
+from tests.images import encoded, oriented_exif, photo
+
+#: Name, codec, mode and options of each.
+_KINDS = (
+    ("jpeg", "JPEG", "RGB", {"quality": 80}),
+    ("jpeg turned", "JPEG", "RGB", {"exif": oriented_exif(6, secret=True)}),
+    ("jpeg progressive", "JPEG", "RGB", {"progressive": True}),
+    ("jpeg cmyk", "JPEG", "CMYK", {"icc_profile": profiles.cmyk_profile()}),
+    ("jpeg grey", "JPEG", "L", {"icc_profile": profiles.grey_profile()}),
+    ("jpeg profile", "JPEG", "RGB", {"icc_profile": profiles.rgb_profile()}),
+    ("mpo", "MPO", "RGB", {"save_all": True, "append_images": [photo(64, 48)]}),
+    ("png", "PNG", "RGBA", {"exif": oriented_exif(3)}),
+    ("png palette", "PNG", "P", {"transparency": 3}),
+    ("png profile", "PNG", "RGB", {"icc_profile": profiles.rgb_profile()}),
+    ("png deep", "PNG", "I;16", {}),
+    ("gif", "GIF", "P", {"save_all": True, "append_images": [photo(64, 48, "P")]}),
+    ("webp", "WEBP", "RGBA", {"exif": oriented_exif(8)}),
+    ("webp lossless", "WEBP", "RGB", {"lossless": True}),
+    (
+        "webp moving",
+        "WEBP",
+        "RGB",
+        {"save_all": True, "append_images": [photo(64, 48)]},
+    ),
+    ("heic", "HEIF", "RGB", {"quality": 60}),
+    ("heic alpha", "HEIF", "RGBA", {}),
+    ("avif", "AVIF", "RGB", {"quality": 60, "exif": oriented_exif(6)}),
+    ("avif alpha", "AVIF", "RGBA", {}),
+    ("tiff", "TIFF", "RGB", {}),
+    ("tiff lzw", "TIFF", "RGB", {"compression": "tiff_lzw"}),
+    ("tiff jpeg", "TIFF", "RGB", {"compression": "jpeg"}),
+    ("tiff deflate", "TIFF", "L", {"compression": "tiff_adobe_deflate"}),
+    ("tiff fax", "TIFF", "1", {"compression": "group4"}),
+    ("bmp", "BMP", "P", {}),
+)
+
+
+@cache
+def seeds() -> tuple[tuple[str, bytes], ...]:
+    """Return every kind's name and file."""
+    return tuple(
+        (name, encoded(_photo(mode), codec, **options))
+        for name, codec, mode, options in _KINDS
+    )
+
+
+def _photo(mode: str) -> Image.Image:
+    if mode != "I;16":
+        return photo(64, 48, mode)
+    grey = photo(64, 48, "L").tobytes()
+    return Image.frombytes("I;16", (64, 48), bytes(b for g in grey for b in (g, g)))

@@ -1,0 +1,457 @@
+"""Pictures of strangers, decoded in a real process of their own."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from emojifier_bot.core.decode import DecodeLimits, decode
+from emojifier_bot.errors import ImageError
+from emojifier_bot.sandbox import limits as sandbox_limits
+from emojifier_bot.sandbox.isolated import IsolatedDecoder
+from emojifier_bot.sandbox.limits import ChildLimits
+from emojifier_bot.sandbox.memory import open_unlinked
+from emojifier_bot.sandbox.process import _ENVIRONMENT, DecoderProcess
+from tests import profiles
+from tests.fakes.decoder_child import WRITTEN
+from tests.fuzz.attack import children, traces
+from tests.fuzz.seeds import seeds
+from tests.images import assert_same_pixels, encoded, photo, png_file
+
+PNG = encoded(photo(), "PNG")
+FAST = ChildLimits(memory_bytes=300_000_000, cpu_seconds=2, wall_seconds=60.0)
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux keeps it")
+
+
+def wrong(entry: str):
+    """Return what starts a child of `tests.fakes.decoder_child`."""
+    return partial(DecoderProcess, entry=f"tests.fakes.decoder_child:{entry}")
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    with IsolatedDecoder() as one:
+        yield one
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(request, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    if "decoder" in request.fixturenames:
+        yield
+        return
+    before = traces()
+    yield
+    assert traces() - before == set()
+
+
+@pytest.mark.parametrize("data", dict(seeds()).values(), ids=dict(seeds()))
+def test_every_format_comes_out_as_in_this_process(decoder, data):
+    here, there = decode(data), decoder.decode(data)
+
+    assert_same_pixels(there.image, here.image)
+    assert there.source_format == here.source_format
+    assert there.lossless == here.lossless
+    assert there.source_bytes == len(data)
+    assert (there.jpeg is None) == (here.jpeg is None)
+    if here.jpeg is not None:
+        assert there.jpeg.tables == here.jpeg.tables
+        assert there.jpeg.aligned == here.jpeg.aligned
+    assert (there.icc_profile is None) == (here.icc_profile is None)
+    assert decoder.deaths == {}
+
+
+def test_a_profile_with_texts_comes_out_without(decoder):
+    there = decoder.decode(encoded(photo(), "PNG", icc_profile=profiles.SRGB))
+
+    assert there.icc_profile
+    assert b"desc" not in there.icc_profile
+
+
+def test_a_picture_that_was_cut_off_says_so(decoder):
+    data = encoded(photo(256, 256), "JPEG", quality=90)
+    there = decoder.decode(data[: int(len(data) * 0.8)])
+
+    assert "rows are missing" in there.notes[0]
+    assert there.source_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"", "empty"),
+        (b"nothing", "not_an_image"),
+        (b"8BPS....", "unsupported"),
+        (PNG[:60], "broken"),
+        (encoded(photo(), "JPEG")[:100], "truncated"),
+        (png_file(20_000, 20_000, depth=8, kind=0, rows=b""), "too_many_pixels"),
+    ],
+)
+def test_refusals_are_those_of_this_process(decoder, data, kind):
+    with pytest.raises(ImageError) as here:
+        decode(data)
+    with pytest.raises(ImageError) as there:
+        decoder.decode(data)
+
+    assert (there.value.kind, there.value.message) == (kind, here.value.message)
+    assert decoder.deaths == {}
+
+
+def test_larger_and_smaller_pictures_by_turns(decoder):
+    for size in ((9, 9), (4600, 3700), (30, 40), (1200, 1200)):
+        image = photo(*size)
+        assert_same_pixels(decoder.decode(encoded(image, "PNG")).image, image)
+
+
+def test_memory_without_seals_works_too():
+    with IsolatedDecoder(
+        start=partial(DecoderProcess, open_memory=open_unlinked)
+    ) as one:
+        assert_same_pixels(one.decode(PNG).image, photo())
+
+
+WRONG = [
+    ("segfaults", "decode_crash", "SIGSEGV"),
+    ("aborts", "decode_crash", "SIGABRT"),
+    ("raises", "decode_crash", "exit 1"),
+    ("eats_memory", "decode_crash", "exit 1"),
+    ("spins", "decode_timeout", "SIGXCPU"),
+    ("closes", "decode_crash", "closed its connection"),
+    ("talks_nonsense", "decode_crash", "wrong answer"),
+    ("lies_about_the_size", "decode_crash", "wrong answer"),
+    ("gives_no_pixels", "decode_crash", "wrong answer"),
+    ("is_killed_mid_answer", "decode_crash", "SIGKILL"),
+]
+
+
+@linux_only
+@pytest.mark.parametrize(("entry", "kind", "cause"), WRONG)
+def test_a_child_that_goes_wrong_costs_one_picture(caplog, entry, kind, cause):
+    starts = iter([wrong(entry), DecoderProcess])
+    with IsolatedDecoder(FAST, start=lambda given: next(starts)(given)) as one:  # noqa: PLW0108 - one after the other
+        with pytest.raises(ImageError) as caught:
+            one.decode(PNG)
+
+        assert caught.value.kind == kind
+        assert one.deaths == {cause: 1}
+        assert [record.cause for record in caplog.records] == [cause]
+        assert_same_pixels(one.decode(PNG).image, photo())
+
+
+@linux_only
+@pytest.mark.parametrize("entry", ["sleeps", "stops", "never_stops_talking"])
+def test_a_child_that_takes_too_long_is_killed(entry):
+    limits = replace(FAST, wall_seconds=2.0)
+    with IsolatedDecoder(limits, start=wrong(entry)) as one:
+        one.warm_up()
+        began = time.monotonic()
+        with pytest.raises(ImageError) as caught:
+            one.decode(PNG)
+
+        assert caught.value.kind == "decode_timeout"
+        assert one.deaths == {"too slow": 1}
+        assert 1 < time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("entry", ["does_not_start", "is_not_ready", "is_not_there"])
+def test_a_child_that_does_not_start_is_told(entry, capfd):
+    with IsolatedDecoder(FAST, start=wrong(entry)) as one:
+        with pytest.raises(ImageError) as caught:
+            one.warm_up()
+
+        assert caught.value.kind == "decoder_down"
+    assert ("is_not_there" in capfd.readouterr().err) == (entry == "is_not_there")
+
+
+@linux_only
+def test_a_child_that_was_taken_over_finds_nothing_and_reaches_nobody():
+    with (
+        IsolatedDecoder(FAST, start=wrong("tries_everything")) as one,
+        pytest.raises(ImageError) as caught,
+    ):
+        one.decode(PNG)
+
+    *told, knows = caught.value.message.split(", ")
+    went = dict(one.split(" ", 1) for one in told)
+    assert went.pop("open") == f"refused {errno.EMFILE}"
+    # Older kernels let processes of one user signal each other.
+    assert went.pop("signal") in {f"refused {errno.EPERM}", "done"}
+    assert set(went) == {"read", "write", "spy", "dial", "send", "run"}
+    assert set(went.values()) <= {f"refused {errno.EPERM}", f"refused {errno.EACCES}"}
+    # The last one our own package sets when it is imported.
+    assert set(knows.split()[1:]) <= {*_ENVIRONMENT, "ORT_DISABLE_TELEMETRY"}
+    assert not WRITTEN.exists()
+
+
+@linux_only
+def test_a_picture_that_needs_too_much_memory_is_refused():
+    data = png_file(4000, 3000, depth=8, kind=0, rows=bytes(4001 * 3000))
+    limits = ChildLimits(memory_bytes=30_000_000)
+    with IsolatedDecoder(limits) as one:
+        with pytest.raises(ImageError) as caught:
+            one.decode(data)
+
+        assert caught.value.kind == "too_many_pixels"
+        assert "memory" in caught.value.message
+        assert_same_pixels(one.decode(PNG).image, photo())
+        assert one.deaths == {}
+
+
+def test_processor_time_is_counted_for_each_picture_anew():
+    """Together they take longer than one may."""
+    data = png_file(4000, 3000, depth=8, kind=0, rows=bytes(4001 * 3000))
+    limits = ChildLimits(cpu_seconds=1)
+    with IsolatedDecoder(limits) as one:
+        pids = set()
+        used = 0.0
+        while used < 2:
+            one.decode(data)
+            pids.add(one._idle[0].pid)
+            fields = Path(f"/proc/{one._idle[0].pid}/stat").read_text().split()
+            used = sum(map(int, fields[13:15])) / os.sysconf("SC_CLK_TCK")
+        assert one.deaths == {}
+        assert len(pids) == 1
+
+
+def test_a_child_that_was_killed_while_idle_costs_nothing():
+    with IsolatedDecoder() as one:
+        one.decode(PNG)
+        first = one._idle[0].pid
+        os.kill(first, signal.SIGKILL)
+        one._idle[0]._process.wait()
+
+        assert_same_pixels(one.decode(PNG).image, photo())
+        assert one._idle[0].pid != first
+
+
+def test_a_child_is_replaced_when_it_has_done_its_share(monkeypatch):
+    monkeypatch.setattr("emojifier_bot.sandbox.process.PICTURES_PER_CHILD", 2)
+    with IsolatedDecoder() as one:
+        pids = []
+        for _ in range(5):
+            one.decode(PNG)
+            pids.append(one._idle[0].pid if one._idle else None)
+    assert pids[0] is not None
+    assert pids[1] is None
+    assert len({pid for pid in pids if pid}) == 3
+    assert sandbox_limits.PICTURES_PER_CHILD == 100
+
+
+def test_many_threads_share_few_children():
+    pictures = {size: photo(size, 40) for size in range(20, 60)}
+    before = set(children())
+    with (
+        IsolatedDecoder(processes=2) as one,
+        ThreadPoolExecutor(max_workers=8) as pool,
+    ):
+        files = {size: encoded(image, "PNG") for size, image in pictures.items()}
+        found = dict(zip(files, pool.map(one.decode, files.values()), strict=True))
+        assert len(one._idle) <= 2
+        assert len(set(children()) - before) <= 2
+    for size, decoded in found.items():
+        assert_same_pixels(decoded.image, pictures[size])
+
+
+def test_one_that_is_closed_leaves_nothing_to_those_at_work():
+    one = IsolatedDecoder()
+    one.warm_up()
+    with one._process() as busy:
+        one.close()
+        assert_same_pixels(busy.decode(PNG).image, photo())
+    assert busy._process.poll() is not None
+
+
+PARENT = """
+import sys, time
+from functools import partial
+from emojifier_bot.sandbox.isolated import IsolatedDecoder
+from emojifier_bot.sandbox.limits import ChildLimits
+from emojifier_bot.sandbox.process import DecoderProcess
+from threading import Thread
+process = DecoderProcess(ChildLimits(), entry=sys.argv[1])
+print(process.pid, flush=True)
+Thread(target=process.decode, args=(b"data",), daemon=True).start()
+time.sleep(600)
+"""
+
+
+@linux_only
+@pytest.mark.parametrize(
+    "entry", ["emojifier_bot.sandbox.child:main", "tests.fakes.decoder_child:sleeps"]
+)
+def test_when_the_parent_is_killed_the_child_goes_too(entry):
+    command = [sys.executable, "-c", PARENT, entry]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as parent:
+        child = int(parent.stdout.readline())
+        assert Path(f"/proc/{child}/stat").exists()
+        parent.kill()
+    until = time.monotonic() + 20
+    while _lives(child) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _lives(child)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return (
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        )
+    except OSError:
+        return False
+
+
+def zeros(length: int) -> bytes:
+    packer = zlib.compressobj(1)
+    block = b"\0" * 2**20
+    packed = [packer.compress(block) for _ in range(length // len(block))]
+    return b"".join([*packed, packer.compress(block[: length % 2**20]), packer.flush()])
+
+
+def hundred_megapixels() -> bytes:
+    bomb = png_file(10_000, 10_000, depth=8, kind=0, rows=b"")
+    start, end = bomb.index(b"IDAT") - 4, bomb.index(b"IEND") - 4
+    rows = b"IDAT" + zeros(10_001 * 10_000)
+    chunk = struct.pack(">I", len(rows) - 4) + rows
+    return bomb[:start] + chunk + struct.pack(">I", zlib.crc32(rows)) + bomb[end:]
+
+
+def test_a_hundred_megapixels_in_a_small_file():
+    bomb = hundred_megapixels()
+    assert len(bomb) < 1_000_000
+
+    with IsolatedDecoder() as one:
+        with pytest.raises(ImageError, match=r"100\.0 megapixels") as caught:
+            one.decode(bomb)
+        assert caught.value.kind == "too_many_pixels"
+
+    # Where pixels were allowed, memory still is not.
+    limits = ChildLimits(DecodeLimits(max_pixels=10**9), memory_bytes=150_000_000)
+    with IsolatedDecoder(limits) as one:
+        with pytest.raises(ImageError) as caught:
+            one.decode(bomb)
+        assert caught.value.kind == "too_many_pixels"
+
+
+def tiff(*tags: tuple[int, int, int, int]) -> bytes:
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + b"\0" * 4
+
+
+HUGE = 2**32 - 1
+TIFFS = {
+    "strips without end": [(256, 4, 1, 64), (257, 4, 1, 64), (273, 4, HUGE, 8)],
+    "sides without end": [(256, 4, 1, HUGE), (257, 4, 1, HUGE)],
+    "bits without end": [(256, 4, 1, 9), (257, 4, 1, 9), (258, 3, HUGE, 8)],
+    "samples without end": [(256, 4, 1, 9), (257, 4, 1, 9), (277, 3, 1, 65535)],
+    "a colour map of four billion": [(256, 4, 1, 9), (257, 4, 1, 9), (320, 3, HUGE, 8)],
+    "texts of four billion": [(270, 2, HUGE, 8)] * 400,
+    "kinds that are none": [(256, 99, 1, 9), (257, 0, HUGE, 9)],
+    "tiles of nothing": [
+        (256, 4, 1, 9),
+        (257, 4, 1, 9),
+        (322, 4, 1, 0),
+        (323, 4, 1, 0),
+    ],
+    "a directory of itself": [(256, 4, 1, 9), (257, 4, 1, 9), (330, 4, 1, 8)],
+}
+
+
+@pytest.mark.parametrize("tags", TIFFS.values(), ids=TIFFS)
+def test_absurd_tiffs(decoder, tags):
+    with pytest.raises(ImageError) as caught:
+        decoder.decode(tiff(*tags))
+    assert caught.value.kind in {"broken", "too_many_pixels"}
+
+
+def box(name: bytes, *contents: bytes, full: int | None = None) -> bytes:
+    body = (b"" if full is None else struct.pack(">I", full)) + b"".join(contents)
+    return struct.pack(">I", len(body) + 8) + name + body
+
+
+def huge_grid(side: int, tiles_per_side: int) -> bytes:
+    """Make a HEIC whose one picture is a grid that repeats one tile."""
+    sound = encoded(photo(64, 64), "HEIF")
+    start = sound.index(b"hvcC") - 4
+    codec = sound[start : start + int.from_bytes(sound[start : start + 4], "big")]
+    start = sound.index(b"mdat") + 4
+    tile = sound[start:]
+    count = tiles_per_side**2
+    grid = struct.pack(
+        ">BBBBII", 0, 1, tiles_per_side - 1, tiles_per_side - 1, side, side
+    )
+    size = [box(b"ispe", struct.pack(">II", n, n), full=0) for n in (side, 64)]
+
+    def meta(offset: int) -> bytes:
+        places = ((1, offset, len(grid)), (2, offset + len(grid), len(tile)))
+        return box(
+            b"meta",
+            box(b"hdlr", b"\0" * 4, b"pict", b"\0" * 13, full=0),
+            box(b"pitm", struct.pack(">H", 1), full=0),
+            box(
+                b"iinf",
+                struct.pack(">H", 2),
+                *(
+                    box(b"infe", struct.pack(">HH", n, 0), kind, b"\0", full=2 << 24)
+                    for n, kind in ((1, b"grid"), (2, b"hvc1"))
+                ),
+                full=0,
+            ),
+            box(
+                b"iref",
+                box(
+                    b"dimg",
+                    struct.pack(">HH", 1, min(count, 65535)),
+                    struct.pack(">H", 2) * min(count, 65535),
+                ),
+                full=0,
+            ),
+            box(
+                b"iprp",
+                box(b"ipco", *size, codec),
+                box(
+                    b"ipma",
+                    struct.pack(">IHBBHBBB", 2, 1, 1, 0x81, 2, 2, 0x82, 0x83),
+                    full=0,
+                ),
+            ),
+            box(
+                b"iloc",
+                struct.pack(">BBH", 0x44, 0, 2),
+                *(struct.pack(">HHHII", n, 0, 1, at, size) for n, at, size in places),
+                full=0,
+            ),
+            full=0,
+        )
+
+    head = box(b"ftyp", b"heic\0\0\0\0mif1heic")
+    offset = len(head) + len(meta(0)) + 8
+    return head + meta(offset) + box(b"mdat", grid, tile)
+
+
+def test_a_grid_of_this_make_is_a_picture(decoder):
+    assert decoder.decode(huge_grid(128, 2)).image.size == (128, 128)
+
+
+@pytest.mark.parametrize(
+    ("side", "tiles"), [(16384, 255), (65535, 255), (2**31, 255), (7000, 110)]
+)
+def test_huge_grids(side, tiles):
+    limits = ChildLimits(memory_bytes=600_000_000, cpu_seconds=5, wall_seconds=60.0)
+    with IsolatedDecoder(limits) as one:
+        with pytest.raises(ImageError) as caught:
+            one.decode(huge_grid(side, tiles))
+        assert caught.value.kind in {"too_many_pixels", "broken", "decode_timeout"}

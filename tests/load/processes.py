@@ -1,0 +1,199 @@
+"""The bot as processes of its own, and what Linux tells about them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+ROOT = Path(__file__).parents[2]
+#: Of no use to anybody else.
+KEY = "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E="
+#: Six people who ask all the time.
+NO_LIMITS = {
+    f"EMOJIFIER_{name}": "1000000"
+    for name in ("USER_PER_MINUTE", "WORKSPACE_PER_HOUR", "WORKSPACE_PER_DAY")
+}
+START_SECONDS, END_SECONDS = 60.0, 45.0
+LOOK_SECONDS = 0.05
+KIB_PER_MB = 1024.0
+
+#: A figure's name and labels, ``("emojifier_jobs_total", (("outcome", "posted"),))``.
+Series = tuple[str, tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One look at one process."""
+
+    seconds: float
+    #: Memory that is its own alone, and its part of all that it uses, in MB.
+    own_mb: float
+    whole_mb: float
+    files: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class BotProcess:
+    """One process of the bot."""
+
+    name: str
+    process: subprocess.Popen[str]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def lines(self) -> list[dict[str, object]]:
+        """Return what it has logged."""
+        text = self.log.read_text("utf-8")
+        return [json.loads(line) for line in text.splitlines() if line[:1] == "{"]
+
+    def wait_for(self, action: str) -> dict[str, object]:
+        """Wait until it has logged an action."""
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            for line in self.lines():
+                if line.get("action") == action:
+                    return line
+            assert self.process.poll() is None, self.log.read_text("utf-8")
+            time.sleep(LOOK_SECONDS)
+        raise AssertionError(f"{self.name} never logged {action!r}")
+
+    @property
+    def figures_url(self) -> str:
+        return f"http://127.0.0.1:{self.wait_for('figures')['port']}/metrics"
+
+    def figures(self) -> dict[Series, float]:
+        """Return every figure that it serves to Prometheus."""
+        answer = requests.get(self.figures_url, timeout=10)
+        answer.raise_for_status()
+        return {
+            (one.name, tuple(sorted(one.labels.items()))): one.value
+            for family in text_string_to_metric_families(answer.text)
+            for one in family.samples
+        }
+
+    def sample(self, seconds: float) -> Sample:
+        """Look at it once."""
+        folder = Path("/proc") / str(self.pid)
+        status = _fields(folder / "status")
+        return Sample(
+            seconds=seconds,
+            own_mb=status["RssAnon"] / KIB_PER_MB,
+            whole_mb=_fields(folder / "smaps_rollup")["Pss"] / KIB_PER_MB,
+            files=sum(1 for _ in (folder / "fd").iterdir()),
+            threads=int(status["Threads"]),
+        )
+
+
+@dataclass(frozen=True)
+class RunningBot:
+    """A web process and workers on one database."""
+
+    url: str
+    web: BotProcess
+    workers: tuple[BotProcess, ...]
+    #: Where all of them put what they need for a while.
+    temporary: Path
+
+    @property
+    def processes(self) -> tuple[BotProcess, ...]:
+        return (self.web, *self.workers)
+
+    def figures(self) -> dict[Series, float]:
+        """Return the figures of all workers and of the web process, summed up."""
+        total: dict[Series, float] = {}
+        for one in self.processes:
+            for series, value in one.figures().items():
+                total[series] = total.get(series, 0.0) + value
+        return total
+
+    def temporary_files(self) -> int:
+        return sum(one.is_file() for one in self.temporary.rglob("*"))
+
+
+@contextmanager
+def running_bot(
+    environment: dict[str, str], folder: Path, workers: int = 1
+) -> Iterator[RunningBot]:
+    """Run the bot on any free ports, logging everything into a folder."""
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    usual = {
+        **NO_LIMITS,
+        "PYTHONPATH": str(ROOT),
+        "PORT": "0",
+        "METRICS_PORT": "0",
+        "ENCRYPTION_KEYS": KEY,
+        "TMPDIR": str(temporary),
+        "EMOJIFIER_LOG_LEVEL": "INFO",
+        "EMOJIFIER_LOG_FORMAT": "json",
+    }
+    whole = os.environ | usual | environment
+    with ExitStack() as stack:
+        start = _Starter(stack, whole, folder)
+        web = start("web", "serve", "--no-worker")
+        said = web.process.stdout.readline() if web.process.stdout else ""
+        assert said, web.log.read_text("utf-8")
+        numbers = range(1, workers + 1)
+        started = tuple(start(f"worker-{one}", "worker") for one in numbers)
+        for one in started:
+            one.wait_for("worker_started")
+        yield RunningBot(said.split()[-1], web, started, temporary)
+
+
+class _Starter:
+    def __init__(
+        self, stack: ExitStack, environment: dict[str, str], folder: Path
+    ) -> None:
+        self._stack = stack
+        self._environment = environment
+        self._folder = folder
+
+    def __call__(self, name: str, *arguments: str) -> BotProcess:
+        log = self._folder / f"{name}.log"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "emojifier_bot", *arguments],
+            cwd=self._folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._stack.enter_context(log.open("w")),
+            text=True,
+        )
+        self._stack.callback(_end, process)
+        return BotProcess(name, process, log)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout:
+        process.stdout.close()
+
+
+def _fields(file: Path) -> dict[str, float]:
+    """Return the fields of a file of Linux's that are numbers."""
+    found = {}
+    for line in file.read_text().splitlines():
+        name, _, value = line.partition(":")
+        words = value.split()
+        if words and words[0].isdecimal():
+            found[name] = float(words[0])
+    return found
