@@ -30,11 +30,11 @@ HOW = MappingProxyType(
         "landmarks": "This variant looks at the geometry alone, with a two-layer net: "
         "for who wants no pixels but the points to be looked at.",
         SHARED_POINTS_VARIANT: "This variant looks at 19 points alone, with a "
-        "two-layer net, brought onto the mean face by seven of them: brow ends, eye corners, the "
-        "middle of each lid, the nose's tip and wings, mouth corners, upper and lower "
-        "lip. They are what hosted face APIs (Google, Azure) share with the 68 points, "
-        "so a face that such an API found can be read without its pixels. What that "
-        "loses against all 68 points, the table of parts below says.",
+        "two-layer net, brought onto the mean face by seven of them: brow ends, eye "
+        "corners, the middle of each lid, the nose's tip and wings, mouth corners, "
+        "upper and lower lip. They are what hosted face APIs (Google, Azure) share "
+        "with the 68 points, so a face that such an API found can be read without its "
+        "pixels. What that loses against all 68 points, the table of parts below says.",
         "appearance": "This variant looks at the appearance alone: it is trained to "
         "see what fusion gains.",
     }

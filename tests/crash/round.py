@@ -30,7 +30,7 @@ WORKER, WEB = "worker", "serve"
 AT_RANDOM = "at random"
 LOOK_SECONDS = 0.1
 #: What nobody reaches in time is taken away again, and counted nowhere.
-MINE_SECONDS = 15.0
+MINE_SECONDS, GIVEN_UP_SECONDS = 15.0, 60.0
 #: Each stage of a trouble lasts so long, and so long it is quiet before.
 TROUBLE_SECONDS = 10.0
 #: A share that came late would show by then.
@@ -289,7 +289,9 @@ class Round:
         now, mines = time.monotonic(), self.stage.fleet.mines
         if self._mine is not None:
             point, since = self._mine
-            if now - since > MINE_SECONDS and mines.take(point):
+            untouched = now - since > MINE_SECONDS and mines.take(point)
+            # Whoever stepped on it may have died of something else in that moment.
+            if untouched or now - since > GIVEN_UP_SECONDS:
                 self._mine = None
             return
         if not self._points or now - self._killed_at < self.plan.kill_seconds:
