@@ -104,6 +104,11 @@ class HostedApiError(RemoteError):
 
     default_kind = "face_api"
 
+    @property
+    def is_about_picture(self) -> bool:
+        """Tell whether only this picture is refused, and another one may do."""
+        return self.kind == "face_api_refused"
+
 
 class QueueError(EmojifierError):
     """The queue's database does not answer; try again in a minute."""

@@ -22,7 +22,7 @@ SECRETS = re.compile(
     r"(?:xox[a-z]|xapp)-[\w.-]+"
     r"|(?<=hooks\.slack\.com/)[\w/-]+"
     r"|(?<=Bearer )[\w.~+/=-]+"
-    r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"
+    r"|(?<=://)[^\s/@:]*:[^\s@]+(?=@)"
 )
 REDACTED = "[secret]"
 

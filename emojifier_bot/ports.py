@@ -156,6 +156,10 @@ class InstallationStore(Protocol):
         """Return all of them, oldest first."""
         ...
 
+    def holders(self) -> frozenset[str]:
+        """Return the ids of the workspaces and organisations that have one."""
+        ...
+
 
 class OAuthStates(Protocol):
     """One-time states of installations under way."""
@@ -274,8 +278,12 @@ class JobQueue(Protocol):
         """
         ...
 
-    def forget(self, workspace: Workspace) -> int:
+    def forget(self, workspace: Workspace, spared: Collection[str] = ()) -> int:
         """Cancel and delete every job of a workspace that is gone; return how many.
+
+        Args:
+            workspace: Or an organisation, for all its workspaces.
+            spared: Ids of workspaces whose jobs stay when an organisation's go.
 
         Raises:
             QueueError: The database does not answer.

@@ -9,7 +9,6 @@ import itertools
 import math
 import os
 import re
-import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -31,6 +30,7 @@ from emojifier_bot.domain import (
 )
 from emojifier_bot.errors import ConfigError, ThemeError
 from emojifier_bot.resources import emojis_dir
+from emojifier_bot.toml_table import TomlTable
 
 TABLE_NAME = "theme.toml"
 #: Width and height of every emoji's art.
@@ -183,7 +183,7 @@ def read_theme(folder: Path) -> EmojiTheme:
             f"{path} cannot be read: {error}. A theme is a folder with a {TABLE_NAME}."
         ) from error
     problems: list[str] = []
-    table = _Table(values, "the theme", problems)
+    table = TomlTable(values, "the theme", problems)
     name, title = table.text("name"), table.text("title")
     for key in ("description", "license", "author"):
         table.text(key, default="")
@@ -198,82 +198,6 @@ def read_theme(folder: Path) -> EmojiTheme:
     return EmojiTheme(name, title, ART_SIZE_PX, emoji)
 
 
-class _Table:
-    """A table of the file. Reading notes what is wrong and goes on."""
-
-    def __init__(self, values: dict[str, Any], where: str, problems: list[str]) -> None:
-        self._left = dict(values)
-        self._where = where
-        self._problems = problems
-
-    def note(self, problem: str) -> None:
-        self._problems.append(f"- {self._where}: {problem}")
-
-    def text(
-        self, key: str, *, default: str | None = None, limit: int | None = None
-    ) -> str:
-        value = self._left.pop(key, default)
-        if not isinstance(value, str):
-            self.note(f"{key} must be a text.")
-            return ""
-        if default is None and not value.strip():
-            self.note(f"{key} must not be empty.")
-        if value != value.strip() or len(value.splitlines()) > 1:
-            self.note(f"{key} must be one line without spaces around it.")
-        if limit is not None and len(value) > limit:
-            self.note(f"{key} must have at most {limit} characters.")
-        return value
-
-    def flag(self, key: str) -> bool:
-        value = self._left.pop(key, False)
-        if not isinstance(value, bool):
-            self.note(f"{key} must be true or false.")
-        return value is True
-
-    def number(self, key: str) -> float:
-        value = self._left.pop(key, None)
-        if not _is_number(value):
-            self.note(f"{key} must be a number.")
-            return math.nan
-        return float(value)
-
-    def pair(self, key: str) -> tuple[float, float]:
-        match self._left.pop(key, None):
-            case [x, y] if _is_number(x) and _is_number(y):
-                return float(x), float(y)
-        self.note(f"{key} must be two numbers.")
-        return math.nan, math.nan
-
-    def table(self, key: str) -> _Table:
-        value = self._left.pop(key, None)
-        if not isinstance(value, dict):
-            self.note(f"{key} must be a table.")
-            value = {}
-        return self.child(value, key)
-
-    def child(self, values: dict[str, Any], key: str) -> _Table:
-        return _Table(values, f"{self._where}, {key}", self._problems)
-
-    def tables(self, key: str) -> list[dict[str, Any]]:
-        value = self._left.pop(key, [])
-        if isinstance(value, list) and all(isinstance(one, dict) for one in value):
-            return value
-        self.note(f"{key} must be a list of tables.")
-        return []
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self._left))
-
-    def refuse_the_rest(self) -> None:
-        for key in self._left:
-            self.note(f"there is no such key as {key!r}.")
-
-
-def _is_number(value: Any) -> bool:
-    is_one = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_one and abs(value) <= sys.float_info.max
-
-
 def _emoji_of(
     entries: Sequence[dict[str, Any]], folder: Path, problems: list[str]
 ) -> tuple[Emoji, ...]:
@@ -283,14 +207,14 @@ def _emoji_of(
         name = entry.get("name")
         where = f"emoji {name!r}" if isinstance(name, str) else f"emoji no. {position}"
         noted = len(problems)
-        table = _Table(entry, where, problems)
+        table = TomlTable(entry, where, problems)
         fields = _emoji_fields(table, folder)
         if len(problems) == noted:
             emoji.append(Emoji(**fields))
     return tuple(emoji)
 
 
-def _emoji_fields(table: _Table, folder: Path) -> dict[str, Any]:
+def _emoji_fields(table: TomlTable, folder: Path) -> dict[str, Any]:
     fields = {
         "name": _name(table, folder),
         "character": table.text("character"),
@@ -308,7 +232,7 @@ def _emoji_fields(table: _Table, folder: Path) -> dict[str, Any]:
     return fields
 
 
-def _name(table: _Table, folder: Path) -> str:
+def _name(table: TomlTable, folder: Path) -> str:
     name = table.text("name")
     if not _NAME.fullmatch(name):
         table.note("name must be a Slack short name: small letters, digits, _ + ' -")
@@ -317,7 +241,7 @@ def _name(table: _Table, folder: Path) -> str:
     return name
 
 
-def _point(table: _Table) -> list[float]:
+def _point(table: TomlTable) -> list[float]:
     shares = {key: table.number(key) for key in table if key in EMOTIONS}
     table.refuse_the_rest()
     if any(share < 0 for share in shares.values()):
@@ -328,7 +252,7 @@ def _point(table: _Table) -> list[float]:
     return [shares.get(emotion, 0.0) for emotion in EMOTIONS]
 
 
-def _anchor(table: _Table) -> Anchor:
+def _anchor(table: TomlTable) -> Anchor:
     center_xy = table.pair("center_xy")
     diameter = table.number("diameter_px")
     table.refuse_the_rest()
@@ -341,7 +265,7 @@ def _anchor(table: _Table) -> Anchor:
     return Anchor(center_xy, diameter)
 
 
-def _bounds(table: _Table) -> tuple[GeometryBound, ...]:
+def _bounds(table: TomlTable) -> tuple[GeometryBound, ...]:
     entries = table.tables("bounds")
     if len(entries) > MAX_BOUNDS:
         table.note(f"there may be at most {MAX_BOUNDS} bounds, not {len(entries)}.")
@@ -352,7 +276,7 @@ def _bounds(table: _Table) -> tuple[GeometryBound, ...]:
     return bounds
 
 
-def _bound(parent: _Table, values: dict[str, Any]) -> GeometryBound | None:
+def _bound(parent: TomlTable, values: dict[str, Any]) -> GeometryBound | None:
     table = parent.child(values, "bounds")
     measure = table.text("measure")
     given = {"minimum", "maximum"} & values.keys()

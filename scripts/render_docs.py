@@ -79,7 +79,7 @@ UNUSUAL = (
 SETTINGS_INTRO = """\
 # Settings
 
-Written by `make docs` from the table in `emojifier_bot/config.py`.
+Written by `make docs` from the table in `emojifier_bot/config/settings.py`.
 
 Every setting is an environment variable. Those that are not set there are looked up in
 a file `.env` in the current folder; `.env.example` is a start for one. Options of the

@@ -45,6 +45,8 @@ class Vendor:
     busy: tuple[str, ...]
     refused: tuple[str, ...]
     credentials: tuple[str, ...]
+    #: Something else answers than what was asked for.
+    elsewhere: tuple[str, ...] = ()
 
 
 VENDORS: Mapping[str, Vendor] = {
@@ -77,8 +79,9 @@ VENDORS: Mapping[str, Vendor] = {
         {"GOOGLE_API_KEY": face_google.KEY},
         down=("internal", "unavailable", "inside_internal", "inside_unavailable"),
         busy=("rate", "inside_busy"),
-        refused=("too_large", "bad_request", "not_found", "bad_image"),
+        refused=("too_large", "bad_request", "bad_image"),
         credentials=("bad_key", "missing_key"),
+        elsewhere=("not_found",),
     ),
     "azure": Vendor(
         face_azure.AzureFake,
@@ -102,7 +105,6 @@ VENDORS: Mapping[str, Vendor] = {
         down=("INTERNAL_ERROR",),
         busy=("CONCURRENCY_LIMIT_EXCEEDED",),
         refused=(
-            "API_NOT_FOUND",
             "BAD_ARGUMENTS: return_attributes",
             "IMAGE_ERROR_UNSUPPORTED_FORMAT: image_file",
             "IMAGE_FILE_TOO_LARGE: image_file",
@@ -110,6 +112,7 @@ VENDORS: Mapping[str, Vendor] = {
             "MISSING_ARGUMENTS: api_key",
         ),
         credentials=("AUTHENTICATION_ERROR", "AUTHORIZATION_ERROR:denied"),
+        elsewhere=("API_NOT_FOUND",),
     ),
 }
 

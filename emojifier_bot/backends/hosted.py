@@ -16,6 +16,7 @@ import numpy as np
 
 from emojifier_bot.backends import local
 from emojifier_bot.backends.emotion_onnx import OnnxEmotionClassifier
+from emojifier_bot.backends.hosted_answers import check_keys
 from emojifier_bot.backends.hosted_calls import (
     AnswerCache,
     Calls,
@@ -72,8 +73,8 @@ class HostedAnalyzer:
         """Find every face and read it fully.
 
         Raises:
-            HostedApiError: The API failed and nothing stands in for it; wrong keys are
-                always told, so that somebody mends them.
+            HostedApiError: The API failed and nothing stands in for it; wrong keys and
+                addresses are always told, so that somebody mends them.
         """
         try:
             sent = picture_to_send(picture, self.api.limits)
@@ -163,11 +164,12 @@ def build(
     """Build an API's back end; what its settings lack is told before models load.
 
     Raises:
-        ConfigError: A key is missing, or the address would show it.
+        ConfigError: A key is missing or cannot be one, or the address would show it.
         ModelFileError: A model is missing or differs.
     """
     if options.hosted is None:
         raise ConfigError(["A hosted back end needs its keys; see docs/backends.md."])
+    check_keys(options.hosted.keys)
     api = make_api(options.hosted)
     spec = pick_model_spec(options.models, "emotion", SHARED_POINTS_VARIANT)
     by_points = OnnxEmotionClassifier(spec, options.threads)

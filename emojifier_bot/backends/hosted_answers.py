@@ -7,8 +7,9 @@ or a picture.
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -24,8 +25,21 @@ from emojifier_bot.net import (
 
 #: A code that is shown must look like one: letters, digits and few signs.
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,60}")
+_KEY = re.compile(r"[!-~]*")
 _CREDENTIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
+#: Somebody answers, but not the service; redirects too.
+_ELSEWHERE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+
+#: What reading a strange answer raises.
+_NONSENSE = (
+    ArithmeticError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,8 @@ class Refusals:
             return self.wrong_credentials(code or str(status))
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PASSING:
             return self.down(code or str(status), answer.retry_after_seconds)
+        if status in _ELSEWHERE or status < HTTPStatus.BAD_REQUEST:
+            return self.wrong_address(code or str(status))
         return self.refused(code or str(status))
 
     def down(
@@ -100,6 +116,16 @@ class Refusals:
             kind="face_api_credentials",
         )
 
+    def wrong_address(self, code: str) -> HostedApiError:
+        """Return the error for an address where the service is not.
+
+        Like a wrong key, only another setting mends it.
+        """
+        return HostedApiError(
+            f"{self.service} does not answer there ({code}). Check FACE_API_URL.",
+            kind="face_api_credentials",
+        )
+
     def refused(self, code: str) -> HostedApiError:
         """Return the error for a request that will never do."""
         return HostedApiError(
@@ -120,7 +146,7 @@ class Refusals:
         """Turn what a strange answer makes the reading code raise into our error."""
         try:
             yield
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except _NONSENSE as error:
             raise self.not_understood() from error
 
     def _code(self, contents: Any) -> str:
@@ -150,6 +176,26 @@ def base_address(url: str, vendors_own: str) -> str:
     return address
 
 
+def check_keys(keys: Mapping[str, str]) -> None:
+    """Check that keys can be sent.
+
+    Args:
+        keys: Variables and their values; empty ones are not set.
+
+    Raises:
+        ConfigError: Some cannot be keys; it names all of them.
+    """
+    wrong = [name for name, key in keys.items() if not _KEY.fullmatch(key)]
+    if wrong:
+        raise ConfigError(
+            [
+                f"{name} holds a space, a line break or a letter that no key has: copy "
+                "it anew."
+                for name in wrong
+            ]
+        )
+
+
 def needed_keys(backend: str, keys: dict[str, str]) -> tuple[str, ...]:
     """Return the values of settings that a back end cannot do without.
 
@@ -174,6 +220,21 @@ def needed_keys(backend: str, keys: dict[str, str]) -> tuple[str, ...]:
 
 def _json(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        return json.loads(
+            body, parse_constant=_finite, parse_float=_finite, parse_int=_whole
+        )
     except (ValueError, RecursionError):
         return None
+
+
+def _finite(text: str) -> float:
+    """Read a number; NaN and those beyond all bounds are none."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _whole(text: str) -> int:
+    _finite(text)
+    return int(text)

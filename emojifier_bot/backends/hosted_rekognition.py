@@ -195,6 +195,7 @@ def signer(hosted: HostedOptions) -> Sign:
     try:
         from botocore.auth import SigV4Auth  # noqa: PLC0415 - an extra
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
             [
@@ -210,8 +211,12 @@ def signer(hosted: HostedOptions) -> Sign:
         address: str, headers: Mapping[str, str], body: bytes
     ) -> Mapping[str, str]:
         request = AWSRequest("POST", address, dict(headers), body)
-        frozen = credentials.get_frozen_credentials()
-        SigV4Auth(frozen, "rekognition", hosted.region).add_auth(request)
+        try:
+            frozen = credentials.get_frozen_credentials()
+            SigV4Auth(frozen, "rekognition", hosted.region).add_auth(request)
+        except BotoCoreError as error:
+            # Its own words may hold an address or a file's contents.
+            raise REFUSALS.wrong_credentials(type(error).__name__) from None
         return dict(request.headers.items())
 
     return sign
@@ -220,7 +225,6 @@ def signer(hosted: HostedOptions) -> Sign:
 def _credentials(keys: Mapping[str, str]) -> Credentials:
     """Return the keys of the settings, or what Amazon's own tools would find."""
     from botocore.credentials import Credentials as Keys  # noqa: PLC0415 - an extra
-    from botocore.session import Session  # noqa: PLC0415
 
     key_id = keys.get("AWS_ACCESS_KEY_ID", "")
     secret = keys.get("AWS_SECRET_ACCESS_KEY", "")
@@ -231,7 +235,7 @@ def _credentials(keys: Mapping[str, str]) -> Credentials:
         raise ConfigError(
             ["AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: one is missing."]
         )
-    discovered: Credentials | None = Session().get_credentials()
+    discovered = _discovered()
     if discovered is None:
         raise ConfigError(
             [
@@ -243,3 +247,22 @@ def _credentials(keys: Mapping[str, str]) -> Credentials:
             ]
         )
     return discovered
+
+
+def _discovered() -> Credentials | None:
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - an extra
+    from botocore.session import Session  # noqa: PLC0415
+
+    try:
+        found: Credentials | None = Session().get_credentials()
+    except BotoCoreError as error:
+        raise ConfigError(
+            [
+                (
+                    "AWS's profiles, files or roles cannot be read "
+                    f"({type(error).__name__}). Mend them, or set AWS_ACCESS_KEY_ID "
+                    "and AWS_SECRET_ACCESS_KEY."
+                )
+            ]
+        ) from None
+    return found

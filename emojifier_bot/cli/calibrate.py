@@ -102,9 +102,9 @@ def _from_photos(settings: Settings, photos: Mapping[str, list[Path]]) -> Readin
     from emojifier_bot.wiring import make_analyzer, make_decoder
 
     with bar("Reading photos") as progress:
-        read = read_proxies(
-            photos, make_decoder(settings), make_analyzer(settings), progress
-        )
+        # Nothing stands in for a service that is down: it reads otherwise.
+        analyzer = make_analyzer(settings, falls_back=False)
+        read = read_proxies(photos, make_decoder(settings), analyzer, progress)
     for problem in read.problems:
         say(problem)
     for name, faces in read.by_emoji.items():

@@ -14,7 +14,7 @@ import typer
 from emojifier_bot.cli.inputs import find_inputs
 from emojifier_bot.cli.remote import AcceptRemote, agree_to_send
 from emojifier_bot.cli.report import WrongUsage, counted, say, shown
-from emojifier_bot.errors import ImageError
+from emojifier_bot.errors import HostedApiError, ImageError
 
 if TYPE_CHECKING:
     from emojifier_bot.cli.inputs import Source
@@ -95,7 +95,8 @@ def _read_all(
     from emojifier_bot.evaluation.contact_sheet import difference
     from emojifier_bot.wiring import make_analyzer, make_decoder
 
-    analyzers = [make_analyzer(one) for one in settings]
+    # Nothing stands in for a service that is down: its answers are what is compared.
+    analyzers = [make_analyzer(one, falls_back=False) for one in settings]
     decoder, limit = make_decoder(settings[0]), settings[0].max_bytes
     read: list[Compared] = []
     differences: list[Difference] = []
@@ -103,10 +104,12 @@ def _read_all(
         for index, source in enumerate(sources):
             try:
                 picture = decoder.decode(source.read(limit))
-            except ImageError as error:
+                read.append(_compared(source.given, picture, analyzers))
+            except (ImageError, HostedApiError) as error:
+                if isinstance(error, HostedApiError) and not error.is_about_picture:
+                    raise
                 say(f"{shown(source.given)}: {error.message}")
             else:
-                read.append(_compared(source.given, picture, analyzers))
                 differences += [
                     difference(picture.image, *pair) for pair in read[-1].differing
                 ]

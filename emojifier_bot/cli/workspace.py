@@ -122,4 +122,6 @@ def _write(file: Path, text: str, *, force: bool) -> None:
         say(f"{file} cannot be written: {error.strerror}.")
         raise typer.Exit(FAILED) from error
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        # A file that was there keeps its mode otherwise.
+        os.fchmod(handle, OWNER_ONLY)
         stream.write(text)

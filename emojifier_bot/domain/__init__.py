@@ -40,6 +40,7 @@ from emojifier_bot.domain.requests import (
     ShareState,
     Way,
     Workspace,
+    known_fields,
 )
 
 __all__ = [
@@ -80,4 +81,5 @@ __all__ = [
     "ShareState",
     "Way",
     "Workspace",
+    "known_fields",
 ]

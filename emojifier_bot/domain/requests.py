@@ -62,6 +62,11 @@ class ImageReference:
         if sum(map(bool, named)) != 1:
             raise ValueError(f"An image reference names one place, not {self!r}.")
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ImageReference:
+        """Read one from JSON types, perhaps those of a newer version of the bot."""
+        return cls(**known_fields(cls, values))
+
 
 @dataclass(frozen=True, slots=True)
 class EmojifyRequest:
@@ -102,13 +107,14 @@ class EmojifyRequest:
 
         What that one added is left out: it means the usual here.
         """
-        parts = _known(cls, values)
-        parts["workspace"] = Workspace(**_known(Workspace, parts["workspace"]))
-        parts["source"] = ImageReference(**_known(ImageReference, parts["source"]))
+        parts = known_fields(cls, values)
+        parts["workspace"] = Workspace(**known_fields(Workspace, parts["workspace"]))
+        parts["source"] = ImageReference.from_dict(parts["source"])
         return cls(**parts | {"way": Way(parts["way"])})
 
 
-def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+def known_fields(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of some values that a dataclass has fields for."""
     names = {one.name for one in fields(kind)}
     return {name: value for name, value in values.items() if name in names}
 
@@ -167,11 +173,13 @@ class Post:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Post:
-        """Read what `to_dict` returned."""
-        parts = dict(values)
-        parts["workspace"] = Workspace(**parts["workspace"])
-        parts["source"] = ImageReference(**parts["source"])
-        parts["faces"] = tuple(FaceSummary(**face) for face in parts["faces"])
+        """Read what `to_dict` returned, perhaps that of a newer version of the bot."""
+        parts = known_fields(cls, values)
+        parts["workspace"] = Workspace(**known_fields(Workspace, parts["workspace"]))
+        parts["source"] = ImageReference.from_dict(parts["source"])
+        parts["faces"] = tuple(
+            FaceSummary(**known_fields(FaceSummary, face)) for face in parts["faces"]
+        )
         return cls(**parts)
 
 

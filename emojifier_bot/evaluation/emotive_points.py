@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,10 +109,13 @@ def calibrate(theme: EmojiTheme, readings: Readings, least: int = 1) -> Calibrat
     }
     points, ways, near = settled(theme, means, readings)
     moved = with_points(theme, points)
-    chosen = leave_one_out(moved, readings, points)
+    starts = {one.name: one.point for one in theme.emoji}
+    chosen = leave_one_out(
+        moved, readings, {name: (starts[name], way) for name, way in ways.items()}
+    )
     notes = (
-        {one.name: "stays: no faces" for one in theme.emoji}
-        | {name: f"stays: {least} faces are due" for name, f in readings.items() if f}
+        {one.name: "kept: no faces" for one in theme.emoji}
+        | {name: f"kept: fewer than {least} faces" for name, f in readings.items() if f}
         | dict.fromkeys(points, "")
         | {name: f"{other} is in the way" for name, other in near.items()}
         | dict.fromkeys(never_chosen(moved), NEVER_WINS)
@@ -176,7 +179,7 @@ def settled(
         others = {other: point for other, point in points.items() if other != name}
         start, wanted = points[name], means[name]
         for way in WAYS:
-            point = rounded(start + (wanted - start) * np.float32(way))
+            point = rounded(_part_of(start, wanted, way))
             other, away = _nearest(point, others)
             if away >= LEAST_DISTANCE:
                 points[name] = moved[name] = point
@@ -186,6 +189,10 @@ def settled(
     return moved, ways, near
 
 
+def _part_of(start: FloatArray, end: FloatArray, way: float) -> FloatArray:
+    return start + (end - start) * np.float32(way)
+
+
 def _nearest(point: FloatArray, others: Mapping[str, FloatArray]) -> tuple[str, float]:
     """Return who is nearest to a point, and how far away; the earlier of equals."""
     away = {name: _distance(point, other) for name, other in others.items()}
@@ -193,7 +200,9 @@ def _nearest(point: FloatArray, others: Mapping[str, FloatArray]) -> tuple[str, 
 
 
 def leave_one_out(
-    theme: EmojiTheme, readings: Readings, moved: Iterable[str]
+    theme: EmojiTheme,
+    readings: Readings,
+    moved: Mapping[str, tuple[FloatArray, float]],
 ) -> dict[str, Counter[str]]:
     """Return what each emoji's faces get while they say nothing of its point.
 
@@ -202,17 +211,18 @@ def leave_one_out(
     Args:
         theme: With its new points.
         readings: The faces of each emoji.
-        moved: The emoji whose points are means of their faces.
+        moved: The emoji that went towards the mean of their faces: from where, and
+            how much of the way.
     """
-    moved = set(moved)
     chosen = {}
     for name, faces in readings.items():
         if name not in moved:
             chosen[name] = Counter(_choice(theme, face) for face in faces)
         elif len(faces) > 1:
+            start, way = moved[name]
             chosen[name] = Counter(
-                _choice(with_points(theme, {name: point}), face)
-                for face, point in zip(faces, _means_without_one(faces), strict=True)
+                _choice(with_points(theme, {name: _part_of(start, mean, way)}), face)
+                for face, mean in zip(faces, _means_without_one(faces), strict=True)
             )
     return chosen
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from emojifier_bot.core.landmarks import measure
 from emojifier_bot.domain import Emoji, EmotionScores, Face, FloatArray, Landmarks
-from emojifier_bot.errors import ImageError
+from emojifier_bot.errors import HostedApiError, ImageError
 from emojifier_bot.evaluation.datasets import LabelledExpressions
 from emojifier_bot.evaluation.emotive_points import FaceReading
 from emojifier_bot.evaluation.read_faces import crop_detection, crop_picture
@@ -55,13 +55,16 @@ def read_proxies(
 
     Raises:
         BackendError: The faces could not be read.
+        HostedApiError: The service is down, or takes no picture at all.
     """
     read = ProxyReadings()
     every = [(name, path) for name, paths in photos.items() for path in paths]
     for index, (name, path) in enumerate(every):
         try:
             faces = analyzer.analyze(decoder.decode(path.read_bytes()))
-        except (ImageError, OSError) as error:
+        except (ImageError, HostedApiError, OSError) as error:
+            if isinstance(error, HostedApiError) and not error.is_about_picture:
+                raise
             read.problems.append(f"{path} cannot be read: {error}")
             continue
         finally:

@@ -8,21 +8,29 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOS
 
-#: How long a connection may take, seconds.
-CONNECT_SECONDS = 5
+#: How long a connection may take, seconds; for those in a hurry, the least that
+#: PostgreSQL's library waits.
+CONNECT_SECONDS, HURRIED_CONNECT_SECONDS = 5, 2
+#: Jobs that one statement lists, cancels or deletes: every statement has an end of
+#: what it takes, and SQLite's other writers wait for each.
+PURGE_BATCH = 500
 #: Of PostgreSQL: where DBOS keeps its tables. SQLite has no schemas.
 DBOS_SCHEMA = "dbos"
 
 _POSTGRES = "postgresql"
 
 
-def open_engine(url: str, *, patience_seconds: float, connections: int) -> sa.Engine:
+def open_engine(
+    url: str, *, patience_seconds: float, connections: int, hurried: bool = False
+) -> sa.Engine:
     """Open a database; nothing is connected yet.
 
     Args:
         url: ``sqlite:///FILE`` or ``postgresql+psycopg://…``.
         patience_seconds: How long to wait for a lock (SQLite) or for a free connection.
         connections: The most that are open at the same time.
+        hurried: PostgreSQL may take no longer than that for anything, also where its
+            machine is gone without a word: Slack waits.
     """
     options: dict[str, Any] = {
         "pool_size": connections,
@@ -33,12 +41,12 @@ def open_engine(url: str, *, patience_seconds: float, connections: int) -> sa.En
         "hide_parameters": True,
     }
     if url.startswith(_POSTGRES):
-        options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
+        options["connect_args"] = _ways(patience_seconds, hurried=hurried)
     engine = sa.create_engine(url, **options)
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, patience_seconds)
     else:
-        _tune_postgres(engine, patience_seconds)
+        _tune_postgres(engine, patience_seconds, hurried=hurried)
     return engine
 
 
@@ -83,11 +91,26 @@ def _schema(engine: sa.Engine) -> str | None:
     return DBOS_SCHEMA if engine.dialect.name == _POSTGRES else None
 
 
-def _tune_postgres(engine: sa.Engine, patience_seconds: float) -> None:
+def _ways(patience_seconds: float, *, hurried: bool) -> dict[str, int]:
+    """Return how PostgreSQL's library connects."""
+    if not hurried:
+        return {"connect_timeout": CONNECT_SECONDS}
+    return {
+        "connect_timeout": HURRIED_CONNECT_SECONDS,
+        "tcp_user_timeout": int(patience_seconds * 1000),
+    }
+
+
+def _tune_postgres(
+    engine: sa.Engine, patience_seconds: float, *, hurried: bool
+) -> None:
+    limited = ("lock_timeout", "statement_timeout") if hurried else ("lock_timeout",)
+
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         milliseconds = int(patience_seconds * 1000)
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
+        for limit in limited:
+            connection.exec_driver_sql(f"SET LOCAL {limit} = {milliseconds}")
 
 
 def _tune_sqlite(engine: sa.Engine, patience_seconds: float) -> None:

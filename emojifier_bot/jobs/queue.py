@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 import logging
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from emojifier_bot.domain import EmojifyRequest, Job, JobState, Workspace
 from emojifier_bot.errors import QueueError, QueueFullError
-from emojifier_bot.jobs import slots, versions
+from emojifier_bot.jobs import slots
 from emojifier_bot.jobs.database import migrate, open_engine, workflow_table
 from emojifier_bot.jobs.dbos_logs import route_dbos_logs
 from emojifier_bot.jobs.names import (
@@ -35,6 +37,7 @@ from emojifier_bot.jobs.retry import UNEXPECTED
 from emojifier_bot.jobs.room import Room
 from emojifier_bot.jobs.standing import Lookout, Standing
 from emojifier_bot.jobs.workflow import COMPLETE, PREPARE
+from emojifier_bot.jobs.workspace_jobs import WorkspaceJobs
 from emojifier_bot.ports import Clock
 
 #: How long a listener waits for the database; Slack waits for three seconds.
@@ -74,16 +77,20 @@ class DbosJobQueue:
             queue_limit: Waiting jobs from which on new ones are refused.
             clock: Of this machine.
             make_tables: Whether to bring its tables up to date; who only looks does
-                not.
+                not, and may wait.
 
         Raises:
             QueueError: It does not answer.
         """
         route_dbos_logs()
+        self._url = url
         self._limit = queue_limit
         self._clock = clock
         self._engine = open_engine(
-            url, patience_seconds=PATIENCE_SECONDS, connections=CONNECTIONS
+            url,
+            patience_seconds=PATIENCE_SECONDS,
+            connections=CONNECTIONS,
+            hurried=make_tables,
         )
         self._table = workflow_table(self._engine)
         self._lookout = Lookout(self._engine, clock)
@@ -124,8 +131,6 @@ class DbosJobQueue:
             QueueFullError: Too many are waiting.
             QueueError: The database does not answer.
         """
-        if self._clock.monotonic() < self._away_until:
-            raise QueueError(_AWAY)
         job_id = job_id_for(key)
         options: EnqueueOptions = {
             "queue_name": QUEUE,
@@ -136,19 +141,17 @@ class DbosJobQueue:
             "queue_partition_key": partition_of(request.workspace),
         }
         try:
-            if not self._room.take(partition_of(request.workspace)):
-                return self._refuse(job_id)
-            # In a transaction of ours: the client's own would wait for a lock forever.
-            with self._engine.begin() as connection:
-                self._client.enqueue_in_transaction(
-                    connection, options, request.to_dict()
-                )
+            with self._hurried():
+                if not self._room.take(partition_of(request.workspace)):
+                    return self._refuse(job_id)
+                # In a transaction of ours: the client's own would wait for a lock
+                # forever.
+                with self._engine.begin() as connection:
+                    self._client.enqueue_in_transaction(
+                        connection, options, request.to_dict()
+                    )
         except dbos_error.DBOSWorkflowIDInUseError:
             return False
-        except SQLAlchemyError as error:
-            if isinstance(error, WAITED_IN_VAIN):
-                self._away_until = self._clock.monotonic() + BREATHER_SECONDS
-            raise QueueError(_AWAY) from error
         facts = {"job_id": job_id, "workspace": request.workspace.id, "key": key}
         logger.info("job queued", extra=facts | {"action": "queue"})
         return True
@@ -247,71 +250,43 @@ class DbosJobQueue:
         status = sa.select(table.c.status).where(
             table.c.workflow_uuid == job_id_for(key)
         )
-        try:
-            with self._engine.connect() as connection:
-                found = connection.execute(status).scalar_one_or_none()
-        except SQLAlchemyError as error:
-            raise QueueError(_AWAY) from error
+        with self._hurried(), self._engine.connect() as connection:
+            found = connection.execute(status).scalar_one_or_none()
         return found is not None and _STATES[found] not in _ALIVE
 
-    def forget(self, workspace: Workspace) -> int:
+    def forget(self, workspace: Workspace, spared: Collection[str] = ()) -> int:
         """Cancel and delete every job of a workspace that is gone; return how many.
 
-        Raises:
-            QueueError: The database does not answer.
-        """
-        if not (workspace.team_id or workspace.enterprise_id):
-            return 0  # nobody's part would be everybody's without an organisation
-        table = self._table
-        part, column = partition_of(workspace), table.c.queue_partition_key
-        # An organisation's part has no workspace in it, and all of its own begin so.
-        is_own = (
-            column == part
-            if workspace.team_id
-            else column.startswith(part, autoescape=True)
-        )
-        own = sa.select(table.c.workflow_uuid).where(is_own)
-        try:
-            with self._engine.connect() as connection:
-                job_ids = [*connection.execute(own).scalars()]
-            if job_ids:
-                self._client.cancel_workflows(job_ids)
-                self._client.delete_workflows(job_ids)
-        except (SQLAlchemyError, dbos_error.DBOSException) as error:
-            raise QueueError(_AWAY) from error
-        return len(job_ids)
+        That takes as long as it takes, and connections of its own.
 
-    def workers(self) -> builtins.list[slots.WorkerInfo]:
-        """Return the workers that live.
+        Args:
+            workspace: Or an organisation, for all its workspaces.
+            spared: Ids of workspaces whose jobs stay when an organisation's go.
 
         Raises:
             QueueError: The database does not answer.
         """
+        return WorkspaceJobs(self._url).delete(workspace, spared)
+
+    @contextmanager
+    def _hurried(self) -> Iterator[None]:
+        """Wait in vain once for all that ask within the next second.
+
+        Raises:
+            QueueError: The database does not answer, or did not a moment ago.
+        """
+        if self._clock.monotonic() < self._away_until:
+            raise QueueError(_AWAY)
         try:
-            return slots.workers(self._engine)
+            yield
         except SQLAlchemyError as error:
-            raise QueueError(_AWAY) from error
-
-    def stranded(self) -> int:
-        """Return how many begun jobs wait although no worker of their version lives.
-
-        A worker of another version begins them anew; without any, they wait.
-
-        Raises:
-            QueueError: The database does not answer.
-        """
-        try:
-            return versions.stranded(self._engine)
-        except SQLAlchemyError as error:
+            if isinstance(error, WAITED_IN_VAIN):
+                self._away_until = self._clock.monotonic() + BREATHER_SECONDS
             raise QueueError(_AWAY) from error
 
     def _find(self, job_id: str) -> WorkflowStatus | None:
         rows = self._client.list_workflows(workflow_ids=[job_id], name=WORKFLOW)
         return rows[0] if rows else None
-
-    def _waiting(self) -> tuple[sa.ColumnElement[bool], ...]:
-        table = self._table
-        return (table.c.queue_name == QUEUE, table.c.status == "ENQUEUED")
 
     def _refuse(self, job_id: str) -> bool:
         known = sa.select(self._table.c.workflow_uuid).where(

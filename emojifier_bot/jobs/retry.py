@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from emojifier_bot.domain import known_fields
 from emojifier_bot.errors import EmojifierError, ImageError, RemoteError, StoreError
 
 #: Tries of one step, the first one included.
@@ -54,8 +55,8 @@ class Failure:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Failure:
-        """Read what `to_dict` returned."""
-        return cls(**values)
+        """Read what `to_dict` returned, perhaps that of a newer version of the bot."""
+        return cls(**known_fields(cls, values))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,31 +38,44 @@ class Room:
         self._most = limit + limit // RESERVED_PART
         self._clock = clock
         self._table = workflow_table(engine)
-        self._lock = threading.Lock()
+        #: Held while one of them counts, and for a moment by who changes the count.
+        self._counting, self._lock = threading.Lock(), threading.Lock()
         self._counted, self._counted_at = 0, float("-inf")
 
     def take(self, partition: str) -> bool:
         """Take a place for a job of one workspace; False where there is none."""
-        if not self._lock.acquire(timeout=LOCK_SECONDS):
-            # Somebody's count takes long, and Slack waits for everybody's answer.
-            raise sa.exc.TimeoutError("The count of waiting jobs takes too long.")
-        try:
-            waiting = self._all()
-            free = waiting < self._limit or (
-                waiting < self._most and self._has_few(partition)
-            )
+        self._keep_count()
+        if self._take_below(self._limit):
+            return True
+        if self._counted >= self._most or not self._has_few(partition):
+            return False
+        return self._take_below(self._most)
+
+    def _take_below(self, most: int) -> bool:
+        with self._lock:
+            free = self._counted < most
             self._counted += free
             return free
-        finally:
-            self._lock.release()
 
-    def _all(self) -> int:
-        """Return how many wait, counting at most once a second."""
-        now_seconds = self._clock.monotonic()
-        if now_seconds - self._counted_at > COUNT_SECONDS:
-            self._counted = self._count(self._most)
-            self._counted_at = now_seconds
-        return self._counted
+    def _keep_count(self) -> None:
+        """Count what waits, at most once a second, one at a time.
+
+        Where somebody's count takes long the one before must do: Slack waits for
+        everybody's answer.
+        """
+        if not self._is_old() or not self._counting.acquire(timeout=LOCK_SECONDS):
+            return
+        try:
+            if self._is_old():
+                now_seconds = self._clock.monotonic()
+                waiting = self._count(self._most)
+                with self._lock:
+                    self._counted, self._counted_at = waiting, now_seconds
+        finally:
+            self._counting.release()
+
+    def _is_old(self) -> bool:
+        return self._clock.monotonic() - self._counted_at > COUNT_SECONDS
 
     def _has_few(self, partition: str) -> bool:
         own = self._table.c.queue_partition_key == partition

@@ -100,15 +100,6 @@ class SlotRow:
     beat: int
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerInfo:
-    """One worker for operators."""
-
-    name: str
-    host: str
-    pid: int
-
-
 def create_table(engine: sa.Engine) -> None:
     """Create our table where it is missing; safe in several processes at once."""
     try:
@@ -117,14 +108,6 @@ def create_table(engine: sa.Engine) -> None:
         # Another process was faster between the look and the creation.
         if not sa.inspect(engine).has_table(_SLOTS.name):
             raise
-
-
-def workers(engine: sa.Engine) -> list[WorkerInfo]:
-    """Return every worker that holds a slot."""
-    query = sa.select(_SLOTS.c.holder, _SLOTS.c.host, _SLOTS.c.pid)
-    with engine.connect() as connection:
-        rows = connection.execute(query.order_by(_SLOTS.c.slot)).all()
-    return [WorkerInfo(*row) for row in rows]
 
 
 def slot_rows(engine: sa.Engine) -> list[SlotRow]:

@@ -127,7 +127,9 @@ class JobSteps:
         """
         if request.replaces_post_id:
             old = self.parts.posts.find(request.workspace, request.replaces_post_id)
-            if old is not None and old.deleted_at is not None:
+            # By this very job, in an earlier run of it, is no refusal.
+            gone = old is not None and old.deleted_at is not None
+            if old is not None and gone and old.deleted_by != post.post_id:
                 raise DeliveryError("That post was deleted.", kind="post_gone")
         self.fence.confirm()
         self.parts.sink.complete(post)
@@ -216,7 +218,7 @@ class JobSteps:
 
 def reference_from_dict(values: dict[str, Any]) -> ImageReference:
     """Read a recorded reference."""
-    return ImageReference(**values)
+    return ImageReference.from_dict(values)
 
 
 def share_from_dict(values: dict[str, str]) -> Share:

@@ -17,7 +17,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from emojifier_bot.domain import EmojifyRequest
 from emojifier_bot.errors import QueueError
 from emojifier_bot.jobs import slots
-from emojifier_bot.jobs.database import DBOS_SCHEMA, migrate, open_engine
+from emojifier_bot.jobs.database import (
+    DBOS_SCHEMA,
+    PURGE_BATCH,
+    migrate,
+    open_engine,
+)
 from emojifier_bot.jobs.dbos_logs import route_dbos_logs
 from emojifier_bot.jobs.names import APPLICATION, QUEUE, WORKFLOW
 from emojifier_bot.jobs.parts import WorkerParts
@@ -45,8 +50,8 @@ WORKSPACE_PART = 4
 DRAIN_SECONDS = 20
 #: Ended jobs and posts are forgotten after this long.
 KEEP_ENDED = timedelta(days=30)
-#: How often that is looked after, in heartbeats, and how many jobs at a time.
-PURGE_BEATS, PURGE_BATCH = 900, 500
+#: How often that is looked after, in heartbeats.
+PURGE_BEATS = 900
 #: Connections of DBOS and of our own, for each worker.
 DBOS_CONNECTIONS, OWN_CONNECTIONS = 10, 3
 PATIENCE_SECONDS = 10.0
@@ -223,10 +228,11 @@ class Worker:
                 self._lease.confirm()
                 self._reaper.sweep(self._running.ids())
                 if not self._draining.is_set():
+                    # All of these ask DBOS, which goes away while the worker drains.
                     self._succession.look()
-                self._forget_forsaken()
-                if beats % PURGE_BEATS == 0:
-                    self._purge()
+                    self._forget_forsaken()
+                    if beats % PURGE_BEATS == 0:
+                        self._purge()
                 beats += 1
             except LeaseLostError:
                 self._lose()
@@ -264,7 +270,7 @@ class Worker:
                 load_output=False,
             )
             DBOS.delete_workflows([job.workflow_id for job in ended])
-            if len(ended) < PURGE_BATCH or self._stop.is_set():
+            if len(ended) < PURGE_BATCH or self._draining.is_set():
                 return
 
     def _facts(self, action: str) -> dict[str, str]:

@@ -13,12 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from emojifier_bot.domain import Workspace
 from emojifier_bot.errors import QueueError
-from emojifier_bot.jobs.database import open_engine, workflow_table
+from emojifier_bot.jobs.database import PURGE_BATCH, open_engine, workflow_table
 from emojifier_bot.jobs.dbos_logs import route_dbos_logs
 from emojifier_bot.jobs.names import APPLICATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from dbos import WorkflowStatus
 
@@ -33,31 +33,44 @@ class WorkspaceJobs:
 
     url: str
 
-    def records(self, workspace: Workspace) -> list[dict[str, Any]]:
+    def records(
+        self, workspace: Workspace, spared: Collection[str] = ()
+    ) -> list[dict[str, Any]]:
         """Return everything that is recorded of its jobs, as JSON types, oldest first.
 
         Sealed texts stay sealed.
 
-        Raises:
-            QueueError: The database does not answer.
-        """
-        with self._opened() as (engine, client):
-            ids = _ids(engine, workspace)
-            found = client.list_workflows(workflow_ids=ids) if ids else []
-            return [_record(client, row) for row in found]
-
-    def delete(self, workspace: Workspace) -> int:
-        """Cancel and delete them all; return how many.
+        Args:
+            workspace: Or an organisation, for all its workspaces.
+            spared: Ids of workspaces that an organisation's jobs are not looked for in:
+                those with an installation of their own.
 
         Raises:
             QueueError: The database does not answer.
         """
         with self._opened() as (engine, client):
-            ids = _ids(engine, workspace)
-            if ids:
+            return [
+                _record(client, row)
+                for ids in _batches(_ids(engine, workspace, spared))
+                for row in client.list_workflows(workflow_ids=ids)
+            ]
+
+    def delete(self, workspace: Workspace, spared: Collection[str] = ()) -> int:
+        """Cancel and delete them all, some at a time; return how many.
+
+        Args:
+            workspace: Or an organisation, for all its workspaces.
+            spared: Ids of workspaces whose jobs an organisation's do not include.
+
+        Raises:
+            QueueError: The database does not answer.
+        """
+        with self._opened() as (engine, client):
+            found = _ids(engine, workspace, spared)
+            for ids in _batches(found):
                 client.cancel_workflows(ids)
                 client.delete_workflows(ids)
-            return len(ids)
+            return len(found)
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[sa.Engine, DBOSClient]]:
@@ -83,17 +96,28 @@ class WorkspaceJobs:
             engine.dispose()
 
 
-def _ids(engine: sa.Engine, workspace: Workspace) -> list[str]:
+def _ids(engine: sa.Engine, workspace: Workspace, spared: Collection[str]) -> list[str]:
     """Return the ids of jobs by the part of the queue that they were put into."""
+    if not (workspace.team_id or workspace.enterprise_id):
+        return []  # nobody's part would be everybody's without an organisation
     table = workflow_table(engine)
     part = table.c.queue_partition_key
     if workspace.team_id:
         is_own = part.endswith(f"/{workspace.team_id}", autoescape=True)
     else:
         is_own = part.startswith(f"{workspace.enterprise_id}/", autoescape=True)
-    own = sa.select(table.c.workflow_uuid).where(is_own).order_by(table.c.created_at)
+    own = sa.select(table.c.workflow_uuid, part).where(is_own)
     with engine.connect() as connection:
-        return [*connection.execute(own).scalars()]
+        rows = connection.execute(own.order_by(table.c.created_at)).all()
+    # Here and not in the statement, which takes so many of them and no more.
+    others = set(spared) - {workspace.team_id}
+    return [one for one, place in rows if place.rpartition("/")[2] not in others]
+
+
+def _batches(ids: list[str]) -> Iterator[list[str]]:
+    """Give some ids at a time."""
+    for first in range(0, len(ids), PURGE_BATCH):
+        yield ids[first : first + PURGE_BATCH]
 
 
 def _record(client: DBOSClient, row: WorkflowStatus) -> dict[str, Any]:

@@ -129,8 +129,15 @@ class GuardedClient:
         """
         check_address(address, allow_hosts=self.allow_hosts)
 
-    def get(self, address: str) -> Fetched:
+    def get(
+        self, address: str, look: Callable[[str], None] = lambda _address: None
+    ) -> Fetched:
         """Fetch one picture.
+
+        Args:
+            address: As somebody typed it.
+            look: Called with the address, and with that of each redirect, before it is
+                opened; what it raises ends the errand.
 
         Raises:
             FetchError: ``not_an_address``, ``scheme``, ``port``, ``private_address``,
@@ -138,8 +145,13 @@ class GuardedClient:
                 ``too_many_redirects``, ``too_large``, ``http_status``, ``not_found``,
                 ``forbidden``, ``page``, ``not_an_image`` or ``empty``.
         """
+
+        def admit(place: str, deadline: Deadline) -> Hop:
+            look(place)
+            return self._admit(place, deadline)
+
         errand = Errand(
-            admit=self._admit,
+            admit=admit,
             max_bytes=self.max_bytes,
             timeouts=self.timeouts,
             page_kind="page",

@@ -28,6 +28,7 @@ from emojifier_bot.sandbox.wire import (
     error_values,
     next_question,
     picture_values,
+    ready_values,
 )
 
 STDIN, STDERR = 0, 2
@@ -38,9 +39,9 @@ _STRIP_PX = 131_072
 def main(connection: socket.socket, limits: ChildLimits) -> None:
     """Decode pictures until the parent is gone."""
     silence = os.open(os.devnull, os.O_WRONLY)
-    lock_down(limits)
+    walls = lock_down(limits)
     threading.Thread(target=end_with_parent, daemon=True).start()
-    answer(connection, {"ready": True})
+    answer(connection, ready_values(walls))
     # Until here a mistake is to be seen; from here on a stranger's bytes could speak.
     os.dup2(silence, STDERR)
     _Decoder(connection, limits).serve()

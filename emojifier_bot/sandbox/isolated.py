@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from typing import Self
 from emojifier_bot.core.decode import DecodedImage, check_length
 from emojifier_bot.sandbox.limits import ChildLimits
 from emojifier_bot.sandbox.process import DecoderProcess
+from emojifier_bot.sandbox.wire import Walls
+
+logger = logging.getLogger(__name__)
 
 
 class IsolatedDecoder:
@@ -42,6 +46,7 @@ class IsolatedDecoder:
         self._lock = Lock()
         self._idle: list[DecoderProcess] = []
         self._closed = False
+        self._told: Walls | None = None
         #: Of what its processes have died, and how often.
         self.deaths: Counter[str] = Counter()
 
@@ -93,7 +98,7 @@ class IsolatedDecoder:
 
     @contextmanager
     def _process(self) -> Iterator[DecoderProcess]:
-        process = self._idle_process() or self._start(self._limits)
+        process = self._idle_process() or self._fresh_process()
         try:
             yield process
         finally:
@@ -108,6 +113,14 @@ class IsolatedDecoder:
                 return process
             process.close()
 
+    def _fresh_process(self) -> DecoderProcess:
+        process = self._start(self._limits)
+        with self._lock:
+            told, self._told = self._told, process.walls
+        if told != process.walls:
+            _tell(process.walls)
+        return process
+
     def _give_back(self, process: DecoderProcess) -> None:
         if process.death is not None:
             with self._lock:
@@ -119,3 +132,13 @@ class IsolatedDecoder:
                 self._idle.append(process)
         if not keep:
             process.close()
+
+
+def _tell(walls: Walls) -> None:
+    level = logging.INFO if walls.landlock and walls.seccomp else logging.WARNING
+    facts = {
+        "action": "decoder_ready",
+        "landlock": walls.landlock,
+        "seccomp": walls.seccomp,
+    }
+    logger.log(level, "a decoder's process is ready", extra=facts)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from emojifier_bot.sandbox.limits import PICTURES_PER_CHILD, ChildLimits
 from emojifier_bot.sandbox.system_calls import refuse_system_calls
+from emojifier_bot.sandbox.wire import Walls
 
 #: Descriptors that are opened later: shared memory takes two while it is mapped and one
 #: after that, and the next comes before the last is let go.
@@ -24,6 +25,8 @@ _MORE_DESCRIPTORS = 3
 #: shared memory too.
 _MORE_ADDRESS_BYTES = 2**30
 _PAGE_BYTES = resource.getpagesize()
+#: The highest score is ended first: proc(5).
+_OOM_SCORE, _FIRST_TO_DIE = Path("/proc/self/oom_score_adj"), "1000"
 
 # <linux/prctl.h>
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
@@ -45,16 +48,18 @@ class _Ruleset(ctypes.Structure):
     )
 
 
-def lock_down(limits: ChildLimits) -> None:
+def lock_down(limits: ChildLimits) -> Walls:
     """Set the limits of this process, and give up what decoding does not need."""
+    if sys.platform != "linux":
+        _limit_resources(limits)
+        return Walls()
+    _die_first()
     _limit_resources(limits)
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        # No core file ever holds a picture, no process of this user looks inside.
-        libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        _give_up_files(libc)
-        refuse_system_calls(libc)
+    libc = ctypes.CDLL(None, use_errno=True)
+    # No core file ever holds a picture, no process of this user looks inside.
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    return Walls(_give_up_files(libc), refuse_system_calls(libc))
 
 
 def allow_one_picture(limits: ChildLimits) -> None:
@@ -63,6 +68,12 @@ def allow_one_picture(limits: ChildLimits) -> None:
     seconds = math.ceil(used.ru_utime + used.ru_stime) + limits.cpu_seconds
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (min(seconds, most), most))
+
+
+def _die_first() -> None:
+    """Let the system end this process, not its parent, when memory runs out."""
+    with contextlib.suppress(OSError):
+        _OOM_SCORE.write_text(_FIRST_TO_DIE)
 
 
 def _limit_resources(limits: ChildLimits) -> None:
@@ -93,11 +104,15 @@ def _memory_in_use() -> tuple[int, int]:
     return pages[0] * _PAGE_BYTES, pages[5] * _PAGE_BYTES
 
 
-def _give_up_files(libc: ctypes.CDLL) -> None:
-    """Open no file and no port any more, and reach no process, by Landlock."""
+def _give_up_files(libc: ctypes.CDLL) -> int:
+    """Open no file and no port any more, and reach no process, by Landlock.
+
+    Returns:
+        Its version; 0 where the kernel has none.
+    """
     version = libc.syscall(_CREATE_RULESET, None, 0, _ASK_VERSION)
     if version < 1:
-        return
+        return 0
     rules = _Ruleset(*(_rights(bits, version) for bits in (_FILE_BITS, _PORT_BITS)))
     rules.scopes = _rights(_SCOPE_BITS, version)
     # A kernel takes longer tables than it knows, if the rest is zero.
@@ -105,9 +120,10 @@ def _give_up_files(libc: ctypes.CDLL) -> None:
         _CREATE_RULESET, ctypes.byref(rules), ctypes.sizeof(rules), 0
     )
     if ruleset < 0:
-        return
-    libc.syscall(_RESTRICT_SELF, ruleset, 0)
+        return 0
+    failed = libc.syscall(_RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
+    return 0 if failed else int(version)
 
 
 def _rights(bits: dict[int, int], version: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import mmap
 import os
@@ -24,10 +25,12 @@ from emojifier_bot.sandbox.memory import OpenMemory, map_memory, open_memory
 from emojifier_bot.sandbox.wire import (
     Ask,
     PictureFacts,
+    Walls,
     WrongAnswerError,
     ask,
     read_answer,
     read_picture,
+    read_ready,
 )
 
 logger = logging.getLogger(__name__)
@@ -102,7 +105,8 @@ class DecoderProcess:
         self.pictures = 0
         #: Set once it has died before its time.
         self.death: Death | None = None
-        self._start(entry)
+        #: What the kernel keeps from it.
+        self.walls = self._start(entry)
 
     @property
     def pid(self) -> int:
@@ -134,17 +138,18 @@ class DecoderProcess:
         self._connection.close()
         if self._process.stdin:
             self._process.stdin.close()
-        if self._memory is not None:
-            self._memory.close()
-            self._memory = None
+        self._forget_memory()
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
-    def _start(self, entry: str) -> None:
-        ours, theirs = socket.socketpair()
+    def _start(self, entry: str) -> Walls:
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise _down() from error
         self._connection = ours
         descriptor = str(theirs.fileno())
         command = [sys.executable, "-I", "-c", _PROGRAM, entry, descriptor]
@@ -164,13 +169,14 @@ class DecoderProcess:
         finally:
             theirs.close()
         try:
-            ready = read_answer(self._receive).get("ready")
+            return read_ready(self._answer())
         except (OSError, EOFError, WrongAnswerError) as error:
             self._die("does not start")
             raise _down() from error
-        if ready is not True:
-            self._die("does not start")
-            raise _down()
+        except BaseException:
+            # Nobody would know of it.
+            self._die("was given up")
+            raise
 
     def _guarded(self, work: Callable[[], DecodedImage]) -> DecodedImage:
         try:
@@ -184,6 +190,13 @@ class DecoderProcess:
         except (OSError, EOFError) as error:
             cause = self._die()
             raise (_too_slow() if cause in _TOO_LONG else _crashed()) from error
+        except ImageError:
+            # An answer like any other.
+            raise
+        except BaseException:
+            # Who knows what it would answer to the next question.
+            self._die("was given up")
+            raise
 
     def _decoded(self, data: bytes) -> DecodedImage:
         memory = self._memory_of(len(data))
@@ -255,7 +268,9 @@ class DecoderProcess:
 
     def _forget_memory(self) -> None:
         if self._memory is not None:
-            self._memory.close()
+            # A picture that was left in the middle may still look into it.
+            with contextlib.suppress(BufferError):
+                self._memory.close()
             self._memory = None
 
     def _answer(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from dataclasses import asdict, dataclass, replace
 
@@ -18,6 +17,9 @@ from emojifier_bot.slack.blocks import (
 )
 from emojifier_bot.slack.inbound import NO_PICTURE, Inbound
 from emojifier_bot.slack.payloads import Payload, workspace_of
+
+#: Of one post, how many jobs may try to replace it: each fails, or the post is gone.
+MOST_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ class Buttons:
             press=press,
         )
         try:
-            outcome = self._inbound.enqueue(again, self._free_key(post_id))
+            key = self._free_key(post_id)
+            outcome = self._inbound.enqueue(again, key) if key else Outcome("busy")
         except QueueError as error:
             outcome = Outcome(error.kind)
         self._inbound.tell(asker, outcome.kind, **outcome.facts)
@@ -117,10 +120,12 @@ class Buttons:
         """Return the key of the job that may replace a post, one at a time.
 
         Presses while that job is under way get its own key, and queue nothing: two
-        results would be posted before either takes the first one away.
+        results would be posted before either takes the first one away. Empty where too
+        many have ended and the post still stands: each is asked for, and Slack waits.
         """
-        keys = (f"{post_id}:{number}" for number in itertools.count(1))
-        return next(key for key in keys if not self._inbound.queue.has_ended(key))
+        keys = (f"{post_id}:{number}" for number in range(1, MOST_TRIES + 1))
+        free = (key for key in keys if not self._inbound.queue.has_ended(key))
+        return next(free, "")
 
     def _asked(
         self, body: Payload, context: BoltContext

@@ -107,8 +107,11 @@ class SlackImageSource:
         """
         if reference.sealed_address:
             address = self.vault.unseal(reference.sealed_address)
-            self._leave_alone({reference.posted_by, *self._posters(workspace, address)})
-            fetched = self.web.get(address)
+            self._leave_alone({reference.posted_by})
+            # Each redirect too: it may lead to a file in Slack.
+            fetched = self.web.get(
+                address, lambda one: self._leave_alone(self._posters(workspace, one))
+            )
             return FetchedImage(fetched.data, fetched.name)
         file = self._file(workspace, reference.file_id)
         self._leave_alone({reference.posted_by, str(file.get("user") or "")})

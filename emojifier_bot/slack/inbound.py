@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from slack_bolt import BoltContext
 
 from emojifier_bot.domain import EmojifyRequest, ImageReference, Outcome, Way
-from emojifier_bot.errors import EmojifierError
+from emojifier_bot.errors import EmojifierError, QueueFullError
 from emojifier_bot.net import check_address
 from emojifier_bot.ports import (
     Clock,
@@ -77,13 +77,17 @@ class Inbound:
         return Outcome("accepted_private" if request.private else "accepted")
 
     def _queue(self, request: EmojifyRequest, key: str) -> bool:
-        """Queue a request that was counted; what is not queued anew does not count."""
-        new = False
+        """Queue a request that was counted; what is not queued anew does not count.
+
+        Where the database does not answer nobody knows: the job may be queued.
+        """
         try:
             new = self.queue.enqueue(request, key)
-        finally:
-            if not new:
-                self.rules.give_back(request)
+        except QueueFullError:
+            self.rules.give_back(request)
+            raise
+        if not new:
+            self.rules.give_back(request)
         return new
 
     @property

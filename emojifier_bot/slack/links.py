@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 #: Hosts on which every workspace has its own name, and those that show files to all.
-SLACK_HOSTS = ("slack.com", "slack-files.com")
+SLACK_HOSTS = ("slack.com", "slack-gov.com", "slack-files.com")
 #: ``/files/U1/F1/party.png``, ``/files-pri/T1-F1/party.png``, ``/T1-F1-0123456789``.
 _FILE = re.compile(r"[/-](F[A-Z0-9]{7,})(?=[/-]|$)")
 _USER = re.compile(r"/files/([UW][A-Z0-9]{7,})(?=/)")
@@ -32,7 +32,7 @@ def slack_file_in(address: str, hosts: Collection[str]) -> SlackFileLink | None:
     """
     try:
         parts = urlsplit(address)
-        host, path = (parts.hostname or "").rstrip("."), parts.path
+        host, path = (parts.hostname or "").rstrip("."), unquote(parts.path)
     except ValueError:
         return None
     named = {host, parts.netloc.rpartition("@")[2].lower()}

@@ -32,13 +32,19 @@ class Orders:
             told afterwards.
         """
         if order in {Order.OPT_OUT, Order.OPT_IN}:
-            out = order is Order.OPT_OUT
-            self.inbound.rules.settings.opt(asker.workspace, asker.user_id, out=out)
-            return "opted_out_now" if out else "opted_in_now"
+            return self._opted(asker, out=order is Order.OPT_OUT)
         if is_direct(asker.channel_id):
             return "channel_only"
         self.inbound.after_answer(asker, "switch", lambda: self._switch(asker, order))
         return ""
+
+    def _opted(self, asker: EmojifyRequest, *, out: bool) -> str:
+        settings = self.inbound.rules.settings
+        settings.opt(asker.workspace, asker.user_id, out=out)
+        if out:
+            return "opted_out_now"
+        still = settings.opted_out([asker.user_id])
+        return "opted_out_elsewhere" if still else "opted_in_now"
 
     def _switch(self, asker: EmojifyRequest, order: Order) -> None:
         """Switch the bot off or on in a channel, for those who may decide that."""

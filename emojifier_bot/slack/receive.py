@@ -34,6 +34,7 @@ from emojifier_bot.errors import (
     FetchError,
     QueueError,
     QueueFullError,
+    StoreError,
 )
 from emojifier_bot.slack import replies
 from emojifier_bot.slack.blocks import help_blocks, home_view
@@ -225,12 +226,12 @@ class Listeners:
         heard = overhear(str(event.get("text") or ""), self._inbound.themes)
         asked = self._written(event, body, context, heard, Way.MENTION)
         once = not was_heard(request.headers)
-        if event.get("files"):
+        if heard.wishes.order:
+            self._obey(asked, heard.wishes.order, once=once)
+        elif event.get("files"):
             self._images_of(event, asked, once=once)
         elif heard.wishes.help and heard.nothing_else:
             self._tell(asked, Outcome("help"), once=once)
-        elif heard.wishes.order:
-            self._obey(asked, heard.wishes.order, once=once)
         else:
             source = self._meant(event, heard, context.bot_user_id or "")
             self._enqueue_told(replace(asked, source=source), once=once)
@@ -245,12 +246,12 @@ class Listeners:
         asked = self._written(event, body, context, heard, Way.DIRECT_MESSAGE)
         once = not was_heard(request.headers)
         address = self._address(heard.wishes.address, str(event["user"]))
-        if event.get("files"):
+        if heard.wishes.order:
+            self._obey(asked, heard.wishes.order, once=once)
+        elif event.get("files"):
             self._images_of(event, asked, once=once)
         elif address:
             self._enqueue_told(replace(asked, source=address), once=once)
-        elif heard.wishes.order:
-            self._obey(asked, heard.wishes.order, once=once)
         elif not event.get("thread_ts"):
             self._tell(asked, Outcome("help"), once=once)
 
@@ -348,9 +349,18 @@ class Listeners:
         return outcome
 
     def _obey(self, asked: EmojifyRequest, order: Order, *, once: bool) -> None:
-        kind = self._orders.obey(asked, order)
+        """Obey it once: what comes again late could undo what was said meanwhile.
+
+        So where the database does not answer, who said it must hear that.
+        """
+        if not once:
+            return
+        try:
+            kind = self._orders.obey(asked, order)
+        except StoreError as error:
+            kind = error.kind
         if kind:
-            self._tell(asked, Outcome(kind), once=once)
+            self._inbound.tell(asked, kind)
 
     def _tell(self, asked: EmojifyRequest, outcome: Outcome, *, once: bool) -> None:
         """Tell it once: not when Slack sends an event again."""

@@ -65,6 +65,11 @@ RULES = {
         "Understood: your pictures may be emojified.",
         "If you change your mind, type `/emojify opt out`.",
     ),
+    "opted_out_elsewhere": Reply(
+        "For this workspace you are opted in again. In another one you said that your "
+        "pictures are to be left alone, so I still leave them alone everywhere.",
+        "Type `/emojify opt in` there too.",
+    ),
     "order_alone": Reply(
         "“{word}” I only understand by itself.",
         "Type `/emojify {word}`, with nothing else.",

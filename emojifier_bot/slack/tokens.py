@@ -2,6 +2,7 @@
 
 A refresh token works once. Where two processes spend the same one, Slack refuses the
 second; it then waits a moment for the first to store what it got, and takes that.
+What could not be stored is kept at hand: it is all that there is of that token.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
 from slack_sdk import WebClient
 
@@ -19,7 +21,7 @@ from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.ports import Clock, InstallationStore
 from emojifier_bot.slack.client import ODD_ERRORS
-from emojifier_bot.slack.insist import insist
+from emojifier_bot.slack.insist import PATIENT_WAITS_SECONDS, insist
 from emojifier_bot.slack.refusals import no_answer, not_installed, refusal
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,8 @@ class RotatingBotTokens:
         default_factory=lambda: tuple(threading.Lock() for _ in range(LOCKS)),
         repr=False,
     )
+    #: Renewed and not stored yet, by the refresh token that was spent.
+    unsaved: dict[str, Installation] = field(default_factory=dict, repr=False)
 
     def installation(self, workspace: Workspace) -> Installation:
         """Return a workspace's installation, its token good for two hours at least.
@@ -77,13 +81,22 @@ class RotatingBotTokens:
         return expires is not None and self.clock.now() >= expires - before
 
     def _renewed(self, old: Installation) -> Installation:
-        try:
-            new = self._exchange(old)
-        except DeliveryError as error:
-            return self._without_exchange(old, error)
-        if insist(lambda: self._keep(new, old), self.sleep):
-            return new
-        return self._find(old.workspace)
+        """Store what an earlier call got in vain, else get a new token and store it.
+
+        Raises:
+            DeliveryError: The renewal failed.
+            StoreError: The database does not answer; the next call stores it.
+        """
+        new = self.unsaved.get(old.refresh_token)
+        if new is None:
+            try:
+                new = self._exchange(old)
+            except DeliveryError as error:
+                return self._without_exchange(old, error)
+            self.unsaved[old.refresh_token] = new
+        kept = insist(partial(self._keep, new, old), self.sleep, PATIENT_WAITS_SECONDS)
+        del self.unsaved[old.refresh_token]
+        return new if kept else self._find(old.workspace)
 
     def _exchange(self, old: Installation) -> Installation:
         try:

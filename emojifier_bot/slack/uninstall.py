@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from slack_bolt import App, BoltContext
 
 from emojifier_bot.domain import Workspace
+from emojifier_bot.errors import QueueError
 from emojifier_bot.slack.inbound import Inbound
+from emojifier_bot.slack.insist import PATIENT_WAITS_SECONDS, insist
 from emojifier_bot.slack.payloads import Payload, workspace_of
 
 logger = logging.getLogger(__name__)
@@ -20,9 +24,12 @@ CLOCKS_DIFFER = timedelta(seconds=10)
 class Uninstallations:
     """Listeners for the two events that end an installation, in either order."""
 
-    def __init__(self, inbound: Inbound) -> None:
+    def __init__(
+        self, inbound: Inbound, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         """Keep what is at hand."""
         self._inbound = inbound
+        self._sleep = sleep
 
     def register(self, app: App) -> None:
         """Put the listeners into Bolt's list."""
@@ -49,8 +56,25 @@ class Uninstallations:
         self._inbound.installations.delete(workspace)
         # From now on nothing more of theirs is queued.
         self._inbound.authorize.forget(workspace)
-        self._inbound.queue.forget(workspace)
+        taken = self._inbound.background.submit(
+            "forget_jobs", lambda: self._forget_jobs(workspace)
+        )
+        if not taken:
+            # Slack sends the event again.
+            raise QueueError("Too much waits to forget a workspace's jobs just now.")
         logger.info("An installation ended", extra={"action": "uninstall"})
+
+    def _forget_jobs(self, workspace: Workspace) -> None:
+        """Forget its jobs, and what one of them may have noted meanwhile."""
+        queue, installations = self._inbound.queue, self._inbound.installations
+
+        def forget() -> None:
+            queue.forget(workspace, installations.holders())
+            # Not the rows of those who have come back already.
+            if workspace.id not in installations.holders():
+                installations.delete(workspace)
+
+        insist(forget, self._sleep, PATIENT_WAITS_SECONDS)
 
     def _is_newer(self, workspace: Workspace, body: Payload) -> bool:
         """Tell whether it was installed again before this late event came."""

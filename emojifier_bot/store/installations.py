@@ -99,6 +99,12 @@ class SqlInstallationStore:
             found = rows.mappings().all()
         return [self._installation(row) for row in found]
 
+    def holders(self) -> frozenset[str]:
+        """Return the ids of the workspaces and organisations that have one."""
+        with self.database.reading() as connection:
+            found = connection.execute(sa.select(INSTALLATIONS.c.holder_id))
+            return frozenset(found.scalars())
+
     def _row(self, installation: Installation) -> dict[str, Any]:
         workspace = installation.workspace
         holder = holder_of(workspace)

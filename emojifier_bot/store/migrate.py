@@ -60,8 +60,7 @@ def standing(url: str) -> Standing:
         return Standing.EMPTY
     if shape == _newest_shape():
         return Standing.CURRENT
-    known = {one.revision for one in ScriptDirectory(MIGRATIONS).walk_revisions()}
-    if shape not in known:
+    if shape not in _known_shapes():
         raise _too_new()
     return Standing.OLD
 
@@ -120,10 +119,12 @@ def _alone(database: Database) -> Iterator[sa.Connection]:
         # SQLite has one writer at a time anyway.
         if connection.dialect.name == POSTGRES:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+        shape = _shape(connection)
         try:
             yield connection
         except CommandError as error:
-            raise _too_new() from error
+            is_known = shape is None or shape in _known_shapes()
+            raise (_no_such_shape() if is_known else _too_new()) from error
 
 
 def _too_new() -> StoreError:
@@ -131,6 +132,19 @@ def _too_new() -> StoreError:
         "The database has a shape that this version of the bot does not know: "
         "a newer one has changed it. Run that one, or put a backup back."
     )
+
+
+def _no_such_shape() -> StoreError:
+    named = ", ".join(f"`{one}`" for one in sorted(_known_shapes()))
+    return StoreError(
+        "The database's tables cannot go there: no such shape is on their way back. "
+        f"Name one of these: {named}, `{EMPTY}` for no table at all, `-1` for the one "
+        "before."
+    )
+
+
+def _known_shapes() -> set[str]:
+    return {one.revision for one in ScriptDirectory(MIGRATIONS).walk_revisions()}
 
 
 def _shape(connection: sa.Connection) -> str | None:

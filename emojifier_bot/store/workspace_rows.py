@@ -17,11 +17,16 @@ __all__ = ["workspace_rows"]
 def workspace_rows(
     database: Database, workspace: Workspace
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of each table as JSON types; sealed texts stay sealed."""
+    """Return the rows of each table as JSON types; sealed texts stay sealed.
+
+    Those of a workspace with an installation of its own are not its organisation's.
+    """
     holder = holder_of(workspace)
+    own = sa.select(INSTALLATIONS.c.holder_id)
     chosen = [sa.select(INSTALLATIONS).where(INSTALLATIONS.c.holder_id == holder)]
     for table in PLACED:
-        is_own = (table.c.place_id == holder) | (table.c.enterprise_id == holder)
+        of_its = (table.c.enterprise_id == holder) & table.c.place_id.not_in(own)
+        is_own = (table.c.place_id == holder) | of_its
         chosen.append(sa.select(table).where(is_own).order_by(*table.primary_key))
     names = [INSTALLATIONS.name, *(table.name for table in PLACED)]
     with database.reading() as connection:

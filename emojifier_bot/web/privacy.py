@@ -55,12 +55,22 @@ def _in_short(facts: SiteFacts) -> Section:
         items=each(
             "The bot reads only the pictures that somebody points it at.",
             "Pictures are held in memory while it works on them. None is stored.",
+            *_goes_elsewhere(facts),
             "Faces are found, not recognised. The bot never knows who somebody is.",
             f"What stays behind are short notes for {facts.post_log_days} days: which "
             "file was posted where, who asked, who deleted it.",
             f"With `{command} opt out` anybody keeps the bot from the pictures that "
             "they post.",
         ),
+    )
+
+
+def _goes_elsewhere(facts: SiteFacts) -> tuple[str, ...]:
+    if facts.reads_faces_here:
+        return ()
+    return each(
+        f"A copy of each picture goes to “{facts.face_backend}”. What it keeps or "
+        "learns from it, its own terms say.",
     )
 
 
@@ -145,14 +155,15 @@ def _faces(facts: SiteFacts) -> Section:
 
 def _read_elsewhere(service: str) -> str:
     return (
-        f"This installation uses the face service “{service}”. Of each picture a copy, "
-        "made smaller and without the camera's notes on place and time, is sent to "
-        "that service, which finds the faces and reads their expressions under its own "
-        "terms. Where the service is down, the project's own models may read them on "
-        "this server instead. What the service said of the latest pictures is kept in "
-        "memory for ten minutes at most, so that the same picture need not be sent "
-        "twice; after a crash it may be sent again. The result goes to Slack, where it "
-        "was asked for."
+        f"This installation uses the face service “{service}”. Of each picture a copy,"
+        " at most 1,920 pixels long and without the camera's notes on place and time,"
+        " is sent to that service, which finds the faces and reads their expressions "
+        "under its own terms. Where the service is down, the project's own models may"
+        " read them on this server instead. What the service said of the latest "
+        "pictures is used again for at most ten minutes, so that the same picture "
+        "need not be sent twice, and lies in memory until the next picture after "
+        "that; after a crash a picture may be sent again. The result goes to Slack, "
+        "where it was asked for."
     )
 
 
@@ -202,8 +213,8 @@ def _kept(facts: SiteFacts) -> Section:
             ),
             each(
                 "Opt-outs",
-                f"Until the person types `{command} opt in`, or the bot is uninstalled "
-                "where they opted out",
+                f"Until the person types `{command} opt in` in the workspace where "
+                "they opted out, or the bot is uninstalled there",
                 "Ids of person and workspace, and when. So that their pictures are "
                 "left alone, in other workspaces too.",
             ),
@@ -224,6 +235,18 @@ def _kept(facts: SiteFacts) -> Section:
                 f"{facts.state_minutes} minutes",
                 "A number in the database, and a cookie in the browser. These pages "
                 "set no other cookie, count nobody and load nothing from elsewhere.",
+            ),
+            each(
+                "Answers to Slack",
+                "Ten minutes, then until the next request",
+                "What the bot answered to a request, and a hash of it. In memory only, "
+                "so that nothing is done twice when the same request comes again.",
+            ),
+            each(
+                "Network addresses of those who open these pages",
+                "About two minutes after the last visit, then until anybody's next",
+                "In memory only, with how often it asked. So that nobody keeps others "
+                "from these pages.",
             ),
             each(
                 "The server's own log",

@@ -1,4 +1,7 @@
-"""How often one address may ask: a bucket of tokens for each, bounded in memory."""
+"""How often one address may ask: a bucket of tokens for each, bounded in memory.
+
+An address whose bucket is full again says nothing any more and is forgotten.
+"""
 
 from __future__ import annotations
 
@@ -48,13 +51,24 @@ class Limiter:
         now = self._clock.monotonic()
         full = float(self._rate.burst)
         with self._lock:
-            left, at = self._left.pop(address, (full, now))
-            left = min(full, left + (now - at) * self._rate.per_second)
+            left = self._tokens(self._left.pop(address, (full, now)), now)
             taken = left >= 1
             self._left[address] = (left - taken, now)
-            if len(self._left) > self._most:
-                self._left.popitem(last=False)
+            self._forget(now)
         return 0.0 if taken else (1 - left) / self._rate.per_second
+
+    def _tokens(self, left_at: tuple[float, float], now: float) -> float:
+        left, at = left_at
+        return min(float(self._rate.burst), left + (now - at) * self._rate.per_second)
+
+    def _forget(self, now: float) -> None:
+        """Forget the longest unseen: those too many, and those whose bucket is full."""
+        while self._left:
+            address, longest = next(iter(self._left.items()))
+            is_full = self._tokens(longest, now) >= self._rate.burst
+            if not is_full and len(self._left) <= self._most:
+                return
+            del self._left[address]
 
 
 @dataclass(frozen=True, slots=True)

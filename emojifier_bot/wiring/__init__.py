@@ -1,6 +1,5 @@
 """The composition root: settings to objects. Each adapter is imported on first use."""
 
-from emojifier_bot.wiring.bot import open_web, run_job_worker
 from emojifier_bot.wiring.operators import (
     check_app_token,
     check_database,
@@ -20,6 +19,8 @@ from emojifier_bot.wiring.pictures import (
     make_emoji_source,
     make_pipeline,
 )
+from emojifier_bot.wiring.web import open_web
+from emojifier_bot.wiring.worker import run_job_worker
 from emojifier_bot.wiring.workspaces import delete_workspace, export_workspace
 
 __all__ = [

@@ -6,15 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from emojifier_bot.errors import StoreError
-from emojifier_bot.wiring.bot import (
-    CLOCK,
-    make_client,
-    make_queue,
-    make_sink,
-    make_slack,
-    open_keys,
-    open_stores,
-)
+from emojifier_bot.wiring.slack import make_client, make_sink, make_slack
+from emojifier_bot.wiring.stores import CLOCK, make_queue, open_keys, open_stores
 
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
@@ -121,13 +114,15 @@ def check_database(settings: Settings) -> str:
     stores = open_stores(settings, make=False)
     queue = make_queue(settings, make_tables=False)
     try:
-        waiting, stranded = queue.standing().waiting, queue.stranded()
+        jobs = queue.standing()
         installed = len(stores.installations.all())
     finally:
         queue.close()
         stores.database.close()
-    said = f"{name}, {installed} installed, {waiting} jobs waiting"
-    return said + (f", {stranded} of a version that no worker runs" * bool(stranded))
+    said = f"{name}, {installed} installed, {jobs.waiting} jobs waiting"
+    if not jobs.stranded:
+        return said
+    return f"{said}, {jobs.stranded} of a version that no worker runs"
 
 
 def check_token(settings: Settings) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from emojifier_bot.domain import Workspace
 from emojifier_bot.errors import StoreError, VaultError
-from emojifier_bot.wiring.bot import open_stores
+from emojifier_bot.wiring.stores import open_stores
 
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
@@ -44,9 +44,10 @@ def export_workspace(settings: Settings, holder_id: str) -> dict[str, Any]:
     stores = open_stores(settings, make=False)
     try:
         kept: dict[str, Any] = dict(workspace_rows(stores.database, workspace))
+        spared = stores.installations.holders()
     finally:
         stores.database.close()
-    kept["jobs"] = WorkspaceJobs(settings.database_url).records(workspace)
+    kept["jobs"] = WorkspaceJobs(settings.database_url).records(workspace, spared)
     told: dict[str, Any] = _opened(kept, stores.vault)
     return told
 
@@ -68,7 +69,7 @@ def delete_workspace(settings: Settings, holder_id: str) -> None:
     try:
         # Without a token no job does anything more; then what the last ones noted.
         stores.installations.delete(workspace)
-        jobs.delete(workspace)
+        jobs.delete(workspace, stores.installations.holders())
         stores.installations.delete(workspace)
     finally:
         stores.database.close()

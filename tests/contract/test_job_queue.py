@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import socket
+from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
 
 from emojifier_bot.domain import JobState, Workspace
 from emojifier_bot.errors import QueueError, QueueFullError
+from emojifier_bot.jobs import workspace_jobs
 from emojifier_bot.jobs.names import job_id_for
-from emojifier_bot.jobs.queue import DbosJobQueue
+from emojifier_bot.jobs.queue import BREATHER_SECONDS, DbosJobQueue
+from emojifier_bot.jobs.room import Room
 from emojifier_bot.wiring import SystemClock
+from tests.fakes.inbound import SetClock
 from tests.fakes.job_queue import FakeJobQueue
 from tests.jobs_rig import make_request, wait_until
 from tests.threads import THREADS, at_once
@@ -114,6 +119,40 @@ class TestEnqueue:
         wait_until(fits)
 
 
+class TestForget:
+    GRID = Workspace("", "E1", is_org_install=True)
+
+    def ask(self, queue, *workspaces):
+        for number, one in enumerate(workspaces):
+            queue.enqueue(make_request(workspace=one), f"{one} {number}")
+
+    @pytest.mark.parametrize("nobody", [Workspace(""), Workspace("", "", True)])
+    def test_nobody_has_no_jobs(self, queue, nobody):
+        self.ask(queue, Workspace("T1"))
+        assert queue.forget(nobody) == 0
+
+    def test_a_workspace_that_joined_an_organisation_is_still_the_same(self, queue):
+        self.ask(queue, Workspace("T1"), Workspace("T1", "E1"), Workspace("XT1", "E1"))
+
+        assert queue.forget(Workspace("T1")) == 2
+        assert [one.request.workspace.team_id for one in queue.list(None, 9)] == ["XT1"]
+
+    def test_an_organisations_go_but_for_those_that_are_spared(self, queue):
+        own, served = Workspace("T1", "E1"), Workspace("T2", "E1")
+        self.ask(queue, own, served, Workspace("T3"), Workspace("T4", "E2"), self.GRID)
+
+        assert queue.forget(self.GRID, {"T1", "E2"}) == 2
+        left = {one.request.workspace.team_id for one in queue.list(None, 9)}
+        assert left == {"T1", "T3", "T4"}
+
+    def test_many_go_some_at_a_time(self, queue, monkeypatch):
+        monkeypatch.setattr(workspace_jobs, "PURGE_BATCH", 2)
+        self.ask(queue, *[Workspace("T1")] * 5)
+
+        assert queue.forget(Workspace("T1")) == 5
+        assert queue.list(None, 9) == []
+
+
 class TestAdmin:
     def test_the_newest_come_first_up_to_a_limit(self, queue):
         for number in range(3):
@@ -157,6 +196,29 @@ def test_a_database_that_is_away_is_told(unused_port):
         DbosJobQueue(url, LIMIT, SystemClock())
 
     assert "Try again" in caught.value.message
+
+
+def test_after_somebody_waited_in_vain_nobody_else_does(sqlite_url, monkeypatch):
+    clock = SetClock()
+    with closing(DbosJobQueue(sqlite_url, LIMIT, clock)) as queue:
+
+        def wait_in_vain(_room, _partition):
+            raise sa.exc.TimeoutError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Room, "take", wait_in_vain)
+            with pytest.raises(QueueError):
+                queue.enqueue(make_request(), "key")
+
+        for ask in (
+            lambda: queue.has_ended("key"),
+            lambda: queue.enqueue(make_request(), "key"),
+        ):
+            with pytest.raises(QueueError):
+                ask()
+        clock.advance(BREATHER_SECONDS + 1)
+        assert not queue.has_ended("key")
+        assert queue.enqueue(make_request(), "key")
 
 
 def test_a_backlog_has_a_length_and_an_age(database_url):

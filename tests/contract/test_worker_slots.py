@@ -44,7 +44,8 @@ def new_reaper(engine, holder="nobody"):
 
 
 def holders(engine):
-    return [one.name for one in slots.workers(engine)]
+    held = sorted(slots.slot_rows(engine), key=lambda one: one.slot)
+    return [one.holder for one in held]
 
 
 def begin(engine, job_id, executor, owner="token"):

@@ -31,7 +31,10 @@ from emojifier_bot.jobs.slots import LeaseTimes
 from emojifier_bot.jobs.worker import run_worker
 from emojifier_bot.logs import configure_logging
 from emojifier_bot.store.posts import SqlPostLog
-from emojifier_bot.wiring import SystemClock, bot
+from emojifier_bot.wiring import SystemClock
+from emojifier_bot.wiring.pictures import make_isolated_decoder
+from emojifier_bot.wiring.stores import open_stores
+from emojifier_bot.wiring.worker import make_worker_metrics, make_worker_parts
 from tests.crash.points import (
     AFTER,
     BEFORE,
@@ -130,9 +133,9 @@ def hurried_worker() -> int:
     """Work as `worker` does, with the times of tests."""
     settings = load_settings()
     configure_logging(settings.log_level, settings.log_format)
-    stores = bot.open_stores(settings)
-    with bot.make_isolated_decoder(settings) as decoder:
-        parts = bot._worker_parts(settings, stores, bot._worker_metrics(), decoder)
+    stores = open_stores(settings)
+    with make_isolated_decoder(settings) as decoder:
+        parts = make_worker_parts(settings, stores, make_worker_metrics(), decoder)
         return run_worker(
             settings.database_url,
             replace(parts, timing=FAST),

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from emojifier_bot.jobs.worker import EXIT_DONE, EXIT_LEASE_LOST
 from tests.crash.figures import Figures
-from tests.crash.fleet import Bot, Fleet
+from tests.crash.fleet import NOT_YET_UP, Bot, Fleet
 from tests.crash.people import Crowd
 from tests.crash.points import ENQUEUE, Mines
 from tests.crash.slack import KillingSlack
@@ -189,7 +189,7 @@ class Round:
             self.figures.starved += len(seconds)
             return
         self.figures.drains += seconds
-        if code != EXIT_DONE:
+        if code not in {EXIT_DONE, NOT_YET_UP}:
             self.figures.surprises.append(f"sent away: {code}")
 
     def _count(self, bot: Bot, ordered: str) -> None:

@@ -73,6 +73,64 @@ def unit(file: Path) -> dict[str, list[str]]:
     return found
 
 
+# Memory, in megabytes.
+
+#: A worker at work on small pictures, and a web process: docs/scaling.md.
+WORKER_MB, WEB_MB = 300, 250
+#: Of a worker for each picture, at 60 megapixels, beside what its decoder takes.
+PICTURE_MB = 400
+UNITS_OF_BYTES = {"M": 10**6, "G": 10**9, "Mi": 2**20, "Gi": 2**30}
+
+
+def megabytes(text: str, *, binary: bool = False) -> float:
+    number, name = re.fullmatch(r"(\d+)(\w+)", text).groups()
+    name = f"{name.upper()}i" if binary else name
+    return int(number) * UNITS_OF_BYTES[name] / 1e6
+
+
+def most_of_a_worker(decode_mb: str, concurrency: str | None = None) -> float:
+    pictures = int(concurrency or Settings.model_fields["worker_concurrency"].default)
+    return WORKER_MB + pictures * (PICTURE_MB + int(decode_mb))
+
+
+def test_the_largest_pictures_fit_into_a_pod():
+    settings = OBJECTS["ConfigMap", "emojifier-settings"]["data"]
+    most = most_of_a_worker(
+        settings["EMOJIFIER_DECODE_MEMORY_MB"], settings["EMOJIFIER_WORKER_CONCURRENCY"]
+    )
+    (container,) = pod(WORKER)["containers"]
+
+    assert megabytes(container["resources"]["limits"]["memory"]) >= most
+
+
+def test_the_largest_pictures_fit_into_a_container():
+    worker = COMPOSE["services"]["worker"]
+    most = most_of_a_worker(worker["environment"]["EMOJIFIER_DECODE_MEMORY_MB"])
+
+    assert megabytes(worker["mem_limit"], binary=True) >= most
+
+
+@pytest.mark.parametrize("file", UNITS, ids=lambda file: file.name)
+def test_the_largest_pictures_fit_into_a_unit(file):
+    told = unit(file)
+    settings = dict(one.split("=", 1) for one in told["Environment"])
+    most = most_of_a_worker(settings["EMOJIFIER_DECODE_MEMORY_MB"])
+    if told["ExecStart"][0].endswith("serve"):
+        most += WEB_MB
+
+    assert megabytes(told["MemoryHigh"][0], binary=True) >= most
+    assert megabytes(told["MemoryMax"][0], binary=True) >= most
+
+
+def test_the_page_on_scaling_tells_the_same_memory():
+    page = " ".join((ROOT / "docs" / "scaling.md").read_text("utf-8").split())
+    decode_mb = OBJECTS["ConfigMap", "emojifier-settings"]["data"][
+        "EMOJIFIER_DECODE_MEMORY_MB"
+    ]
+
+    assert f"{WORKER_MB} + 2 × ({PICTURE_MB} + {decode_mb})" in page
+
+
 # The image.
 
 
@@ -307,7 +365,7 @@ def test_probes_ask_what_answers():
 def test_the_ingress_passes_on_what_people_and_slack_need():
     (rule,) = OBJECTS["Ingress", "emojifier"]["spec"]["rules"]
     passed = [(one["path"], one["pathType"]) for one in rule["http"]["paths"]]
-    inside = {"/healthz", "/readyz", "/metrics"}
+    inside = {"/healthz", "/readyz"}
 
     for known in (one.rule for one in pages_app().url_map.iter_rules()):
         path = known.partition("<")[0]

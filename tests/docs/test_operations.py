@@ -70,3 +70,26 @@ def test_every_path_is_told():
     paths = {rule.partition("<")[0] for rule in rules if not rule.startswith("/test/")}
 
     assert {path for path in paths if f"`{path}`" not in PAGE} == set()
+
+
+def test_every_unit_that_is_told_is_there():
+    told = set(re.findall(r"systemctl (?:\w+ )+(?:--now )?(emojifier[\w@-]*)", PAGE))
+    units = {file.stem for file in (ROOT / "deploy" / "systemd").glob("*.service")}
+
+    assert told
+    assert {name.partition("@")[0] for name in told} <= {
+        name.partition("@")[0] for name in units
+    }
+
+
+def test_a_database_is_never_told_to_be_copied_as_a_file():
+    assert not re.search(r"^ *cp [^\n]*\.db( |$)", PAGE, re.MULTILINE)
+
+
+def test_packages_are_installed_by_their_hashes_only():
+    installs = re.findall(r"pip install ([^\n#]*)", PAGE)
+
+    assert len(installs) == 6
+    assert all(
+        "--require-hashes" in one or "--no-deps dist/" in one for one in installs
+    )

@@ -129,6 +129,50 @@ class TestReplay:
         assert fake.asked == []
 
 
+@pytest.mark.parametrize("name", ["google"])
+class TestCompare:
+    ARGUMENTS = ("compare", "local", "google", "photos", "--json", "--accept-remote")
+
+    @pytest.mark.usefixtures("photos")
+    def test_two_back_ends_read_the_same_pictures(self, fake, environment, tmp_path):
+        done = run(self.ARGUMENTS, environment, tmp_path)
+
+        assert done.returncode == 0, done.stderr
+        figures = json.loads(done.stdout)
+        assert (figures["first"], figures["second"]) == ("local", "google")
+        assert figures["faces_matched"] + figures["only_in_second"] == 2
+        assert figures["second_usd_per_1000"] == 1.5
+        assert len(fake.asked) == 2
+
+    @pytest.mark.usefixtures("photos")
+    def test_a_picture_that_the_service_refuses_is_left_out(
+        self, fake, environment, tmp_path
+    ):
+        fake.failures = ["bad_image"]
+        done = run(self.ARGUMENTS, environment, tmp_path)
+
+        assert done.returncode == 1
+        assert "a.png: Google Cloud Vision refuses this picture" in done.stderr
+        assert json.loads(done.stdout)["pictures"] == 1
+
+    @pytest.mark.parametrize("verb", ["compare", "calibrate"])
+    def test_local_models_do_not_stand_in(
+        self, verb, fake, photos, environment, tmp_path
+    ):
+        fake.failures = ["unavailable"] * 9
+        arguments = self.ARGUMENTS
+        if verb == "calibrate":
+            photos.rename(tmp_path / "joy")
+            (tmp_path / "proxies").mkdir()
+            (tmp_path / "joy").rename(tmp_path / "proxies" / "joy")
+            arguments = ("calibrate", "proxies", "--accept-remote")
+        done = run(arguments, environment, tmp_path)
+
+        assert done.returncode == 1
+        assert "Google Cloud Vision does not answer" in done.stderr
+        assert done.stdout == ""
+
+
 class TestCheck:
     def test_good_keys(self, name, fake, environment, tmp_path):
         done = run(["check"], environment, tmp_path)

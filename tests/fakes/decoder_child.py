@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
+import resource
 import signal
 import socket
 import struct
@@ -17,7 +19,7 @@ from emojifier_bot.sandbox.child import STDERR, end_with_parent
 from emojifier_bot.sandbox.limits import ChildLimits
 from emojifier_bot.sandbox.lockdown import allow_one_picture, lock_down
 from emojifier_bot.sandbox.memory import map_memory
-from emojifier_bot.sandbox.wire import Ask, answer, next_question
+from emojifier_bot.sandbox.wire import Ask, answer, next_question, ready_values
 
 #: Must never be there.
 WRITTEN = Path("/tmp/written-by-a-decoder")  # noqa: S108 - refused
@@ -35,10 +37,10 @@ FACTS = {
 def _child(connection: socket.socket, limits: ChildLimits, work: Callable[[], object]):
     """Do as the real one does until a picture comes."""
     silence = os.open(os.devnull, os.O_WRONLY)
-    lock_down(limits)
+    walls = lock_down(limits)
     os.dup2(silence, STDERR)
     threading.Thread(target=end_with_parent, daemon=True).start()
-    answer(connection, {"ready": True})
+    answer(connection, ready_values(walls))
     while (question := next_question(connection)) is not None:
         what, numbers, descriptors = question
         if what is Ask.MEMORY:
@@ -145,12 +147,18 @@ def tries_everything(connection: socket.socket, limits: ChildLimits) -> None:
     _child(connection, limits, tried)
 
 
-def _outcome(work: Callable[[], object]) -> str:
+def _outcome(work: Callable[[], object]) -> int:
+    """Return the system's number for how it was refused; 0 if it was done."""
     try:
         work()
     except OSError as error:
-        return f"refused {error.errno}"
-    return "done"
+        return error.errno or -1
+    return 0
+
+
+def _fork() -> None:
+    if os.fork() == 0:
+        os._exit(0)
 
 
 def _write() -> None:
@@ -169,6 +177,11 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "dial": lambda: _dial(socket.SOCK_STREAM),
     "send": lambda: _dial(socket.SOCK_DGRAM),
     "signal": lambda: os.kill(os.getppid(), 0),
+    "own": lambda: fcntl.fcntl(0, fcntl.F_SETOWN, os.getppid()),
+    "fork": _fork,
+    "limit": lambda: resource.prlimit(os.getppid(), resource.RLIMIT_CORE, (0, 0)),
+    "niceness": lambda: os.setpriority(os.PRIO_PROCESS, os.getppid(), 19),
+    "pin": lambda: os.sched_setaffinity(os.getppid(), {0}),
     "run": lambda: os.execv("/bin/true", ["true"]),  # noqa: S606 - refused
     "open": lambda: [os.dup(0) for _ in range(50)],
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -72,12 +72,25 @@ class MemoryQueue:
     holds: int = 0
     #: Keys of jobs that a test calls ended.
     ended: set[str] = field(default_factory=set)
+    #: Raised by `forget`, one each time.
+    refuse_forget: list[EmojifierError] = field(default_factory=list)
 
     def has_ended(self, key: str) -> bool:
         return key in self.ended
 
-    def forget(self, workspace: Workspace) -> int:
-        gone = [k for k, one in self.jobs.items() if one.workspace == workspace]
+    def forget(self, workspace: Workspace, spared: Collection[str] = ()) -> int:
+        if self.refuse_forget:
+            raise self.refuse_forget.pop()
+        asked = {key: one.workspace for key, one in self.jobs.items()}
+        if workspace.team_id:
+            gone = [k for k, one in asked.items() if one.team_id == workspace.team_id]
+        else:
+            grid = workspace.enterprise_id
+            gone = [
+                k
+                for k, one in asked.items()
+                if one.enterprise_id == grid and one.team_id not in spared
+            ]
         for key in gone:
             del self.jobs[key]
         return len(gone)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import threading
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -46,12 +47,12 @@ class FakeJobQueue:
         few = len(own) < max(self._limit // 10, 1)
         return len(waiting) < self._limit + few * (self._limit // 4)
 
-    def forget(self, workspace: Workspace) -> int:
+    def forget(self, workspace: Workspace, spared: Collection[str] = ()) -> int:
         with self._lock:
             gone = [
                 job_id
                 for job_id, job in self._jobs.items()
-                if partition_of(job.request.workspace) == partition_of(workspace)
+                if _is_of(job.request.workspace, workspace, spared)
             ]
             for job_id in gone:
                 del self._jobs[job_id]
@@ -86,3 +87,11 @@ class FakeJobQueue:
             return False
         self._jobs[job_id] = replace(job, state=to, outcome="")
         return True
+
+
+def _is_of(one: Workspace, gone: Workspace, spared: Collection[str]) -> bool:
+    """Tell whether a job goes with a workspace, or with an organisation."""
+    if gone.team_id:
+        return one.team_id == gone.team_id
+    theirs = one.enterprise_id == gone.enterprise_id != ""
+    return theirs and one.team_id not in spared

@@ -262,6 +262,9 @@ class FakeInstallationStore:
             one for _, one in sorted(found, key=lambda i: (i[1].installed_at, i[0]))
         ]
 
+    def holders(self) -> frozenset[str]:
+        return frozenset(self._by_holder)
+
 
 def _utc(moment: datetime | None) -> datetime | None:
     if moment is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import struct
@@ -147,7 +148,8 @@ def test_a_child_that_goes_wrong_costs_one_picture(caplog, entry, kind, cause):
 
         assert caught.value.kind == kind
         assert one.deaths == {cause: 1}
-        assert [record.cause for record in caplog.records] == [cause]
+        died = [row for row in caplog.records if row.action == "decoder_died"]
+        assert [row.cause for row in died] == [cause]
         assert_same_pixels(one.decode(PNG).image, photo())
 
 
@@ -176,6 +178,12 @@ def test_a_child_that_does_not_start_is_told(entry, capfd):
     assert ("is_not_there" in capfd.readouterr().err) == (entry == "is_not_there")
 
 
+BY_LANDLOCK = {"read", "write", "spy"}
+BY_SECCOMP = {
+    *("dial", "send", "run", "signal", "own", "fork", "limit", "niceness", "pin"),
+}
+
+
 @linux_only
 def test_a_child_that_was_taken_over_finds_nothing_and_reaches_nobody():
     with (
@@ -186,14 +194,72 @@ def test_a_child_that_was_taken_over_finds_nothing_and_reaches_nobody():
 
     *told, knows = caught.value.message.split(", ")
     went = dict(one.split(" ", 1) for one in told)
-    assert went.pop("open") == f"refused {errno.EMFILE}"
-    # Older kernels let processes of one user signal each other.
-    assert went.pop("signal") in {f"refused {errno.EPERM}", "done"}
-    assert set(went) == {"read", "write", "spy", "dial", "send", "run"}
-    assert set(went.values()) <= {f"refused {errno.EPERM}", f"refused {errno.EACCES}"}
+    assert went.pop("open") == str(errno.EMFILE)
+    assert set(went) == BY_LANDLOCK | BY_SECCOMP
+    walls = one._told
+    behind = (BY_LANDLOCK if walls.landlock else set()) | (
+        BY_SECCOMP if walls.seccomp else set()
+    )
+    refused = {str(errno.EPERM), str(errno.EACCES)}
+    assert {name: went[name] for name in behind if went[name] not in refused} == {}
     # The last one our own package sets when it is imported.
     assert set(knows.split()[1:]) <= {*_ENVIRONMENT, "ORT_DISABLE_TELEMETRY"}
     assert not WRITTEN.exists()
+
+
+@linux_only
+def test_what_the_kernel_keeps_from_it_is_told_once(caplog):
+    with (
+        caplog.at_level(logging.INFO, "emojifier_bot.sandbox.isolated"),
+        IsolatedDecoder() as one,
+    ):
+        for _ in range(2):
+            one.warm_up()
+            one._idle.pop().close()
+
+    (told,) = [one for one in caplog.records if one.action == "decoder_ready"]
+    assert isinstance(told.landlock, int)
+    assert isinstance(told.seccomp, bool)
+
+
+@linux_only
+def test_it_is_the_first_to_die_when_memory_runs_out():
+    with IsolatedDecoder() as one:
+        one.warm_up()
+        score = Path(f"/proc/{one.pids[0]}/oom_score_adj").read_text()
+
+    assert score.strip() == "1000"
+
+
+@pytest.mark.parametrize("raised", [MemoryError, KeyboardInterrupt])
+@pytest.mark.parametrize("where", ["sandbox.process._part", "PIL.Image.Image.paste"])
+def test_one_that_was_left_in_the_middle_is_not_used_again(monkeypatch, raised, where):
+    def fail(*_: object) -> None:
+        raise raised
+
+    with IsolatedDecoder() as one:
+        one.warm_up()
+        first = one.pids
+        with monkeypatch.context() as patch:
+            patch.setattr(where.replace("sandbox", "emojifier_bot.sandbox"), fail)
+            with pytest.raises(raised):
+                one.decode(PNG)
+
+        assert one.deaths == {"was given up": 1}
+        assert not _lives(first[0])
+        assert_same_pixels(one.decode(PNG).image, photo())
+
+
+def test_no_descriptors_left_is_an_error_of_ours(monkeypatch):
+    def fail() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with IsolatedDecoder() as one:
+        monkeypatch.setattr("socket.socketpair", fail)
+        with pytest.raises(ImageError) as caught:
+            one.decode(PNG)
+
+    assert caught.value.kind == "decoder_down"
 
 
 @linux_only

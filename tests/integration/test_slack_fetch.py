@@ -335,6 +335,13 @@ class TestPicturesOfThoseWhoOptedOut:
         reference = ImageReference(sealed_address=bot.vault.seal(f"{slack.url}/{path}"))
         assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
 
+    def test_a_redirect_to_their_file(self, bot, slack):
+        [file_id] = posted(bot, "hers.png").file_ids
+        onward = Reply.redirect(f"{slack.url}/files-pri/T1-{file_id}/hers.png")
+        sealed = bot.vault.seal(slack.elsewhere.add("/onward", onward))
+        reference = ImageReference(sealed_address=sealed)
+        assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
+
     def test_others_are_not_concerned(self, bot):
         bobs = posted(bot, "bobs.png", who=bot.town.bob)
         assert fetch(bot, *bobs.file_ids).name == "bobs.png"

@@ -25,7 +25,7 @@ from emojifier_bot.errors import DeliveryError, QueueError, QueueFullError
 from emojifier_bot.slack import replies
 from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.background import Background
-from emojifier_bot.slack.buttons import Asked
+from emojifier_bot.slack.buttons import MOST_TRIES, Asked
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.inbound import Inbound
 from emojifier_bot.slack.install import (
@@ -55,6 +55,7 @@ from tests.fakes.stores import (
     FakeWorkspaceSettings,
 )
 from tests.figures import make_metrics
+from tests.jobs_rig import wait_until
 from tests.slack_payloads import (
     ASKER,
     BOT,
@@ -732,6 +733,16 @@ def test_another_is_tried_from_the_same_source(bench):
     assert bench.told(2) == ["accepted", "accepted"]
 
 
+def test_one_post_is_not_tried_for_ever(bench):
+    bench.posts.record(POST)
+    bench.queue.ended.update(f"job-1:{number + 1}" for number in range(MOST_TRIES))
+
+    bench.send(press("try_another", "job-1"))
+
+    assert bench.told() == ["busy"]
+    assert bench.queue.requests == []
+
+
 def test_of_two_quick_presses_one_counts(bench):
     bench.posts.record(POST)
 
@@ -824,11 +835,36 @@ def test_an_uninstallation_takes_effect_at_once(bench, ended):
     bench.say(command())
 
     assert bench.send(event(ended, authorizations=[])).status_code == 200
-    assert bench.send(event(ended, authorizations=[])).status_code == 200
 
     assert bench.installations.all() == []
     assert bench.say(command()) == replies.say("not_installed")
-    assert bench.queue.jobs == {}
+    wait_until(lambda: not bench.queue.jobs)
+
+
+def test_the_jobs_of_an_installation_go_also_after_a_bad_moment(bench):
+    bench.say(command())
+    bench.queue.refuse_forget.append(QueueError("Away."))
+
+    bench.send(event({"type": "app_uninstalled"}, authorizations=[]))
+
+    wait_until(lambda: not bench.queue.jobs)
+
+
+def test_who_cannot_forget_now_is_told_again(bench):
+    bench.say(command())
+    go_on = threading.Event()
+    bench.inbound.background.submit("busy", go_on.wait)
+
+    refused = bench.send(event({"type": "app_uninstalled"}, authorizations=[]))
+    assert refused.status_code == 500
+    go_on.set()
+
+    def taken() -> bool:
+        ended = event({"type": "app_uninstalled"}, authorizations=[])
+        return bench.send(ended).status_code == 200
+
+    wait_until(taken)
+    wait_until(lambda: not bench.queue.jobs)
 
 
 def test_an_uninstallation_of_nobody_ends_nothing(bench):
@@ -1140,6 +1176,35 @@ class TestRules:
         bench.send(direct_message("opt in"))
 
         assert bench.told(2) == ["opted_out_now", "opted_in_now"]
+
+    def test_an_opt_out_elsewhere_still_holds(self, bench):
+        bench.settings.opt(Workspace("T9"), ASKER, out=True)
+
+        assert bench.say(command("opt in")) == replies.say("opted_out_elsewhere")
+
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            mention(f"<@{BOT}> opt out", files=[image()]),
+            direct_message("opt out", files=[image()]),
+        ],
+    )
+    def test_an_order_comes_before_the_pictures_beside_it(self, bench, sent):
+        bench.send(sent)
+
+        assert bench.told() == ["opted_out_now"]
+        assert bench.queue.requests == []
+
+    def test_an_order_that_comes_late_and_again_undoes_nothing(self, bench):
+        out = direct_message("opt out")
+        bench.send(out)
+        bench.send(direct_message("opt in", ts="1700000009.000001"))
+        late = {"X-Slack-Retry-Num": "1", "X-Slack-Retry-Reason": "http_timeout"}
+        again = replace(out, body=out.body.replace(b'"opt out"', b'"opt  out"'))
+
+        assert bench.send(again, **late).status_code == 200
+
+        assert bench.settings.opted_out([ASKER]) == frozenset()
 
     def test_where_admins_are_unknown_it_is_told(self, bench):
         bench.slack.faults.add("users.info", error="missing_scope")

@@ -95,7 +95,7 @@ def test_a_job_whose_version_is_gone_begins_anew_with_the_same_file(rig, spawn):
     assert older.wait(SECONDS) == EXIT_DONE
     left = rig.queue.show(job_id)
     assert (left.state, left.version) == (JobState.QUEUED, OLDER.version)
-    assert rig.queue.stranded() == 1
+    assert rig.queue.standing().stranded == 1
 
     spawn(WORKFLOW_VERSION)
 
@@ -104,7 +104,7 @@ def test_a_job_whose_version_is_gone_begins_anew_with_the_same_file(rig, spawn):
     assert OLD_STEP not in " ".join(job.steps)
     assert shown_jobs(rig) == [job_id]
     assert len(rig.sink.calls("upload")) == 1
-    assert rig.queue.stranded() == 0
+    assert rig.queue.standing().stranded == 0
 
 
 def test_what_may_be_shown_already_is_not_shown_again(rig, spawn):

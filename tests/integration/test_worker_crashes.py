@@ -96,7 +96,7 @@ def test_a_worker_that_lives_takes_the_jobs_of_a_dead_one(rig, spawn):
 
     assert len(rig.sink.shown()) == 1
     assert [one.poll() for one in workers].count(None) == 1
-    assert len(rig.queue.workers()) == 1
+    assert rig.queue.standing().workers == 1
 
 
 def test_a_worker_that_slept_past_its_lease_ends_without_a_post(rig, spawn):
@@ -154,7 +154,7 @@ class TestTermination:
 
         assert worker.wait(30) == EXIT_DONE
         assert rig.wait(job_id).outcome == "posted"
-        assert rig.queue.workers() == []
+        assert rig.queue.standing().workers == 0
 
     def test_what_cannot_end_in_time_goes_on_elsewhere(self, rig, spawn):
         rig.sink.plan(

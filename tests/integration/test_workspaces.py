@@ -15,8 +15,8 @@ from emojifier_bot.cli.main import app
 from emojifier_bot.config import load_settings
 from emojifier_bot.domain import ImageReference, Workspace
 from emojifier_bot.store.database import open_database
-from emojifier_bot.wiring.bot import open_stores
 from emojifier_bot.wiring.rules import make_rules
+from emojifier_bot.wiring.stores import open_stores
 from tests.builders_store import make_installation, make_post
 from tests.jobs_rig import JobsRig
 
@@ -169,6 +169,21 @@ def test_an_organisation_goes_with_its_workspaces(settings, everywhere):
     assert mentioning(settings.database_url, STAYS)
 
 
+def test_a_workspace_with_an_installation_of_its_own_is_not_its_organisations(
+    settings, everywhere
+):
+    org = Workspace("", GRID, is_org_install=True)
+    everywhere.installations.save(make_installation(org))
+    before = mentioning(settings.database_url, SISTER)
+
+    kept = exported(GRID)
+    assert run("delete", GRID, "--yes").exit_code == 0
+
+    assert len(kept["installations"]) == 1
+    assert not any(rows for name, rows in kept.items() if name != "installations")
+    assert mentioning(settings.database_url, SISTER) == before
+
+
 def test_it_asks_first(settings, everywhere):
     assert everywhere
     done = CliRunner().invoke(app, ["workspace", "delete", GONE], input="n\n")
@@ -186,10 +201,12 @@ def test_an_export_is_for_its_owner_alone_and_overwrites_nothing(everywhere, tmp
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert json.loads(file.read_text())["installations"]
     file.write_text("mine")
+    file.chmod(0o644)
     assert run("export", GONE, "-o", str(file)).exit_code == 1
     assert file.read_text() == "mine"
     assert run("export", GONE, "-o", str(file), "--force").exit_code == 0
     assert json.loads(file.read_text())["installations"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("wrong", ["", "t1", "T1; DROP", "%", "U123"])

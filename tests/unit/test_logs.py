@@ -93,6 +93,7 @@ TOKEN = "xoxb-1-hunter2"  # noqa: S105 - made up
         "https://hooks.slack.com/commands/T1/hunter2/x",
         "Authorization: Bearer hunter2.abc=",
         "postgresql+psycopg://emojifier:hunter2@db.example.com/emojifier",
+        "postgresql+psycopg://emojifier:a/hunter2/b@db.example.com/emojifier",
     ],
 )
 def test_no_secret_is_logged_wherever_it_stands(

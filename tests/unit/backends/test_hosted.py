@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 
 import numpy as np
 import pytest
+from botocore.exceptions import CredentialRetrievalError
 from PIL import Image
 
+from emojifier_bot.backends import hosted_rekognition
 from emojifier_bot.backends.hosted import as_detection
 from emojifier_bot.backends.hosted_calls import FAILURES_TO_OPEN
 from emojifier_bot.backends.hosted_face import HostedFace
@@ -264,6 +267,33 @@ class TestFailures:
         assert not found.retryable
         assert len(fake.asked) == 1
 
+    @pytest.mark.parametrize(("name", "error"), every("elsewhere"))
+    def test_a_wrong_address_is_told_whatever_the_fallback(self, name, fake, error):
+        fake.failures = [error]
+
+        found = failure(hosted(name, fake, falls_back=True))
+
+        assert found.message.endswith("Check FACE_API_URL.")
+        assert found.kind == "face_api_credentials"
+
+    @pytest.mark.parametrize("status", [302, 404, 405])
+    def test_so_is_one_where_something_else_answers(self, name, fake, status):
+        fake.failures = [Told(status, b"<html>", {"Location": "http://127.0.0.1:1"})]
+
+        assert failure(hosted(name, fake)).message.endswith("Check FACE_API_URL.")
+
+    @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "9" * 400])
+    def test_a_number_beyond_all_bounds_is_no_answer(self, name, fake, number):
+        good = VENDORS[name].fake()
+        with serving(good):
+            read(hosted(name, good))
+        told = good.answer(good.asked[0])
+        changed, count = re.subn(rb"\d+\.\d+", number.encode(), told.body, count=1)
+        fake.failures = [Told(200, changed)]
+
+        assert count == 1
+        assert failure(hosted(name, fake)).kind == "face_api_answer"
+
     def test_a_real_wrong_key_is_noticed(self, name, fake):
         wrong = {key: value[:-1] + "x" for key, value in VENDORS[name].keys.items()}
 
@@ -292,7 +322,7 @@ class TestFailures:
         with serving(VENDORS[name].fake()) as elsewhere:
             fake.failures = [Told(307, {}, {"Location": elsewhere.url})]
 
-            assert failure(hosted(name, fake)).kind == "face_api_refused"
+            assert "FACE_API_URL" in failure(hosted(name, fake)).message
             assert elsewhere.asked == []
 
     def test_an_endless_answer_is_cut(self, name, fake):
@@ -425,6 +455,17 @@ class TestKeys:
 
         assert all(key in caught.value.message for key in VENDORS[name].keys)
 
+    @pytest.mark.parametrize("wrong", ["key\n", "kéy", "k\r\nX-A: 1", "my key"])
+    def test_what_cannot_be_one_is_told_by_name(self, name, wrong):
+        keys = dict.fromkeys(VENDORS[name].keys, wrong)
+        options = options_for(name, "http://127.0.0.1:1", keys=keys)
+
+        with pytest.raises(ConfigError, match="copy it anew") as caught:
+            build_analyzer(name, options)
+
+        assert all(key in caught.value.message for key in keys)
+        assert wrong not in caught.value.message
+
     @pytest.mark.parametrize("url", ["http://face.example.com", "ftp://x", "nothing"])
     def test_they_do_not_travel_in_the_open(self, name, url):
         with pytest.raises(ConfigError, match="FACE_API_URL must begin with https://"):
@@ -462,6 +503,31 @@ class TestRekognition:
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
         assert len(read(hosted("rekognition", fake, keys={}))) == 1
+
+    @pytest.mark.parametrize("text", ["", "[default]\naws_access_key_id = x\n"])
+    def test_a_profile_that_is_not_whole_is_told(self, monkeypatch, tmp_path, text):
+        file = tmp_path / "credentials"
+        file.write_text(text)
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+        monkeypatch.setenv("AWS_PROFILE", "default" if text else "missing")
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+        with pytest.raises(ConfigError, match=r"profiles.*\((Part|Profile)\w+\)"):
+            build_analyzer("rekognition", options_for("rekognition", "", keys={}))
+
+    def test_keys_that_cannot_be_renewed_are_wrong_keys(self, fake):
+        class Expired:
+            def get_frozen_credentials(self):
+                raise CredentialRetrievalError(provider="x", error_msg="secret")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(hosted_rekognition, "_credentials", lambda _: Expired())
+            error = failure(hosted("rekognition", fake))
+
+        assert error.kind == "face_api_credentials"
+        assert "CredentialRetrievalError" in error.message
+        assert "secret" not in error.message
 
     @pytest.mark.parametrize("region", ["", "x", "us-east-1.evil.example", "US-EAST-1"])
     def test_a_region_is_a_name(self, region):

@@ -63,7 +63,7 @@ def test_without_faces_nothing_moves():
     assert [one.point.tolist() for one in result.theme.emoji] == [
         one.point.tolist() for one in GLAD_SAD.emoji
     ]
-    assert {one.note for one in result.emoji} == {"stays: no faces"}
+    assert {one.note for one in result.emoji} == {"kept: no faces"}
     assert (result.hits, result.checked) == (0, 0)
     assert all(math.isnan(one.distance) for one in result.emoji)
 
@@ -85,7 +85,8 @@ def test_a_face_is_left_out_of_the_mean_that_it_is_checked_with():
     # The one sad face among the glad ones only gets `glad` if it helps to place it.
     faces = [*[reading(happiness=1.0)] * 3, reading(sadness=0.9, neutral=0.1)]
 
-    chosen = leave_one_out(GLAD_SAD, {"glad": faces}, ["glad"])
+    moved = {"glad": (GLAD_SAD.emoji[0].point, 1.0)}
+    chosen = leave_one_out(GLAD_SAD, {"glad": faces}, moved)
 
     assert chosen == {"glad": {"glad": 3, "sad": 1}}
 
@@ -93,7 +94,21 @@ def test_a_face_is_left_out_of_the_mean_that_it_is_checked_with():
 def test_a_single_face_cannot_be_left_out_of_its_own_point():
     faces = {"glad": [reading(happiness=1.0)], "sad": [reading(sadness=1.0)]}
 
-    assert leave_one_out(GLAD_SAD, faces, ["glad"]) == {"sad": {"sad": 1}}
+    moved = {"glad": (GLAD_SAD.emoji[0].point, 1.0)}
+    assert leave_one_out(GLAD_SAD, faces, moved) == {"sad": {"sad": 1}}
+
+
+def test_what_is_checked_went_as_far_as_the_theme_that_is_written():
+    # Their mean without the face lies at happiness, and they would leave `sad` behind.
+    faces = [reading(sadness=0.55, happiness=0.45)] * 3
+    start = GLAD_SAD.emoji[0].point
+
+    went = {
+        way: leave_one_out(GLAD_SAD, {"glad": faces}, {"glad": (start, way)})["glad"]
+        for way in (0.05, 1.0)
+    }
+
+    assert went == {0.05: {"sad": 3}, 1.0: {"glad": 3}}
 
 
 def test_two_emoji_with_the_same_faces_are_not_laid_upon_each_other():
@@ -123,7 +138,7 @@ def test_an_emoji_that_cannot_move_at_all_stays():
 def test_too_few_faces_move_nothing():
     result = calibrate(GLAD_SAD, {"glad": [reading(neutral=0.6, happiness=0.4)] * 4}, 5)
 
-    assert rows(result)["glad"].note == "stays: 5 faces are due"
+    assert rows(result)["glad"].note == "kept: fewer than 5 faces"
     assert rows(result)["glad"].hits + rows(result)["glad"].chosen["calm"] == 4
 
 

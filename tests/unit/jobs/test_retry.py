@@ -124,3 +124,9 @@ def test_a_failure_comes_back_from_its_record():
     failure = Failure("ratelimited", True, 1.5, ours=False)
 
     assert Failure.from_dict(json.loads(json.dumps(failure.to_dict()))) == failure
+
+
+def test_a_failure_of_a_newer_version_is_read():
+    recorded = Failure("timeout", retryable=True).to_dict() | {"added": 1}
+
+    assert Failure.from_dict(recorded) == Failure("timeout", retryable=True)

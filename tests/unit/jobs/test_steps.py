@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from emojifier_bot.domain import ImageReference, Share, ShareState, Way
+from emojifier_bot.domain import ImageReference, Post, Share, ShareState, Way
+from emojifier_bot.errors import DeliveryError
 from emojifier_bot.jobs.names import surprise_seed
 from emojifier_bot.jobs.parts import WorkerParts
 from emojifier_bot.jobs.steps import (
@@ -17,7 +20,7 @@ from tests.fakes.image_source import FakeImageSource
 from tests.fakes.pipeline import fake_pipeline
 from tests.fakes.reply_sink import FakeReplySink
 from tests.fakes.stores import FakePostLog
-from tests.jobs_rig import PICTURES, make_request
+from tests.jobs_rig import PICTURES, WORKSPACE, make_request
 
 F1 = ImageReference(file_id="F1")
 
@@ -131,3 +134,19 @@ def test_several_results_share_a_thread(thread_ts, several, expected, begins):
     one = request_for(request, F1, several=several)
 
     assert (one.thread_ts, one.begins_thread) == (expected, begins)
+
+
+def test_a_post_that_this_job_replaced_before_is_no_refusal(tmp_path):
+    steps = make_steps(tmp_path)
+    posts, request = steps.parts.posts, make_request(replaces_post_id="old")
+    old = Post.from_dict(steps.prepare("old", make_request(), F1) | {"added": 1})
+    new = Post.from_dict(steps.prepare("new", request, F1))
+    posts.record(old)
+
+    posts.mark_deleted(WORKSPACE, "old", "new")
+    steps.complete(request, new)
+
+    posts.record(replace(old, post_id="other"))
+    posts.mark_deleted(WORKSPACE, "other", "U7")
+    with pytest.raises(DeliveryError):
+        steps.complete(make_request(replaces_post_id="other"), new)

@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 from emojifier_bot.core.decode import DecodeLimits, decode
 from emojifier_bot.errors import ImageError
 from emojifier_bot.sandbox.wire import (
+    Walls,
     WrongAnswerError,
     error_values,
     picture_values,
     read_answer,
     read_picture,
+    read_ready,
+    ready_values,
 )
 from tests import profiles
 from tests.images import encoded, photo
@@ -143,3 +146,22 @@ def test_garbage_is_refused(data):
 def test_half_an_answer_is_the_end():
     with pytest.raises(EOFError):
         read_answer(reader(framed(b'{"ready": true}')[:-3]))
+
+
+def test_what_walls_stand_comes_over():
+    assert read_ready(ready_values(Walls(6, seccomp=True))) == Walls(6, seccomp=True)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"ready": True},
+        {"ready": {"landlock": 1}},
+        {"ready": {"landlock": "1", "seccomp": True}},
+        {"ready": {"landlock": 1, "seccomp": 1}},
+    ],
+)
+def test_a_child_that_does_not_say_so_is_not_ready(values):
+    with pytest.raises(WrongAnswerError):
+        read_ready(values)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from emojifier_bot.errors import StoreError
-from emojifier_bot.slack.insist import WAITS_SECONDS, insist
+from emojifier_bot.slack.insist import PATIENT_WAITS_SECONDS, WAITS_SECONDS, insist
 
 
 def failing(times: int):
@@ -41,3 +41,10 @@ def test_other_errors_are_told_at_once():
 
     with pytest.raises(ZeroDivisionError):
         insist(save, lambda _seconds: pytest.fail("waited"))
+
+
+def test_a_restart_of_the_database_is_outlived():
+    naps, times = [], len(PATIENT_WAITS_SECONDS)
+
+    assert insist(failing(times), naps.append, PATIENT_WAITS_SECONDS) == times + 1
+    assert sum(naps) > 30

@@ -65,6 +65,7 @@ TALKED_OF = (
     "not_shown",
     "opted_in_now",
     "opted_out",
+    "opted_out_elsewhere",
     "opted_out_now",
     "order_alone",
     "post_deleted",

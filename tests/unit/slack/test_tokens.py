@@ -294,5 +294,32 @@ def test_a_new_token_is_kept_where_the_database_has_a_bad_moment(
     assert (store.tries, len(naps), len(slack.heard)) == (2, 1, 1)
 
 
+def test_a_new_token_that_was_not_stored_is_stored_by_the_next_call(
+    make_tokens, slack, clock
+):
+    class Away(WatchedInstallations):
+        is_away = True
+
+        def replace_tokens(self, installation, spent_refresh):
+            if self.is_away:
+                raise StoreError("Away.")
+            return super().replace_tokens(installation, spent_refresh)
+
+    store, naps = Away(ROTATING), []
+    tokens = make_tokens(store, naps.append)
+    clock.advance(11 * 3600)
+    with pytest.raises(StoreError):
+        tokens.installation(HERE)
+    assert sum(naps) > 30
+    assert "xoxe-2" not in repr(tokens)
+
+    store.is_away = False
+
+    assert tokens.installation(HERE).refresh_token == "xoxe-2"  # noqa: S105
+    assert store.find(HERE).refresh_token == "xoxe-2"  # noqa: S105
+    assert len(slack.heard) == 1, "the refresh token is spent once"
+    assert tokens.unsaved == {}
+
+
 def test_secrets_are_not_in_the_repr(make_tokens):
     assert "secret" not in repr(make_tokens(WatchedInstallations(ROTATING)))

@@ -113,11 +113,14 @@ def test_a_database_of_a_newer_version_is_told(database_url):
         upgrade(database_url)
 
 
-def test_an_unknown_shape_is_told(sqlite_url):
-    upgrade(sqlite_url)
+@pytest.mark.parametrize("shape", ["9999", "-9"])
+def test_an_unknown_shape_is_told(database_url, shape):
+    upgrade(database_url)
 
-    with pytest.raises(StoreError, match="does not know"):
-        downgrade(sqlite_url, "9999")
+    with pytest.raises(StoreError, match="`0001`, `0002`, `base`"):
+        downgrade(database_url, shape)
+
+    upgrade(database_url)
 
 
 def test_a_path_with_signs_is_no_pattern(tmp_path):

@@ -265,7 +265,7 @@ def test_where_faces_go_is_told():
     assert "facefinder" not in local
     assert "Nobody else" not in elsewhere
     assert "on this server, by models" not in elsewhere
-    assert elsewhere.count("facefinder") == 2
+    assert elsewhere.count("facefinder") == 3
 
 
 def test_how_long_things_are_kept_is_told():

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
-from emojifier_bot.web.rates import Limiter, Limits, Rate, household, make_limits
+from emojifier_bot.web.rates import (
+    INSTALLATIONS,
+    PAGES,
+    Limiter,
+    Limits,
+    Rate,
+    household,
+    make_limits,
+)
 from tests.fakes.inbound import SetClock
 from tests.threads import at_once
 
@@ -47,6 +55,25 @@ def test_memory_is_bounded():
 
     assert len(limiter._left) == 100
     assert "999" in limiter._left
+
+
+def test_whoever_may_ask_as_at_first_is_forgotten():
+    clock = SetClock()
+    limiter = Limiter(RATE, clock)
+    for address in ("a", "a", "a", "b"):
+        limiter.wait_seconds(address)
+    clock.advance(RATE.burst / RATE.per_second - 1)
+    limiter.wait_seconds("c")
+    assert set(limiter._left) == {"a", "b", "c"}
+    clock.advance(1)
+    limiter.wait_seconds("c")
+
+    assert set(limiter._left) == {"c"}
+
+
+@pytest.mark.parametrize("rate", [PAGES, INSTALLATIONS])
+def test_every_address_is_forgotten_two_minutes_after_its_last_visit(rate):
+    assert rate.burst / rate.per_second <= 120
 
 
 def test_threads_take_no_more_than_there_is():

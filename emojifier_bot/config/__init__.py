@@ -1,0 +1,20 @@
+"""The settings: one table, read from the environment in one place."""
+
+from emojifier_bot.config.problems import bot_problems, is_bot_set_up
+from emojifier_bot.config.reading import (
+    load_settings,
+    load_sound_settings,
+    unknown_names,
+)
+from emojifier_bot.config.settings import SettingRow, Settings, settings_table
+
+__all__ = [
+    "SettingRow",
+    "Settings",
+    "bot_problems",
+    "is_bot_set_up",
+    "load_settings",
+    "load_sound_settings",
+    "settings_table",
+    "unknown_names",
+]
