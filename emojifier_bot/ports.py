@@ -376,38 +376,6 @@ class ReplySink(Protocol):
         ...
 
 
-class JobObserver(Protocol):
-    """Is told what jobs do, for the figures. Its methods are quick and never raise."""
-
-    def step_ended(self, step: str, seconds: float) -> None:
-        """Note that a step of a job ran, well or not."""
-        ...
-
-    def step_retried(self, step: str, kind: str) -> None:
-        """Note that a step failed and will be tried again."""
-        ...
-
-    def stage_ended(self, stage: str, seconds: float) -> None:
-        """Note what a part of the work on one picture took."""
-        ...
-
-    def faces_read(self, sure: int, unsure: int) -> None:
-        """Note the faces of one picture."""
-        ...
-
-    def job_ended(self, outcome: str, seconds: float) -> None:
-        """Note how a job ended, and how long ago it was asked for."""
-        ...
-
-
-class SlackObserver(Protocol):
-    """Is told what was asked of Slack, for the figures; quick, and never raises."""
-
-    def slack_called(self, method: str, seconds: float, error: str) -> None:
-        """Note a call and its error's kind, empty where it went well."""
-        ...
-
-
 class BotTokens(Protocol):
     """Knows the token to speak to a workspace with, fresh where tokens rotate."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from emojifier_bot.observers import JobObserver, NoJobObserver
 from emojifier_bot.pipeline import Pipeline
-from emojifier_bot.ports import Clock, ImageSource, JobObserver, PostLog, ReplySink
+from emojifier_bot.ports import Clock, ImageSource, PostLog, ReplySink
 
 #: Returns the pipeline that draws with a theme; an empty name is the settings' own.
 PipelineForTheme = Callable[[str], Pipeline]
@@ -28,25 +29,6 @@ class Timing:
     backoff: float = 1.0
 
 
-class Unobserved:
-    """A `JobObserver` that keeps nothing."""
-
-    def step_ended(self, step: str, seconds: float) -> None:
-        """Keep nothing."""
-
-    def step_retried(self, step: str, kind: str) -> None:
-        """Keep nothing."""
-
-    def stage_ended(self, stage: str, seconds: float) -> None:
-        """Keep nothing."""
-
-    def faces_read(self, sure: int, unsure: int) -> None:
-        """Keep nothing."""
-
-    def job_ended(self, outcome: str, seconds: float) -> None:
-        """Keep nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
     """Everything that a job needs from outside."""
@@ -57,4 +39,4 @@ class WorkerParts:
     pipeline_for_theme: PipelineForTheme
     clock: Clock
     timing: Timing = field(default_factory=Timing)
-    observer: JobObserver = field(default_factory=Unobserved)
+    observer: JobObserver = field(default_factory=NoJobObserver)

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from emojifier_bot.errors import EmojifierError
 from emojifier_bot.jobs.parts import Timing
 from emojifier_bot.jobs.retry import UNEXPECTED, Failure, decide, failure_of
-from emojifier_bot.ports import JobObserver
+from emojifier_bot.observers import JobObserver
 
 #: What a step returns, JSON types only.
 Call = Callable[[], Any]

@@ -20,7 +20,8 @@ from slack_sdk.errors import SlackApiError
 
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import DeliveryError, RemoteError
-from emojifier_bot.ports import BotTokens, SlackObserver
+from emojifier_bot.observers import NoSlackObserver, SlackObserver
+from emojifier_bot.ports import BotTokens
 from emojifier_bot.slack.refusals import CLIENT_ERRORS, refusal
 from emojifier_bot.slack.replies import is_retryable
 
@@ -53,13 +54,6 @@ class CarefulClient(WebClient):
         return super()._perform_urllib_http_request_internal(url, req)
 
 
-class Unobserved:
-    """A `SlackObserver` that keeps nothing."""
-
-    def slack_called(self, method: str, seconds: float, error: str) -> None:
-        """Keep nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class SlackClient:
     """Slack's Web API, in the name of the workspace that something is done for."""
@@ -68,7 +62,7 @@ class SlackClient:
     base_url: str
     tokens: BotTokens
     timeout_seconds: int = TIMEOUT_SECONDS
-    observer: SlackObserver = field(default_factory=Unobserved)
+    observer: SlackObserver = field(default_factory=NoSlackObserver)
 
     def installation(self, workspace: Workspace) -> Installation:
         """Return a workspace's installation.

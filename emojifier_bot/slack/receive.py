@@ -21,9 +21,7 @@ from dataclasses import replace
 from typing import Any
 
 from slack_bolt import Ack, App, BoltContext
-from slack_bolt.adapter.flask import SlackRequestHandler
 from slack_bolt.error import BoltUnhandledRequestError
-from slack_bolt.oauth import OAuthFlow
 from slack_bolt.request import BoltRequest
 from slack_bolt.response import BoltResponse
 
@@ -39,7 +37,6 @@ from emojifier_bot.errors import (
 from emojifier_bot.slack import replies
 from emojifier_bot.slack.blocks import help_blocks, home_view
 from emojifier_bot.slack.buttons import Buttons
-from emojifier_bot.slack.client import CarefulClient
 from emojifier_bot.slack.comments import is_direct
 from emojifier_bot.slack.inbound import ACCEPTED, NO_PICTURE, Inbound
 from emojifier_bot.slack.manifest import SHORTCUT
@@ -58,11 +55,8 @@ from emojifier_bot.slack.payloads import (
     was_heard,
     workspace_of,
 )
-from emojifier_bot.slack.uninstall import Uninstallations
 
 logger = logging.getLogger(__name__)
-#: Bolt's own words hold whole requests; only its errors are let through.
-BOLT_LOGGER = "emojifier_bot.slack.bolt"
 OK, FAILED = 200, 500
 #: What needs no installation: it ends one, or only asks whether somebody is there.
 FOR_STRANGERS = frozenset({"app_uninstalled", "tokens_revoked"})
@@ -70,51 +64,6 @@ FOR_STRANGERS = frozenset({"app_uninstalled", "tokens_revoked"})
 PRESSES = frozenset({"block_actions", "message_action", "view_submission"})
 #: Any command of the app's is for us, whatever an operator called it.
 ANY_COMMAND = re.compile("^/")
-
-
-#: What `make_bolt_app` makes, for those who must not know Bolt.
-BoltApp = App
-
-
-def make_bolt_app(
-    inbound: Inbound, signing_secret: str, flow: OAuthFlow | None = None
-) -> App:
-    """Build the Bolt app: listeners run in the web server's own threads.
-
-    Args:
-        inbound: What the listeners need.
-        signing_secret: Proves that a request comes from Slack.
-        flow: *Add to Slack*; None for one workspace with a token of its own.
-    """
-    bolt_logger = logging.getLogger(BOLT_LOGGER)
-    bolt_logger.setLevel(logging.ERROR)
-    buttons = Buttons(inbound)
-    listeners = Listeners(inbound, buttons)
-    app = App(
-        name="emojifier-bot",
-        logger=bolt_logger,
-        process_before_response=True,
-        raise_error_for_unhandled_request=True,
-        signing_secret=signing_secret,
-        client=CarefulClient(base_url=inbound.client.base_url, logger=bolt_logger),
-        # Annotated too narrowly: Bolt looks whether it returned None.
-        authorize=inbound.authorize,  # type: ignore[arg-type]
-        before_authorize=listeners.refuse_strangers,
-        oauth_flow=flow,
-        attaching_function_token_enabled=False,
-        attaching_conversation_kwargs_enabled=False,
-    )
-    app.error(listeners.failed)
-    listeners.register(app)
-    buttons.register(app)
-    Uninstallations(inbound).register(app)
-    return app
-
-
-def flask_handler(app: App) -> Callable[..., Any]:
-    """Return the function that answers a Flask request."""
-    handle: Callable[..., Any] = SlackRequestHandler(app).handle
-    return handle
 
 
 class Listeners:

@@ -78,11 +78,13 @@ def tell_cancelled(settings: Settings, request: EmojifyRequest) -> None:
         EmojifierError: They could not be told; the message says why.
     """
     from emojifier_bot.domain import Outcome
-    from emojifier_bot.slack.client import Unobserved
+    from emojifier_bot.observers import NoSlackObserver
 
     stores = open_stores(settings, make=False)
     try:
-        sink = make_sink(settings, stores, make_slack(settings, stores, Unobserved()))
+        sink = make_sink(
+            settings, stores, make_slack(settings, stores, NoSlackObserver())
+        )
         sink.tell(request, Outcome("cancelled"))
         sink.farewell(request)
     finally:

@@ -11,7 +11,8 @@ from emojifier_bot.wiring.stores import CLOCK, Stores
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
     from emojifier_bot.domain import Installation
-    from emojifier_bot.ports import BotTokens, SlackObserver
+    from emojifier_bot.observers import SlackObserver
+    from emojifier_bot.ports import BotTokens
     from emojifier_bot.slack.app_client import AppClient
     from emojifier_bot.slack.client import SlackClient
     from emojifier_bot.slack.post import SlackReplySink

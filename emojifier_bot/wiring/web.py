@@ -22,10 +22,10 @@ from emojifier_bot.wiring.stores import (
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
     from emojifier_bot.jobs.queue import DbosJobQueue
-    from emojifier_bot.ports import SlackObserver
+    from emojifier_bot.observers import SlackObserver
+    from emojifier_bot.slack.app import BoltApp
     from emojifier_bot.slack.inbound import Inbound
     from emojifier_bot.slack.install import InstallFlow
-    from emojifier_bot.slack.receive import BoltApp
     from emojifier_bot.store.database import Database
     from emojifier_bot.web.app import WebParts
     from emojifier_bot.web.metrics import WebMetrics
@@ -120,7 +120,7 @@ def _inbound(
 
 
 def _bolt_app(settings: Settings, stores: Stores, inbound: Inbound) -> BoltApp:
-    from emojifier_bot.slack.receive import make_bolt_app
+    from emojifier_bot.slack.app import make_bolt_app
 
     flow = _install_flow(settings, stores, inbound) if _installs(settings) else None
     secret = settings.slack_signing_secret.get_secret_value()
@@ -140,7 +140,7 @@ def _web_parts(
     metrics: WebMetrics,
     bolt: BoltApp,
 ) -> WebParts:
-    from emojifier_bot.slack.receive import flask_handler
+    from emojifier_bot.slack.app import flask_handler
     from emojifier_bot.web.app import WebParts
     from emojifier_bot.web.facts import SiteFacts
     from emojifier_bot.web.pages import pages_blueprint

@@ -15,10 +15,10 @@ from slack_sdk import WebClient
 
 from emojifier_bot.config import load_settings
 from emojifier_bot.domain import Installation, Workspace
+from emojifier_bot.slack.app import flask_handler, make_bolt_app
 from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.inbound import Inbound
-from emojifier_bot.slack.receive import flask_handler, make_bolt_app
 from emojifier_bot.slack.tokens import RotatingBotTokens
 from emojifier_bot.store.database import open_database
 from emojifier_bot.store.installations import SqlInstallationStore

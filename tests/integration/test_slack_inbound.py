@@ -23,6 +23,7 @@ from emojifier_bot.domain import (
 )
 from emojifier_bot.errors import DeliveryError, QueueError, QueueFullError
 from emojifier_bot.slack import replies
+from emojifier_bot.slack.app import flask_handler, make_bolt_app
 from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.background import Background
 from emojifier_bot.slack.buttons import MOST_TRIES, Asked
@@ -33,7 +34,6 @@ from emojifier_bot.slack.install import (
     StoredInstallations,
     make_install_flow,
 )
-from emojifier_bot.slack.receive import flask_handler, make_bolt_app
 from emojifier_bot.slack.rules import Rules
 from emojifier_bot.slack.tokens import RotatingBotTokens
 from emojifier_bot.web.app import WebParts, create_app

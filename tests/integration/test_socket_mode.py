@@ -10,10 +10,10 @@ from slack_sdk import WebClient
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import ConfigError, DeliveryError
 from emojifier_bot.slack import replies
+from emojifier_bot.slack.app import make_bolt_app
 from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.inbound import Inbound
-from emojifier_bot.slack.receive import make_bolt_app
 from emojifier_bot.slack.rules import Rules
 from emojifier_bot.slack.socket_mode import SocketMode
 from emojifier_bot.slack.tokens import RotatingBotTokens
