@@ -151,11 +151,10 @@ def _print_table(figures: Mapping[str, Any]) -> None:
     table.add_row(
         "faces only here", str(figures["only_in_first"]), str(figures["only_in_second"])
     )
-    table.add_row(
-        "seconds a picture",
-        f"{figures['first_seconds']:.3f}",
-        f"{figures['second_seconds']:.3f}",
-    )
+    seconds = (figures["first_seconds"], figures["second_seconds"])
+    table.add_row("seconds a picture", *(f"{one:.3f}" for one in seconds))
+    # A thousand times that, in minutes.
+    table.add_row("minutes for 1,000", *(f"{one * 1000 / 60:.1f}" for one in seconds))
     prices = (figures["first_usd_per_1000"], figures["second_usd_per_1000"])
     table.add_row("list price of 1,000, USD", *map(_price, prices))
     console = Console(highlight=False)

@@ -168,7 +168,7 @@ class Round:
         """Take note of a process that ended."""
         code, now = bot.process.returncode, time.monotonic()
         ordered = self._ordered.pop(bot.pid, "")
-        if bot.told_at is not None:
+        if bot.told_at is not None and code != -signal.SIGKILL:
             self._note_drains(code, now - bot.told_at)
         elif bot is self._sleeper:
             self._sleeper = None

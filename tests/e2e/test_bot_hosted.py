@@ -1,0 +1,87 @@
+"""The running bot with a hosted back end: `serve` and its worker as processes."""
+
+from __future__ import annotations
+
+import io
+from contextlib import ExitStack
+
+import pytest
+import requests
+
+from tests.e2e.test_bot import Bot
+from tests.face_apis import VENDORS
+from tests.fakes.face_api import serving
+from tests.fakes.faces import picture_with_faces
+from tests.fakes.slack_server import SlackServer
+from tests.fleet import address_of, process
+
+NAME = "google"
+
+
+def picture(left: int) -> bytes:
+    """Return one that nobody asked about before: answers are remembered."""
+    written = io.BytesIO()
+    picture_with_faces((320, 240), [(left, 60, left + 100, 190)]).save(written, "PNG")
+    return written.getvalue()
+
+
+@pytest.fixture(scope="module")
+def service():
+    with serving(VENDORS[NAME].fake()) as fake:
+        yield fake
+
+
+@pytest.fixture(scope="module")
+def bot(service, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hosted")
+    settings = {
+        "FACE_BACKEND": NAME,
+        "FACE_API_URL": service.url,
+        "FACE_TRIES": "1",
+        **VENDORS[NAME].keys,
+    }
+    with ExitStack() as stack:
+        slack = stack.enter_context(SlackServer())
+        database = f"sqlite:///{folder / 'bot.db'}"
+        web = process(
+            "serve", slack=slack, database=database, folder=folder, **settings
+        )
+        yield Bot(slack, address_of(stack.enter_context(web)))
+        assert not slack.problems
+
+
+def test_the_service_reads_the_picture_and_the_result_is_posted(bot, service):
+    channel = bot.channel()
+
+    bot.ada.command(channel, bot.address("/one.png", picture(120)))
+
+    assert bot.result(channel)
+    assert len(service.seen_wh) == 1
+
+
+def test_while_it_is_down_the_local_models_read(bot, service):
+    channel, asked = bot.channel(), len(service.asked)
+    service.failures.append(VENDORS[NAME].down[0])
+
+    # Nobody is in it for the local models, who answer in the service's place.
+    bot.ada.command(channel, bot.address("/astronaut.png"))
+
+    assert bot.result(channel)
+    assert len(service.asked) == asked + 1
+
+
+def test_a_refused_key_is_told_and_no_other_models_step_in(bot, service):
+    channel = bot.channel()
+    service.failures.append(VENDORS[NAME].credentials[0])
+
+    bot.ada.command(channel, bot.address("/two.png", picture(90)))
+
+    bot.told(bot.ada, "does not let me in")
+    assert bot.slack.results(channel) == []
+
+
+def test_the_pages_say_who_gets_the_pictures(bot):
+    for path in ("/", "/privacy"):
+        page = requests.get(bot.url + path, timeout=10)
+
+        assert "Google Cloud Vision" in page.text
