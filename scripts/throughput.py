@@ -34,6 +34,7 @@ from emojifier_bot.domain import (  # noqa: E402
     Way,
     Workspace,
 )
+from emojifier_bot.evaluation.isolation import peak_bytes  # noqa: E402
 from emojifier_bot.jobs.queue import DbosJobQueue  # noqa: E402
 from emojifier_bot.store.database import open_database  # noqa: E402
 from emojifier_bot.store.installations import SqlInstallationStore  # noqa: E402
@@ -285,9 +286,7 @@ def _ticks(pid: int) -> int:
 
 def memory_mb(one: subprocess.Popen) -> float:
     """Return the most memory that a process has had resident."""
-    lines = Path(f"/proc/{one.pid}/status").read_text().splitlines()
-    peak = next(line for line in lines if line.startswith("VmHWM"))
-    return int(peak.split()[1]) / 1024
+    return peak_bytes(one.pid) / 2**20
 
 
 def report(rows: list[Row], bare: dict[int, Bare], jobs: int) -> str:

@@ -25,10 +25,12 @@ from emojifier_bot.backends.hosted_face import (
     HostedFace,
     PictureLimits,
     SentPicture,
+    framed,
+    named_points,
+    turned_over,
 )
 from emojifier_bot.backends.registry import BackendOptions, HostedOptions
 from emojifier_bot.core.shared_points import SharedPoint
-from emojifier_bot.domain import BoundingBox
 from emojifier_bot.net import ServiceCall
 
 NAME = "azure"
@@ -99,17 +101,15 @@ class AzureApi:
 
 
 def _face(told: Mapping[str, Any]) -> HostedFace:
-    box = told["faceRectangle"]
-    left, top = float(box["left"]), float(box["top"])
+    by_name = {
+        name: (float(xy["x"]), float(xy["y"]))
+        for name, xy in told.get("faceLandmarks", {}).items()
+    }
     roll = told.get("faceAttributes", {}).get("headPose", {}).get("roll")
     return HostedFace(
-        box=BoundingBox(left, top, left + box["width"], top + box["height"]),
-        points={
-            POINTS[name]: (float(xy["x"]), float(xy["y"]))
-            for name, xy in told.get("faceLandmarks", {}).items()
-            if name in POINTS
-        },
-        roll_degrees=None if roll is None else -roll,
+        box=framed(told["faceRectangle"]),
+        points=named_points(by_name, POINTS),
+        roll_degrees=turned_over(roll),
     )
 
 

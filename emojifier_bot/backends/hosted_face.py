@@ -83,6 +83,24 @@ class FaceApi(Protocol):
         ...
 
 
+def named_points(
+    told: Mapping[str, Point], names: Mapping[str, SharedPoint]
+) -> dict[SharedPoint, Point]:
+    """Return the shared points among an API's, by the API's names for them."""
+    return {names[name]: xy for name, xy in told.items() if name in names}
+
+
+def framed(box: Mapping[str, float]) -> BoundingBox:
+    """Return the box of an API that tells ``left``, ``top``, ``width``, ``height``."""
+    left, top = float(box["left"]), float(box["top"])
+    return BoundingBox(left, top, left + box["width"], top + box["height"])
+
+
+def turned_over(clockwise_degrees: float | None) -> float | None:
+    """Return a roll as we tell it, of an API that counts clockwise; None for none."""
+    return None if clockwise_degrees is None else -clockwise_degrees
+
+
 def scores_from(
     told: Mapping[str, float], names: Mapping[str, Emotion]
 ) -> EmotionScores | None:

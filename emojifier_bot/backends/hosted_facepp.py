@@ -26,11 +26,14 @@ from emojifier_bot.backends.hosted_face import (
     HostedFace,
     PictureLimits,
     SentPicture,
+    framed,
+    named_points,
     scores_from,
+    turned_over,
 )
 from emojifier_bot.backends.registry import BackendOptions, HostedOptions
 from emojifier_bot.core.shared_points import SharedPoint
-from emojifier_bot.domain import BoundingBox, Emotion
+from emojifier_bot.domain import Emotion
 from emojifier_bot.net import ServiceCall, multipart
 
 NAME = "facepp"
@@ -117,17 +120,16 @@ class FaceppApi:
 
 
 def _face(told: Mapping[str, Any]) -> HostedFace:
-    box, attributes = told["face_rectangle"], told.get("attributes", {})
-    left, top = float(box["left"]), float(box["top"])
+    attributes = told.get("attributes", {})
+    by_name = {
+        name: (float(xy["x"]), float(xy["y"]))
+        for name, xy in told.get("landmark", {}).items()
+    }
     roll = attributes.get("headpose", {}).get("roll_angle")
     return HostedFace(
-        box=BoundingBox(left, top, left + box["width"], top + box["height"]),
-        points={
-            POINTS[name]: (float(xy["x"]), float(xy["y"]))
-            for name, xy in told.get("landmark", {}).items()
-            if name in POINTS
-        },
-        roll_degrees=None if roll is None else -roll,
+        box=framed(told["face_rectangle"]),
+        points=named_points(by_name, POINTS),
+        roll_degrees=turned_over(roll),
         scores=scores_from(attributes.get("emotion", {}), EMOTIONS),
     )
 

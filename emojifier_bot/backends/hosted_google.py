@@ -33,7 +33,9 @@ from emojifier_bot.backends.hosted_face import (
     PictureLimits,
     Point,
     SentPicture,
+    named_points,
     scores_from,
+    turned_over,
 )
 from emojifier_bot.backends.registry import BackendOptions, HostedOptions
 from emojifier_bot.core.shared_points import SharedPoint
@@ -160,8 +162,8 @@ def _face(told: Mapping[str, Any]) -> HostedFace:
     return HostedFace(
         box=BoundingBox(min(across), min(down), max(across), max(down)),
         confidence=float(told.get("detectionConfidence", 1.0)),
-        points={POINTS[name]: xy for name, xy in by_name.items() if name in POINTS},
-        roll_degrees=None if roll is None else -roll,
+        points=named_points(by_name, POINTS),
+        roll_degrees=turned_over(roll),
         scores=_scores(told),
     )
 

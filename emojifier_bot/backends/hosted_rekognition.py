@@ -29,7 +29,9 @@ from emojifier_bot.backends.hosted_face import (
     PictureLimits,
     Point,
     SentPicture,
+    named_points,
     scores_from,
+    turned_over,
 )
 from emojifier_bot.backends.registry import BackendOptions, HostedOptions
 from emojifier_bot.core.shared_points import SharedPoint
@@ -155,9 +157,9 @@ def _face(told: Mapping[str, Any], size_wh: tuple[int, int]) -> HostedFace:
             left, top, left + box["Width"] * width, top + box["Height"] * height
         ),
         confidence=told["Confidence"] / PERCENT,
-        points={POINTS[name]: xy for name, xy in by_name.items() if name in POINTS},
+        points=named_points(by_name, POINTS),
         five_xy=_five(by_name),
-        roll_degrees=None if roll is None else -roll,
+        roll_degrees=turned_over(roll),
         scores=scores_from(emotions, EMOTIONS),
     )
 

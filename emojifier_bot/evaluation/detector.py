@@ -125,16 +125,20 @@ def detector_figures(found: Sequence[Found]) -> dict[str, object]:
     }
 
 
-def _kind(found: Sequence[Found], wanted: Wanted) -> dict[str, object]:
-    ap, shown = measured_ap(found, wanted), seen(found, wanted)
+def _kind(found: Sequence[Found], wanted: Wanted) -> dict[str, float]:
+    return ap_and_recall(measured_ap(found, wanted), seen(found, wanted).recall)
+
+
+def ap_and_recall(ap: Measured, recall: Measured) -> dict[str, float]:
+    """Return one line of a table: the faces, and both figures with their intervals."""
     return {
         "faces": ap.count,
         "ap": ap.value,
         "ap_low": ap.low,
         "ap_high": ap.high,
-        "recall": shown.recall.value,
-        "recall_low": shown.recall.low,
-        "recall_high": shown.recall.high,
+        "recall": recall.value,
+        "recall_low": recall.low,
+        "recall_high": recall.high,
     }
 
 

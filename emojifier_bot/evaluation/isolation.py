@@ -99,17 +99,22 @@ def _measure(photo: Path) -> float | None:
         )
         for _ in range(_UNCOUNTED):
             pipeline.run(photo.read_bytes(), EmojifyOptions())
-        peaks = [_peak_mb(name) for name in ("self", *map(str, decoder.pids))]
-    return sum(peak for peak in peaks if peak) if all(peaks) else None
+        peaks = [peak_bytes("self"), *map(peak_bytes, decoder.pids)]
+    return sum(peaks) / _BYTES_PER_MB if all(peaks) else None
 
 
-def _peak_mb(process: str) -> float | None:
+def peak_bytes(process: int | str) -> int:
+    """Return the most memory that a process has had resident; 0 where nobody tells.
+
+    Args:
+        process: Its number, or ``"self"``.
+    """
     try:
         status = Path(f"/proc/{process}/status").read_text("utf-8")
     except OSError:
-        return None
+        return 0
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return int(found[1]) * _BYTES_PER_KB / _BYTES_PER_MB if found else None
+    return int(found[1]) * _BYTES_PER_KB if found else 0
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from emojifier_bot.evaluation.datasets import (
 from emojifier_bot.evaluation.detector import (
     RECALL_FACE_PX,
     Found,
+    ap_and_recall,
     at_least,
     detector_figures,
     find_all,
@@ -154,14 +155,7 @@ class Judge:
         ap = measured_ap(self.find(pictures, EVERY_CANDIDATE, degrees), wanted)
         # What a result shows differs: candidates below its confidence explain nothing.
         shown = seen(self.find(pictures, SHOWN, degrees), wanted)
-        return {
-            "faces": ap.count,
-            "ap": ap.value,
-            "ap_low": ap.low,
-            "ap_high": ap.high,
-            "recall": shown.recall.value,
-            "recall_low": shown.recall.low,
-            "recall_high": shown.recall.high,
+        return ap_and_recall(ap, shown.recall) | {
             "precision": shown.precision.value,
             "false_alarms_per_picture": shown.false_alarms_per_picture,
         }

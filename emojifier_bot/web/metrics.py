@@ -18,7 +18,6 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
-    generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -91,10 +90,6 @@ class Metrics:
         self._calls.labels(method).observe(seconds)
         if error:
             self._call_errors.labels(method, self._kinds.known(error)).inc()
-
-    def text(self) -> bytes:
-        """Return all of them in Prometheus' own format."""
-        return generate_latest(self.registry)
 
 
 class WebMetrics(Metrics):

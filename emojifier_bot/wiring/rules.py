@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from emojifier_bot.slack.rules import Rules
     from emojifier_bot.store.database import Database
 
-MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60, 3600, 24 * 3600
+DAY_SECONDS = 24 * 3600
 
 
 def make_rules(settings: Settings, database: Database, clock: Clock) -> Rules:
     """Build what knows who wants no pictures, and how many are too many."""
     from emojifier_bot.domain import Limit
-    from emojifier_bot.slack.rules import Rules
+    from emojifier_bot.slack.rules import HOUR_SECONDS, MINUTE_SECONDS, Rules
     from emojifier_bot.store.allowances import SqlAllowances
     from emojifier_bot.store.workspace_settings import SqlWorkspaceSettings
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from emojifier_bot.core.decode import DecodeLimits
 from emojifier_bot.errors import ImageError
+from emojifier_bot.evaluation.isolation import peak_bytes
 from emojifier_bot.sandbox.isolated import IsolatedDecoder
 from emojifier_bot.sandbox.limits import ChildLimits
 from emojifier_bot.sandbox.process import DecoderProcess
@@ -190,16 +191,6 @@ def children() -> list[int]:
     """Return the numbers of this process's children, dead ones not waited for too."""
     tasks = Path("/proc/self/task").glob("*/children")
     return [int(pid) for task in tasks for pid in task.read_text("utf-8").split()]
-
-
-def peak_bytes(pid: int) -> int:
-    """Return the most memory that a process has had."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text("utf-8")
-    except OSError:
-        return 0
-    peak = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return int(peak[1]) * 1024 if peak else 0
 
 
 def own_peak_bytes() -> int:

@@ -10,7 +10,7 @@ from emojifier_bot.web.app import SECURITY_HEADERS, WebParts, create_app
 from emojifier_bot.web.guard import MAX_BODY_BYTES
 from emojifier_bot.web.metrics import WebMetrics
 from tests.fakes.inbound import SetClock
-from tests.figures import make_metrics
+from tests.figures import make_metrics, text_of
 from tests.slack_payloads import command, event, shortcut, signed
 
 EVENTS = "/slack/events"
@@ -65,7 +65,7 @@ def test_what_fails_is_not_ready():
 
 
 def test_figures_that_cannot_be_had_are_left_out():
-    text = WebMetrics(away, lambda: 2).text().decode()
+    text = text_of(WebMetrics(away, lambda: 2))
 
     assert "emojifier_jobs_waiting" not in text
     assert "emojifier_installations 2.0" in text
@@ -78,7 +78,7 @@ def test_figures():
         assert post(client, sent).status_code == 200
     client.post(EVENTS, data=b"{}")
 
-    text = metrics.text().decode()
+    text = text_of(metrics)
 
     assert 'emojifier_slack_answer_seconds_count{kind="command"} 2.0' in text
     assert 'emojifier_slack_answer_seconds_count{kind="event"} 1.0' in text

@@ -12,13 +12,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from emojifier_bot.web import figures
 from emojifier_bot.web.figures import serve_figures
 from emojifier_bot.web.metrics import MOST_KINDS, OTHER, WorkerMetrics
-from tests.figures import make_metrics
+from tests.figures import make_metrics, text_of
 
 
 def series(metrics) -> dict:
     return {
         (one.name, *sorted(one.labels.values())): one.value
-        for family in text_string_to_metric_families(metrics.text().decode())
+        for family in text_string_to_metric_families(text_of(metrics))
         for one in family.samples
     }
 
