@@ -41,19 +41,24 @@ class OnnxEmotionClassifier:
     ) -> list[EmotionScores]:
         """Return the eight calibrated probabilities of each face.
 
-        A face and its mirror image show the same; the mean of both readings, all in
-        one call, is better than either.
+        A face and its mirror image show the same: where the model says so, the mean of
+        both readings counts. All faces go through it in one call.
         """
         if not landmarks:
             return []
-        canonical = np.stack([to_canonical(points.points_xy) for points in landmarks])
-        both_ways = np.concatenate([canonical, mirror(canonical, 1.0)])
-        inputs = {"geometry": self._features(both_ways)}
+        points = np.stack([to_canonical(one.points_xy) for one in landmarks])
+        looks = None
         if "appearance" in self._session.input_names:
             looks = self._appearance(picture, landmarks)
-            inputs["appearance"] = np.concatenate([looks, looks[..., ::-1]])
+        if self._spec.mirror:
+            points = np.concatenate([points, mirror(points, 1.0)])
+            if looks is not None:
+                looks = np.concatenate([looks, looks[..., ::-1]])
+        inputs = {"geometry": self._features(points)}
+        if looks is not None:
+            inputs["appearance"] = looks
         rows = self._session.run(**inputs)[:, self._columns]
-        logits = rows.reshape(2, len(landmarks), -1).mean(axis=0)
+        logits = rows.reshape(-1, len(landmarks), len(EMOTIONS)).mean(axis=0)
         return [EmotionScores(row) for row in softmax(logits / self._spec.temperature)]
 
     def _appearance(

@@ -33,6 +33,8 @@ class ModelSpec:
     #: Inputs are ``(pixel - mean) / std``.
     mean: float
     std: float
+    #: Whether a face's mirror image is read too, and the logits averaged.
+    mirror: bool
     #: Emotions in the order of the outputs.
     labels: tuple[Emotion, ...]
     #: Divides the logits (Guo et al., 2017).
@@ -109,6 +111,7 @@ def _spec(folder: Path, table: dict[str, Any]) -> ModelSpec:
         color=str(inputs.get("color", "")),
         mean=float(inputs.get("mean", 0.0)),
         std=float(inputs.get("std", 1.0)),
+        mirror=bool(inputs.get("mirror", False)),
         labels=labels,
         temperature=float(outputs.get("temperature", 1.0)),
         sure_threshold=float(outputs.get("sure_threshold", 0.5)),

@@ -48,6 +48,12 @@ def train(  # noqa: PLR0917 - typer turns them into options
     fold: Annotated[
         int | None, typer.Option(min=0, max=4, help="Emotion: hold this fifth out.")
     ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Emotion: a state.pt to learn from too."
+        ),
+    ] = None,
 ) -> None:
     """Train one of the models; the log and the state stay in the run's folder."""
     runs, tasks = training()
@@ -69,9 +75,10 @@ def train(  # noqa: PLR0917 - typer turns them into options
         threads=threads,
         start_from=start_from,
         fold=fold,
+        teacher=teacher,
     )
     with bar(f"Training {name}") as progress:
-        inputs = tasks.Inputs(data, folder.parent, config, fold, progress)
+        inputs = tasks.Inputs(data, folder.parent, config, fold, progress, teacher)
         runs.train_task(name, inputs, folder, start_from, progress, command=command)
     say(f"Done. Write the model with: emojifier-bot export {task} --run {folder}")
 

@@ -9,24 +9,21 @@ from types import MappingProxyType
 import onnx
 from onnx import ModelProto, NodeProto, shape_inference
 
+from emojifier_bot.backends.model_spec import ModelSpec
+
 Shapes = Mapping[str, tuple[int, ...]]
 #: What the free sizes of our files are set to: one face, a picture of 320 × 320.
 FREE_SIZES: Mapping[str, int] = MappingProxyType(
     {"faces": 1, "height": 320, "width": 320}
 )
-#: How often a face goes through a task's model, where it is more than once: its mirror
-#: image is read for the emotion too.
-READINGS: Mapping[str, int] = MappingProxyType({"emotion": 2})
 
 
-def use_cost(task: str, content: bytes) -> int:
+def use_cost(spec: ModelSpec) -> int:
     """Return the multiply-adds of a face (or a detector's picture) in use.
 
-    Args:
-        task: Of the model.
-        content: Its file.
+    A face whose mirror image is read too costs twice what the file does.
     """
-    return READINGS.get(task, 1) * multiply_adds(content)
+    return (1 + spec.mirror) * multiply_adds(spec.verified_bytes())
 
 
 def multiply_adds(content: bytes) -> int:

@@ -35,8 +35,7 @@ NOTES = """
 - **Emotion** is judged against the majority of ten people; the calibration error is the
   expected one over 15 bins.
 - **Multiply-adds** are those of convolutions and matrix products in the file's graph:
-  the detector's at 320 × 320, the others' for one face as use reads it. The emotion net
-  reads each face and its mirror image.
+  the detector's at 320 × 320, the others' for one face as use reads it.
 """
 
 

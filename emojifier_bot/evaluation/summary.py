@@ -143,7 +143,6 @@ def _costs() -> tuple[Figures, str]:
     """Return the multiply-adds of the shipped models, or why they are not known."""
     try:
         from emojifier_bot.evaluation.graph_cost import (  # noqa: PLC0415 - may be missing
-            READINGS,
             use_cost,
         )
     except ModuleNotFoundError as error:
@@ -155,8 +154,8 @@ def _costs() -> tuple[Figures, str]:
     }
     return {
         f"{task}_multiply_adds": (
-            _exact(use_cost(task, spec.verified_bytes())),
-            f"`{spec.name}`" + (", read twice" if READINGS.get(task) else ""),
+            _exact(use_cost(spec)),
+            f"`{spec.name}`" + (", read twice" if spec.mirror else ""),
         )
         for task, spec in specs.items()
     }, ""

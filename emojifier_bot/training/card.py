@@ -81,7 +81,7 @@ def measure(folder: Path, judge: Judge, sources: Sources) -> dict[str, Any]:
         "model": spec.name,
         "sha256": spec.sha256,
         "parameters": parameters(content),
-        "multiply_adds": use_cost(spec.task, content),
+        "multiply_adds": use_cost(spec),
         "bytes": len(content),
         "every": judge.every,
         "data": DATA_COUNTS[spec.task](sources.data),

@@ -39,6 +39,13 @@ HOW = MappingProxyType(
         "see what fusion gains.",
     }
 )
+READINGS = MappingProxyType(
+    {
+        True: "Each face and its mirror image are read, and the mean of both counts; "
+        "the multiply-adds are those of both readings.",
+        False: "Each face is read once.",
+    }
+)
 NO_POOLED = (
     "The rare emotions have few faces there: read their intervals, not their figures."
 )
@@ -115,6 +122,7 @@ def _emotion_words(spec: ModelSpec, figures: Mapping[str, Any]) -> Words:
     return {
         "title": spec.title,
         "how": HOW[spec.variant],
+        "readings": READINGS[spec.mirror],
         "relief": tables.percent(PRIOR_RELIEF, 0),
         "temperature": f"{spec.temperature:g}",
         "train_count": f"{sum(row['train'] for row in data):,}",

@@ -38,7 +38,7 @@ LEAST_FILL = 1.0
 #: How far off the crop's middle the chosen face may lie, shares of the crop's side.
 SHIFT = 0.45
 #: Ranges of what is multiplied with and added to pixels of 0 to 255.
-CONTRASTS, BRIGHTNESSES, TINTS = (0.6, 1.4), (-30, 30), (0.85, 1.15)
+CONTRASTS, BRIGHTNESSES, TINTS = (0.75, 1.25), (-20, 20), (0.9, 1.1)
 #: Ranges of a Gaussian's sigma, JPEG's quality, the number and size of hidden parts.
 BLURS_PX, JPEG_QUALITIES = (0.3, 1.6), (25, 90)
 HIDDEN_PARTS, HIDDEN_SIZES_PX = (1, 6), (4, 60)
@@ -49,16 +49,16 @@ class Chances:
     """How often each thing happens to a crop."""
 
     around_face: float = 0.85
-    turn: float = 0.5
+    turn: float = 0.3
     mirror: float = 0.5
-    grey: float = 0.2
-    tint: float = 0.5
-    blur: float = 0.2
-    jpeg: float = 0.2
-    hide: float = 0.25
+    grey: float = 0.1
+    tint: float = 0.3
+    blur: float = 0.1
+    jpeg: float = 0.15
+    hide: float = 0.1
     #: Turned on the side or upside down, where faces are background: the second look
     #: finds those, and only the right look may be confident.
-    overturn: float = 0.15
+    overturn: float = 0.08
     #: Four crops in one, each at half its size.
     mosaic: float = 0.25
 

@@ -6,6 +6,7 @@ The landmark net never saw these crops, so its points are what use will bring.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 import torch
@@ -24,6 +25,7 @@ from emojifier_bot.evaluation.datasets import LabelledExpressions
 from emojifier_bot.evaluation.metrics import accuracy, macro_f1
 from emojifier_bot.training import augment
 from emojifier_bot.training.device import autocast, to_device, to_numpy
+from emojifier_bot.training.fit import load_warm_start
 from emojifier_bot.training.nets import (
     EMOTION_COUNT,
     AppearanceEmotionNet,
@@ -50,6 +52,10 @@ LABEL_SMOOTHING = 0.02
 MIX_CHANCE, MIX_SHAPE = 0.5, 0.3
 #: Least share of a class among what is drawn.
 LEAST_DRAWN = 1e-6
+#: Share of each target that a teacher gives, where there is one.
+TEACHER_SHARE = 0.5
+#: Variants that use lets read the mirror image too: those that cost next to nothing.
+READ_BOTH_WAYS = frozenset({"landmarks", SHARED_POINTS_VARIANT})
 #: The net of each variant; ``appearance`` is trained to see what fusion gains.
 NETS: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
     {
@@ -72,8 +78,18 @@ class EmotionRecipe:
         train: PreparedFaces,
         held_out: PreparedFaces,
         batch_size: int,
+        teacher: Path | None = None,
     ) -> None:
-        """Build the net of a variant, one of `NETS`."""
+        """Build the net of a variant, one of `NETS`.
+
+        Args:
+            variant: Key of `NETS`.
+            train: Faces to learn from.
+            held_out: Faces that are only judged.
+            batch_size: Faces a step.
+            teacher: A ``state.pt`` of that variant. What it says of a face and its
+                mirror image together is learned beside the votes (Hinton et al., 2015).
+        """
         self.net = NETS[variant]()
         self.train, self.held_out, self.batch_size = train, held_out, batch_size
         self.variant = variant
@@ -88,6 +104,14 @@ class EmotionRecipe:
         self.log_prior = torch.log(counts / counts.sum())
         #: Log of how much more often each class is drawn than it occurs.
         self.log_shift = torch.log(drawn) - self.log_prior
+        #: ``(N, 8)`` what the teacher says of the training faces.
+        self.taught = None if teacher is None else self._ask(teacher)
+
+    def _ask(self, teacher: Path) -> Tensor:
+        net = NETS[self.variant]().eval()
+        load_warm_start(net, teacher)
+        logits = predict(net, self.train, self.variant, both_ways=True)
+        return functional.softmax(logits, dim=1)
 
     def loss(self, net: nn.Module) -> Tensor:
         """Return the cross-entropy with the taggers' votes.
@@ -97,14 +121,22 @@ class EmotionRecipe:
         learns from balanced batches and still tells probabilities of the real mix.
         """
         pick = torch.multinomial(self.rates, self.batch_size, replacement=True)
-        geometry, looks, targets = _mixed(*self._batch(pick))
+        batch = self._batch(pick)
+        if self.taught is not None:
+            batch = (*batch, self.taught[pick])
+        geometry, looks, targets, *taught = _mixed(batch)
         with autocast():
             logits = net(geometry, looks)
-        logits = logits.float() + self.log_shift
+        logits = logits.float()
         targets = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / EMOTION_COUNT
-        return functional.cross_entropy(logits, targets)
+        loss = functional.cross_entropy(logits + self.log_shift, targets)
+        if taught:
+            # The teacher tells of the real mix already.
+            told = functional.cross_entropy(logits, taught[0])
+            loss = torch.lerp(loss, told, TEACHER_SHARE)
+        return loss
 
-    def _batch(self, pick: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _batch(self, pick: Tensor) -> tuple[Tensor, ...]:
         faces, count = self.train, len(pick)
         flip = augment.chance(count, 0.5)
         points = faces.canonical_xy[pick]
@@ -126,8 +158,9 @@ class EmotionRecipe:
         return as_geometry(points, self.variant)
 
     def predict(self, net: nn.Module) -> Tensor:
-        """Return ``(N, 8)`` logits of the held-out faces."""
-        return predict(net, self.held_out, self.variant)
+        """Return ``(N, 8)`` logits of the held-out faces, read as in use."""
+        both_ways = self.variant in READ_BOTH_WAYS
+        return predict(net, self.held_out, self.variant, both_ways=both_ways)
 
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         """Return accuracy and macro-F1 against the majority vote."""
@@ -158,18 +191,33 @@ class PreparedFaces:
         return part
 
 
-def predict(net: nn.Module, faces: PreparedFaces, variant: str = "fused") -> Tensor:
-    """Return ``(N, 8)`` logits of unaugmented faces: means of both ways, as in use."""
+def predict(
+    net: nn.Module,
+    faces: PreparedFaces,
+    variant: str = "fused",
+    *,
+    both_ways: bool = False,
+) -> Tensor:
+    """Return ``(N, 8)`` logits of unaugmented faces.
+
+    Args:
+        net: Of that variant.
+        faces: What it reads.
+        variant: Key of `NETS`.
+        both_ways: Take the mean with the logits of the mirror images.
+    """
     inner = slice(MARGIN_PX, MARGIN_PX + APPEARANCE_PX)
     rows = []
     with torch.no_grad():
         for part in torch.arange(len(faces.looks)).split(256):
             looks = as_looks(faces.looks[part][..., inner, inner].float())
             points = faces.canonical_xy[part]
-            other_way = to_device(mirror(to_numpy(points), 1.0))
-            seen = net(as_geometry(points, variant), looks)
-            other = net(as_geometry(other_way, variant), looks.flip(-1))
-            rows.append((seen + other) / 2)
+            logits = net(as_geometry(points, variant), looks)
+            if both_ways:
+                other_way = to_device(mirror(to_numpy(points), 1.0))
+                other = net(as_geometry(other_way, variant), looks.flip(-1))
+                logits = (logits + other) / 2
+            rows.append(logits)
     return torch.cat(rows)
 
 
@@ -186,19 +234,16 @@ def as_looks(looks: Tensor) -> Tensor:
     return (unit * 2 - 1).contiguous(memory_format=torch.channels_last)
 
 
-def _mixed(
-    geometry: Tensor, looks: Tensor, targets: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def _mixed(batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Blend each face of a batch with another one, and their labels alike."""
     if torch.rand(()) >= MIX_CHANCE:
-        return geometry, looks, targets
-    share = torch.distributions.Beta(MIX_SHAPE, MIX_SHAPE).sample((len(targets), 1))
-    other = torch.randperm(len(targets))
-    looks_share = share[..., None, None]
-    return (
-        torch.lerp(geometry[other], geometry, share),
-        torch.lerp(looks[other], looks, looks_share),
-        torch.lerp(targets[other], targets, share),
+        return batch
+    count = len(batch[0])
+    share = torch.distributions.Beta(MIX_SHAPE, MIX_SHAPE).sample((count,))
+    other = torch.randperm(count)
+    return tuple(
+        torch.lerp(part[other], part, share.reshape(-1, *[1] * (part.ndim - 1)))
+        for part in batch
     )
 
 

@@ -21,7 +21,12 @@ from emojifier_bot.evaluation.emotion import SURE_ACCURACY
 from emojifier_bot.resources import models_dir
 from emojifier_bot.training.detector import DetectorRecipe
 from emojifier_bot.training.device import to_device
-from emojifier_bot.training.emotion import NETS, EmotionRecipe, PreparedFaces
+from emojifier_bot.training.emotion import (
+    NETS,
+    READ_BOTH_WAYS,
+    EmotionRecipe,
+    PreparedFaces,
+)
 from emojifier_bot.training.export import (
     emotion_output,
     export_detector,
@@ -52,6 +57,8 @@ class Inputs:
     #: Emotion: which fifth is held out; None holds the set's own part out.
     fold: int | None
     progress: Progress
+    #: Emotion: a ``state.pt`` of the same variant that the net learns from too.
+    teacher: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,7 @@ def _emotion_recipe(variant: str) -> Callable[[Inputs], Recipe]:
             faces.subset(train),
             faces.subset(held_out),
             inputs.config.batch_size,
+            inputs.teacher,
         )
 
     return recipe
@@ -105,6 +113,7 @@ def split(data: Path, fold: int | None) -> tuple[Tensor, Tensor]:
 
 def _emotion_task(variant: str, title: str, *, looks: bool) -> Task:
     frame = {"size_px": APPEARANCE_PX, "color": "grey", "mean": 127.5, "std": 127.5}
+    mirrored = {"mirror": variant in READ_BOTH_WAYS}
     return Task(
         config=FitConfig(
             steps=6000, batch_size=128, learning_rate=2e-3, weight_decay=0.05
@@ -116,7 +125,7 @@ def _emotion_task(variant: str, title: str, *, looks: bool) -> Task:
             "task": "emotion",
             "variant": variant,
             "title": title,
-            "input": frame if looks else {"size_px": 0},
+            "input": (frame if looks else {"size_px": 0}) | mirrored,
         },
     )
 

@@ -72,6 +72,22 @@ def uses(spec):
 
 
 @pytest.mark.requires_torch
+def test_a_net_learns_from_another(data, cache, tmp_path):
+    first, second = cache / "teaches", cache / "taught"
+    call("train", *EMOTION, "--data", data, "--run", first, *SMALL)
+    call("export", *EMOTION, "--run", first, "--to", tmp_path / "emotion_a_202601")
+    teacher = tmp_path / "emotion_a_202601" / "state.pt"
+
+    call(
+        *("train", *EMOTION, "--data", data, "--run", second, *SMALL),
+        *("--teacher", teacher),
+    )
+
+    assert f"--teacher {teacher}" in log_of(second)[0]["command"]
+    assert log_of(first)[-1]["loss"] != log_of(second)[-1]["loss"]
+
+
+@pytest.mark.requires_torch
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_from_data_to_a_model_in_use(task, data, cache, tmp_path):
     run, model = cache / "-".join(task), tmp_path / "models" / "some_net_202601"

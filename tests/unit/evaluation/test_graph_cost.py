@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 pytest.importorskip("onnx", reason="needs onnx: `make train-env` installs it")
@@ -11,7 +13,6 @@ from emojifier_bot.backends.emotion_onnx import OnnxEmotionClassifier
 from emojifier_bot.backends.model_spec import list_model_specs, pick_model_spec
 from emojifier_bot.core.decode import from_image
 from emojifier_bot.evaluation.graph_cost import (
-    READINGS,
     multiply_adds,
     parameters,
     use_cost,
@@ -75,15 +76,10 @@ def test_by_hand(content, expected):
     assert multiply_adds(content) == expected
 
 
-def test_what_use_reads_twice_costs_twice():
-    content = conv((4, 3, 5, 5), [1, 3, 12, 12])
-
-    assert use_cost("landmarks", content) == multiply_adds(content)
-    assert use_cost("emotion", content) == READINGS["emotion"] * multiply_adds(content)
-
-
-def test_use_reads_a_face_as_often_as_is_counted():
-    spec = pick_model_spec(models_dir(), "emotion", "fused")
+@pytest.mark.parametrize("mirror", [False, True])
+def test_use_reads_a_face_as_often_as_is_counted(mirror):
+    shipped = pick_model_spec(models_dir(), "emotion", "fused")
+    spec = replace(shipped, mirror=mirror)
     classifier, counted = OnnxEmotionClassifier(spec, 1), []
 
     class Counting:
@@ -96,7 +92,8 @@ def test_use_reads_a_face_as_often_as_is_counted():
     classifier._session = Counting()
     classifier.classify(from_image(flat((9, 9, 9), (400, 300))), [make_landmarks()])
 
-    assert sum(counted) == READINGS.get("emotion", 1)
+    assert sum(counted) == 1 + mirror
+    assert use_cost(spec) == sum(counted) * multiply_adds(spec.verified_bytes())
 
 
 def test_parameters_by_hand():

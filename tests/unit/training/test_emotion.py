@@ -16,6 +16,7 @@ from emojifier_bot.domain import EMOTIONS
 from emojifier_bot.evaluation.datasets import LabelledExpressions
 from emojifier_bot.training.emotion import (
     MARGIN_PX,
+    NETS,
     STORED_PX,
     EmotionRecipe,
     PreparedFaces,
@@ -23,6 +24,7 @@ from emojifier_bot.training.emotion import (
     as_looks,
     predict,
 )
+from emojifier_bot.training.fit import save_warm_start
 
 pytestmark = pytest.mark.requires_torch
 
@@ -148,6 +150,61 @@ class TestRecipe:
         none = EVERY.subset(torch.arange(0))
 
         assert predict(net, none, variant).shape == (0, 8)
+
+
+def other_way(faces):
+    """Return the mirror images."""
+    mirrored = faces.subset(torch.arange(len(faces.looks)))
+    mirrored.canonical_xy = torch.tensor(mirror(faces.canonical_xy.numpy(), 1.0))
+    mirrored.looks = faces.looks.flip(-1)
+    return mirrored
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_both_ways_are_the_mean_of_two_readings(variant):
+    net = EmotionRecipe(variant, EVERY, EVERY, 8).net.eval()
+
+    both = predict(net, EVERY, variant, both_ways=True)
+
+    one, other = predict(net, EVERY, variant), predict(net, other_way(EVERY), variant)
+    assert not torch.equal(one, other)
+    torch.testing.assert_close(both, (one + other) / 2, atol=1e-4, rtol=1e-3)
+
+
+class TestTeacher:
+    @pytest.fixture
+    def teacher(self, tmp_path):
+        """Return a file of a net that is sure of one emotion, whatever it sees."""
+        net = NETS["landmarks"]()
+        last = [one for one in net.modules() if isinstance(one, torch.nn.Linear)][-1]
+        with torch.no_grad():
+            last.weight.zero_()
+            last.bias.copy_(4.0 * torch.eye(8)[5])
+        save_warm_start(net, tmp_path / "state.pt")
+        return tmp_path / "state.pt"
+
+    def test_what_it_says_is_known_for_every_face(self, teacher):
+        recipe = EmotionRecipe("landmarks", EVERY, EVERY, 8, teacher)
+
+        assert recipe.taught.shape == (32, 8)
+        expected = math.exp(4) / (math.exp(4) + 7)
+        torch.testing.assert_close(recipe.taught[:, 5], torch.full((32,), expected))
+
+    @pytest.mark.parametrize("has_teacher", [False, True])
+    def test_it_is_learned_beside_the_votes(self, teacher, has_teacher):
+        recipe = EmotionRecipe(
+            "landmarks", EVERY, EVERY, 32, teacher if has_teacher else None
+        )
+        optimizer = torch.optim.AdamW(recipe.net.parameters(), lr=5e-3)
+        for _ in range(60):
+            optimizer.zero_grad()
+            recipe.loss(recipe.net.train()).backward()
+            optimizer.step()
+
+        said = predict(recipe.net.eval(), EVERY, "landmarks").softmax(dim=1)
+
+        # One vote in eight is for it.
+        assert (said[:, 5].mean() > 0.25) == has_teacher
 
 
 class TestBalance:
