@@ -70,6 +70,7 @@ def _detector_words(_spec: ModelSpec, figures: Mapping[str, Any]) -> Words:
         "low_height": f"{FACE_HEIGHTS_PX[0]:g}",
         "high_height": f"{FACE_HEIGHTS_PX[1]:g}",
         "mosaic": tables.percent(CHANCES.mosaic, 0),
+        "turned": tables.percent(CHANCES.turn, 0),
         "turn_degrees": f"{TURN_DEGREES:g}",
         "overturn": tables.percent(CHANCES.overturn, 0),
         "pictures": f"{held_out['pictures']}",

@@ -170,6 +170,12 @@ class Round:
         ordered = self._ordered.pop(bot.pid, "")
         if bot.told_at is not None and code != -signal.SIGKILL:
             self._note_drains(code, now - bot.told_at)
+        elif bot is self._sleeper and code == -signal.SIGKILL:
+            # It had asked Slack before it was paused, and that was where a mine lay.
+            self._sleeper = None
+            self._schedule.append((now - self._began, "pause"))
+            self._schedule.sort()
+            self._count(bot, ordered)
         elif bot is self._sleeper:
             self._sleeper = None
             self.figures.sleepers.append(code)

@@ -54,7 +54,7 @@ class Takeovers:
         )
         with self._engine.connect() as connection:
             for job_id in connection.execute(own).scalars():
-                self._open[job_id, holder] = now
+                self._open.setdefault((job_id, holder), now)
 
     def look(self, since: float) -> None:
         """Take note of the jobs that somebody has again.
