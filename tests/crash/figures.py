@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from emojifier_bot.jobs.worker import EXIT_LEASE_LOST
 from tests.crash.ledger import Verdict
 from tests.crash.points import ALL_POINTS
 
@@ -135,6 +136,10 @@ def _summary(rounds: Sequence[Figures]) -> str:
     columns = [_of(rounds, database) for database in DATABASES]
     rows = [
         ("Rounds", *[len(some) for some in columns]),
+        (
+            "– that kept every promise",
+            *[sum(one.is_clean for one in some) for some in columns],
+        ),
         ("Requests acknowledged", *[_sum(some, "acknowledged") for some in columns]),
         ("– ended with a result", *[_sum(some, "posted") for some in columns]),
         ("– ended with a sentence", *[_sum(some, "told") for some in columns]),
@@ -180,6 +185,10 @@ def _summary(rounds: Sequence[Figures]) -> str:
             *[_count(some, "sleepers") for some in columns],
         ),
         (
+            "– that woke and gave way",
+            *[_sleepers(some, EXIT_LEASE_LOST) for some in columns],
+        ),
+        (
             "Workers that gave way, starved by the machine",
             *[_sum(some, "starved") for some in columns],
         ),
@@ -207,6 +216,10 @@ def _points(rounds: Sequence[Figures]) -> str:
     names = dict.fromkeys([*ALL_POINTS, *sums["sqlite"], *sums["postgres"]])
     rows = [(name, *[sums[database][name] for database in DATABASES]) for name in names]
     return _table(["Killed at", *NAMES.values()], rows)
+
+
+def _sleepers(rounds: Iterable[Figures], code: int) -> int:
+    return sum(one.sleepers.count(code) for one in rounds)
 
 
 def _sum(rounds: Iterable[Figures], name: str) -> int:
