@@ -20,6 +20,7 @@ from dbos import (
 from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
+from emojifier_bot.breather import Breather
 from emojifier_bot.domain import EmojifyRequest, Job, JobState, Workspace
 from emojifier_bot.errors import QueueError, QueueFullError
 from emojifier_bot.jobs import slots
@@ -45,8 +46,6 @@ PATIENCE_SECONDS = 1.5
 #: One for each thread that answers Slack: who waited for a connection and then for a
 #: lock would wait twice.
 CONNECTIONS = 16
-#: After somebody waited in vain, nobody else does for so long: they would add up.
-BREATHER_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +84,6 @@ class DbosJobQueue:
         route_dbos_logs()
         self._url = url
         self._limit = queue_limit
-        self._clock = clock
         self._engine = open_engine(
             url,
             patience_seconds=PATIENCE_SECONDS,
@@ -95,7 +93,7 @@ class DbosJobQueue:
         self._table = workflow_table(self._engine)
         self._lookout = Lookout(self._engine, clock)
         self._room = Room(self._engine, queue_limit, clock)
-        self._away_until = float("-inf")
+        self._breather = Breather(clock.monotonic)
         try:
             with self._engine.connect():
                 pass
@@ -275,13 +273,13 @@ class DbosJobQueue:
         Raises:
             QueueError: The database does not answer, or did not a moment ago.
         """
-        if self._clock.monotonic() < self._away_until:
+        if self._breather.is_taken():
             raise QueueError(_AWAY)
         try:
             yield
         except SQLAlchemyError as error:
             if isinstance(error, WAITED_IN_VAIN):
-                self._away_until = self._clock.monotonic() + BREATHER_SECONDS
+                self._breather.take()
             raise QueueError(_AWAY) from error
 
     def _find(self, job_id: str) -> WorkflowStatus | None:

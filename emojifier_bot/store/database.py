@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from emojifier_bot.breather import Breather
 from emojifier_bot.errors import StoreError
 
 __all__ = ["Database", "open_database", "open_in_a_hurry", "read_url", "sqlite_file"]
@@ -32,30 +32,12 @@ SQLITE, POSTGRES = "sqlite", "postgresql"
 POSTGRES_PORT = 5432
 #: How long a listener waits, for whatever it is: Slack waits for three seconds.
 HURRY_SECONDS = 1.0
-#: How long nobody in a hurry waits after one of them did in vain.
-BREATHER_SECONDS = 1.0
 #: What is raised where a lock, a connection or a server was not to be had in time.
 WAITED_IN_VAIN = (sa.exc.OperationalError, sa.exc.TimeoutError)
 #: The least that PostgreSQL's library waits for a connection.
 LEAST_CONNECT_SECONDS = 2
 #: Of a connection that only reads: it never waits for a writer of SQLite.
 READS = "emojifier_reads"
-
-
-class Breather:
-    """A pause after somebody waited in vain: else the waits of many add up."""
-
-    def __init__(self) -> None:
-        """Begin without one."""
-        self._until = float("-inf")
-
-    def take(self) -> None:
-        """Begin a pause; from any thread."""
-        self._until = time.monotonic() + BREATHER_SECONDS
-
-    def is_taken(self) -> bool:
-        """Tell whether it lasts."""
-        return time.monotonic() < self._until
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
+from emojifier_bot.breather import BREATHER_SECONDS
 from emojifier_bot.domain import JobState, Workspace
 from emojifier_bot.errors import QueueError, QueueFullError
 from emojifier_bot.jobs import workspace_jobs
 from emojifier_bot.jobs.names import job_id_for
-from emojifier_bot.jobs.queue import BREATHER_SECONDS, DbosJobQueue
+from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.room import Room
 from emojifier_bot.wiring import SystemClock
 from tests.fakes.inbound import SetClock

@@ -14,12 +14,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from emojifier_bot.breather import BREATHER_SECONDS, Breather
 from emojifier_bot.errors import StoreError
 from emojifier_bot.store.database import (
-    BREATHER_SECONDS,
     BUSY_SECONDS,
     HURRY_SECONDS,
-    Breather,
     open_database,
     open_in_a_hurry,
     read_url,
