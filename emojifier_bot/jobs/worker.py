@@ -42,7 +42,7 @@ from emojifier_bot.jobs.workflow import (
 #: How often a worker looks for jobs, seconds. A look costs about a millisecond.
 POLL_SECONDS = 0.1
 #: Jobs in flight for each pipeline: most of them wait for Slack, or for their next try.
-JOBS_PER_PIPELINE = 8
+JOBS_PER_PIPELINE = 16
 #: Of them, the part that one workspace may have: one in so many.
 WORKSPACE_PART = 4
 #: How long running jobs may take to end once the worker was told to stop, seconds. What

@@ -24,7 +24,7 @@ SMALLEST_FACE_PX = 8.0
 SMALLEST_CENTRE_FACE_PX = 4.0
 #: Heights that a chosen face is scaled to, log-uniform, pixels.
 FACE_HEIGHTS_PX = (10.0, 320.0)
-SCALES = (0.25, 3.0)
+SCALES = (0.25, 1.6)
 #: Scales of crops that are drawn around no face.
 FREE_SCALES = (0.4, 1.6)
 #: Most faces of one crop that are learned; crowds are sampled.

@@ -28,7 +28,7 @@ def test_connections_are_counted_right():
 
 
 def test_parts_are_told_right():
-    words = {2: "half", 4: "quarter", 8: "eight", 10: "tenth"}
+    words = {2: "half", 4: "quarter", 10: "tenth", 16: "sixteen"}
 
     assert f"takes {words[worker.JOBS_PER_PIPELINE]} jobs for each picture" in PAGE
     assert f"has a {words[worker.WORKSPACE_PART]} of each worker" in PAGE

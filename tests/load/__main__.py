@@ -45,7 +45,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
     parser.add_argument("--capacity", type=float, default=0.0, help="0 measures it")
-    parser.add_argument("--saturate", type=float, default=45.0, metavar="SECONDS")
+    parser.add_argument("--saturate", type=float, default=90.0, metavar="SECONDS")
     parser.add_argument("--every", type=float, default=5.0, metavar="SECONDS")
     parser.add_argument("--no-faults", action="store_true")
     parser.add_argument("--keep", metavar="FOLDER", help="for logs and the database")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,22 +91,24 @@ class LoadRun:
         return found
 
     def _capacity(self, say: Callable[[str], None]) -> float:
-        """Return jobs a second when there is always more to do."""
+        """Return jobs a second when there is always more to do, whatever goes wrong."""
         self._traffic.steady(1.0, 3.0)  # models are loaded
         self._settle()
         if self._plan.capacity:
             return self._plan.capacity
-        capacity = self._traffic.saturate(self._plan.saturate_seconds, self._ended)
+        with self._misfortune():
+            seconds = self._plan.saturate_seconds
+            capacity = self._traffic.saturate(seconds, self._ended)
         self._settle()
         say(f"capacity: {capacity:.2f} jobs a second")
         return capacity
 
     def _load(self, found: Findings) -> None:
-        with ExitStack() as stack:
-            stack.enter_context(self._sampling(found))
-            if self._plan.with_faults:
-                stack.enter_context(misfortune(self._slack))
+        with self._sampling(found), self._misfortune():
             self._traffic.steady(found.per_second, self._plan.minutes * 60)
+
+    def _misfortune(self) -> AbstractContextManager[None]:
+        return misfortune(self._slack) if self._plan.with_faults else nullcontext()
 
     def _ended(self) -> int:
         self._ledger.look()

@@ -30,7 +30,7 @@ CYCLE = (
 POSTED = frozenset({"command", "mention"})
 #: Begins the answer to a command that became a job.
 TAKEN = "Got it"
-SATURATED = 40
+SATURATED = 100
 PAUSE_SECONDS = 0.02
 PATIENCE_SECONDS = 30.0
 #: Slack sends an event three times more, the first time at once.
