@@ -171,8 +171,8 @@ def test_jobs_of_the_backup_end_and_nothing_is_posted_twice(bot):
         bot.install()
         posted = bot.ask("posted")
         bot.wait_for_end(1)
-        # The bytes of this one are on their way for longer than the backup takes.
-        bot.slack.faults.add("upload", slow_seconds=5)
+        # The bytes of both are on their way for longer than the backup takes.
+        bot.slack.faults.add("upload", slow_seconds=10, times=2)
         before = len(bot.slack.calls_of("upload"))
         in_flight = bot.ask("in-flight")
         bot.slack.wait_until(
