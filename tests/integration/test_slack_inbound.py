@@ -162,6 +162,12 @@ class Bench:
         self.url = f"http://127.0.0.1:{server.port}"
         return server
 
+    def await_rest(self) -> None:
+        """Wait until what went on after an acknowledgement has ended."""
+        places = self.inbound.background._places
+        assert places.acquire(timeout=10)
+        places.release()
+
     def send(self, sent: Sent, **headers: str) -> requests.Response:
         """Send a request as Slack would."""
         own = signed(sent, self.slack.app.signing_secret)
@@ -616,6 +622,7 @@ def test_anybody_else_is_asked_first(bench):
     bench.send(opened)
     call = slack.wait_until(lambda: slack.calls_of("views.open"))[0]
     assert call.answer["ok"], call.answer
+    bench.await_rest()
     assert bench.sink.deleted == []
     [view] = slack.world.views.values()
     metadata = view.body["private_metadata"]
