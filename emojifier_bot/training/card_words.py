@@ -14,6 +14,7 @@ from emojifier_bot.training.detector_crops import (
     CHANCES,
     CROP_PX,
     FACE_HEIGHTS_PX,
+    SCALES,
     SMALLEST_FACE_PX,
     TURN_DEGREES,
 )
@@ -70,6 +71,7 @@ def _detector_words(_spec: ModelSpec, figures: Mapping[str, Any]) -> Words:
         "low_height": f"{FACE_HEIGHTS_PX[0]:g}",
         "high_height": f"{FACE_HEIGHTS_PX[1]:g}",
         "mosaic": tables.percent(CHANCES.mosaic, 0),
+        "enlarged": f"{SCALES[1]:g}",
         "turned": tables.percent(CHANCES.turn, 0),
         "turn_degrees": f"{TURN_DEGREES:g}",
         "overturn": tables.percent(CHANCES.overturn, 0),

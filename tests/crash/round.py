@@ -173,8 +173,7 @@ class Round:
         elif bot is self._sleeper and code == -signal.SIGKILL:
             # It had asked Slack before it was paused, and that was where a mine lay.
             self._sleeper = None
-            self._schedule.append((now - self._began, "pause"))
-            self._schedule.sort()
+            self._plan_for(now - self._began, "pause")
             self._count(bot, ordered)
         elif bot is self._sleeper:
             self._sleeper = None
@@ -235,9 +234,12 @@ class Round:
         while self._schedule and self._schedule[0][0] <= now:
             _, what = self._schedule.pop(0)
             if not getattr(self, f"_{what}")():
-                self._schedule.append((now + 1, what))
-                self._schedule.sort()
+                self._plan_for(now + 1, what)
                 return
+
+    def _plan_for(self, seconds: float, what: str) -> None:
+        self._schedule.append((seconds, what))
+        self._schedule.sort()
 
     def _worker(self) -> bool:
         return self._kill_one(WORKER, f"{WORKER}, {AT_RANDOM}")
