@@ -8,6 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOS
 
+from emojifier_bot.write_ahead import write_ahead
+
 #: How long a connection may take, seconds; for those in a hurry, the least that
 #: PostgreSQL's library waits.
 CONNECT_SECONDS, HURRIED_CONNECT_SECONDS = 5, 2
@@ -119,5 +121,4 @@ def _tune_sqlite(engine: sa.Engine, patience_seconds: float) -> None:
         # As DBOS does it: a writer takes its lock at once, or waits for it.
         connection.isolation_level = "IMMEDIATE"
         connection.execute(f"PRAGMA busy_timeout={int(patience_seconds * 1000)}")
-        # Readers and the one writer do not wait for each other; stays with the file.
-        connection.execute("PRAGMA journal_mode=WAL")
+        write_ahead(connection, patience_seconds)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from emojifier_bot.breather import Breather
 from emojifier_bot.errors import StoreError
+from emojifier_bot.write_ahead import write_ahead
 
 __all__ = ["Database", "open_database", "open_in_a_hurry", "read_url", "sqlite_file"]
 
@@ -208,10 +209,9 @@ def _tune_sqlite(engine: sa.Engine, busy_seconds: float) -> None:
         # The driver begins nothing of its own accord: see below.
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout={int(busy_seconds * 1000)}")
-        # Readers and the one writer do not wait for each other; stays with the file.
         # A commit is still on the disk when it is answered: a refresh token that was
         # lost in a power cut would cost a workspace its installation.
-        connection.execute("PRAGMA journal_mode=WAL")
+        write_ahead(connection, busy_seconds)
         connection.execute("PRAGMA foreign_keys=ON")
 
     @sa.event.listens_for(engine, "begin")
