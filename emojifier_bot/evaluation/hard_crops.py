@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from emojifier_bot.backends.local import scaled
+from emojifier_bot.backends.looks import scaled
 from emojifier_bot.core.decode import from_image
 from emojifier_bot.domain import FloatArray, ImageArray
 from emojifier_bot.evaluation.intervals import mean
