@@ -4,9 +4,10 @@ The detector knows faces up to 45 degrees from upright. So a small copy of the p
 its longer side 320 pixels, is looked at as it is and turned by 90, 180 and 270 degrees.
 In the direction where these looks see most, upright unless another clearly wins, a
 copy of 640 pixels is looked at too. These five looks always run and cost twice the
-large one: a picture may hold upright and turned faces at once. A direction in which a
-small look sees a face that is not explained yet gets a large look as well; all of them
-do where nothing was found.
+large one: a picture may hold upright and turned faces at once. Where the large look saw
+small faces, or none, a copy of 960 pixels is looked at too, in the same direction.
+Another direction, in which a small look sees a face that is not explained yet, gets a
+large look as well; all of them do where nothing was found.
 """
 
 from __future__ import annotations
