@@ -16,7 +16,7 @@ from emojifier_bot.domain import BoundingBox, Detection, FloatArray, Landmarks
 UPRIGHT = 0
 #: What counts as a face unless a setting says otherwise: where precision and recall of
 #: held-out faces balance best.
-SHOWN_CONFIDENCE = 0.55
+SHOWN_CONFIDENCE = 0.6
 #: Few faces are turned against the rest of their picture, and many things look a little
 #: like a turned face; there the detector must be this sure to be believed as far.
 TURNED_CONFIDENCE = 0.8

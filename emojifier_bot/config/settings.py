@@ -123,7 +123,7 @@ class Settings(BaseSettings):
         "FACEPP_API_SECRET", SecretStr(""), "For Face++, with the key."
     )
     min_confidence: Confidence = Field(
-        0.55, description="How sure the detector must be that something is a face."
+        0.6, description="How sure the detector must be that something is a face."
     )
     emotion_model: EmotionModel = Field(
         "fused",

@@ -20,7 +20,7 @@ def test_defaults_need_no_environment():
     assert settings.max_pixels == 60_000_000
     assert settings.theme == "classic"
     assert settings.emotion_model == "fused"
-    assert settings.min_confidence == 0.55
+    assert settings.min_confidence == 0.6
     assert settings.face_backend == "local"
     assert settings.detector_model is None
     assert settings.threads == 0
