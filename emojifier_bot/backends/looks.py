@@ -31,6 +31,9 @@ UNSEEN_CONFIDENCE = 0.1
 SMALL_FACE_PX, LARGE_FACE_PX = 10.0, 40.0
 #: even of the smallest it counts as much as that.
 LEAST_SHARE = 0.1
+#: A closer look costs as much as all others: what the large look is less sure of is no
+#: reason for one.
+LIKELY_CONFIDENCE = 0.5
 #: The direction of the large look is where the confidences of small looks, those of at
 #: least the first number, sum up to most: more than upright by at least the second.
 SEEN_CONFIDENCE, CLEARLY_MORE = 0.65, 0.7
@@ -74,8 +77,8 @@ def adds(known: Sequence[Detection], look: Sequence[Detection]) -> bool:
 
 def needs_closer_look(large: Sequence[Detection]) -> bool:
     """Tell whether a closer look may see more: small faces, or any at all."""
-    possible = surer_than(UNSEEN_CONFIDENCE, large)
-    return not possible or min(map(_side, possible)) < LARGE_FACE_PX
+    likely = surer_than(LIKELY_CONFIDENCE, large)
+    return not likely or min(map(_side, likely)) < LARGE_FACE_PX
 
 
 def pool(large: Sequence[Detection], close: Sequence[Detection]) -> list[Detection]:

@@ -229,10 +229,10 @@ class TestPool:
     [
         pytest.param([], True, id="nothing"),
         pytest.param([(LARGE_FACE_PX, 0.9)], False, id="a-large-face"),
-        pytest.param([(LARGE_FACE_PX, 0.3)], False, id="a-large-doubt"),
-        pytest.param([(LARGE_FACE_PX, 0.9), (20.0, 0.11)], True, id="a-small-doubt"),
-        pytest.param([(LARGE_FACE_PX, 0.9), (20.0, 0.05)], False, id="hardly-a-doubt"),
-        pytest.param([(20.0, 0.05)], True, id="nothing-to-speak-of"),
+        pytest.param([(LARGE_FACE_PX, 0.3)], True, id="a-large-doubt-only"),
+        pytest.param([(LARGE_FACE_PX, 0.9), (20.0, 0.5)], True, id="a-small-face"),
+        pytest.param([(LARGE_FACE_PX, 0.9), (20.0, 0.4)], False, id="a-small-doubt"),
+        pytest.param([(20.0, 0.4)], True, id="nothing-likely"),
     ],
 )
 def test_a_closer_look_is_for_small_faces(seen, needs):
