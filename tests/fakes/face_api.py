@@ -11,6 +11,7 @@ import io
 import json
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -84,7 +85,7 @@ class SeenFace:
 
 
 @dataclass
-class FaceApiFake:
+class FaceApiFake(ABC):
     """A vendor's server."""
 
     #: By the vendor's names for emotions; None tells none.
@@ -101,13 +102,13 @@ class FaceApiFake:
     seen_wh: list[tuple[int, int]] = field(default_factory=list)
     url: str = ""
 
+    @abstractmethod
     def answer(self, asked: Asked) -> Told:
         """Check a request and answer it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def error(self, name: str) -> Told:
         """Return one of the documented errors."""
-        raise NotImplementedError
 
     def refuse(self, name: str) -> RefusedRequest:
         return RefusedRequest(self.error(name))
