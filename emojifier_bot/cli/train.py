@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,18 +12,19 @@ import typer
 
 from emojifier_bot.cli.choices import ModelTask, TrainedVariant
 from emojifier_bot.cli.progress import bar
-from emojifier_bot.cli.report import say
+from emojifier_bot.cli.report import counted, say
 from emojifier_bot.errors import ConfigError
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from emojifier_bot.training.fit import FitConfig
+    from emojifier_bot.training.fit import FitConfig, Needs
 
 
 DataOption = Annotated[Path, typer.Option(help="Folder of the three data sets.")]
 VariantOption = Annotated[TrainedVariant, typer.Option(help="Which emotion net.")]
 DATA = Path("../shared/data")
+BYTES_PER_GB = 1_000_000_000
 
 
 def train(  # noqa: PLR0917 - typer turns them into options
@@ -54,6 +56,9 @@ def train(  # noqa: PLR0917 - typer turns them into options
             exists=True, dir_okay=False, help="Emotion: a state.pt to learn from too."
         ),
     ] = None,
+    forecast: Annotated[
+        bool, typer.Option("--forecast", help="Say what it would need, and stop.")
+    ] = False,
 ) -> None:
     """Train one of the models; the log and the state stay in the run's folder."""
     runs, tasks = training()
@@ -79,8 +84,16 @@ def train(  # noqa: PLR0917 - typer turns them into options
     )
     with bar(f"Training {name}") as progress:
         inputs = tasks.Inputs(data, folder.parent, config, fold, progress, teacher)
-        runs.train_task(name, inputs, folder, start_from, progress, command=command)
-    say(f"Done. Write the model with: emojifier-bot export {task} --run {folder}")
+        if forecast:
+            needs = runs.forecast_task(name, inputs, folder, start_from)
+            says = _needed(name, needs, config.threads)
+        else:
+            runs.train_task(name, inputs, folder, start_from, progress, command=command)
+            says = (
+                f"Done. Write the model with: emojifier-bot export {task} "
+                f"--run {folder}"
+            )
+    say(says)
 
 
 def export(  # noqa: PLR0917 - typer turns them into options
@@ -134,6 +147,19 @@ def training() -> tuple[ModuleType, ModuleType]:
             [f"Training needs {error.name}, which is not installed: make train-env."]
         ) from error
     return runs, tasks
+
+
+def _needed(name: str, needs: Needs, threads: int) -> str:
+    """Return a sentence on time and memory."""
+    where = "the GPU" if needs.device != "cpu" else counted(threads, "processor thread")
+    memory = f"{needs.memory_bytes / BYTES_PER_GB:.1f} GB of memory"
+    if needs.device_memory_bytes:
+        memory += f" and {needs.device_memory_bytes / BYTES_PER_GB:.1f} GB of the GPU's"
+    return (
+        f"{name} on {where}: {needs.steps:,} steps of {needs.seconds_a_step:.3f} s, "
+        f"{timedelta(seconds=round(needs.seconds))} in all, {memory}. "
+        "Nothing was written."
+    )
 
 
 def _task_name(task: ModelTask, variant: TrainedVariant) -> str:

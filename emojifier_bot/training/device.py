@@ -30,3 +30,8 @@ def to_numpy(tensor: Tensor) -> NDArray[Any]:
 def autocast() -> torch.autocast:
     """Run convolutions in bfloat16; both kinds of device have units for it."""
     return torch.autocast(DEVICE.type, dtype=torch.bfloat16)
+
+
+def device_peak_bytes() -> int:
+    """Return the most memory that tensors took on the GPU; 0 without one."""
+    return 0 if DEVICE.type == "cpu" else torch.cuda.max_memory_allocated()

@@ -19,11 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from emojifier_bot.errors import ConfigError
-from emojifier_bot.training.device import DEVICE
+from emojifier_bot.evaluation.isolation import peak_bytes
+from emojifier_bot.training.device import DEVICE, device_peak_bytes
 from emojifier_bot.training.nets import GrownUnit
 
 Progress = Callable[[int, int], None]
 STATE_FILE, LOG_FILE = "run_state.pt", "log.jsonl"
+#: Steps of a forecast: the first ones, which set things up, are not timed.
+SETTLING_STEPS, TIMED_STEPS = 3, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,21 @@ class FitConfig:
     seed: int = 20261
     #: CPU threads; one each for two runs side by side beats two for one.
     threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the rest of a run would need on this machine."""
+
+    #: ``cpu`` or ``cuda``.
+    device: str
+    steps: int
+    seconds_a_step: float
+    #: All steps and evaluations that are left.
+    seconds: float
+    #: Most memory of the process, and of the GPU where there is one.
+    memory_bytes: int
+    device_memory_bytes: int
 
 
 class Recipe(Protocol):
@@ -84,7 +102,6 @@ class Run:
             _parameter_groups(self.net, config.weight_decay), lr=config.learning_rate
         )
         self.step = 0
-        folder.mkdir(parents=True, exist_ok=True)
         if self.state_path.is_file():
             self._resume()
 
@@ -96,6 +113,7 @@ class Run:
     def fit(self, progress: Progress) -> None:
         """Train to the last step, evaluating and saving on the way."""
         config = self.config
+        self.folder.mkdir(parents=True, exist_ok=True)
         typed = {"command": self.command} if self.command else {}
         counted = {"parameters": count_parameters(self.net)}
         self.log(typed | {"config": asdict(config)} | counted)
@@ -111,6 +129,31 @@ class Run:
                     {"step": self.step, "loss": loss, "seconds": seconds} | figures
                 )
                 self.save()
+
+    def needs(self) -> Needs:
+        """Try some steps and an evaluation, write nothing, tell what all would need.
+
+        The weights have changed afterwards: the run itself begins with a new object.
+        """
+        for _ in range(SETTLING_STEPS):
+            self._one_step()
+        began = time.monotonic()
+        for _ in range(TIMED_STEPS):
+            self._one_step()
+        per_step = (time.monotonic() - began) / TIMED_STEPS
+        began = time.monotonic()
+        self.recipe.evaluate(self.average)
+        per_evaluation = time.monotonic() - began
+        left = max(self.config.steps - self.step, 0)
+        evaluations = math.ceil(left / self.config.evaluate_every)
+        return Needs(
+            device=DEVICE.type,
+            steps=left,
+            seconds_a_step=per_step,
+            seconds=left * per_step + evaluations * per_evaluation,
+            memory_bytes=peak_bytes("self"),
+            device_memory_bytes=device_peak_bytes(),
+        )
 
     def _one_step(self) -> float:
         for group in self.optimizer.param_groups:

@@ -17,6 +17,7 @@ from emojifier_bot.training.export import write_model
 from emojifier_bot.training.fit import (
     LOG_FILE,
     STATE_FILE,
+    Needs,
     Run,
     load_warm_start,
     save_warm_start,
@@ -51,12 +52,9 @@ def train_task(
         progress: Told how many steps of how many are done.
         command: What was typed, for the log.
     """
-    use_device()
-    recipe = TASKS[name].recipe(inputs)
-    if start_from is not None:
-        load_warm_start(recipe.net, start_from)
-    run = Run(recipe, inputs.config, folder, command)
+    run = _begun(name, inputs, folder, start_from, command)
     run.fit(progress)
+    recipe = run.recipe
     if isinstance(recipe, EmotionRecipe):
         np.savez(
             folder / HELD_OUT_FILE,
@@ -64,6 +62,30 @@ def train_task(
             targets=to_numpy(recipe.held_out.targets),
             log_prior=to_numpy(recipe.log_prior),
         )
+
+
+def forecast_task(
+    name: str, inputs: Inputs, folder: Path, start_from: Path | None
+) -> Needs:
+    """Return what `train_task` would need from where the run is; writes nothing there.
+
+    Args:
+        name: Key of `TASKS`.
+        inputs: Data and knobs.
+        folder: Of the run, begun or not.
+        start_from: As `train_task` takes it.
+    """
+    return _begun(name, inputs, folder, start_from, "").needs()
+
+
+def _begun(
+    name: str, inputs: Inputs, folder: Path, start_from: Path | None, command: str
+) -> Run:
+    use_device()
+    recipe = TASKS[name].recipe(inputs)
+    if start_from is not None:
+        load_warm_start(recipe.net, start_from)
+    return Run(recipe, inputs.config, folder, command)
 
 
 def export_task(

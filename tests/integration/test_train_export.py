@@ -122,6 +122,23 @@ def test_an_unfinished_run_goes_on(data, tmp_path):
 
 
 @pytest.mark.requires_torch
+def test_a_forecast_tells_what_is_left_and_writes_nothing(data, cache, tmp_path):
+    arguments = [*EMOTION, "--data", data, "--batch-size", "2"]
+    begun, new = cache / "begun", tmp_path / "new"
+    call("train", *arguments, "--run", begun, "--steps", "2")
+    before = {path: path.read_bytes() for path in begun.iterdir()}
+
+    goes_on = call("train", *arguments, "--run", begun, "--steps", "902", "--forecast")
+    anew = call("train", *arguments, "--run", new, "--steps", "7", "--forecast")
+
+    assert "900 steps of 0." in goes_on
+    assert "emotion-landmarks on 1 processor thread: 7 steps of 0." in anew
+    assert "GB of memory. Nothing was written." in anew
+    assert {path: path.read_bytes() for path in begun.iterdir()} == before
+    assert not new.exists()
+
+
+@pytest.mark.requires_torch
 def test_knobs_are_taken(data, tmp_path):
     knobs = ["--learning-rate", "0.5", "--seed", "4", "--threads", "1"]
 

@@ -15,6 +15,7 @@ from emojifier_bot.errors import ConfigError
 from emojifier_bot.training.fit import (
     LOG_FILE,
     STATE_FILE,
+    TIMED_STEPS,
     FitConfig,
     Run,
     count_parameters,
@@ -170,6 +171,40 @@ class TestFit:
         assert all(parameter.ndim == 1 for parameter in staying["params"])
         both = decaying["params"] + staying["params"]
         assert sum(one.numel() for one in both) == count_parameters(one.net)
+
+
+class TestNeeds:
+    def test_all_that_is_left_is_told(self, tmp_path, monkeypatch):
+        clock = iter([100.0, 106.0, 200.0, 201.0])
+        monkeypatch.setattr("time.monotonic", lambda: next(clock))
+        config = FitConfig(**_knobs(steps=12, evaluate_every=5))
+
+        needs = Run(LineRecipe(), config, tmp_path / "new").needs()
+
+        assert needs.seconds_a_step == 6 / TIMED_STEPS
+        # Fifteen steps tried are none of the run's, and each part evaluates once.
+        assert needs.steps == 12
+        assert needs.seconds == 12 * needs.seconds_a_step + 3 * 1.0
+        assert not (tmp_path / "new").exists()
+
+    def test_a_run_that_is_half_done(self, tmp_path):
+        interrupted(tmp_path, 7)
+
+        assert Run(LineRecipe(), CONFIG, tmp_path).needs().steps == 12 - 5
+
+    def test_a_finished_run_needs_nothing(self, tmp_path):
+        run(tmp_path)
+
+        needs = Run(LineRecipe(), CONFIG, tmp_path).needs()
+
+        assert (needs.steps, needs.seconds) == (0, 0)
+
+    def test_memory_is_what_the_process_took(self, tmp_path):
+        needs = Run(LineRecipe(), CONFIG, tmp_path).needs()
+
+        # An interpreter with torch: more than 50 MB, and no GPU's on a processor.
+        assert needs.memory_bytes > 5e7
+        assert (needs.device_memory_bytes > 0) == (needs.device == "cuda")
 
 
 def _knobs(**changes):
