@@ -26,6 +26,12 @@ def card(  # noqa: PLR0917 - typer turns them into options
         list[Path] | None,
         typer.Option(help="Emotion: another model's folder to compare with."),
     ] = None,
+    appearance: Annotated[
+        Path | None,
+        typer.Option(
+            help="Emotion: a run of that variant, on a fold that --pooled has too."
+        ),
+    ] = None,
     keep_figures: Annotated[
         bool,
         typer.Option("--keep-figures", help="Only write the card anew, as measured."),
@@ -52,7 +58,7 @@ def card(  # noqa: PLR0917 - typer turns them into options
     else:
         with bar(f"Measuring {model.name}") as progress:
             judge = Judge(Models(threads=threads), progress, every=every)
-            sources = cards.Sources(data, pooled or (), against or ())
+            sources = cards.Sources(data, pooled or (), against or (), appearance)
             figures = cards.measure(model, judge, sources)
     cards.write_card(model, figures)
     say(f"Wrote {model / cards.CARD_FILE}")

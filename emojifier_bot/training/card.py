@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,8 @@ from string import Template
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from emojifier_bot.backends.model_spec import (
     ModelSpec,
     list_model_specs,
@@ -22,7 +23,7 @@ from emojifier_bot.backends.model_spec import (
 )
 from emojifier_bot.domain import EMOTIONS
 from emojifier_bot.errors import ConfigError
-from emojifier_bot.evaluation.cross_validation import pooled_figures
+from emojifier_bot.evaluation.cross_validation import HeldOut, pooled_figures
 from emojifier_bot.evaluation.datasets import (
     is_held_out,
     read_detection,
@@ -30,13 +31,16 @@ from emojifier_bot.evaluation.datasets import (
     read_landmarks,
 )
 from emojifier_bot.evaluation.emotion import SURE_ACCURACY
+from emojifier_bot.evaluation.fusion import beside
 from emojifier_bot.evaluation.graph_cost import parameters, use_cost
 from emojifier_bot.evaluation.judge import SHOWN, Judge, Models
 from emojifier_bot.training import charts
 from emojifier_bot.training.card_words import SOURCES, WORDS
 from emojifier_bot.training.detector import HAND_LABELLED
 from emojifier_bot.training.examples import EXAMPLES, montage
-from emojifier_bot.training.runs import MODEL_LOG_FILE, held_out_logits
+from emojifier_bot.training.fit import LOG_FILE
+from emojifier_bot.training.run_log import commands, steps_of
+from emojifier_bot.training.runs import held_out_logits
 
 FIGURES_FILE, CARD_FILE = "figures.json", "MODEL_CARD.md"
 #: Columns of a paragraph.
@@ -59,6 +63,8 @@ class Sources:
     pooled: Sequence[Path] = ()
     #: Emotion: folders of further models that fusion is set beside.
     against: Sequence[Path] = ()
+    #: Emotion: a run of the appearance alone, held out from what one of `pooled` was.
+    appearance: Path | None = None
 
 
 def measure(folder: Path, judge: Judge, sources: Sources) -> dict[str, Any]:
@@ -88,13 +94,41 @@ def measure(folder: Path, judge: Judge, sources: Sources) -> dict[str, Any]:
         "held_out": _judged(judge, spec, data, sources.against),
     }
     if sources.pooled:
-        logits = [held_out_logits([run]) for run in sources.pooled]
-        figures["pooled"] = pooled_figures(logits)
+        folds = {run: held_out_logits([run]) for run in sources.pooled}
+        figures["pooled"] = pooled_figures(list(folds.values()))
+        figures["pooled"]["steps"] = min(steps_of(run / LOG_FILE) for run in folds)
+        if sources.appearance is not None:
+            figures["alike"] = appearance_alone(sources.appearance, folds)
     text = json.dumps(rounded(figures), indent=1, allow_nan=False)
     (folder / FIGURES_FILE).write_text(text + "\n", encoding="utf-8")
     examples = EXAMPLES[spec.task](models.analyzer(SHOWN))
     montage(examples, folder / "examples.png")
     return dict(json.loads(text))
+
+
+def appearance_alone(run: Path, folds: Mapping[Path, HeldOut]) -> dict[str, Any]:
+    """Return what the appearance alone loses against fusion, both trained alike.
+
+    Args:
+        run: Of the appearance alone.
+        folds: Held-out logits and targets of fusion's runs.
+
+    Raises:
+        ConfigError: None of them held out the same faces, for as many steps.
+    """
+    logits, targets = held_out_logits([run])
+    steps = steps_of(run / LOG_FILE)
+    for fold, (whole, judged) in folds.items():
+        if np.array_equal(judged, targets) and steps_of(fold / LOG_FILE) == steps:
+            lost = beside(targets.argmax(axis=1), whole, {"appearance alone": logits})
+            accuracy = float((whole.argmax(axis=1) == targets.argmax(axis=1)).mean())
+            return {
+                "faces": len(targets),
+                "steps": steps,
+                "accuracy": accuracy,
+                "lost": lost,
+            }
+    raise ConfigError([f"No run given with --pooled was trained as {run} was."])
 
 
 def _with(models: Models, task: str, folder: Path) -> Models:
@@ -168,56 +202,14 @@ def wrapped(text: str) -> str:
     >>> wrapped("one\ntwo\n\n| a |\n|---|\n")
     'one two\n\n| a |\n|---|\n'
     """
-    blocks = text.rstrip("\n").split("\n\n")
-    return "\n\n".join(map(_filled, blocks)) + "\n"
+    blocks = [block.strip("\n") for block in text.split("\n\n")]
+    return "\n\n".join(_filled(block) for block in blocks if block) + "\n"
 
 
 def _filled(block: str) -> str:
     if block.startswith(("#", "|", "!", "```", "- ")):
         return block
     return textwrap.fill(block, WIDTH, break_long_words=False, break_on_hyphens=False)
-
-
-def commands(spec: ModelSpec) -> str:
-    """Return the commands behind the weights, as the log tells them.
-
-    A run that did not note what was typed is told from its knobs.
-    """
-    log = (spec.folder / MODEL_LOG_FILE).read_text("utf-8")
-    rows = [json.loads(line) for line in log.splitlines()]
-    typed = [
-        # Where the data lies on somebody's machine is nobody's business.
-        re.sub(r" --data \S+", "", row.get("command", ""))
-        or _from_knobs(spec, row["config"])
-        for row in rows
-        if "config" in row
-    ]
-    variant = f" --variant {spec.variant}" if spec.variant else ""
-    typed.append(
-        f"emojifier-bot export {spec.task}{variant} --run RUN --to models/{spec.name}"
-    )
-    seconds = sum(_lasted(rows))
-    steps = "\n".join(dict.fromkeys(typed))
-    return f"```sh\n{steps}\n```\n\nThe log counts {seconds / 60:.0f} minutes in all."
-
-
-def _from_knobs(spec: ModelSpec, knobs: Mapping[str, Any]) -> str:
-    variant = f" --variant {spec.variant}" if spec.variant else ""
-    told = " ".join(
-        f"--{name.replace('_', '-')} {knobs[name]}"
-        for name in ("steps", "batch_size", "learning_rate", "seed", "threads")
-    )
-    return f"emojifier-bot train {spec.task}{variant} {told}"
-
-
-def _lasted(rows: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Return the last reading of the clock of each run in a log."""
-    ends = [
-        now.get("seconds", 0.0)
-        for now, then in zip(rows, [*rows[1:], {"config": None}], strict=True)
-        if "config" in then
-    ]
-    return [float(one) for one in ends]
 
 
 def _detection_counts(data: Path) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from emojifier_bot.training.detector_crops import (
 )
 from emojifier_bot.training.emotion import PRIOR_RELIEF
 from emojifier_bot.training.landmarks import Jitter
+from emojifier_bot.training.run_log import steps_of
+from emojifier_bot.training.runs import MODEL_LOG_FILE
 
 SOURCES = MappingProxyType(
     {"helen": "HELEN", "afw": "AFW", "youtube": "video frames (noisy labels)"}
@@ -137,19 +139,34 @@ def _emotion_words(spec: ModelSpec, figures: Mapping[str, Any]) -> Words:
         if "pooled" in figures
         else "these same faces",
         "class_table": tables.class_table(held_out),
-        "pooled_text": _pooled_text(figures.get("pooled")),
+        "pooled_text": _pooled_text(spec, figures.get("pooled")),
         "condition_table": tables.loss_table("condition", held_out["conditions"]),
         "parts_table": tables.loss_table("in its place", held_out["parts"]),
+        "alike_text": _alike_text(figures.get("alike")),
     }
 
 
-def _pooled_text(pooled: Mapping[str, Any] | None) -> str:
+def _pooled_text(spec: ModelSpec, pooled: Mapping[str, Any] | None) -> str:
     if pooled is None:
         return NO_POOLED
+    shipped = steps_of(spec.folder / MODEL_LOG_FILE)
     return (
         f"{NO_POOLED} So {pooled['folds']}-fold cross-validation over the "
-        f"{pooled['count']:,} other faces, pooled, each fold calibrated by the others:"
+        f"{pooled['count']:,} other faces, pooled, each fold calibrated by the others. "
+        f"Each of those nets learned for {pooled['steps']:,} steps from nothing, the "
+        f"weights here for {shipped:,}: these are figures of less training."
         f"\n\n{tables.main_table(pooled)}\n\n{tables.class_table(pooled)}"
+    )
+
+
+def _alike_text(alike: Mapping[str, Any] | None) -> str:
+    if alike is None:
+        return ""
+    return (
+        f"Both trained alike, {alike['steps']:,} steps on four fifths of the faces, "
+        f"and judged on the other {alike['faces']:,}, where fusion has an accuracy of "
+        f"{alike['accuracy']:.3f}:\n\n"
+        f"{tables.loss_table('in its place', alike['lost'])}"
     )
 
 

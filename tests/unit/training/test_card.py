@@ -25,7 +25,7 @@ from emojifier_bot.resources import models_dir
 from emojifier_bot.training import card_tables as tables
 from emojifier_bot.training.card import (
     Sources,
-    commands,
+    appearance_alone,
     measure,
     read_figures,
     rounded,
@@ -41,6 +41,8 @@ from emojifier_bot.training.examples import (
     face_points,
     montage,
 )
+from emojifier_bot.training.run_log import commands, steps_of
+from emojifier_bot.training.runs import held_out_logits
 from tests.datasets import tiny_data
 from tests.images import flat, opened
 
@@ -58,16 +60,23 @@ def data(tmp_path_factory):
     return tiny_data(tmp_path_factory.mktemp("data"))
 
 
+def finished_run(folder, seed=0, steps=5):
+    """Return the folder of an emotion run: what it said of 40 faces, and its log."""
+    folder.mkdir()
+    logits = np.random.default_rng(seed).normal(0, 1, (40, 8)).astype(np.float32)
+    targets = np.eye(8, dtype=np.float32)[np.arange(40) % 8]
+    prior = np.zeros(8, np.float32)
+    np.savez(folder / "held_out.npz", logits=logits, targets=targets, log_prior=prior)
+    rows = [{"config": {}}, {"step": steps, "seconds": 1}]
+    (folder / "log.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return folder
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory, data):
     """Return copies of the shipped models with cards made on tiny data."""
     models = tmp_path_factory.mktemp("models")
-    run = models.parent / f"{models.name}-run"
-    run.mkdir()
-    logits = np.random.default_rng(0).normal(0, 1, (40, 8)).astype(np.float32)
-    targets = np.eye(8, dtype=np.float32)[np.arange(40) % 8]
-    prior = np.zeros(8, np.float32)
-    np.savez(run / "held_out.npz", logits=logits, targets=targets, log_prior=prior)
+    fused, alone = (finished_run(models.parent / f"{models.name}-{n}") for n in "ab")
     made = {}
     for name, (task, variant) in TASKS.items():
         spec = pick_model_spec(models_dir(), task, variant)
@@ -75,7 +84,8 @@ def folders(tmp_path_factory, data):
         shutil.copytree(spec.folder, made[name])
     for folder in made.values():
         judge = Judge(Models(threads=1), lambda *_: None)
-        write_card(folder, measure(folder, judge, Sources(data, pooled=[run])))
+        sources = Sources(data, pooled=[fused], appearance=alone)
+        write_card(folder, measure(folder, judge, sources))
     return made
 
 
@@ -148,7 +158,9 @@ class TestCard:
 def test_the_rare_emotions_are_told_by_cross_validation(folders):
     text = (folders["emotion"] / "MODEL_CARD.md").read_text("utf-8")
 
-    assert "1-fold cross-validation over the 40 other faces" in " ".join(text.split())
+    told = " ".join(text.split())
+    assert "1-fold cross-validation over the 40 other faces" in told
+    assert "learned for 5 steps from nothing, the weights here for 4,000" in told
     for name in CONDITIONS:
         assert f"| {name} |" in text
 
@@ -158,6 +170,38 @@ def test_pictures_without_faces_are_told(folders):
 
     for kind in (*KINDS, "the project's emoji"):
         assert f"| {kind} |" in text
+
+
+class TestAppearanceAlone:
+    def test_the_card_tells_it(self, folders):
+        text = (folders["emotion"] / "MODEL_CARD.md").read_text("utf-8")
+
+        assert "trained alike, 5 steps on four fifths" in " ".join(text.split())
+        assert "| appearance alone |" in text
+
+    def test_it_is_set_beside_the_run_that_held_out_the_same(self, tmp_path):
+        other, same = finished_run(tmp_path / "o", 3), finished_run(tmp_path / "s", 4)
+        alone = finished_run(tmp_path / "alone", 5)
+        folds = {
+            other: (np.eye(8, dtype=np.float32), np.eye(8, dtype=np.float32)),
+            same: held_out_logits([same]),
+        }
+
+        told = appearance_alone(alone, folds)
+
+        logits, targets = folds[same]
+        truth = targets.argmax(axis=1)
+        assert told["faces"] == 40
+        assert told["accuracy"] == (logits.argmax(axis=1) == truth).mean()
+        right = (held_out_logits([alone])[0].argmax(axis=1) == truth).mean()
+        assert told["lost"]["appearance alone"]["accuracy"] == pytest.approx(right)
+
+    def test_a_run_of_another_length_does_not_compare(self, tmp_path):
+        fused = finished_run(tmp_path / "fused", steps=9)
+        alone = finished_run(tmp_path / "alone")
+
+        with pytest.raises(ConfigError, match="was trained as"):
+            appearance_alone(alone, {fused: held_out_logits([fused])})
 
 
 class TestStoredFigures:
@@ -200,7 +244,7 @@ class TestCommands:
 
         assert "emojifier-bot train detector --steps 5\n" in told
         assert "somewhere" not in told
-        assert told.endswith("The log counts 2 minutes in all.")
+        assert told.endswith("The log counts 5 steps and 2 minutes in all.")
 
     def test_a_run_that_did_not_note_it_is_told_from_its_knobs(self, tmp_path):
         knobs = {
@@ -224,13 +268,24 @@ class TestCommands:
             {"step": 3, "seconds": 60},
         ]
 
-        assert "counts 4 minutes" in commands(self.spec(tmp_path, *rows))
+        told = commands(self.spec(tmp_path, *rows))
+        assert "counts 12 steps and 4 minutes" in told
+
+    @pytest.mark.parametrize(
+        ("steps", "total"),
+        [([], 0), ([5], 5), ([5, 10, 12], 12), ([5, 9, 5, 7], 16), ([5, 5], 10)],
+    )
+    def test_a_run_that_went_on_counts_once(self, steps, total, tmp_path):
+        self.spec(tmp_path, {"config": {}}, *({"step": step} for step in steps))
+
+        assert steps_of(tmp_path / "training.log.jsonl") == total
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("", "\n"),
+        ("one\n\n\n\ntwo\n", "one\n\ntwo\n"),
         ("one\ntwo\n", "one two\n"),
         ("| a |\n|---|\n", "| a |\n|---|\n"),
         ("```sh\na\nb\n```\n", "```sh\na\nb\n```\n"),
