@@ -41,9 +41,23 @@ def multiply_adds(content: bytes) -> int:
 
 
 def parameters(content: bytes) -> int:
-    """Return how many numbers a file's weights are."""
-    model = onnx.load_from_string(content)
-    return sum(math.prod(one.dims) for one in model.graph.initializer)
+    """Return how many numbers a file's weights are, scales of eight bits left out."""
+    graph = onnx.load_from_string(content).graph
+    scales = {
+        name
+        for node in graph.node
+        if node.op_type in {"QuantizeLinear", "DequantizeLinear"}
+        for name in node.input[1:]
+    }
+    return sum(
+        math.prod(one.dims) for one in graph.initializer if one.name not in scales
+    )
+
+
+def is_quantized(content: bytes) -> bool:
+    """Tell whether a file's activations are in eight bits."""
+    nodes = onnx.load_from_string(content).graph.node
+    return any(node.op_type == "QuantizeLinear" for node in nodes)
 
 
 def _shapes(model: ModelProto) -> dict[str, tuple[int, ...]]:

@@ -9,6 +9,7 @@ from typing import Any
 from emojifier_bot.backends.model_spec import ModelSpec
 from emojifier_bot.core.features import SHARED_POINTS_VARIANT
 from emojifier_bot.core.landmarks import REGIONS
+from emojifier_bot.evaluation.graph_cost import is_quantized
 from emojifier_bot.training import card_tables as tables
 from emojifier_bot.training.detector_crops import (
     CHANCES,
@@ -47,6 +48,14 @@ READINGS = MappingProxyType(
         True: "Each face and its mirror image are read, and the mean of both counts; "
         "the multiply-adds are those of both readings.",
         False: "Each face is read once.",
+    }
+)
+PRECISION = MappingProxyType(
+    {
+        False: "Numbers are in floating point.",
+        True: "Weights and activations are in eight bits, but for the convolution that "
+        "makes the maps; what that gains and costs is in "
+        "[docs/bench.md](../../docs/bench.md#eight-bits).",
     }
 )
 NO_POOLED = (
@@ -99,6 +108,7 @@ def _landmark_words(spec: ModelSpec, figures: Mapping[str, Any]) -> Words:
     intervals = held_out["intervals"]
     return {
         "input_px": f"{spec.input_px}",
+        "precision": PRECISION[is_quantized(spec.verified_bytes())],
         "data_table": _data_table(figures),
         "shift": tables.percent(jitter.shift, 0),
         "scale": tables.percent(jitter.log_scale, 0),

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from emojifier_bot.backends.model_spec import ModelSpec, pick_model_spec
-from emojifier_bot.errors import ConfigError
 from emojifier_bot.evaluation.graph_cost import multiply_adds
 from emojifier_bot.evaluation.judge import Judge, Models
 from emojifier_bot.evaluation.model_speed import (
@@ -21,7 +20,6 @@ from emojifier_bot.evaluation.model_speed import (
 )
 from emojifier_bot.training.int8 import (
     FEEDS,
-    is_quantized,
     quantized,
     quantized_weights,
     write_file,
@@ -32,6 +30,7 @@ from emojifier_bot.training.peers import (
     xception_file,
     yunet_file,
 )
+from emojifier_bot.training.runs import float_file
 
 #: Sizes that the detector looks at: its small and its large look.
 SIZES_WH = ((320, 320), (640, 480))
@@ -120,22 +119,20 @@ def in_eight_bits(
     """Return speed and figures of landmarks and emotion in eight bits.
 
     Args:
-        models: Folder of the models, in floating point.
+        models: Folder of the models.
         data: Folder of the three sets.
         rounds: How often each file is timed.
         progress: Told how many samples of how many are judged.
         every: Judge only every so many samples.
 
     Raises:
-        ConfigError: A model is in eight bits already.
+        ConfigError: The emotion model is in eight bits already.
     """
     judge = Judge(Models(threads=1), progress, held_out=True, every=every)
     rows = []
     for task, variant in (("landmarks", ""), ("emotion", "fused")):
         spec = pick_model_spec(models, task, variant)
-        content = spec.verified_bytes()
-        if is_quantized(content):
-            raise ConfigError([f"{spec.name} is in eight bits already."])
+        content = float_file(spec)
         feeds = FEEDS[task](spec, data)
         files = {
             "float": content,

@@ -40,6 +40,7 @@ from emojifier_bot.evaluation.datasets import (
     read_expressions,
     read_landmarks,
 )
+from emojifier_bot.evaluation.graph_cost import is_quantized
 from emojifier_bot.evaluation.read_faces import crop_detection, crop_picture
 from emojifier_bot.resources import models_dir
 from emojifier_bot.training.landmarks import face_bounds
@@ -88,12 +89,6 @@ def _last_convolution(content: bytes) -> list[str]:
     """
     nodes = onnx.load_from_string(content).graph.node
     return [node.name for node in nodes if node.op_type == "Conv"][-1:]
-
-
-def is_quantized(content: bytes) -> bool:
-    """Tell whether a file is in eight bits already."""
-    nodes = onnx.load_from_string(content).graph.node
-    return any(node.op_type == "QuantizeLinear" for node in nodes)
 
 
 def shrink(folder: Path, data: Path) -> None:

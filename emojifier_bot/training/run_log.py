@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emojifier_bot.backends.model_spec import ModelSpec
+from emojifier_bot.evaluation.graph_cost import is_quantized
 from emojifier_bot.training.runs import MODEL_LOG_FILE
 
 
@@ -27,8 +28,10 @@ def commands(spec: ModelSpec) -> str:
         if "config" in row
     ]
     variant = f" --variant {spec.variant}" if spec.variant else ""
+    eight = " --int8" if is_quantized(spec.verified_bytes()) else ""
     typed.append(
-        f"emojifier-bot export {spec.task}{variant} --run RUN --to models/{spec.name}"
+        f"emojifier-bot export {spec.task}{variant} --run RUN "
+        f"--to models/{spec.name}{eight}"
     )
     lines = "\n".join(dict.fromkeys(typed))
     minutes = sum(_lasted(rows)) / 60

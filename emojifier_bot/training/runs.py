@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from emojifier_bot.backends.model_spec import ModelSpec
 from emojifier_bot.errors import ConfigError
+from emojifier_bot.evaluation.graph_cost import is_quantized
 from emojifier_bot.training.device import DEVICE, to_numpy, use_device
 from emojifier_bot.training.emotion import PRIOR_RELIEF, EmotionRecipe
 from emojifier_bot.training.export import write_model
@@ -114,6 +116,25 @@ def export_task(
     write_model(to, task.export(shipped), table)
     save_warm_start(net, to / WARM_START_FILE)
     (to / MODEL_LOG_FILE).write_bytes((folder / LOG_FILE).read_bytes())
+
+
+def float_file(spec: ModelSpec) -> bytes:
+    """Return a model's file in floating point, as training left it.
+
+    A file in eight bits is written anew from the ``state.pt`` beside it.
+
+    Raises:
+        ConfigError: That state does not make the file; only the landmarks' does.
+    """
+    content = spec.verified_bytes()
+    if not is_quantized(content):
+        return content
+    if spec.task != "landmarks":
+        raise ConfigError([f"{spec.name} is in eight bits already."])
+    task = TASKS[spec.task]
+    net = task.net()
+    load_warm_start(net, spec.folder / WARM_START_FILE)
+    return task.export(net)
 
 
 def average_of(task: Task, folder: Path) -> nn.Module:

@@ -14,15 +14,16 @@ from emojifier_bot.backends.model_spec import pick_model_spec, read_model_spec
 from emojifier_bot.core.decode import from_image
 from emojifier_bot.domain import BoundingBox, Detection
 from emojifier_bot.errors import ConfigError
+from emojifier_bot.evaluation.graph_cost import is_quantized, multiply_adds, parameters
 from emojifier_bot.resources import models_dir
 from emojifier_bot.training.int8 import (
     FEEDS,
-    is_quantized,
     quantized,
     quantized_weights,
     shrink,
     write_file,
 )
+from emojifier_bot.training.runs import float_file
 from tests.builders import make_landmarks
 from tests.datasets import SAMPLE_BOX, sample, tiny_data
 
@@ -58,28 +59,42 @@ def test_no_held_out_face_sets_a_range(data):
     assert len(FEEDS["landmarks"](spec, data)) == 9
 
 
-def test_a_landmark_model_stays_near_what_it_said(data, tmp_path):
-    spec = pick_model_spec(models_dir(), "landmarks")
-    if is_quantized(spec.verified_bytes()):
-        pytest.skip("the shipped model is in eight bits already")
-    folder = copied(tmp_path, "landmarks")
+def said_by(spec):
+    """Return where a landmark model sees the sample's points."""
     picture = from_image(sample())
     detection = Detection(BoundingBox(*SAMPLE_BOX), 1.0)
-    (before,) = OnnxLandmarker(read_model_spec(folder), 1).locate(picture, [detection])
+    (face,) = OnnxLandmarker(spec, 1).locate(picture, [detection])
+    return face.points_xy
+
+
+def test_a_landmark_model_stays_near_what_it_said(data, tmp_path):
+    spec = pick_model_spec(models_dir(), "landmarks")
+    trained = float_file(spec)
+    folder = write_file(spec, trained, tmp_path / spec.name)
+    before = said_by(read_model_spec(folder))
 
     shrink(folder, data)
 
-    small = read_model_spec(folder)
-    assert is_quantized(small.verified_bytes())
-    assert len(small.verified_bytes()) < len(spec.verified_bytes()) / 2
-    (after,) = OnnxLandmarker(small, 1).locate(picture, [detection])
-    assert np.abs(after.points_xy - before.points_xy).mean() < 2
+    small = read_model_spec(folder).verified_bytes()
+    assert is_quantized(small)
+    assert len(small) < len(trained) / 2
+    assert np.abs(said_by(read_model_spec(folder)) - before).mean() < 2
+    # What it costs and has learned is told without the scales.
+    assert multiply_adds(small) == multiply_adds(trained)
+    assert parameters(small) == pytest.approx(parameters(trained), rel=0.01)
+
+
+def test_the_shipped_landmarks_are_those_that_were_trained():
+    spec = pick_model_spec(models_dir(), "landmarks")
+    trained = float_file(spec)
+
+    assert is_quantized(spec.verified_bytes())
+    assert not is_quantized(trained)
+    assert len(trained) > 2 * len(spec.verified_bytes())
 
 
 def test_an_emotion_model_is_still_read_by_use(data, tmp_path):
     spec = pick_model_spec(models_dir(), "emotion", "fused")
-    if is_quantized(spec.verified_bytes()):
-        pytest.skip("the shipped model is in eight bits already")
     content = quantized(spec.verified_bytes(), FEEDS["emotion"](spec, data))
 
     folder = write_file(spec, content, tmp_path / spec.name)
@@ -97,6 +112,20 @@ def test_weights_alone():
     assert len(quantized_weights(content)) < len(content) / 2
 
 
+class TestFloatFile:
+    def test_a_file_in_floating_point_is_taken_as_it_is(self):
+        spec = pick_model_spec(models_dir(), "emotion", "fused")
+
+        assert float_file(spec) == spec.verified_bytes()
+
+    def test_no_state_makes_an_emotion_model_again(self, data, tmp_path):
+        folder = copied(tmp_path, "emotion", "landmarks")
+        shrink(folder, data)
+
+        with pytest.raises(ConfigError, match="is in eight bits already"):
+            float_file(read_model_spec(folder))
+
+
 class TestRefusals:
     def test_a_detector(self, data, tmp_path):
         folder = copied(tmp_path, "detector")
@@ -106,8 +135,7 @@ class TestRefusals:
 
     def test_twice(self, data, tmp_path):
         folder = copied(tmp_path, "emotion", "landmarks")
-        if not is_quantized(read_model_spec(folder).verified_bytes()):
-            shrink(folder, data)
+        shrink(folder, data)
 
         with pytest.raises(ConfigError, match="cannot be turned into eight bits"):
             shrink(folder, data)
