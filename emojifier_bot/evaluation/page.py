@@ -22,7 +22,9 @@ task measures it anew; each [model card](../models/) tells the rest.
 
 NOTES = """
 - **Targets** were set on test sets that are kept apart from this project, so a figure
-  here stands beside its target as a stand-in, not as the result there.
+  here stands beside its target as a stand-in, not as the result there. Faces here are
+  harder to find than there: a peer measured on both tells
+  ([how hard](held_out/stand_in.md)).
 - **Easy, medium and hard** are stand-ins for WIDER FACE's sets, which sort pictures by
   how hard they are: valid faces of at least 31, 19 and 6 pixels in a picture whose
   longer side is 640. Lower and invalid faces are neither hits nor misses.
