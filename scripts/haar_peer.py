@@ -48,10 +48,10 @@ HEAD = f"""# How hard our held-out pictures are
 
 Our targets were set on pictures that are kept apart from this project; we measure on
 others. OpenCV's Haar cascade for upright faces was measured on both, the longer side at
-{REFERENCE_PX} pixels. With which settings it was there, we do not know; here each step of
-its pyramid is {SCALE_FACTOR}, the smallest window has {SMALLEST_PX} pixels, and
-{LEAST_NEIGHBORS + 1} windows must agree. Written by `scripts/haar_peer.py`; brackets are
-95 % intervals.
+{REFERENCE_PX} pixels. With which settings it was there, we do not know; here each step
+of its pyramid is {SCALE_FACTOR}, the smallest window has {SMALLEST_PX} pixels, and
+{LEAST_NEIGHBORS + 1} windows must agree. Written by `scripts/haar_peer.py`; brackets
+are 95 % intervals.
 
 | average precision | kept apart | ours |
 |---|--:|--:|
