@@ -52,10 +52,6 @@ TALK = {
         "I do not know the word “{word}”.",
         "Did you mean `{guess}`? Type `/emojify help` to see all that I understand.",
     ),
-    "unknown_theme": Reply(
-        "I have no emoji theme with the name “{word}”.",
-        "Choose one of these: {themes}. Without a name I take my own favourite.",
-    ),
     "queue_full": Reply(
         "So many pictures are waiting that I cannot take another one just now.",
         "Please ask again in a few minutes.",
