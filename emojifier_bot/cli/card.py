@@ -26,11 +26,9 @@ def card(  # noqa: PLR0917 - typer turns them into options
         list[Path] | None,
         typer.Option(help="Emotion: another model's folder to compare with."),
     ] = None,
-    appearance: Annotated[
-        Path | None,
-        typer.Option(
-            help="Emotion: a run of that variant, on a fold that --pooled has too."
-        ),
+    alike: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(help="Emotion: a run of it, one of appearance, trained alike."),
     ] = None,
     keep_figures: Annotated[
         bool,
@@ -58,7 +56,7 @@ def card(  # noqa: PLR0917 - typer turns them into options
     else:
         with bar(f"Measuring {model.name}") as progress:
             judge = Judge(Models(threads=threads), progress, every=every)
-            sources = cards.Sources(data, pooled or (), against or (), appearance)
+            sources = cards.Sources(data, pooled or (), against or (), alike)
             figures = cards.measure(model, judge, sources)
     cards.write_card(model, figures)
     say(f"Wrote {model / cards.CARD_FILE}")

@@ -23,7 +23,7 @@ from emojifier_bot.backends.model_spec import (
 )
 from emojifier_bot.domain import EMOTIONS
 from emojifier_bot.errors import ConfigError
-from emojifier_bot.evaluation.cross_validation import HeldOut, pooled_figures
+from emojifier_bot.evaluation.cross_validation import pooled_figures
 from emojifier_bot.evaluation.datasets import (
     is_held_out,
     read_detection,
@@ -34,6 +34,7 @@ from emojifier_bot.evaluation.emotion import SURE_ACCURACY
 from emojifier_bot.evaluation.fusion import beside
 from emojifier_bot.evaluation.graph_cost import parameters, use_cost
 from emojifier_bot.evaluation.judge import SHOWN, Judge, Models
+from emojifier_bot.evaluation.metrics import accuracy, macro_f1
 from emojifier_bot.training import charts
 from emojifier_bot.training.card_words import SOURCES, WORDS
 from emojifier_bot.training.detector import HAND_LABELLED
@@ -63,8 +64,8 @@ class Sources:
     pooled: Sequence[Path] = ()
     #: Emotion: folders of further models that fusion is set beside.
     against: Sequence[Path] = ()
-    #: Emotion: a run of the appearance alone, held out from what one of `pooled` was.
-    appearance: Path | None = None
+    #: Emotion: a run of this variant, and one of the appearance alone, trained alike.
+    alike: tuple[Path, Path] | None = None
 
 
 def measure(folder: Path, judge: Judge, sources: Sources) -> dict[str, Any]:
@@ -97,8 +98,8 @@ def measure(folder: Path, judge: Judge, sources: Sources) -> dict[str, Any]:
         folds = {run: held_out_logits([run]) for run in sources.pooled}
         figures["pooled"] = pooled_figures(list(folds.values()))
         figures["pooled"]["steps"] = min(steps_of(run / LOG_FILE) for run in folds)
-        if sources.appearance is not None:
-            figures["alike"] = appearance_alone(sources.appearance, folds)
+    if sources.alike is not None:
+        figures["alike"] = appearance_alone(*sources.alike)
     text = json.dumps(rounded(figures), indent=1, allow_nan=False)
     (folder / FIGURES_FILE).write_text(text + "\n", encoding="utf-8")
     examples = EXAMPLES[spec.task](models.analyzer(SHOWN))
@@ -106,29 +107,28 @@ def measure(folder: Path, judge: Judge, sources: Sources) -> dict[str, Any]:
     return dict(json.loads(text))
 
 
-def appearance_alone(run: Path, folds: Mapping[Path, HeldOut]) -> dict[str, Any]:
+def appearance_alone(fused: Path, alone: Path) -> dict[str, Any]:
     """Return what the appearance alone loses against fusion, both trained alike.
 
     Args:
-        run: Of the appearance alone.
-        folds: Held-out logits and targets of fusion's runs.
+        fused: Folder of a run of fusion.
+        alone: Folder of a run of the appearance alone.
 
     Raises:
-        ConfigError: None of them held out the same faces, for as many steps.
+        ConfigError: They held out other faces, or learned for another number of steps.
     """
-    logits, targets = held_out_logits([run])
-    steps = steps_of(run / LOG_FILE)
-    for fold, (whole, judged) in folds.items():
-        if np.array_equal(judged, targets) and steps_of(fold / LOG_FILE) == steps:
-            lost = beside(targets.argmax(axis=1), whole, {"appearance alone": logits})
-            accuracy = float((whole.argmax(axis=1) == targets.argmax(axis=1)).mean())
-            return {
-                "faces": len(targets),
-                "steps": steps,
-                "accuracy": accuracy,
-                "lost": lost,
-            }
-    raise ConfigError([f"No run given with --pooled was trained as {run} was."])
+    (whole, targets), (part, judged) = map(held_out_logits, ([fused], [alone]))
+    steps, other_steps = (steps_of(run / LOG_FILE) for run in (fused, alone))
+    if not np.array_equal(targets, judged) or steps != other_steps:
+        raise ConfigError([f"{fused} and {alone} were not trained alike."])
+    truth = targets.argmax(axis=1)
+    return {
+        "faces": len(targets),
+        "steps": steps,
+        "accuracy": accuracy(truth, whole.argmax(axis=1)),
+        "macro_f1": macro_f1(truth, whole.argmax(axis=1)),
+        "lost": beside(truth, whole, {"appearance alone": part}),
+    }
 
 
 def _with(models: Models, task: str, folder: Path) -> Models:

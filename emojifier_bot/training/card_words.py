@@ -175,7 +175,7 @@ def _alike_text(alike: Mapping[str, Any] | None) -> str:
     return (
         f"Both trained alike, {alike['steps']:,} steps on four fifths of the faces, "
         f"and judged on the other {alike['faces']:,}, where fusion has an accuracy of "
-        f"{alike['accuracy']:.3f}:\n\n"
+        f"{alike['accuracy']:.3f} and a macro-F1 of {alike['macro_f1']:.3f}:\n\n"
         f"{tables.loss_table('in its place', alike['lost'])}"
     )
 

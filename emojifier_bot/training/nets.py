@@ -288,6 +288,11 @@ class AppearanceEmotionNet(nn.Module):
         return logits
 
 
+#: Share of the faces whose geometry fusion does not see in training. Without it the
+#: appearance learns only what geometry leaves over (ModDrop, Neverova et al., 2016).
+GEOMETRY_HIDDEN = 0.5
+
+
 class FusedEmotionNet(nn.Module):
     """The ``fused`` variant: geometry joined with the canonical grey face."""
 
@@ -303,7 +308,10 @@ class FusedEmotionNet(nn.Module):
     def forward(self, geometry: Tensor, appearance: Tensor) -> Tensor:
         """Map ``(N, features)`` and ``(N, 1, 52, 52)`` to logits ``(N, 8)``."""
         looks = self.appearance(appearance).float()
-        logits: Tensor = self.head(torch.cat([looks, self.geometry(geometry)], dim=1))
+        points = self.geometry(geometry)
+        if self.training:
+            points = points * (torch.rand(len(points), 1) >= GEOMETRY_HIDDEN)
+        logits: Tensor = self.head(torch.cat([looks, points], dim=1))
         return logits
 
 

@@ -60,11 +60,11 @@ def data(tmp_path_factory):
     return tiny_data(tmp_path_factory.mktemp("data"))
 
 
-def finished_run(folder, seed=0, steps=5):
-    """Return the folder of an emotion run: what it said of 40 faces, and its log."""
+def finished_run(folder, seed=0, steps=5, count=40):
+    """Return the folder of an emotion run: what it said of some faces, and its log."""
     folder.mkdir()
-    logits = np.random.default_rng(seed).normal(0, 1, (40, 8)).astype(np.float32)
-    targets = np.eye(8, dtype=np.float32)[np.arange(40) % 8]
+    logits = np.random.default_rng(seed).normal(0, 1, (count, 8)).astype(np.float32)
+    targets = np.eye(8, dtype=np.float32)[np.arange(count) % 8]
     prior = np.zeros(8, np.float32)
     np.savez(folder / "held_out.npz", logits=logits, targets=targets, log_prior=prior)
     rows = [{"config": {}}, {"step": steps, "seconds": 1}]
@@ -84,7 +84,7 @@ def folders(tmp_path_factory, data):
         shutil.copytree(spec.folder, made[name])
     for folder in made.values():
         judge = Judge(Models(threads=1), lambda *_: None)
-        sources = Sources(data, pooled=[fused], appearance=alone)
+        sources = Sources(data, pooled=[fused], alike=(fused, alone))
         write_card(folder, measure(folder, judge, sources))
     return made
 
@@ -179,29 +179,33 @@ class TestAppearanceAlone:
         assert "trained alike, 5 steps on four fifths" in " ".join(text.split())
         assert "| appearance alone |" in text
 
-    def test_it_is_set_beside_the_run_that_held_out_the_same(self, tmp_path):
-        other, same = finished_run(tmp_path / "o", 3), finished_run(tmp_path / "s", 4)
-        alone = finished_run(tmp_path / "alone", 5)
-        folds = {
-            other: (np.eye(8, dtype=np.float32), np.eye(8, dtype=np.float32)),
-            same: held_out_logits([same]),
-        }
+    def test_what_it_loses(self, tmp_path):
+        fused, alone = (finished_run(tmp_path / name, seed=ord(name)) for name in "ab")
 
-        told = appearance_alone(alone, folds)
+        told = appearance_alone(fused, alone)
 
-        logits, targets = folds[same]
-        truth = targets.argmax(axis=1)
-        assert told["faces"] == 40
-        assert told["accuracy"] == (logits.argmax(axis=1) == truth).mean()
-        right = (held_out_logits([alone])[0].argmax(axis=1) == truth).mean()
-        assert told["lost"]["appearance alone"]["accuracy"] == pytest.approx(right)
+        truth = np.arange(40) % 8
+        shares = [
+            float((held_out_logits([run])[0].argmax(axis=1) == truth).mean())
+            for run in (fused, alone)
+        ]
+        assert (told["faces"], told["steps"]) == (40, 5)
+        assert told["accuracy"] == pytest.approx(shares[0])
+        lost = told["lost"]["appearance alone"]
+        assert lost["accuracy"] == pytest.approx(shares[1])
 
-    def test_a_run_of_another_length_does_not_compare(self, tmp_path):
+    def test_runs_of_different_lengths_do_not_compare(self, tmp_path):
         fused = finished_run(tmp_path / "fused", steps=9)
-        alone = finished_run(tmp_path / "alone")
 
-        with pytest.raises(ConfigError, match="was trained as"):
-            appearance_alone(alone, {fused: held_out_logits([fused])})
+        with pytest.raises(ConfigError, match="were not trained alike"):
+            appearance_alone(fused, finished_run(tmp_path / "alone"))
+
+    def test_nor_do_runs_that_held_out_other_faces(self, tmp_path):
+        fused = finished_run(tmp_path / "fused")
+        alone = finished_run(tmp_path / "alone", count=32)
+
+        with pytest.raises(ConfigError, match="were not trained alike"):
+            appearance_alone(fused, alone)
 
 
 class TestStoredFigures:
@@ -231,10 +235,17 @@ class TestStoredFigures:
 
 
 class TestCommands:
-    def spec(self, tmp_path, *rows):
+    def spec(self, tmp_path, *rows, task="detector"):
         text = "\n".join(json.dumps(row) for row in rows)
         (tmp_path / "training.log.jsonl").write_text(text)
-        return replace(pick_model_spec(models_dir(), "detector"), folder=tmp_path)
+        spec = pick_model_spec(models_dir(), task)
+        shutil.copy(spec.folder / spec.file, tmp_path)
+        return replace(spec, folder=tmp_path)
+
+    def test_a_file_in_eight_bits_is_written_so(self, tmp_path):
+        told = commands(self.spec(tmp_path, task="landmarks"))
+
+        assert "--to models/landmarks_hourglass_202611 --int8\n" in told
 
     def test_what_was_typed_without_where_the_data_lies(self, tmp_path):
         typed = "emojifier-bot train detector --data /somewhere/data --steps 5"

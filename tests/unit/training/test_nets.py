@@ -171,6 +171,26 @@ class TestEmotionNets:
 
         assert torch.equal(first, second) is not geometry_matters
 
+    def test_fusion_learns_from_some_faces_without_their_geometry(self):
+        count = 400
+        net = FusedEmotionNet(GEOMETRY_COUNT).eval()
+        looks = torch.randn(1, 1, APPEARANCE_PX, APPEARANCE_PX).expand(
+            count, -1, -1, -1
+        )
+        geometry = torch.randn(1, GEOMETRY_COUNT).expand(count, -1)
+        whole = net(geometry, looks)
+        net.geometry.register_forward_hook(lambda *_: torch.zeros(count, 96))
+        without = net(geometry, looks)
+        net.geometry._forward_hooks.clear()
+
+        # The rest stays as it is in use: only the net itself learns.
+        net.training = True
+        learned = net(geometry, looks)
+
+        hidden = (learned == without).all(dim=1)
+        assert ((learned == whole).all(dim=1) | hidden).all()
+        assert 0.4 < hidden.float().mean() < 0.6
+
     def test_a_shift_is_added_to_the_logits(self):
         net = quiet(LandmarkEmotionNet(GEOMETRY_COUNT))
         shift = torch.arange(8.0)
