@@ -243,7 +243,9 @@ class TestCommands:
         return replace(spec, folder=tmp_path)
 
     def test_a_file_in_eight_bits_is_written_so(self, tmp_path):
-        told = commands(self.spec(tmp_path, task="landmarks"))
+        rows = [{"command": "a", "config": {}}, {"step": 5, "seconds": 60}]
+
+        told = commands(self.spec(tmp_path, *rows, task="landmarks"))
 
         assert "--to models/landmarks_hourglass_202611 --int8\n" in told
 
