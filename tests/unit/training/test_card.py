@@ -247,7 +247,7 @@ class TestCommands:
 
         told = commands(self.spec(tmp_path, *rows, task="landmarks"))
 
-        assert "--to models/landmarks_hourglass_202611 --int8\n" in told
+        assert " --int8\n```" in told
 
     def test_what_was_typed_without_where_the_data_lies(self, tmp_path):
         typed = "emojifier-bot train detector --data /somewhere/data --steps 5"
