@@ -8,6 +8,7 @@ fails if an emoji takes more than its share or one that a face can justify never
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emojifier_bot.backends.local import LocalAnalyzer
+from emojifier_bot.backends.model_spec import list_model_specs
 from emojifier_bot.config import load_settings
 from emojifier_bot.core.choose import choose
 from emojifier_bot.core.decode import from_image
@@ -26,6 +28,7 @@ from emojifier_bot.domain import EmojiTheme, EmotionScores, Measure
 from emojifier_bot.evaluation.datasets import read_detection, read_expressions
 from emojifier_bot.evaluation.detector import picture_of
 from emojifier_bot.evaluation.read_faces import crop_detection, crop_picture
+from emojifier_bot.resources import models_dir
 from emojifier_bot.themes import open_theme
 from emojifier_bot.wiring import make_analyzer
 
@@ -83,7 +86,7 @@ def _cached(cache: Path, analyzer: LocalAnalyzer, data: Path) -> dict[str, ReadF
     readers = {"expressions": _read_crops, "detection": _read_photos}
     sets = {}
     for name, reader in readers.items():
-        path = cache / f"shares-{name}.npz"
+        path = cache / f"shares-{name}-{_models_digest()}.npz"
         if not path.is_file():
             cache.mkdir(parents=True, exist_ok=True)
             faces = reader(analyzer, data / name)
@@ -91,6 +94,12 @@ def _cached(cache: Path, analyzer: LocalAnalyzer, data: Path) -> dict[str, ReadF
         with np.load(path) as arrays:
             sets[name] = ReadFaces(arrays["probabilities"], arrays["measures"])
     return sets
+
+
+def _models_digest() -> str:
+    """Return what changes when any of the models does."""
+    shas = sorted(spec.sha256 for spec in list_model_specs(models_dir()))
+    return hashlib.sha256("".join(shas).encode()).hexdigest()[:16]
 
 
 def _read_crops(analyzer: LocalAnalyzer, data: Path) -> ReadFaces:

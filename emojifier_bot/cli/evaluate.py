@@ -79,7 +79,7 @@ def evaluate(  # noqa: PLR0917 - typer turns them into options
     from emojifier_bot.evaluation.judge import Judge, Models
 
     if pooled:
-        figures = _pooled(pooled)
+        figures = _pooled(pooled, str(emotion_model or EmotionVariant.FUSED))
     elif markdown and task:
         raise WrongUsage("A page has every figure: leave the task out.")
     else:
@@ -123,12 +123,12 @@ def _summary(judge: Judge, data: Path, as_json: bool, page: Path | None) -> None
         print_rows(rows.values())
 
 
-def _pooled(runs: list[Path]) -> dict[str, Any]:
+def _pooled(runs: list[Path], variant: str) -> dict[str, Any]:
     from emojifier_bot.cli.train import training
     from emojifier_bot.evaluation.cross_validation import pooled_figures
 
     held_out, _ = training()
-    return pooled_figures([held_out.held_out_logits([run]) for run in runs])
+    return pooled_figures([held_out.held_out_logits([run], variant) for run in runs])
 
 
 def _existing(folder: Path) -> Path:

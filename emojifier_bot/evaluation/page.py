@@ -35,7 +35,7 @@ NOTES = """
 - **The error of 68 points** is the mean over the distance of the outer eye corners, of
   faces that our own detector found; a missed face is an error of 100 %.
 - **Emotion** is judged against the majority of ten people; the calibration error is the
-  expected one over 15 bins.
+  expected one over 15 bins; drawing anew adds to it, so its interval leans upwards.
 - **Multiply-adds** are those of convolutions and matrix products in the file's graph:
   the detector's at 320 × 320, the others' for one face as use reads it.
 """

@@ -42,6 +42,7 @@ from emojifier_bot.training.examples import EXAMPLES, montage
 from emojifier_bot.training.fit import LOG_FILE
 from emojifier_bot.training.run_log import commands, steps_of
 from emojifier_bot.training.runs import held_out_logits
+from emojifier_bot.training.tasks import calibrated
 
 FIGURES_FILE, CARD_FILE = "figures.json", "MODEL_CARD.md"
 #: Columns of a paragraph.
@@ -95,9 +96,11 @@ def measure(folder: Path, judge: Judge, sources: Sources) -> dict[str, Any]:
         "held_out": _judged(judge, spec, data, sources.against),
     }
     if sources.pooled:
-        folds = {run: held_out_logits([run]) for run in sources.pooled}
+        folds = {run: held_out_logits([run], spec.variant) for run in sources.pooled}
         figures["pooled"] = pooled_figures(list(folds.values()))
         figures["pooled"]["steps"] = min(steps_of(run / LOG_FILE) for run in folds)
+        output = calibrated(*held_out_logits(sources.pooled, spec.variant))
+        figures["pooled"]["calibrates"] = output["temperature"] == spec.temperature
     if sources.alike is not None:
         figures["alike"] = appearance_alone(*sources.alike)
     text = json.dumps(rounded(figures), indent=1, allow_nan=False)
@@ -117,7 +120,8 @@ def appearance_alone(fused: Path, alone: Path) -> dict[str, Any]:
     Raises:
         ConfigError: They held out other faces, or learned for another number of steps.
     """
-    (whole, targets), (part, judged) = map(held_out_logits, ([fused], [alone]))
+    whole, targets = held_out_logits([fused], "fused")
+    part, judged = held_out_logits([alone], "appearance")
     steps, other_steps = (steps_of(run / LOG_FILE) for run in (fused, alone))
     if not np.array_equal(targets, judged) or steps != other_steps:
         raise ConfigError([f"{fused} and {alone} were not trained alike."])

@@ -42,9 +42,12 @@ POINT_NOISE = 0.006
 #: Rare classes are drawn as often as their count to this power: 1 is as they come,
 #: 0 is all alike.
 RARITY_POWER = 0.5
-#: Share of the classes' log frequency that shipped logits are relieved of: rare
-#: emotions are then reached at little cost (chosen on the validation faces).
-PRIOR_RELIEF = 0.15
+#: Share of the classes' log frequency that shipped logits are relieved of, by variant:
+#: rare emotions are then reached at little cost. Chosen on held-out faces of the
+#: cross-validation for nets with appearance, on the validation faces for the others.
+PRIOR_RELIEFS: Mapping[str, float] = MappingProxyType(
+    {"landmarks": 0.15, SHARED_POINTS_VARIANT: 0.15, "appearance": 0.3, "fused": 0.3}
+)
 #: Share of each target that is spread evenly.
 LABEL_SMOOTHING = 0.02
 #: Mixed faces (mixup, Zhang et al., 2018): share of batches, and the shape of the

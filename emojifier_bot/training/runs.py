@@ -14,7 +14,7 @@ from emojifier_bot.backends.model_spec import ModelSpec
 from emojifier_bot.errors import ConfigError
 from emojifier_bot.evaluation.graph_cost import is_quantized
 from emojifier_bot.training.device import DEVICE, to_numpy, use_device
-from emojifier_bot.training.emotion import PRIOR_RELIEF, EmotionRecipe
+from emojifier_bot.training.emotion import PRIOR_RELIEFS, EmotionRecipe
 from emojifier_bot.training.export import write_model
 from emojifier_bot.training.fit import (
     LOG_FILE,
@@ -111,8 +111,9 @@ def export_task(
     net = average_of(task, folder).cpu()
     shipped = net
     if table["task"] == "emotion":
-        table["output"] = calibrated(*held_out_logits(calibration or [folder]))
-        shipped = ShiftedLogits(net, -PRIOR_RELIEF * _log_prior(folder))
+        variant = table["variant"]
+        table["output"] = calibrated(*held_out_logits(calibration or [folder], variant))
+        shipped = ShiftedLogits(net, -PRIOR_RELIEFS[variant] * _log_prior(folder))
     write_model(to, task.export(shipped), table)
     save_warm_start(net, to / WARM_START_FILE)
     (to / MODEL_LOG_FILE).write_bytes((folder / LOG_FILE).read_bytes())
@@ -146,11 +147,12 @@ def average_of(task: Task, folder: Path) -> nn.Module:
 
 
 def held_out_logits(
-    folders: Sequence[Path],
+    folders: Sequence[Path], variant: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the pooled logits, as shipped, and targets of runs' held-out faces."""
     parts = [np.load(_part(folder, HELD_OUT_FILE)) for folder in folders]
-    logits = [part["logits"] - PRIOR_RELIEF * part["log_prior"] for part in parts]
+    relief = PRIOR_RELIEFS[variant]
+    logits = [part["logits"] - relief * part["log_prior"] for part in parts]
     targets = [part["targets"] for part in parts]
     return np.concatenate(logits), np.concatenate(targets)
 

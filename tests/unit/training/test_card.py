@@ -82,9 +82,10 @@ def folders(tmp_path_factory, data):
         spec = pick_model_spec(models_dir(), task, variant)
         made[name] = models / spec.name
         shutil.copytree(spec.folder, made[name])
+    emotion = Sources(data, pooled=[fused], alike=(fused, alone))
     for folder in made.values():
         judge = Judge(Models(threads=1), lambda *_: None)
-        sources = Sources(data, pooled=[fused], alike=(fused, alone))
+        sources = emotion if folder == made["emotion"] else Sources(data)
         write_card(folder, measure(folder, judge, sources))
     return made
 
@@ -186,8 +187,8 @@ class TestAppearanceAlone:
 
         truth = np.arange(40) % 8
         shares = [
-            float((held_out_logits([run])[0].argmax(axis=1) == truth).mean())
-            for run in (fused, alone)
+            float((held_out_logits([run], name)[0].argmax(axis=1) == truth).mean())
+            for run, name in ((fused, "fused"), (alone, "appearance"))
         ]
         assert (told["faces"], told["steps"]) == (40, 5)
         assert told["accuracy"] == pytest.approx(shares[0])
