@@ -194,7 +194,10 @@ def main_table(figures: Row) -> str:
             ("accuracy", ranged(rows["accuracy"])),
             ("macro-F1", ranged(rows["macro_f1"])),
             ("expected calibration error", ranged(rows["calibration_error"])),
-            (f"called sure (from {threshold:g} on)", ranged(rows["sure_coverage"])),
+            (
+                f"called sure (from {round(threshold, 3):g} on)",
+                ranged(rows["sure_coverage"]),
+            ),
             ("right where sure", ranged(rows["sure_accuracy"])),
         ],
     )

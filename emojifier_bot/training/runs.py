@@ -149,7 +149,7 @@ def average_of(task: Task, folder: Path) -> nn.Module:
 def held_out_logits(
     folders: Sequence[Path], variant: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the pooled logits, as shipped, and targets of runs' held-out faces."""
+    """Return the pooled logits, as a variant ships, and targets of held-out faces."""
     parts = [np.load(_part(folder, HELD_OUT_FILE)) for folder in folders]
     relief = PRIOR_RELIEFS[variant]
     logits = [part["logits"] - relief * part["log_prior"] for part in parts]
