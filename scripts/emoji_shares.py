@@ -84,9 +84,9 @@ def _arguments() -> argparse.Namespace:
 
 def _cached(cache: Path, analyzer: LocalAnalyzer, data: Path) -> dict[str, ReadFaces]:
     readers = {"expressions": _read_crops, "detection": _read_photos}
-    sets = {}
+    sets, models = {}, _models_digest()
     for name, reader in readers.items():
-        path = cache / f"shares-{name}-{_models_digest()}.npz"
+        path = cache / f"shares-{name}-{models}.npz"
         if not path.is_file():
             cache.mkdir(parents=True, exist_ok=True)
             faces = reader(analyzer, data / name)

@@ -99,7 +99,7 @@ def measure(folder: Path, judge: Judge, sources: Sources) -> dict[str, Any]:
         folds = {run: held_out_logits([run], spec.variant) for run in sources.pooled}
         figures["pooled"] = pooled_figures(list(folds.values()))
         figures["pooled"]["steps"] = min(steps_of(run / LOG_FILE) for run in folds)
-        output = calibrated(*held_out_logits(sources.pooled, spec.variant))
+        output = calibrated(*map(np.concatenate, zip(*folds.values(), strict=True)))
         figures["pooled"]["calibrates"] = output["temperature"] == spec.temperature
     if sources.alike is not None:
         figures["alike"] = appearance_alone(*sources.alike)
