@@ -21,8 +21,8 @@ import requests
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.fakes.slack_server import SlackServer, found_town  # noqa: E402
-from tests.slack_payloads import Sent, command, signed  # noqa: E402
+from tests.fakes.slack_server import SlackServer, found_town
+from tests.slack_payloads import Sent, command, signed
 
 PER_SECOND, SECONDS = 50, 20
 AUTH_TEST_SECONDS = 0.1

@@ -26,7 +26,7 @@ import psycopg
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from emojifier_bot.domain import (  # noqa: E402
+from emojifier_bot.domain import (
     EmojifyRequest,
     ImageReference,
     Installation,
@@ -34,16 +34,16 @@ from emojifier_bot.domain import (  # noqa: E402
     Way,
     Workspace,
 )
-from emojifier_bot.evaluation.isolation import peak_bytes  # noqa: E402
-from emojifier_bot.jobs.queue import DbosJobQueue  # noqa: E402
-from emojifier_bot.store.database import open_database  # noqa: E402
-from emojifier_bot.store.installations import SqlInstallationStore  # noqa: E402
-from emojifier_bot.store.migrate import upgrade  # noqa: E402
-from emojifier_bot.store.vault import FernetVault  # noqa: E402
-from emojifier_bot.wiring import SystemClock  # noqa: E402
-from tests.fakes.slack_server import SlackServer, SlackUser, Town, found_town  # noqa: E402
-from tests.fleet import KEY, process  # noqa: E402
-from tests.postgres import PostgresServer, find_programs, running_postgres  # noqa: E402
+from emojifier_bot.evaluation.isolation import peak_bytes
+from emojifier_bot.jobs.queue import DbosJobQueue
+from emojifier_bot.store.database import open_database
+from emojifier_bot.store.installations import SqlInstallationStore
+from emojifier_bot.store.migrate import upgrade
+from emojifier_bot.store.vault import FernetVault
+from emojifier_bot.wiring import SystemClock
+from tests.fakes.slack_server import SlackServer, SlackUser, Town, found_town
+from tests.fleet import KEY, process
+from tests.postgres import PostgresServer, find_programs, running_postgres
 
 WORKERS = (1, 2, 4)
 JOBS = 120
@@ -135,10 +135,7 @@ def run_bare(count: int) -> Bare:
     """Run so many pipelines at the same time."""
     command = [sys.executable, "-c", BARE, str(PICTURE), str(BARE_SECONDS)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    running = [
-        subprocess.Popen(command, cwd=ROOT, **pipes)  # noqa: S603 - our own
-        for _ in range(count)
-    ]
+    running = [subprocess.Popen(command, cwd=ROOT, **pipes) for _ in range(count)]
     for one in running:
         one.stdout.readline()
     for one in running:

@@ -29,7 +29,7 @@ import requests
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.fakes.slack_server import SlackServer, SlackUser  # noqa: E402 - path first
+from tests.fakes.slack_server import SlackServer, SlackUser
 
 USER = "emojifier-try"
 SAMPLE = (ROOT / "docs" / "sample" / "astronaut.png").read_bytes()
@@ -75,7 +75,7 @@ def make_user() -> None:
     except KeyError:
         options = "--system --no-create-home --home-dir /nonexistent --user-group"
         command = ["useradd", *options.split(), "--shell", "/usr/sbin/nologin", USER]
-        subprocess.run(command, check=True)  # noqa: S603 - constants
+        subprocess.run(command, check=True)
 
 
 def install(folder: Path, interpreter: str, wheels: Path | None) -> Path:
@@ -94,10 +94,10 @@ def install(folder: Path, interpreter: str, wheels: Path | None) -> Path:
         [*pip, "--python", python, "install", *hashes, "-r", lock("base")],
         [build_python, "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
     ):
-        subprocess.run(list(map(str, command)), cwd=ROOT, check=True)  # noqa: S603
+        subprocess.run(list(map(str, command)), cwd=ROOT, check=True)
     (wheel,) = folder.glob("*.whl")
     last = [*pip, "--python", python, "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run(list(map(str, [*last, wheel])), cwd=folder, check=True)  # noqa: S603
+    subprocess.run(list(map(str, [*last, wheel])), cwd=folder, check=True)
     told(f"{wheel.name} and its locked wheels, in {time.monotonic() - began:.0f} s")
     return prefix / "bin" / "emojifier-bot"
 
@@ -161,7 +161,7 @@ def run(
     command: list[object], state: Path, variables: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as the user to its end."""
-    return subprocess.run(  # noqa: S603 - our own
+    return subprocess.run(
         list(map(str, command)),
         **as_user(state, variables),
         capture_output=True,
@@ -182,7 +182,7 @@ def running(
     command: list[object], state: Path, variables: dict[str, str]
 ) -> Iterator[subprocess.Popen[str]]:
     """Run a command as the user while the block lasts."""
-    with subprocess.Popen(  # noqa: S603 - our own
+    with subprocess.Popen(
         list(map(str, command)),
         **as_user(state, variables),
         stdout=subprocess.PIPE,
@@ -264,7 +264,7 @@ def written(state: Path) -> None:
     """Tell every file of the user, on every disk of the root."""
     command = ["find", "/", "-xdev", "(", "-path", "/proc", "-o", "-path", "/sys", ")"]
     command += ["-prune", "-o", "-user", USER, "-print"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
     inside = [one for one in found.stdout.split("\n") if one.startswith(str(state))]
     outside = sorted({*found.stdout.split("\n")} - {*inside, ""})
     names = sorted(Path(one).name for one in inside if one != str(state))

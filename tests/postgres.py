@@ -107,7 +107,7 @@ def find_programs() -> Path | None:
     folders = [Path(folder) for folder in os.get_exec_path()]
     if shutil.which("pg_config"):
         asked = subprocess.run(
-            ["pg_config", "--bindir"],  # noqa: S607 - wherever it is
+            ["pg_config", "--bindir"],
             capture_output=True,
             text=True,
             check=False,

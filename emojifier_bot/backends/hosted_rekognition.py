@@ -195,9 +195,9 @@ def signer(hosted: HostedOptions) -> Sign:
         ConfigError: botocore or the keys are missing.
     """
     try:
-        from botocore.auth import SigV4Auth  # noqa: PLC0415 - an extra
-        from botocore.awsrequest import AWSRequest  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.exceptions import BotoCoreError
     except ImportError as error:
         raise ConfigError(
             [
@@ -226,7 +226,7 @@ def signer(hosted: HostedOptions) -> Sign:
 
 def _credentials(keys: Mapping[str, str]) -> Credentials:
     """Return the keys of the settings, or what Amazon's own tools would find."""
-    from botocore.credentials import Credentials as Keys  # noqa: PLC0415 - an extra
+    from botocore.credentials import Credentials as Keys
 
     key_id = keys.get("AWS_ACCESS_KEY_ID", "")
     secret = keys.get("AWS_SECRET_ACCESS_KEY", "")
@@ -252,8 +252,8 @@ def _credentials(keys: Mapping[str, str]) -> Credentials:
 
 
 def _discovered() -> Credentials | None:
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - an extra
-    from botocore.session import Session  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import Session
 
     try:
         found: Credentials | None = Session().get_credentials()

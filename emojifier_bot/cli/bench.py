@@ -54,7 +54,7 @@ _MODEL_ROUNDS = 60
 _QUICK_ROUNDS, _QUICK_COLD_RUNS = 3, 1
 
 
-def bench(  # noqa: PLR0917 - typer turns them into options
+def bench(
     subject: Timed = Subject.PIPELINE,
     photo: Photo = None,
     json: Json = False,

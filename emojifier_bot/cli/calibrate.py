@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ENOUGH_PHOTOS = 3
 
 
-def calibrate(  # noqa: PLR0917 - typer turns them into options
+def calibrate(
     proxies: Annotated[
         Path | None,
         typer.Argument(

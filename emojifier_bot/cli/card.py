@@ -13,7 +13,7 @@ from emojifier_bot.cli.report import say
 from emojifier_bot.errors import ConfigError
 
 
-def card(  # noqa: PLR0917 - typer turns them into options
+def card(
     model: Annotated[
         Path, typer.Argument(exists=True, file_okay=False, help="The model's folder.")
     ],

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOST_ON_SHEET = 60
 
 
-def compare(  # noqa: PLR0917 - typer turns them into options
+def compare(
     first: Annotated[str, typer.Argument(help="A face back end, such as local.")],
     second: Annotated[str, typer.Argument(help="Another one.")],
     pictures: Annotated[

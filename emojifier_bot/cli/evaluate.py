@@ -22,7 +22,7 @@ SETS = {
 DATA = Path("../shared/data")
 
 
-def evaluate(  # noqa: PLR0917 - typer turns them into options
+def evaluate(
     task: Annotated[
         ModelTask | None,
         typer.Argument(help="One model; without it, every figure that has a target."),

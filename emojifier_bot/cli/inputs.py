@@ -113,11 +113,11 @@ def find_inputs(given: Iterable[str], *, recursive: bool) -> Inputs:
 # `Path.is_dir` and `Path.is_file` raise for some names, such as too long ones.
 def is_folder(name: str) -> bool:
     """Tell whether there is a folder of this name."""
-    return os.path.isdir(name)  # noqa: PTH112
+    return os.path.isdir(name)  # noqa: PTH112 - see above
 
 
 def _is_file(path: Path) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113
+    return os.path.isfile(path)  # noqa: PTH113 - see above
 
 
 def is_pattern(given: str) -> bool:
@@ -137,7 +137,7 @@ def _expand(given: str, *, recursive: bool) -> tuple[list[Source], int]:
     if not is_pattern(given):
         return [Source(given, Path(given))], 0
     # `Path.glob` knows no patterns that begin at the root.
-    matches = sorted(map(Path, glob.glob(given, recursive=True)))  # noqa: PTH207
+    matches = sorted(map(Path, glob.glob(given, recursive=True)))  # noqa: PTH207 - see above
     taken = [one for one in matches if _is_file(one) and not is_ours(one)]
     if not matches:
         return [Source(given, Path(given), problem="Nothing has such a name")], 0

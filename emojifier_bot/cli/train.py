@@ -27,7 +27,7 @@ DATA = Path("../shared/data")
 BYTES_PER_GB = 1_000_000_000
 
 
-def train(  # noqa: PLR0917 - typer turns them into options
+def train(
     task: ModelTask,
     data: DataOption = DATA,
     run: Annotated[
@@ -96,7 +96,7 @@ def train(  # noqa: PLR0917 - typer turns them into options
     say(says)
 
 
-def export(  # noqa: PLR0917 - typer turns them into options
+def export(
     task: ModelTask,
     to: Annotated[Path, typer.Option(help="The model's folder, models/<name>.")],
     run: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,

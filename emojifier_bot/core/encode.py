@@ -85,12 +85,12 @@ def output_format(decoded: DecodedImage, extension: str | None) -> str:
     return decoded.source_format if decoded.source_format in _EXTENSIONS else "PNG"
 
 
-def extension_for(format: str) -> str:  # noqa: A002
+def extension_for(format: str) -> str:  # noqa: A002 - Pillow's name for it
     """Return the usual file extension of a format, ``".jpg"`` for ``"JPEG"``."""
     return _EXTENSIONS[format][0]
 
 
-def extensions_for(format: str) -> tuple[str, ...]:  # noqa: A002
+def extensions_for(format: str) -> tuple[str, ...]:  # noqa: A002 - Pillow's name for it
     """Return every file extension that names a format, the usual one first."""
     return _EXTENSIONS[format]
 
@@ -103,7 +103,7 @@ def writable_extensions() -> tuple[str, ...]:
 def encode(
     decoded: DecodedImage,
     image: Image.Image,
-    format: str | None = None,  # noqa: A002
+    format: str | None = None,  # noqa: A002 - Pillow's name for it
     quality: int | None = None,
 ) -> bytes:
     """Encode a picture that was painted over.

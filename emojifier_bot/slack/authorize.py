@@ -44,8 +44,8 @@ class CachedAuthorize(Authorize):
         team_id: str | None,
         user_id: str | None,
         actor_enterprise_id: str | None = None,  # noqa: ARG002 - Bolt passes them
-        actor_team_id: str | None = None,  # noqa: ARG002
-        actor_user_id: str | None = None,  # noqa: ARG002
+        actor_team_id: str | None = None,  # noqa: ARG002 - see above
+        actor_user_id: str | None = None,  # noqa: ARG002 - see above
     ) -> AuthorizeResult | None:
         """Return whose request it is; the token stays in the store."""
         installation = self.installation(workspace_of(context, {}))

@@ -34,7 +34,7 @@ SPELLINGS = {
     "optin": Order.OPT_IN,
 }
 #: Quotes that people put around a word, and what joins words in a sentence.
-WRAPPING = "\"'`“”‘’«»„<>,;!"  # noqa: RUF001
+WRAPPING = "\"'`“”‘’«»„<>,;!"  # noqa: RUF001 - as people write them
 #: All that Slack escapes; nothing else, for ``&copy=1`` is part of an address.
 ESCAPES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 #: A word that is told back to its writer is cut after this many characters.

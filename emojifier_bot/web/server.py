@@ -109,7 +109,7 @@ class WebServer:
         self._told_to_end = True
 
     def _look_around(self) -> None:
-        everyone = self._server._map  # noqa: SLF001
+        everyone = self._server._map  # noqa: SLF001 - no name outside
         wasyncore.loop(LOOK_SECONDS, use_poll=True, map=everyone, count=1)
 
     def _is_busy(self) -> bool:

@@ -29,11 +29,11 @@ class TestInstallations:
     def test_all_of_it_comes_back(self, stores):
         full = make_installation(
             IN_GRID,
-            bot_token="xoxe.xoxb-1",  # noqa: S106 - made up
+            bot_token="xoxe.xoxb-1",
             bot_id="B1",
             app_id="A1",
             scopes=("commands", "files:write"),
-            refresh_token="xoxe-1",  # noqa: S106
+            refresh_token="xoxe-1",
             expires_at=NOON + timedelta(hours=12, microseconds=7),
             team_name="Team é",
             enterprise_name="Org 😆",
@@ -68,9 +68,9 @@ class TestInstallations:
         assert stores.installations.find(TEAM).installed_at == NOON
 
     def test_installing_again_takes_the_place_of_the_old(self, stores):
-        old = make_installation(refresh_token="r1", team_name="Old")  # noqa: S106
+        old = make_installation(refresh_token="r1", team_name="Old")
         stores.installations.save(old)
-        new = make_installation(bot_token="xoxb-new", installed_at=NOON)  # noqa: S106
+        new = make_installation(bot_token="xoxb-new", installed_at=NOON)
 
         stores.installations.save(new)
 
@@ -146,15 +146,15 @@ class TestInstallations:
 
 class TestRotatingTokens:
     OLD = make_installation(
-        bot_token="xoxe.xoxb-1",  # noqa: S106 - made up
-        refresh_token="xoxe-1",  # noqa: S106
+        bot_token="xoxe.xoxb-1",
+        refresh_token="xoxe-1",
         expires_at=NOON,
         installed_at=NOON,
         team_name="Team",
     )
     NEW = make_installation(
-        bot_token="xoxe.xoxb-2",  # noqa: S106
-        refresh_token="xoxe-2",  # noqa: S106
+        bot_token="xoxe.xoxb-2",
+        refresh_token="xoxe-2",
         expires_at=NOON + timedelta(hours=12),
         installed_at=NOON,
         team_name="Team",
@@ -180,11 +180,11 @@ class TestRotatingTokens:
         assert not stores.installations.replace_tokens(self.NEW, "")
 
     def test_an_organisations_tokens_rotate_too(self, stores):
-        stores.installations.save(make_installation(ORG, refresh_token="r1"))  # noqa: S106
-        new = make_installation(SERVED_BY_ORG, bot_token="new", refresh_token="r2")  # noqa: S106
+        stores.installations.save(make_installation(ORG, refresh_token="r1"))
+        new = make_installation(SERVED_BY_ORG, bot_token="new", refresh_token="r2")
 
         assert stores.installations.replace_tokens(new, "r1")
-        assert stores.installations.find(IN_GRID).bot_token == "new"  # noqa: S105
+        assert stores.installations.find(IN_GRID).bot_token == "new"
 
     def test_of_many_threads_one_wins(self, stores):
         stores.installations.save(self.OLD)

@@ -129,7 +129,7 @@ def next_points(results: Path, database: str, count: int) -> list[str]:
         for point, times in one.kills.items():
             if point in reached:
                 reached[point] += times
-    draw = random.Random()  # noqa: S311 - an order
+    draw = random.Random()
     rarest = sorted(reached, key=lambda point: (reached[point], draw.random()))[:count]
     draw.shuffle(rarest)
     # Those of the web process while people still ask.

@@ -104,7 +104,7 @@ class Round:
     figures: Figures
 
     def __post_init__(self) -> None:
-        self._draw = random.Random(self.plan.seed)  # noqa: S311 - a plan
+        self._draw = random.Random(self.plan.seed)
         self._takeovers = Takeovers(self.stage.url)
         self._points = list(self.plan.points)
         self._mine: tuple[str, float] | None = None

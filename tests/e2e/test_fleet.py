@@ -14,15 +14,15 @@ from tests.e2e.test_bot import (
     Bot,
     assert_emojified,
     # The same tests; they find the `bot` of this module.
-    test_a_mention_with_two_images_answers_in_one_thread,  # noqa: F401
-    test_a_private_result_goes_to_the_asker_alone,  # noqa: F401
-    test_from_install_to_delete,  # noqa: F401
-    test_health_and_figures,  # noqa: F401
-    test_slacks_retries_post_once,  # noqa: F401
-    test_somebody_else_deletes_after_a_dialog,  # noqa: F401
-    test_the_newest_image_in_a_channel_that_the_bot_is_not_in,  # noqa: F401
-    test_the_shortcut_in_a_thread_answers_there,  # noqa: F401
-    test_uninstalling_forgets_the_workspace,  # noqa: F401
+    test_a_mention_with_two_images_answers_in_one_thread,
+    test_a_private_result_goes_to_the_asker_alone,
+    test_from_install_to_delete,
+    test_health_and_figures,
+    test_slacks_retries_post_once,
+    test_somebody_else_deletes_after_a_dialog,
+    test_the_newest_image_in_a_channel_that_the_bot_is_not_in,
+    test_the_shortcut_in_a_thread_answers_there,
+    test_uninstalling_forgets_the_workspace,
 )
 from tests.fakes.slack_server import SlackServer, SlackUser
 from tests.fleet import running_fleet

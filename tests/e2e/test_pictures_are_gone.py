@@ -61,7 +61,7 @@ def holding(marks: list[bytes], *folders: Path) -> list[str]:
 def children_of(pid: int) -> list[int]:
     """Return the processes below one, the nearest first."""
     listed = subprocess.run(
-        ["ps", "-eo", "pid=,ppid="],  # noqa: S607 - wherever it is
+        ["ps", "-eo", "pid=,ppid="],
         capture_output=True,
         text=True,
         check=True,

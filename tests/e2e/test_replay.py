@@ -126,7 +126,7 @@ def test_no_face_gives_nothing(run, tmp_path):
 def test_odd_names(run, sample, tmp_path):
     names = [b"-dash.png", b"new\nline.png", b"bad\xff.png", b"[1] *? [b]x[-b].png"]
     for name in names:
-        with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:  # noqa: PTH118, PTH123
+        with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:  # noqa: PTH118, PTH123 - names in bytes
             file.write(sample)
 
     done = run("replay", "--json", *SURE, "--", *names)
@@ -192,7 +192,7 @@ def start(command, tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             # Whoever runs the tests in the background has interruptions ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - see above
         )
 
     return start

@@ -156,7 +156,7 @@ def _attack(cases: int, seed: int, tell: Callable[[Findings], None]) -> Findings
     one = Attack()
     try:
         for number in range(cases):
-            draw = random.Random(f"{seed} {number}")  # noqa: S311 - damage
+            draw = random.Random(f"{seed} {number}")
             name, data = sound[number % len(sound)]
             one.decode(mutated(data, draw, others), f"case {number}, {name}")
             if (number + 1) % 1000 == 0:

@@ -27,8 +27,8 @@ IMPATIENT = Timeouts(connect_seconds=0.4, read_seconds=0.3, total_seconds=0.5)
 #: How much later than the total time a call may return.
 LATE_SECONDS = 1.5
 PUBLIC, PRIVATE = "93.184.216.34", "10.0.0.1"
-TOKEN = "xoxb-fake-token"  # noqa: S105
-SECRET = "signature=s3cr3t"  # noqa: S105
+TOKEN = "xoxb-fake-token"
+SECRET = "signature=s3cr3t"
 
 
 @pytest.fixture
@@ -402,7 +402,7 @@ def test_a_closed_port_is_unreachable():
 
 
 def test_no_answer_of_random_bytes_escapes(server):
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     pieces = [
         b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 302 Found\r\n", b"Location: ", b"\r\n",
         b"Content-Length: ", b"Transfer-Encoding: chunked\r\n", b"5", b"-1", b"0",
@@ -801,7 +801,7 @@ def test_an_upload_is_sent_as_it_is(server):
 
 
 def test_a_large_upload_arrives_whole(server):
-    data = random.Random(1).randbytes(5_000_000)  # noqa: S311
+    data = random.Random(1).randbytes(5_000_000)
     server.paths["/"] = said(200)
 
     send(server.url(), server.host, data=data)

@@ -16,7 +16,7 @@ from tests.fakes.servers import said, serving
 from tests.fakes.slack_server import SlackServer, found_town
 from tests.slack_bot import Bot, FixedTokens
 
-TOKEN = "xoxb-fake-token"  # noqa: S105
+TOKEN = "xoxb-fake-token"
 
 
 @pytest.fixture

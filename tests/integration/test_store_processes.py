@@ -116,7 +116,7 @@ def act():
         return [stores.installations.replace_tokens(mine, "r1"), str(os.getpid())]
 """
     with sql_stores(database_url, FakeClock()) as (stores, _):
-        stores.installations.save(make_installation(refresh_token="r1"))  # noqa: S106
+        stores.installations.save(make_installation(refresh_token="r1"))
 
     told = at_once(act, database_url, key)
 

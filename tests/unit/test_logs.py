@@ -79,7 +79,7 @@ def test_configuring_twice_writes_once(capsys):
     assert capsys.readouterr().err.count("Faces found") == 1
 
 
-TOKEN = "xoxb-1-hunter2"  # noqa: S105 - made up
+TOKEN = "xoxb-1-hunter2"
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])

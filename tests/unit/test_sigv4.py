@@ -21,7 +21,7 @@ from tests.fakes.sigv4 import (
 )
 
 KEY_ID = "AKIDEXAMPLE"
-SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"  # noqa: S105 - Amazon's example
+SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 STAMP, NOON = "20150830T123600Z", datetime(2015, 8, 30, 12, 36, tzinfo=UTC)
 SUITE = Scope("20150830", "us-east-1", "service")
 IAM = Scope("20150830", "us-east-1", "iam")

@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(reply)
 
-    do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = _serve  # noqa: N815
+    do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = _serve  # noqa: N815 - the base looks these up
 
     def _send(self, reply: Reply) -> None:
         self.send_response(reply.status)

@@ -31,7 +31,7 @@ class SlackApp:
     client_secret: str = field(default="fake-client-secret", repr=False)
     signing_secret: str = field(default="fake-signing-secret", repr=False)
     #: Long out of use, still sent.
-    verification_token: str = "fake-verification-token"  # noqa: S105
+    verification_token: str = "fake-verification-token"
     #: What the manifest asks for, and what a user may decline of it.
     scopes: tuple[str, ...] = BOT_SCOPES + OPTIONAL_SCOPES
     optional_scopes: tuple[str, ...] = OPTIONAL_SCOPES

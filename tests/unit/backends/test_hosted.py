@@ -478,7 +478,7 @@ class TestRekognition:
         return "rekognition"
 
     def test_temporary_keys_bring_their_token(self, fake):
-        fake.session_token = "token-of-the-tests"  # noqa: S105 - of this server
+        fake.session_token = "token-of-the-tests"
         keys = dict(VENDORS["rekognition"].keys)
 
         assert failure(hosted("rekognition", fake)).kind == "face_api_credentials"

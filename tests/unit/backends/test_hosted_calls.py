@@ -132,7 +132,7 @@ class TestRetries:
                 clock,
                 clock.sleep,
                 one.breaker,
-                random.Random(seed),  # noqa: S311 - jitter
+                random.Random(seed),
             )
             patient.run(Service(DOWN))
             waits.add(clock.slept[0])

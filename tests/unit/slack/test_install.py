@@ -28,7 +28,7 @@ from tests.fakes.servers import said, serving
 from tests.fakes.stores import FakeInstallationStore, FakeOAuthStates
 
 AUTH_TEST = "/api/auth.test"
-TOKEN = "xoxb-1"  # noqa: S105
+TOKEN = "xoxb-1"
 WHOLE = {
     "ok": True,
     "team_id": "T1",
@@ -51,7 +51,7 @@ def asked_for(answer: bytes) -> Installation:
 
 
 def test_least_that_slack_grants():
-    found = from_bolt(BoltInstallation(user_id="U1", bot_token="x"), NOW)  # noqa: S106
+    found = from_bolt(BoltInstallation(user_id="U1", bot_token="x"), NOW)
 
     assert found.workspace == Workspace("")
     assert found.scopes == ()
@@ -77,7 +77,7 @@ def test_all_that_slack_grants(whole, workspace):
         bot_id="BBOT",
         bot_user_id="UBOT",
         bot_scopes="commands,chat:write",
-        bot_refresh_token="xoxe-1",  # noqa: S106
+        bot_refresh_token="xoxe-1",
         bot_token_expires_at=1_793_664_000,
         user_id="U1",
         is_enterprise_install=whole,
@@ -90,7 +90,7 @@ def test_all_that_slack_grants(whole, workspace):
         bot_id="BBOT",
         app_id="A1",
         scopes=("commands", "chat:write"),
-        refresh_token="xoxe-1",  # noqa: S106
+        refresh_token="xoxe-1",
         expires_at=datetime(2026, 11, 3, tzinfo=UTC),
         team_name="Acme",
         enterprise_name="Umbrella",

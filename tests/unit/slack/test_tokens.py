@@ -290,7 +290,7 @@ def test_a_new_token_is_kept_where_the_database_has_a_bad_moment(
 
     found = make_tokens(store, naps.append).installation(HERE)
 
-    assert found.refresh_token == store.find(HERE).refresh_token == "xoxe-2"  # noqa: S105
+    assert found.refresh_token == store.find(HERE).refresh_token == "xoxe-2"
     assert (store.tries, len(naps), len(slack.heard)) == (2, 1, 1)
 
 
@@ -315,8 +315,8 @@ def test_a_new_token_that_was_not_stored_is_stored_by_the_next_call(
 
     store.is_away = False
 
-    assert tokens.installation(HERE).refresh_token == "xoxe-2"  # noqa: S105
-    assert store.find(HERE).refresh_token == "xoxe-2"  # noqa: S105
+    assert tokens.installation(HERE).refresh_token == "xoxe-2"
+    assert store.find(HERE).refresh_token == "xoxe-2"
     assert len(slack.heard) == 1, "the refresh token is spent once"
     assert tokens.unsaved == {}
 

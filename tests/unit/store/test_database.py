@@ -127,7 +127,10 @@ def test_who_writes_waits_for_who_writes(database_url):
         stores.posts.record(make_post())
         workspace = make_post().workspace
         numbers = []
-        press = lambda: numbers.append(stores.posts.count_press(workspace, "p1"))  # noqa: E731
+
+        def press():
+            numbers.append(stores.posts.count_press(workspace, "p1"))
+
         with database.writing() as connection:
             connection.execute(sa.text("UPDATE posts SET presses = presses + 1"))
             thread = threading.Thread(target=press)

@@ -116,8 +116,8 @@ class SlowVault:
 @pytest.mark.parametrize("vault", [BOTH, OLD], ids=["new key", "old key"])
 def test_what_another_process_replaces_meanwhile_is_kept(opened, database_url, vault):
     stores, database = opened
-    stores.installations.save(make_installation(refresh_token="r1"))  # noqa: S106
-    newer = make_installation(bot_token="newer", refresh_token="r2")  # noqa: S106
+    stores.installations.save(make_installation(refresh_token="r1"))
+    newer = make_installation(bot_token="newer", refresh_token="r2")
 
     def replace_tokens():
         with sql_stores(database_url, FakeClock(), vault) as (others, _):
@@ -139,7 +139,7 @@ def test_others_are_served_meanwhile(opened, database_url):
         with sql_stores(database_url, FakeClock(), BOTH) as (others, _):
             while not stop.is_set() or not rounds:
                 found = others.installations.find(Workspace("T9"))
-                if found.bot_token != "xoxb-T9-":  # noqa: S105
+                if found.bot_token != "xoxb-T9-":
                     failures.append(found)
                 others.posts.count_press(Workspace("T9"), "p9")
                 rounds.append(1)

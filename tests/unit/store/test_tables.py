@@ -53,7 +53,7 @@ def test_no_secret_is_stored_as_it_is(opened):
     secrets = {"bot_token": "xoxe.xoxb-hunter2", "refresh_token": "xoxe-hunter2"}
     stores.installations.save(make_installation(**secrets))
     spent = secrets["refresh_token"]
-    rotated = make_installation(bot_token="xoxb-hunter3", refresh_token="r-hunter3")  # noqa: S106
+    rotated = make_installation(bot_token="xoxb-hunter3", refresh_token="r-hunter3")
     state = stores.states.issue()
     before = everything(database)
 
