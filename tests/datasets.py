@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -179,11 +180,16 @@ def tiny_landmarks(folder: Path) -> Path:
 
 
 def expression_images(count: int) -> np.ndarray:
-    """Return small grey crops of the sample's face, each a little different."""
+    """Return small grey crops of the sample's face, each in a light of its own.
+
+    The light differs so much that none of them is a twin of another.
+    """
     face = sample().crop((160, 50, 290, 180)).convert("L").resize((48, 48))
-    pixels = np.asarray(face, np.int16)
-    grain = np.random.default_rng(3).normal(0, 4, (count, 48, 48))
-    return np.clip(pixels + grain, 0, 255).astype(np.uint8)
+    pixels = np.asarray(face, np.float32)
+    noise = np.random.default_rng(3).normal(size=(count, 48, 48))
+    light = [cv2.GaussianBlur(one, (0, 0), 4) for one in noise]
+    lit = [pixels + 90 * one / one.std() for one in light]
+    return np.clip(np.reshape(lit, (count, 48, 48)), 0, 255).astype(np.uint8)
 
 
 def tiny_expressions(folder: Path) -> Path:

@@ -34,7 +34,8 @@ NOTES = """
   (pictures, for average precision) anew 1,000 times.
 - **The error of 68 points** is the mean over the distance of the outer eye corners, of
   faces that our own detector found; a missed face is an error of 100 %.
-- **Emotion** is judged against the majority of ten people; the calibration error is the
+- **Emotion** is judged against the majority of ten people, on validation faces that
+  training has no [twin](held_out/README.md#twins) of; the calibration error is the
   expected one over 15 bins; drawing anew adds to it, so its interval leans upwards.
 - **Multiply-adds** are those of convolutions and matrix products in the file's graph:
   the detector's at 320 × 320, the others' for one face as use reads it.

@@ -32,7 +32,7 @@ HOW = MappingProxyType(
         "fused": "A small residual net reads the appearance, a two-layer net the "
         "geometry; one linear layer joins them. Since its 21,700th step, geometry was "
         "hidden for half of the faces in training (ModDrop, Neverova et al., 2016); "
-        "the nets of the cross-validation learned before that.",
+        "for the nets of the cross-validation, all along.",
         "landmarks": "This variant looks at the geometry alone, with a two-layer net: "
         "for who wants no pixels but the points to be looked at.",
         SHARED_POINTS_VARIANT: "This variant looks at 19 points alone, with a "
@@ -143,13 +143,13 @@ def _emotion_words(spec: ModelSpec, figures: Mapping[str, Any]) -> Words:
         "relief": tables.percent(PRIOR_RELIEFS[spec.variant], 0),
         "temperature": f"{spec.temperature:g}",
         "train_count": f"{sum(row['train'] for row in data):,}",
-        "validation_count": f"{sum(row['held'] for row in data):,}",
+        "held_count": f"{sum(row['held'] for row in data):,}",
         "data_table": _data_table(figures),
         "count": f"{held_out['count']:,}",
         "main_table": tables.main_table(held_out),
         "calibrated_on": "held-out faces of the cross-validation"
         if figures.get("pooled", {}).get("calibrates")
-        else "these same faces",
+        else "faces of this part",
         "class_table": tables.class_table(held_out),
         "pooled_text": _pooled_text(spec, figures.get("pooled")),
         "condition_table": tables.loss_table("condition", held_out["conditions"]),
@@ -164,7 +164,8 @@ def _pooled_text(spec: ModelSpec, pooled: Mapping[str, Any] | None) -> str:
     shipped = steps_of(spec.folder / MODEL_LOG_FILE)
     return (
         f"{NO_POOLED} So {pooled['folds']}-fold cross-validation over the "
-        f"{pooled['count']:,} other faces, pooled, each fold calibrated by the others. "
+        f"{pooled['count']:,} others without a twin, pooled, each fold calibrated by "
+        "the other folds. "
         f"Each of those nets learned for {pooled['steps']:,} steps from nothing, the "
         f"weights here for {shipped:,}: these are figures of less training."
         f"\n\n{tables.main_table(pooled)}\n\n{tables.class_table(pooled)}"

@@ -18,6 +18,7 @@ from emojifier_bot.core.features import APPEARANCE_PX, SHARED_POINTS_VARIANT
 from emojifier_bot.evaluation.calibration import fit_temperature, pick_sure_threshold
 from emojifier_bot.evaluation.datasets import read_expressions
 from emojifier_bot.evaluation.emotion import SURE_ACCURACY
+from emojifier_bot.evaluation.twins import unseen
 from emojifier_bot.resources import models_dir
 from emojifier_bot.training.detector import DetectorRecipe
 from emojifier_bot.training.device import to_device
@@ -77,11 +78,11 @@ def _emotion_recipe(variant: str) -> Callable[[Inputs], Recipe]:
     def recipe(inputs: Inputs) -> Recipe:
         spec = pick_model_spec(models_dir(), "landmarks")
         faces = prepared(inputs.data, spec, inputs.cache, inputs.progress)
-        train, held_out = split(inputs.data, inputs.fold)
+        train, judged = split(inputs.data, inputs.fold)
         return EmotionRecipe(
             variant,
             faces.subset(train),
-            faces.subset(held_out),
+            faces.subset(judged),
             inputs.config.batch_size,
             inputs.teacher,
         )
@@ -101,14 +102,17 @@ def split(data: Path, fold: int | None) -> tuple[Tensor, Tensor]:
     """Return masks of training and held-out faces.
 
     Without a fold the set's own validation part is held out; with one, a fifth of the
-    rest is, and the validation part is in neither.
+    rest is, and the validation part is in neither. What training has a twin of is not
+    judged.
     """
-    validation = to_device(read_expressions(data / "expressions").is_validation)
-    if fold is None:
-        return ~validation, validation
-    dealt = np.random.default_rng(FOLD_SEED).integers(0, FOLDS, len(validation))
-    inside = to_device(dealt == fold)
-    return ~validation & ~inside, ~validation & inside
+    faces = read_expressions(data / "expressions")
+    rest = ~faces.is_validation
+    train, judged = rest, faces.is_validation
+    if fold is not None:
+        dealt = np.random.default_rng(FOLD_SEED).integers(0, FOLDS, len(rest))
+        train, judged = rest & (dealt != fold), rest & (dealt == fold)
+    judged = unseen(faces.images, judged, train)
+    return to_device(train), to_device(judged)
 
 
 def _emotion_task(variant: str, title: str, *, looks: bool) -> Task:

@@ -160,7 +160,7 @@ def test_the_rare_emotions_are_told_by_cross_validation(folders):
     text = (folders["emotion"] / "MODEL_CARD.md").read_text("utf-8")
 
     told = " ".join(text.split())
-    assert "1-fold cross-validation over the 40 other faces" in told
+    assert "1-fold cross-validation over the 40 others without a twin" in told
     assert "learned for 5 steps from nothing, the weights here for 4,000" in told
     for name in CONDITIONS:
         assert f"| {name} |" in text

@@ -15,15 +15,18 @@ from tests.datasets import expression_images, votes_for, write_expressions
 pytestmark = pytest.mark.requires_torch
 
 
+def write(folder, images):
+    write_expressions(
+        folder / "expressions",
+        images,
+        votes=votes_for(*["fear"] * len(images)),
+        is_validation=np.arange(len(images)) % 4 == 0,
+    )
+
+
 @pytest.fixture
 def data(tmp_path):
-    count = 60
-    write_expressions(
-        tmp_path / "expressions",
-        expression_images(count),
-        votes=votes_for(*["fear"] * count),
-        is_validation=np.arange(count) % 4 == 0,
-    )
+    write(tmp_path, expression_images(60))
     return tmp_path
 
 
@@ -45,6 +48,19 @@ class TestSplit:
             assert 0 < held_out.sum() < train.sum()
         times = torch.stack([held_out for _, held_out in parts]).sum(dim=0)
         assert torch.equal(times == 1, ~validation)
+
+    @pytest.mark.parametrize("fold", [None, 0])
+    def test_a_face_that_training_has_too_is_not_judged(self, fold, tmp_path, data):
+        train, held_out = (mask.numpy() for mask in split(data, fold))
+        one, other = np.flatnonzero(held_out)[0], np.flatnonzero(train)[0]
+        images = expression_images(60)
+        images[one] = images[other]
+        write(tmp_path, images)
+
+        again, judged = (mask.numpy() for mask in split(data, fold))
+
+        assert np.array_equal(again, train)
+        assert np.flatnonzero(judged != held_out).tolist() == [one]
 
     def test_the_same_faces_each_time(self, data):
         assert torch.equal(split(data, 2)[1], split(data, 2)[1])
