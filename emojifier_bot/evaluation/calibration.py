@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emojifier_bot.domain import FloatArray
+from emojifier_bot.domain import EMOTIONS, FloatArray
 from emojifier_bot.evaluation.metrics import Labels
 
 Numbers = NDArray[np.floating]
@@ -15,20 +15,27 @@ Numbers = NDArray[np.floating]
 TEMPERATURES = np.exp(np.arange(-1.5, 1.5, 0.02))
 
 
-def fit_temperature(logits: FloatArray, truth: Labels) -> float:
-    """Return the temperature that makes the truth most likely (Guo et al., 2017).
+def fit_temperature(logits: FloatArray, shares: FloatArray) -> float:
+    """Return the temperature of least mean cross-entropy (Guo et al., 2017).
 
     Args:
         logits: ``(N, 8)`` of held-out faces.
-        truth: ``(N,)`` class indices.
+        shares: ``(N, 8)`` what is true of them, rows of sum 1; see `one_hot`.
     """
-    rows = np.arange(len(truth))
-    losses = []
-    for temperature in TEMPERATURES:
-        scaled = logits / temperature
-        normaliser = np.log(np.exp(scaled - scaled.max(1, keepdims=True)).sum(1))
-        losses.append(float((normaliser + scaled.max(1) - scaled[rows, truth]).mean()))
+    losses = [cross_entropies(logits / one, shares).mean() for one in TEMPERATURES]
     return float(TEMPERATURES[int(np.argmin(losses))])
+
+
+def cross_entropies(logits: FloatArray, shares: FloatArray) -> Numbers:
+    """Return those of ``(N, 8)`` logits with rows of shares, ``(N,)`` in nats."""
+    below = logits - logits.max(1, keepdims=True)
+    found: Numbers = np.log(np.exp(below).sum(1)) - (shares * below).sum(1)
+    return found
+
+
+def one_hot(truth: Labels) -> FloatArray:
+    """Return ``(N, 8)`` shares of ``(N,)`` class indices."""
+    return np.eye(len(EMOTIONS), dtype=np.float32)[truth]
 
 
 def pick_sure_threshold(logits: FloatArray, truth: Labels, accuracy: float) -> float:

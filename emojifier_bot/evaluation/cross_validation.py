@@ -9,7 +9,11 @@ import numpy as np
 
 from emojifier_bot.backends.emotion_onnx import softmax
 from emojifier_bot.domain import FloatArray
-from emojifier_bot.evaluation.calibration import fit_temperature, pick_sure_threshold
+from emojifier_bot.evaluation.calibration import (
+    fit_temperature,
+    one_hot,
+    pick_sure_threshold,
+)
 from emojifier_bot.evaluation.datasets import LabelledExpressions
 from emojifier_bot.evaluation.emotion import SURE_ACCURACY, emotion_figures
 
@@ -43,7 +47,7 @@ def pooled_figures(folds: Sequence[HeldOut]) -> dict[str, Any]:
 def _temperature(folds: Sequence[HeldOut]) -> float:
     logits = np.concatenate([fold[0] for fold in folds])
     truth = np.concatenate([fold[1] for fold in folds]).argmax(axis=1)
-    return fit_temperature(logits, truth)
+    return fit_temperature(logits, one_hot(truth))
 
 
 def _labels(targets: FloatArray) -> LabelledExpressions:

@@ -7,7 +7,7 @@ import math
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -21,8 +21,9 @@ from emojifier_bot.backends.model_spec import (
     list_model_specs,
     read_model_spec,
 )
-from emojifier_bot.domain import EMOTIONS
+from emojifier_bot.domain import EMOTIONS, FloatArray
 from emojifier_bot.errors import ConfigError
+from emojifier_bot.evaluation.calibration import cross_entropies, fit_temperature
 from emojifier_bot.evaluation.cross_validation import pooled_figures
 from emojifier_bot.evaluation.datasets import (
     is_held_out,
@@ -33,6 +34,7 @@ from emojifier_bot.evaluation.datasets import (
 from emojifier_bot.evaluation.emotion import SURE_ACCURACY
 from emojifier_bot.evaluation.fusion import beside
 from emojifier_bot.evaluation.graph_cost import parameters, use_cost
+from emojifier_bot.evaluation.intervals import mean
 from emojifier_bot.evaluation.judge import SHOWN, Judge, Models
 from emojifier_bot.evaluation.metrics import accuracy, macro_f1
 from emojifier_bot.evaluation.twins import unseen
@@ -114,6 +116,9 @@ def measure(folder: Path, judge: Judge, sources: Sources) -> dict[str, Any]:
 def appearance_alone(fused: Path, alone: Path) -> dict[str, Any]:
     """Return what the appearance alone loses against fusion, both trained alike.
 
+    Beside decisions, cross-entropy with the votes is compared: it tells of every face,
+    also of those where both decide alike.
+
     Args:
         fused: Folder of a run of fusion.
         alone: Folder of a run of the appearance alone.
@@ -133,7 +138,16 @@ def appearance_alone(fused: Path, alone: Path) -> dict[str, Any]:
         "accuracy": accuracy(truth, whole.argmax(axis=1)),
         "macro_f1": macro_f1(truth, whole.argmax(axis=1)),
         "lost": beside(truth, whole, {"appearance alone": part}),
+        "cross_entropy": asdict(
+            mean(_cross_entropies(part, targets) - _cross_entropies(whole, targets))
+        ),
     }
+
+
+def _cross_entropies(logits: FloatArray, targets: FloatArray) -> FloatArray:
+    """Return ``(N,)`` of them, at the temperature that fits these votes best."""
+    temperature = np.float32(fit_temperature(logits, targets))
+    return cross_entropies(logits / temperature, targets)
 
 
 def _with(models: Models, task: str, folder: Path) -> Models:

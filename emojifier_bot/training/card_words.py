@@ -179,7 +179,20 @@ def _alike_text(alike: Mapping[str, Any] | None) -> str:
         f"Both trained alike, {alike['steps']:,} steps on four fifths of the faces, "
         f"and judged on the other {alike['faces']:,}, where fusion has an accuracy of "
         f"{alike['accuracy']:.3f} and a macro-F1 of {alike['macro_f1']:.3f}:\n\n"
-        f"{tables.loss_table('in its place', alike['lost'])}"
+        f"{tables.loss_table('in its place', alike['lost'])}\n\n"
+        f"{_entropy_text(alike['cross_entropy'])}"
+    )
+
+
+def _entropy_text(lost: Mapping[str, float]) -> str:
+    verdict = "that may be chance"
+    if lost["low"] > 0:
+        verdict = "fusion beats it and is kept"
+    elif lost["high"] < 0:
+        verdict = "fusion is the worse of the two"
+    return (
+        "In cross-entropy with the votes, which tells of every face and not of "
+        f"decisions alone, it loses {tables.ranged(lost)}: {verdict}."
     )
 
 

@@ -15,7 +15,11 @@ from torch import Tensor, nn
 from emojifier_bot.backends.landmarks_onnx import OnnxLandmarker
 from emojifier_bot.backends.model_spec import ModelSpec, pick_model_spec
 from emojifier_bot.core.features import APPEARANCE_PX, SHARED_POINTS_VARIANT
-from emojifier_bot.evaluation.calibration import fit_temperature, pick_sure_threshold
+from emojifier_bot.evaluation.calibration import (
+    fit_temperature,
+    one_hot,
+    pick_sure_threshold,
+)
 from emojifier_bot.evaluation.datasets import read_expressions
 from emojifier_bot.evaluation.emotion import SURE_ACCURACY
 from emojifier_bot.evaluation.twins import unseen
@@ -194,7 +198,7 @@ def calibrated(
         targets: ``(N, 8)`` shares of the votes.
     """
     truth = targets.argmax(axis=1)
-    temperature = fit_temperature(logits, truth)
+    temperature = fit_temperature(logits, one_hot(truth))
     scaled = (logits / temperature).astype(np.float32)
     return emotion_output(
         temperature,

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from emojifier_bot.evaluation.calibration import (
     TEMPERATURES,
+    cross_entropies,
     fit_temperature,
+    one_hot,
     pick_sure_threshold,
     risk_coverage,
 )
@@ -37,20 +39,28 @@ class TestTemperature:
     def test_a_known_one_is_found_again(self, temperature):
         logits, truth = honest()
 
-        found = fit_temperature(logits * np.float32(temperature), truth)
+        found = fit_temperature(logits * np.float32(temperature), one_hot(truth))
 
         assert found == pytest.approx(temperature, rel=0.06)
 
     def test_a_shift_of_all_logits_changes_nothing(self):
         logits, truth = honest()
+        shares = one_hot(truth)
 
-        assert fit_temperature(logits + 500, truth) == fit_temperature(logits, truth)
+        assert fit_temperature(logits + 500, shares) == fit_temperature(logits, shares)
+
+    def test_shares_are_fitted_as_they_are(self):
+        logits, _ = honest()
+
+        assert fit_temperature(logits * 2, softmax(logits)) == pytest.approx(
+            2, rel=0.02
+        )
 
     @pytest.mark.parametrize(("size", "end"), [(1000, -1), (1e-3, 0)])
     def test_it_stays_in_its_range(self, size, end):
         logits, truth = honest()
 
-        found = fit_temperature(logits[:50] * np.float32(size), truth[:50])
+        found = fit_temperature(logits[:50] * np.float32(size), one_hot(truth[:50]))
 
         assert found == pytest.approx(TEMPERATURES[end])
 
@@ -61,9 +71,19 @@ class TestTemperature:
         def loss(temperature):
             return -np.log(softmax(logits / temperature)[rows, truth]).mean()
 
-        found = fit_temperature(logits, truth)
+        found = fit_temperature(logits, one_hot(truth))
 
         assert loss(found) <= min(loss(found * 1.05), loss(found * 0.95))
+
+
+def test_cross_entropies():
+    shares = np.array([[0.5, 0.5, 0, 0, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0, 0, 0]])
+    logits = np.zeros((2, 8))
+    logits[1, 2] = np.log(7)
+
+    found = cross_entropies(logits, shares)
+
+    np.testing.assert_allclose(found, [np.log(8), np.log(2)])
 
 
 def logits_with(tops) -> np.ndarray:

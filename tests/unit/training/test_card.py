@@ -60,11 +60,12 @@ def data(tmp_path_factory):
     return tiny_data(tmp_path_factory.mktemp("data"))
 
 
-def finished_run(folder, seed=0, steps=5, count=40):
+def finished_run(folder, seed=0, steps=5, count=40, knowledge=0.0):
     """Return the folder of an emotion run: what it said of some faces, and its log."""
     folder.mkdir()
     logits = np.random.default_rng(seed).normal(0, 1, (count, 8)).astype(np.float32)
     targets = np.eye(8, dtype=np.float32)[np.arange(count) % 8]
+    logits += np.float32(knowledge) * targets
     prior = np.zeros(8, np.float32)
     np.savez(folder / "held_out.npz", logits=logits, targets=targets, log_prior=prior)
     rows = [{"config": {}}, {"step": steps, "seconds": 1}]
@@ -194,6 +195,26 @@ class TestAppearanceAlone:
         assert told["accuracy"] == pytest.approx(shares[0])
         lost = told["lost"]["appearance alone"]
         assert lost["accuracy"] == pytest.approx(shares[1])
+
+    @pytest.mark.parametrize(
+        ("knowledge", "words"),
+        [(3, "and is kept"), (0, "that may be chance"), (-3, "the worse of the two")],
+    )
+    def test_in_cross_entropy(self, knowledge, words, tmp_path, folders):
+        fused = finished_run(tmp_path / "a", seed=1, knowledge=3 + knowledge)
+        alone = finished_run(tmp_path / "b", seed=2, knowledge=3)
+        folder = tmp_path / "model"
+        shutil.copytree(folders["emotion"], folder)
+        told = appearance_alone(fused, alone)
+
+        write_card(folder, read_figures(folder) | {"alike": told})
+
+        lost = told["cross_entropy"]
+        assert lost["low"] < lost["value"] < lost["high"]
+        assert lost["value"] * knowledge >= 0
+        text = " ".join((folder / "MODEL_CARD.md").read_text("utf-8").split())
+        assert f"it loses {tables.ranged(lost)}: " in text
+        assert words in text
 
     def test_runs_of_different_lengths_do_not_compare(self, tmp_path):
         fused = finished_run(tmp_path / "fused", steps=9)
