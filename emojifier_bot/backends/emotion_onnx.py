@@ -76,6 +76,6 @@ class OnnxEmotionClassifier:
 
 
 def softmax(logits: FloatArray) -> FloatArray:
-    """Return ``(N, K)`` probabilities of ``(N, K)`` logits."""
+    """Return ``(N, K)`` probabilities of ``(N, K)`` logits, in their dtype."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), logits.dtype)

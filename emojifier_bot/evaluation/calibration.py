@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from emojifier_bot.backends.emotion_onnx import softmax
 from emojifier_bot.domain import EMOTIONS, FloatArray
 from emojifier_bot.evaluation.metrics import Labels
 
@@ -49,7 +50,7 @@ def pick_sure_threshold(logits: FloatArray, truth: Labels, accuracy: float) -> f
     Returns:
         The threshold; 1 where no threshold is good enough.
     """
-    curve = risk_coverage(_softmax(logits), truth)
+    curve = risk_coverage(softmax(logits), truth)
     good = np.flatnonzero(curve.accuracies >= accuracy)
     return float(curve.thresholds[good[-1]]) if len(good) else 1.0
 
@@ -84,8 +85,3 @@ def risk_coverage(probabilities: FloatArray, truth: Labels) -> RiskCoverage:
         (taken / max(len(top), 1))[is_last],
         (np.cumsum(right) / taken)[is_last],
     )
-
-
-def _softmax(logits: FloatArray) -> FloatArray:
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    return np.asarray(powers / powers.sum(1, keepdims=True), logits.dtype)

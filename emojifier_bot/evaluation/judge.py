@@ -46,7 +46,7 @@ from emojifier_bot.evaluation.hard_crops import hard_figures
 from emojifier_bot.evaluation.landmarks import landmark_figures, locate_all
 from emojifier_bot.evaluation.no_faces import false_alarms
 from emojifier_bot.evaluation.rolled import ROLLS_DEGREES, find_rolled
-from emojifier_bot.evaluation.twins import unseen
+from emojifier_bot.evaluation.twins import held_out
 from emojifier_bot.ports import EmotionClassifier
 from emojifier_bot.resources import emojis_dir
 from emojifier_bot.wiring import make_analyzer
@@ -231,8 +231,7 @@ class Judge:
         """Return what the emotions are judged on."""
         faces = read_expressions(data)
         if self.held_out:
-            theirs = faces.is_validation
-            faces = faces.subset(unseen(faces.images, theirs, ~theirs))
+            faces = faces.subset(held_out(faces))
         faces = faces.subset(np.arange(0, len(faces.images), self.every))
         _check_any(faces.images, data, held_out=self.held_out)
         return faces

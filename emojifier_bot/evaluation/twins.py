@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emojifier_bot.domain import FloatArray, ImageArray
+from emojifier_bot.evaluation.datasets import LabelledExpressions
 
 #: Correlation from which two crops are one photograph. Looked at in FER+: from 0.90 on
 #: all pairs were, from 0.86 to 0.90 about half of them.
@@ -26,6 +27,11 @@ THUMBNAIL_PX = 12
 MOST_SHIFT = 1 / 12
 #: Faces that are compared with all others at a time.
 BLOCK = 1000
+
+
+def held_out(faces: LabelledExpressions) -> NDArray[np.bool_]:
+    """Return ``(N,)`` True for validation faces that training has no twin of."""
+    return unseen(faces.images, faces.is_validation, ~faces.is_validation)
 
 
 def unseen(

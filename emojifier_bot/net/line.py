@@ -261,7 +261,7 @@ class _PinnedConnection(HTTPConnection):
         super().__init__(*args, **kwargs)
         self._line = line
         # What is asked for is something to call, a class or not.
-        self.response_class = partial(_CountedResponse, line=line)  # type: ignore[assignment]
+        self.response_class = partial(_CountedResponse, line=line)  # type: ignore[assignment] # see above
 
     def _new_conn(self) -> socket.socket:
         return self._line.connect()

@@ -8,7 +8,7 @@ import os
 import secrets
 
 # What `multiprocessing.shared_memory` stands on: that one always leaves a name.
-from _posixshmem import shm_open, shm_unlink  # type: ignore[import-not-found]
+from _posixshmem import shm_open, shm_unlink  # type: ignore[import-not-found] # C, without types
 from collections.abc import Callable
 
 _OWNER_ONLY = 0o600

@@ -44,7 +44,7 @@ def make_bolt_app(
         signing_secret=signing_secret,
         client=CarefulClient(base_url=inbound.client.base_url, logger=bolt_logger),
         # Annotated too narrowly: Bolt looks whether it returned None.
-        authorize=inbound.authorize,  # type: ignore[arg-type]
+        authorize=inbound.authorize,  # type: ignore[arg-type] # see above
         before_authorize=listeners.refuse_strangers,
         oauth_flow=flow,
         attaching_function_token_enabled=False,

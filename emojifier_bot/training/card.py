@@ -37,7 +37,7 @@ from emojifier_bot.evaluation.graph_cost import parameters, use_cost
 from emojifier_bot.evaluation.intervals import mean
 from emojifier_bot.evaluation.judge import SHOWN, Judge, Models
 from emojifier_bot.evaluation.metrics import accuracy, macro_f1
-from emojifier_bot.evaluation.twins import unseen
+from emojifier_bot.evaluation.twins import held_out
 from emojifier_bot.training import charts
 from emojifier_bot.training.card_words import SOURCES, WORDS
 from emojifier_bot.training.detector import HAND_LABELLED
@@ -253,12 +253,13 @@ def _landmark_counts(data: Path) -> dict[str, Any]:
 
 def _expression_counts(data: Path) -> dict[str, Any]:
     faces = read_expressions(data / "expressions")
-    train = ~faces.is_validation
-    judged = unseen(faces.images, faces.is_validation, train)
     return _two_columns(
         Counter(
             (str(EMOTIONS[index]), is_judged)
-            for is_judged, part in ((False, train), (True, judged))
+            for is_judged, part in (
+                (False, ~faces.is_validation),
+                (True, held_out(faces)),
+            )
             for index in faces.majority[part]
         )
     )

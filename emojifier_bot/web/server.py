@@ -117,8 +117,7 @@ class WebServer:
         return any(one.requests or one.total_outbufs_len for one in channels)
 
 
-# Waitress has no types.
-class _ErrorTask(ErrorTask):  # type: ignore[misc]
+class _ErrorTask(ErrorTask):  # type: ignore[misc] # waitress has no types
     """What is answered to what is no HTTP, with the headers that all our answers have.
 
     It names the fault and repeats nothing of what was sent.
@@ -129,7 +128,7 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
         super().execute()
 
 
-class _Channel(HTTPChannel):  # type: ignore[misc]
+class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no types
     """A connection on which a request must come whole, not drop by drop."""
 
     error_task_class = _ErrorTask
