@@ -19,7 +19,7 @@ from emojifier_bot.errors import (
 
 if TYPE_CHECKING:
     from emojifier_bot.api import Emojifier, emojify
-    from emojifier_bot.domain import Result
+    from emojifier_bot.vision.types import Result
 
 __version__ = "0.1.0"
 
@@ -47,7 +47,7 @@ __all__ = [
 _LAZY = {
     "Emojifier": "emojifier_bot.api",
     "emojify": "emojifier_bot.api",
-    "Result": "emojifier_bot.domain",
+    "Result": "emojifier_bot.vision.types",
 }
 
 

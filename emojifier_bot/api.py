@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from emojifier_bot.core.decode import DecodedImage
-    from emojifier_bot.domain import Result
+    from emojifier_bot.vision.decode import DecodedImage
+    from emojifier_bot.vision.types import Result
 
     PictureSource: TypeAlias = bytes | Path | str | Image.Image | NDArray[np.uint8]
 
@@ -82,7 +82,7 @@ class Emojifier:
             BackendError: The faces could not be read.
             HostedApiError: The hosted back end failed, and nothing stands in.
         """
-        from emojifier_bot.pipeline import EmojifyOptions
+        from emojifier_bot.vision.pipeline import EmojifyOptions
 
         options = EmojifyOptions(extension, quality, surprise_seed)
         if isinstance(source, str | Path):
@@ -117,7 +117,7 @@ def _read(path: Path) -> bytes:
 def _decoded(source: Any) -> DecodedImage:
     from PIL import Image
 
-    from emojifier_bot.core.decode import from_image
+    from emojifier_bot.vision.decode import from_image
 
     if isinstance(source, Image.Image):
         return from_image(source)

@@ -1,116 +1,26 @@
-"""What the pipeline needs from the outside, one small protocol each."""
+"""What jobs and Slack need from each other and from the database."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from emojifier_bot.core.decode import DecodedImage
-    from emojifier_bot.domain import (
-        Detection,
-        Emoji,
-        EmojifyRequest,
-        EmojiTheme,
-        EmotionScores,
-        Exhausted,
-        FetchedImage,
-        ImageArray,
-        ImageReference,
-        Installation,
-        Job,
-        JobState,
-        Landmarks,
-        Outcome,
-        Post,
-        PostRecord,
-        Reading,
-        ResultPicture,
-        Share,
-        Workspace,
-    )
-
-
-class Decoder(Protocol):
-    """Turns bytes that nobody vouches for into an upright picture."""
-
-    def decode(self, data: bytes) -> DecodedImage:
-        """Decode one picture.
-
-        Raises:
-            ImageError: It cannot be decoded, or passes a limit.
-        """
-        ...
-
-
-class FaceDetector(Protocol):
-    """Finds faces in a reduced copy of a picture."""
-
-    def detect(self, image: ImageArray) -> list[Detection]:
-        """Return the faces of an ``(H, W, 3)`` uint8 RGB image, best first."""
-        ...
-
-
-class FaceLandmarker(Protocol):
-    """Finds the 68 points of faces that a detector found."""
-
-    def locate(
-        self, picture: DecodedImage, detections: Sequence[Detection]
-    ) -> list[Landmarks]:
-        """Return the points of each detection, pixels of the upright picture."""
-        ...
-
-
-class EmotionClassifier(Protocol):
-    """Reads expressions from faces whose 68 points are known."""
-
-    #: Calibrated top probability from which a reading counts as sure.
-    sure_threshold: float
-
-    def classify(
-        self, picture: DecodedImage, landmarks: Sequence[Landmarks]
-    ) -> list[EmotionScores]:
-        """Return the eight probabilities of each face."""
-        ...
-
-
-class FaceAnalyzer(Protocol):
-    """Finds and fully reads every face of a picture, locally or by a hosted API."""
-
-    def analyze(self, picture: DecodedImage) -> Reading:
-        """Return the faces of a picture, and who found them.
-
-        Raises:
-            BackendError: A model failed.
-            HostedApiError: A hosted API failed, and nothing stands in for it.
-        """
-        ...
-
-
-class EmojiSource(Protocol):
-    """Gives a theme's table and its art."""
-
-    @property
-    def theme(self) -> EmojiTheme:
-        """Return the table."""
-        ...
-
-    def sprite(self, emoji: Emoji, art_width_px: int) -> ImageArray:
-        """Return ``(h, w, 4)`` uint8 RGBA art, straight alpha, of the given width."""
-        ...
-
-
-class Clock(Protocol):
-    """Tells the time, so that the layers below need not ask the system."""
-
-    def monotonic(self) -> float:
-        """Return seconds that never run backwards."""
-        ...
-
-    def now(self) -> datetime:
-        """Return the time of day, aware, in UTC."""
-        ...
+from emojifier_bot.domain import (
+    EmojifyRequest,
+    Exhausted,
+    FetchedImage,
+    ImageReference,
+    Installation,
+    Job,
+    JobState,
+    Outcome,
+    Post,
+    PostRecord,
+    ResultPicture,
+    Share,
+    Workspace,
+)
 
 
 class Vault(Protocol):

@@ -15,21 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from emojifier_training.datasets import read_detection, read_expressions
+from emojifier_training.evaluate_detector import picture_of
 from numpy.typing import NDArray
 
-from emojifier_bot.backends.local import LocalAnalyzer
-from emojifier_bot.backends.model_spec import list_model_specs
 from emojifier_bot.config import load_settings
-from emojifier_bot.core.choose import choose
-from emojifier_bot.core.decode import from_image
-from emojifier_bot.core.landmarks import measure
-from emojifier_bot.core.place import face_height
-from emojifier_bot.domain import EmojiTheme, EmotionScores, Measure
-from emojifier_bot.evaluation.datasets import read_detection, read_expressions
-from emojifier_bot.evaluation.detector import picture_of
-from emojifier_bot.evaluation.read_faces import crop_detection, crop_picture
-from emojifier_bot.resources import models_dir
-from emojifier_bot.themes import open_theme
+from emojifier_bot.tools.read_faces import crop_detection, crop_picture
+from emojifier_bot.vision.analyzers.local import LocalAnalyzer
+from emojifier_bot.vision.choose import choose
+from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.landmark_geometry import measure
+from emojifier_bot.vision.models import list_model_specs
+from emojifier_bot.vision.place import face_height
+from emojifier_bot.vision.resources import models_dir
+from emojifier_bot.vision.themes import open_theme
+from emojifier_bot.vision.types import EmojiTheme, EmotionScores, Measure
 from emojifier_bot.wiring import make_analyzer
 
 ROOT = Path(__file__).resolve().parents[1]

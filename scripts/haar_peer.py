@@ -20,20 +20,20 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-
-from emojifier_bot.domain import BoundingBox, Detection, ImageArray
-from emojifier_bot.evaluation.datasets import (
+from emojifier_training.datasets import (
     LabelledPicture,
     is_held_out,
     read_detection,
 )
-from emojifier_bot.evaluation.detector import (
+from emojifier_training.evaluate_detector import (
     DIFFICULTIES,
     REFERENCE_PX,
     at_least,
     find_all,
     measured_ap,
 )
+
+from emojifier_bot.vision.types import BoundingBox, Detection, ImageArray
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "held_out" / "stand_in.md"

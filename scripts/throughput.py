@@ -26,6 +26,11 @@ import psycopg
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from emojifier_bot.clock import SystemClock
+from emojifier_bot.db.engine import open_database
+from emojifier_bot.db.installations import SqlInstallationStore
+from emojifier_bot.db.migrate import upgrade
+from emojifier_bot.db.vault import FernetVault
 from emojifier_bot.domain import (
     EmojifyRequest,
     ImageReference,
@@ -34,13 +39,8 @@ from emojifier_bot.domain import (
     Way,
     Workspace,
 )
-from emojifier_bot.evaluation.isolation import peak_bytes
 from emojifier_bot.jobs.queue import DbosJobQueue
-from emojifier_bot.store.database import open_database
-from emojifier_bot.store.installations import SqlInstallationStore
-from emojifier_bot.store.migrate import upgrade
-from emojifier_bot.store.vault import FernetVault
-from emojifier_bot.wiring import SystemClock
+from emojifier_bot.tools.isolation import peak_bytes
 from tests.fakes.slack_server import SlackServer, SlackUser, Town, found_town
 from tests.fleet import KEY, process
 from tests.postgres import PostgresServer, find_programs, running_postgres

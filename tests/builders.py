@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emojifier_bot.core.frames import MEAN_FACE
-from emojifier_bot.core.landmarks import five_points
-from emojifier_bot.domain import (
+from emojifier_bot.vision.frames import MEAN_FACE
+from emojifier_bot.vision.landmark_geometry import five_points
+from emojifier_bot.vision.types import (
     EMOTIONS,
     Anchor,
     BoundingBox,

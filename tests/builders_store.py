@@ -6,6 +6,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
+from emojifier_bot.clock import Clock
+from emojifier_bot.db.allowances import SqlAllowances
+from emojifier_bot.db.engine import Database, open_database
+from emojifier_bot.db.installations import SqlInstallationStore
+from emojifier_bot.db.migrate import upgrade
+from emojifier_bot.db.oauth_states import SqlOAuthStates
+from emojifier_bot.db.posts import SqlPostLog
+from emojifier_bot.db.vault import FernetVault, generate_key
+from emojifier_bot.db.workspace_settings import SqlWorkspaceSettings
 from emojifier_bot.domain import (
     FaceSummary,
     ImageReference,
@@ -16,21 +25,12 @@ from emojifier_bot.domain import (
 )
 from emojifier_bot.ports import (
     Allowances,
-    Clock,
     InstallationStore,
     OAuthStates,
     PostLog,
     Vault,
     WorkspaceSettings,
 )
-from emojifier_bot.store.allowances import SqlAllowances
-from emojifier_bot.store.database import Database, open_database
-from emojifier_bot.store.installations import SqlInstallationStore
-from emojifier_bot.store.migrate import upgrade
-from emojifier_bot.store.oauth_states import SqlOAuthStates
-from emojifier_bot.store.posts import SqlPostLog
-from emojifier_bot.store.vault import FernetVault, generate_key
-from emojifier_bot.store.workspace_settings import SqlWorkspaceSettings
 
 TEAM = Workspace("T1")
 #: Small enough to be used up.

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from emojifier_bot.clock import SystemClock
+from emojifier_bot.db.engine import open_database
+from emojifier_bot.db.migrate import upgrade
+from emojifier_bot.db.posts import SqlPostLog
 from emojifier_bot.jobs.parts import WorkerParts
 from emojifier_bot.jobs.worker import run_worker
 from emojifier_bot.jobs.workflow import PRESENT, Edition, EmojifyJob
-from emojifier_bot.store.database import open_database
-from emojifier_bot.store.migrate import upgrade
-from emojifier_bot.store.posts import SqlPostLog
-from emojifier_bot.wiring import SystemClock
 from tests.fakes.image_source import FakeImageSource
 from tests.fakes.pipeline import fake_pipeline
 from tests.fakes.reply_sink import FakeReplySink

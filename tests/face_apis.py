@@ -8,13 +8,13 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from emojifier_bot.backends.hosted import HostedAnalyzer, join
-from emojifier_bot.backends.registry import (
+from emojifier_bot.vision.analyzers.hosted import HostedAnalyzer, join
+from emojifier_bot.vision.analyzers.registry import (
     BackendOptions,
     HostedOptions,
     build_analyzer,
 )
-from emojifier_bot.resources import models_dir
+from emojifier_bot.vision.resources import models_dir
 from tests.fakes import face_azure, face_facepp, face_google, face_rekognition
 from tests.fakes.face_api import FaceApiFake
 
@@ -149,5 +149,5 @@ def hosted(
     """Build a back end that sends its pictures to a stand-in."""
     options = options_for(name, fake.url, clock, **changes).hosted
     assert options is not None
-    api = import_module(f"emojifier_bot.backends.hosted_{name}").make_api(options)
+    api = import_module(f"emojifier_bot.vision.analyzers.{name}").make_api(options)
     return join(name, api, options, models().local, models().by_points)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from emojifier_bot.clock import SystemClock
 from emojifier_bot.domain import (
     EmojifyRequest,
     ImageReference,
@@ -25,7 +26,6 @@ from emojifier_bot.jobs.parts import Timing, WorkerParts
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.slots import LeaseTimes
 from emojifier_bot.jobs.worker import Worker
-from emojifier_bot.wiring import SystemClock
 from tests.fakes.faces import picture_with_faces
 from tests.fakes.image_source import FakeImageSource
 from tests.fakes.pipeline import fake_pipeline

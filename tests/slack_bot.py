@@ -19,7 +19,7 @@ from emojifier_bot.domain import (
     Workspace,
 )
 from emojifier_bot.errors import DeliveryError
-from emojifier_bot.net import GuardedClient
+from emojifier_bot.http import GuardedClient
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.fetch import SlackImageSource
 from emojifier_bot.slack.post import SlackReplySink

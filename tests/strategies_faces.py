@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from emojifier_bot.domain import FloatArray, Landmarks, Placement
+from emojifier_bot.vision.types import FloatArray, Landmarks, Placement
 from tests.builders import make_landmarks
 
 rolls = st.floats(-180, 180)

@@ -6,9 +6,9 @@ import logging
 import sys
 from pathlib import Path
 
+from emojifier_bot.clock import SystemClock
 from emojifier_bot.jobs.parts import WorkerParts
 from emojifier_bot.jobs.worker import run_worker
-from emojifier_bot.wiring import SystemClock
 from tests.fakes.image_source import FakeImageSource
 from tests.fakes.pipeline import fake_pipeline
 from tests.fakes.reply_sink import FakeReplySink

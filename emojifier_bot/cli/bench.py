@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emojifier_bot.cli.evaluate import DATA
 from emojifier_bot.cli.report import WrongUsage
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from emojifier_bot.evaluation.bench import Bench, Timing
+    from emojifier_bot.tools.bench import Bench, Timing
 
 Photo = Annotated[
     Path | None,
@@ -26,43 +24,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer rounds, one size.")]
 
 
-class Subject(StrEnum):
-    """What is timed."""
-
-    PIPELINE = "pipeline"
-    MODELS = "models"
-
-
-Timed = Annotated[
-    Subject, typer.Argument(help="Whole pictures, or each model beside its peers.")
-]
-EightBits = Annotated[
-    bool, typer.Option("--int8", help="Models: try them in eight bits too.")
-]
-Data = Annotated[Path, typer.Option(help="Models, --int8: folder of the three sets.")]
-Models = Annotated[
-    Path | None, typer.Option(help="Models: their folder, instead of the shipped ones.")
-]
-Every = Annotated[
-    int, typer.Option(min=1, help="Models, --int8: judge only every so many samples.")
-]
-
 #: The sample of a checkout; an installed package has none.
 SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample" / "astronaut.png"
 _ROUNDS, _COLD_RUNS = 7, 3
-_MODEL_ROUNDS = 60
 _QUICK_ROUNDS, _QUICK_COLD_RUNS = 3, 1
 
 
 def bench(
-    subject: Timed = Subject.PIPELINE,
     photo: Photo = None,
     json: Json = False,
     quick: Quick = False,
-    int8: EightBits = False,
-    data: Data = DATA,
-    every: Every = 1,
-    models: Models = None,
 ) -> None:
     """Time each stage, beside Pillow decoding and re-encoding the same file.
 
@@ -71,20 +42,13 @@ def bench(
     process of its own adds, and in a fresh process the memory for 12 megapixels and the
     cold start.
 
-    `bench models` times each model on one core beside a net of its size class.
     """
-    if subject is Subject.MODELS:
-        from emojifier_bot.cli.bench_models import bench_models
-
-        rounds = _MODEL_ROUNDS // (3 if quick else 1)
-        bench_models(models, rounds, data if int8 else None, every, json)
-        return
     photo = photo or SAMPLE
     if not photo.is_file():
         raise WrongUsage("Name a photo with a face by --photo.")
 
     from emojifier_bot.config import load_settings
-    from emojifier_bot.evaluation.bench import AIM_SIZE_WH, SIZES_WH, measure_all
+    from emojifier_bot.tools.bench import AIM_SIZE_WH, SIZES_WH, measure_all
     from emojifier_bot.wiring import make_pipeline
 
     found = measure_all(
@@ -139,8 +103,8 @@ def _faces(one: Timing) -> str:
 def _aims_table(found: Bench) -> Table:
     from rich.table import Table
 
-    from emojifier_bot.evaluation import bench as aims
-    from emojifier_bot.evaluation import isolation
+    from emojifier_bot.tools import bench as aims
+    from emojifier_bot.tools import isolation
 
     table = Table("", "measured", "aim", title="Aims", box=None)
     for size, milliseconds in found.face_ms.items():

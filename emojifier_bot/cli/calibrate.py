@@ -15,8 +15,8 @@ from emojifier_bot.cli.report import WrongUsage, counted, say
 
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
-    from emojifier_bot.domain import EmojiTheme
-    from emojifier_bot.evaluation.emotive_points import Calibration, Readings
+    from emojifier_bot.tools.emotive_points import Calibration, Readings
+    from emojifier_bot.vision.types import EmojiTheme
 
 #: Photos of one emoji from which their mean says something.
 ENOUGH_PHOTOS = 3
@@ -70,10 +70,10 @@ def calibrate(
         raise WrongUsage("--from-votes reads cut-out faces by the local models only.")
 
     from emojifier_bot.config import load_settings
-    from emojifier_bot.evaluation.emotive_points import calibrate as calibrated
-    from emojifier_bot.evaluation.new_theme import refuse_theme_folder, write_theme
-    from emojifier_bot.evaluation.points_map import draw_points
-    from emojifier_bot.themes import ThemeFolder, open_theme
+    from emojifier_bot.tools.emotive_points import calibrate as calibrated
+    from emojifier_bot.tools.new_theme import refuse_theme_folder, write_theme
+    from emojifier_bot.tools.points_map import draw_points
+    from emojifier_bot.vision.themes import ThemeFolder, open_theme
 
     settings = load_settings(theme=theme, face_backend=backend)
     source = open_theme(settings.theme)
@@ -98,7 +98,7 @@ def calibrate(
 
 def _from_photos(settings: Settings, photos: Mapping[str, list[Path]]) -> Readings:
     from emojifier_bot.cli.progress import bar
-    from emojifier_bot.evaluation.proxies import read_proxies
+    from emojifier_bot.tools.proxies import read_proxies
     from emojifier_bot.wiring import make_analyzer, make_decoder
 
     with bar("Reading photos") as progress:
@@ -146,11 +146,11 @@ def find_photos(theme: EmojiTheme, proxies: Path) -> dict[str, list[Path]]:
 
 def _from_votes(theme: EmojiTheme, data: Path, every: int) -> tuple[Readings, int]:
     import numpy as np
+    from emojifier_training.datasets import read_expressions
+    from emojifier_training.judge import SHOWN, Models
 
     from emojifier_bot.cli.progress import bar
-    from emojifier_bot.evaluation.datasets import read_expressions
-    from emojifier_bot.evaluation.judge import SHOWN, Models
-    from emojifier_bot.evaluation.proxies import LEAST_VOTED_FACES, read_voted
+    from emojifier_bot.tools.proxies import LEAST_VOTED_FACES, read_voted
 
     faces = read_expressions(data)
     faces = faces.subset(np.arange(0, len(faces.images), every))
@@ -168,7 +168,7 @@ def _print_table(result: Calibration) -> None:
     from rich.table import Table
 
     from emojifier_bot.cli.figures import TABLE_WIDTH
-    from emojifier_bot.evaluation.emotive_points import NEVER_WINS
+    from emojifier_bot.tools.emotive_points import NEVER_WINS
 
     table = Table(box=None, padding=(0, 1, 0, 0))
     for name in ("emoji", "faces", "mean away", "went", "right left out"):

@@ -136,6 +136,6 @@ def _read_blank(settings: Settings) -> str:
 
 def _read_art(settings: Settings) -> str:
     from emojifier_bot.cli.themes import read_all
-    from emojifier_bot.themes import open_theme
+    from emojifier_bot.vision.themes import open_theme
 
     return f"{settings.theme}, {read_all(open_theme(settings.theme))} emoji"

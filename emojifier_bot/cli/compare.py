@@ -19,10 +19,10 @@ from emojifier_bot.errors import HostedApiError, ImageError
 if TYPE_CHECKING:
     from emojifier_bot.cli.inputs import Source
     from emojifier_bot.config import Settings
-    from emojifier_bot.core.decode import DecodedImage
-    from emojifier_bot.evaluation.agreement import Compared
-    from emojifier_bot.evaluation.contact_sheet import Difference
-    from emojifier_bot.ports import FaceAnalyzer
+    from emojifier_bot.tools.agreement import Compared
+    from emojifier_bot.tools.contact_sheet import Difference
+    from emojifier_bot.vision.decode import DecodedImage
+    from emojifier_bot.vision.ports import FaceAnalyzer
 
 #: Faces on the sheet; the rest is counted.
 MOST_ON_SHEET = 60
@@ -60,8 +60,8 @@ def compare(
     from emojifier_bot.cli.figures import print_json
     from emojifier_bot.cli.outputs import refuse_existing, write_file
     from emojifier_bot.config import load_settings
-    from emojifier_bot.evaluation.agreement import agreement
-    from emojifier_bot.evaluation.contact_sheet import draw_sheet
+    from emojifier_bot.tools.agreement import agreement
+    from emojifier_bot.tools.contact_sheet import draw_sheet
 
     refuse_existing(sheet, force=force)
     found = find_inputs(pictures, recursive=recursive)
@@ -92,7 +92,7 @@ def _read_all(
 ) -> tuple[list[Compared], list[Difference]]:
     """Read every picture twice; what cannot be read is told and left out."""
     from emojifier_bot.cli.progress import bar
-    from emojifier_bot.evaluation.contact_sheet import difference
+    from emojifier_bot.tools.contact_sheet import difference
     from emojifier_bot.wiring import make_analyzer, make_decoder
 
     # Nothing stands in for a service that is down: its answers are what is compared.
@@ -120,7 +120,7 @@ def _read_all(
 def _compared(
     name: str, picture: DecodedImage, analyzers: Sequence[FaceAnalyzer]
 ) -> Compared:
-    from emojifier_bot.evaluation.agreement import compared
+    from emojifier_bot.tools.agreement import compared
 
     faces, seconds = [], []
     for analyzer in analyzers:
@@ -132,7 +132,7 @@ def _compared(
 
 def _costs(first: str, second: str) -> dict[str, float | None]:
     """Return the list prices of 1,000 pictures; None where nobody knows."""
-    from emojifier_bot.backends.registry import service_of
+    from emojifier_bot.vision.analyzers.registry import service_of
 
     services = {"first": service_of(first), "second": service_of(second)}
     return {

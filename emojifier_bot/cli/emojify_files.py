@@ -12,9 +12,9 @@ from emojifier_bot.cli.inputs import Inputs, Source
 from emojifier_bot.cli.outputs import Target, refuse_existing, write_file
 from emojifier_bot.cli.report import Reporter, counted, shown
 from emojifier_bot.config import Settings
-from emojifier_bot.domain import Result
 from emojifier_bot.errors import EmojifierError
-from emojifier_bot.pipeline import EmojifyOptions, Pipeline
+from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
+from emojifier_bot.vision.types import Result
 
 logger = logging.getLogger(__name__)
 
@@ -135,8 +135,8 @@ class FileEmojifier:
         return Outcome(result, "-" if wishes.to_stdout else str(paths[0]))
 
     def _draw_debug(self, data: bytes, result: Result) -> bytes:
-        from emojifier_bot.core.debug import draw_debug
-        from emojifier_bot.core.encode import encode
+        from emojifier_bot.vision.debug import draw_debug
+        from emojifier_bot.vision.encode import encode
 
         picture = self.pipeline.decoder.decode(data)
         drawn = draw_debug(picture.image, result.faces)

@@ -10,10 +10,8 @@ from typer.core import TyperGroup
 from emojifier_bot import __version__
 from emojifier_bot.cli.bench import bench
 from emojifier_bot.cli.calibrate import calibrate
-from emojifier_bot.cli.card import card
 from emojifier_bot.cli.check import check
 from emojifier_bot.cli.compare import compare
-from emojifier_bot.cli.evaluate import evaluate
 from emojifier_bot.cli.jobs import jobs_app
 from emojifier_bot.cli.keys import keys_app
 from emojifier_bot.cli.manifest import manifest
@@ -23,7 +21,6 @@ from emojifier_bot.cli.replay import replay
 from emojifier_bot.cli.report import say
 from emojifier_bot.cli.serve import serve
 from emojifier_bot.cli.themes import themes_app
-from emojifier_bot.cli.train import export, train
 from emojifier_bot.cli.worker import worker
 from emojifier_bot.cli.workspace import workspace_app
 from emojifier_bot.errors import ConfigError, EmojifierError
@@ -93,10 +90,6 @@ app.command()(check)
 app.command()(calibrate)
 app.command()(compare)
 app.command()(bench)
-app.command()(evaluate)
-app.command()(train)
-app.command()(export)
-app.command()(card)
 
 
 def run() -> None:

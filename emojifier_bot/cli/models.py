@@ -10,8 +10,8 @@ models_app = typer.Typer(help="List or verify the models.", no_args_is_help=True
 @models_app.command("list")
 def list_models() -> None:
     """Print each model's name, what it is, and what its licence note says."""
-    from emojifier_bot.backends.model_spec import list_model_specs
-    from emojifier_bot.resources import models_dir
+    from emojifier_bot.vision.models import list_model_specs
+    from emojifier_bot.vision.resources import models_dir
 
     for spec in list_model_specs(models_dir()):
         print(f"{spec.name}: {spec.title}")
@@ -21,9 +21,9 @@ def list_models() -> None:
 @models_app.command("verify")
 def verify_models() -> None:
     """Compare each model file with its table's SHA-256; exit code 1 if one differs."""
-    from emojifier_bot.backends.model_spec import list_model_specs
     from emojifier_bot.errors import ModelFileError
-    from emojifier_bot.resources import models_dir
+    from emojifier_bot.vision.models import list_model_specs
+    from emojifier_bot.vision.resources import models_dir
 
     wrong = 0
     specs = list_model_specs(models_dir())

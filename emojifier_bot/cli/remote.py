@@ -10,8 +10,8 @@ import typer
 from emojifier_bot.cli.report import WrongUsage, counted, say
 
 if TYPE_CHECKING:
-    from emojifier_bot.backends.registry import Service
     from emojifier_bot.config import Settings
+    from emojifier_bot.vision.analyzers.registry import Service
 
 AcceptRemote = Annotated[
     bool,
@@ -57,7 +57,7 @@ def what_happens(service: Service, pictures: int) -> str:
 
 
 def _cost(service: Service, pictures: int) -> str:
-    from emojifier_bot.backends.registry import PRICES_AS_OF
+    from emojifier_bot.vision.analyzers.registry import PRICES_AS_OF
 
     price = service.usd_per_1000
     if price is None:

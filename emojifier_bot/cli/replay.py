@@ -206,7 +206,7 @@ def _refuse(wrong: dict[str, bool]) -> None:
 
 
 def _check_extensions(targets: list[Target]) -> None:
-    from emojifier_bot.core.encode import writable_extensions
+    from emojifier_bot.vision.encode import writable_extensions
 
     known = writable_extensions()
     for target in targets:

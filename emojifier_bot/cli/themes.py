@@ -9,7 +9,7 @@ import typer
 from emojifier_bot.errors import ThemeError
 
 if TYPE_CHECKING:
-    from emojifier_bot.themes import ThemeFolder
+    from emojifier_bot.vision.themes import ThemeFolder
 
 themes_app = typer.Typer(help="List or verify the themes.", no_args_is_help=True)
 
@@ -17,7 +17,7 @@ themes_app = typer.Typer(help="List or verify the themes.", no_args_is_help=True
 @themes_app.command("list")
 def list_themes() -> None:
     """Print each theme's name, title and number of emoji."""
-    from emojifier_bot.themes import open_theme
+    from emojifier_bot.vision.themes import open_theme
 
     for name in _names():
         theme = open_theme(name).theme
@@ -27,7 +27,7 @@ def list_themes() -> None:
 @themes_app.command("verify")
 def verify_themes() -> None:
     """Read each theme's table and art; exit code 1 if one is wrong."""
-    from emojifier_bot.themes import open_theme
+    from emojifier_bot.vision.themes import open_theme
 
     names = _names()
     wrong = not names
@@ -54,6 +54,6 @@ def read_all(folder: ThemeFolder) -> int:
 
 def _names() -> list[str]:
     from emojifier_bot import themes
-    from emojifier_bot.resources import emojis_dir
+    from emojifier_bot.vision.resources import emojis_dir
 
     return themes.list_themes(emojis_dir())

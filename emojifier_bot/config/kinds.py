@@ -61,14 +61,14 @@ LogFormat = Annotated[Literal["text", "json"], Allowed("`text` or `json`")]
 
 
 def _hosts(listed: str) -> str:
-    from emojifier_bot.net.hosts import read_hosts  # noqa: PLC0415 - rarely set
+    from emojifier_bot.http.hosts import read_hosts  # noqa: PLC0415 - rarely set
 
     read_hosts(listed)
     return listed
 
 
 def _slacks_hosts(listed: str) -> str:
-    from emojifier_bot.net.hosts import is_slacks  # noqa: PLC0415 - rarely set
+    from emojifier_bot.http.hosts import is_slacks  # noqa: PLC0415 - rarely set
 
     if not is_slacks(listed):
         raise ValueError
@@ -76,7 +76,7 @@ def _slacks_hosts(listed: str) -> str:
 
 
 def _slacks_address(address: str) -> str:
-    from emojifier_bot.net.hosts import is_slacks_address  # noqa: PLC0415 - rarely set
+    from emojifier_bot.http.hosts import is_slacks_address  # noqa: PLC0415 - rarely set
 
     if not is_slacks_address(address):
         raise ValueError

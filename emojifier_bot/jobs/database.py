@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOS
 
-from emojifier_bot.write_ahead import write_ahead
+from emojifier_bot.db.write_ahead import write_ahead
 
 #: How long a connection may take, seconds; for those in a hurry, the least that
 #: PostgreSQL's library waits.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from emojifier_bot.clock import Clock
 from emojifier_bot.observers import JobObserver, NoJobObserver
-from emojifier_bot.pipeline import Pipeline
-from emojifier_bot.ports import Clock, ImageSource, PostLog, ReplySink
+from emojifier_bot.ports import ImageSource, PostLog, ReplySink
+from emojifier_bot.vision.pipeline import Pipeline
 
 #: Returns the pipeline that draws with a theme; an empty name is the settings' own.
 PipelineForTheme = Callable[[str], Pipeline]

@@ -21,6 +21,7 @@ from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
 from emojifier_bot.breather import Breather
+from emojifier_bot.clock import Clock
 from emojifier_bot.domain import EmojifyRequest, Job, JobState, Workspace
 from emojifier_bot.errors import QueueError, QueueFullError
 from emojifier_bot.jobs import slots
@@ -39,7 +40,6 @@ from emojifier_bot.jobs.room import Room
 from emojifier_bot.jobs.standing import Lookout, Standing
 from emojifier_bot.jobs.workflow import COMPLETE, PREPARE
 from emojifier_bot.jobs.workspace_jobs import WorkspaceJobs
-from emojifier_bot.ports import Clock
 
 #: How long a listener waits for the database; Slack waits for three seconds.
 PATIENCE_SECONDS = 1.5

@@ -6,9 +6,9 @@ import threading
 
 import sqlalchemy as sa
 
+from emojifier_bot.clock import Clock
 from emojifier_bot.jobs.database import workflow_table
 from emojifier_bot.jobs.names import QUEUE
-from emojifier_bot.ports import Clock
 
 #: How long a count of waiting jobs is relied on.
 COUNT_SECONDS = 1.0

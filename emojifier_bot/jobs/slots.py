@@ -24,9 +24,9 @@ from typing import Protocol
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from emojifier_bot.clock import Clock
 from emojifier_bot.jobs.database import workflow_table
 from emojifier_bot.jobs.names import QUEUE, WORKFLOW, WORKFLOW_VERSION
-from emojifier_bot.ports import Clock
 
 #: A worker that shows no sign of life for this long is dead, seconds.
 LEASE_SECONDS = 20.0

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from emojifier_bot.clock import Clock
 from emojifier_bot.jobs.database import workflow_table
 from emojifier_bot.jobs.names import QUEUE, WORKFLOW
 from emojifier_bot.jobs.slots import LEASE_SECONDS, SlotRow, slot_rows
 from emojifier_bot.jobs.versions import stranded
-from emojifier_bot.ports import Clock
 
 
 @dataclass(frozen=True, slots=True)

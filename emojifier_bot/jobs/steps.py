@@ -23,7 +23,6 @@ from emojifier_bot.domain import (
     ImageReference,
     Outcome,
     Post,
-    Result,
     ResultPicture,
     Share,
     ShareState,
@@ -33,7 +32,8 @@ from emojifier_bot.errors import DeliveryError
 from emojifier_bot.jobs.names import surprise_seed
 from emojifier_bot.jobs.parts import WorkerParts
 from emojifier_bot.jobs.slots import Fence
-from emojifier_bot.pipeline import EmojifyOptions
+from emojifier_bot.vision.pipeline import EmojifyOptions
+from emojifier_bot.vision.types import Result
 
 logger = logging.getLogger(__name__)
 

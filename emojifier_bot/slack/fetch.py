@@ -9,14 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from emojifier_bot.domain import (
-    EmojifyRequest,
-    FetchedImage,
-    ImageReference,
-    Workspace,
-)
+from emojifier_bot.domain import EmojifyRequest, FetchedImage, ImageReference, Workspace
 from emojifier_bot.errors import DeliveryError, FetchError
-from emojifier_bot.net import Fetched, GuardedClient, get_with_token
+from emojifier_bot.http import Fetched, GuardedClient, get_with_token
 from emojifier_bot.ports import Vault
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.comments import is_direct

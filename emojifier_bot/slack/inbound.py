@@ -8,17 +8,11 @@ from dataclasses import dataclass, field
 
 from slack_bolt import BoltContext
 
+from emojifier_bot.clock import Clock
 from emojifier_bot.domain import EmojifyRequest, ImageReference, Outcome, Way
 from emojifier_bot.errors import EmojifierError, QueueFullError
-from emojifier_bot.net import check_address
-from emojifier_bot.ports import (
-    Clock,
-    InstallationStore,
-    JobQueue,
-    PostLog,
-    ReplySink,
-    Vault,
-)
+from emojifier_bot.http import check_address
+from emojifier_bot.ports import InstallationStore, JobQueue, PostLog, ReplySink, Vault
 from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.background import ANSWER_THREADS, ANSWERS_WAITING, Background
 from emojifier_bot.slack.client import SlackClient

@@ -22,6 +22,7 @@ from slack_sdk.oauth.installation_store import InstallationStore as BoltStore
 from slack_sdk.oauth.state_store import OAuthStateStore as BoltStates
 from slack_sdk.web import SlackResponse
 
+from emojifier_bot.clock import Clock
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import (
     ConfigError,
@@ -29,7 +30,7 @@ from emojifier_bot.errors import (
     EmojifierError,
     StoreError,
 )
-from emojifier_bot.ports import Clock, InstallationStore, OAuthStates
+from emojifier_bot.ports import InstallationStore, OAuthStates
 from emojifier_bot.slack.client import ODD_ERRORS
 from emojifier_bot.slack.insist import insist
 from emojifier_bot.slack.manifest import INSTALL_PATH, REDIRECT_PATH

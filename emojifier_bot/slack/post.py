@@ -20,7 +20,7 @@ from emojifier_bot.domain import (
     Workspace,
 )
 from emojifier_bot.errors import DeliveryError, VaultError
-from emojifier_bot.net import post_bytes
+from emojifier_bot.http import post_bytes
 from emojifier_bot.ports import Vault
 from emojifier_bot.slack.blocks import (
     buttons_blocks,

@@ -12,8 +12,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import InternalServerError, TooManyRequests
 from werkzeug.wrappers import Request
 
+from emojifier_bot.clock import Clock
 from emojifier_bot.errors import EmojifierError
-from emojifier_bot.ports import Clock
 from emojifier_bot.slack.manifest import EVENTS_PATH, INSTALL_PATH, REDIRECT_PATH
 from emojifier_bot.web.guard import (
     BAD_REQUEST,

@@ -12,7 +12,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from werkzeug.datastructures import Headers
 
-from emojifier_bot.ports import Clock
+from emojifier_bot.clock import Clock
 
 #: Addresses that are remembered, the longest unseen forgotten first: about 2 MB.
 MOST_ADDRESSES = 10_000

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from werkzeug.datastructures import Headers
 
-from emojifier_bot.ports import Clock
+from emojifier_bot.clock import Clock
 from emojifier_bot.web.guard import MAX_AGE_SECONDS, SIGNATURE, TIMESTAMP
 
 #: Answers are remembered for as long as a request may be early and then late.

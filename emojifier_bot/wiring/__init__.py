@@ -11,7 +11,6 @@ from emojifier_bot.wiring.operators import (
     tell_cancelled,
 )
 from emojifier_bot.wiring.pictures import (
-    SystemClock,
     check_faces,
     face_service,
     make_analyzer,
@@ -24,7 +23,6 @@ from emojifier_bot.wiring.worker import run_job_worker
 from emojifier_bot.wiring.workspaces import delete_workspace, export_workspace
 
 __all__ = [
-    "SystemClock",
     "check_app_token",
     "check_database",
     "check_faces",

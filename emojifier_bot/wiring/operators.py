@@ -11,14 +11,14 @@ from emojifier_bot.wiring.stores import CLOCK, make_queue, open_keys, open_store
 
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
+    from emojifier_bot.db.keys import Rotation
     from emojifier_bot.domain import EmojifyRequest
     from emojifier_bot.ports import JobAdmin
-    from emojifier_bot.store.keys import Rotation
 
 
 def make_encryption_key() -> str:
     """Return a new key for ENCRYPTION_KEYS."""
-    from emojifier_bot.store.vault import generate_key
+    from emojifier_bot.db.vault import generate_key
 
     return generate_key()
 
@@ -30,7 +30,7 @@ def rotate_encryption(settings: Settings) -> Rotation:
         StoreError: The database does not answer.
         ConfigError: The keys are missing or wrong.
     """
-    from emojifier_bot.store.keys import rotate
+    from emojifier_bot.db.keys import rotate
 
     stores = open_stores(settings)
     try:
@@ -46,7 +46,7 @@ def make_job_admin(settings: Settings) -> JobAdmin:
         StoreError: The database is not there, has no tables, or refuses.
         QueueError: The database does not answer.
     """
-    from emojifier_bot.store.migrate import Standing, standing
+    from emojifier_bot.db.migrate import Standing, standing
 
     if standing(settings.database_url) in {Standing.MISSING, Standing.EMPTY}:
         raise StoreError(
@@ -62,7 +62,7 @@ def move_tables(settings: Settings, shape: str) -> str:
     Raises:
         StoreError: The database does not answer or refuses, or has no such shape.
     """
-    from emojifier_bot.store.migrate import downgrade, shape_of, upgrade
+    from emojifier_bot.db.migrate import downgrade, shape_of, upgrade
 
     if shape:
         downgrade(settings.database_url, shape)
@@ -101,7 +101,7 @@ def check_database(settings: Settings) -> str:
         StoreError: The database does not answer or refuses, or its keys are missing.
         QueueError: The queue's tables do not answer.
     """
-    from emojifier_bot.store.migrate import Standing, standing
+    from emojifier_bot.db.migrate import Standing, standing
 
     if settings.encryption_keys:
         open_keys(settings)
@@ -146,7 +146,7 @@ def check_app_token(settings: Settings) -> str:
 
 def _database_name(settings: Settings) -> str:
     """Return what DATABASE_URL names, without a password."""
-    from emojifier_bot.store.database import read_url, sqlite_file
+    from emojifier_bot.db.engine import read_url, sqlite_file
 
     file = sqlite_file(settings.database_url)
     if file is not None:
@@ -156,7 +156,7 @@ def _database_name(settings: Settings) -> str:
 
 
 def _check_folder(settings: Settings) -> None:
-    from emojifier_bot.store.database import sqlite_file
+    from emojifier_bot.db.engine import sqlite_file
 
     file = sqlite_file(settings.database_url)
     if file is not None and not os.access(file.parent, os.W_OK | os.X_OK):

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from emojifier_bot.clock import SystemClock
+
 if TYPE_CHECKING:
-    from emojifier_bot.backends.registry import HostedOptions, Service
     from emojifier_bot.config import Settings
-    from emojifier_bot.pipeline import Pipeline
-    from emojifier_bot.ports import Decoder, EmojiSource, FaceAnalyzer
-    from emojifier_bot.sandbox.isolated import IsolatedDecoder
+    from emojifier_bot.vision.analyzers.registry import HostedOptions, Service
+    from emojifier_bot.vision.pipeline import Pipeline
+    from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
+    from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 
 #: Of the grey picture that a check has read.
 CHECKED_SIZE_WH = (64, 64)
-
-
-class SystemClock:
-    """A `Clock` that asks the system."""
-
-    def monotonic(self) -> float:
-        """Return seconds that never run backwards."""
-        return time.perf_counter()
-
-    def now(self) -> datetime:
-        """Return the time of day, aware, in UTC."""
-        return datetime.now(UTC)
 
 
 def make_pipeline(settings: Settings) -> Pipeline:
@@ -37,7 +26,7 @@ def make_pipeline(settings: Settings) -> Pipeline:
         ModelFileError: A model is missing or differs.
         ThemeError: The theme's table is wrong.
     """
-    from emojifier_bot.pipeline import Pipeline
+    from emojifier_bot.vision.pipeline import Pipeline
 
     return Pipeline(
         # The theme first: a wrong name is told before models are loaded.
@@ -50,17 +39,17 @@ def make_pipeline(settings: Settings) -> Pipeline:
 
 def make_decoder(settings: Settings) -> Decoder:
     """Build the decoder with the limits that the settings name."""
-    from emojifier_bot.core.decode import DecodeLimits
-    from emojifier_bot.sandbox import InProcessDecoder
+    from emojifier_bot.vision.decode import DecodeLimits
+    from emojifier_bot.vision.sandbox import InProcessDecoder
 
     return InProcessDecoder(DecodeLimits(settings.max_bytes, settings.max_pixels))
 
 
 def make_isolated_decoder(settings: Settings) -> IsolatedDecoder:
     """Build the decoder for pictures of strangers: as many processes as pipelines."""
-    from emojifier_bot.core.decode import DecodeLimits
-    from emojifier_bot.sandbox.isolated import IsolatedDecoder
-    from emojifier_bot.sandbox.limits import ChildLimits
+    from emojifier_bot.vision.decode import DecodeLimits
+    from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
+    from emojifier_bot.vision.sandbox.limits import ChildLimits
 
     limits = ChildLimits(
         picture=DecodeLimits(settings.max_bytes, settings.max_pixels),
@@ -85,8 +74,8 @@ def make_analyzer(
         ConfigError: There is none of that name, or a key of it is missing.
         ModelFileError: A model is missing or differs.
     """
-    from emojifier_bot.backends.registry import BackendOptions, build_analyzer
-    from emojifier_bot.resources import models_dir
+    from emojifier_bot.vision.analyzers.registry import BackendOptions, build_analyzer
+    from emojifier_bot.vision.resources import models_dir
 
     if falls_back is None:
         falls_back = settings.face_fallback == "local"
@@ -104,7 +93,7 @@ def make_analyzer(
 
 
 def _hosted_options(settings: Settings, *, falls_back: bool) -> HostedOptions:
-    from emojifier_bot.backends.registry import HostedOptions
+    from emojifier_bot.vision.analyzers.registry import HostedOptions
 
     keys = {
         "AWS_ACCESS_KEY_ID": settings.aws_access_key_id,
@@ -130,7 +119,7 @@ def _hosted_options(settings: Settings, *, falls_back: bool) -> HostedOptions:
 
 def face_service(settings: Settings) -> Service | None:
     """Tell who gets the pictures; None where they stay on this machine."""
-    from emojifier_bot.backends.registry import service_of
+    from emojifier_bot.vision.analyzers.registry import service_of
 
     return service_of(settings.face_backend)
 
@@ -143,7 +132,7 @@ def check_faces(settings: Settings) -> str:
     """
     from PIL import Image
 
-    from emojifier_bot.core.decode import from_image
+    from emojifier_bot.vision.decode import from_image
 
     blank = from_image(Image.new("RGB", CHECKED_SIZE_WH, "grey"))
     make_analyzer(settings, falls_back=False).analyze(blank)
@@ -158,6 +147,6 @@ def check_faces(settings: Settings) -> str:
 
 def make_emoji_source(settings: Settings) -> EmojiSource:
     """Open the theme that the settings name."""
-    from emojifier_bot.themes import open_theme
+    from emojifier_bot.vision.themes import open_theme
 
     return open_theme(settings.theme)

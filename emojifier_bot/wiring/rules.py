@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from emojifier_bot.clock import Clock
     from emojifier_bot.config import Settings
-    from emojifier_bot.ports import Clock
+    from emojifier_bot.db.engine import Database
     from emojifier_bot.slack.rules import Rules
-    from emojifier_bot.store.database import Database
 
 DAY_SECONDS = 24 * 3600
 
 
 def make_rules(settings: Settings, database: Database, clock: Clock) -> Rules:
     """Build what knows who wants no pictures, and how many are too many."""
+    from emojifier_bot.db.allowances import SqlAllowances
+    from emojifier_bot.db.workspace_settings import SqlWorkspaceSettings
     from emojifier_bot.domain import Limit
     from emojifier_bot.slack.rules import HOUR_SECONDS, MINUTE_SECONDS, Rules
-    from emojifier_bot.store.allowances import SqlAllowances
-    from emojifier_bot.store.workspace_settings import SqlWorkspaceSettings
 
     limits = (
         Limit("user_limit", settings.user_per_minute, MINUTE_SECONDS, is_personal=True),

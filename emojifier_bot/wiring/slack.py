@@ -54,7 +54,7 @@ def make_sink(
     settings: Settings, stores: Stores, client: SlackClient
 ) -> SlackReplySink:
     """Build what delivers to Slack."""
-    from emojifier_bot.net.hosts import read_hosts
+    from emojifier_bot.http.hosts import read_hosts
     from emojifier_bot.slack.post import SlackReplySink
 
     return SlackReplySink(client, stores.vault, read_hosts(settings.slack_file_hosts))

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emojifier_bot.wiring.pictures import SystemClock
+from emojifier_bot.clock import SystemClock
 
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
+    from emojifier_bot.db.engine import Database
+    from emojifier_bot.db.installations import SqlInstallationStore
+    from emojifier_bot.db.oauth_states import SqlOAuthStates
+    from emojifier_bot.db.posts import SqlPostLog
+    from emojifier_bot.db.vault import FernetVault
     from emojifier_bot.jobs.queue import DbosJobQueue
-    from emojifier_bot.store.database import Database
-    from emojifier_bot.store.installations import SqlInstallationStore
-    from emojifier_bot.store.oauth_states import SqlOAuthStates
-    from emojifier_bot.store.posts import SqlPostLog
-    from emojifier_bot.store.vault import FernetVault
 
 CLOCK = SystemClock()
 
@@ -42,11 +42,11 @@ def open_stores(settings: Settings, *, make: bool = True) -> Stores:
         StoreError: It does not answer, or refuses.
         ConfigError: The keys are missing or wrong.
     """
-    from emojifier_bot.store.database import open_database
-    from emojifier_bot.store.installations import SqlInstallationStore
-    from emojifier_bot.store.migrate import upgrade
-    from emojifier_bot.store.oauth_states import SqlOAuthStates
-    from emojifier_bot.store.posts import SqlPostLog
+    from emojifier_bot.db.engine import open_database
+    from emojifier_bot.db.installations import SqlInstallationStore
+    from emojifier_bot.db.migrate import upgrade
+    from emojifier_bot.db.oauth_states import SqlOAuthStates
+    from emojifier_bot.db.posts import SqlPostLog
 
     vault = open_keys(settings, make_file=make)
     if make:
@@ -63,7 +63,7 @@ def open_stores(settings: Settings, *, make: bool = True) -> Stores:
 
 def open_keys(settings: Settings, *, make_file: bool = True) -> FernetVault:
     """Open the vault with the keys of the settings, or of the file that stands in."""
-    from emojifier_bot.store.vault import open_vault
+    from emojifier_bot.db.vault import open_vault
 
     keys = settings.encryption_keys.get_secret_value()
     return open_vault(keys, settings.database_url, make_file=make_file)
@@ -71,7 +71,7 @@ def open_keys(settings: Settings, *, make_file: bool = True) -> FernetVault:
 
 def open_hurried(settings: Settings) -> Database:
     """Open the database for listeners, who answer within seconds whatever it does."""
-    from emojifier_bot.store.database import open_in_a_hurry
+    from emojifier_bot.db.engine import open_in_a_hurry
 
     return open_in_a_hurry(settings.database_url)
 

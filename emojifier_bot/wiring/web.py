@@ -21,12 +21,12 @@ from emojifier_bot.wiring.stores import (
 
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
+    from emojifier_bot.db.engine import Database
     from emojifier_bot.jobs.queue import DbosJobQueue
     from emojifier_bot.observers import SlackObserver
     from emojifier_bot.slack.app import BoltApp
     from emojifier_bot.slack.inbound import Inbound
     from emojifier_bot.slack.install import InstallFlow
-    from emojifier_bot.store.database import Database
     from emojifier_bot.web.app import WebParts
     from emojifier_bot.web.metrics import WebMetrics
     from emojifier_bot.web.server import WebServer
@@ -91,14 +91,14 @@ def _inbound(
     queue: DbosJobQueue,
     observer: SlackObserver,
 ) -> Inbound:
-    from emojifier_bot.net import check_address
-    from emojifier_bot.net.hosts import read_hosts
-    from emojifier_bot.resources import emojis_dir
+    from emojifier_bot.db.installations import SqlInstallationStore
+    from emojifier_bot.db.posts import SqlPostLog
+    from emojifier_bot.http import check_address
+    from emojifier_bot.http.hosts import read_hosts
     from emojifier_bot.slack.authorize import CachedAuthorize
     from emojifier_bot.slack.inbound import Inbound
-    from emojifier_bot.store.installations import SqlInstallationStore
-    from emojifier_bot.store.posts import SqlPostLog
-    from emojifier_bot.themes import list_themes
+    from emojifier_bot.vision.resources import emojis_dir
+    from emojifier_bot.vision.themes import list_themes
 
     known = SqlInstallationStore(hurried, stores.vault, CLOCK)
     client = make_slack(settings, stores, observer)

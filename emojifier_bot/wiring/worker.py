@@ -14,8 +14,8 @@ from emojifier_bot.wiring.stores import CLOCK, Stores, open_stores
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
     from emojifier_bot.jobs.parts import PipelineForTheme, WorkerParts
-    from emojifier_bot.pipeline import Pipeline
-    from emojifier_bot.ports import Decoder
+    from emojifier_bot.vision.pipeline import Pipeline
+    from emojifier_bot.vision.ports import Decoder
     from emojifier_bot.web.metrics import WorkerMetrics
 
 
@@ -49,9 +49,9 @@ def make_worker_parts(
     settings: Settings, stores: Stores, metrics: WorkerMetrics, decoder: Decoder
 ) -> WorkerParts:
     """Build what a worker does its jobs with."""
+    from emojifier_bot.http import GuardedClient
+    from emojifier_bot.http.hosts import read_hosts
     from emojifier_bot.jobs.parts import WorkerParts
-    from emojifier_bot.net import GuardedClient
-    from emojifier_bot.net.hosts import read_hosts
     from emojifier_bot.slack.fetch import SlackImageSource
 
     client = make_slack(settings, stores, metrics)
@@ -77,8 +77,8 @@ def make_worker_parts(
 
 def _pipelines(settings: Settings, decoder: Decoder) -> PipelineForTheme:
     """Load the models once, and each theme when it is first asked for."""
-    from emojifier_bot.pipeline import Pipeline
-    from emojifier_bot.themes import open_theme
+    from emojifier_bot.vision.pipeline import Pipeline
+    from emojifier_bot.vision.themes import open_theme
 
     analyzer = make_analyzer(settings)
 

@@ -36,8 +36,8 @@ def export_workspace(settings: Settings, holder_id: str) -> dict[str, Any]:
         QueueError: The queue's database does not answer.
         ConfigError: The keys are missing or wrong.
     """
+    from emojifier_bot.db.workspace_rows import workspace_rows
     from emojifier_bot.jobs.workspace_jobs import WorkspaceJobs
-    from emojifier_bot.store.workspace_rows import workspace_rows
 
     _check(settings)
     workspace = _workspace(holder_id)
@@ -77,7 +77,7 @@ def delete_workspace(settings: Settings, holder_id: str) -> None:
 
 def _check(settings: Settings) -> None:
     """Refuse a database with other tables than those of this version."""
-    from emojifier_bot.store.migrate import Standing, standing
+    from emojifier_bot.db.migrate import Standing, standing
 
     if standing(settings.database_url) is not Standing.CURRENT:
         raise StoreError(

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from emojifier_bot.db.allowances import SqlAllowances
+from emojifier_bot.db.tables import ALLOWANCES
 from emojifier_bot.domain import Limit, Workspace
-from emojifier_bot.store.allowances import SqlAllowances
-from emojifier_bot.store.tables import ALLOWANCES
 from tests.builders_store import LIMITS, TEAM, make_installation, sql_stores
 from tests.fakes.clock import FakeClock
 from tests.threads import THREADS, at_once

@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emojifier_bot.backends.detect_yunet import YuNetDetector
-from emojifier_bot.backends.emotion_onnx import OnnxEmotionClassifier
-from emojifier_bot.backends.landmarks_onnx import OnnxLandmarker
-from emojifier_bot.backends.model_spec import pick_model_spec
-from emojifier_bot.backends.registry import (
+from emojifier_bot.vision.analyzers.registry import (
     BACKENDS,
     LOCAL,
     BackendOptions,
     build_analyzer,
 )
-from emojifier_bot.core.decode import from_image
-from emojifier_bot.domain import BoundingBox, Detection, LandmarkScheme, Reading
-from emojifier_bot.resources import models_dir
+from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.detector import YuNetDetector
+from emojifier_bot.vision.emotion import OnnxEmotionClassifier
+from emojifier_bot.vision.landmarks import OnnxLandmarker
+from emojifier_bot.vision.models import pick_model_spec
+from emojifier_bot.vision.resources import models_dir
+from emojifier_bot.vision.types import BoundingBox, Detection, LandmarkScheme, Reading
 from tests.builders import make_face, make_landmarks
 from tests.face_apis import VENDORS, hosted
 from tests.fakes.face_api import serving

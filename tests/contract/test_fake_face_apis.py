@@ -11,7 +11,7 @@ import pytest
 import requests
 from PIL import Image
 
-from emojifier_bot.backends.hosted_rekognition import signer
+from emojifier_bot.vision.analyzers.rekognition import signer
 from tests.face_apis import VENDORS, options_for
 from tests.fakes import face_azure, face_facepp, face_google
 from tests.fakes.face_api import serving

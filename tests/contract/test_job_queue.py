@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from emojifier_bot.breather import BREATHER_SECONDS
+from emojifier_bot.clock import SystemClock
 from emojifier_bot.domain import JobState, Workspace
 from emojifier_bot.errors import QueueError, QueueFullError
 from emojifier_bot.jobs import workspace_jobs
 from emojifier_bot.jobs.names import job_id_for
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.room import Room
-from emojifier_bot.wiring import SystemClock
 from tests.fakes.inbound import SetClock
 from tests.fakes.job_queue import FakeJobQueue
 from tests.jobs_rig import make_request, wait_until

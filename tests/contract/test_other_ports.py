@@ -7,13 +7,13 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
-from emojifier_bot.core.decode import DecodeLimits, from_image
+from emojifier_bot.clock import SystemClock
 from emojifier_bot.errors import ImageError
-from emojifier_bot.resources import emojis_dir
-from emojifier_bot.sandbox import InProcessDecoder
-from emojifier_bot.sandbox.isolated import IsolatedDecoder
-from emojifier_bot.themes import list_themes, open_theme
-from emojifier_bot.wiring import SystemClock
+from emojifier_bot.vision.decode import DecodeLimits, from_image
+from emojifier_bot.vision.resources import emojis_dir
+from emojifier_bot.vision.sandbox import InProcessDecoder
+from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
+from emojifier_bot.vision.themes import list_themes, open_theme
 from tests.fakes.clock import FakeClock
 from tests.fakes.emoji import FakeEmojiSource
 from tests.fakes.pipeline import FakeDecoder

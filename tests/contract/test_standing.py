@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from emojifier_bot.clock import SystemClock
 from emojifier_bot.errors import QueueError
 from emojifier_bot.jobs.names import job_id_for
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.slots import LEASE_SECONDS, LeaseTimes, claim
 from emojifier_bot.jobs.standing import Standing, age_seconds
-from emojifier_bot.wiring import SystemClock
 from tests.jobs_rig import make_request
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emojifier_bot.db.vault import FernetVault, generate_key
 from emojifier_bot.errors import VaultError
-from emojifier_bot.store.vault import FernetVault, generate_key
 from tests.fakes.stores import FakeVault
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from emojifier_bot.clock import SystemClock
 from emojifier_bot.domain import JobState
 from emojifier_bot.jobs import slots
 from emojifier_bot.jobs.database import open_engine, workflow_table
 from emojifier_bot.jobs.names import QUEUE, WORKFLOW, job_id_for, partition_of
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.slots import LeaseLostError, LeaseTimes, Reaper
-from emojifier_bot.wiring import SystemClock
 from tests.fakes.clock import FakeClock
 from tests.jobs_rig import WORKSPACE, make_request
 from tests.threads import THREADS, at_once

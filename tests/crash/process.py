@@ -25,13 +25,13 @@ import sqlalchemy as sa
 from dbos._sys_db import SystemDatabase
 
 from emojifier_bot.cli.main import run
+from emojifier_bot.clock import SystemClock
 from emojifier_bot.config import load_settings
+from emojifier_bot.db.posts import SqlPostLog
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.slots import LeaseTimes
 from emojifier_bot.jobs.worker import run_worker
 from emojifier_bot.logs import configure_logging
-from emojifier_bot.store.posts import SqlPostLog
-from emojifier_bot.wiring import SystemClock
 from emojifier_bot.wiring.pictures import make_isolated_decoder
 from emojifier_bot.wiring.stores import open_stores
 from emojifier_bot.wiring.worker import make_worker_metrics, make_worker_parts

@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-
-from emojifier_bot.evaluation.page import HEADINGS, INTRO, NOTES
-from emojifier_bot.evaluation.targets import TARGETS
+from emojifier_training.page import HEADINGS, INTRO, NOTES
+from emojifier_training.targets import TARGETS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "evaluation.md"

@@ -11,8 +11,8 @@ import emojifier_bot
 
 #: What modules need that not every installation has.
 EXTRAS = {
-    "emojifier_bot.training": "torch",
-    "emojifier_bot.evaluation.graph_cost": "onnx",
+    "emojifier_training": "torch",
+    "emojifier_training.graph_cost": "onnx",
 }
 
 

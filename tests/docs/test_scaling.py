@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from emojifier_bot.config import Settings
+from emojifier_bot.db import engine as database
 from emojifier_bot.jobs import queue, room, worker
-from emojifier_bot.store import database
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "scaling.md").read_text("utf-8")

@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image, ImageOps
 
-from emojifier_bot.themes import ThemeFolder, open_theme
+from emojifier_bot.vision.themes import ThemeFolder, open_theme
 
 
 @pytest.fixture

@@ -24,10 +24,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
+from emojifier_bot.db.engine import open_database
+from emojifier_bot.db.posts import SqlPostLog
 from emojifier_bot.domain import ImageReference, Post, Workspace
 from emojifier_bot.slack.replies import say
-from emojifier_bot.store.database import open_database
-from emojifier_bot.store.posts import SqlPostLog
 from emojifier_bot.web.app import SECURITY_HEADERS
 from tests.fakes.clock import FakeClock
 from tests.fakes.servers import said, serving

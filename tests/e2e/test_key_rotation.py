@@ -15,9 +15,9 @@ from contextlib import ExitStack, closing, suppress
 
 import pytest
 
+from emojifier_bot.db.vault import FernetVault, generate_key
 from emojifier_bot.errors import VaultError
 from emojifier_bot.slack.replies import say
-from emojifier_bot.store.vault import FernetVault, generate_key
 from tests.e2e.test_bot import PATIENCE_SECONDS, Bot
 from tests.fakes.slack_server import SlackServer
 from tests.fleet import ROOT, address_of, process

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from emojifier_bot.store.migrate import shape_of
+from emojifier_bot.db.migrate import shape_of
 
 OK, FAILED, WRONG_USAGE = 0, 1, 2
 

@@ -15,11 +15,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from emojifier_bot.sandbox.child import STDERR, end_with_parent
-from emojifier_bot.sandbox.limits import ChildLimits
-from emojifier_bot.sandbox.lockdown import allow_one_picture, lock_down
-from emojifier_bot.sandbox.memory import map_memory
-from emojifier_bot.sandbox.wire import Ask, answer, next_question, ready_values
+from emojifier_bot.vision.sandbox.child import STDERR, end_with_parent
+from emojifier_bot.vision.sandbox.limits import ChildLimits
+from emojifier_bot.vision.sandbox.lockdown import allow_one_picture, lock_down
+from emojifier_bot.vision.sandbox.memory import map_memory
+from emojifier_bot.vision.sandbox.wire import Ask, answer, next_question, ready_values
 
 #: Must never be there.
 WRITTEN = Path("/tmp/written-by-a-decoder")  # noqa: S108 - refused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emojifier_bot.domain import Emoji, EmojiTheme, ImageArray
+from emojifier_bot.vision.types import Emoji, EmojiTheme, ImageArray
 from tests.builders import make_sprite, make_theme
 
 

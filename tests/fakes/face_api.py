@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from emojifier_bot.domain import BoundingBox, FloatArray
+from emojifier_bot.vision.types import BoundingBox, FloatArray
 from tests.builders import make_landmarks
 from tests.fakes.faces import EYE_SHARE, FakeDetector
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from emojifier_bot.core.decode import DecodedImage
-from emojifier_bot.domain import (
+from emojifier_bot.vision.decode import DecodedImage
+from emojifier_bot.vision.types import (
     BoundingBox,
     Detection,
     Emotion,

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from emojifier_bot.domain import (
-    EmojifyRequest,
-    FetchedImage,
-    ImageReference,
-    Workspace,
-)
+from emojifier_bot.domain import EmojifyRequest, FetchedImage, ImageReference, Workspace
 from emojifier_bot.errors import FetchError
 
 

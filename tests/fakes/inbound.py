@@ -6,13 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from emojifier_bot.domain import (
-    EmojifyRequest,
-    Installation,
-    Outcome,
-    Post,
-    Workspace,
-)
+from emojifier_bot.domain import EmojifyRequest, Installation, Outcome, Post, Workspace
 from emojifier_bot.errors import DeliveryError, EmojifierError
 from tests.fakes.stores import FakeInstallationStore
 

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from emojifier_bot.clock import Clock
 from emojifier_bot.domain import (
     Exhausted,
     Installation,
@@ -17,7 +18,6 @@ from emojifier_bot.domain import (
     Workspace,
 )
 from emojifier_bot.errors import VaultError
-from emojifier_bot.ports import Clock
 from tests.fakes.clock import FakeClock
 
 STATE_VALID_FOR = timedelta(seconds=600)

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emojifier_bot.core.decode import DecodeLimits
 from emojifier_bot.errors import ImageError
-from emojifier_bot.evaluation.isolation import peak_bytes
-from emojifier_bot.sandbox.isolated import IsolatedDecoder
-from emojifier_bot.sandbox.limits import ChildLimits
-from emojifier_bot.sandbox.process import DecoderProcess
+from emojifier_bot.tools.isolation import peak_bytes
+from emojifier_bot.vision.decode import DecodeLimits
+from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
+from emojifier_bot.vision.sandbox.limits import ChildLimits
+from emojifier_bot.vision.sandbox.process import DecoderProcess
 from tests.fuzz.mutate import mutated
 from tests.fuzz.seeds import seeds
 

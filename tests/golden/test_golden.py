@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emojifier_bot.core.debug import draw_debug
-from emojifier_bot.domain import EMOTIONS, Emoji, EmojiTheme, Emotion, ImageArray
-from emojifier_bot.pipeline import EmojifyOptions, Pipeline
-from emojifier_bot.ports import EmojiSource
-from emojifier_bot.sandbox import InProcessDecoder
-from emojifier_bot.themes import open_theme
+from emojifier_bot.vision.debug import draw_debug
+from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
+from emojifier_bot.vision.ports import EmojiSource
+from emojifier_bot.vision.sandbox import InProcessDecoder
+from emojifier_bot.vision.themes import open_theme
+from emojifier_bot.vision.types import EMOTIONS, Emoji, EmojiTheme, Emotion, ImageArray
 from tests.builders import make_face, make_landmarks
 from tests.fakes.clock import FakeClock
 from tests.fakes.faces import FakeAnalyzer

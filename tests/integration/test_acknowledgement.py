@@ -13,21 +13,21 @@ import pytest
 import requests
 from slack_sdk import WebClient
 
+from emojifier_bot.clock import SystemClock
 from emojifier_bot.config import load_settings
+from emojifier_bot.db.engine import open_database
+from emojifier_bot.db.installations import SqlInstallationStore
+from emojifier_bot.db.migrate import upgrade
+from emojifier_bot.db.posts import SqlPostLog
+from emojifier_bot.db.vault import open_vault
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.slack.app import flask_handler, make_bolt_app
 from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.inbound import Inbound
 from emojifier_bot.slack.tokens import RotatingBotTokens
-from emojifier_bot.store.database import open_database
-from emojifier_bot.store.installations import SqlInstallationStore
-from emojifier_bot.store.migrate import upgrade
-from emojifier_bot.store.posts import SqlPostLog
-from emojifier_bot.store.vault import open_vault
 from emojifier_bot.web.app import WebParts, create_app
 from emojifier_bot.web.server import WebServer
-from emojifier_bot.wiring import SystemClock
 from emojifier_bot.wiring.rules import make_rules
 from tests.fakes.inbound import MemoryQueue, TalkingSink
 from tests.fakes.slack.server import SlackServer

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import pytest
 
-from emojifier_bot.core.decode import DecodeLimits, decode
 from emojifier_bot.errors import ImageError
-from emojifier_bot.sandbox import limits as sandbox_limits
-from emojifier_bot.sandbox.isolated import IsolatedDecoder
-from emojifier_bot.sandbox.limits import ChildLimits
-from emojifier_bot.sandbox.memory import open_unlinked
-from emojifier_bot.sandbox.process import _ENVIRONMENT, DecoderProcess
+from emojifier_bot.vision.decode import DecodeLimits, decode
+from emojifier_bot.vision.sandbox import limits as sandbox_limits
+from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
+from emojifier_bot.vision.sandbox.limits import ChildLimits
+from emojifier_bot.vision.sandbox.memory import open_unlinked
+from emojifier_bot.vision.sandbox.process import _ENVIRONMENT, DecoderProcess
 from tests import profiles
 from tests.fakes.decoder_child import WRITTEN
 from tests.fuzz.attack import children, traces
@@ -210,7 +210,7 @@ def test_a_child_that_was_taken_over_finds_nothing_and_reaches_nobody():
 @linux_only
 def test_what_the_kernel_keeps_from_it_is_told_once(caplog):
     with (
-        caplog.at_level(logging.INFO, "emojifier_bot.sandbox.isolated"),
+        caplog.at_level(logging.INFO, "emojifier_bot.vision.sandbox.isolated"),
         IsolatedDecoder() as one,
     ):
         for _ in range(2):
@@ -241,7 +241,9 @@ def test_one_that_was_left_in_the_middle_is_not_used_again(monkeypatch, raised, 
         one.warm_up()
         first = one.pids
         with monkeypatch.context() as patch:
-            patch.setattr(where.replace("sandbox", "emojifier_bot.sandbox"), fail)
+            patch.setattr(
+                where.replace("sandbox", "emojifier_bot.vision.sandbox"), fail
+            )
             with pytest.raises(raised):
                 one.decode(PNG)
 
@@ -304,7 +306,7 @@ def test_a_child_that_was_killed_while_idle_costs_nothing():
 
 
 def test_a_child_is_replaced_when_it_has_done_its_share(monkeypatch):
-    monkeypatch.setattr("emojifier_bot.sandbox.process.PICTURES_PER_CHILD", 2)
+    monkeypatch.setattr("emojifier_bot.vision.sandbox.process.PICTURES_PER_CHILD", 2)
     with IsolatedDecoder() as one:
         pids = []
         for _ in range(5):
@@ -343,9 +345,9 @@ def test_one_that_is_closed_leaves_nothing_to_those_at_work():
 PARENT = """
 import sys, time
 from functools import partial
-from emojifier_bot.sandbox.isolated import IsolatedDecoder
-from emojifier_bot.sandbox.limits import ChildLimits
-from emojifier_bot.sandbox.process import DecoderProcess
+from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
+from emojifier_bot.vision.sandbox.limits import ChildLimits
+from emojifier_bot.vision.sandbox.process import DecoderProcess
 from threading import Thread
 process = DecoderProcess(ChildLimits(), entry=sys.argv[1])
 print(process.pid, flush=True)
@@ -356,7 +358,8 @@ time.sleep(600)
 
 @linux_only
 @pytest.mark.parametrize(
-    "entry", ["emojifier_bot.sandbox.child:main", "tests.fakes.decoder_child:sleeps"]
+    "entry",
+    ["emojifier_bot.vision.sandbox.child:main", "tests.fakes.decoder_child:sleeps"],
 )
 def test_when_the_parent_is_killed_the_child_goes_too(entry):
     command = [sys.executable, "-c", PARENT, entry]

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from emojifier_bot.clock import SystemClock
 from emojifier_bot.domain import ImageReference, JobState, ShareState, Way, Workspace
 from emojifier_bot.errors import FetchError, InferenceError, VaultError
 from emojifier_bot.jobs.names import child_job_id, job_id_for
 from emojifier_bot.jobs.worker import KEEP_ENDED
-from emojifier_bot.wiring import SystemClock
 from tests.fakes.reply_sink import LOSE, SLOW, Fault
 from tests.jobs_rig import (
     FAST,

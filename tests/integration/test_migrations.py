@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
-from emojifier_bot.store import migrate
-from emojifier_bot.store.database import open_database
-from emojifier_bot.store.migrate import VERSION_TABLE, downgrade, shape_of, upgrade
+from emojifier_bot.db import migrate
+from emojifier_bot.db.engine import open_database
+from emojifier_bot.db.migrate import VERSION_TABLE, downgrade, shape_of, upgrade
 from tests.builders_store import TEAM, make_installation, make_post, sql_stores
 from tests.fakes.clock import FakeClock
 

@@ -14,7 +14,7 @@ import traceback
 import pytest
 
 from emojifier_bot.errors import DeliveryError, FetchError
-from emojifier_bot.net import GuardedClient, Timeouts, get_with_token, post_bytes
+from emojifier_bot.http import GuardedClient, Timeouts, get_with_token, post_bytes
 from tests.fakes.internet import Authority, Internet, name_server
 from tests.fakes.servers import RawServer, said, serving
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from emojifier_bot import Emojifier
-from emojifier_bot.domain import Emotion
+from emojifier_bot.vision.types import Emotion
 from tests.datasets import sample
 from tests.images import (
     GPS_TAG,

@@ -13,6 +13,7 @@ import pytest
 import requests
 from slack_sdk import WebClient
 
+from emojifier_bot.clock import SystemClock
 from emojifier_bot.domain import (
     FaceSummary,
     ImageReference,
@@ -39,7 +40,6 @@ from emojifier_bot.slack.tokens import RotatingBotTokens
 from emojifier_bot.web.app import WebParts, create_app
 from emojifier_bot.web.install_pages import RenderedInstallPages
 from emojifier_bot.web.server import WebServer
-from emojifier_bot.wiring import SystemClock
 from tests.fakes.inbound import (
     MemoryQueue,
     PlainVault,

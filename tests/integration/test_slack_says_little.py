@@ -7,7 +7,7 @@ import json
 import pytest
 
 from emojifier_bot.domain import ImageReference, Installation, Share, ShareState
-from emojifier_bot.net import GuardedClient
+from emojifier_bot.http import GuardedClient
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.fetch import SlackImageSource
 from emojifier_bot.slack.post import BARE, SlackReplySink

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from emojifier_bot.store.vault import generate_key, open_vault
+from emojifier_bot.db.vault import generate_key, open_vault
 from tests.builders_store import TEAM, make_installation, make_post, sql_stores
 from tests.fakes.clock import FakeClock
 
@@ -20,8 +20,8 @@ PROCESSES = 4
 PROGRAM = """
 import json, os, sys
 from emojifier_bot.domain import Workspace
-from emojifier_bot.store.migrate import upgrade
-from emojifier_bot.store.vault import FernetVault, open_vault
+from emojifier_bot.db.migrate import upgrade
+from emojifier_bot.db.vault import FernetVault, open_vault
 from tests.builders_store import make_installation, sql_stores
 from tests.fakes.clock import FakeClock
 

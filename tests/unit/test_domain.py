@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from emojifier_bot.domain import (
+from emojifier_bot.vision.types import (
     EMOTIONS,
     BoundingBox,
     Detection,
@@ -18,8 +18,8 @@ from emojifier_bot.domain import (
     LandmarkScheme,
     Measure,
     Result,
+    frozen_array,
 )
-from emojifier_bot.domain.faces import frozen_array
 from tests.builders import (
     make_detection,
     make_emoji,

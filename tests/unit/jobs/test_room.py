@@ -5,10 +5,10 @@ from contextlib import closing
 
 import pytest
 
+from emojifier_bot.clock import SystemClock
 from emojifier_bot.jobs.database import open_engine
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.room import COUNT_SECONDS, Room
-from emojifier_bot.wiring import SystemClock
 from tests.fakes.inbound import SetClock
 
 LIMIT = 12

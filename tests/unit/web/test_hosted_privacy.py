@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from emojifier_bot.backends.hosted_calls import REMEMBERED_SECONDS
-from emojifier_bot.backends.hosted_picture import SENT_PX
+from emojifier_bot.vision.analyzers.hosted_calls import REMEMBERED_SECONDS
+from emojifier_bot.vision.analyzers.hosted_picture import SENT_PX
 from emojifier_bot.web import replays
 from emojifier_bot.web.facts import SiteFacts
 from emojifier_bot.web.privacy import privacy_markdown, privacy_sections

@@ -1,0 +1,135 @@
+"""How many pictures may still be asked for, counted by all processes together.
+
+Each limit is a bucket that holds so many pictures and fills again evenly over its
+period. A row keeps the time at which it is full again, so that asking is one statement
+and nobody's requests are listed anywhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from emojifier_bot.clock import Clock
+from emojifier_bot.db.engine import Database
+from emojifier_bot.db.tables import ALLOWANCES, insert_for, place_of
+from emojifier_bot.domain import Exhausted, Limit, Workspace
+
+__all__ = ["SqlAllowances"]
+
+#: Times are sums of fractions: a limit of ten is not nine for the last digit.
+ROUNDING_SECONDS = 1e-3
+#: Rows that say nothing any more and go with each picture: more than it adds.
+SWEPT_ROWS = 10
+
+
+class _ExhaustedError(Exception):
+    """Ends a transaction, so that no limit is charged where another is used up."""
+
+    def __init__(self, exhausted: Exhausted) -> None:
+        super().__init__()
+        self.exhausted = exhausted
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAllowances:
+    """An `Allowances` in a database."""
+
+    database: Database
+    clock: Clock
+    #: Everybody takes them in this order, so that nobody waits for each other.
+    limits: tuple[Limit, ...]
+
+    def take(self, workspace: Workspace, user_id: str) -> Exhausted | None:
+        """Count one picture; where a limit is used up, nothing is counted.
+
+        Returns:
+            The limit that is in the way, None for none.
+        """
+        try:
+            with self.database.writing() as connection:
+                for bucket in self._buckets(workspace, user_id):
+                    bucket.take(connection)
+                _sweep(connection, self.clock.now().timestamp())
+        except _ExhaustedError as error:
+            return error.exhausted
+        return None
+
+    def charge(self, workspace: Workspace, user_id: str, pictures: int) -> None:
+        """Count pictures whatever the limits are; a negative number gives some back."""
+        with self.database.writing() as connection:
+            for bucket in self._buckets(workspace, user_id):
+                bucket.spend(connection, pictures, sys.float_info.max)
+
+    def _buckets(self, workspace: Workspace, user_id: str) -> list[_Bucket]:
+        now = self.clock.now().timestamp()
+        return [
+            _Bucket(limit, now, _row(limit, workspace, user_id))
+            for limit in self.limits
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    """One limit of one person or workspace, at one moment."""
+
+    limit: Limit
+    now: float
+    #: What names its row.
+    row: dict[str, Any]
+
+    def take(self, connection: sa.Connection) -> None:
+        """Take one picture out.
+
+        Raises:
+            _ExhaustedError: There is none in it.
+        """
+        most = self.now + self.limit.period_seconds + ROUNDING_SECONDS
+        if not self.spend(connection, 1, most):
+            is_own = (one == self.row[one.name] for one in ALLOWANCES.primary_key)
+            row = sa.select(ALLOWANCES.c.spent_until).where(*is_own)
+            after = connection.execute(row).scalar_one() + self._seconds(1)
+            raise _ExhaustedError(Exhausted(self.limit, max(after - most, 0.0)))
+
+    def spend(self, connection: sa.Connection, pictures: int, most: float) -> bool:
+        """Take pictures out, unless it were full later than ``most`` then."""
+        until = ALLOWANCES.c.spent_until
+        seconds = self._seconds(pictures)
+        after = sa.case((until > self.now, until), else_=self.now) + seconds
+        first = self.row | {"spent_until": self.now + seconds}
+        insert = insert_for(connection, ALLOWANCES).values(first)
+        moved = insert.on_conflict_do_update(
+            index_elements=list(ALLOWANCES.primary_key),
+            set_={"spent_until": after},
+            where=after <= most,
+        )
+        return connection.execute(moved.returning(until)).first() is not None
+
+    def _seconds(self, pictures: int) -> float:
+        """Return how long so many pictures take to come back."""
+        return pictures * self.limit.period_seconds / self.limit.pictures
+
+
+def _row(limit: Limit, workspace: Workspace, user_id: str) -> dict[str, Any]:
+    return {
+        "place_id": place_of(workspace),
+        "user_id": user_id if limit.is_personal else "",
+        "period_seconds": limit.period_seconds,
+        "enterprise_id": workspace.enterprise_id,
+    }
+
+
+def _sweep(connection: sa.Connection, now: float) -> None:
+    """Remove some rows whose time has come, but none that others are at."""
+    key = sa.tuple_(*ALLOWANCES.primary_key)
+    stale = (
+        sa.select(*ALLOWANCES.primary_key)
+        .where(ALLOWANCES.c.spent_until <= now)
+        .order_by(ALLOWANCES.c.spent_until)
+        .limit(SWEPT_ROWS)
+        .with_for_update(skip_locked=True)
+    )
+    connection.execute(sa.delete(ALLOWANCES).where(key.in_(stale)))

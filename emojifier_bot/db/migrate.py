@@ -1,0 +1,164 @@
+"""Brings the tables of a database to the shape that this version knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from enum import StrEnum
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from emojifier_bot.db.engine import (
+    POSTGRES,
+    Database,
+    open_database,
+    sqlite_file,
+)
+from emojifier_bot.errors import StoreError
+
+__all__ = ["VERSION_TABLE", "Standing", "downgrade", "shape_of", "standing", "upgrade"]
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+#: Not alembic's own name: others may share the database.
+VERSION_TABLE = "emojifier_version"
+#: Names our lock among all of a PostgreSQL database: the letters "emojify" in ASCII.
+LOCK = int.from_bytes(b"emojify")
+NEWEST, EMPTY = "head", "base"
+
+
+class Standing(StrEnum):
+    """How far a database is before anybody changes it."""
+
+    #: Its SQLite file is not there yet.
+    MISSING = "missing"
+    #: It has none of our tables.
+    EMPTY = "empty"
+    #: An older version of the bot made its tables.
+    OLD = "old"
+    CURRENT = "current"
+
+
+def standing(url: str) -> Standing:
+    """Look at a database without making or changing anything.
+
+    Raises:
+        StoreError: It does not answer or refuses, or a newer version of the bot has
+            changed it.
+    """
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        return Standing.MISSING
+    with closing(open_database(url)) as database, database.reading() as connection:
+        shape = _shape(connection)
+    if shape is None:
+        return Standing.EMPTY
+    if shape == _newest_shape():
+        return Standing.CURRENT
+    if shape not in _known_shapes():
+        raise _too_new()
+    return Standing.OLD
+
+
+def upgrade(url: str, shape: str = NEWEST) -> None:
+    """Make or change tables until the database has the newest shape.
+
+    Every process calls it at its start: one does the work, the others wait for it.
+    A step that fails leaves everything as it was. A step only adds tables, indexes and
+    columns that may be left out, so that processes of the version before go on beside.
+
+    Args:
+        url: The database.
+        shape: A revision on the way, for tests.
+
+    Raises:
+        StoreError: The database does not answer or refuses, or a newer version of the
+            bot has changed it.
+    """
+    with closing(open_database(url)) as database:
+        with database.reading() as connection:
+            if _shape(connection) == _newest_shape():
+                return
+        with _alone(database) as connection:
+            command.upgrade(_config(connection), shape)
+
+
+def downgrade(url: str, shape: str = EMPTY) -> None:
+    """Take tables back to an older shape; what that one cannot hold is lost.
+
+    Args:
+        url: The database.
+        shape: A revision, ``"-1"`` for the one before; by default, no table at all.
+
+    Raises:
+        StoreError: The database does not answer or refuses, or has no such shape.
+    """
+    with closing(open_database(url)) as database, _alone(database) as connection:
+        command.downgrade(_config(connection), shape)
+
+
+def shape_of(url: str) -> str:
+    """Return the revision of a database's tables; empty where it has none.
+
+    Raises:
+        StoreError: The database does not answer or refuses.
+    """
+    with closing(open_database(url)) as database, database.reading() as connection:
+        return _shape(connection) or ""
+
+
+@contextmanager
+def _alone(database: Database) -> Iterator[sa.Connection]:
+    """Give a connection whose changes no other process makes at the same time."""
+    with database.writing() as connection:
+        # SQLite has one writer at a time anyway.
+        if connection.dialect.name == POSTGRES:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+        shape = _shape(connection)
+        try:
+            yield connection
+        except CommandError as error:
+            is_known = shape is None or shape in _known_shapes()
+            raise (_no_such_shape() if is_known else _too_new()) from error
+
+
+def _too_new() -> StoreError:
+    return StoreError(
+        "The database has a shape that this version of the bot does not know: "
+        "a newer one has changed it. Run that one, or put a backup back."
+    )
+
+
+def _no_such_shape() -> StoreError:
+    named = ", ".join(f"`{one}`" for one in sorted(_known_shapes()))
+    return StoreError(
+        "The database's tables cannot go there: no such shape is on their way back. "
+        f"Name one of these: {named}, `{EMPTY}` for no table at all, `-1` for the one "
+        "before."
+    )
+
+
+def _known_shapes() -> set[str]:
+    return {one.revision for one in ScriptDirectory(MIGRATIONS).walk_revisions()}
+
+
+def _shape(connection: sa.Connection) -> str | None:
+    options = {"version_table": VERSION_TABLE}
+    return MigrationContext.configure(connection, opts=options).get_current_revision()
+
+
+def _newest_shape() -> str | None:
+    return ScriptDirectory(MIGRATIONS).get_current_head()
+
+
+def _config(connection: sa.Connection) -> Config:
+    config = Config(attributes={"connection": connection})
+    # A per cent sign of the path is no interpolation.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    return config

@@ -1,0 +1,64 @@
+"""Says a result aloud: how many faces there are and what each of them shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from emojifier_bot.vision.types import EmojifiedFace
+
+#: What Slack takes as alternative text, and more than anybody listens to.
+MAX_CHARACTERS = 1000
+#: More faces than this are counted by what they show; a longer list loses the listener.
+NAMED_ONE_BY_ONE = 8
+NO_FACES = "No faces found."
+#: Goes before what a face shows when the emoji is a guess.
+GUESS = "perhaps"
+
+
+def alt_text(faces: Sequence[EmojifiedFace]) -> str:
+    """Describe the faces of a picture for someone who does not see it.
+
+    Up to eight faces are named one by one, more are counted by what they show, in the
+    order in which each kind is first met. What does not fit is counted at the end.
+
+    Args:
+        faces: In reading order.
+
+    Returns:
+        One line of at most `MAX_CHARACTERS`: "3 faces: grinning, neutral, perhaps
+        worried".
+    """
+    if not faces:
+        return NO_FACES
+    shown = [_shown(face) for face in faces]
+    if len(faces) > 1 and len(set(shown)) == 1:
+        together = "both" if len(faces) == 2 else "all"  # noqa: PLR2004 - a pair
+        items = [(f"{together} {shown[0]}", len(faces))]
+    elif len(faces) > NAMED_ONE_BY_ONE:
+        items = [(_counted(what, n), n) for what, n in Counter(shown).items()]
+    else:
+        items = [(what, 1) for what in shown]
+    return _fitted(len(faces), items)
+
+
+def _shown(face: EmojifiedFace) -> str:
+    spoken = face.emoji.spoken
+    return spoken if face.sure else f"{GUESS} {spoken}"
+
+
+def _counted(what: str, count: int) -> str:
+    return what if count == 1 else f"{count} {what}"
+
+
+def _fitted(face_count: int, items: Sequence[tuple[str, int]]) -> str:
+    """Join as many whole items as fit, each a text and how many faces it stands for."""
+    faces = "1 face" if face_count == 1 else f"{face_count} faces"
+    for kept in range(len(items), 0, -1):
+        said = ", ".join(text for text, _ in items[:kept])
+        left = sum(count for _, count in items[kept:])
+        rest = f" and {left} more" if left else ""
+        sentence = f"{faces}: {said}{rest}"
+        if len(sentence) <= MAX_CHARACTERS:
+            return sentence
+    return faces

@@ -1,0 +1,134 @@
+"""Azure Face, detect v1.2: boxes and 27 points; its emotions were retired in 2023.
+
+Coordinates are pixels. Its left is the viewer's, so it is the person's right; that, the
+names of its points, and that its roll grows clockwise are from its reference and were
+not verified against a live answer, nor were the codes of its errors. No face id is
+asked for, so nothing is kept there for later comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from emojifier_bot.http import ServiceCall
+from emojifier_bot.vision.analyzers.hosted import HostedAnalyzer
+from emojifier_bot.vision.analyzers.hosted import build as build_hosted
+from emojifier_bot.vision.analyzers.hosted_answers import (
+    Refusals,
+    base_address,
+    needed_keys,
+)
+from emojifier_bot.vision.analyzers.hosted_face import (
+    FaceApi,
+    HostedFace,
+    PictureLimits,
+    SentPicture,
+    framed,
+    named_points,
+    turned_over,
+)
+from emojifier_bot.vision.analyzers.registry import BackendOptions, HostedOptions
+from emojifier_bot.vision.shared_points import SharedPoint
+
+NAME = "azure"
+PATH = (
+    "/face/v1.2/detect?returnFaceId=false&returnFaceLandmarks=true"
+    "&detectionModel=detection_03&returnFaceAttributes=headPose"
+)
+#: 1 KB at least: a JPEG of 256 px has that, be it as empty as it may.
+LIMITS = PictureLimits(max_bytes=6_000_000, min_side_px=256, max_side_px=4096)
+POINTS: Mapping[str, SharedPoint] = MappingProxyType(
+    {
+        "eyebrowLeftOuter": SharedPoint.RIGHT_BROW_OUTER,
+        "eyebrowLeftInner": SharedPoint.RIGHT_BROW_INNER,
+        "eyebrowRightInner": SharedPoint.LEFT_BROW_INNER,
+        "eyebrowRightOuter": SharedPoint.LEFT_BROW_OUTER,
+        "eyeLeftOuter": SharedPoint.RIGHT_EYE_OUTER,
+        "eyeLeftTop": SharedPoint.RIGHT_EYE_TOP,
+        "eyeLeftInner": SharedPoint.RIGHT_EYE_INNER,
+        "eyeLeftBottom": SharedPoint.RIGHT_EYE_BOTTOM,
+        "eyeRightInner": SharedPoint.LEFT_EYE_INNER,
+        "eyeRightTop": SharedPoint.LEFT_EYE_TOP,
+        "eyeRightOuter": SharedPoint.LEFT_EYE_OUTER,
+        "eyeRightBottom": SharedPoint.LEFT_EYE_BOTTOM,
+        "noseTip": SharedPoint.NOSE_TIP,
+        "noseLeftAlarOutTip": SharedPoint.NOSE_RIGHT,
+        "noseRightAlarOutTip": SharedPoint.NOSE_LEFT,
+        "mouthLeft": SharedPoint.MOUTH_RIGHT,
+        "mouthRight": SharedPoint.MOUTH_LEFT,
+        "upperLipTop": SharedPoint.UPPER_LIP_TOP,
+        "underLipBottom": SharedPoint.LOWER_LIP_BOTTOM,
+    }
+)
+
+
+def _code(contents: Any) -> str:
+    code: str = contents["error"]["code"]
+    return code
+
+
+REFUSALS = Refusals(
+    "Azure Face",
+    _code,
+    credentials=frozenset({"401", "PermissionDenied", "Unauthorized"}),
+    busy=frozenset({"ConcurrentOperationConflict", "RateLimitExceeded"}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AzureApi:
+    """A `FaceApi`."""
+
+    address: str
+    key: str = field(repr=False)
+    limits: PictureLimits = LIMITS
+
+    def ask(self, sent: SentPicture, timeout_seconds: float) -> list[HostedFace]:
+        """Send a picture and return its faces."""
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Ocp-Apim-Subscription-Key": self.key,
+        }
+        call = ServiceCall(self.address, headers, sent.data)
+        contents = REFUSALS.post(call, timeout_seconds)
+        with REFUSALS.understanding():
+            if not isinstance(contents, list):
+                raise TypeError("expected a list of faces")
+            return [_face(one) for one in contents]
+
+
+def _face(told: Mapping[str, Any]) -> HostedFace:
+    by_name = {
+        name: (float(xy["x"]), float(xy["y"]))
+        for name, xy in told.get("faceLandmarks", {}).items()
+    }
+    roll = told.get("faceAttributes", {}).get("headPose", {}).get("roll")
+    return HostedFace(
+        box=framed(told["faceRectangle"]),
+        points=named_points(by_name, POINTS),
+        roll_degrees=turned_over(roll),
+    )
+
+
+def make_api(hosted: HostedOptions) -> FaceApi:
+    """Return the API as the settings name it.
+
+    Raises:
+        ConfigError: The key or the endpoint is missing, or would be shown.
+    """
+    key, url = needed_keys(
+        NAME,
+        {
+            "AZURE_FACE_KEY": hosted.keys.get("AZURE_FACE_KEY", ""),
+            "FACE_API_URL": hosted.url,
+        },
+    )
+    return AzureApi(base_address(url, "") + PATH, key)
+
+
+def build(options: BackendOptions) -> HostedAnalyzer:
+    """Build the back end; see `hosted.build`."""
+    return build_hosted(NAME, options, make_api)

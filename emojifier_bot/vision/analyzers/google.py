@@ -1,0 +1,202 @@
+"""Google Cloud Vision, FACE_DETECTION: boxes and points; its emotions are ending.
+
+Coordinates are pixels; a zero is left out of its JSON. Its left is the viewer's, so it
+is the person's right. Its roll grows clockwise, as its recorded answers show. Four
+likelihoods in words stood for emotions: they are ``UNKNOWN`` or missing for new
+projects since 15 October 2026 and for all from 14 January 2027. Then, and where none of
+them is even possible, the points are read by the local model.
+
+The key goes in a header and never in an address. That an error about one picture comes
+inside an answer with status 200 is in its schema; the codes' meaning there is that of
+its other errors (google.rpc.Code), which nobody verified for pictures.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from emojifier_bot.errors import HostedApiError
+from emojifier_bot.http import ServiceCall
+from emojifier_bot.vision.analyzers.hosted import HostedAnalyzer
+from emojifier_bot.vision.analyzers.hosted import build as build_hosted
+from emojifier_bot.vision.analyzers.hosted_answers import (
+    Refusals,
+    base_address,
+    needed_keys,
+)
+from emojifier_bot.vision.analyzers.hosted_face import (
+    FaceApi,
+    HostedFace,
+    PictureLimits,
+    Point,
+    SentPicture,
+    named_points,
+    scores_from,
+    turned_over,
+)
+from emojifier_bot.vision.analyzers.registry import BackendOptions, HostedOptions
+from emojifier_bot.vision.shared_points import SharedPoint
+from emojifier_bot.vision.types import BoundingBox, Emotion, EmotionScores
+
+NAME = "google"
+ADDRESS = "https://vision.googleapis.com"
+PATH = "/v1/images:annotate"
+#: A request may have 10 MB of JSON, in which three bytes of picture take four; the rest
+#: is room for what is around it.
+LIMITS = PictureLimits(max_bytes=7_000_000, min_side_px=16, max_side_px=8192)
+#: Faces that are asked for; unasked it tells ten.
+MAX_FACES = 100
+#: A word's share; nobody says what the words mean in numbers.
+LIKELIHOODS: Mapping[str, float] = MappingProxyType(
+    {
+        "VERY_UNLIKELY": 0.02,
+        "UNLIKELY": 0.1,
+        "POSSIBLE": 0.4,
+        "LIKELY": 0.75,
+        "VERY_LIKELY": 0.95,
+    }
+)
+#: From this likelihood on Google's word counts; below it says of no emotion that it is
+#: there, and nothing of the four that it never names.
+TELLING = LIKELIHOODS["POSSIBLE"]
+EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
+    {
+        "angerLikelihood": Emotion.ANGER,
+        "joyLikelihood": Emotion.HAPPINESS,
+        "sorrowLikelihood": Emotion.SADNESS,
+        "surpriseLikelihood": Emotion.SURPRISE,
+        "": Emotion.NEUTRAL,
+    }
+)
+POINTS: Mapping[str, SharedPoint] = MappingProxyType(
+    {
+        "LEFT_OF_LEFT_EYEBROW": SharedPoint.RIGHT_BROW_OUTER,
+        "RIGHT_OF_LEFT_EYEBROW": SharedPoint.RIGHT_BROW_INNER,
+        "LEFT_OF_RIGHT_EYEBROW": SharedPoint.LEFT_BROW_INNER,
+        "RIGHT_OF_RIGHT_EYEBROW": SharedPoint.LEFT_BROW_OUTER,
+        "LEFT_EYE_LEFT_CORNER": SharedPoint.RIGHT_EYE_OUTER,
+        "LEFT_EYE_TOP_BOUNDARY": SharedPoint.RIGHT_EYE_TOP,
+        "LEFT_EYE_RIGHT_CORNER": SharedPoint.RIGHT_EYE_INNER,
+        "LEFT_EYE_BOTTOM_BOUNDARY": SharedPoint.RIGHT_EYE_BOTTOM,
+        "RIGHT_EYE_LEFT_CORNER": SharedPoint.LEFT_EYE_INNER,
+        "RIGHT_EYE_TOP_BOUNDARY": SharedPoint.LEFT_EYE_TOP,
+        "RIGHT_EYE_RIGHT_CORNER": SharedPoint.LEFT_EYE_OUTER,
+        "RIGHT_EYE_BOTTOM_BOUNDARY": SharedPoint.LEFT_EYE_BOTTOM,
+        "NOSE_TIP": SharedPoint.NOSE_TIP,
+        "NOSE_BOTTOM_LEFT": SharedPoint.NOSE_RIGHT,
+        "NOSE_BOTTOM_RIGHT": SharedPoint.NOSE_LEFT,
+        "MOUTH_LEFT": SharedPoint.MOUTH_RIGHT,
+        "MOUTH_RIGHT": SharedPoint.MOUTH_LEFT,
+        "UPPER_LIP": SharedPoint.UPPER_LIP_TOP,
+        "LOWER_LIP": SharedPoint.LOWER_LIP_BOTTOM,
+    }
+)
+#: Numbers of google.rpc.Code: too many calls; and what may pass.
+_EXHAUSTED, _PASSING = 8, frozenset({4, 10, 13, 14})
+
+
+def _code(contents: Any) -> str:
+    error = contents["error"]
+    reasons = [one["reason"] for one in error.get("details", ()) if "reason" in one]
+    if not reasons and "API key not valid" in error["message"]:
+        return "API_KEY_INVALID"
+    code: str = (reasons or [error["status"]])[0]
+    return code
+
+
+REFUSALS = Refusals(
+    "Google Cloud Vision",
+    _code,
+    credentials=frozenset({"API_KEY_INVALID", "PERMISSION_DENIED", "UNAUTHENTICATED"}),
+    busy=frozenset({"RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED"}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleApi:
+    """A `FaceApi`."""
+
+    address: str
+    key: str = field(repr=False)
+    limits: PictureLimits = LIMITS
+
+    def ask(self, sent: SentPicture, timeout_seconds: float) -> list[HostedFace]:
+        """Send a picture and return its faces."""
+        feature = {"type": "FACE_DETECTION", "maxResults": MAX_FACES}
+        picture = {"content": base64.b64encode(sent.data).decode("ascii")}
+        body = {"requests": [{"image": picture, "features": [feature]}]}
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "X-Goog-Api-Key": self.key,
+        }
+        call = ServiceCall(self.address, headers, json.dumps(body).encode())
+        contents = REFUSALS.post(call, timeout_seconds)
+        with REFUSALS.understanding():
+            (answer,) = contents["responses"]
+            if "error" in answer:
+                raise _error_inside(answer["error"])
+            return [_face(one) for one in answer.get("faceAnnotations", ())]
+
+
+def _error_inside(error: Mapping[str, Any]) -> HostedApiError:
+    number = int(error["code"])
+    if number == _EXHAUSTED:
+        return REFUSALS.is_busy(str(number))
+    if number in _PASSING:
+        return REFUSALS.down(str(number))
+    return REFUSALS.refused(str(number))
+
+
+def _face(told: Mapping[str, Any]) -> HostedFace:
+    # The one around the skin, as ours is; the other is around the whole head.
+    polygon = told.get("fdBoundingPoly") or told["boundingPoly"]
+    corners = [_xy(vertex) for vertex in polygon["vertices"]]
+    across, down = zip(*corners, strict=True)
+    by_name = {one["type"]: _xy(one["position"]) for one in told.get("landmarks", ())}
+    roll = told.get("rollAngle")
+    return HostedFace(
+        box=BoundingBox(min(across), min(down), max(across), max(down)),
+        confidence=float(told.get("detectionConfidence", 1.0)),
+        points=named_points(by_name, POINTS),
+        roll_degrees=turned_over(roll),
+        scores=_scores(told),
+    )
+
+
+def _xy(vertex: Mapping[str, float]) -> Point:
+    return float(vertex.get("x", 0.0)), float(vertex.get("y", 0.0))
+
+
+def _scores(told: Mapping[str, Any]) -> EmotionScores | None:
+    """Return what the likelihoods say, None where the points say more."""
+    likely = {
+        name: LIKELIHOODS.get(told.get(name, "UNKNOWN"), 0.0)
+        for name in EMOTIONS
+        if name
+    }
+    most = max(likely.values())
+    if most < TELLING:
+        return None
+    return scores_from(likely | {"": 1.0 - most}, EMOTIONS)
+
+
+def make_api(hosted: HostedOptions) -> FaceApi:
+    """Return the API as the settings name it.
+
+    Raises:
+        ConfigError: The key is missing, or the address would show it.
+    """
+    key_name = "GOOGLE_API_KEY"
+    (key,) = needed_keys(NAME, {key_name: hosted.keys.get(key_name, "")})
+    address = base_address(hosted.url, ADDRESS) + PATH
+    return GoogleApi(address, key)
+
+
+def build(options: BackendOptions) -> HostedAnalyzer:
+    """Build the back end; see `hosted.build`."""
+    return build_hosted(NAME, options, make_api)

@@ -1,0 +1,229 @@
+"""Joins a hosted face API with the local models into one `FaceAnalyzer`.
+
+What the API does not tell, the local models read: an expression from the API's points,
+and where these are missing too, points and expression from the API's boxes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from emojifier_bot.errors import ConfigError, HostedApiError
+from emojifier_bot.vision.analyzers import local
+from emojifier_bot.vision.analyzers.hosted_answers import check_keys
+from emojifier_bot.vision.analyzers.hosted_calls import (
+    AnswerCache,
+    Calls,
+    CircuitBreaker,
+    RetryPolicy,
+)
+from emojifier_bot.vision.analyzers.hosted_face import FaceApi, HostedFace, SentPicture
+from emojifier_bot.vision.analyzers.hosted_picture import picture_to_send
+from emojifier_bot.vision.analyzers.registry import BackendOptions, HostedOptions
+from emojifier_bot.vision.decode import DecodedImage
+from emojifier_bot.vision.emotion import OnnxEmotionClassifier
+from emojifier_bot.vision.features import SHARED_POINTS_VARIANT
+from emojifier_bot.vision.frames import MEAN_FACE
+from emojifier_bot.vision.landmark_geometry import five_points
+from emojifier_bot.vision.models import pick_model_spec
+from emojifier_bot.vision.ports import EmotionClassifier
+from emojifier_bot.vision.shared_points import complete
+from emojifier_bot.vision.types import (
+    BoundingBox,
+    Detection,
+    EmotionScores,
+    Face,
+    FloatArray,
+    Landmarks,
+    LandmarkScheme,
+    Reading,
+)
+
+logger = logging.getLogger(__name__)
+
+#: From this probability on an API's reading counts as sure. Their scores are not
+#: calibrated, and nobody here measured them: the even bet, rounded up.
+SURE_PROBABILITY = 0.6
+#: Width of the mean face over the width of an API's box.
+FACE_OVER_BOX = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class HostedAnalyzer:
+    """A `FaceAnalyzer` that sends pictures to a vendor."""
+
+    name: str
+    api: FaceApi
+    calls: Calls
+    cache: AnswerCache
+    #: Reads what the API does not tell.
+    local: local.LocalAnalyzer
+    #: Reads the points that the API tells.
+    by_points: EmotionClassifier
+    #: Whether the local models stand in where the API fails.
+    falls_back: bool
+
+    def analyze(self, picture: DecodedImage) -> Reading:
+        """Find every face and read it fully.
+
+        Raises:
+            HostedApiError: The API failed and nothing stands in for it; wrong keys and
+                addresses are always told, so that somebody mends them.
+        """
+        try:
+            sent = picture_to_send(picture, self.api.limits)
+            found = self._ask(sent)
+        except HostedApiError as error:
+            if not self.falls_back or error.kind == "face_api_credentials":
+                raise
+            facts = {
+                "action": "face_api_fallback",
+                "backend": self.name,
+                "error": error.kind,
+            }
+            logger.warning("Face service failed; the local models read", extra=facts)
+            return self.local.analyze(picture)
+        faces = [in_picture(face, sent.scale) for face in found]
+        return Reading(tuple(self._read(picture, faces)), self.name)
+
+    def _ask(self, sent: SentPicture) -> list[HostedFace]:
+        key = hashlib.sha256(sent.data).hexdigest()
+        known = self.cache.find(key)
+        if known is not None:
+            return known
+        found = self.calls.run(lambda seconds: self.api.ask(sent, seconds))
+        self.cache.keep(key, found)
+        return found
+
+    def _read(self, picture: DecodedImage, faces: list[HostedFace]) -> list[Face]:
+        detections = [as_detection(face) for face in faces]
+        landmarks = self._landmarks(picture, faces, detections)
+        readings = self._readings(picture, faces, landmarks)
+        return [
+            Face(detection, points, scores, sure)
+            for detection, points, (scores, sure) in zip(
+                detections, landmarks, readings, strict=True
+            )
+        ]
+
+    def _landmarks(
+        self,
+        picture: DecodedImage,
+        faces: Sequence[HostedFace],
+        detections: Sequence[Detection],
+    ) -> list[Landmarks]:
+        """Return the API's points stretched to 68, or our own where it has none."""
+        lacking = [i for i, face in enumerate(faces) if not face.has_shared_points]
+        located = self.local.landmarker.locate(
+            picture, [detections[i] for i in lacking]
+        )
+        own = dict(zip(lacking, located, strict=True))
+        return [
+            own[i] if i in own else complete(face.points)
+            for i, face in enumerate(faces)
+        ]
+
+    def _readings(
+        self,
+        picture: DecodedImage,
+        faces: Sequence[HostedFace],
+        landmarks: Sequence[Landmarks],
+    ) -> list[tuple[EmotionScores, bool]]:
+        """Return each face's scores, and whether they are sure."""
+        readings = {
+            i: (face.scores, face.scores.top_probability >= SURE_PROBABILITY)
+            for i, face in enumerate(faces)
+            if face.scores is not None
+        }
+        for classifier, reads_points in (
+            (self.by_points, True),
+            (self.local.classifier, False),
+        ):
+            mine = [
+                i
+                for i, face in enumerate(faces)
+                if i not in readings and face.has_shared_points is reads_points
+            ]
+            scores = classifier.classify(picture, [landmarks[i] for i in mine])
+            for i, one in zip(mine, scores, strict=True):
+                readings[i] = (one, one.top_probability >= classifier.sure_threshold)
+        return [readings[i] for i in range(len(faces))]
+
+
+def build(
+    name: str,
+    options: BackendOptions,
+    make_api: Callable[[HostedOptions], FaceApi],
+) -> HostedAnalyzer:
+    """Build an API's back end; what its settings lack is told before models load.
+
+    Raises:
+        ConfigError: A key is missing or cannot be one, or the address would show it.
+        ModelFileError: A model is missing or differs.
+    """
+    if options.hosted is None:
+        raise ConfigError(["A hosted back end needs its keys; see docs/backends.md."])
+    check_keys(options.hosted.keys)
+    api = make_api(options.hosted)
+    spec = pick_model_spec(options.models, "emotion", SHARED_POINTS_VARIANT)
+    by_points = OnnxEmotionClassifier(spec, options.threads)
+    return join(name, api, options.hosted, local.build(options), by_points)
+
+
+def join(
+    name: str,
+    api: FaceApi,
+    hosted: HostedOptions,
+    models: local.LocalAnalyzer,
+    by_points: EmotionClassifier,
+) -> HostedAnalyzer:
+    """Put an API, the patience with it and the local models together."""
+    policy = RetryPolicy(hosted.tries, hosted.timeout_seconds, hosted.budget_seconds)
+    breaker = CircuitBreaker(hosted.clock)
+    return HostedAnalyzer(
+        name=name,
+        api=api,
+        calls=Calls(name, policy, hosted.clock, hosted.sleep, breaker),
+        cache=AnswerCache(hosted.clock),
+        local=models,
+        by_points=by_points,
+        falls_back=hosted.falls_back,
+    )
+
+
+def in_picture(face: HostedFace, scale: float) -> HostedFace:
+    """Return a face of the sent picture in pixels of the picture itself."""
+    five = face.five_xy
+    return HostedFace(
+        box=BoundingBox(*(edge / scale for edge in face.box.xyxy)),
+        confidence=face.confidence,
+        points={name: (x / scale, y / scale) for name, (x, y) in face.points.items()},
+        five_xy=None if five is None else (five / scale).astype(np.float32),
+        roll_degrees=face.roll_degrees,
+        scores=face.scores,
+    )
+
+
+def as_detection(face: HostedFace) -> Detection:
+    """Return a face as our landmark model wants it: its five points tell the roll."""
+    five_xy = face.five_xy
+    if five_xy is None and face.roll_degrees is not None:
+        five_xy = _usual_five(face.box, face.roll_degrees)
+    points = None if five_xy is None else Landmarks(five_xy, LandmarkScheme.FIVE_POINT)
+    return Detection(face.box, min(max(face.confidence, 0.0), 1.0), points)
+
+
+def _usual_five(box: BoundingBox, roll_degrees: float) -> FloatArray:
+    """Return the mean face's five points, turned, in the middle of a box."""
+    five = five_points(MEAN_FACE) - MEAN_FACE.mean(axis=0)
+    turn = math.radians(roll_degrees)
+    cos, sin = math.cos(turn), math.sin(turn)
+    turned = five @ np.array([[cos, -sin], [sin, cos]])
+    size = FACE_OVER_BOX * box.width / float(np.ptp(MEAN_FACE[:, 0]))
+    return np.asarray(turned * size + np.array(box.center_xy), np.float32)

@@ -1,0 +1,195 @@
+"""How a hosted API is called: retried within a budget, and left alone while it is down.
+
+Each service has one `Calls` in a process, which all jobs share.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from emojifier_bot.clock import Clock
+from emojifier_bot.errors import HostedApiError
+from emojifier_bot.vision.analyzers.hosted_face import HostedFace
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+#: First wait by kind; the following ones double. A service that is busy asks for more
+#: patience than one that broke off.
+FIRST_WAIT_SECONDS = {"face_api_down": 0.5, "face_api_busy": 1.0}
+#: A wait of our own choice is this part of its full length at least.
+JITTER_FROM = 0.5
+#: So many pictures in a row that the service failed on open the circuit,
+FAILURES_TO_OPEN = 3
+#: for this long; then one picture may try.
+REST_SECONDS = 30.0
+#: Kinds that say something about the service, not about the picture or the key.
+OUTAGES = frozenset({"face_api_down", "face_api_busy", "face_api_answer"})
+#: Answers that are remembered, and for how long: *Try another* comes soon.
+REMEMBERED, REMEMBERED_SECONDS = 64, 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How much trouble one picture is worth."""
+
+    tries: int
+    timeout_seconds: float
+    budget_seconds: float
+
+
+class CircuitBreaker:
+    """Lets nobody through for a while after a service failed several times in a row."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        failures: int = FAILURES_TO_OPEN,
+        rest_seconds: float = REST_SECONDS,
+    ) -> None:
+        """Start closed: everybody may call."""
+        self._clock, self._failures, self._rest_seconds = clock, failures, rest_seconds
+        self._lock = threading.Lock()
+        self._failed = 0
+        self._closed_again = 0.0
+
+    def call(self, work: Callable[[], T]) -> T:
+        """Do the work, unless the service rests.
+
+        Raises:
+            HostedApiError: ``face_api_down`` at once while it rests; or as ``work``.
+        """
+        self._enter()
+        try:
+            result = work()
+        except HostedApiError as error:
+            self._note(failed=error.kind in OUTAGES)
+            raise
+        self._note(failed=False)
+        return result
+
+    def _enter(self) -> None:
+        with self._lock:
+            if self._failed < self._failures:
+                return
+            now = self._clock.monotonic()
+            left = self._closed_again - now
+            if left > 0:
+                raise HostedApiError(
+                    "The face service failed several times, so it is left alone for a "
+                    "while. Try again in a minute.",
+                    kind="face_api_down",
+                    retryable=True,
+                    retry_after_seconds=left,
+                )
+            # This one tries; for all others the rest goes on.
+            self._closed_again = now + self._rest_seconds
+
+    def _note(self, *, failed: bool) -> None:
+        with self._lock:
+            if not failed:
+                self._failed = 0
+                return
+            self._failed += 1
+            if self._failed >= self._failures:
+                self._closed_again = self._clock.monotonic() + self._rest_seconds
+
+
+class AnswerCache:
+    """The latest answers by the hash of the picture, in memory only."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        size: int = REMEMBERED,
+        seconds: float = REMEMBERED_SECONDS,
+    ) -> None:
+        """Start empty."""
+        self._clock, self._size, self._seconds = clock, size, seconds
+        self._lock = threading.Lock()
+        self._answers: OrderedDict[str, tuple[float, list[HostedFace]]] = OrderedDict()
+
+    def find(self, key: str) -> list[HostedFace] | None:
+        """Return what was answered, None where that is unknown or too old."""
+        with self._lock:
+            self._forget_old()
+            if key not in self._answers:
+                return None
+            return self._answers[key][1]
+
+    def keep(self, key: str, faces: list[HostedFace]) -> None:
+        """Remember an answer in place of the oldest one."""
+        with self._lock:
+            self._answers.pop(key, None)
+            self._answers[key] = (self._clock.monotonic(), faces)
+            self._forget_old()
+            while len(self._answers) > self._size:
+                self._answers.popitem(last=False)
+
+    def _forget_old(self) -> None:
+        oldest = self._clock.monotonic() - self._seconds
+        while self._answers and next(iter(self._answers.values()))[0] < oldest:
+            self._answers.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls one service, patiently at first and not at all while it is down."""
+
+    backend: str
+    policy: RetryPolicy
+    clock: Clock
+    sleep: Callable[[float], None]
+    breaker: CircuitBreaker
+    draw: random.Random = field(default_factory=random.Random)
+
+    def run(self, attempt: Callable[[float], T]) -> T:
+        """Return what an attempt returns.
+
+        Args:
+            attempt: Takes how many seconds it may last.
+
+        Raises:
+            HostedApiError: As the last attempt, or at once while the service rests.
+        """
+        return self.breaker.call(lambda: self._patiently(attempt))
+
+    def _patiently(self, attempt: Callable[[float], T]) -> T:
+        end = self.clock.monotonic() + self.policy.budget_seconds
+        tried = 0
+        while True:
+            tried += 1
+            left = end - self.clock.monotonic()
+            try:
+                return attempt(min(self.policy.timeout_seconds, left))
+            except HostedApiError as error:
+                wait = self._wait_seconds(error, tried)
+                is_last = tried >= self.policy.tries or not error.retryable
+                if is_last or self.clock.monotonic() + wait >= end:
+                    raise
+                self._log(error, tried, wait)
+            self.sleep(wait)
+
+    def _wait_seconds(self, error: HostedApiError, tried: int) -> float:
+        if error.retry_after_seconds is not None:
+            return error.retry_after_seconds
+        full: float = FIRST_WAIT_SECONDS.get(error.kind, 0.0) * 2 ** (tried - 1)
+        return full * self.draw.uniform(JITTER_FROM, 1.0)
+
+    def _log(self, error: HostedApiError, tried: int, wait_seconds: float) -> None:
+        logger.info(
+            "Face service failed, trying again",
+            extra={
+                "action": "face_api_retry",
+                "backend": self.backend,
+                "error": error.kind,
+                "tried": tried,
+                "wait_seconds": round(wait_seconds, 2),
+            },
+        )

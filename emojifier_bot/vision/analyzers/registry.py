@@ -1,0 +1,151 @@
+"""Face back ends by name. One line each; the import happens on first use.
+
+Others add theirs by an entry point of the group `GROUP`; docs/backends.md shows how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import MappingProxyType
+
+from emojifier_bot.clock import Clock
+from emojifier_bot.errors import ConfigError
+from emojifier_bot.vision.ports import FaceAnalyzer
+
+#: The entry points of other packages.
+GROUP = "emojifier_bot.backends"
+#: The one back end that sends no picture anywhere.
+LOCAL = "local"
+#: When the prices were noted; vendors change them, and the first calls may be free.
+PRICES_AS_OF = "November 2026"
+
+
+@dataclass(frozen=True, slots=True)
+class HostedOptions:
+    """What a back end is told that sends pictures away."""
+
+    clock: Clock
+    #: Waits so many seconds.
+    sleep: Callable[[float], None]
+    #: Takes the place of the vendor's own address; empty keeps that.
+    url: str = ""
+    #: Keys by the variable that holds them: ``{"GOOGLE_API_KEY": "…"}``.
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: Amazon's name for where the pictures are read.
+    region: str = "us-east-1"
+    #: Whether the local models stand in while the service is down.
+    falls_back: bool = True
+    #: For one call, and for all calls about one picture.
+    timeout_seconds: float = 10.0
+    budget_seconds: float = 20.0
+    #: Calls about one picture, the first included.
+    tries: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class BackendOptions:
+    """What a back end is told when it is built."""
+
+    #: Folder that holds one folder per shipped model.
+    models: Path
+    min_confidence: float
+    #: ``landmarks``, ``fused`` or ``shared_points``.
+    emotion_model: str
+    #: 0 is one for each core.
+    threads: int = 0
+    #: Folders that replace the shipped models.
+    detector: Path | None = None
+    landmarks: Path | None = None
+    emotion: Path | None = None
+    #: None where nobody means to send pictures away.
+    hosted: HostedOptions | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Who gets the pictures of a back end, and for how much."""
+
+    title: str
+    #: List price of 1,000 pictures as of `PRICES_AS_OF`; None where nobody knows.
+    usd_per_1000: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One line of the registry."""
+
+    #: ``module:function``; the function takes `BackendOptions`.
+    value: str
+    #: None: pictures stay on this machine.
+    service: Service | None = None
+
+
+_HERE = "emojifier_bot.backends"
+BACKENDS: Mapping[str, Backend] = MappingProxyType(
+    {
+        LOCAL: Backend(f"{_HERE}.local:build"),
+        "rekognition": Backend(
+            f"{_HERE}.rekognition:build", Service("Amazon Rekognition", 1.0)
+        ),
+        "google": Backend(f"{_HERE}.google:build", Service("Google Cloud Vision", 1.5)),
+        "azure": Backend(f"{_HERE}.azure:build", Service("Azure Face", 1.0)),
+        "facepp": Backend(f"{_HERE}.facepp:build", Service("Face++")),
+    }
+)
+
+
+def backend_names() -> list[str]:
+    """Return all names that there are, those of other packages included."""
+    return sorted({*BACKENDS, *entry_points(group=GROUP).names})
+
+
+def service_of(name: str) -> Service | None:
+    """Tell who gets the pictures of a back end; nothing of it is loaded.
+
+    Returns:
+        None where they stay on this machine. Of another package's back end nobody
+        here can say that: it counts as a service of its own name.
+
+    Raises:
+        ConfigError: No back end has this name.
+    """
+    point = _find(name)
+    return BACKENDS[name].service if name in BACKENDS else Service(point.name)
+
+
+def build_analyzer(name: str, options: BackendOptions) -> FaceAnalyzer:
+    """Build a back end by its name.
+
+    Raises:
+        ConfigError: No back end has this name; the message lists those there are. Or
+            what it needs is missing: a key, a package.
+        ModelFileError: A model is missing or differs.
+    """
+    build: Callable[[BackendOptions], FaceAnalyzer]
+    point = _find(name)
+    try:
+        build = point.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            [
+                (
+                    f"The face back end {name!r} cannot be loaded: {error}. "
+                    "Install the package that it comes from again."
+                )
+            ]
+        ) from error
+    return build(options)
+
+
+def _find(name: str) -> EntryPoint:
+    """Return where a back end is; our own names cannot be taken by others."""
+    if name in BACKENDS:
+        return EntryPoint(name, BACKENDS[name].value, GROUP)
+    found = entry_points(group=GROUP, name=name)
+    if not found:
+        known = ", ".join(backend_names())
+        raise ConfigError([f"There is no face back end {name!r}; there is {known}."])
+    return min(found, key=lambda point: point.value)

@@ -1,0 +1,270 @@
+"""Amazon Rekognition, DetectFaces: boxes, points and eight emotions.
+
+Signed by botocore (the extra ``rekognition``), sent by our own client. Coordinates are
+shares of the picture. Its left is the viewer's, as its documented example shows (its
+``eyeLeft`` lies left of its ``eyeRight``), so it is the person's right. Its scores are
+0 to 100 and do not sum to 100; its ``CONFUSED`` and ``UNKNOWN`` are none of ours, and
+our contempt is none of its own. Its roll grows clockwise, as the signs of its examples'
+rolls and eye lines say; both are small, so that is likely, not verified.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import numpy as np
+
+from emojifier_bot.errors import ConfigError
+from emojifier_bot.http import ServiceCall
+from emojifier_bot.vision.analyzers.hosted import HostedAnalyzer
+from emojifier_bot.vision.analyzers.hosted import build as build_hosted
+from emojifier_bot.vision.analyzers.hosted_answers import Refusals, base_address
+from emojifier_bot.vision.analyzers.hosted_face import (
+    FaceApi,
+    HostedFace,
+    PictureLimits,
+    Point,
+    SentPicture,
+    named_points,
+    scores_from,
+    turned_over,
+)
+from emojifier_bot.vision.analyzers.registry import BackendOptions, HostedOptions
+from emojifier_bot.vision.shared_points import SharedPoint
+from emojifier_bot.vision.types import BoundingBox, Emotion, FloatArray
+
+NAME = "rekognition"
+CONTENT_TYPE = "application/x-amz-json-1.1"
+TARGET = "RekognitionService.DetectFaces"
+#: Raw bytes, before they are written as text; a side of 80 px is the least that it
+#: takes. How large a side may be, it does not say for pictures sent as bytes.
+LIMITS = PictureLimits(max_bytes=5_000_000, min_side_px=80, max_side_px=4096)
+PERCENT = 100.0
+EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
+    {
+        "ANGRY": Emotion.ANGER,
+        "CALM": Emotion.NEUTRAL,
+        "DISGUSTED": Emotion.DISGUST,
+        "FEAR": Emotion.FEAR,
+        "HAPPY": Emotion.HAPPINESS,
+        "SAD": Emotion.SADNESS,
+        "SURPRISED": Emotion.SURPRISE,
+    }
+)
+POINTS: Mapping[str, SharedPoint] = MappingProxyType(
+    {
+        "leftEyeBrowLeft": SharedPoint.RIGHT_BROW_OUTER,
+        "leftEyeBrowRight": SharedPoint.RIGHT_BROW_INNER,
+        "rightEyeBrowLeft": SharedPoint.LEFT_BROW_INNER,
+        "rightEyeBrowRight": SharedPoint.LEFT_BROW_OUTER,
+        "leftEyeLeft": SharedPoint.RIGHT_EYE_OUTER,
+        "leftEyeUp": SharedPoint.RIGHT_EYE_TOP,
+        "leftEyeRight": SharedPoint.RIGHT_EYE_INNER,
+        "leftEyeDown": SharedPoint.RIGHT_EYE_BOTTOM,
+        "rightEyeLeft": SharedPoint.LEFT_EYE_INNER,
+        "rightEyeUp": SharedPoint.LEFT_EYE_TOP,
+        "rightEyeRight": SharedPoint.LEFT_EYE_OUTER,
+        "rightEyeDown": SharedPoint.LEFT_EYE_BOTTOM,
+        "nose": SharedPoint.NOSE_TIP,
+        "noseLeft": SharedPoint.NOSE_RIGHT,
+        "noseRight": SharedPoint.NOSE_LEFT,
+        "mouthLeft": SharedPoint.MOUTH_RIGHT,
+        "mouthRight": SharedPoint.MOUTH_LEFT,
+        "mouthUp": SharedPoint.UPPER_LIP_TOP,
+        "mouthDown": SharedPoint.LOWER_LIP_BOTTOM,
+    }
+)
+#: In the order of our five points.
+FIVE = ("eyeLeft", "eyeRight", "nose", "mouthLeft", "mouthRight")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
+
+
+def _code(contents: Any) -> str:
+    # Some of Amazon's services write "namespace#Code".
+    code: str = contents["__type"].rpartition("#")[2]
+    return code
+
+
+REFUSALS = Refusals(
+    "Amazon Rekognition",
+    _code,
+    credentials=frozenset(
+        {
+            "AccessDeniedException",
+            "ExpiredTokenException",
+            "IncompleteSignatureException",
+            "InvalidSignatureException",
+            "MissingAuthenticationTokenException",
+            "UnrecognizedClientException",
+        }
+    ),
+    busy=frozenset({"ProvisionedThroughputExceededException", "ThrottlingException"}),
+)
+
+
+class Credentials(Protocol):
+    """What botocore knows of an account; temporary keys are renewed by it."""
+
+    def get_frozen_credentials(self) -> Any:
+        """Return the keys that are good at the moment."""
+        ...
+
+
+Sign = Callable[[str, Mapping[str, str], bytes], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class RekognitionApi:
+    """A `FaceApi`."""
+
+    address: str
+    #: From address, headers and body to the headers of the signed request.
+    sign: Sign
+    limits: PictureLimits = LIMITS
+
+    def ask(self, sent: SentPicture, timeout_seconds: float) -> list[HostedFace]:
+        """Send a picture and return its faces."""
+        picture = base64.b64encode(sent.data).decode("ascii")
+        body = json.dumps(
+            {"Image": {"Bytes": picture}, "Attributes": ["DEFAULT", "EMOTIONS"]}
+        ).encode()
+        headers = {"Content-Type": CONTENT_TYPE, "X-Amz-Target": TARGET}
+        signed = self.sign(self.address, headers, body)
+        call = ServiceCall(self.address, signed, body)
+        contents = REFUSALS.post(call, timeout_seconds)
+        with REFUSALS.understanding():
+            return [_face(one, sent.size_wh) for one in contents["FaceDetails"]]
+
+
+def _face(told: Mapping[str, Any], size_wh: tuple[int, int]) -> HostedFace:
+    width, height = size_wh
+    box = told["BoundingBox"]
+    left, top = box["Left"] * width, box["Top"] * height
+    by_name: dict[str, Point] = {
+        one["Type"]: (one["X"] * width, one["Y"] * height)
+        for one in told.get("Landmarks", ())
+    }
+    roll = told.get("Pose", {}).get("Roll")
+    emotions = {one["Type"]: one["Confidence"] for one in told.get("Emotions", ())}
+    return HostedFace(
+        box=BoundingBox(
+            left, top, left + box["Width"] * width, top + box["Height"] * height
+        ),
+        confidence=told["Confidence"] / PERCENT,
+        points=named_points(by_name, POINTS),
+        five_xy=_five(by_name),
+        roll_degrees=turned_over(roll),
+        scores=scores_from(emotions, EMOTIONS),
+    )
+
+
+def _five(by_name: Mapping[str, Point]) -> FloatArray | None:
+    if not all(name in by_name for name in FIVE):
+        return None
+    return np.array([by_name[name] for name in FIVE], np.float32)
+
+
+def make_api(hosted: HostedOptions) -> FaceApi:
+    """Return the API as the settings name it.
+
+    Raises:
+        ConfigError: botocore, a key or the region is missing or wrong.
+    """
+    if not _REGION.fullmatch(hosted.region):
+        raise ConfigError(["AWS_REGION must be one of Amazon's names: us-east-1."])
+    own = f"https://rekognition.{hosted.region}.amazonaws.com"
+    address = base_address(hosted.url, own) + "/"
+    return RekognitionApi(address, signer(hosted))
+
+
+def build(options: BackendOptions) -> HostedAnalyzer:
+    """Build the back end; see `hosted.build`."""
+    return build_hosted(NAME, options, make_api)
+
+
+def signer(hosted: HostedOptions) -> Sign:
+    """Return what signs requests (AWS Signature Version 4).
+
+    Raises:
+        ConfigError: botocore or the keys are missing.
+    """
+    try:
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.exceptions import BotoCoreError
+    except ImportError as error:
+        raise ConfigError(
+            [
+                (
+                    "FACE_BACKEND=rekognition needs botocore, which is not "
+                    "installed: pip install 'emojifier-bot[rekognition]'."
+                )
+            ]
+        ) from error
+    credentials = _credentials(hosted.keys)
+
+    def sign(
+        address: str, headers: Mapping[str, str], body: bytes
+    ) -> Mapping[str, str]:
+        request = AWSRequest("POST", address, dict(headers), body)
+        try:
+            frozen = credentials.get_frozen_credentials()
+            SigV4Auth(frozen, "rekognition", hosted.region).add_auth(request)
+        except BotoCoreError as error:
+            # Its own words may hold an address or a file's contents.
+            raise REFUSALS.wrong_credentials(type(error).__name__) from None
+        return dict(request.headers.items())
+
+    return sign
+
+
+def _credentials(keys: Mapping[str, str]) -> Credentials:
+    """Return the keys of the settings, or what Amazon's own tools would find."""
+    from botocore.credentials import Credentials as Keys
+
+    key_id = keys.get("AWS_ACCESS_KEY_ID", "")
+    secret = keys.get("AWS_SECRET_ACCESS_KEY", "")
+    if key_id and secret:
+        found: Credentials = Keys(key_id, secret, keys.get("AWS_SESSION_TOKEN") or None)
+        return found
+    if key_id or secret:
+        raise ConfigError(
+            ["AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: one is missing."]
+        )
+    discovered = _discovered()
+    if discovered is None:
+        raise ConfigError(
+            [
+                (
+                    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are missing: "
+                    "FACE_BACKEND=rekognition needs them, or a profile or role that "
+                    "AWS's tools find."
+                )
+            ]
+        )
+    return discovered
+
+
+def _discovered() -> Credentials | None:
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import Session
+
+    try:
+        found: Credentials | None = Session().get_credentials()
+    except BotoCoreError as error:
+        raise ConfigError(
+            [
+                (
+                    "AWS's profiles, files or roles cannot be read "
+                    f"({type(error).__name__}). Mend them, or set AWS_ACCESS_KEY_ID "
+                    "and AWS_SECRET_ACCESS_KEY."
+                )
+            ]
+        ) from None
+    return found

@@ -1,0 +1,89 @@
+"""A copy of a picture that shows what was read from it: boxes, points, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+from emojifier_bot.vision.types import EmojifiedFace
+
+BOX_COLOR = (0, 200, 255)
+POINT_COLOR = (255, 230, 0)
+DISC_COLOR = (255, 0, 160)
+TEXT_COLOR, TEXT_GROUND = (255, 255, 255), (0, 0, 0)
+
+#: Thickness of lines and size of points: one pixel for this much of the longer side,
+_PX_PER_LINE = 600
+#: and for this much of the face, whichever is less.
+_FACE_PX_PER_LINE = 60
+#: Height of the text over that of the face, and its limits in pixels.
+_TEXT_SHARE, _LEAST_TEXT_PX, _MOST_TEXT_PX = 0.08, 10, 64
+#: How many emotions are named, the most probable first.
+_NAMED_EMOTIONS = 3
+
+
+def draw_debug(image: Image.Image, faces: Sequence[EmojifiedFace]) -> Image.Image:
+    """Draw each face's box, 68 points, the emoji's disc and scores on a copy.
+
+    Args:
+        image: RGB or RGBA, as it was before anything was laid on it.
+        faces: What was read from it; may be empty.
+    """
+    drawn = image.copy()
+    draw = ImageDraw.Draw(drawn)
+    for face in faces:
+        _draw_shapes(draw, face, _line_px(image.size, face))
+    # Texts come last, so that no line crosses them.
+    for face in faces:
+        _draw_label(draw, face, image.size)
+    return drawn
+
+
+def label(face: EmojifiedFace) -> str:
+    """Return what is written beside a face, a few short lines."""
+    scores = face.face.scores.as_dict()
+    best = sorted(scores, key=lambda name: -scores[name])[:_NAMED_EMOTIONS]
+    confidence = face.face.detection.confidence
+    doubt = "" if face.sure else " (not sure)"
+    return "\n".join(
+        [
+            f"face {confidence:.2f}, roll {face.placement.roll_degrees:.0f}",
+            *(f"{name} {scores[name]:.2f}" for name in best),
+            f"{face.emoji.name}{doubt}",
+        ]
+    )
+
+
+def _line_px(size_wh: tuple[int, int], face: EmojifiedFace) -> int:
+    by_picture = max(size_wh) / _PX_PER_LINE
+    by_face = face.face.box.height / _FACE_PX_PER_LINE
+    return max(round(min(by_picture, by_face)), 1)
+
+
+def _draw_shapes(draw: ImageDraw.ImageDraw, face: EmojifiedFace, line_px: int) -> None:
+    draw.rectangle(face.face.box.xyxy, outline=BOX_COLOR, width=line_px)
+    draw.circle(
+        face.placement.center_xy,
+        face.placement.size_px / 2,
+        outline=DISC_COLOR,
+        width=line_px,
+    )
+    for x, y in face.face.landmarks.points_xy.tolist():
+        draw.circle((x, y), line_px, fill=POINT_COLOR)
+
+
+def _draw_label(
+    draw: ImageDraw.ImageDraw, face: EmojifiedFace, size_wh: tuple[int, int]
+) -> None:
+    box = face.face.box
+    text_px = min(max(box.height * _TEXT_SHARE, _LEAST_TEXT_PX), _MOST_TEXT_PX)
+    font = ImageFont.load_default(text_px)
+    text = label(face)
+    left, top, right, bottom = draw.multiline_textbbox((0, 0), text, font=font)
+    # Below the box; moved back in where it would leave the picture.
+    x = max(min(box.x_min, size_wh[0] - (right - left)), 0)
+    y = max(min(box.y_max, size_wh[1] - (bottom - top)), 0)
+    ground = (x, y, x + right - left, y + bottom - top)
+    draw.rectangle(ground, fill=TEXT_GROUND)
+    draw.multiline_text((x - left, y - top), text, fill=TEXT_COLOR, font=font)

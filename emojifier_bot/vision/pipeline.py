@@ -1,0 +1,131 @@
+"""Bytes to result: decode, analyze, choose, place, composite, encode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from emojifier_bot.clock import Clock
+from emojifier_bot.vision.alt_text import alt_text
+from emojifier_bot.vision.choose import Choice, choose, surprise
+from emojifier_bot.vision.color import sprite_into_profile
+from emojifier_bot.vision.composite import lay
+from emojifier_bot.vision.decode import DecodedImage
+from emojifier_bot.vision.encode import encode, extensions_for, output_format
+from emojifier_bot.vision.landmark_geometry import measure
+from emojifier_bot.vision.place import paint_order, place, reading_order
+from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
+from emojifier_bot.vision.types import EmojifiedFace, Face, Result
+
+
+@dataclass(frozen=True, slots=True)
+class EmojifyOptions:
+    """What the asker may wish for."""
+
+    #: File extension of the output, ``".png"``; None keeps the input's format.
+    extension: str | None = None
+    #: 1 to 100 for lossy formats; None keeps the input's.
+    quality: int | None = None
+    #: Draw among near neighbours with this seed; None picks the nearest.
+    surprise_seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Everything between a picture's bytes and the result's."""
+
+    decoder: Decoder
+    analyzer: FaceAnalyzer
+    emoji: EmojiSource
+    clock: Clock
+
+    def run(self, data: bytes, options: EmojifyOptions) -> Result:
+        """Emojify an encoded picture.
+
+        Raises:
+            ImageError: The picture or the wished format cannot be used.
+            BackendError: The faces could not be read.
+            HostedApiError: The hosted back end failed, and nothing stands in.
+        """
+        times = _Stopwatch(self.clock)
+        with times.stage("decode"):
+            picture = self.decoder.decode(data)
+        return self.run_decoded(picture, options, times)
+
+    def run_decoded(
+        self,
+        picture: DecodedImage,
+        options: EmojifyOptions,
+        times: _Stopwatch | None = None,
+    ) -> Result:
+        """Emojify a decoded picture, painting over it."""
+        times = times or _Stopwatch(self.clock)
+        output = output_format(picture, options.extension)
+        with times.stage("analyze"):
+            reading = self.analyzer.analyze(picture)
+        with times.stage("choose"):
+            chosen = self._choose(reading, options)
+        with times.stage("composite"):
+            self._paint(picture, chosen)
+        with times.stage("encode"):
+            encoded = encode(picture, picture.image, output, options.quality)
+        return Result(
+            width=picture.image.width,
+            height=picture.image.height,
+            faces=chosen,
+            alt_text=alt_text(chosen),
+            encoded=encoded,
+            format=output,
+            encode_for=lambda extension: encode(
+                picture,
+                picture.image,
+                output_format(picture, extension),
+                options.quality,
+            ),
+            extensions=extensions_for(output),
+            notes=picture.notes,
+            backend=reading.backend,
+            milliseconds=times.milliseconds,
+        )
+
+    def _choose(
+        self, faces: Sequence[Face], options: EmojifyOptions
+    ) -> tuple[EmojifiedFace, ...]:
+        placements = [place(face.landmarks) for face in faces]
+        chosen: list[EmojifiedFace] = []
+        for index in reading_order(placements):
+            face = faces[index]
+            choice = self._choice(face, options, len(chosen))
+            chosen.append(
+                EmojifiedFace(face, choice.emoji, choice.sure, placements[index])
+            )
+        return tuple(chosen)
+
+    def _choice(self, face: Face, options: EmojifyOptions, position: int) -> Choice:
+        theme = self.emoji.theme
+        if options.surprise_seed is not None:
+            return surprise(theme, face.scores, f"{options.surprise_seed}/{position}")
+        measures = measure(face.landmarks.points_xy)
+        return choose(theme, face.scores, measures, confident=face.confident)
+
+    def _paint(self, picture: DecodedImage, faces: tuple[EmojifiedFace, ...]) -> None:
+        art_px = self.emoji.theme.art_size_px
+        for index in paint_order([face.placement for face in faces]):
+            face = faces[index]
+            enlarged = face.placement.size_px / face.emoji.anchor.diameter_px
+            sprite = self.emoji.sprite(face.emoji, round(art_px * enlarged))
+            sprite = sprite_into_profile(sprite, picture.icc_profile)
+            lay(picture.image, sprite, face.emoji.anchor, art_px, face.placement)
+
+
+@dataclass(slots=True)
+class _Stopwatch:
+    clock: Clock
+    milliseconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = self.clock.monotonic()
+        yield
+        self.milliseconds[name] = (self.clock.monotonic() - began) * 1000

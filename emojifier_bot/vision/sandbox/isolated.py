@@ -1,0 +1,144 @@
+"""A decoder for pictures of strangers: child processes do the work."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore, Lock
+from types import TracebackType
+from typing import Self
+
+from emojifier_bot.vision.decode import DecodedImage, check_length
+from emojifier_bot.vision.sandbox.limits import ChildLimits
+from emojifier_bot.vision.sandbox.process import DecoderProcess
+from emojifier_bot.vision.sandbox.wire import Walls
+
+logger = logging.getLogger(__name__)
+
+
+class IsolatedDecoder:
+    """A `Decoder` of a fixed number of processes; for any number of threads.
+
+    A process for each picture would cost its start, a quarter of a second on the
+    processor; one for all would let one slow picture hold up the others. So there are
+    as many as pictures are worked on at the same time, each started when it is first
+    needed, and another one when it died or has decoded its share.
+    """
+
+    def __init__(
+        self,
+        limits: ChildLimits | None = None,
+        processes: int = 1,
+        start: Callable[[ChildLimits], DecoderProcess] = DecoderProcess,
+    ) -> None:
+        """Make ready; processes are started later.
+
+        Args:
+            limits: What a picture may take.
+            processes: Pictures that are decoded at the same time; others wait.
+            start: Starts a process.
+        """
+        self._limits = limits or ChildLimits()
+        self._start = start
+        self._places = BoundedSemaphore(processes)
+        self._lock = Lock()
+        self._idle: list[DecoderProcess] = []
+        self._closed = False
+        self._told: Walls | None = None
+        #: Of what its processes have died, and how often.
+        self.deaths: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def decode(self, data: bytes) -> DecodedImage:
+        """Decode one picture in a process of its own limits.
+
+        Raises:
+            ImageError: It cannot be decoded or passes a limit; the process died of it
+                (``decode_crash``), took too long (``decode_timeout``), or does not
+                start (``decoder_down``).
+        """
+        check_length(data, self._limits.picture)
+        with self._places, self._process() as process:
+            return process.decode(data)
+
+    @property
+    def pids(self) -> list[int]:
+        """Return the numbers of the processes that wait for a picture."""
+        with self._lock:
+            return [process.pid for process in self._idle]
+
+    def warm_up(self) -> None:
+        """Start one process, so that it is known early whether it starts.
+
+        Raises:
+            ImageError: It does not (``decoder_down``).
+        """
+        with self._places, self._process():
+            pass
+
+    def close(self) -> None:
+        """End all processes; those at work as soon as they are done."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for process in idle:
+            process.close()
+
+    @contextmanager
+    def _process(self) -> Iterator[DecoderProcess]:
+        process = self._idle_process() or self._fresh_process()
+        try:
+            yield process
+        finally:
+            self._give_back(process)
+
+    def _idle_process(self) -> DecoderProcess | None:
+        """Return the one used last, if it still lives."""
+        while True:
+            with self._lock:
+                process = self._idle.pop() if self._idle else None
+            if process is None or not process.is_spent:
+                return process
+            process.close()
+
+    def _fresh_process(self) -> DecoderProcess:
+        process = self._start(self._limits)
+        with self._lock:
+            told, self._told = self._told, process.walls
+        if told != process.walls:
+            _tell(process.walls)
+        return process
+
+    def _give_back(self, process: DecoderProcess) -> None:
+        if process.death is not None:
+            with self._lock:
+                self.deaths[process.death.cause] += 1
+            return
+        with self._lock:
+            keep = not (self._closed or process.is_spent)
+            if keep:
+                self._idle.append(process)
+        if not keep:
+            process.close()
+
+
+def _tell(walls: Walls) -> None:
+    level = logging.INFO if walls.landlock and walls.seccomp else logging.WARNING
+    facts = {
+        "action": "decoder_ready",
+        "landlock": walls.landlock,
+        "seccomp": walls.seccomp,
+    }
+    logger.log(level, "a decoder's process is ready", extra=facts)

@@ -1,0 +1,131 @@
+"""What a decoder's process gives up before it sees a stranger's bytes.
+
+Limits work wherever Python does. The rest is Linux: what its kernel does not know is
+passed over, since each is a second wall, not the first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import math
+import os
+import resource
+import sys
+from pathlib import Path
+
+from emojifier_bot.vision.sandbox.limits import PICTURES_PER_CHILD, ChildLimits
+from emojifier_bot.vision.sandbox.system_calls import refuse_system_calls
+from emojifier_bot.vision.sandbox.wire import Walls
+
+#: Descriptors that are opened later: shared memory takes two while it is mapped and one
+#: after that, and the next comes before the last is let go.
+_MORE_DESCRIPTORS = 3
+#: Address space beyond the memory: of threads' stacks and the allocator's reserves,
+#: shared memory too.
+_MORE_ADDRESS_BYTES = 2**30
+_PAGE_BYTES = resource.getpagesize()
+#: The highest score is ended first: proc(5).
+_OOM_SCORE, _FIRST_TO_DIE = Path("/proc/self/oom_score_adj"), "1000"
+
+# <linux/prctl.h>
+_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
+# <linux/landlock.h>: system calls have these numbers on every processor.
+_CREATE_RULESET, _RESTRICT_SELF = 444, 446
+_ASK_VERSION = 1
+#: Rights over files, ports and other processes that each version knows, as bits: all
+#: are given up.
+_FILE_BITS = {1: 13, 2: 14, 3: 15, 5: 16}
+_PORT_BITS = {4: 2}
+_SCOPE_BITS = {6: 2}
+
+
+class _Ruleset(ctypes.Structure):
+    _fields_ = (
+        ("files", ctypes.c_uint64),
+        ("ports", ctypes.c_uint64),
+        ("scopes", ctypes.c_uint64),
+    )
+
+
+def lock_down(limits: ChildLimits) -> Walls:
+    """Set the limits of this process, and give up what decoding does not need."""
+    if sys.platform != "linux":
+        _limit_resources(limits)
+        return Walls()
+    _die_first()
+    _limit_resources(limits)
+    libc = ctypes.CDLL(None, use_errno=True)
+    # No core file ever holds a picture, no process of this user looks inside.
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    return Walls(_give_up_files(libc), refuse_system_calls(libc))
+
+
+def allow_one_picture(limits: ChildLimits) -> None:
+    """Let this process compute for one picture's time more than it did so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = math.ceil(used.ru_utime + used.ru_stime) + limits.cpu_seconds
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (min(seconds, most), most))
+
+
+def _die_first() -> None:
+    """Let the system end this process, not its parent, when memory runs out."""
+    with contextlib.suppress(OSError):
+        _OOM_SCORE.write_text(_FIRST_TO_DIE)
+
+
+def _limit_resources(limits: ChildLimits) -> None:
+    # One second more for each: they are counted whole.
+    cpu_seconds = (PICTURES_PER_CHILD + 1) * (limits.cpu_seconds + 1)
+    open_descriptors = max(int(one.name) for one in Path("/dev/fd").iterdir())
+    address_bytes, data_bytes = _memory_in_use()
+    most_memory = limits.memory_bytes + _MORE_ADDRESS_BYTES
+    for what, value in (
+        (resource.RLIMIT_AS, address_bytes + most_memory),
+        (resource.RLIMIT_DATA, data_bytes + limits.memory_bytes),
+        (resource.RLIMIT_CPU, cpu_seconds),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, open_descriptors + 1 + _MORE_DESCRIPTORS),
+    ):
+        # macOS refuses some; what stands lower already cannot be raised.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(what, (value, value))
+
+
+def _memory_in_use() -> tuple[int, int]:
+    """Return the bytes of address space and of data; zeros where nobody says."""
+    try:
+        pages = [int(number) for number in Path("/proc/self/statm").read_text().split()]
+    except OSError:
+        return 0, 0
+    return pages[0] * _PAGE_BYTES, pages[5] * _PAGE_BYTES
+
+
+def _give_up_files(libc: ctypes.CDLL) -> int:
+    """Open no file and no port any more, and reach no process, by Landlock.
+
+    Returns:
+        Its version; 0 where the kernel has none.
+    """
+    version = libc.syscall(_CREATE_RULESET, None, 0, _ASK_VERSION)
+    if version < 1:
+        return 0
+    rules = _Ruleset(*(_rights(bits, version) for bits in (_FILE_BITS, _PORT_BITS)))
+    rules.scopes = _rights(_SCOPE_BITS, version)
+    # A kernel takes longer tables than it knows, if the rest is zero.
+    ruleset = libc.syscall(
+        _CREATE_RULESET, ctypes.byref(rules), ctypes.sizeof(rules), 0
+    )
+    if ruleset < 0:
+        return 0
+    failed = libc.syscall(_RESTRICT_SELF, ruleset, 0)
+    os.close(ruleset)
+    return 0 if failed else int(version)
+
+
+def _rights(bits: dict[int, int], version: int) -> int:
+    known = [count for since, count in bits.items() if since <= version]
+    return (1 << max(known, default=0)) - 1

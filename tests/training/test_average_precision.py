@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from emojifier_training.average_precision import (
+    MatchedPicture,
+    average_precision,
+    match_boxes,
+    rank,
+    ranked_precision,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies_faces import boxes
+
+SIDE = 10.0
+
+
+def face(place: float, *, width: float = SIDE) -> list[float]:
+    """Return a square box; faces at different whole places do not touch."""
+    return [place * 20, 0, place * 20 + width, SIDE]
+
+
+def matched(found, truth=(), ignored=(), *, iou=0.5) -> MatchedPicture:
+    """Judge detections given as box and confidence."""
+    labelled = np.array([*truth, *ignored], np.float32).reshape(-1, 4)
+    wanted = np.array([True] * len(truth) + [False] * len(ignored), bool)
+    xyxy = np.array([box for box, _ in found], np.float32).reshape(-1, 4)
+    confidences = np.array([confidence for _, confidence in found], np.float32)
+    return match_boxes(xyxy, confidences, labelled, wanted, iou=iou)
+
+
+def ap(*args, **options) -> float:
+    return average_precision([matched(*args, **options)])
+
+
+class TestMatchBoxes:
+    @pytest.mark.parametrize("count", [0, 2])
+    def test_without_detections_nothing_is_found(self, count):
+        result = matched([], [face(place) for place in range(count)])
+
+        assert result.hits.shape == result.ignored.shape == (0,)
+        assert result.found.tolist() == [False] * count
+
+    def test_without_faces_all_are_false_alarms(self):
+        result = matched([(face(0), 0.9), (face(1), 0.8)])
+
+        assert not result.hits.any()
+        assert not result.ignored.any()
+
+    @pytest.mark.parametrize(
+        ("width", "hit"), [(SIDE, True), (5.01, True), (5, True), (4.99, False)]
+    )
+    def test_a_hit_overlaps_by_half(self, width, hit):
+        result = matched([(face(0, width=width), 0.9)], [face(0)])
+
+        assert result.hits.tolist() == [hit]
+        assert result.found.tolist() == [hit]
+
+    def test_a_face_is_found_once_by_the_surest(self):
+        result = matched([(face(0), 0.5), (face(0, width=9), 0.7)], [face(0)])
+
+        assert result.hits.tolist() == [False, True]
+        assert not result.ignored.any()
+
+    def test_of_equals_the_earlier_finds_it(self):
+        result = matched([(face(0, width=9), 0.5), (face(0), 0.5)], [face(0)])
+
+        assert result.hits.tolist() == [True, False]
+
+    def test_each_takes_the_free_face_it_overlaps_most(self):
+        truth = [[0.0, 0, 10, 10], [2.0, 0, 12, 10]]
+
+        result = matched([([1.5, 0, 11.5, 10], 0.9), ([1, 0, 11, 10], 0.8)], truth)
+
+        assert result.hits.all()
+        assert result.found.all()
+
+    @pytest.mark.parametrize(
+        ("box", "ignored"),
+        [
+            (face(0), True),
+            ([2.0, 2, 4, 4], True),  # small, but inside
+            ([8.0, 0, 11.9, 10], True),  # half of it inside
+            ([8.1, 0, 12, 10], False),
+            (face(1), False),
+        ],
+    )
+    def test_an_unwanted_face_takes_the_blame(self, box, ignored):
+        result = matched([(box, 0.9)], ignored=[face(0)])
+
+        assert result.ignored.tolist() == [ignored]
+        assert not result.hits.any()
+        assert result.found.shape == (0,)
+
+    def test_a_wanted_face_goes_before_an_unwanted_one(self):
+        result = matched([(face(0), 0.9)], [face(0, width=8)], [face(0)])
+
+        assert result.hits.tolist() == [True]
+        assert not result.ignored.any()
+
+    @given(boxes(), boxes(), st.integers(0, 2**32 - 1))
+    def test_every_hit_finds_one_face(self, found, truth, seed):
+        random = np.random.default_rng(seed)
+        wanted = random.random(len(truth)) < 0.6
+        confidences = random.random(len(found)).astype(np.float32)
+
+        result = match_boxes(found, confidences, truth, wanted)
+
+        assert result.hits.sum() == result.found.sum()
+        assert not (result.hits & result.ignored).any()
+        assert len(result.found) == wanted.sum()
+        assert len(result.hits) == len(found)
+
+    @given(boxes(), boxes(), st.randoms(use_true_random=False))
+    def test_the_order_of_detections_does_not_matter(self, found, truth, random):
+        confidences = np.linspace(0.9, 0.1, len(found), dtype=np.float32)
+        wanted = np.arange(len(truth)) % 3 != 2
+        order = random.sample(range(len(found)), len(found))
+
+        plain = match_boxes(found, confidences, truth, wanted)
+        mixed = match_boxes(found[order], confidences[order], truth, wanted)
+
+        assert mixed.hits.tolist() == plain.hits[order].tolist()
+        assert mixed.ignored.tolist() == plain.ignored[order].tolist()
+        assert mixed.found.tolist() == plain.found.tolist()
+
+
+class TestAveragePrecision:
+    @pytest.mark.parametrize(
+        "pictures",
+        [[], [matched([])], [matched([(face(0), 0.9)])], [matched([], (), [face(0)])]],
+        ids=["no picture", "empty", "false alarm", "ignored face"],
+    )
+    def test_without_a_wanted_face_it_is_not_defined(self, pictures):
+        assert math.isnan(average_precision(pictures))
+
+    @pytest.mark.parametrize(
+        ("hits", "faces", "expected"),
+        [
+            ("", 1, 0),
+            ("-", 1, 0),
+            ("+", 1, 1),
+            ("++", 2, 1),
+            ("+", 2, 1 / 2),
+            ("-+", 1, 1 / 2),
+            ("+-", 1, 1),
+            ("--+", 1, 1 / 3),
+            ("+-+", 2, 1 / 2 * 1 + 1 / 2 * 2 / 3),
+            ("-++", 2, 2 / 3),  # the curve is made monotone
+            ("+-+-+", 4, 1 / 4 + 1 / 4 * 2 / 3 + 1 / 4 * 3 / 5),
+        ],
+    )
+    def test_against_sums_by_hand(self, hits, faces, expected):
+        truth = [face(place) for place in range(faces)]
+        places = iter(range(faces))
+        found = [
+            (face(next(places) if hit == "+" else 50 + index), 0.9 - index / 10)
+            for index, hit in enumerate(hits)
+        ]
+
+        assert ap(found, truth) == pytest.approx(expected)
+
+    def test_duplicates_are_false_alarms(self):
+        found = [(face(0), 0.9), (face(0, width=9), 0.8), (face(1), 0.7)]
+
+        assert ap(found, [face(0), face(1)]) == pytest.approx(5 / 6)
+
+    def test_ignored_faces_are_no_misses(self):
+        assert ap([(face(0), 0.9)], [face(0)], [face(1), face(2)]) == 1
+
+    def test_finding_ignored_faces_neither_helps_nor_hurts(self):
+        found = [(face(1), 0.95), (face(1, width=9), 0.94), (face(0), 0.9)]
+
+        assert ap(found, [face(0)], [face(1)]) == 1
+        assert ap(found, [face(0), face(2)], [face(1)]) == 0.5
+
+    def test_confidences_count_across_pictures(self):
+        pictures = [
+            matched([(face(0), 0.5)], [face(0)]),
+            matched([(face(9), 0.9)], [face(0)]),
+        ]
+
+        # A false alarm first, then a hit; one of two faces found.
+        assert average_precision(pictures) == pytest.approx(1 / 2 * 1 / 2)
+
+    @given(boxes(), boxes(), st.integers(0, 2**32 - 1))
+    def test_laws(self, found, truth, seed):
+        random = np.random.default_rng(seed)
+        confidences = random.random(len(found)).astype(np.float32)
+        wanted = np.append(random.random(len(truth)) < 0.6, True)
+        truth = np.vstack([truth, np.float32([[900, 900, 910, 910]])])
+
+        plain = match_boxes(found, confidences, truth, wanted)
+        value = average_precision([plain])
+        keep = ~plain.ignored
+
+        assert 0 <= value <= plain.found.mean() + 1e-9
+        # Only the order of confidences counts, and ignored detections do not.
+        squared = match_boxes(found[keep], confidences[keep] ** 2, truth, wanted)
+        assert average_precision([squared]) == pytest.approx(value)
+
+    @given(boxes(), boxes(), st.floats(0, 1))
+    def test_a_false_alarm_never_helps(self, found, truth, confidence):
+        truth = np.vstack([truth, np.float32([[900, 900, 910, 910]])])
+        wanted = np.ones(len(truth), bool)
+        confidences = np.linspace(0.9, 0.1, len(found), dtype=np.float32)
+        alarm = np.vstack([found, np.float32([[-900, -900, -890, -890]])])
+
+        plain = match_boxes(found, confidences, truth, wanted)
+        worse = match_boxes(
+            alarm, np.append(confidences, np.float32(confidence)), truth, wanted
+        )
+
+        assert average_precision([worse]) <= average_precision([plain]) + 1e-9
+
+
+def judged(rows) -> MatchedPicture:
+    """Return a picture from rows of confidence and hit, and one more face missed."""
+    confidences = np.array([tenths / 10 for tenths, _ in rows], np.float32)
+    hits = np.array([hit for _, hit in rows], bool)
+    found = np.array([True] * int(hits.sum()) + [False], bool)
+    return MatchedPicture(confidences, hits, np.zeros(len(rows), bool), found)
+
+
+#: No confidence occurs twice in a row of pictures: among equals any order would do.
+pictures = st.lists(
+    st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=3), max_size=3
+).map(
+    lambda rows: [
+        judged(
+            [(place * 40 + index * 10 + at, hit) for index, (at, hit) in enumerate(one)]
+        )
+        for place, one in enumerate(rows)
+    ]
+)
+
+
+class TestRankedPrecision:
+    def test_no_pictures(self):
+        assert math.isnan(ranked_precision(rank([]), np.empty(0, np.int64)))
+
+    @given(pictures, st.lists(st.integers(0, 3), min_size=3, max_size=3))
+    def test_it_is_that_of_pictures_taken_so_many_times(self, several, numbers):
+        times = np.array(numbers[: len(several)], np.int64)
+        repeated = [
+            one for one, count in zip(several, times, strict=True) for _ in range(count)
+        ]
+
+        found = ranked_precision(rank(several), times)
+
+        assert found == pytest.approx(average_precision(repeated), nan_ok=True)

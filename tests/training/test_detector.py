@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
+
+import torch
+from emojifier_training.datasets import is_held_out, read_landmarks
+from emojifier_training.detector import (
+    DRAWINGS_EACH,
+    DetectorRecipe,
+    as_picture,
+    background_drawings,
+)
+from emojifier_training.drawings import KINDS, TRAINED_KINDS, drawings
+from emojifier_training.fit import FitConfig, Run
+from emojifier_training.nets import DetectorNet
+
+from emojifier_bot.vision.landmark_geometry import five_points
+from tests.datasets import tiny_detection, tiny_landmarks
+
+pytestmark = pytest.mark.requires_torch
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    tiny_detection(folder / "detection")
+    tiny_landmarks(folder / "landmarks")
+    return folder
+
+
+class Small(DetectorRecipe):
+    """The recipe with a narrower net."""
+
+    def __init__(self, data):
+        super().__init__(data, batch_size=2)
+        torch.manual_seed(3)
+        self.net = DetectorNet(width=8)
+
+
+def test_a_part_is_held_out(data):
+    recipe = DetectorRecipe(data, 2)
+
+    sources = [one.source for one in recipe.train]
+    assert {name: sources.count(name) for name in set(sources)} == {
+        "wider": 4,
+        "helen": 3,
+        "afw": 3,
+        "drawings": len(TRAINED_KINDS) * DRAWINGS_EACH,
+    }
+    photos = [one for one in recipe.train if one.source != "drawings"]
+    assert not any(is_held_out(one.source, one.name) for one in photos)
+    assert recipe.rates.sum() == pytest.approx(1)
+    assert len(recipe.images) == len(recipe.train)
+
+
+def test_drawings_are_background_and_not_those_of_the_evaluation():
+    drawn = background_drawings()
+
+    judged = [np.asarray(i) for kind in TRAINED_KINDS for i in drawings(KINDS[kind])]
+    assert all(len(picture.xyxy) == 0 for picture, _ in drawn)
+    assert not any((image == other).all() for _, image in drawn for other in judged)
+    assert set(TRAINED_KINDS) < set(KINDS)
+
+
+def test_a_landmark_crop_becomes_a_picture_with_one_face(data):
+    crop = read_landmarks(data / "landmarks")[0]
+
+    picture = as_picture(crop)
+
+    assert picture.xyxy.shape == (1, 4)
+    x_min, y_min, x_max, y_max = picture.xyxy[0]
+    low, high = crop.points_xy.min(axis=0), crop.points_xy.max(axis=0)
+    assert (x_min, x_max, y_max) == (low[0], high[0], high[1])
+    # The forehead is in the box too.
+    assert y_min < low[1]
+    np.testing.assert_array_equal(picture.points_xy[0], five_points(crop.points_xy))
+    assert not picture.invalid.any()
+    np.testing.assert_array_equal(picture.image(), crop.image())
+
+
+def test_a_loss_has_gradients_for_every_weight(data):
+    recipe = Small(data)
+
+    loss = recipe.loss(recipe.net.train())
+    loss.backward()
+
+    assert torch.isfinite(loss)
+    for parameter in recipe.net.parameters():
+        assert torch.isfinite(parameter.grad).all()
+
+
+def test_the_same_seed_draws_the_same_batch(data):
+    recipe = Small(data)
+
+    losses = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        losses.append(float(recipe.loss(recipe.net.eval()).detach()))
+
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_resumed_run_draws_what_it_would_have_drawn(data, tmp_path):
+    config = FitConfig(
+        steps=4, batch_size=2, learning_rate=1e-3, warmup_steps=1, evaluate_every=2
+    )
+
+    def stop_at(wanted):
+        def stop(step, _):
+            if step == wanted:
+                raise InterruptedError
+
+        return stop
+
+    whole = Run(Small(data), config, tmp_path / "whole")
+    whole.fit(lambda *_: None)
+    with pytest.raises(InterruptedError):
+        Run(Small(data), config, tmp_path / "parts").fit(stop_at(3))
+    resumed = Run(Small(data), config, tmp_path / "parts")
+    resumed.fit(lambda *_: None)
+
+    for first, other in zip(
+        whole.net.state_dict().values(), resumed.net.state_dict().values(), strict=True
+    ):
+        assert torch.equal(first, other)

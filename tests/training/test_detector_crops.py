@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from emojifier_training.datasets import LabelledPicture
+from emojifier_training.detector_crops import (
+    CROP_PX,
+    FACES_PER_CROP,
+    SMALLEST_FACE_PX,
+    Chances,
+    random_crop,
+)
+from PIL import Image, ImageDraw
+
+NEVER = Chances(**dict.fromkeys((one.name for one in fields(Chances)), 0.0))
+ALWAYS = replace(NEVER, around_face=1.0, turn=1.0)
+SIZE_WH = (400, 300)
+#: Places of three faces that do not touch, and a colour channel for each.
+BOXES = ((40, 40, 110, 130), (200, 30, 280, 140), (130, 170, 190, 250))
+#: Contrast and brightness change; a face stays above this, and the rest below.
+LIT = 90
+
+
+def picture(*boxes, points=None, invalid=None) -> LabelledPicture:
+    """Return labels; the pixels are given to `random_crop` beside them."""
+    unknown = np.full((len(boxes), 5, 2), np.nan, np.float32)
+    return LabelledPicture(
+        name="wider/a.png",
+        source="wider",
+        event="0--Parade",
+        encoded=b"",
+        xyxy=np.array(boxes, np.float32).reshape(-1, 4),
+        points_xy=unknown if points is None else np.array(points, np.float32),
+        invalid=np.zeros(len(boxes), bool) if invalid is None else np.array(invalid),
+        occlusion=np.zeros(len(boxes), np.int64),
+    )
+
+
+def drawn(*boxes, size_wh=SIZE_WH) -> np.ndarray:
+    """Draw each face as an ellipse in a colour channel of its own, RGB."""
+    channels = []
+    for box in [*boxes, *[None] * (3 - len(boxes))]:
+        # Drawn large and reduced, so that edges lie where the box says.
+        large = Image.new("L", (size_wh[0] * 4, size_wh[1] * 4))
+        if box is not None:
+            ImageDraw.Draw(large).ellipse([edge * 4 for edge in box], fill=255)
+        channels.append(np.asarray(large.reduce(4)))
+    return np.stack(channels, axis=-1)
+
+
+def edges_of(mask: np.ndarray) -> np.ndarray:
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+
+
+def crops(count, *args, chances=ALWAYS):
+    return [
+        random_crop(*args, np.random.default_rng(seed), chances)
+        for seed in range(count)
+    ]
+
+
+def channel_of(crop, box) -> int:
+    """Tell which face, by its colour, has its middle in the middle of a box."""
+    x, y = (int(one) for one in ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
+    # The crop is BGR, the drawing RGB.
+    return 2 - int(crop.image_bgr[y, x].argmax())
+
+
+class TestWithoutFaces:
+    @pytest.mark.parametrize("size_wh", [(1, 1), (30, 500), SIZE_WH, (2000, 1500)])
+    def test_there_are_empty_arrays(self, size_wh):
+        image = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
+
+        for crop in crops(5, image, picture()):
+            assert crop.image_bgr.shape == (CROP_PX, CROP_PX, 3)
+            assert crop.image_bgr.dtype == np.uint8
+            assert crop.image_bgr.flags.c_contiguous
+            assert crop.xyxy.shape == crop.ignored_xyxy.shape == (0, 4)
+            assert crop.points_xy.shape == (0, 5, 2)
+
+
+@pytest.mark.parametrize(
+    "chances",
+    [NEVER, ALWAYS, replace(ALWAYS, mirror=1.0), replace(ALWAYS, around_face=0.0)],
+    ids=["upright", "turned", "mirrored", "anywhere"],
+)
+class TestBoxes:
+    def test_each_box_holds_its_face_and_no_more(self, chances):
+        image, labels = drawn(*BOXES), picture(*BOXES)
+        whole = 0
+        for crop in crops(60, image, labels, chances=chances):
+            for box in crop.xyxy:
+                lit = crop.image_bgr[..., 2 - channel_of(crop, box)] > LIT
+                found = edges_of(lit)
+                # A face beyond the crop's edge shows only a part.
+                inside = np.clip(box, 0, CROP_PX)
+                assert (found[:2] >= inside[:2] - 2.5).all()
+                assert (found[2:] <= inside[2:] + 2.5).all()
+                if (box >= 3).all() and (box <= CROP_PX - 3).all():
+                    whole += 1
+                    np.testing.assert_allclose(found, box, atol=2.5)
+
+        assert whole > 25
+
+    def test_no_face_is_left_out(self, chances):
+        image, labels = drawn(*BOXES), picture(*BOXES)
+
+        for crop in crops(60, image, labels, chances=chances):
+            every = np.vstack([crop.xyxy, crop.ignored_xyxy])
+            for channel in range(3):
+                lit = crop.image_bgr[..., channel] > LIT
+                if lit.sum() < 30:
+                    continue
+                x_min, y_min, x_max, y_max = edges_of(lit)
+                assert (
+                    (every[:, 0] < x_max)
+                    & (every[:, 1] < y_max)
+                    & (every[:, 2] > x_min)
+                    & (every[:, 3] > y_min)
+                ).any()
+
+
+def test_turns_go_both_ways_and_far():
+    # An ellipse that is twice as high as wide is as wide as high at 45 degrees.
+    box = (150, 60, 250, 260)
+
+    shapes = [
+        (box[2] - box[0]) / (box[3] - box[1])
+        for crop in crops(80, drawn(box), picture(box))
+        for box in crop.xyxy
+    ]
+
+    assert min(shapes) < 0.55
+    assert max(shapes) > 1.0
+
+
+class TestPoints:
+    BOX = (150, 100, 250, 220)
+    #: Right and left eye, nose, mouth corners, the person's own sides.
+    FIVE = ((180, 140), (220, 140), (200, 165), (185, 190), (215, 190))
+
+    def image(self):
+        """Mark the right eye red, the left eye green and the nose blue."""
+        dots = [(x - 5, y - 5, x + 5, y + 5) for x, y in self.FIVE[:3]]
+        return drawn(*dots)
+
+    def value_at(self, crop, point):
+        x, y = (round(float(one)) for one in point)
+        if not (2 <= x < CROP_PX - 2 and 2 <= y < CROP_PX - 2):
+            return None
+        return crop.image_bgr[y - 1 : y + 1, x - 1 : x + 1].mean(axis=(0, 1))[::-1]
+
+    @pytest.mark.parametrize(
+        ("mirror", "order"), [(0.0, "red green blue"), (1.0, "green red blue")]
+    )
+    def test_they_move_with_the_pixels_and_keep_the_persons_sides(self, mirror, order):
+        labels = picture(self.BOX, points=[self.FIVE])
+        seen = 0
+        for crop in crops(
+            40, self.image(), labels, chances=replace(ALWAYS, mirror=mirror)
+        ):
+            for points in crop.points_xy:
+                right_eye, left_eye = points[:2]
+                assert right_eye[0] < left_eye[0]
+                eyes = np.linalg.norm(right_eye - left_eye)
+                for point, color in zip(points, order.split(), strict=False):
+                    value = self.value_at(crop, point)
+                    # Dots of two pixels are too dim.
+                    if value is None or eyes < 20:
+                        continue
+                    seen += 1
+                    wanted = ("red", "green", "blue").index(color)
+                    assert value.argmax() == wanted
+                    assert value[wanted] > LIT
+
+        assert seen > 40
+
+    def test_unknown_points_stay_unknown(self):
+        for crop in crops(5, drawn(self.BOX), picture(self.BOX)):
+            assert np.isnan(crop.points_xy).all()
+
+
+class TestIgnored:
+    def test_invalid_faces_are_ignored(self):
+        labels = picture(*BOXES, invalid=[True, False, True])
+        for crop in crops(30, drawn(*BOXES), labels):
+            assert {channel_of(crop, box) for box in crop.xyxy} <= {1}
+
+    def test_so_are_faces_that_are_too_small(self):
+        small = (200.0, 150, 203, 153)
+        near = (205.0, 100, 285, 200)
+        ignored = []
+        for crop in crops(40, drawn(near), picture(near, small), chances=NEVER):
+            heights = crop.xyxy[:, 3] - crop.xyxy[:, 1]
+            assert (heights >= SMALLEST_FACE_PX).all()
+            ignored += list(crop.ignored_xyxy[:, 3] - crop.ignored_xyxy[:, 1])
+        assert min(ignored) < SMALLEST_FACE_PX
+
+    def test_and_faces_whose_middle_is_outside(self):
+        for crop in crops(60, drawn(*BOXES), picture(*BOXES)):
+            middles = (crop.xyxy[:, :2] + crop.xyxy[:, 2:]) / 2
+            assert ((middles > 0) & (middles < CROP_PX)).all()
+
+    def test_a_crowd_is_sampled_and_the_rest_ignored(self):
+        boxes = [
+            (x, y, x + 12.0, y + 14.0)
+            for x in range(20, 380, 20)
+            for y in range(20, 280, 20)
+        ]
+        image = np.zeros((300, 400, 3), np.uint8)
+
+        counts = []
+        for crop in crops(20, image, picture(*boxes), chances=NEVER):
+            counts.append(len(crop.xyxy))
+            both = {tuple(box) for box in np.vstack([crop.xyxy, crop.ignored_xyxy])}
+            assert len(both) == len(crop.xyxy) + len(crop.ignored_xyxy)
+        assert max(counts) == FACES_PER_CROP
+
+    def test_overturned_faces_are_background(self):
+        chances = replace(NEVER, around_face=1.0, overturn=1.0)
+
+        for crop in crops(10, drawn(*BOXES), picture(*BOXES), chances=chances):
+            assert len(crop.xyxy) == len(crop.ignored_xyxy) == 0
+            assert (crop.image_bgr > LIT).any()
+
+
+class TestColours:
+    @pytest.mark.parametrize(
+        "name", ["grey", "tint", "blur", "jpeg", "hide", "overturn"]
+    )
+    def test_each_change_changes_pixels(self, name):
+        image, labels = drawn(*BOXES), picture(*BOXES)
+
+        plain = crops(5, image, labels, chances=NEVER)
+        changed = crops(5, image, labels, chances=replace(NEVER, **{name: 1.0}))
+
+        for before, after in zip(plain, changed, strict=True):
+            assert after.image_bgr.shape == (CROP_PX, CROP_PX, 3)
+            assert (after.image_bgr != before.image_bgr).any()
+
+    def test_grey_is_grey(self):
+        chances = replace(NEVER, grey=1.0)
+        for crop in crops(3, drawn(*BOXES), picture(*BOXES), chances=chances):
+            assert (np.ptp(crop.image_bgr.astype(int), axis=-1) == 0).all()
+
+    def test_the_same_seed_gives_the_same_crop(self):
+        image, labels = drawn(*BOXES), picture(*BOXES)
+
+        first, again = (
+            random_crop(image, labels, np.random.default_rng(7)) for _ in range(2)
+        )
+
+        for one in fields(first):
+            np.testing.assert_array_equal(
+                getattr(first, one.name), getattr(again, one.name)
+            )

@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
+
+import torch
+from emojifier_training.detector_crops import Crop
+from emojifier_training.detector_loss import (
+    BACKGROUND,
+    CENTER_RADIUS,
+    IGNORED,
+    _ignore,
+    assign,
+    decode_boxes,
+    detection_loss,
+    grid,
+)
+from emojifier_training.nets import DetectorNet
+
+pytestmark = pytest.mark.requires_torch
+
+SIDE = 128
+
+
+def empty_levels(count=1, side=SIDE) -> list[torch.Tensor]:
+    """Return outputs of a net that sees no face anywhere."""
+    levels = [
+        torch.zeros(count, 16, side // stride, side // stride)
+        for stride in DetectorNet.strides
+    ]
+    for level in levels:
+        level[:, :2] = -4
+    return levels
+
+
+def crop(*boxes, ignored=(), points=None) -> Crop:
+    known = np.full((len(boxes), 5, 2), np.nan) if points is None else points
+    return Crop(
+        image_bgr=np.zeros((SIDE, SIDE, 3), np.uint8),
+        xyxy=np.array(boxes, np.float32).reshape(-1, 4),
+        ignored_xyxy=np.array(ignored, np.float32).reshape(-1, 4),
+        points_xy=np.array(known, np.float32).reshape(-1, 5, 2),
+    )
+
+
+class TestGrid:
+    def test_every_cell_of_every_stride(self):
+        cells, strides = grid(empty_levels())
+
+        counts = [(SIDE // stride) ** 2 for stride in DetectorNet.strides]
+        assert len(cells) == len(strides) == sum(counts)
+        assert [
+            int((strides == stride).sum()) for stride in DetectorNet.strides
+        ] == counts
+
+    def test_columns_run_first(self):
+        cells, _ = grid([torch.zeros(1, 16, 2, 3), *empty_levels()[1:]])
+
+        assert cells[:6].tolist() == [[0, 0], [1, 0], [2, 0], [0, 1], [1, 1], [2, 1]]
+
+
+class TestDecodeBoxes:
+    @pytest.mark.parametrize(
+        ("raw", "box"),
+        [
+            ((0, 0, 0, 0), (20, 28, 28, 36)),
+            ((0.5, 0.25, 0, 0), (24, 30, 32, 38)),
+            ((0, 0, math.log(2), math.log(0.5)), (16, 30, 32, 34)),
+        ],
+    )
+    def test_by_hand(self, raw, box):
+        cells, strides = torch.tensor([[3.0, 4.0]]), torch.tensor([8.0])
+
+        found = decode_boxes(torch.tensor([[*raw]]).float(), cells, strides)
+
+        torch.testing.assert_close(found, torch.tensor([box]).float())
+
+    def test_no_cells(self):
+        none = torch.empty(0, 4), torch.empty(0, 2), torch.empty(0)
+
+        assert decode_boxes(*none).shape == (0, 4)
+
+    def test_endless_sizes_stay_finite(self):
+        raw = torch.full((1, 4), 1000.0)
+
+        assert torch.isfinite(decode_boxes(raw, torch.zeros(1, 2), torch.ones(1))).all()
+
+
+def assigned(boxes, levels=None):
+    """Return owners, cell middles and strides for faces in a picture."""
+    levels = empty_levels() if levels is None else levels
+    flat = torch.cat([one.permute(0, 2, 3, 1).flatten(1, 2) for one in levels], dim=1)
+    cells, strides = grid(levels)
+    middles = (cells + 0.5) * strides[:, None]
+    found = decode_boxes(flat[..., 2:6], cells, strides)
+    truth = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+    owner = assign(flat[0], found[0], middles, strides, truth)
+    return owner, middles, strides
+
+
+@st.composite
+def separate_faces(draw):
+    """Draw up to four faces, each in a quarter of the picture."""
+    boxes = []
+    for index in range(draw(st.integers(1, 4))):
+        x, y = (index % 2) * 64, (index // 2) * 64
+        width, height = draw(st.floats(8, 56)), draw(st.floats(8, 56))
+        left = x + draw(st.floats(0, 64 - width))
+        top = y + draw(st.floats(0, 64 - height))
+        boxes.append((left, top, left + width, top + height))
+    return boxes
+
+
+class TestAssign:
+    def test_without_faces_all_is_background(self):
+        owner, middles, _ = assigned([])
+
+        assert owner.tolist() == [BACKGROUND] * len(middles)
+
+    @given(separate_faces(), st.integers(0, 99))
+    def test_every_face_has_a_cell_and_none_lies_outside(self, boxes, seed):
+        torch.manual_seed(seed)
+        levels = [level + torch.randn_like(level) for level in empty_levels()]
+
+        owner, middles, strides = assigned(boxes, levels)
+
+        assert set(owner.tolist()) - {BACKGROUND} == set(range(1, len(boxes) + 1))
+        for index, box in enumerate(boxes):
+            low, high = torch.tensor(box[:2]), torch.tensor(box[2:])
+            mine = owner == index + 1
+            assert mine.sum() <= 10
+            inside = ((middles > low) & (middles < high)).all(dim=1)
+            away = (middles - (low + high) / 2).abs().amax(dim=1)
+            near = away < CENTER_RADIUS * strides
+            assert (inside | near)[mine].all()
+
+    def test_a_sure_and_fitting_cell_is_preferred(self):
+        levels = empty_levels()
+        # Cell (4, 4) at stride 16 claims just this face.
+        levels[1][0, :2, 4, 4] = 4
+        levels[1][0, 2:6, 4, 4] = torch.tensor([0.5, 0.5, math.log(2), math.log(2)])
+
+        owner, middles, strides = assigned([(56, 56, 88, 88)], levels)
+
+        index = ((middles == 72).all(dim=1) & (strides == 16)).nonzero().item()
+        assert owner[index] == 1
+
+    def test_cells_in_the_middle_of_the_face_come_first(self):
+        levels = [level + 3 * torch.randn_like(level) for level in empty_levels()]
+
+        owner, middles, strides = assigned([(20, 20, 108, 108)], levels)
+
+        away = (middles[owner == 1] - 64).abs().amax(dim=1)
+        assert (away < CENTER_RADIUS * strides[owner == 1]).all()
+
+    def test_two_faces_at_one_place_share_no_cell(self):
+        owner, _, _ = assigned([(40, 40, 80, 80), (42, 42, 82, 82)])
+
+        assert owner.max() <= 2
+        assert (owner > BACKGROUND).any()
+
+    def test_a_face_beyond_the_grid_takes_none(self):
+        owner, _, _ = assigned([(900, 900, 950, 950)])
+
+        assert (owner == BACKGROUND).all()
+
+
+class TestIgnore:
+    MIDDLES = torch.tensor([[4.0, 4.0], [12.0, 4.0], [20.0, 4.0]])
+
+    @pytest.mark.parametrize(
+        ("ignored", "expected"),
+        [
+            ([], [0, 2, 0]),
+            ([[0, 0, 8, 8]], [IGNORED, 2, 0]),
+            ([[0, 0, 30, 8]], [IGNORED, 2, IGNORED]),
+            ([[0, 0, 4, 8]], [0, 2, 0]),
+        ],
+    )
+    def test_cells_inside_that_are_nobodys(self, ignored, expected):
+        boxes = torch.tensor(ignored).reshape(-1, 4).float()
+
+        found = _ignore(torch.tensor([0, 2, 0]), self.MIDDLES, boxes)
+
+        assert found.tolist() == expected
+
+
+class TestDetectionLoss:
+    BOX = (56.0, 56.0, 88.0, 88.0)
+    FIVE = ((66, 66), (78, 66), (72, 73), (67, 80), (77, 80))
+
+    def knowing(self) -> list[torch.Tensor]:
+        """Return outputs that tell the face truly, from one cell at stride 16."""
+        levels = empty_levels()
+        for level in levels:
+            level[:, :2] = -12
+            level[:, 4:6] = -5  # too small to be this face
+        levels[1][0, :2, 4, 4] = 12
+        levels[1][0, 2:6, 4, 4] = torch.tensor([0.5, 0.5, math.log(2), math.log(2)])
+        levels[1][0, 6:, 4, 4] = (torch.tensor(self.FIVE) / 16 - 4).flatten()
+        return levels
+
+    def test_an_empty_picture_only_asks_for_silence(self):
+        silent = detection_loss(empty_levels(), [crop()])
+        loud = detection_loss([level * 0 for level in empty_levels()], [crop()])
+
+        assert 0 < silent < loud
+
+    def test_the_truth_costs_little(self):
+        picture = crop(self.BOX, points=[self.FIVE])
+
+        true = detection_loss(self.knowing(), [picture])
+
+        assert true < detection_loss(empty_levels(), [picture]) / 20
+
+    @pytest.mark.parametrize(
+        ("numbers", "off"),
+        [(slice(0, 1), -12), (slice(1, 2), -12), (slice(2, 4), 1), (slice(4, 6), 1)],
+        ids=["class", "objectness", "place", "size"],
+    )
+    def test_each_part_counts(self, numbers, off):
+        picture = crop(self.BOX, points=[self.FIVE])
+        wrong = self.knowing()
+        wrong[1][0, numbers, 4, 4] += off
+
+        assert detection_loss(wrong, [picture]) > (
+            detection_loss(self.knowing(), [picture]) + 0.1
+        )
+
+    def test_points_count_where_they_are_known(self):
+        wrong = self.knowing()
+        wrong[1][0, 6:, 4, 4] += 1
+        marked, unmarked = crop(self.BOX, points=[self.FIVE]), crop(self.BOX)
+
+        assert detection_loss(wrong, [marked]) > (
+            detection_loss(self.knowing(), [marked]) + 0.1
+        )
+        torch.testing.assert_close(
+            detection_loss(wrong, [unmarked]),
+            detection_loss(self.knowing(), [unmarked]),
+        )
+
+    def test_ignored_places_cost_nothing(self):
+        loud = empty_levels()
+        for level in loud:
+            level[..., : level.shape[-1] // 2] = 3
+        left = (0, 0, SIDE / 2, SIDE)
+
+        judged = detection_loss(loud, [crop()])
+        ignored = detection_loss(loud, [crop(ignored=[left])])
+
+        assert ignored < judged / 10
+
+    def test_pictures_of_a_batch_add_up(self):
+        known = self.knowing()
+        batch = [torch.cat([level, level]) for level in known]
+        picture = crop(self.BOX, points=[self.FIVE])
+
+        # Per face: two pictures with a face each cost what one costs.
+        torch.testing.assert_close(
+            detection_loss(batch, [picture, picture]), detection_loss(known, [picture])
+        )
+
+    @pytest.mark.parametrize("boxes", [[], [BOX], [BOX, (1.0, 1.0, 20.0, 25.0)]])
+    def test_gradients_are_finite(self, boxes):
+        levels = [level.requires_grad_() for level in empty_levels()]
+
+        detection_loss(levels, [crop(*boxes)]).backward()
+
+        for level in levels:
+            assert torch.isfinite(level.grad).all()
+            assert level.grad[:, 1].abs().max() > 0
+
+
+def test_a_tiny_batch_is_learned():
+    net = DetectorNet(width=16)
+    random = np.random.default_rng(0)
+    boxes = [(20.0, 30.0, 60.0, 80.0), (70.0, 50.0, 110.0, 100.0)]
+    crops, images = [], []
+    for box in boxes:
+        image = random.integers(0, 60, (SIDE, SIDE, 3))
+        x_min, y_min, x_max, y_max = (int(edge) for edge in box)
+        image[y_min:y_max, x_min:x_max] = (120, 160, 220)
+        images.append(image)
+        crops.append(crop(box))
+    batch = torch.tensor(np.stack(images)).permute(0, 3, 1, 2).float()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=5e-3)
+    losses = []
+    for _ in range(25):
+        loss = detection_loss(net(batch), crops)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+
+    assert np.mean(losses[-3:]) < 0.5 * losses[0]

@@ -1,0 +1,380 @@
+"""``evaluate`` with the shipped models on tiny sets."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from emojifier_training.conditions import CONDITIONS
+from emojifier_training.targets import TARGETS
+from typer.testing import CliRunner
+
+from emojifier_bot.cli.main import app
+from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.landmarks import OnnxLandmarker
+from emojifier_bot.vision.models import pick_model_spec
+from emojifier_bot.vision.resources import models_dir
+from emojifier_bot.vision.types import EMOTIONS, BoundingBox, Detection
+from tests.datasets import (
+    SAMPLE_BOX,
+    expression_images,
+    face_label,
+    names,
+    sample,
+    tiny_data,
+    tiny_expressions,
+    votes_for,
+    write_detection,
+    write_expressions,
+    write_labels,
+    write_landmarks,
+    write_tar,
+)
+from tests.images import flat
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "data"
+#: Rows that need onnx.
+COUNTED = {key for key in TARGETS if key.endswith("multiply_adds")}
+
+runner = CliRunner()
+NAMES = {str(one) for one in EMOTIONS}
+#: The crop of the sample that the landmark set has: square, the face in its middle.
+CROP_XYXY = (100, 0, 356, 256)
+
+
+@pytest.fixture(autouse=True)
+def _quick_models(monkeypatch):
+    monkeypatch.setenv("EMOJIFIER_EMOTION_MODEL", "landmarks")
+    monkeypatch.setenv("EMOJIFIER_THREADS", "1")
+
+
+def evaluate(*arguments, code=0):
+    done = runner.invoke(app, ["evaluate", *map(str, arguments)])
+
+    assert done.exit_code == code, done.stderr
+    assert "Traceback" not in done.output
+    return done
+
+
+def figures_of(*arguments):
+    """Return the object on stdout, which holds nothing else."""
+    return json.loads(evaluate(*arguments, "--json").stdout, parse_constant=refused)
+
+
+def refused(constant):
+    pytest.fail(f"JSON has no {constant}")
+
+
+def detection_set(folder, *, held_out=False):
+    name, other = names("wider", 1, held_out=held_out), names("masks", 1)
+    face = face_label(SAMPLE_BOX)
+    pictures = {
+        name[0]: (sample(), [face]),
+        other[0]: (flat((90, 120, 100), (320, 240)), []),
+    }
+    return write_detection(folder, pictures)
+
+
+class TestEmotion:
+    @pytest.mark.parametrize("variant", ["landmarks", "fused"])
+    def test_figures_have_the_promised_keys(self, variant, tmp_path):
+        path = tiny_expressions(tmp_path)
+
+        figures = figures_of("emotion", path, "--emotion-model", variant)
+
+        assert {"accuracy", "macro_f1", "count", "per_class", "confusion"} <= set(
+            figures
+        )
+        assert figures["count"] == 16
+        assert 0 <= figures["accuracy"] <= 1
+        assert 0 <= figures["macro_f1"] <= 1
+        assert set(figures["per_class"]) == NAMES
+        for row in figures["per_class"].values():
+            assert set(row) == {"precision", "recall", "f1", "count"}
+            assert row["count"] == 2
+        assert set(figures["confusion"]) == NAMES
+        for true, row in figures["confusion"].items():
+            assert set(row) <= NAMES
+            assert sum(row.values()) == figures["per_class"][true]["count"]
+
+    def test_figures_fit_each_other(self, tmp_path):
+        figures = figures_of("emotion", tiny_expressions(tmp_path))
+
+        hits = sum(row.get(name, 0) for name, row in figures["confusion"].items())
+        assert figures["accuracy"] == pytest.approx(hits / 16)
+        scores = [row["f1"] for row in figures["per_class"].values()]
+        assert figures["macro_f1"] == pytest.approx(np.mean(scores))
+
+    def test_a_smile_is_read_as_happiness(self, tmp_path):
+        path = write_expressions(
+            tmp_path, expression_images(3), labels=["happiness"] * 3
+        )
+
+        figures = figures_of("emotion", path)
+
+        assert figures["accuracy"] == 1
+        assert figures["confusion"] == {"happiness": {"happiness": 3}}
+        assert figures["per_class"]["fear"]["count"] == 0
+
+    def test_labels_and_votes_and_folders_mean_the_same(self, tmp_path):
+        images = expression_images(2)
+        labels = ["happiness", "fear"]
+        by_label = write_expressions(tmp_path / "a", images, labels=labels)
+        by_vote = write_expressions(tmp_path / "b", images, votes=votes_for(*labels))
+
+        figures = figures_of("emotion", by_label)
+
+        assert figures == figures_of("emotion", by_vote)
+        assert figures == figures_of("emotion", by_vote.parent)
+
+    def test_only_what_training_never_saw(self, tmp_path):
+        figures = figures_of("emotion", tiny_expressions(tmp_path), "--held-out")
+
+        assert figures["count"] == 8
+
+    def test_under_conditions_and_beside_another_model(self, tmp_path):
+        other = pick_model_spec(models_dir(), "emotion", "fused").folder
+
+        figures = figures_of(
+            "emotion", tiny_expressions(tmp_path), "--full", "--against", other
+        )
+
+        assert set(figures["conditions"]) == set(CONDITIONS)
+        assert set(figures["parts"]) == {
+            "geometry replaced by the mean",
+            f"`{other.name}`",
+        }
+
+    @pytest.mark.requires_torch
+    def test_the_held_out_faces_of_runs(self, tmp_path):
+        pytest.importorskip("torch", reason="needs torch")
+        for run in ("a", "b"):
+            (tmp_path / run).mkdir()
+            np.savez(
+                tmp_path / run / "held_out.npz",
+                logits=np.eye(8, dtype=np.float32) * 4,
+                targets=np.eye(8, dtype=np.float32),
+                log_prior=np.zeros(8, np.float32),
+            )
+
+        figures = figures_of(
+            "emotion", "--pooled", tmp_path / "a", "--pooled", tmp_path / "b"
+        )
+
+        assert (figures["folds"], figures["count"], figures["accuracy"]) == (2, 16, 1)
+
+    def test_people_read_it_on_stderr(self, tmp_path):
+        done = evaluate("emotion", tiny_expressions(tmp_path))
+
+        assert done.stdout == ""
+        assert "accuracy" in done.stderr
+        assert "confusion" in done.stderr
+
+    def test_torch_is_not_needed(self, tmp_path):
+        path = tiny_expressions(tmp_path)
+        program = (
+            "import sys; sys.modules['torch'] = None;"
+            "from emojifier_bot.cli.main import run; run()"
+        )
+
+        done = subprocess.run(
+            [sys.executable, "-c", program, "evaluate", "emotion", path, "--json"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["count"] == 16
+        assert done.stderr == ""
+
+
+class TestDetector:
+    def test_the_sample_is_found(self, tmp_path):
+        figures = figures_of("detector", detection_set(tmp_path))
+
+        assert figures["pictures"] == 2
+        assert figures["faces"] == figures["recall_faces"] == 1
+        assert figures["ap"] == figures["ap_wider"] == figures["recall"] == 1
+
+    def test_what_is_not_defined_is_null(self, tmp_path):
+        figures = figures_of("detector", detection_set(tmp_path), "--first-look")
+
+        assert figures["ap_8_16"] is None
+        assert figures["ap_masks"] is None
+        assert figures["ap"] == 1
+
+    def test_only_what_training_never_saw(self, tmp_path):
+        folder = detection_set(tmp_path, held_out=True)
+
+        assert figures_of("detector", folder, "--held-out")["pictures"] == 1
+
+    def test_turned_and_without_faces(self, tmp_path):
+        figures = figures_of("detector", detection_set(tmp_path), "--full")
+
+        assert list(figures["by_roll"]) == ["0°", "45°", "90°", "180°"]
+        assert all(row["recall"] == 1 for row in figures["by_roll"].values())
+        photos = figures["without_faces"]["regions of photographs"]
+        assert photos["pictures"] == 2
+        assert photos["per_picture"] == 0
+
+    def test_every_second_picture(self, tmp_path):
+        figures = figures_of("detector", detection_set(tmp_path), "--every", 2)
+
+        assert figures["pictures"] == 1
+
+
+class TestLandmarks:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        """Write a crop of the sample with the points found in the whole of it."""
+        landmarker = OnnxLandmarker(pick_model_spec(models_dir(), "landmarks"))
+        detection = Detection(BoundingBox(*SAMPLE_BOX), 1.0)
+        (found,) = landmarker.locate(from_image(sample()), [detection])
+        points_xy = found.points_xy - CROP_XYXY[:2]
+        crop = sample().crop(CROP_XYXY)
+        chosen = names("helen", 1) + names("afw", 1, held_out=True)
+        return write_landmarks(tmp_path, dict.fromkeys(chosen, (crop, points_xy)))
+
+    def test_a_crop_has_the_points_of_the_picture(self, folder):
+        figures = figures_of("landmarks", folder)
+
+        assert figures["count"] == figures["found"] == 2
+        assert figures["nme"] < 0.06
+        assert figures["nme_helen"] == pytest.approx(figures["nme_afw"])
+        assert figures["disc_coverage"] > 0.8
+
+    def test_only_what_training_never_saw(self, folder):
+        figures = figures_of("landmarks", folder, "--held-out")
+
+        assert figures["count"] == 1
+        assert "nme_helen" not in figures
+
+    def test_made_harder(self, folder):
+        harder = figures_of("landmarks", folder, "--full")["harder"]
+
+        assert harder["face of 48 px"]["faces"] == 2
+        assert harder["face of 48 px"]["nme"] < 0.1
+        assert harder["lower half covered"]["nme"] > 0
+
+
+class TestEverything:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sets(cls, tmp_path_factory):
+        return tiny_data(tmp_path_factory.mktemp("sets"))
+
+    def test_each_target_has_its_row(self, sets):
+        rows = figures_of("--data", sets)
+
+        assert list(rows) == list(TARGETS)
+        assert rows["nme_helen"]["on"] == "1 HELEN faces"
+        assert rows["accuracy_fused"]["count"] == 8
+        assert rows["ap_easy"]["count"] == 1
+        assert "value" not in rows["accuracy_posed"]
+        assert "kept apart" in rows["accuracy_posed"]["on"]
+
+    def test_a_table_and_a_page(self, sets, tmp_path):
+        page = tmp_path / "evaluation.md"
+
+        done = evaluate("--data", sets, "--markdown", page)
+
+        assert "AP@0.5, easy" in done.stdout
+        assert done.stderr.strip() == f"Wrote {page}"
+        text = page.read_text("utf-8")
+        assert text.count("\n| detection |") == 6
+        assert text.startswith("# ")
+
+    @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not at hand")
+    def test_the_shared_data_is_found(self, monkeypatch):
+        monkeypatch.chdir(ROOT)
+
+        rows = figures_of("--every", 60)
+
+        measured = {key for key, row in rows.items() if row.get("value") is not None}
+        assert set(TARGETS) - measured <= {"accuracy_posed"} | COUNTED
+
+
+class TestRefusals:
+    def refused(self, *arguments, code=1):
+        done = evaluate(*arguments, "--json", code=code)
+
+        assert done.stdout == ""
+        return " ".join(done.stderr.split())
+
+    @pytest.mark.parametrize("task", ["detector", "landmarks"])
+    def test_no_such_folder(self, task, tmp_path):
+        says = self.refused(task, tmp_path / "nowhere")
+
+        assert says == f"There is no labels.json.gz in {tmp_path / 'nowhere'}."
+
+    def test_no_such_file(self, tmp_path):
+        says = self.refused("emotion", tmp_path / "nowhere.npz")
+
+        assert says.startswith("Expected one .npz file at ")
+
+    def test_a_file_of_another_kind(self, tmp_path):
+        (tmp_path / "notes.txt").write_text("no faces")
+
+        says = self.refused("emotion", tmp_path / "notes.txt")
+
+        assert "notes.txt cannot be read as .npz" in says
+
+    def test_a_label_that_is_no_emotion(self, tmp_path):
+        path = write_expressions(tmp_path, expression_images(1), labels=["joy"])
+
+        assert "labels that are no emotion: ['joy']" in self.refused("emotion", path)
+
+    def test_a_picture_that_is_none(self, tmp_path):
+        label = {"source": "wider", "event": "x", "faces": []}
+        write_labels(tmp_path, {"wider/a.png": label})
+        write_tar(tmp_path / "images-00.tar", {"wider/a.png": b"no picture"})
+
+        says = self.refused("detector", tmp_path)
+
+        assert says.startswith("wider/a.png cannot be decoded: ")
+
+    def test_nothing_to_judge(self, tmp_path):
+        write_detection(tmp_path / "detection", {})
+        write_landmarks(tmp_path / "landmarks", {})
+        path = write_expressions(
+            tmp_path / "expressions", expression_images(0), labels=np.empty(0, str)
+        )
+
+        for task, data in [
+            ("detector", tmp_path / "detection"),
+            ("landmarks", tmp_path / "landmarks"),
+            ("emotion", path),
+        ]:
+            assert self.refused(task, data) == f"There is no sample in {data}."
+
+    @pytest.mark.parametrize("arguments", [[], ["detector"], ["emotion"]], ids=" ".join)
+    def test_no_data(self, arguments, tmp_path):
+        says = self.refused(*arguments, "--data", tmp_path / "nowhere")
+
+        assert says.startswith(f"There is no data in {tmp_path / 'nowhere'}. Name ")
+
+    def test_nothing_held_out(self, tmp_path):
+        path = write_expressions(tmp_path, expression_images(1), labels=["fear"])
+
+        says = self.refused("emotion", path, "--held-out")
+
+        assert says == f"There is no held-out sample in {path}."
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["poetry", "."],
+            ["emotion", ".", "--emotion-model", "best"],
+            ["emotion", "--every", "0"],
+            ["emotion", "--markdown", "page.md"],
+        ],
+        ids=" ".join,
+    )
+    def test_wrong_usage(self, arguments):
+        assert "Usage" in self.refused(*arguments, code=2)

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from emojifier_training.datasets import LabelledExpressions
+from emojifier_training.evaluate_emotion import (
+    classify_crops,
+    confusion_by_name,
+    emotion_figures,
+    sure_figures,
+)
+from emojifier_training.metrics import confusion_matrix
+
+from emojifier_bot.vision.types import EMOTIONS, Emotion
+from tests.builders import make_scores
+from tests.fakes.faces import FakeClassifier, FakeLandmarker
+
+ANGER, FEAR = Emotion.ANGER, Emotion.FEAR
+
+
+def labelled(*emotions: Emotion) -> LabelledExpressions:
+    """Return a flat crop for each emotion, as grey as its index."""
+    majority = np.array([EMOTIONS.index(one) for one in emotions], np.int64)
+    return LabelledExpressions(
+        images=np.repeat(majority.astype(np.uint8), 48 * 48).reshape(-1, 48, 48),
+        targets=np.eye(8, dtype=np.float32)[majority],
+        majority=majority,
+        is_validation=np.zeros(len(majority), bool),
+    )
+
+
+@dataclass
+class GreyReader(FakeClassifier):
+    """A classifier that takes the grey of a crop for its emotion."""
+
+    seen_points: list[np.ndarray] = field(default_factory=list)
+
+    def classify(self, picture, landmarks):
+        self.seen_points += [one.points_xy for one in landmarks]
+        return [make_scores(EMOTIONS[picture.image.getpixel((0, 0))[0]])]
+
+
+class TestClassifyCrops:
+    def test_no_crops(self):
+        found = classify_crops(
+            FakeLandmarker(), FakeClassifier(), labelled(), lambda *_: None
+        )
+
+        assert found.shape == (0, 8)
+
+    def test_a_row_for_each_crop_in_order(self):
+        told = []
+        faces = labelled(FEAR, ANGER, FEAR)
+
+        found = classify_crops(
+            FakeLandmarker(), GreyReader(), faces, lambda *now: told.append(now)
+        )
+
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+        assert found.argmax(axis=1).tolist() == faces.majority.tolist()
+        assert told == [(1, 3), (2, 3), (3, 3)]
+
+    def test_the_classifier_gets_the_points_of_the_landmarker(self):
+        reader = GreyReader()
+
+        classify_crops(FakeLandmarker(), reader, labelled(FEAR), lambda *_: None)
+
+        (points_xy,) = reader.seen_points
+        assert points_xy.shape == (68, 2)
+        # The middle between the eyes lies in the middle of the crop's box.
+        eyes = points_xy[[36, 45]]
+        np.testing.assert_allclose(eyes.mean(axis=0), [72, 72], atol=0.1)
+
+
+class TestEmotionFigures:
+    def test_no_faces(self):
+        figures = emotion_figures(np.empty((0, 8), np.float32), labelled(), 0.5)
+
+        assert figures["count"] == 0
+        assert figures["confusion"] == {}
+        assert math.isnan(figures["accuracy"])
+        assert math.isnan(figures["sure"]["coverage"])
+
+    def test_by_hand(self):
+        # Two of three right; sure in two, of which one is right.
+        probabilities = np.stack(
+            [
+                make_scores(FEAR, 0.9).probabilities,
+                make_scores(ANGER, 0.5).probabilities,
+                make_scores(FEAR, 0.6).probabilities,
+            ]
+        )
+
+        figures = emotion_figures(probabilities, labelled(FEAR, ANGER, ANGER), 0.6)
+
+        assert figures["count"] == 3
+        assert figures["accuracy"] == pytest.approx(2 / 3)
+        # Both classes: one of two predicted or found, F1 of two thirds.
+        assert figures["macro_f1"] == pytest.approx(2 / 3)
+        assert figures["per_class"]["fear"] == {
+            "precision": pytest.approx(1 / 2),
+            "recall": 1,
+            "f1": pytest.approx(2 / 3),
+            "count": 1,
+        }
+        assert figures["confusion"] == {
+            "anger": {"anger": 1, "fear": 1},
+            "fear": {"fear": 1},
+        }
+        assert figures["sure"] == {
+            "threshold": 0.6,
+            "coverage": pytest.approx(2 / 3),
+            "accuracy": pytest.approx(1 / 2),
+        }
+        gaps = (1 - 0.9) + (1 - 0.5) + 0.6
+        assert figures["calibration_error"] == pytest.approx(gaps / 3, abs=1e-6)
+
+    def test_nobody_is_sure(self):
+        probabilities = make_scores(FEAR, 0.4).probabilities[None]
+
+        figures = emotion_figures(probabilities, labelled(FEAR), 0.5)
+
+        assert figures["sure"]["coverage"] == 0
+        assert math.isnan(figures["sure"]["accuracy"])
+
+
+def test_the_confusion_names_only_what_occurs():
+    counts = confusion_matrix(np.array([3, 3, 0]), np.array([3, 7, 7]))
+
+    assert confusion_by_name(counts) == {
+        "anger": {"surprise": 1},
+        "fear": {"fear": 1, "surprise": 1},
+    }
+
+
+class TestSureFigures:
+    def test_no_faces(self):
+        figures = sure_figures(np.empty((0, 8), np.float32), np.empty(0, np.int64))
+
+        assert figures["risk_coverage"] == []
+        assert figures["furthest_at_0.92"] == {"coverage": 0, "threshold": 1}
+
+    def test_by_hand(self):
+        # The surer half is right, the other half is not.
+        tops = (0.9, 0.8, 0.6, 0.5)
+        probabilities = np.stack([make_scores(FEAR, top).probabilities for top in tops])
+        truth = np.array([EMOTIONS.index(one) for one in (FEAR, FEAR, ANGER, ANGER)])
+
+        figures = sure_figures(probabilities, truth)
+
+        assert figures["furthest_at_0.92"] == {
+            "coverage": 0.5,
+            "threshold": pytest.approx(0.8),
+        }
+        assert figures["risk_coverage"][-1]["accuracy"] == 0.5
+        coverages = [row["coverage"] for row in figures["risk_coverage"]]
+        assert coverages == sorted(coverages)
+
+
+def test_intervals_hold_their_figures():
+    random = np.random.default_rng(0)
+    rows = [make_scores(EMOTIONS[int(i)], 0.6) for i in random.integers(0, 8, 60)]
+    probabilities = np.stack([one.probabilities for one in rows])
+    faces = labelled(*[EMOTIONS[int(i)] for i in random.integers(0, 8, 60)])
+
+    figures = emotion_figures(probabilities, faces, 0.5)
+
+    for name in ("accuracy", "macro_f1", "calibration_error"):
+        row = figures["intervals"][name]
+        assert row["value"] == pytest.approx(figures[name])
+        assert row["low"] <= row["value"] <= row["high"]
+    assert figures["intervals"]["sure_coverage"]["value"] == 1
+    assert json.loads(json.dumps(figures)) == figures

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from emojifier_training.datasets import LabelledCrop
+from emojifier_training.evaluate_landmarks import (
+    Located,
+    evaluate_landmarks,
+    followed,
+)
+
+from emojifier_bot.vision.landmark_geometry import REGIONS
+from emojifier_bot.vision.place import face_height, place
+from emojifier_bot.vision.types import Landmarks, LandmarkScheme
+from tests.builders import make_detection, make_landmarks
+from tests.images import encoded, flat
+
+EYES_PX = 60.0
+FACE = make_landmarks(center_xy=(128, 100), eye_distance_px=EYES_PX)
+ELSEWHERE = make_landmarks(center_xy=(30, 30), eye_distance_px=10)
+
+
+def crop(name="helen/a.png", face=FACE):
+    data = encoded(flat((9, 9, 9), (256, 256)), "PNG")
+    return LabelledCrop(name, name.partition("/")[0], "", data, face.points_xy)
+
+
+class OffBy:
+    """A landmarker that is off by a step from the true points."""
+
+    def __init__(self, *step, points=slice(None), face=FACE):
+        self.points_xy = face.points_xy.copy()
+        self.points_xy[points] += np.float32(step)
+        self.asked = []
+
+    def locate(self, picture, detections):
+        self.asked += detections
+        assert picture.image.size == (256, 256)
+        return [Landmarks(self.points_xy, LandmarkScheme.IBUG_68) for _ in detections]
+
+
+def judge(crops, landmarker, detections=None, progress=lambda *_: None):
+    found = [make_detection(FACE)] if detections is None else detections
+    return evaluate_landmarks(lambda _: found, landmarker, crops, progress)
+
+
+def test_no_crops():
+    figures = judge([], OffBy(0, 0))
+
+    assert figures["count"] == figures["found"] == 0
+    assert math.isnan(figures["nme"])
+    assert math.isnan(figures["disc_coverage"])
+
+
+def test_true_points_have_no_error():
+    figures = judge([crop()], OffBy(0, 0))
+
+    assert figures["nme"] == figures["nme_of_found"] == figures["nme_helen"] == 0
+    assert figures["count"] == figures["found"] == 1
+    assert all(figures[f"nme_{name}"] == 0 for name in REGIONS)
+
+
+def test_the_error_is_a_share_of_the_eye_distance():
+    figures = judge([crop()], OffBy(3, 4))
+
+    assert figures["nme"] == pytest.approx(5 / EYES_PX, rel=1e-4)
+    assert figures["nme_jaw"] == pytest.approx(5 / EYES_PX, rel=1e-4)
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_each_region_is_told(region):
+    points = REGIONS[region]
+    count = points.stop - points.start
+
+    figures = judge([crop()], OffBy(6, 0, points=points))
+
+    assert figures["nme"] == pytest.approx(0.1 * count / 68, rel=1e-3)
+    for name in REGIONS:
+        expected = 0.1 if name == region else 0
+        assert figures[f"nme_{name}"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_each_source_is_told():
+    other = make_landmarks(center_xy=(134, 100), eye_distance_px=EYES_PX)
+
+    figures = judge([crop("afw/a.png"), crop("helen/a.png", other)], OffBy(0, 0))
+
+    assert figures["nme_afw"] == 0
+    assert figures["nme_helen"] == pytest.approx(0.1, rel=1e-3)
+    assert figures["nme"] == pytest.approx(0.05, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "detections", [[], [make_detection(ELSEWHERE)]], ids=["none", "another face"]
+)
+def test_a_missed_face_counts_in_full(detections):
+    figures = judge([crop()], OffBy(0, 0), detections)
+
+    assert figures["nme"] == 1
+    assert figures["found"] == figures["disc_coverage"] == 0
+    assert math.isnan(figures["nme_of_found"])
+    assert math.isnan(figures["nme_eyes"])
+    assert math.isnan(figures["disc_over_face_height"])
+
+
+def test_of_several_detections_the_labelled_face_is_read():
+    right = make_detection(FACE)
+    landmarker = OffBy(0, 0)
+
+    judge([crop()], landmarker, [make_detection(ELSEWHERE), right])
+
+    assert landmarker.asked == [right]
+
+
+def test_the_disc_is_the_one_that_use_lays():
+    figures = judge([crop()], OffBy(0, 0))
+
+    placed = place(FACE)
+    away = np.linalg.norm(FACE.points_xy - placed.center_xy, axis=1)
+    covered = (away <= placed.size_px / 2).mean()
+    assert figures["disc_coverage"] == pytest.approx(covered)
+    assert figures["disc_coverage"] > 0.9
+    assert figures["disc_over_face_height"] == pytest.approx(
+        placed.size_px / face_height(FACE.points_xy)
+    )
+
+
+def test_progress_is_told_for_missed_faces_too():
+    told = []
+
+    judge([crop()] * 2, OffBy(0, 0), [], lambda *now: told.append(now))
+
+    assert told == [(1, 2), (2, 2)]
+
+
+def test_the_cumulative_curve_counts_faces():
+    other = make_landmarks(center_xy=(131, 100), eye_distance_px=EYES_PX)
+
+    figures = judge([crop(), crop("helen/b.png", other)], OffBy(0, 0))
+
+    # The second face is 5 % off.
+    assert figures["cumulative"]["0.04"]["value"] == 0.5
+    assert figures["cumulative"]["0.06"]["value"] == 1
+    assert figures["intervals"]["nme"]["value"] == pytest.approx(0.025, rel=1e-3)
+
+
+def opened(share):
+    """Return a crop whose face has its lips and lids apart by a share."""
+    points_xy = FACE.points_xy.copy()
+    points_xy[65:68, 1] += np.float32(EYES_PX * share)
+    points_xy[[40, 41, 46, 47], 1] += np.float32(EYES_PX * share / 8)
+    face = Landmarks(points_xy, LandmarkScheme.IBUG_68)
+    return crop(f"helen/{share}.png", face)
+
+
+class TestFollowed:
+    shares = (0.0, 0.1, 0.2, 0.3, 0.4)
+
+    def test_too_few_faces(self):
+        assert judge([crop()], OffBy(0, 0))["followed"]["mouth_opening"] == {"faces": 1}
+
+    def test_true_points_follow(self):
+        located = [
+            Located(one, None, one.points_xy) for one in map(opened, self.shares)
+        ]
+
+        for name in ("mouth_opening", "right_eye_opening", "left_eye_opening"):
+            row = followed(located)[name]
+            assert row["correlation"] == pytest.approx(1)
+            assert row["mean_difference"] == 0
+            assert row["spread"] > 0
+
+    def test_points_that_stay_do_not(self):
+        row = judge([opened(share) for share in self.shares], OffBy(0, 0))["followed"]
+
+        assert math.isnan(row["mouth_opening"]["correlation"])
+        assert row["mouth_opening"]["mean_difference"] > 0.1

@@ -1,0 +1,347 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
+
+import torch
+from emojifier_training.fit import (
+    LOG_FILE,
+    STATE_FILE,
+    TIMED_STEPS,
+    FitConfig,
+    Run,
+    count_parameters,
+    learning_rate_share,
+    load_warm_start,
+    save_warm_start,
+)
+from emojifier_training.nets import GrownUnit, conv_unit
+from torch import nn
+
+from emojifier_bot.errors import ConfigError
+
+pytestmark = pytest.mark.requires_torch
+
+CONFIG = FitConfig(
+    steps=12, batch_size=8, learning_rate=0.05, warmup_steps=3, evaluate_every=5
+)
+
+
+class LineRecipe:
+    """Learns a straight line from points drawn anew for each batch."""
+
+    def __init__(self):
+        torch.manual_seed(9)
+        self.net = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+
+    def loss(self, net):
+        points = torch.rand(8, 2)
+        return (net(points)[:, 0] - points @ torch.tensor([2.0, -1.0])).square().mean()
+
+    def evaluate(self, net):
+        assert not net.training
+        return {"size": sum(float(p.square().sum()) for p in net.parameters())}
+
+
+def run(folder, config=CONFIG, recipe=None, progress=lambda *_: None) -> Run:
+    one = Run(recipe or LineRecipe(), config, folder)
+    one.fit(progress)
+    return one
+
+
+def rows(folder) -> list[dict]:
+    return [json.loads(line) for line in (folder / LOG_FILE).read_text().splitlines()]
+
+
+def same_weights(first: nn.Module, other: nn.Module) -> bool:
+    pairs = zip(first.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+class TestLearningRate:
+    CONFIG = FitConfig(steps=100, batch_size=1, learning_rate=1, warmup_steps=10)
+
+    @pytest.mark.parametrize(
+        ("step", "share"),
+        [
+            (0, 0.1),
+            (4, 0.5),
+            (9, 1),
+            (10, 1),
+            (55, 0.505),  # half way down
+            (100, 0.01),
+            (200, 0.01),
+        ],
+    )
+    def test_up_in_a_line_and_down_half_a_cosine(self, step, share):
+        assert learning_rate_share(step, self.CONFIG) == pytest.approx(share)
+
+    def test_it_never_jumps(self):
+        shares = [learning_rate_share(step, self.CONFIG) for step in range(101)]
+
+        assert np.abs(np.diff(shares)).max() < 0.11
+        assert min(shares) > 0
+
+    @pytest.mark.parametrize("steps", [1, 3, 10])
+    def test_a_run_shorter_than_the_warm_up(self, steps):
+        config = FitConfig(steps=steps, batch_size=1, learning_rate=1, warmup_steps=10)
+
+        assert 0 < learning_rate_share(steps - 1, config) <= 1
+
+    def test_a_run_without_a_warm_up(self):
+        config = FitConfig(steps=10, batch_size=1, learning_rate=1, warmup_steps=0)
+
+        assert learning_rate_share(0, config) == 1
+
+    def test_the_optimiser_gets_it(self, tmp_path):
+        seen = []
+
+        class Watching(LineRecipe):
+            def loss(self, net):
+                seen.append([group["lr"] for group in one.optimizer.param_groups])
+                return super().loss(net)
+
+        one = Run(Watching(), CONFIG, tmp_path)
+        one.fit(lambda *_: None)
+
+        assert seen == [
+            [pytest.approx(0.05 * learning_rate_share(step, CONFIG))] * 2
+            for step in range(12)
+        ]
+
+
+class TestFit:
+    def test_the_loss_falls(self, tmp_path):
+        config = FitConfig(**_knobs(steps=150))
+        recipe = LineRecipe()
+        untrained = float(recipe.loss(recipe.net.eval()).detach())
+
+        run(tmp_path, config)
+
+        losses = [row["loss"] for row in rows(tmp_path)[1:]]
+        assert losses[-1] < untrained / 4
+
+    def test_progress_is_told(self, tmp_path):
+        told = []
+
+        run(tmp_path, progress=lambda *now: told.append(now))
+
+        assert told == [(step, 12) for step in range(1, 13)]
+
+    def test_the_log_begins_with_what_was_typed(self, tmp_path):
+        Run(LineRecipe(), CONFIG, tmp_path, "train it").fit(lambda *_: None)
+
+        assert rows(tmp_path)[0]["command"] == "train it"
+
+    def test_the_log_tells_the_knobs_and_then_the_figures(self, tmp_path):
+        run(tmp_path)
+
+        config, *steps = rows(tmp_path)
+        assert config["config"]["learning_rate"] == 0.05
+        assert config["config"]["seed"] == CONFIG.seed
+        assert config["parameters"] == 2 * 4 + 4 + 4 + 4 + 4 + 1
+        assert [row["step"] for row in steps] == [5, 10, 12]
+        assert all(math.isfinite(row["loss"]) for row in steps)
+        assert all(row["seconds"] >= 0 for row in steps)
+        assert all(row["size"] > 0 for row in steps)
+
+    def test_the_same_seed_trains_the_same(self, tmp_path):
+        first, again = (run(tmp_path / name) for name in "ab")
+
+        assert same_weights(first.net, again.net)
+
+    def test_another_seed_trains_another(self, tmp_path):
+        first = run(tmp_path / "a")
+        other = run(tmp_path / "b", FitConfig(**_knobs(seed=4)))
+
+        assert not same_weights(first.net, other.net)
+
+    def test_only_weights_decay(self, tmp_path):
+        one = Run(LineRecipe(), FitConfig(**_knobs(weight_decay=0.3)), tmp_path)
+
+        decaying, staying = one.optimizer.param_groups
+        assert decaying["weight_decay"] == 0.3
+        assert staying["weight_decay"] == 0
+        assert all(parameter.ndim > 1 for parameter in decaying["params"])
+        assert all(parameter.ndim == 1 for parameter in staying["params"])
+        both = decaying["params"] + staying["params"]
+        assert sum(one.numel() for one in both) == count_parameters(one.net)
+
+
+class TestNeeds:
+    def test_all_that_is_left_is_told(self, tmp_path, monkeypatch):
+        clock = iter([100.0, 106.0, 200.0, 201.0])
+        monkeypatch.setattr("time.monotonic", lambda: next(clock))
+        config = FitConfig(**_knobs(steps=12, evaluate_every=5))
+
+        needs = Run(LineRecipe(), config, tmp_path / "new").needs()
+
+        assert needs.seconds_a_step == 6 / TIMED_STEPS
+        # Fifteen steps tried are none of the run's, and each part evaluates once.
+        assert needs.steps == 12
+        assert needs.seconds == 12 * needs.seconds_a_step + 3 * 1.0
+        assert not (tmp_path / "new").exists()
+
+    def test_a_run_that_is_half_done(self, tmp_path):
+        interrupted(tmp_path, 7)
+
+        assert Run(LineRecipe(), CONFIG, tmp_path).needs().steps == 12 - 5
+
+    def test_a_finished_run_needs_nothing(self, tmp_path):
+        run(tmp_path)
+
+        needs = Run(LineRecipe(), CONFIG, tmp_path).needs()
+
+        assert (needs.steps, needs.seconds) == (0, 0)
+
+    def test_memory_is_what_the_process_took(self, tmp_path):
+        needs = Run(LineRecipe(), CONFIG, tmp_path).needs()
+
+        # An interpreter with torch: more than 50 MB, and no GPU's on a processor.
+        assert needs.memory_bytes > 5e7
+        assert (needs.device_memory_bytes > 0) == (needs.device == "cuda")
+
+
+def _knobs(**changes):
+    return {name: getattr(CONFIG, name) for name in CONFIG.__slots__} | changes
+
+
+class TestAverage:
+    def test_it_follows_the_weights(self, tmp_path):
+        seen = []
+
+        class Watching(LineRecipe):
+            def loss(self, net):
+                seen.append(net[0].bias.detach().clone())
+                return super().loss(net)
+
+        one = run(tmp_path, recipe=Watching())
+
+        weights = [*seen[1:], one.net[0].bias.detach()]
+        average = seen[0]
+        for step, now in enumerate(weights):
+            decay = min(CONFIG.ema_decay, (1 + step) / (10 + step))
+            average = decay * average + (1 - decay) * now
+        torch.testing.assert_close(one.average[0].bias, average)
+
+    def test_counters_are_copied_not_averaged(self, tmp_path):
+        one = run(tmp_path)
+
+        assert int(one.average[1].num_batches_tracked) == 12
+
+    def test_it_is_ready_for_use(self, tmp_path):
+        one = run(tmp_path)
+
+        assert not one.average.training
+        assert not any(p.requires_grad for p in one.average.parameters())
+        assert not same_weights(one.net, one.average)
+
+
+class Stopped(Exception):  # noqa: N818 - no error, an interruption
+    pass
+
+
+def interrupted(folder, at, recipe=None):
+    """Run until a step, then stop as a crash would."""
+
+    def stop(step, _):
+        if step == at:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run(folder, recipe=recipe, progress=stop)
+
+
+class TestResume:
+    @pytest.mark.parametrize(("at", "kept"), [(5, 0), (6, 5), (9, 5), (11, 10)])
+    def test_it_ends_as_if_nothing_had_happened(self, at, kept, tmp_path):
+        whole = run(tmp_path / "whole")
+        interrupted(tmp_path / "parts", at)
+        torch.manual_seed(12345)
+
+        steps = []
+        again = run(tmp_path / "parts", progress=lambda step, _: steps.append(step))
+
+        assert steps == list(range(kept + 1, 13))
+        assert again.step == whole.step == 12
+        assert same_weights(again.net, whole.net)
+        assert same_weights(again.average, whole.average)
+
+    def test_the_log_goes_on(self, tmp_path):
+        interrupted(tmp_path, 7)
+
+        run(tmp_path)
+
+        seen = [row.get("step", "config") for row in rows(tmp_path)]
+        assert seen == ["config", 5, "config", 10, 12]
+
+    def test_a_finished_run_stays_finished(self, tmp_path):
+        first = run(tmp_path)
+        told = []
+
+        again = run(tmp_path, progress=lambda *now: told.append(now))
+
+        assert told == []
+        assert same_weights(first.net, again.net)
+
+    def test_a_state_is_written_whole_or_not_at_all(self, tmp_path):
+        run(tmp_path)
+
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            LOG_FILE,
+            STATE_FILE,
+        ]
+
+
+class TestWarmStart:
+    def test_weights_come_back_in_half_precision(self, tmp_path):
+        first, other = LineRecipe().net, LineRecipe().net
+        nn.init.normal_(first[0].weight)
+        first[1].num_batches_tracked += 70_000
+        save_warm_start(first, tmp_path / "state.pt")
+
+        load_warm_start(other, tmp_path / "state.pt")
+
+        assert other[0].weight.dtype == torch.float32
+        torch.testing.assert_close(
+            other[0].weight, first[0].weight, rtol=1e-3, atol=1e-3
+        )
+        assert int(other[1].num_batches_tracked) == 70_000
+
+    def test_a_run_starts_from_it(self, tmp_path):
+        first = run(tmp_path / "first")
+        save_warm_start(first.average, tmp_path / "state.pt")
+        recipe = LineRecipe()
+
+        load_warm_start(recipe.net, tmp_path / "state.pt")
+        second = Run(recipe, CONFIG, tmp_path / "second")
+
+        torch.testing.assert_close(
+            second.net[0].weight, first.average[0].weight, rtol=1e-3, atol=1e-3
+        )
+
+    def test_a_net_that_grew_a_unit_gives_what_the_smaller_one_gave(self, tmp_path):
+        torch.manual_seed(3)
+        small = nn.Sequential(conv_unit(3, 8)).eval()
+        grown = nn.Sequential(conv_unit(3, 8), GrownUnit(8)).eval()
+        save_warm_start(small.half().float(), tmp_path / "state.pt")
+        pictures = torch.rand(2, 3, 16, 16)
+
+        load_warm_start(grown, tmp_path / "state.pt")
+
+        torch.testing.assert_close(grown(pictures), small(pictures))
+
+    @pytest.mark.parametrize(
+        "other", [nn.Linear(2, 4), nn.Linear(3, 1)], ids=["names", "shapes"]
+    )
+    def test_another_net_is_refused(self, other, tmp_path):
+        save_warm_start(nn.Linear(2, 1), tmp_path / "state.pt")
+        wanted = nn.Sequential(other) if other.out_features == 4 else other
+
+        with pytest.raises(ConfigError, match=r"state\.pt holds the weights of ano"):
+            load_warm_start(wanted, tmp_path / "state.pt")

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
+
+import shutil
+
+import numpy as np
+from emojifier_training.graph_cost import is_quantized, multiply_adds, parameters
+from emojifier_training.int8 import (
+    FEEDS,
+    quantized,
+    quantized_weights,
+    shrink,
+    write_file,
+)
+from emojifier_training.runs import float_file
+
+from emojifier_bot.errors import ConfigError
+from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.emotion import OnnxEmotionClassifier
+from emojifier_bot.vision.landmarks import OnnxLandmarker
+from emojifier_bot.vision.models import pick_model_spec, read_model_spec
+from emojifier_bot.vision.resources import models_dir
+from emojifier_bot.vision.types import BoundingBox, Detection
+from tests.builders import make_landmarks
+from tests.datasets import SAMPLE_BOX, sample, tiny_data
+
+pytestmark = pytest.mark.requires_torch
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tiny_data(tmp_path_factory.mktemp("data"))
+
+
+def copied(folder, task, variant=""):
+    """Return a copy of a shipped model's folder."""
+    spec = pick_model_spec(models_dir(), task, variant)
+    shutil.copytree(spec.folder, folder / spec.name)
+    return folder / spec.name
+
+
+def test_inputs_are_those_of_use(data):
+    spec = pick_model_spec(models_dir(), "emotion", "fused")
+
+    (feed, *_) = FEEDS["emotion"](spec, data)
+
+    assert feed["appearance"].shape == (1, 1, spec.input_px, spec.input_px)
+    assert -1 <= feed["appearance"].min() < feed["appearance"].max() <= 1
+    assert feed["geometry"].dtype == np.float32
+
+
+def test_no_held_out_face_sets_a_range(data):
+    spec = pick_model_spec(models_dir(), "landmarks")
+
+    # Three of each source are for training, one is held out.
+    assert len(FEEDS["landmarks"](spec, data)) == 9
+
+
+def said_by(spec):
+    """Return where a landmark model sees the sample's points."""
+    picture = from_image(sample())
+    detection = Detection(BoundingBox(*SAMPLE_BOX), 1.0)
+    (face,) = OnnxLandmarker(spec, 1).locate(picture, [detection])
+    return face.points_xy
+
+
+def test_a_landmark_model_stays_near_what_it_said(data, tmp_path):
+    spec = pick_model_spec(models_dir(), "landmarks")
+    trained = float_file(spec)
+    folder = write_file(spec, trained, tmp_path / spec.name)
+    before = said_by(read_model_spec(folder))
+
+    shrink(folder, data)
+
+    small = read_model_spec(folder).verified_bytes()
+    assert is_quantized(small)
+    assert len(small) < len(trained) / 2
+    assert np.abs(said_by(read_model_spec(folder)) - before).mean() < 2
+    # What it costs and has learned is told without the scales.
+    assert multiply_adds(small) == multiply_adds(trained)
+    assert parameters(small) == pytest.approx(parameters(trained), rel=0.01)
+
+
+def test_the_shipped_landmarks_are_those_that_were_trained():
+    spec = pick_model_spec(models_dir(), "landmarks")
+    trained = float_file(spec)
+
+    assert is_quantized(spec.verified_bytes())
+    assert not is_quantized(trained)
+    assert len(trained) > 2 * len(spec.verified_bytes())
+
+
+def test_an_emotion_model_is_still_read_by_use(data, tmp_path):
+    spec = pick_model_spec(models_dir(), "emotion", "fused")
+    content = quantized(spec.verified_bytes(), FEEDS["emotion"](spec, data))
+
+    folder = write_file(spec, content, tmp_path / spec.name)
+
+    face = make_landmarks(center_xy=(226, 110), eye_distance_px=62)
+    classifier = OnnxEmotionClassifier(read_model_spec(folder), 1)
+    (scores,) = classifier.classify(from_image(sample()), [face])
+    assert scores.probabilities.sum() == pytest.approx(1, abs=1e-3)
+
+
+def test_weights_alone():
+    spec = pick_model_spec(models_dir(), "emotion", "landmarks")
+    content = spec.verified_bytes()
+
+    assert len(quantized_weights(content)) < len(content) / 2
+
+
+class TestFloatFile:
+    def test_a_file_in_floating_point_is_taken_as_it_is(self):
+        spec = pick_model_spec(models_dir(), "emotion", "fused")
+
+        assert float_file(spec) == spec.verified_bytes()
+
+    def test_no_state_makes_an_emotion_model_again(self, data, tmp_path):
+        folder = copied(tmp_path, "emotion", "landmarks")
+        shrink(folder, data)
+
+        with pytest.raises(ConfigError, match="is in eight bits already"):
+            float_file(read_model_spec(folder))
+
+
+class TestRefusals:
+    def test_a_detector(self, data, tmp_path):
+        folder = copied(tmp_path, "detector")
+
+        with pytest.raises(ConfigError, match="cannot be turned into eight bits"):
+            shrink(folder, data)
+
+    def test_twice(self, data, tmp_path):
+        folder = copied(tmp_path, "emotion", "landmarks")
+        shrink(folder, data)
+
+        with pytest.raises(ConfigError, match="cannot be turned into eight bits"):
+            shrink(folder, data)

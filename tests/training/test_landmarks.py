@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
+
+import torch
+from emojifier_training import augment
+from emojifier_training.landmarks import (
+    FOREHEAD,
+    FRAME_PX,
+    STORED_PX,
+    Jitter,
+    LandmarkRecipe,
+    face_bounds,
+    face_box,
+    face_boxes,
+    heat_divergence,
+    mirror_some,
+    normalise,
+    wing,
+)
+from emojifier_training.nets import LandmarkNet
+
+from emojifier_bot.vision.frames import MEAN_FACE, landmark_frame
+from emojifier_bot.vision.landmark_geometry import five_points
+from emojifier_bot.vision.types import BoundingBox
+from tests.builders import make_landmarks
+from tests.datasets import CROP_PX, drawn_face, tiny_landmarks, write_landmarks
+from tests.images import flat
+from tests.strategies_faces import landmarks, rolls
+
+pytestmark = pytest.mark.requires_torch
+
+EXACT = Jitter(shift=0, log_scale=0, turn_degrees=0, wide_turns=0)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    tiny_landmarks(folder / "landmarks")
+    return folder
+
+
+def batch_of(*faces) -> torch.Tensor:
+    return torch.tensor(np.stack([face.points_xy for face in faces]))
+
+
+class TestFaceBox:
+    def test_the_mean_face_stands_upright(self):
+        turn, x, _, side = face_box(MEAN_FACE)
+
+        low, high = MEAN_FACE.min(axis=0), MEAN_FACE.max(axis=0)
+        assert turn == pytest.approx(0, abs=1e-3)
+        assert x == pytest.approx(0, abs=1e-3)
+        assert side == pytest.approx((high - low)[1] * (1 + FOREHEAD), abs=1e-2)
+
+    @given(landmarks(noise=0), rolls)
+    def test_it_turns_and_grows_with_the_face(self, face, turn):
+        radians = np.deg2rad(turn)
+        cos, sin = 2 * np.cos(radians), 2 * np.sin(radians)
+        matrix = np.float32([[cos, -sin], [sin, cos]])
+
+        before = face_box(face.points_xy)
+        after = face_box(face.points_xy @ matrix.T)
+
+        difference = np.rad2deg(before[0] - after[0]) - turn
+        assert abs((difference + 180) % 360 - 180) < 0.2
+        assert after[3] == pytest.approx(2 * before[3], rel=1e-3)
+        np.testing.assert_allclose(
+            after[1:3], matrix @ np.array(before[1:3]), rtol=1e-3, atol=0.5
+        )
+
+    def test_a_batch_has_a_box_for_each(self):
+        faces = [make_landmarks(), make_landmarks(roll_degrees=30)]
+
+        turn, center, side = face_boxes(batch_of(*faces))
+
+        assert center.shape == (2, 2)
+        for index, face in enumerate(faces):
+            wanted = face_box(face.points_xy)
+            found = turn[index], *center[index], side[index]
+            np.testing.assert_allclose([float(one) for one in found], wanted, rtol=1e-4)
+
+    def test_of_upright_faces_it_is_the_box_around_them(self):
+        face = make_landmarks().points_xy
+
+        x_min, y_min, x_max, y_max = face_bounds(face)
+        _, x, y, side = face_box(face)
+
+        assert (x_max + x_min) / 2 == pytest.approx(x, abs=0.1)
+        assert (y_max + y_min) / 2 == pytest.approx(y, abs=0.1)
+        assert max(x_max - x_min, y_max - y_min) == pytest.approx(side, rel=1e-3)
+
+    @pytest.mark.parametrize("roll", [0, 30, -100])
+    def test_the_frame_is_the_one_that_use_cuts(self, roll, data):
+        face = make_landmarks(roll_degrees=roll)
+        recipe = LandmarkRecipe(data, 2, jitter=EXACT)
+        turn, x, y, side = face_box(face.points_xy)
+
+        found = recipe._frames(batch_of(face))[0].numpy()
+
+        half = side / 2
+        box = BoundingBox(x - half, y - half, x + half, y + half)
+        wanted = landmark_frame(box, five_points(face.points_xy), FRAME_PX)
+        # The roll comes from the rigid points here, from five points in use.
+        np.testing.assert_allclose(found, wanted, atol=0.02 * FRAME_PX)
+        assert turn == pytest.approx(np.deg2rad(roll), abs=0.01)
+
+
+class TestMirrorSome:
+    def test_points_keep_their_pixels_and_their_meaning(self):
+        faces = [
+            make_landmarks(center_xy=(40, 50), eye_distance_px=30, roll_degrees=10)
+        ] * 16
+        points = batch_of(*faces)
+        images = torch.zeros(16, 1, 112, 112)
+        # The chin marks itself; points 0 and 16 are the ends of the jaw.
+        x, y = (int(one) for one in points[0, 8])
+        images[:, 0, y, x] = 1
+
+        flipped, moved = mirror_some(images, points)
+
+        lit = flipped[:, 0].flatten(1).argmax(dim=1)
+        columns, rows = lit % 112, lit // 112
+        assert len(set(columns.tolist())) == 2
+        assert (moved[:, 8, 0].floor() - columns).abs().max() <= 1
+        assert (moved[:, 8, 1].floor() == rows).all()
+        # The person's right ear is left in the picture, mirrored or not.
+        assert (moved[:, 0, 0] < moved[:, 16, 0]).all()
+
+
+class TestLosses:
+    def test_no_error_costs_nothing(self):
+        assert (wing(torch.zeros(2, 68, 2)) == 0).all()
+
+    def test_wing_grows_and_does_not_jump(self):
+        error = torch.linspace(0, 0.2, 2001).reshape(-1, 1, 1).expand(-1, 1, 2)
+
+        cost = wing(error)[:, 0]
+
+        assert (cost.diff() > 0).all()
+        assert cost.diff().max() < 0.3
+        torch.testing.assert_close(wing(-error), wing(error))
+
+    @pytest.mark.parametrize(("x", "y"), [(0.5, 0.5), (0.2, 0.7), (0.02, 0.9)])
+    def test_the_map_that_peaks_at_its_target_costs_least(self, x, y):
+        centers = LandmarkNet().centers
+        target = torch.tensor([[[x, y]]])
+
+        def cost(at_x, at_y):
+            away = (centers[None] - at_x) ** 2 + (centers[:, None] - at_y) ** 2
+            heat = -away / 2 * (28 / 1.2) ** 2
+            return float(heat_divergence(heat[None, None], target, centers))
+
+        best = cost(x, y)
+        for dx, dy in [(0.1, 0), (0, 0.1), (-0.1, 0.1)]:
+            assert cost(x + dx, y + dy) > best + 0.1
+
+    @given(st.floats(0, 255))
+    def test_normalised_grey_is_what_use_gives(self, grey):
+        found = float(normalise(torch.tensor(grey)))
+
+        assert found == pytest.approx((grey - 127.5) / 127.5, abs=1e-6)
+        assert -1 <= found <= 1
+
+    def test_noise_beyond_white_is_cut(self):
+        assert normalise(torch.tensor([300.0, -20.0])).tolist() == [1, -1]
+
+
+class TestRecipe:
+    def test_a_part_is_held_out_without_video_frames(self, data):
+        recipe = LandmarkRecipe(data, 2)
+
+        assert len(recipe.train.sources) == 9
+        assert set(recipe.train.sources) == {"helen", "afw", "youtube"}
+        assert sorted(recipe.held_out.sources) == ["afw", "helen"]
+
+    def test_crops_of_any_size_are_stored_at_one(self, tmp_path):
+        points = make_landmarks(center_xy=(80, 60), eye_distance_px=40).points_xy
+        image = flat((200, 100, 50), (160, 160))
+        names = {"youtube/1_0.png": (image, points), "helen/0.png": (image, points)}
+        write_landmarks(tmp_path / "landmarks", names)
+
+        stored = LandmarkRecipe(tmp_path, 2).train
+
+        assert stored.images.shape[1:] == (1, STORED_PX, STORED_PX)
+        assert stored.images.dtype == torch.uint8
+        np.testing.assert_allclose(
+            stored.points[0], points * (STORED_PX / 160), atol=0.02
+        )
+
+    def test_a_batch_shows_the_points_where_the_picture_has_them(self, data):
+        recipe = LandmarkRecipe(data, 8)
+        frames, targets = recipe._batch(torch.arange(8))
+
+        assert frames.shape == (8, 1, FRAME_PX, FRAME_PX)
+        assert frames.min() >= -1
+        assert frames.max() <= 1
+        assert targets.shape == (8, 68, 2)
+        assert ((targets > -0.2) & (targets < 1.2)).all()
+
+    def test_exact_boxes_put_the_face_in_the_middle(self, data):
+        recipe = LandmarkRecipe(data, 4, jitter=EXACT)
+        points = recipe.train.points
+
+        found = augment.transform_points(recipe._frames(points), points) / FRAME_PX
+
+        low, high = found.amin(dim=1), found.amax(dim=1)
+        middle = (low + high) / 2
+        # The forehead, which has no points, is above them.
+        torch.testing.assert_close(
+            middle[:, 0], torch.full_like(middle[:, 0], 0.5), atol=0.02, rtol=0
+        )
+        assert (middle[:, 1] > 0.5).all()
+        assert (low > 0.05).all()
+        assert (high < 0.95).all()
+
+    def test_held_out_figures(self, data):
+        recipe = LandmarkRecipe(data, 2)
+
+        figures = recipe.evaluate(recipe.net.eval())
+
+        # An untrained net says "the middle" of everything.
+        assert figures.keys() == {"nme_helen", "nme_afw"}
+        assert all(0.2 < value < 2 for value in figures.values())
+
+    def test_a_net_that_knows_has_no_error(self, data):
+        recipe = LandmarkRecipe(data, 2)
+
+        class Knowing(torch.nn.Module):
+            def forward(self, frames):
+                del frames
+                points = recipe.held_out.points
+                turn, center, side = face_boxes(points)
+                matrix = augment.similarity(
+                    FRAME_PX / (1.4 * side), turn, center, FRAME_PX
+                )
+                return augment.transform_points(matrix, points) / FRAME_PX
+
+        figures = recipe.evaluate(Knowing())
+
+        assert figures == {
+            "nme_helen": pytest.approx(0, abs=1e-5),
+            "nme_afw": pytest.approx(0, abs=1e-5),
+        }
+
+    def test_a_tiny_batch_is_learned(self, tmp_path):
+        points = make_landmarks(center_xy=(128, 105), eye_distance_px=62).points_xy
+        image = drawn_face(points, (CROP_PX, CROP_PX))
+        write_landmarks(tmp_path / "landmarks", {"helen/0.png": (image, points)})
+        recipe = LandmarkRecipe(tmp_path, 4, jitter=EXACT)
+        net = LandmarkNet(widths=(8, 12, 16))
+        optimizer = torch.optim.AdamW(net.parameters(), lr=5e-3)
+        losses = []
+        for _ in range(25):
+            loss = recipe.loss(net)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(float(loss.detach()))
+
+        assert np.mean(losses[-3:]) < 0.75 * losses[0]

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
+
+import torch
+from emojifier_training.fit import count_parameters
+from emojifier_training.nets import (
+    AppearanceEmotionNet,
+    DetectorNet,
+    FusedEmotionNet,
+    LandmarkEmotionNet,
+    LandmarkNet,
+    ShiftedLogits,
+    YuNetFormat,
+)
+
+from emojifier_bot.vision.features import APPEARANCE_PX, GEOMETRY_COUNT
+
+pytestmark = pytest.mark.requires_torch
+
+
+def quiet(net):
+    return net.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize(
+    ("net", "most"),
+    [
+        (DetectorNet(), 200_000),
+        (LandmarkNet(), 800_000),
+        (FusedEmotionNet(GEOMETRY_COUNT), 600_000),
+        (LandmarkEmotionNet(GEOMETRY_COUNT), 150_000),
+        (AppearanceEmotionNet(), 500_000),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, int) else "",
+)
+def test_nets_are_small(net, most):
+    assert most / 3 < count_parameters(net) < most
+
+
+class TestDetectorNet:
+    @pytest.mark.parametrize(
+        ("count", "height", "width"), [(1, 32, 32), (2, 64, 96), (1, 160, 32)]
+    )
+    def test_one_map_for_each_stride(self, count, height, width):
+        levels = quiet(DetectorNet())(torch.zeros(count, 3, height, width))
+
+        assert [tuple(level.shape) for level in levels] == [
+            (count, 16, height // stride, width // stride)
+            for stride in DetectorNet.strides
+        ]
+
+    def test_it_begins_without_faces(self):
+        levels = quiet(DetectorNet())(torch.rand(1, 3, 64, 64) * 255)
+
+        for level in levels:
+            assert torch.sigmoid(level[:, :2]).max() < 0.1
+
+    def test_pictures_of_a_batch_do_not_touch_each_other(self):
+        net, images = quiet(DetectorNet()), torch.rand(2, 3, 64, 64) * 255
+
+        for both, alone in zip(net(images), net(images[1:]), strict=True):
+            torch.testing.assert_close(both[1:], alone, atol=1e-4, rtol=1e-3)
+
+
+class TestYuNetFormat:
+    def test_twelve_outputs_named_as_opencv_wants_them(self):
+        assert YuNetFormat.output_names == (
+            *("cls_8", "cls_16", "cls_32", "obj_8", "obj_16", "obj_32"),
+            *("bbox_8", "bbox_16", "bbox_32", "kps_8", "kps_16", "kps_32"),
+        )
+
+    def test_cells_come_row_by_row(self):
+        net = quiet(DetectorNet())
+        image = torch.rand(1, 3, 64, 96) * 255
+
+        outputs = dict(
+            zip(YuNetFormat.output_names, YuNetFormat(net)(image), strict=True)
+        )
+
+        sizes = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+        for stride, level in zip(DetectorNet.strides, net(image), strict=True):
+            rows, columns = 64 // stride, 96 // stride
+            for name, size in sizes.items():
+                found = outputs[f"{name}_{stride}"]
+                assert found.shape == (1, rows * columns, size)
+            last = level[0, :, rows - 1, 0]
+            cell = (rows - 1) * columns
+            torch.testing.assert_close(outputs[f"bbox_{stride}"][0, cell], last[2:6])
+            torch.testing.assert_close(outputs[f"kps_{stride}"][0, cell], last[6:])
+            torch.testing.assert_close(
+                outputs[f"cls_{stride}"][0, cell], torch.sigmoid(last[:1])
+            )
+            torch.testing.assert_close(
+                outputs[f"obj_{stride}"][0, cell], torch.sigmoid(last[1:2])
+            )
+
+
+class TestLandmarkNet:
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_68_points_inside_the_frame(self, count):
+        points = quiet(LandmarkNet())(torch.rand(count, 1, 112, 112) * 2 - 1)
+
+        assert points.shape == (count, 68, 2)
+        assert points.min() > 0
+        assert points.max() < 1
+
+    @pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 20), (27, 5)])
+    def test_a_peak_is_found_at_the_middle_of_its_cell(self, row, column):
+        heat = torch.zeros(1, 68, 28, 28)
+        heat[..., row, column] = 100
+
+        points = LandmarkNet().expect(heat)
+
+        wanted = torch.tensor([(column + 0.5) / 28, (row + 0.5) / 28])
+        torch.testing.assert_close(points, wanted.expand(1, 68, 2))
+
+    def test_between_two_peaks_is_their_mean(self):
+        heat = torch.zeros(1, 68, 28, 28)
+        heat[..., 10, 4] = heat[..., 10, 5] = 100
+
+        points = LandmarkNet().expect(heat)
+
+        torch.testing.assert_close(points[0, 0], torch.tensor([5 / 28, 10.5 / 28]))
+
+
+VARIANTS = ["fused", "landmarks", "appearance"]
+#: Each net, and whether it looks at the geometry and at the picture.
+EMOTION_NETS = [
+    (lambda: FusedEmotionNet(GEOMETRY_COUNT), True, True),
+    (lambda: LandmarkEmotionNet(GEOMETRY_COUNT), True, False),
+    (AppearanceEmotionNet, False, True),
+]
+each_emotion_net = pytest.mark.parametrize(
+    ("make", "geometry_matters", "looks_matter"),
+    EMOTION_NETS,
+    ids=VARIANTS,
+)
+
+
+class TestEmotionNets:
+    @pytest.mark.parametrize("count", [1, 3])
+    @pytest.mark.parametrize("make", [one[0] for one in EMOTION_NETS], ids=VARIANTS)
+    def test_eight_logits(self, make, count):
+        logits = quiet(make())(
+            torch.randn(count, GEOMETRY_COUNT),
+            torch.randn(count, 1, APPEARANCE_PX, APPEARANCE_PX),
+        )
+
+        assert logits.shape == (count, 8)
+        assert torch.isfinite(logits).all()
+
+    @each_emotion_net
+    def test_what_looks_at_the_picture(self, make, geometry_matters, looks_matter):  # noqa: ARG002 - one table for both
+        net = quiet(make())
+        geometry = torch.randn(1, GEOMETRY_COUNT)
+        pictures = torch.randn(2, 1, 1, APPEARANCE_PX, APPEARANCE_PX)
+
+        first, second = (net(geometry, picture) for picture in pictures)
+
+        assert torch.equal(first, second) is not looks_matter
+
+    @each_emotion_net
+    def test_what_looks_at_the_geometry(self, make, geometry_matters, looks_matter):  # noqa: ARG002 - one table for both
+        net = quiet(make())
+        picture = torch.randn(1, 1, APPEARANCE_PX, APPEARANCE_PX)
+
+        first, second = (net(torch.randn(1, GEOMETRY_COUNT), picture) for _ in range(2))
+
+        assert torch.equal(first, second) is not geometry_matters
+
+    def test_fusion_learns_from_some_faces_without_their_geometry(self):
+        count = 400
+        net = FusedEmotionNet(GEOMETRY_COUNT).eval()
+        looks = torch.randn(1, 1, APPEARANCE_PX, APPEARANCE_PX).expand(
+            count, -1, -1, -1
+        )
+        geometry = torch.randn(1, GEOMETRY_COUNT).expand(count, -1)
+        whole = net(geometry, looks)
+        net.geometry.register_forward_hook(lambda *_: torch.zeros(count, 96))
+        without = net(geometry, looks)
+        net.geometry._forward_hooks.clear()
+
+        # The rest stays as it is in use: only the net itself learns.
+        net.training = True
+        learned = net(geometry, looks)
+
+        hidden = (learned == without).all(dim=1)
+        assert ((learned == whole).all(dim=1) | hidden).all()
+        assert 0.4 < hidden.float().mean() < 0.6
+
+    def test_a_shift_is_added_to_the_logits(self):
+        net = quiet(LandmarkEmotionNet(GEOMETRY_COUNT))
+        shift = torch.arange(8.0)
+        inputs = torch.randn(2, GEOMETRY_COUNT), torch.empty(2, 0)
+
+        found = ShiftedLogits(net, shift)(*inputs)
+
+        torch.testing.assert_close(found, net(*inputs) + shift)

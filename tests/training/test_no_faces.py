@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from emojifier_training.drawings import EACH, KINDS, SIZE_WH, drawings
+from emojifier_training.no_faces import (
+    REGION_PX,
+    emoji_sheets,
+    empty_region,
+    false_alarms,
+    largest_free,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emojifier_bot.vision.resources import emojis_dir
+from emojifier_bot.vision.types import BoundingBox, Detection
+from tests.training.test_evaluate_detector import picture
+
+CLASSIC = emojis_dir() / "classic"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_drawings_differ_and_are_the_same_every_time(kind):
+    first, again = drawings(KINDS[kind]), drawings(KINDS[kind])
+
+    assert len(first) == EACH
+    assert {(image.mode, image.size) for image in first} == {("RGB", SIZE_WH)}
+    assert len({image.tobytes() for image in first}) == EACH
+    assert [i.tobytes() for i in first] == [i.tobytes() for i in again]
+
+
+def test_sheets_hold_every_emoji():
+    sheets = emoji_sheets(CLASSIC)
+
+    assert len(sheets) == -(-len(list(CLASSIC.glob("*.png"))) // 12)
+    assert emoji_sheets(CLASSIC / "nowhere") == []
+
+
+class TestEmptyRegion:
+    def test_a_picture_without_faces_is_taken_whole(self):
+        region = empty_region(picture())
+
+        assert region.size == (640, 480)
+
+    def test_a_face_and_its_room_stay_out(self):
+        region = empty_region(picture((0.0, 0.0, 100.0, 100.0)))
+
+        assert min(region.size) >= REGION_PX
+        assert region.size != (640, 480)
+
+    def test_a_full_picture_has_none(self):
+        assert empty_region(picture((200.0, 100.0, 500.0, 400.0))) is None
+
+    def test_faces_that_nobody_could_judge_are_faces(self):
+        labelled = picture(invalid=[(200.0, 100.0, 500.0, 400.0)])
+
+        assert empty_region(labelled) is None
+
+
+grids = st.lists(
+    st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=5
+).map(lambda rows: np.array(rows, bool))
+
+
+class TestLargestFree:
+    @pytest.mark.parametrize(
+        ("taken", "expected"),
+        [
+            (["#"], (0, 0, 0, 0)),
+            (["."], (0, 0, 1, 1)),
+            (["..#", "..#", "###"], (0, 0, 2, 2)),
+            (["#....", "#....", "#####"], (1, 0, 4, 2)),
+        ],
+    )
+    def test_by_hand(self, taken, expected):
+        grid = np.array([[cell == "#" for cell in row] for row in taken])
+
+        assert largest_free(grid) == expected
+
+    @given(grids)
+    def test_it_is_free_and_no_square_is_larger(self, taken):
+        x, y, wide, high = largest_free(taken)
+
+        assert not taken[y : y + high, x : x + wide].any()
+        side = min(wide, high) + 1
+        rows, columns = taken.shape
+        assert all(
+            taken[top : top + side, left : left + side].any()
+            for top in range(rows - side + 1)
+            for left in range(columns - side + 1)
+        )
+
+
+def test_what_is_seen_is_counted_for_each_kind():
+    told = []
+
+    def find(image):
+        # One sure and one unsure face in whatever is not a drawing.
+        if image.size == SIZE_WH:
+            return []
+        box = BoundingBox(0, 0, 9, 9)
+        return [Detection(box, 0.9), Detection(box, 0.3)]
+
+    rows = false_alarms(
+        find,
+        [picture(size_wh=(600, 600)), picture((200.0, 100.0, 500.0, 400.0))],
+        CLASSIC,
+        lambda *now: told.append(now),
+    )
+
+    photos = rows["regions of photographs"]
+    assert (photos["pictures"], photos["per_picture"]) == (1, 1)
+    assert all(rows[kind]["per_picture"] == 0 for kind in KINDS)
+    done, total = zip(*told, strict=True)
+    assert set(total) == {len(told)} == {done[-1]}

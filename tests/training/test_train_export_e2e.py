@@ -1,0 +1,301 @@
+"""``train`` and ``export`` from data to a model that the back ends load."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from emojifier_bot.cli.main import app
+from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.detector import YuNetDetector
+from emojifier_bot.vision.emotion import OnnxEmotionClassifier
+from emojifier_bot.vision.landmarks import OnnxLandmarker
+from emojifier_bot.vision.models import read_model_spec
+from emojifier_bot.vision.types import EMOTIONS, BoundingBox, Detection
+from tests.builders import make_landmarks
+from tests.datasets import SAMPLE_BOX, sample, tiny_data
+
+runner = CliRunner()
+TASKS = {
+    "detector": ["detector"],
+    "landmarks": ["landmarks"],
+    "fused": ["emotion", "--variant", "fused"],
+    "emotion of landmarks": ["emotion", "--variant", "landmarks"],
+    "emotion of shared points": ["emotion", "--variant", "shared_points"],
+    "emotion of appearance": ["emotion", "--variant", "appearance"],
+}
+SMALL = ["--batch-size", "2", "--steps", "2"]
+EMOTION = TASKS["emotion of landmarks"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tiny_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Return the folder of all runs, where faces that were read are kept."""
+    return tmp_path_factory.mktemp("runs")
+
+
+def call(verb, *arguments, code=0):
+    done = runner.invoke(app, [verb, *map(str, arguments)])
+
+    assert done.exit_code == code, done.output
+    assert done.stdout == ""
+    return " ".join(done.stderr.split())
+
+
+def log_of(run):
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def uses(spec):
+    """Load a model as use does, and let it read the sample."""
+    picture, detection = from_image(sample()), Detection(BoundingBox(*SAMPLE_BOX), 1.0)
+    if spec.task == "detector":
+        return YuNetDetector(spec, 0.01).detect(np.asarray(sample()))
+    if spec.task == "landmarks":
+        (found,) = OnnxLandmarker(spec, 1).locate(picture, [detection])
+        assert np.isfinite(found.points_xy).all()
+        return found
+    face = make_landmarks(center_xy=(226, 110), eye_distance_px=62)
+    scores = OnnxEmotionClassifier(spec, 1).classify(picture, [face, face])
+    assert all(one.probabilities.sum() == pytest.approx(1) for one in scores)
+    return scores
+
+
+@pytest.mark.requires_torch
+def test_a_net_learns_from_another(data, cache, tmp_path):
+    first, second = cache / "teaches", cache / "taught"
+    call("train", *EMOTION, "--data", data, "--run", first, *SMALL)
+    call("export", *EMOTION, "--run", first, "--to", tmp_path / "emotion_a_202601")
+    teacher = tmp_path / "emotion_a_202601" / "state.pt"
+
+    call(
+        *("train", *EMOTION, "--data", data, "--run", second, *SMALL),
+        *("--teacher", teacher),
+    )
+
+    assert f"--teacher {teacher}" in log_of(second)[0]["command"]
+    assert log_of(first)[-1]["loss"] != log_of(second)[-1]["loss"]
+
+
+@pytest.mark.requires_torch
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_from_data_to_a_model_in_use(task, data, cache, tmp_path):
+    run, model = cache / "-".join(task), tmp_path / "models" / "some_net_202601"
+
+    says = call("train", *task, "--data", data, "--run", run, *SMALL)
+    assert f"emojifier-bot export {task[0]}" in says
+    assert str(run) in says
+    assert f"Wrote {model}" in call("export", *task, "--run", run, "--to", model)
+
+    config, last = log_of(run)
+    assert config["config"]["batch_size"] == 2
+    assert config["command"].startswith(f"emojifier-bot train {task[0]} --data ")
+    assert config["command"].endswith("--steps 2 --batch-size 2")
+    assert last["step"] == 2
+    spec = read_model_spec(model)
+    assert spec.task == task[0]
+    assert spec.verified_bytes()
+    assert spec.labels == (EMOTIONS if spec.task == "emotion" else ())
+    uses(spec)
+    assert (model / "training.log.jsonl").read_text() == (run / "log.jsonl").read_text()
+    assert (model / "state.pt").stat().st_size < 3e6
+
+
+@pytest.mark.requires_torch
+def test_an_unfinished_run_goes_on(data, tmp_path):
+    arguments = [*TASKS["landmarks"], "--data", data, "--run", tmp_path / "run"]
+    call("train", *arguments, *SMALL)
+
+    call("train", *arguments, "--batch-size", "2", "--steps", "3")
+
+    assert [row["step"] for row in log_of(tmp_path / "run") if "step" in row] == [2, 3]
+
+
+@pytest.mark.requires_torch
+def test_a_forecast_tells_what_is_left_and_writes_nothing(data, cache, tmp_path):
+    arguments = [*EMOTION, "--data", data, "--batch-size", "2"]
+    begun, new = cache / "begun", tmp_path / "new"
+    call("train", *arguments, "--run", begun, "--steps", "2")
+    before = {path: path.read_bytes() for path in begun.iterdir()}
+
+    goes_on = call("train", *arguments, "--run", begun, "--steps", "902", "--forecast")
+    anew = call("train", *arguments, "--run", new, "--steps", "7", "--forecast")
+
+    assert "900 steps of 0." in goes_on
+    assert "emotion-landmarks on 1 processor thread: 7 steps of 0." in anew
+    assert "GB of memory. Nothing was written." in anew
+    assert {path: path.read_bytes() for path in begun.iterdir()} == before
+    assert not new.exists()
+
+
+@pytest.mark.requires_torch
+def test_knobs_are_taken(data, tmp_path):
+    knobs = ["--learning-rate", "0.5", "--seed", "4", "--threads", "1"]
+
+    arguments = ["--data", data, "--run", tmp_path, *SMALL, *knobs]
+    call("train", "landmarks", *arguments)
+
+    config = log_of(tmp_path)[0]["config"]
+    assert (config["learning_rate"], config["seed"], config["threads"]) == (0.5, 4, 1)
+
+
+@pytest.mark.requires_torch
+class TestStartFrom:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def state(cls, data, cache):
+        run = cache / "start"
+        call("train", "landmarks", "--data", data, "--run", run, *SMALL)
+        call("export", "landmarks", "--run", run, "--to", cache / "model")
+        return cache / "model" / "state.pt"
+
+    def test_a_models_state(self, state, data, tmp_path):
+        arguments = ["--data", data, "--run", tmp_path, *SMALL]
+
+        call("train", "landmarks", "--start-from", state, *arguments)
+
+        assert log_of(tmp_path)[-1]["step"] == 2
+
+    def test_the_state_of_another_net(self, state, data, cache):
+        arguments = ["--data", data, "--run", cache / "other", *SMALL]
+
+        says = call("train", *EMOTION, "--start-from", state, *arguments, code=2)
+
+        assert says == f"{state} holds the weights of another net."
+
+    def test_no_such_file(self, data, tmp_path):
+        arguments = ["--start-from", tmp_path / "nowhere.pt", "--data", data]
+
+        assert "nowhere.pt" in call("train", "landmarks", *arguments, code=2)
+
+
+@pytest.mark.requires_torch
+class TestEightBits:
+    def test_a_model_becomes_smaller(self, data, cache, tmp_path):
+        run = cache / "eight"
+        call("train", "landmarks", "--data", data, "--run", run, *SMALL)
+        for name, options in (("float", []), ("int8", ["--int8", "--data", data])):
+            arguments = ["--run", run, "--to", tmp_path / name, *options]
+            call("export", "landmarks", *arguments)
+
+        files = [tmp_path / name / "model.onnx" for name in ("float", "int8")]
+        sizes = [file.stat().st_size for file in files]
+        assert sizes[1] < sizes[0] / 2
+        assert uses(read_model_spec(tmp_path / "int8"))
+
+    def test_a_detector_stays_as_it_is(self, data, cache, tmp_path):
+        run = cache / "eight-detector"
+        call("train", "detector", "--data", data, "--run", run, *SMALL)
+        arguments = ["--run", run, "--to", tmp_path / "a", "--int8", "--data", data]
+
+        says = call("export", "detector", *arguments, code=2)
+
+        assert "cannot be turned into eight bits" in says
+
+
+@pytest.mark.requires_torch
+class TestCalibration:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def folds(cls, data, cache):
+        runs = [cache / f"fold-{fold}" for fold in (0, 1)]
+        for fold, run in enumerate(runs):
+            arguments = ["--data", data, "--run", run, "--fold", fold, *SMALL]
+            call("train", *EMOTION, *arguments)
+        return runs
+
+    def test_folds_hold_out_different_faces(self, folds):
+        counts = []
+        for run in folds:
+            with np.load(run / "held_out.npz") as arrays:
+                assert arrays["logits"].shape == arrays["targets"].shape
+                counts.append(len(arrays["logits"]))
+
+        assert all(0 < count < 8 for count in counts)
+
+    def test_a_model_is_calibrated_on_all_of_them(self, folds, tmp_path):
+        pooled = [one for run in folds for one in ("--calibration", run)]
+
+        call("export", *EMOTION, "--run", folds[0], *pooled, "--to", tmp_path / "a_b")
+
+        spec = read_model_spec(tmp_path / "a_b")
+        assert 0.2 < spec.temperature < 4.5
+        assert 0 < spec.sure_threshold <= 1
+
+    def test_a_run_that_is_not_there(self, folds, tmp_path):
+        pooled = ["--calibration", tmp_path / "nowhere", "--to", tmp_path / "a_b"]
+
+        says = call("export", *EMOTION, "--run", folds[0], *pooled, code=2)
+
+        assert says.startswith(f"There is no held_out.npz in {tmp_path / 'nowhere'}")
+        assert not (tmp_path / "a_b").exists()
+
+
+class TestRefusals:
+    @pytest.mark.requires_torch
+    def test_nothing_was_trained(self, tmp_path):
+        arguments = ["--run", tmp_path / "run", "--to", tmp_path / "model"]
+
+        says = call("export", "detector", *arguments, code=2)
+
+        assert says == (
+            f"There is no run_state.pt in {tmp_path / 'run'}: train that model first."
+        )
+        assert not (tmp_path / "model").exists()
+
+    @pytest.mark.requires_torch
+    @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+    def test_no_data(self, task, tmp_path):
+        arguments = ["--data", tmp_path / "nowhere", "--run", tmp_path / "run"]
+
+        says = call("train", *task, *arguments, code=1)
+
+        assert "nowhere" in says
+        assert not (tmp_path / "run").exists()
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["train"],
+            ["train", "poetry"],
+            ["train", "detector", "--steps", "0"],
+            ["train", "detector", "--batch-size", "1"],
+            ["train", "emotion", "--fold", "5"],
+            ["train", "emotion", "--variant", "best"],
+            ["export", "detector"],
+        ],
+        ids=" ".join,
+    )
+    def test_wrong_usage(self, arguments):
+        assert "Usage" in call(*arguments, code=2)
+
+    @pytest.mark.parametrize("verb", ["train", "export"])
+    def test_without_torch_it_says_what_to_do(self, verb, tmp_path):
+        program = (
+            "import sys; sys.modules['torch'] = None;"
+            "from emojifier_bot.cli.main import run; run()"
+        )
+        options = ["--to", str(tmp_path / "model")] if verb == "export" else []
+
+        done = subprocess.run(
+            [sys.executable, "-c", program, verb, "detector", *options],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert done.stderr == (
+            "Training needs torch, which is not installed: make train-env.\n"
+        )

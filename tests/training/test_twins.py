@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from emojifier_training.datasets import read_expressions
+from emojifier_training.twins import BLOCK, has_twin, held_out, unseen
+
+FACE_PX = 48
+
+
+def photographs(count: int, seed: int = 1) -> np.ndarray:
+    """Return ``(N, 60, 60)`` pictures that have nothing to do with each other."""
+    noise = np.random.default_rng(seed).normal(size=(count, 60, 60))
+    soft = np.stack([cv2.GaussianBlur(one, (0, 0), 5) for one in noise])
+    return np.uint8(np.clip(128 + 60 * soft / soft.std(), 0, 255))
+
+
+def crops(pictures: np.ndarray, left: int = 6, top: int = 6) -> np.ndarray:
+    return pictures[:, top : top + FACE_PX, left : left + FACE_PX]
+
+
+def shaded(images: np.ndarray) -> np.ndarray:
+    return np.uint8(images * 0.6 + 30)
+
+
+def saved_badly(images: np.ndarray) -> np.ndarray:
+    encoded = [
+        cv2.imencode(".jpg", one, [cv2.IMWRITE_JPEG_QUALITY, 20]) for one in images
+    ]
+    return np.stack([cv2.imdecode(one, cv2.IMREAD_GRAYSCALE) for _, one in encoded])
+
+
+class TestHasTwin:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            crops,
+            lambda some: crops(some, left=8, top=5),
+            lambda some: shaded(crops(some, left=4, top=8)),
+            lambda some: saved_badly(crops(some)),
+        ],
+        ids=["the same file", "cropped anew", "shaded", "saved badly"],
+    )
+    def test_the_same_photograph(self, change):
+        pictures = photographs(20)
+        others = np.concatenate([crops(photographs(30, seed=2)), change(pictures)])
+
+        assert has_twin(crops(pictures), others).all()
+
+    def test_another_photograph(self):
+        pictures, others = photographs(60), photographs(60, seed=2)
+
+        assert not has_twin(crops(pictures), crops(others)).any()
+
+    def test_which_of_them(self):
+        pictures = crops(photographs(40))
+
+        found = has_twin(pictures, pictures[[3, 17]])
+
+        assert np.flatnonzero(found).tolist() == [3, 17]
+
+    def test_in_color(self):
+        pictures = np.repeat(crops(photographs(5))[..., None], 3, axis=3)
+
+        assert has_twin(pictures, pictures[2:]).tolist() == [False, False, *[True] * 3]
+
+    def test_more_than_are_compared_at_a_time(self):
+        pictures = crops(photographs(BLOCK + 1))
+
+        found = has_twin(pictures, pictures[-1:])
+
+        assert np.flatnonzero(found).tolist() == [BLOCK]
+
+    @pytest.mark.parametrize(("count", "others"), [(0, 3), (3, 0), (0, 0)])
+    def test_none_of_them(self, count, others):
+        found = has_twin(crops(photographs(3))[:count], crops(photographs(3))[:others])
+
+        assert found.tolist() == [False] * count
+
+    def test_an_even_grey_is_no_twin(self):
+        grey = np.full((2, FACE_PX, FACE_PX), 128, np.uint8)
+
+        assert not has_twin(grey, grey).any()
+
+
+class TestUnseen:
+    def test_what_training_has_is_not_judged(self):
+        images = crops(photographs(4))
+        images = np.concatenate([images, shaded(images[:1]), images[2:3]])
+        judged = np.array([1, 0, 0, 1, 0, 1], bool)
+
+        found = unseen(images, judged, ~judged)
+
+        # The first is shaded in the fifth, the last is the third again.
+        assert found.tolist() == [False, False, False, True, False, False]
+        assert judged.tolist() == [True, False, False, True, False, True]
+
+    def test_faces_that_nobody_trains_on_matter_not(self):
+        images = np.repeat(crops(photographs(1)), 3, axis=0)
+
+        found = unseen(images, np.array([1, 0, 0], bool), np.zeros(3, bool))
+
+        assert found.tolist() == [True, False, False]
+
+
+def test_the_validation_part_of_ferplus(shared_data):
+    faces = read_expressions(shared_data / "data" / "expressions")
+
+    found = held_out(faces)
+
+    assert faces.is_validation.sum() == 1500
+    assert found.sum() == 1246

@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from emojifier_bot.breather import BREATHER_SECONDS, Breather
+from emojifier_bot.db.engine import (
+    BUSY_SECONDS,
+    HURRY_SECONDS,
+    open_database,
+    open_in_a_hurry,
+    read_url,
+    sqlite_file,
+)
+from emojifier_bot.db.migrate import upgrade
+from emojifier_bot.errors import StoreError
+from tests.builders_store import make_installation, make_post, sql_stores
+from tests.fakes.clock import FakeClock
+
+ROOT = Path(__file__).parents[3]
+
+
+def scalar(database, statement):
+    with database.reading() as connection:
+        return connection.execute(sa.text(statement)).scalar()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "hunter2",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "mysql://bot:hunter2@h/x",
+        "postgresql://bot:hunter2@h/x",
+        "postgresql+psycopg://bot:hunter2@h:port/x",
+    ],
+)
+def test_a_wrong_url_is_refused_and_not_told(url):
+    with pytest.raises(StoreError, match="Set it to `sqlite:///FILE`") as caught:
+        open_database(url)
+
+    assert "hunter2" not in caught.value.message
+    assert caught.value.kind == "store"
+
+
+def test_the_file_of_a_url():
+    assert sqlite_file("sqlite:///bot.db") == Path("bot.db")
+    assert sqlite_file("sqlite:////srv/bot.db") == Path("/srv/bot.db")
+    assert sqlite_file("postgresql+psycopg://h/x") is None
+    assert read_url("postgresql+psycopg://u:p@h:1/x").port == 1
+
+
+def test_a_new_file_is_for_its_owner_only(sqlite_url, tmp_path):
+    old = os.umask(0)
+    try:
+        upgrade(sqlite_url)
+    finally:
+        os.umask(old)
+
+    with closing(open_database(sqlite_url)) as database:
+        assert scalar(database, "SELECT count(*) FROM posts") == 0
+        modes = {
+            file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()
+        }
+    assert modes["bot.db"] == 0o600
+    assert set(modes.values()) == {0o600}
+
+
+def test_the_mode_of_a_file_that_is_there_is_left_alone(sqlite_url, tmp_path):
+    (tmp_path / "bot.db").touch(0o640)
+    (tmp_path / "bot.db").chmod(0o640)
+
+    open_database(sqlite_url).close()
+
+    assert stat.S_IMODE((tmp_path / "bot.db").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [("journal_mode", "wal"), ("foreign_keys", 1), ("busy_timeout", 15_000)],
+)
+def test_sqlite_is_tuned(sqlite_url, pragma, value):
+    with closing(open_database(sqlite_url)) as database:
+        assert scalar(database, f"PRAGMA {pragma}") == value
+
+
+def test_a_change_that_fails_leaves_nothing(database_url):
+    upgrade(database_url)
+    count = "SELECT count(*) FROM oauth_states"
+    insert = sa.text("INSERT INTO oauth_states VALUES ('x', '2026-01-01 00:00:00')")
+
+    with closing(open_database(database_url)) as database:
+        with (
+            pytest.raises(ZeroDivisionError),
+            database.writing() as connection,
+        ):
+            assert connection.execute(insert).rowcount / 0
+
+        assert scalar(database, count) == 0
+
+
+def test_who_reads_does_not_wait_for_who_writes(database_url):
+    with (
+        sql_stores(database_url, FakeClock()) as (stores, database),
+        database.writing() as connection,
+    ):
+        connection.execute(sa.text("DELETE FROM posts"))
+
+        assert stores.installations.all() == []
+
+
+def test_who_writes_waits_for_who_writes(database_url):
+    with sql_stores(database_url, FakeClock()) as (stores, database):
+        stores.posts.record(make_post())
+        workspace = make_post().workspace
+        numbers = []
+
+        def press():
+            numbers.append(stores.posts.count_press(workspace, "p1"))
+
+        with database.writing() as connection:
+            connection.execute(sa.text("UPDATE posts SET presses = presses + 1"))
+            thread = threading.Thread(target=press)
+            thread.start()
+            thread.join(0.3)
+            assert numbers == []
+        thread.join()
+
+        assert numbers == [2]
+
+
+def test_a_missing_folder_is_told(tmp_path):
+    with pytest.raises(
+        StoreError, match=r"No such file or directory\. Make its folder"
+    ):
+        open_database(f"sqlite:///{tmp_path}/missing/bot.db")
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path):
+    (tmp_path / "bot.db").write_text("Not a database at all.\n" * 100)
+
+    with pytest.raises(StoreError, match=r"bot\.db refuses: file is not a database\."):
+        upgrade(f"sqlite:///{tmp_path}/bot.db")
+
+
+def test_a_folder_that_may_not_be_written_is_told(tmp_path):
+    program = (
+        "import os, sys\n"
+        "from emojifier_bot.errors import StoreError\n"
+        "from emojifier_bot.db.migrate import upgrade\n"
+        "if os.geteuid() == 0:\n"
+        "    os.setgroups([])\n"
+        "    os.setgid(int(sys.argv[3]))\n"
+        "    os.setuid(int(sys.argv[2]))\n"
+        "try:\n"
+        "    upgrade(sys.argv[1])\n"
+        "except StoreError as error:\n"
+        "    print(error.message)\n"
+    )
+    # Upwards of it, pytest's folders are closed to others, so go there first.
+    folder = tmp_path / "closed"
+    folder.mkdir(0o555)
+    somebody = pwd.getpwnam("nobody")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", program, "sqlite:///bot.db"),
+            *(str(somebody.pw_uid), str(somebody.pw_gid)),
+        ],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.startswith("The database bot.db cannot be made: Permission")
+
+
+def test_a_server_that_is_down_is_told_without_the_password():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        url = f"postgresql+psycopg://bot:hunter2@127.0.0.1:{port}/emojis"
+
+        with pytest.raises(StoreError) as caught:
+            upgrade(url)
+
+    told = caught.value.message
+    assert told.startswith(f"The database emojis at 127.0.0.1:{port} refuses: ")
+    assert told.endswith("or set DATABASE_URL to another one.")
+    assert "Connection refused" in told
+    assert "hunter2" not in told
+
+
+def test_a_wrong_password_is_told_but_not_which(postgres_server):
+    wrong = postgres_server.url("postgres").replace(postgres_server.password, "hunter2")
+
+    with pytest.raises(StoreError, match="password authentication failed") as caught:
+        upgrade(wrong)
+
+    assert "hunter2" not in caught.value.message
+    assert "hunter2" not in str(caught.value.__cause__)
+
+
+def test_a_role_that_may_not_make_tables_is_told(postgres_server, postgres_url):
+    name = postgres_url.rpartition("/")[2]
+    with postgres_server.connect() as connection:
+        connection.execute(f"CREATE ROLE reader_{name} LOGIN PASSWORD 'secret'")
+    url = postgres_url.replace(
+        f"postgres:{postgres_server.password}", f"reader_{name}:secret"
+    )
+
+    with pytest.raises(StoreError, match=r"InsufficientPrivilege\. Let its role make"):
+        upgrade(url)
+
+
+def test_connections_that_the_server_cut_are_replaced(postgres_server, postgres_url):
+    with sql_stores(postgres_url, FakeClock()) as (stores, _):
+        stores.installations.save(make_installation())
+        with postgres_server.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = %s",
+                [postgres_url.rpartition("/")[2]],
+            )
+
+        assert len(stores.installations.all()) == 1
+
+
+def test_what_is_stored_stands_in_no_error(database_url):
+    with sql_stores(database_url, FakeClock()) as (_, database):
+        insert = sa.text("INSERT INTO oauth_states (state_digest) VALUES (:digest)")
+        with pytest.raises(StoreError) as caught, database.writing() as connection:
+            connection.execute(insert, {"digest": "hunter2"})
+
+    assert "IntegrityError" in caught.value.message or "Violation" in str(caught.value)
+    assert "hunter2" not in caught.value.message
+
+
+def test_who_is_in_a_hurry_does_not_wait_for_a_lock(tmp_path):
+    url = f"sqlite:///{tmp_path / 'bot.db'}"
+    upgrade(url)
+    patient, hurried = open_database(url), open_in_a_hurry(url)
+    began = time.monotonic()
+    with patient.writing(), pytest.raises(StoreError), hurried.writing():
+        pytest.fail("two wrote at once")
+    waited = time.monotonic() - began
+    with pytest.raises(StoreError, match="a moment ago"), hurried.reading():
+        pass
+
+    assert HURRY_SECONDS * 0.5 < waited < BUSY_SECONDS / 2
+    assert isinstance(hurried.breather, Breather)
+    assert patient.breather is None
+    time.sleep(BREATHER_SECONDS)
+    hurried.ping()
+    hurried.close()
+    patient.close()
+
+
+def test_in_a_hurry_postgres_gives_up_soon_too(postgres_server):
+    with postgres_server.fresh_database() as url:
+        upgrade(url)
+        patient, hurried = open_database(url), open_in_a_hurry(url)
+        began = time.monotonic()
+        with patient.writing() as connection:
+            connection.execute(sa.text("LOCK TABLE posts IN ACCESS EXCLUSIVE MODE"))
+            with pytest.raises(StoreError), hurried.reading() as waiting:
+                waiting.execute(sa.text("SELECT count(*) FROM posts"))
+        waited = time.monotonic() - began
+        hurried.close()
+        patient.close()
+
+    assert HURRY_SECONDS * 0.5 < waited < BUSY_SECONDS / 2

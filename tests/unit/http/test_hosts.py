@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import pytest
+
+from emojifier_bot.config import load_settings
+from emojifier_bot.errors import ConfigError
+from emojifier_bot.http.hosts import is_slacks, is_slacks_address, read_hosts
+
+#: What is no host, or more than one.
+NO_HOSTS = [
+    "*",
+    "*.slack.com",
+    ".slack.com",
+    "https://files.slack.com",
+    "http://10.0.0.1/",
+    "files.slack.com/",
+    "files.slack.com.",
+    "files.slack.com:",
+    "files.slack.com:0",
+    "files.slack.com:99999",
+    "files.slack.com:https",
+    "user@files.slack.com",
+    "files.slack.com?",
+    "files.slack.com#x",
+    "files.slack.com files.slack.com",
+    "files.slack.com;slack-files.com",
+    "10.0.0.0/8",
+    "10.0.0.*",
+    "127.1",
+    "0x7f000001",
+    "2130706433",
+    "0177.0.0.1",
+    "[::1",
+    "[fe80::1%eth0]",
+    "fe80::1%eth0",
+    "b\u00fccher.example",
+    "\uff11\uff10.0.0.1",
+    "a b",
+    "\\evil",
+]
+#: Hosts, but not Slack's.
+NOT_SLACKS = [
+    "evil.example",
+    "slack.com.evil.example",
+    "files-slack.com",
+    "notslack.com",
+    "slack.co",
+    "myslack-files.com",
+    "slack-files.com.evil.example",
+    "files.slack.com:8443",
+    "10.0.0.1",
+    "93.184.216.34:443",
+    "sl\u0430ck.com".encode("idna").decode(),
+    "localhost.evil.example:80",
+]
+
+
+@pytest.mark.parametrize(
+    ("listed", "hosts"),
+    [
+        ("", set()),
+        (" , ,", set()),
+        ("intranet", {"intranet"}),
+        (" Intranet , 10.0.0.1:8080 ", {"intranet", "10.0.0.1:8080"}),
+        ("[::1]:80,::1,[fd00::1]", {"[::1]:80", "::1", "[fd00::1]"}),
+        ("xn--bcher-kva.example", {"xn--bcher-kva.example"}),
+        ("under_score.example:80", {"under_score.example:80"}),
+    ],
+)
+def test_lists_of_hosts(listed, hosts):
+    assert read_hosts(listed) == hosts
+
+
+@pytest.mark.parametrize("entry", NO_HOSTS)
+def test_what_is_no_host(entry):
+    for listed in (entry, f"files.slack.com,{entry}"):
+        with pytest.raises(ValueError, match=r"\.$"):
+            read_hosts(listed)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "files.slack.com,slack-files.com",
+        "slack.com",
+        "FILES.SLACK.COM:443",
+        "files.slack-gov.com",
+        "127.0.0.1:8000,localhost:1,[::1]:2",
+    ],
+)
+def test_slacks_hosts(listed):
+    assert is_slacks(listed)
+
+
+@pytest.mark.parametrize("listed", NOT_SLACKS)
+def test_not_slacks_hosts(listed):
+    assert not is_slacks(listed)
+    assert not is_slacks(f"files.slack.com,{listed}")
+
+
+@pytest.mark.parametrize(
+    ("address", "good"),
+    [
+        ("https://slack.com/api/", True),
+        ("https://acme.slack.com/api/", True),
+        ("https://slack-gov.com/api/", True),
+        ("http://127.0.0.1:4711/api/", True),
+        ("http://localhost/api/", True),
+        ("", False),
+        ("slack.com", False),
+        ("http://slack.com/api/", False),
+        ("https://slack.com:8443/api/", False),
+        ("https://slack.com@evil.example/", False),
+        ("https://slack.com.evil.example/", False),
+        ("https://evil.example/slack.com/", False),
+        ("http://10.0.0.1/api/", False),
+        ("ftp://slack.com/", False),
+    ],
+)
+def test_slacks_addresses(address, good):
+    assert is_slacks_address(address) is good
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        *(("FETCH_ALLOW_HOSTS", entry) for entry in NO_HOSTS),
+        *(("SLACK_FILE_HOSTS", entry) for entry in [*NO_HOSTS, *NOT_SLACKS]),
+        ("SLACK_API_URL", "https://evil.example/api/"),
+        ("SLACK_API_URL", "http://slack.com/api/"),
+        ("SLACK_AUTHORIZE_URL", "https://evil.example/"),
+    ],
+)
+def test_a_wrong_setting_is_a_sentence(monkeypatch, tmp_path, variable, value):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+
+    [problem] = caught.value.problems
+    assert problem.startswith(f"{variable} is ")
+    assert "must be" in problem
+    assert problem.endswith(".")

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emojifier_bot.tools.bench import (
+    Bench,
+    ProcessUse,
+    Timing,
+    compose,
+    cut_face,
+    floor,
+    textured,
+    time_picture,
+)
+from emojifier_bot.tools.isolation import time_isolation
+from emojifier_bot.vision.pipeline import EmojifyOptions
+from tests.fakes.faces import FakeAnalyzer, picture_with_faces
+from tests.fakes.pipeline import fake_pipeline
+from tests.images import encoded, flat, opened, psnr
+
+
+def timing(faces, floor_ms, pipeline_ms, size_wh=(640, 480)) -> Timing:
+    ratio = pipeline_ms / floor_ms
+    return Timing(*size_wh, faces, faces, floor_ms, pipeline_ms, ratio, {})
+
+
+def bench(*timings) -> Bench:
+    return Bench(timings, ProcessUse(1.0, 200.0), ProcessUse(0.5, 100.0))
+
+
+@pytest.mark.parametrize(
+    ("timings", "expected"),
+    [
+        ([], {}),
+        ([timing(1, 10, 20)], {}),
+        ([timing(1, 10, 20), timing(10, 10, 65), timing(11, 12, 72)], {"640x480": 5}),
+        # What the floor itself takes more for a busier picture is not the faces'.
+        ([timing(1, 10, 20), timing(6, 15, 50)], {"640x480": 5}),
+        (
+            [timing(0, 1, 1), timing(1, 1, 2), timing(0, 1, 1, (8, 8))],
+            {"640x480": 1},
+        ),
+    ],
+)
+def test_time_for_each_further_face(timings, expected):
+    assert bench(*timings).face_ms == pytest.approx(expected)
+
+
+def test_figures_for_machines_hold_everything():
+    figures = bench(timing(1, 10, 20), timing(2, 10, 25)).as_dict()
+
+    assert set(figures) == {
+        "timings",
+        "large",
+        "cold",
+        "face_ms",
+        "isolation",
+        "isolated_mb",
+    }
+    assert figures["timings"][0]["ratio"] == 2
+
+
+def test_the_floor_keeps_the_tables_and_nearly_every_pixel():
+    data = encoded(textured((160, 120)), "JPEG", quality=80)
+
+    again = opened(floor(data))
+
+    assert again.quantization == opened(data).quantization
+    assert psnr(again, opened(data)) > 40
+
+
+def test_texture_is_the_same_each_time_and_no_flat_field():
+    first, second = textured((300, 200)), textured((300, 200))
+
+    assert first.size == (300, 200)
+    assert first.tobytes() == second.tobytes()
+    assert np.asarray(first).std() > 10
+
+
+@pytest.mark.parametrize("count", [0, 1, 10, 30])
+def test_as_many_faces_as_wanted(count):
+    face = flat((255, 0, 255), (40, 40))
+
+    result = fake_pipeline().run_decoded(
+        fake_pipeline().decoder.decode(compose(face, (640, 480), count)),
+        EmojifyOptions(),
+    )
+
+    assert len(result.faces) == count
+
+
+def test_decoding_here_and_there_is_timed_by_turns():
+    (found,) = time_isolation([encoded(textured((160, 120)), "JPEG")], rounds=3)
+
+    assert (found.width, found.height) == (160, 120)
+    assert found.in_process_ms > 0
+    assert found.isolated_ms > 0
+
+
+def test_the_largest_face_is_cut_with_room_around_it():
+    image = picture_with_faces((400, 300), [(20, 20, 60, 60), (150, 80, 250, 180)])
+
+    face = cut_face(fake_pipeline(), encoded(image, "PNG"))
+
+    assert face.size == pytest.approx((170, 170), abs=4)
+    assert face.getpixel((85, 85)) == (255, 0, 255)
+
+
+def test_a_photo_without_face_is_told():
+    with pytest.raises(ValueError, match="no face"):
+        cut_face(fake_pipeline(FakeAnalyzer()), encoded(flat((9, 9, 9)), "PNG"))
+
+
+def test_pipeline_and_floor_are_timed_by_turns():
+    data = compose(flat((255, 0, 255), (40, 40)), (160, 120), 1)
+
+    found = time_picture(fake_pipeline(), data, 1, rounds=2)
+
+    assert (found.width, found.height, found.faces_found) == (160, 120, 1)
+    assert found.floor_ms > 0
+    assert found.pipeline_ms > 0
+    assert found.beyond_floor_ms == found.pipeline_ms - found.floor_ms
+    assert set(found.stages_ms) >= {"decode", "analyze", "encode"}

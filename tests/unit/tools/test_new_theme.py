@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from emojifier_bot.errors import OutputError, ThemeError
+from emojifier_bot.tools.emotive_points import FaceReading, with_points
+from emojifier_bot.tools.new_theme import refuse_theme_folder, write_theme
+from emojifier_bot.tools.points_map import (
+    APART_PX,
+    CIRCLE,
+    SIZE_WH,
+    corners,
+    draw_points,
+    place,
+    spread,
+)
+from emojifier_bot.vision.resources import emojis_dir
+from emojifier_bot.vision.themes import ThemeFolder, open_theme
+from emojifier_bot.vision.types import EMOTIONS, EmotionScores
+
+SHIPPED = open_theme("classic")
+MIXED = np.full(8, 0.125, np.float32)
+
+
+def files(folder):
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.iterdir()
+    }
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("themes") / "mine"
+    before = files(SHIPPED.folder)
+    write_theme(SHIPPED.folder, folder, with_points(SHIPPED.theme, {"joy": MIXED}))
+    assert files(SHIPPED.folder) == before
+    return folder
+
+
+def test_only_the_name_and_the_moved_point_differ(mine):
+    theme = ThemeFolder(mine).theme
+    changed = [
+        one.name
+        for one, old in zip(theme.emoji, SHIPPED.theme.emoji, strict=True)
+        if one.point.tolist() != old.point.tolist()
+    ]
+
+    assert (theme.name, theme.title) == ("mine", SHIPPED.theme.title)
+    assert changed == ["joy"]
+    assert ThemeFolder(mine).verify() == []
+
+
+def test_comments_stay_and_a_moved_emoji_keeps_what_it_was_declared_to_show(mine):
+    text = (mine / "theme.toml").read_text()
+    joy = next(one for one in ThemeFolder(mine).theme.emoji if one.name == "joy")
+    old = next(one for one in SHIPPED.theme.emoji if one.name == "joy")
+
+    assert text.startswith("# The classic theme")
+    assert text.count("mixture = {") == 1
+    np.testing.assert_allclose(joy.mixture, old.point)
+
+
+def test_what_was_declared_outlives_a_second_calibration(mine, tmp_path):
+    once = ThemeFolder(mine)
+    points = {"joy": np.array([0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], np.float32)}
+
+    write_theme(mine, tmp_path / "again", with_points(once.theme, points))
+
+    again = ThemeFolder(tmp_path / "again").theme
+    mixtures = {one.name: one.mixture for one in again.emoji if one.mixture is not None}
+    assert list(mixtures) == ["joy"]
+    np.testing.assert_allclose(
+        mixtures["joy"], next(o for o in once.theme.emoji if o.name == "joy").mixture
+    )
+
+
+def test_a_theme_that_could_not_be_opened_is_not_written(tmp_path):
+    same = dict.fromkeys(("joy", "smile"), MIXED)
+
+    with pytest.raises(ThemeError, match="apart"):
+        write_theme(SHIPPED.folder, tmp_path / "bad", with_points(SHIPPED.theme, same))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_theme_that_is_there_is_replaced_whole(mine, tmp_path):
+    folder = tmp_path / "mine"
+    write_theme(SHIPPED.folder, folder, SHIPPED.theme)
+    (folder / "stray.png").write_bytes(b"")
+
+    write_theme(SHIPPED.folder, folder, with_points(SHIPPED.theme, {"joy": MIXED}))
+
+    assert files(folder) == files(mine)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+class TestWhereAThemeMayGo:
+    def test_a_new_folder_may_be_made(self, tmp_path):
+        refuse_theme_folder(tmp_path / "new", SHIPPED.folder, force=False)
+
+    def test_the_shipped_themes_are_not_touched_by_any_force(self):
+        for name in ("classic", "another"):
+            with pytest.raises(OutputError, match="not to be touched"):
+                refuse_theme_folder(emojis_dir() / name, SHIPPED.folder, force=True)
+
+    def test_the_source_is_not_touched(self, mine):
+        with pytest.raises(OutputError, match="not to be touched"):
+            refuse_theme_folder(mine, mine, force=True)
+
+    def test_force_replaces_a_theme(self, mine):
+        with pytest.raises(OutputError, match="--force"):
+            refuse_theme_folder(mine, SHIPPED.folder, force=False)
+        refuse_theme_folder(mine, SHIPPED.folder, force=True)
+
+    @pytest.mark.parametrize("force", [True, False])
+    def test_a_folder_of_other_things_is_never_replaced(self, tmp_path, force):
+        (tmp_path / "letters.txt").write_text("dear")
+
+        with pytest.raises(OutputError, match="is no theme"):
+            refuse_theme_folder(tmp_path, SHIPPED.folder, force=force)
+
+    def test_a_file_is_never_replaced(self, tmp_path):
+        (tmp_path / "theme").write_text("")
+
+        with pytest.raises(OutputError, match="is no theme"):
+            refuse_theme_folder(tmp_path / "theme", SHIPPED.folder, force=True)
+
+
+class TestMap:
+    def test_pure_emotions_lie_on_the_circle_and_neutral_in_its_middle(self):
+        at = dict(zip(EMOTIONS, corners().tolist(), strict=True))
+        middle = (SIZE_WH[0] / 2, SIZE_WH[1] / 2)
+        away = {
+            emotion: float(np.hypot(*np.subtract(place, middle)))
+            for emotion, place in at.items()
+        }
+
+        assert {round(away[one], 6) for one in CIRCLE} == {500.0}
+        assert away["neutral"] == 0
+        assert len({tuple(np.round(one, 3)) for one in at.values()}) == 8
+
+    def test_a_mixture_lies_between_its_emotions(self):
+        half = np.zeros((1, 8), np.float32)
+        half[0, :2] = 0.5
+
+        np.testing.assert_allclose(place(half)[0], corners()[:2].mean(axis=0))
+
+    def test_emoji_are_moved_apart_but_not_far(self):
+        heap = np.full((12, 2), 600.0)
+
+        apart = spread(heap)
+
+        away = np.linalg.norm(apart[:, None] - apart[None], axis=2)
+        np.fill_diagonal(away, np.inf)
+        assert away.min() > 0.8 * APART_PX
+        assert np.linalg.norm(apart - heap, axis=1).max() < 4 * APART_PX
+
+    def test_every_emoji_and_the_faces_are_drawn(self):
+        free = np.zeros((1, 8), np.float32)
+        free[0, [EMOTIONS.index("disgust"), EMOTIONS.index("sadness")]] = 0.5
+        faces = [FaceReading(EmotionScores(free[0]), {}, True)]
+
+        bare, seen = draw_points(SHIPPED, {}), draw_points(SHIPPED, {"sob": faces})
+
+        assert (bare.mode, bare.size) == ("RGB", SIZE_WH)
+        yellow = np.abs(np.asarray(bare, int) - (255, 210, 70)).max(axis=2) < 40
+        assert yellow.mean() > 0.02
+        changed = np.argwhere(np.asarray(bare) != np.asarray(seen))[:, 1::-1]
+        assert len(changed) > 0
+        np.testing.assert_allclose(changed.mean(axis=0), place(free)[0], atol=2)

@@ -1,0 +1,540 @@
+"""Each hosted back end in front of its stand-in: what it sends and understands."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+
+import numpy as np
+import pytest
+from botocore.exceptions import CredentialRetrievalError
+from PIL import Image
+
+from emojifier_bot.errors import ConfigError, HostedApiError
+from emojifier_bot.vision.analyzers import rekognition as hosted_rekognition
+from emojifier_bot.vision.analyzers.hosted import as_detection
+from emojifier_bot.vision.analyzers.hosted_calls import FAILURES_TO_OPEN
+from emojifier_bot.vision.analyzers.hosted_face import HostedFace
+from emojifier_bot.vision.analyzers.registry import build_analyzer
+from emojifier_bot.vision.decode import decode, from_image
+from emojifier_bot.vision.landmark_geometry import roll_degrees
+from emojifier_bot.vision.place import place
+from emojifier_bot.vision.types import BoundingBox, Emotion
+from tests.builders import make_landmarks
+from tests.face_apis import VENDORS, ManualClock, hosted, options_for
+from tests.fakes.face_api import Told, serving
+from tests.fakes.faces import EYE_SHARE, FACE_RGB, picture_with_faces
+
+BOX = (120, 60, 220, 190)
+PICTURE = picture_with_faces((320, 240), [BOX])
+TELLS_EMOTIONS = ("rekognition", "facepp")
+
+
+@pytest.fixture(params=VENDORS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def fake(name):
+    with serving(VENDORS[name].fake()) as fake:
+        yield fake
+
+
+def every(kind):
+    return [
+        pytest.param(name, error, id=f"{name} {error}")
+        for name, vendor in VENDORS.items()
+        for error in getattr(vendor, kind)
+    ]
+
+
+def read(analyzer, image=PICTURE):
+    return analyzer.analyze(from_image(image))
+
+
+def failure(analyzer):
+    with pytest.raises(HostedApiError) as caught:
+        read(analyzer)
+    return caught.value
+
+
+class TestPlaces:
+    def test_no_face(self, name, fake):
+        assert read(hosted(name, fake), Image.new("RGB", (300, 200))).faces == ()
+
+    @pytest.mark.parametrize("roll", [0.0, 25.0, -40.0])
+    def test_points_are_the_persons_own_and_where_they_were(self, name, fake, roll):
+        fake.roll_degrees = roll
+        expected = make_landmarks(
+            center_xy=(170, 125), eye_distance_px=100 * EYE_SHARE, roll_degrees=roll
+        )
+
+        (face,) = read(hosted(name, fake))
+
+        np.testing.assert_allclose(
+            face.landmarks.points_xy, expected.points_xy, atol=2.5
+        )
+        assert roll_degrees(face.landmarks.points_xy) == pytest.approx(roll, abs=2)
+
+    @pytest.mark.parametrize("scale", [1, 4, 12])
+    def test_boxes_of_reduced_pictures_are_mapped_back(self, name, fake, scale):
+        large = PICTURE.resize((320 * scale, 240 * scale), Image.Resampling.NEAREST)
+
+        (face,) = read(hosted(name, fake), large)
+
+        expected = np.array(BOX) * scale
+        np.testing.assert_allclose(face.box.xyxy, expected, atol=3 * scale)
+        assert max(fake.seen_wh[0]) <= 1920
+
+    @pytest.mark.parametrize("size_wh", [(1, 1), (30, 20), (400, 10)])
+    def test_small_pictures_get_a_border(self, name, fake, size_wh):
+        image = Image.new("RGB", size_wh, FACE_RGB)
+
+        faces = read(hosted(name, fake), image)
+
+        assert len(fake.seen_wh) == 1
+        for face in faces:
+            assert face.box.x_max <= size_wh[0] + 1
+
+    def test_many_faces(self, name, fake):
+        boxes = [(x, y, x + 30, y + 40) for x in range(10, 600, 60) for y in (20, 90)]
+
+        faces = read(hosted(name, fake), picture_with_faces((640, 200), boxes))
+
+        assert len(faces) == len(boxes)
+        found = sorted(tuple(map(round, face.box.xyxy[:2])) for face in faces)
+        np.testing.assert_allclose(found, sorted(box[:2] for box in boxes), atol=2)
+
+
+class TestSent:
+    def test_pictures_go_upright_and_without_metadata(self, name, fake, tmp_path):
+        exif = Image.Exif()
+        exif[0x0112] = 6  # turn clockwise to see it upright
+        exif[0x010E] = "somebody's living room"
+        sideways = PICTURE.rotate(90, expand=True)
+        sideways.save(tmp_path / "a.jpg", exif=exif, quality=95, comment=b"secret")
+
+        # The stand-in fails where it finds metadata.
+        picture = decode((tmp_path / "a.jpg").read_bytes())
+        (face,) = hosted(name, fake).analyze(picture)
+
+        np.testing.assert_allclose(face.box.xyxy, BOX, atol=4)
+        assert fake.seen_wh[0][0] > fake.seen_wh[0][1]
+        assert b"living room" not in fake.asked[0].body
+
+    def test_noise_is_reduced_until_it_fits(self, name, fake):
+        noise = np.random.default_rng(0).integers(0, 256, (3000, 3000, 3), np.uint8)
+        analyzer = hosted(name, fake)
+
+        read(analyzer, Image.fromarray(noise))
+
+        assert len(fake.seen_wh) == 1
+
+    def test_the_picture_itself_is_left_alone(self, name, fake):
+        image = PICTURE.copy()
+
+        read(hosted(name, fake), image)
+
+        assert image.tobytes() == PICTURE.tobytes()
+
+
+class TestEmotions:
+    @pytest.mark.parametrize("name", TELLS_EMOTIONS)
+    def test_told_ones_are_ours(self, name, fake):
+        (face,) = read(hosted(name, fake))
+
+        told = Emotion.NEUTRAL if name == "rekognition" else Emotion.HAPPINESS
+        assert face.scores.top is told
+        assert face.scores.probabilities.sum() == pytest.approx(1, abs=1e-4)
+
+    @pytest.mark.parametrize(
+        ("likelihoods", "expected"),
+        [
+            ({"joy": "VERY_LIKELY", "anger": "VERY_UNLIKELY"}, Emotion.HAPPINESS),
+            ({"surprise": "LIKELY", "joy": "POSSIBLE"}, Emotion.SURPRISE),
+            ({"sorrow": "LIKELY", "joy": "UNKNOWN"}, Emotion.SADNESS),
+        ],
+    )
+    def test_googles_words_count_while_it_says_them(self, likelihoods, expected):
+        with serving(VENDORS["google"].fake(likelihoods)) as fake:
+            (face,) = read(hosted("google", fake))
+
+        assert face.scores.top is expected
+
+    @pytest.mark.parametrize(
+        ("name", "emotions"),
+        [
+            ("google", None),
+            ("google", dict.fromkeys(("joy", "sorrow", "anger"), "UNKNOWN")),
+            ("google", dict.fromkeys(("joy", "sorrow", "anger"), "VERY_UNLIKELY")),
+            ("azure", None),
+            ("rekognition", None),
+            ("rekognition", {"UNKNOWN": 99.0}),
+            ("facepp", None),
+            ("facepp", {}),
+        ],
+    )
+    def test_where_none_is_told_the_points_are_read_here(self, name, emotions):
+        with serving(VENDORS[name].fake(emotions)) as fake:
+            analyzer = hosted(name, fake)
+            (face,) = read(analyzer)
+
+        (expected,) = analyzer.by_points.classify(from_image(PICTURE), [face.landmarks])
+        np.testing.assert_allclose(
+            face.scores.probabilities, expected.probabilities, atol=1e-4
+        )
+
+    def test_where_points_are_missing_too_the_boxes_are_read_here(self, name):
+        with serving(VENDORS[name].fake(None, tells_points=False)) as fake:
+            analyzer = hosted(name, fake)
+            (face,) = read(analyzer)
+
+        picture = from_image(PICTURE)
+        (points,) = analyzer.local.landmarker.locate(picture, [face.detection])
+        (expected,) = analyzer.local.classifier.classify(picture, [points])
+        np.testing.assert_array_equal(face.landmarks.points_xy, points.points_xy)
+        np.testing.assert_allclose(
+            face.scores.probabilities, expected.probabilities, atol=1e-4
+        )
+
+    def test_the_sixth_face_of_a_small_account_is_read_by_its_points(self):
+        boxes = [(x, 20, x + 40, 70) for x in range(10, 400, 60)]
+        with serving(VENDORS["facepp"].fake({"anger": 100.0})) as fake:
+            faces = read(hosted("facepp", fake), picture_with_faces((440, 100), boxes))
+
+        angry = [face.scores[Emotion.ANGER] > 0.99 for face in faces]
+        assert sum(angry) == 5
+        assert len(angry) == 7
+
+
+class TestBoxesAlone:
+    @pytest.mark.parametrize("roll", [None, 0.0, 30.0])
+    def test_an_angle_turns_the_frame_for_our_points(self, roll):
+        face = HostedFace(BoundingBox(100, 100, 200, 220), roll_degrees=roll)
+
+        detection = as_detection(face)
+
+        if roll is None:
+            assert detection.landmarks is None
+            return
+        five = detection.landmarks.points_xy
+        assert roll_degrees(five) == pytest.approx(roll, abs=0.1)
+        assert (five >= 100).all()
+        assert (five <= (200, 220)).all()
+
+    @pytest.mark.parametrize("told", [-0.1, 0.0, 0.5, 1.0, 1.00002])
+    def test_a_confidence_is_brought_into_bounds(self, told):
+        face = HostedFace(BoundingBox(0, 0, 1, 1), confidence=told)
+
+        assert 0 <= as_detection(face).confidence <= 1
+
+
+class TestFailures:
+    @pytest.mark.parametrize(("name", "error"), every("down"))
+    def test_an_outage_is_tried_again(self, name, fake, error):
+        fake.failures = [error, error]
+
+        assert len(read(hosted(name, fake))) == 1
+        assert len(fake.asked) == 3
+
+    @pytest.mark.parametrize(("name", "error"), every("busy"))
+    def test_so_is_a_busy_service(self, name, fake, error):
+        clock = ManualClock()
+        fake.failures = [error]
+
+        assert len(read(hosted(name, fake, clock))) == 1
+        assert 0.5 <= clock.slept[0] <= 1.0
+
+    @pytest.mark.parametrize(("name", "error"), every("refused"))
+    def test_a_refusal_is_not(self, name, fake, error):
+        fake.failures = [error]
+
+        assert failure(hosted(name, fake)).kind == "face_api_refused"
+        assert len(fake.asked) == 1
+
+    @pytest.mark.parametrize(("name", "error"), every("credentials"))
+    @pytest.mark.parametrize("falls_back", [True, False])
+    def test_wrong_keys_are_told_whatever_the_fallback(
+        self, name, fake, error, falls_back
+    ):
+        fake.failures = [error]
+
+        found = failure(hosted(name, fake, falls_back=falls_back))
+
+        assert found.kind == "face_api_credentials"
+        assert not found.retryable
+        assert len(fake.asked) == 1
+
+    @pytest.mark.parametrize(("name", "error"), every("elsewhere"))
+    def test_a_wrong_address_is_told_whatever_the_fallback(self, name, fake, error):
+        fake.failures = [error]
+
+        found = failure(hosted(name, fake, falls_back=True))
+
+        assert found.message.endswith("Check FACE_API_URL.")
+        assert found.kind == "face_api_credentials"
+
+    @pytest.mark.parametrize("status", [302, 404, 405])
+    def test_so_is_one_where_something_else_answers(self, name, fake, status):
+        fake.failures = [Told(status, b"<html>", {"Location": "http://127.0.0.1:1"})]
+
+        assert failure(hosted(name, fake)).message.endswith("Check FACE_API_URL.")
+
+    @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "9" * 400])
+    def test_a_number_beyond_all_bounds_is_no_answer(self, name, fake, number):
+        good = VENDORS[name].fake()
+        with serving(good):
+            read(hosted(name, good))
+        told = good.answer(good.asked[0])
+        changed, count = re.subn(rb"\d+\.\d+", number.encode(), told.body, count=1)
+        fake.failures = [Told(200, changed)]
+
+        assert count == 1
+        assert failure(hosted(name, fake)).kind == "face_api_answer"
+
+    def test_a_real_wrong_key_is_noticed(self, name, fake):
+        wrong = {key: value[:-1] + "x" for key, value in VENDORS[name].keys.items()}
+
+        assert failure(hosted(name, fake, keys=wrong)).kind == "face_api_credentials"
+
+    @pytest.mark.parametrize(
+        "contents",
+        [
+            b"",
+            b"<html>",
+            b"[" * 100_000,
+            {},
+            [{}],
+            {"FaceDetails": 3, "responses": 3, "faces": 3},
+            {"FaceDetails": [{}], "responses": [{"faceAnnotations": [{}]}]}
+            | {"faces": [{"face_rectangle": {"left": "x"}}]},
+            {"responses": [{}, {}], "faces": [7], "FaceDetails": [7]},
+        ],
+    )
+    def test_an_answer_that_is_none(self, name, fake, contents):
+        fake.failures = [Told(200, contents)]
+
+        assert failure(hosted(name, fake)).kind == "face_api_answer"
+
+    def test_a_redirect_is_not_followed(self, name, fake):
+        with serving(VENDORS[name].fake()) as elsewhere:
+            fake.failures = [Told(307, {}, {"Location": elsewhere.url})]
+
+            assert "FACE_API_URL" in failure(hosted(name, fake)).message
+            assert elsewhere.asked == []
+
+    def test_an_endless_answer_is_cut(self, name, fake):
+        fake.failures = [Told(200, b" " * 5_000_000)]
+
+        found = failure(hosted(name, fake, tries=1))
+
+        assert found.kind == "face_api_down"
+
+    def test_a_slow_service_is_given_up(self, name, fake):
+        fake.delay_seconds = 1.5
+
+        found = failure(hosted(name, fake, timeout_seconds=0.3, tries=1))
+
+        assert found.kind == "face_api_down"
+        assert found.retryable
+
+    def test_nobody_there(self, name):
+        with serving(VENDORS[name].fake()) as gone:
+            pass
+
+        assert failure(hosted(name, gone, tries=1)).kind == "face_api_down"
+
+    def test_the_local_models_stand_in_and_the_result_says_so(self, name, fake, caplog):
+        fake.failures = [VENDORS[name].down[0]] * 3
+        caplog.set_level(logging.WARNING, "emojifier_bot")
+
+        found = read(hosted(name, fake, falls_back=True))
+
+        assert found.backend == "local"
+        assert read(hosted(name, fake)).backend == name
+        (record,) = caplog.records
+        assert record.action == "face_api_fallback"
+        assert (record.backend, record.error) == (name, "face_api_down")
+
+    def test_an_outage_does_not_slow_every_picture(self, name, fake):
+        fake.failures = [VENDORS[name].down[0]] * 999
+        clock = ManualClock()
+        analyzer = hosted(name, fake, clock, falls_back=True, tries=2)
+
+        for shade in range(FAILURES_TO_OPEN + 2):
+            image = PICTURE.copy()
+            image.putpixel((0, 0), (shade, 0, 0))
+            assert read(analyzer, image).backend == "local"
+
+        assert len(fake.asked) == 2 * FAILURES_TO_OPEN
+
+
+class TestCache:
+    def test_the_same_picture_is_asked_for_once(self, name, fake):
+        analyzer = hosted(name, fake)
+
+        first, again = read(analyzer), read(analyzer)
+        read(analyzer, PICTURE.transpose(Image.Transpose.FLIP_TOP_BOTTOM))
+
+        assert len(fake.asked) == 2
+        assert [one.box for one in first] == [one.box for one in again]
+        assert place(first[0].landmarks) == place(again[0].landmarks)
+
+    def test_a_failure_is_not_remembered(self, name, fake):
+        analyzer = hosted(name, fake)
+        fake.failures = [VENDORS[name].refused[0]]
+
+        failure(analyzer)
+
+        assert len(read(analyzer)) == 1
+
+    def test_threads_share_an_analyzer(self, name, fake):
+        analyzer = hosted(name, fake)
+        found = []
+
+        def work(shade):
+            image = PICTURE.copy()
+            image.paste((shade, 0, 0), (0, 0, 20, 20))
+            found.append(len(read(analyzer, image)))
+
+        threads = [threading.Thread(target=work, args=[40 * i]) for i in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert found == [1] * 6
+
+
+class TestKeys:
+    def secrets(self, name):
+        return [value for key, value in VENDORS[name].keys.items() if "_ID" not in key]
+
+    @pytest.mark.parametrize("kind", ["down", "busy", "refused", "credentials"])
+    def test_none_is_in_an_error_or_a_log(self, name, fake, kind, caplog):
+        caplog.set_level(logging.DEBUG)
+        # A careless service repeats what it was sent.
+        told = VENDORS[name].fake().error(getattr(VENDORS[name], kind)[0])
+        text = " ".join(self.secrets(name))
+        repeating = told.body.decode().replace(" it is.", f" {text}")
+        fake.failures = [Told(told.status, repeating.encode())] * 9
+        analyzer = hosted(name, fake)
+
+        error = failure(analyzer)
+
+        shown = [repr(error), str(error), repr(analyzer), caplog.text]
+        shown += [str(vars(record)) for record in caplog.records]
+        seen: BaseException | None = error
+        while seen is not None:
+            shown.append(repr(seen))
+            seen = seen.__cause__ or seen.__context__
+        for secret in self.secrets(name):
+            assert all(secret not in one for one in shown)
+
+    def test_none_is_in_an_address(self, name, fake):
+        read(hosted(name, fake))
+
+        for secret in self.secrets(name):
+            assert secret not in fake.asked[0].target
+
+    def test_options_do_not_show_them(self, name):
+        options = options_for(name, "http://127.0.0.1:1")
+
+        assert all(secret not in repr(options) for secret in self.secrets(name))
+
+    def test_missing_ones_are_told_by_name(self, name, monkeypatch, tmp_path):
+        for variable in ("HOME", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+            monkeypatch.setenv(variable, str(tmp_path / "nothing"))
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        options = options_for(name, "http://127.0.0.1:1", keys={})
+
+        with pytest.raises(ConfigError) as caught:
+            build_analyzer(name, options)
+
+        assert all(key in caught.value.message for key in VENDORS[name].keys)
+
+    @pytest.mark.parametrize("wrong", ["key\n", "kéy", "k\r\nX-A: 1", "my key"])
+    def test_what_cannot_be_one_is_told_by_name(self, name, wrong):
+        keys = dict.fromkeys(VENDORS[name].keys, wrong)
+        options = options_for(name, "http://127.0.0.1:1", keys=keys)
+
+        with pytest.raises(ConfigError, match="copy it anew") as caught:
+            build_analyzer(name, options)
+
+        assert all(key in caught.value.message for key in keys)
+        assert wrong not in caught.value.message
+
+    @pytest.mark.parametrize("url", ["http://face.example.com", "ftp://x", "nothing"])
+    def test_they_do_not_travel_in_the_open(self, name, url):
+        with pytest.raises(ConfigError, match="FACE_API_URL must begin with https://"):
+            build_analyzer(name, options_for(name, url))
+
+
+class TestRekognition:
+    @pytest.fixture
+    def name(self):
+        return "rekognition"
+
+    def test_temporary_keys_bring_their_token(self, fake):
+        fake.session_token = "token-of-the-tests"
+        keys = dict(VENDORS["rekognition"].keys)
+
+        assert failure(hosted("rekognition", fake)).kind == "face_api_credentials"
+        keys["AWS_SESSION_TOKEN"] = fake.session_token
+        assert len(read(hosted("rekognition", fake, keys=keys))) == 1
+
+    def test_one_key_alone_is_told(self):
+        keys = {"AWS_ACCESS_KEY_ID": "AKID"}
+
+        with pytest.raises(ConfigError, match="go together"):
+            build_analyzer("rekognition", options_for("rekognition", "", keys=keys))
+
+    def test_keys_may_lie_where_amazons_tools_look(self, fake, monkeypatch, tmp_path):
+        keys = VENDORS["rekognition"].keys
+        file = tmp_path / "credentials"
+        file.write_text(
+            "[default]\n"
+            f"aws_access_key_id = {keys['AWS_ACCESS_KEY_ID']}\n"
+            f"aws_secret_access_key = {keys['AWS_SECRET_ACCESS_KEY']}\n"
+        )
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+        assert len(read(hosted("rekognition", fake, keys={}))) == 1
+
+    @pytest.mark.parametrize("text", ["", "[default]\naws_access_key_id = x\n"])
+    def test_a_profile_that_is_not_whole_is_told(self, monkeypatch, tmp_path, text):
+        file = tmp_path / "credentials"
+        file.write_text(text)
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+        monkeypatch.setenv("AWS_PROFILE", "default" if text else "missing")
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+        with pytest.raises(ConfigError, match=r"profiles.*\((Part|Profile)\w+\)"):
+            build_analyzer("rekognition", options_for("rekognition", "", keys={}))
+
+    def test_keys_that_cannot_be_renewed_are_wrong_keys(self, fake):
+        class Expired:
+            def get_frozen_credentials(self):
+                raise CredentialRetrievalError(provider="x", error_msg="secret")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(hosted_rekognition, "_credentials", lambda _: Expired())
+            error = failure(hosted("rekognition", fake))
+
+        assert error.kind == "face_api_credentials"
+        assert "CredentialRetrievalError" in error.message
+        assert "secret" not in error.message
+
+    @pytest.mark.parametrize("region", ["", "x", "us-east-1.evil.example", "US-EAST-1"])
+    def test_a_region_is_a_name(self, region):
+        with pytest.raises(ConfigError, match="AWS_REGION"):
+            build_analyzer("rekognition", options_for("rekognition", "", region=region))
+
+    def test_a_key_of_another_region_does_not_do(self, fake):
+        analyzer = hosted("rekognition", fake, region="us-east-1")
+
+        assert failure(analyzer).kind == "face_api_credentials"

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from emojifier_bot.errors import HostedApiError
+from emojifier_bot.vision.analyzers import azure as hosted_azure
+from emojifier_bot.vision.analyzers import facepp as hosted_facepp
+from emojifier_bot.vision.analyzers import google as hosted_google
+from emojifier_bot.vision.analyzers import rekognition as hosted_rekognition
+from emojifier_bot.vision.analyzers.hosted_face import PictureLimits, scores_from
+from emojifier_bot.vision.analyzers.hosted_picture import SENT_PX, picture_to_send
+from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.shared_points import SHARED_POINTS, SharedPoint
+from emojifier_bot.vision.types import EMOTIONS, Emotion
+
+NAMES = hosted_rekognition.EMOTIONS
+#: What a recorded answer of 2019 told; it sums up to 109.
+RECORDED = {
+    "CALM": 76.8,
+    "SURPRISED": 7.5,
+    "ANGRY": 7.0,
+    "FEAR": 6.6,
+    "SAD": 4.3,
+    "CONFUSED": 3.4,
+    "DISGUSTED": 3.2,
+    "HAPPY": 0.6,
+}
+
+
+class TestScoresFrom:
+    @pytest.mark.parametrize(
+        "told", [{}, {"CONFUSED": 99.0}, {"UNKNOWN": 1.0}, {"CALM": 0.0}, {"SAD": -4.0}]
+    )
+    def test_nothing_told(self, told):
+        assert scores_from(told, NAMES) is None
+
+    def test_a_recorded_answer(self):
+        scores = scores_from(RECORDED, NAMES)
+
+        assert scores.top is Emotion.NEUTRAL
+        assert scores[Emotion.NEUTRAL] == pytest.approx(
+            (76.8 + 3.4 / 8) / 109.4, abs=1e-3
+        )
+        assert scores[Emotion.CONTEMPT] == pytest.approx(3.4 / 8 / 109.4, abs=1e-3)
+
+    def test_doubt_is_spread(self):
+        scores = scores_from({"CONFUSED": 90.0, "SAD": 10.0}, NAMES)
+
+        assert scores.top is Emotion.SADNESS
+        assert scores.top_probability == pytest.approx(0.1 + 0.9 / 8, abs=1e-4)
+
+    @given(st.dictionaries(st.sampled_from([*NAMES, "CONFUSED"]), st.floats(0, 100)))
+    def test_always_a_distribution(self, told):
+        scores = scores_from(told, NAMES)
+
+        if scores is not None:
+            assert scores.probabilities.sum() == pytest.approx(1, abs=1e-4)
+
+    @given(
+        st.dictionaries(st.sampled_from(list(NAMES)), st.floats(0.1, 100), min_size=1),
+        st.floats(0.01, 10),
+    )
+    def test_the_scale_does_not_matter(self, told, factor):
+        scaled = {name: score * factor for name, score in told.items()}
+
+        np.testing.assert_allclose(
+            scores_from(told, NAMES).probabilities,
+            scores_from(scaled, NAMES).probabilities,
+            atol=1e-5,
+        )
+
+
+class TestTables:
+    @pytest.mark.parametrize(
+        ("names", "missing"),
+        [
+            (hosted_rekognition.EMOTIONS, {Emotion.CONTEMPT}),
+            (hosted_facepp.EMOTIONS, {Emotion.CONTEMPT}),
+            (
+                hosted_google.EMOTIONS,
+                {Emotion.CONTEMPT, Emotion.DISGUST, Emotion.FEAR},
+            ),
+        ],
+    )
+    def test_emotions_that_nobody_tells(self, names, missing):
+        assert set(EMOTIONS) - set(names.values()) == missing
+
+    @pytest.mark.parametrize(
+        "module", [hosted_azure, hosted_facepp, hosted_google, hosted_rekognition]
+    )
+    def test_each_shared_point_has_one_name(self, module):
+        assert sorted(module.POINTS.values()) == sorted(SHARED_POINTS)
+
+
+class TestRecordedAnswers:
+    """A few numbers of answers that services gave, to pin sides and signs."""
+
+    def test_googles_left_is_the_persons_right(self):
+        told = {
+            "fdBoundingPoly": {"vertices": [{"y": 106}, {"x": 353, "y": 330}]},
+            "landmarks": [
+                {"type": "LEFT_EYE_LEFT_CORNER", "position": {"x": 185.8, "y": 197.8}},
+                {
+                    "type": "RIGHT_EYE_RIGHT_CORNER",
+                    "position": {"x": 285.9, "y": 198.3},
+                },
+            ],
+            "rollAngle": -1.8,
+        }
+
+        face = hosted_google._face(told)
+
+        right = face.points[SharedPoint.RIGHT_EYE_OUTER]
+        assert right[0] < face.points[SharedPoint.LEFT_EYE_OUTER][0]
+        assert face.box.xyxy == (0, 106, 353, 330)
+        assert face.roll_degrees == 1.8
+        assert face.scores is None
+
+    def test_rekognitions_shares_become_pixels(self):
+        told = {
+            "BoundingBox": {"Left": 0.25, "Top": -0.125, "Width": 0.5, "Height": 0.5},
+            "Landmarks": [
+                {"Type": "leftEyeLeft", "X": 0.352, "Y": 0.394},
+                {"Type": "rightEyeRight", "X": 0.609, "Y": 0.392},
+            ],
+            "Pose": {"Roll": -1.5},
+            "Confidence": 99.9,
+        }
+
+        face = hosted_rekognition._face(told, (1000, 800))
+
+        assert face.box.xyxy == (250, -100, 750, 300)
+        assert face.points[SharedPoint.RIGHT_EYE_OUTER] == pytest.approx((352, 315.2))
+        assert face.roll_degrees == 1.5
+        assert face.five_xy is None
+        assert face.confidence == pytest.approx(0.999)
+
+    def test_faceplusplus_tells_percent(self):
+        told = {
+            "face_rectangle": {"width": 198, "top": 279, "left": 516, "height": 198},
+            "landmark": {"nose_tip": {"x": 614, "y": 366}},
+            "attributes": {
+                "emotion": {"happiness": 75.9, "neutral": 24.1, "fear": 0.0},
+                "headpose": {"roll_angle": -4.9},
+            },
+        }
+
+        face = hosted_facepp._face(told)
+
+        assert face.box.xyxy == (516, 279, 714, 477)
+        assert face.scores[Emotion.HAPPINESS] == pytest.approx(0.759)
+        assert face.points == {SharedPoint.NOSE_TIP: (614, 366)}
+
+
+class TestPictureToSend:
+    LIMITS = PictureLimits(max_bytes=200_000, min_side_px=80, max_side_px=900)
+
+    @given(width=st.integers(1, 700), height=st.integers(1, 700))
+    def test_scale_and_border_fit_together(self, width, height):
+        sent = picture_to_send(
+            from_image(Image.new("RGB", (width, height))), self.LIMITS
+        )
+
+        assert sent.scale == 1
+        assert sent.size_wh == (max(width, 80), max(height, 80))
+
+    def test_large_ones_shrink(self):
+        sent = picture_to_send(from_image(Image.new("RGB", (3600, 1800))), self.LIMITS)
+
+        assert sent.size_wh == (900, 450)
+        assert sent.scale == 0.25
+
+    def test_no_more_is_sent_than_helps(self):
+        generous = PictureLimits(10**8, 1, 10**5)
+        sent = picture_to_send(from_image(Image.new("RGB", (4000, 3000))), generous)
+
+        assert max(sent.size_wh) == SENT_PX
+
+    def test_transparent_parts_are_grey(self):
+        sent = picture_to_send(from_image(Image.new("RGBA", (90, 90))), self.LIMITS)
+
+        assert sent.data.startswith(b"\xff\xd8\xff")
+
+    def test_limits_that_nothing_keeps(self):
+        with pytest.raises(HostedApiError) as caught:
+            picture_to_send(
+                from_image(Image.new("RGB", (90, 90))), PictureLimits(9, 1, 90)
+            )
+
+        assert caught.value.kind == "face_api_refused"

@@ -1,0 +1,167 @@
+import json
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emojifier_bot.errors import ImageError
+from emojifier_bot.vision.decode import DecodeLimits, decode
+from emojifier_bot.vision.sandbox.wire import (
+    Walls,
+    WrongAnswerError,
+    error_values,
+    picture_values,
+    read_answer,
+    read_picture,
+    read_ready,
+    ready_values,
+)
+from tests import profiles
+from tests.images import encoded, photo
+
+LIMITS = DecodeLimits(max_pixels=100_000)
+SOUND = json.loads(json.dumps(picture_values(decode(encoded(photo(), "JPEG")))))
+
+
+def framed(content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + content
+
+
+def reader(data: bytes):
+    left = bytearray(data)
+
+    def receive(length: int) -> bytes:
+        if len(left) < length:
+            raise EOFError
+        taken = bytes(left[:length])
+        del left[:length]
+        return taken
+
+    return receive
+
+
+def test_a_sound_answer_is_read():
+    facts = read_picture(SOUND, LIMITS)
+
+    assert (facts.mode, facts.size_wh, facts.source_format) == ("RGB", (96, 80), "JPEG")
+    assert facts.jpeg.tables == decode(encoded(photo(), "JPEG")).jpeg.tables
+    assert facts.row_bytes == 96 * 4
+
+
+def test_a_refusal_is_raised():
+    error = ImageError("This picture has 9 x 9 pixels.", kind="too_many_pixels")
+
+    with pytest.raises(ImageError) as caught:
+        read_picture(error_values(error), LIMITS)
+
+    assert (caught.value.kind, caught.value.message) == (error.kind, error.message)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mode": "P"},
+        {"mode": ["RGB"]},
+        {"size": [0, 5]},
+        {"size": [-3, -5]},
+        {"size": [1000, 1000]},
+        {"size": [2.0, 2]},
+        {"size": [True, 2]},
+        {"size": [5]},
+        {"size": None},
+        {"format": "EPS"},
+        {"profile": "zz"},
+        {"profile": 5},
+        {"profile": profiles.SRGB.hex()},
+        {"jpeg": []},
+        {"jpeg": [[], "4:2:0", True]},
+        {"jpeg": [[[1] * 64] * 5, "4:2:0", True]},
+        {"jpeg": [[[1] * 63], "4:2:0", True]},
+        {"jpeg": [[[256] * 64], "4:2:0", True]},
+        {"jpeg": [[[0] * 64], "4:2:0", True]},
+        {"jpeg": [[["1"] * 64], "4:2:0", True]},
+        {"jpeg": [[[1] * 64], "4:1:1", True]},
+        {"jpeg": [[[1] * 64], "4:2:0", 1]},
+        {"lossless": "yes"},
+        {"notes": "a note"},
+        {"notes": ["<!channel> look: https://evil.example"]},
+        {"notes": [""]},
+        {"notes": [5]},
+        {"notes": ["a"] * 5},
+        {"error": "posted", "message": "No."},
+        {"error": "broken", "message": "<@U1>"},
+        {"error": "broken", "message": "a" * 301},
+        {"error": "broken"},
+        {"error": ["broken"], "message": "No."},
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_refused(change):
+    with pytest.raises(WrongAnswerError):
+        read_picture({**SOUND, **change}, LIMITS)
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_nothing_may_be_missing(name):
+    with pytest.raises(WrongAnswerError):
+        read_picture({k: v for k, v in SOUND.items() if k != name}, LIMITS)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*SOUND, "error", "message"]),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+            lambda inner: st.lists(inner, max_size=4),
+        ),
+        max_size=3,
+    )
+)
+def test_any_change_is_read_or_refused(change):
+    try:
+        facts = read_picture({**SOUND, **change}, LIMITS)
+    except (ImageError, WrongAnswerError):
+        return
+    assert facts.size_wh[0] * facts.size_wh[1] <= LIMITS.max_pixels
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        framed(b""),
+        framed(b"nonsense"),
+        framed(b"[1]"),
+        framed(b"\xff\xfe\x00"),
+        framed(b"[" * 150_000),
+        struct.pack(">I", 2**32 - 1),
+    ],
+    ids=["empty", "no json", "list", "no text", "deep", "long"],
+)
+def test_garbage_is_refused(data):
+    with pytest.raises(WrongAnswerError):
+        read_answer(reader(data))
+
+
+def test_half_an_answer_is_the_end():
+    with pytest.raises(EOFError):
+        read_answer(reader(framed(b'{"ready": true}')[:-3]))
+
+
+def test_what_walls_stand_comes_over():
+    assert read_ready(ready_values(Walls(6, seccomp=True))) == Walls(6, seccomp=True)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"ready": True},
+        {"ready": {"landlock": 1}},
+        {"ready": {"landlock": "1", "seccomp": True}},
+        {"ready": {"landlock": 1, "seccomp": 1}},
+    ],
+)
+def test_a_child_that_does_not_say_so_is_not_ready(values):
+    with pytest.raises(WrongAnswerError):
+        read_ready(values)

@@ -1,0 +1,398 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emojifier_bot.vision.choose import (
+    MIXTURE_SHARE,
+    NEIGHBOURHOOD,
+    SURPRISE_COUNT,
+    choose,
+    fits,
+    point_distances,
+    surprise,
+)
+from emojifier_bot.vision.frames import MEAN_FACE
+from emojifier_bot.vision.landmark_geometry import measure
+from emojifier_bot.vision.themes import open_theme
+from emojifier_bot.vision.types import (
+    EMOTIONS,
+    Emotion,
+    EmotionScores,
+    GeometryBound,
+    Measure,
+)
+from tests.builders import make_emoji, make_scores, make_theme
+
+AT_REST = measure(MEAN_FACE)
+OPEN_MOUTH = GeometryBound(Measure.MOUTH_OPENING, minimum=0.5)
+SHUT_MOUTH = GeometryBound(Measure.MOUTH_OPENING, maximum=0.1)
+LAUGHING = AT_REST | {Measure.MOUTH_OPENING: 0.8}
+CLASSIC = open_theme("classic").theme
+#: The least distance of two emotive points that a theme may have.
+LEAST_DISTANCE = 0.10
+
+
+def scores(**shares: float) -> EmotionScores:
+    return EmotionScores([shares.get(one, 0.0) for one in EMOTIONS])
+
+
+def happy(name: str, share: float, **options):
+    """Return an emoji on the way from neutral to happiness."""
+    point = {"happiness": share, "neutral": 1 - share}
+    return make_emoji(name, point=point, **options)
+
+
+def chosen(emoji, face: EmotionScores, measures=None, *, confident=True) -> str:
+    measures = AT_REST if measures is None else measures
+    return choose(make_theme(emoji), face, measures, confident=confident).emoji.name
+
+
+def mixture(random: np.random.Generator) -> np.ndarray:
+    """Return a point of the space of emotions, more often near its rim."""
+    return random.dirichlet(np.full(len(EMOTIONS), 0.4))
+
+
+def theme_of(random: np.random.Generator, count: int):
+    """Return a theme of emoji anywhere, mild or not, with bounds or without."""
+    options = [{"mild": True}, {"surprise_only": True}]
+    for _ in range(count):
+        low = random.random(2)
+        bounds = [
+            GeometryBound(one, start, start + 0.5)
+            for one, start in zip(random.permutation(Measure), low, strict=False)
+        ]
+        mild = bool(random.integers(2))
+        options.append({"mild": mild, "bounds": bounds[: random.integers(3)]})
+    return make_theme(
+        [
+            make_emoji(
+                f"emoji_{index}",
+                point=dict(zip(EMOTIONS, mixture(random), strict=True)),
+                **one,
+            )
+            for index, one in enumerate(options)
+        ]
+    )
+
+
+randoms = st.integers(0, 2**32 - 1).map(np.random.default_rng)
+mixtures = randoms.map(lambda random: EmotionScores(mixture(random)))
+themes = st.builds(theme_of, randoms, st.integers(0, 12))
+all_measures = st.fixed_dictionaries(dict.fromkeys(Measure, st.floats(0, 2)))
+
+
+class TestNearestPoint:
+    @pytest.mark.parametrize(
+        ("happiness", "name"),
+        [(0.0, "none"), (0.2, "none"), (0.3, "half"), (0.7, "half"), (1.0, "full")],
+    )
+    def test_the_nearest_wins(self, happiness, name):
+        emoji = [happy("none", 0.0), happy("half", 0.5), happy("full", 1.0)]
+
+        face = scores(happiness=happiness, neutral=1 - happiness)
+
+        assert chosen(emoji, face) == name
+
+    def test_distances_are_euclidean(self):
+        found = point_distances(
+            [happy("full", 1.0), happy("half", 0.5)], scores(neutral=1.0)
+        )
+
+        np.testing.assert_allclose(found, [math.sqrt(2), math.sqrt(0.5)], rtol=1e-6)
+        assert found.dtype == np.float32
+
+    @given(themes, mixtures, all_measures)
+    def test_nothing_without_bounds_is_nearer(self, theme, face, measures):
+        choice = choose(theme, face, measures, confident=True)
+
+        unbounded = [
+            one for one in theme.emoji if not one.bounds and not one.surprise_only
+        ]
+        best = point_distances(unbounded, face).min()
+        assert point_distances([choice.emoji], face)[0] <= best + NEIGHBOURHOOD + 1e-5
+
+    @given(themes, mixtures, all_measures, st.booleans())
+    def test_the_same_face_gets_the_same_emoji(self, theme, face, measures, confident):
+        first, again = (
+            choose(theme, face, measures, confident=confident) for _ in range(2)
+        )
+
+        assert (first.emoji, first.sure) == (again.emoji, again.sure)
+
+    @given(themes, mixtures, all_measures, st.booleans())
+    def test_what_no_face_justifies_is_not_chosen(
+        self, theme, face, measures, confident
+    ):
+        choice = choose(theme, face, measures, confident=confident)
+
+        assert not choice.emoji.surprise_only
+
+
+class TestTies:
+    #: As far from neutral as from happiness, by every way of rounding.
+    MIDDLE = scores(happiness=0.5, neutral=0.5)
+
+    @pytest.mark.parametrize("order", ["abc", "bca", "cab", "cba"])
+    def test_the_first_name_wins_not_the_first_entry(self, order):
+        points = {"a": 1.0, "b": 0.0, "c": 1.0}
+
+        assert chosen([happy(n, points[n]) for n in order], self.MIDDLE) == "a"
+
+    @pytest.mark.parametrize("other", [0.0, 2e-7, 4e-7, 6e-7])
+    @pytest.mark.parametrize("share", np.linspace(0.1, 0.9, 9))
+    def test_rounding_decides_nothing(self, share, other):
+        emoji = [happy("b", share), happy("a", share - other)]
+
+        assert chosen(emoji, scores(happiness=1.0)) == "a"
+
+    @given(
+        st.permutations(range(8)),
+        st.lists(st.integers(0, 4), min_size=8, max_size=8),
+        st.lists(st.booleans(), min_size=8, max_size=8),
+        st.booleans(),
+    )
+    def test_shuffling_the_theme_changes_nothing(
+        self, order, quarters, bounded, confident
+    ):
+        emoji = [
+            happy(
+                f"emoji_{index}",
+                share / 4,
+                mild=index < 4,
+                bounds=[SHUT_MOUTH] if has_bounds else [],
+            )
+            for index, (share, has_bounds) in enumerate(
+                zip(quarters, bounded, strict=True)
+            )
+        ]
+        measures = AT_REST | {Measure.MOUTH_OPENING: 0.0}
+        shuffled = [emoji[index] for index in order]
+
+        plain, mixed = (
+            choose(make_theme(one), self.MIDDLE, measures, confident=confident)
+            for one in (emoji, shuffled)
+        )
+
+        assert (plain.emoji.name, plain.sure) == (mixed.emoji.name, mixed.sure)
+
+    @given(st.permutations(CLASSIC.emoji), mixtures, all_measures, st.booleans())
+    def test_nor_does_it_for_the_shipped_theme(self, order, face, measures, confident):
+        plain, mixed = (
+            choose(make_theme(one), face, measures, confident=confident)
+            for one in (CLASSIC.emoji, order)
+        )
+
+        assert plain.emoji is mixed.emoji
+
+
+class TestBounds:
+    @pytest.mark.parametrize(
+        ("bound", "fitting"),
+        [
+            ([], True),
+            ([OPEN_MOUTH], False),
+            ([SHUT_MOUTH], False),
+            ([GeometryBound(Measure.MOUTH_OPENING, 0.3, 0.5)], True),
+            ([GeometryBound(Measure.MOUTH_OPENING, 0.4, 0.5)], True),
+            ([GeometryBound(Measure.MOUTH_OPENING, 0.3, 0.4)], False),
+            ([GeometryBound(Measure.MOUTH_OPENING, 0.3), OPEN_MOUTH], False),
+        ],
+    )
+    def test_a_face_meets_all_or_none(self, bound, fitting):
+        measures = AT_REST | {Measure.MOUTH_OPENING: 0.4}
+
+        assert fits(make_emoji(bounds=bound), measures) is fitting
+
+    @pytest.mark.parametrize(
+        ("measures", "name"), [(LAUGHING, "laugh"), (AT_REST, "smile")]
+    )
+    def test_geometry_tells_neighbours_apart(self, measures, name):
+        emoji = [happy("smile", 1.0), happy("laugh", 0.85, bounds=[OPEN_MOUTH])]
+
+        assert chosen(emoji, scores(happiness=1.0), measures) == name
+
+    @pytest.mark.parametrize(
+        ("share", "name"), [(0.8, "laugh"), (0.789, "laugh"), (0.78, "smile")]
+    )
+    def test_it_reaches_as_far_as_the_neighbourhood(self, share, name):
+        # Each hundredth is 0.0141 away; the neighbourhood ends at 0.7879.
+        emoji = [happy("smile", 1.0), happy("laugh", share, bounds=[OPEN_MOUTH])]
+
+        assert chosen(emoji, scores(happiness=1.0), LAUGHING) == name
+
+    def test_of_several_that_fit_the_nearest_wins(self):
+        emoji = [
+            happy("smile", 1.0),
+            happy("a_laugh", 0.8, bounds=[OPEN_MOUTH]),
+            happy("laugh", 0.9, bounds=[OPEN_MOUTH]),
+        ]
+
+        assert chosen(emoji, scores(happiness=1.0), LAUGHING) == "laugh"
+
+    @pytest.mark.parametrize("far", [[OPEN_MOUTH], [SHUT_MOUTH]])
+    def test_without_a_fitting_neighbour_the_nearest_without_bounds_wins(self, far):
+        emoji = [
+            happy("laugh", 1.0, bounds=[OPEN_MOUTH]),
+            happy("neutral", 0.5),
+            happy("far", 0.1, bounds=far),
+        ]
+
+        assert chosen(emoji, scores(happiness=1.0)) == "neutral"
+
+    def test_if_all_have_bounds_and_none_fits_the_nearest_wins(self):
+        emoji = [
+            happy("far", 0.0, bounds=[OPEN_MOUTH]),
+            happy("near", 0.9, bounds=[OPEN_MOUTH]),
+        ]
+
+        assert chosen(emoji, scores(happiness=1.0)) == "near"
+
+    @given(themes, mixtures, all_measures)
+    def test_a_bounded_emoji_is_near_and_fits(self, theme, face, measures):
+        choice = choose(theme, face, measures, confident=True)
+
+        nearest = point_distances(
+            [one for one in theme.emoji if not one.surprise_only], face
+        ).min()
+        if choice.emoji.bounds:
+            assert fits(choice.emoji, measures)
+            away = point_distances([choice.emoji], face)[0]
+            assert away <= nearest + NEIGHBOURHOOD + 1e-5
+
+
+class TestDoubt:
+    MILD = (happy("smile", 1.0), happy("slight_smile", 0.6, mild=True))
+
+    @pytest.mark.parametrize(
+        ("confident", "name"), [(True, "smile"), (False, "slight_smile")]
+    )
+    def test_an_unsure_face_gets_a_mild_emoji(self, confident, name):
+        choice = choose(
+            make_theme(self.MILD),
+            scores(happiness=1.0),
+            AT_REST,
+            confident=confident,
+        )
+
+        assert (choice.emoji.name, choice.sure) == (name, confident)
+
+    @given(themes, mixtures, all_measures)
+    def test_unsure_is_mild(self, theme, face, measures):
+        choice = choose(theme, face, measures, confident=False)
+
+        assert choice.sure or choice.emoji.mild
+
+    @given(themes, mixtures, all_measures)
+    def test_a_confident_reading_is_sure(self, theme, face, measures):
+        assert choose(theme, face, measures, confident=True).sure
+
+    @pytest.mark.parametrize(
+        ("share", "sure"),
+        [
+            (MIXTURE_SHARE, True),  # of the emoji's point, and the face is on it
+            (MIXTURE_SHARE + 0.01, False),
+            (1.0, False),
+        ],
+    )
+    def test_a_face_on_a_mixed_point_is_sure(self, share, sure):
+        emoji = [happy("mixed", share), happy("calm", 0.0, mild=True)]
+        face = scores(happiness=share, neutral=1 - share)
+
+        choice = choose(make_theme(emoji), face, AT_REST, confident=False)
+
+        assert choice.sure is sure
+        assert choice.emoji.name == ("mixed" if sure else "calm")
+
+    @pytest.mark.parametrize(
+        ("away", "sure"), [(0.0, True), (0.149, True), (0.151, False)]
+    )
+    def test_and_so_is_one_close_to_it(self, away, sure):
+        emoji = [happy("mixed", 0.5), happy("calm", 0.0, mild=True)]
+        share = 0.5 + away / math.sqrt(2)
+        face = scores(happiness=share, neutral=1 - share)
+
+        choice = choose(make_theme(emoji), face, AT_REST, confident=False)
+
+        assert choice.sure is sure
+
+    @pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+    @pytest.mark.parametrize("turn", [1, -1])
+    def test_a_tie_of_a_mixed_and_a_pure_point_is_settled_by_rule(self, names, turn):
+        mixed, pure = names
+        emoji = [happy(mixed, 0.7), happy(pure, 0.9), happy("calm", 0, mild=True)]
+
+        choice = choose(
+            make_theme(emoji[::turn]),
+            scores(happiness=0.8, neutral=0.2),
+            AT_REST,
+            confident=False,
+        )
+
+        assert choice.sure is (mixed == "a")
+        assert choice.emoji.name == ("a" if choice.sure else "calm")
+
+
+class TestSurprise:
+    FACE = make_scores(Emotion.HAPPINESS)
+
+    def draws(self, theme, count=400):
+        return Counter(
+            surprise(theme, self.FACE, str(seed)).emoji.name for seed in range(count)
+        )
+
+    @given(themes, mixtures, st.text(max_size=8))
+    def test_the_same_seed_draws_the_same(self, theme, face, seed):
+        first, again = (surprise(theme, face, seed) for _ in range(2))
+
+        assert first.emoji is again.emoji
+        assert first.sure
+
+    def test_seeds_differ(self):
+        assert len(self.draws(CLASSIC)) == SURPRISE_COUNT
+
+    def test_it_may_draw_what_no_face_justifies(self):
+        game = make_emoji("game", point={"happiness": 1.0}, surprise_only=True)
+        calm = make_emoji("calm", mild=True)
+
+        theme = make_theme([game, calm])
+
+        assert set(self.draws(theme)) == {"game", "calm"}
+        assert choose(theme, self.FACE, AT_REST, confident=True).emoji is calm
+
+    def test_nearer_ones_come_more_often(self):
+        counts = self.draws(make_theme([happy("near", 0.9), happy("far", 0.1)]))
+
+        assert counts["near"] > 2 * counts["far"] > 0
+
+    @given(mixtures, st.text(max_size=8))
+    def test_it_draws_from_the_nearest(self, face, seed):
+        drawn = surprise(CLASSIC, face, seed).emoji
+
+        away = point_distances(CLASSIC.emoji, face)
+        rank = (away < point_distances([drawn], face)[0]).sum()
+        assert rank < SURPRISE_COUNT
+
+    @given(st.permutations(CLASSIC.emoji), st.integers(0, 20))
+    def test_shuffling_the_theme_changes_nothing(self, order, seed):
+        # From the middle of the space many emoji are equally far.
+        face = scores(happiness=0.5, neutral=0.5)
+
+        plain, mixed = (
+            surprise(make_theme(one), face, str(seed)) for one in (CLASSIC.emoji, order)
+        )
+
+        assert plain.emoji is mixed.emoji
+
+    @pytest.mark.parametrize("turn", [1, -1])
+    def test_ties_go_by_name(self, turn):
+        emoji = [happy(f"emoji_{index:02}", 0.5) for index in range(20)]
+
+        drawn = set(self.draws(make_theme(emoji[::turn])))
+
+        assert drawn == {f"emoji_{index:02}" for index in range(SURPRISE_COUNT)}

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emojifier_bot.errors import ImageError, InferenceError
+from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
+from tests.builders import make_emoji, make_face, make_landmarks
+from tests.fakes.clock import FakeClock
+from tests.fakes.emoji import FakeEmojiSource
+from tests.fakes.faces import FakeAnalyzer, picture_with_faces
+from tests.fakes.pipeline import FakeDecoder, fake_pipeline
+from tests.images import assert_same_pixels, encoded, opened
+
+STAGES = ["decode", "analyze", "choose", "composite", "encode"]
+LEFT, RIGHT = (100.0, 120.0), (300.0, 120.0)
+PLAIN = EmojifyOptions()
+
+
+def face_at(center_xy, eye_distance_px=40.0, **options):
+    landmarks = make_landmarks(center_xy=center_xy, eye_distance_px=eye_distance_px)
+    return make_face("happiness", landmarks=landmarks, **options)
+
+
+@pytest.fixture
+def photo() -> Image.Image:
+    return picture_with_faces((400, 300), [])
+
+
+@pytest.fixture
+def png(photo) -> bytes:
+    return encoded(photo, "PNG")
+
+
+def test_without_faces_the_picture_comes_out_as_it_came_in(photo, png):
+    result = fake_pipeline(FakeAnalyzer()).run(png, PLAIN)
+
+    assert result.faces == ()
+    assert (result.width, result.height, result.format) == (400, 300, "PNG")
+    assert_same_pixels(opened(result.encoded), photo)
+
+
+def test_an_emoji_lies_over_the_face_and_nowhere_else(photo, png):
+    result = fake_pipeline(FakeAnalyzer([face_at(LEFT)])).run(png, PLAIN)
+
+    (face,) = result.faces
+    before, after = np.asarray(photo), np.asarray(opened(result.encoded))
+    rows, columns = np.nonzero((before != after).any(axis=-1))
+    x, y = face.placement.center_xy
+    radius = face.placement.size_px / 2
+    assert face.emoji.name == "happiness_face"
+    assert np.hypot(columns + 0.5 - x, rows + 0.5 - y).max() <= radius + 1
+    assert len(rows) == pytest.approx(np.pi * radius**2, rel=0.05)
+
+
+def test_faces_come_in_reading_order(png):
+    analyzer = FakeAnalyzer([face_at(RIGHT), face_at(LEFT)])
+
+    result = fake_pipeline(analyzer).run(png, PLAIN)
+
+    assert [one.placement.center_xy[0] < 200 for one in result.faces] == [True, False]
+    assert result.alt_text.startswith("2 faces")
+
+
+def test_every_stage_is_timed(png):
+    result = fake_pipeline(FakeAnalyzer([face_at(LEFT)])).run(png, PLAIN)
+
+    assert list(result.milliseconds) == STAGES
+    assert list(result.milliseconds.values()) == pytest.approx([1.0] * len(STAGES))
+
+
+def test_a_decoded_picture_skips_the_decoder(photo):
+    pipeline = Pipeline(FakeDecoder({}), FakeAnalyzer(), FakeEmojiSource(), FakeClock())
+
+    result = pipeline.run_decoded(from_image(photo), PLAIN)
+
+    assert list(result.milliseconds) == STAGES[1:]
+
+
+def test_a_face_that_is_not_sure_gets_a_mild_guess(png):
+    emoji = [
+        make_emoji("beaming", point={"happiness": 1.0}),
+        make_emoji("calm", point={"neutral": 1.0}, mild=True),
+    ]
+    analyzer = FakeAnalyzer([face_at(LEFT, probability=0.8, confident=False)])
+    pipeline = Pipeline(
+        fake_pipeline().decoder, analyzer, FakeEmojiSource(emoji), FakeClock()
+    )
+
+    (face,) = pipeline.run(png, PLAIN).faces
+
+    assert (face.emoji.name, face.sure) == ("calm", False)
+
+
+class TestOptions:
+    @pytest.mark.parametrize(
+        ("extension", "format_"),
+        [(None, "PNG"), (".jpg", "JPEG"), (".WEBP", "WEBP"), (".tif", "TIFF")],
+    )
+    def test_the_extension_decides_the_format(self, png, extension, format_):
+        result = fake_pipeline().run(png, EmojifyOptions(extension))
+
+        assert result.format == format_
+        assert opened(result.encoded).format == format_
+
+    def test_a_format_that_is_not_written_is_refused_before_faces_are_read(self, png):
+        analyzer = FakeAnalyzer()
+
+        with pytest.raises(ImageError) as caught:
+            fake_pipeline(analyzer).run(png, EmojifyOptions(".txt"))
+
+        assert caught.value.kind == "output_format"
+        assert analyzer.seen_wh == []
+
+    def test_quality_makes_a_jpeg_smaller(self, png):
+        rough, fine = (
+            fake_pipeline().run(png, EmojifyOptions(".jpg", quality)).encoded
+            for quality in (10, 95)
+        )
+
+        assert len(rough) < len(fine)
+
+    def test_the_same_seed_draws_the_same_emoji(self, png):
+        faces = [face_at((60.0 + 60 * i, 100.0), 12.0) for i in range(6)]
+        pipeline = fake_pipeline(FakeAnalyzer(faces))
+
+        def names(seed):
+            drawn = pipeline.run(png, EmojifyOptions(surprise_seed=seed)).faces
+            return [one.emoji.name for one in drawn]
+
+        assert names(1) == names(1)
+        assert len({tuple(names(seed)) for seed in range(5)}) > 1
+        assert len(set(names(1))) > 1
+
+
+class TestResult:
+    def test_saves_in_the_format_of_the_name(self, png, tmp_path):
+        result = fake_pipeline(FakeAnalyzer([face_at(LEFT)])).run(png, PLAIN)
+
+        for name, format_ in [("a.png", "PNG"), ("a.jpg", "JPEG"), ("a", "PNG")]:
+            result.save(tmp_path / name)
+            assert opened((tmp_path / name).read_bytes()).format == format_
+
+    def test_notes_of_the_decoder_are_passed_on(self, photo):
+        data = encoded(photo.resize((800, 600)), "JPEG")
+
+        result = fake_pipeline(FakeAnalyzer()).run(data[: len(data) * 9 // 10], PLAIN)
+
+        assert len(result.notes) == 1
+        assert result.to_dict()["notes"] == list(result.notes)
+
+
+@pytest.mark.parametrize("error", [InferenceError("Refused."), ValueError("odd")])
+def test_errors_of_the_analyzer_come_through(png, error):
+    with pytest.raises(type(error)):
+        fake_pipeline(FakeAnalyzer(error=error)).run(png, PLAIN)

@@ -1,0 +1,257 @@
+"""The emotion recipe: soft labels of ten taggers on faces that our landmark net read.
+
+The landmark net never saw these crops, so its points are what use will bring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from emojifier_bot.vision.features import (
+    APPEARANCE_PX,
+    SHARED_POINTS_VARIANT,
+    feature_count,
+    features_of,
+)
+from emojifier_bot.vision.landmark_geometry import MIRRORED, mirror
+from emojifier_bot.vision.types import FloatArray, ImageArray
+from emojifier_training import augment
+from emojifier_training.datasets import LabelledExpressions
+from emojifier_training.device import autocast, to_device, to_numpy
+from emojifier_training.fit import load_warm_start
+from emojifier_training.metrics import accuracy, macro_f1
+from emojifier_training.nets import (
+    EMOTION_COUNT,
+    AppearanceEmotionNet,
+    FusedEmotionNet,
+    LandmarkEmotionNet,
+)
+
+#: The stored frame is this much wider than what the net sees, on each side, so that
+#: shifts and turns find pixels.
+MARGIN_PX = 8
+STORED_PX = APPEARANCE_PX + 2 * MARGIN_PX
+#: Spread of the noise on canonical points, shares of the frame.
+POINT_NOISE = 0.006
+#: Rare classes are drawn as often as their count to this power: 1 is as they come,
+#: 0 is all alike.
+RARITY_POWER = 0.5
+#: Share of the classes' log frequency that shipped logits are relieved of, by variant:
+#: rare emotions are then reached at little cost. Chosen on held-out faces of the
+#: cross-validation for nets with appearance, on the validation faces for the others.
+PRIOR_RELIEFS: Mapping[str, float] = MappingProxyType(
+    {"landmarks": 0.15, SHARED_POINTS_VARIANT: 0.15, "appearance": 0.3, "fused": 0.3}
+)
+#: Share of each target that is spread evenly.
+LABEL_SMOOTHING = 0.02
+#: Mixed faces (mixup, Zhang et al., 2018): share of batches, and the shape of the
+#: beta distribution of shares.
+MIX_CHANCE, MIX_SHAPE = 0.5, 0.3
+#: Least share of a class among what is drawn.
+LEAST_DRAWN = 1e-6
+#: Share of each target that a teacher gives, where there is one.
+TEACHER_SHARE = 0.5
+#: Variants that use lets read the mirror image too: those that cost next to nothing.
+READ_BOTH_WAYS = frozenset({"landmarks", SHARED_POINTS_VARIANT})
+#: The net of each variant; ``appearance`` is trained to see what fusion gains.
+NETS: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
+    {
+        "landmarks": lambda: LandmarkEmotionNet(feature_count("landmarks")),
+        SHARED_POINTS_VARIANT: lambda: LandmarkEmotionNet(
+            feature_count(SHARED_POINTS_VARIANT)
+        ),
+        "appearance": AppearanceEmotionNet,
+        "fused": lambda: FusedEmotionNet(feature_count("fused")),
+    }
+)
+
+
+class EmotionRecipe:
+    """Data, loss and held-out figures of one emotion net."""
+
+    def __init__(
+        self,
+        variant: str,
+        train: PreparedFaces,
+        held_out: PreparedFaces,
+        batch_size: int,
+        teacher: Path | None = None,
+    ) -> None:
+        """Build the net of a variant, one of `NETS`.
+
+        Args:
+            variant: Key of `NETS`.
+            train: Faces to learn from.
+            held_out: Faces that are only judged.
+            batch_size: Faces a step.
+            teacher: A ``state.pt`` of that variant. What it says of a face and its
+                mirror image together is learned beside the votes (Hinton et al., 2015).
+        """
+        self.net = NETS[variant]()
+        self.train, self.held_out, self.batch_size = train, held_out, batch_size
+        self.variant = variant
+        self.looks_matter = variant in {"appearance", "fused"}
+        # A class that hardly occurs counts as one face: no logarithm is endless.
+        counts = train.targets.sum(dim=0).clamp(min=1.0)
+        rates = (train.targets * (counts ** (RARITY_POWER - 1))).sum(dim=1)
+        self.rates = rates / rates.sum()
+        drawn = (train.targets * self.rates[:, None]).sum(dim=0)
+        drawn = drawn.clamp(min=LEAST_DRAWN)
+        #: Log of how often each class occurs.
+        self.log_prior = torch.log(counts / counts.sum())
+        #: Log of how much more often each class is drawn than it occurs.
+        self.log_shift = torch.log(drawn) - self.log_prior
+        #: ``(N, 8)`` what the teacher says of the training faces.
+        self.taught = None if teacher is None else self._ask(teacher)
+
+    def _ask(self, teacher: Path) -> Tensor:
+        net = NETS[self.variant]().eval()
+        load_warm_start(net, teacher)
+        logits = predict(net, self.train, self.variant, both_ways=True)
+        return functional.softmax(logits, dim=1)
+
+    def loss(self, net: nn.Module) -> Tensor:
+        """Return the cross-entropy with the taggers' votes.
+
+        Rare classes are drawn more often than they come; that shift is added to the
+        logits inside the loss (logit adjustment, Menon et al., 2021), so that the net
+        learns from balanced batches and still tells probabilities of the real mix.
+        """
+        pick = torch.multinomial(self.rates, self.batch_size, replacement=True)
+        batch = self._batch(pick)
+        if self.taught is not None:
+            batch = (*batch, self.taught[pick])
+        geometry, looks, targets, *taught = _mixed(batch)
+        with autocast():
+            logits = net(geometry, looks)
+        logits = logits.float()
+        targets = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / EMOTION_COUNT
+        loss = functional.cross_entropy(logits + self.log_shift, targets)
+        if taught:
+            # The teacher tells of the real mix already.
+            told = functional.cross_entropy(logits, taught[0])
+            loss = torch.lerp(loss, told, TEACHER_SHARE)
+        return loss
+
+    def _batch(self, pick: Tensor) -> tuple[Tensor, ...]:
+        faces, count = self.train, len(pick)
+        flip = augment.chance(count, 0.5)
+        points = faces.canonical_xy[pick]
+        other_way = points[:, list(MIRRORED)] * torch.tensor([-1.0, 1.0])
+        other_way = other_way + torch.tensor([1.0, 0.0])
+        points = torch.where(flip.reshape(-1, 1, 1), other_way, points)
+        points = points + torch.randn_like(points) * POINT_NOISE
+        looks = faces.looks[pick].float()
+        if not self.looks_matter:
+            return self._geometry(points), looks, faces.targets[pick]
+        looks = torch.where(flip.reshape(-1, 1, 1, 1), looks.flip(-1), looks)
+        looks = augment.warp(looks, _jittered_frames(count), APPEARANCE_PX)
+        looks = augment.change_light(looks)
+        looks = augment.lose_detail(looks, 20, 0.2)
+        looks = augment.cover(looks, 0.4)
+        return self._geometry(points), as_looks(looks), faces.targets[pick]
+
+    def _geometry(self, points: Tensor) -> Tensor:
+        return as_geometry(points, self.variant)
+
+    def predict(self, net: nn.Module) -> Tensor:
+        """Return ``(N, 8)`` logits of the held-out faces, read as in use."""
+        both_ways = self.variant in READ_BOTH_WAYS
+        return predict(net, self.held_out, self.variant, both_ways=both_ways)
+
+    def evaluate(self, net: nn.Module) -> dict[str, float]:
+        """Return accuracy and macro-F1 against the majority vote."""
+        predicted = to_numpy(self.predict(net).argmax(dim=1))
+        truth = to_numpy(self.held_out.targets.argmax(dim=1))
+        return {
+            "accuracy": accuracy(truth, predicted),
+            "macro_f1": macro_f1(truth, predicted),
+        }
+
+
+class PreparedFaces:
+    """Canonical points and wider canonical frames of labelled faces, as tensors."""
+
+    def __init__(
+        self, canonical_xy: FloatArray, looks: ImageArray, labelled: LabelledExpressions
+    ) -> None:
+        """Keep ``(N, 68, 2)`` points, ``(N, S, S)`` grey frames and the labels."""
+        self.canonical_xy = to_device(canonical_xy)
+        self.looks = to_device(looks)[:, None]
+        self.targets = to_device(labelled.targets)
+
+    def subset(self, keep: Tensor) -> PreparedFaces:
+        """Return the rows that a mask or index tensor names."""
+        part = object.__new__(PreparedFaces)
+        part.canonical_xy, part.looks = self.canonical_xy[keep], self.looks[keep]
+        part.targets = self.targets[keep]
+        return part
+
+
+def predict(
+    net: nn.Module,
+    faces: PreparedFaces,
+    variant: str = "fused",
+    *,
+    both_ways: bool = False,
+) -> Tensor:
+    """Return ``(N, 8)`` logits of unaugmented faces.
+
+    Args:
+        net: Of that variant.
+        faces: What it reads.
+        variant: Key of `NETS`.
+        both_ways: Take the mean with the logits of the mirror images.
+    """
+    inner = slice(MARGIN_PX, MARGIN_PX + APPEARANCE_PX)
+    rows = []
+    with torch.no_grad():
+        for part in torch.arange(len(faces.looks)).split(256):
+            looks = as_looks(faces.looks[part][..., inner, inner].float())
+            points = faces.canonical_xy[part]
+            logits = net(as_geometry(points, variant), looks)
+            if both_ways:
+                other_way = to_device(mirror(to_numpy(points), 1.0))
+                other = net(as_geometry(other_way, variant), looks.flip(-1))
+                logits = (logits + other) / 2
+            rows.append(logits)
+    return torch.cat(rows)
+
+
+def as_geometry(canonical_xy: Tensor, variant: str = "fused") -> Tensor:
+    """Compute the geometry features by the code that use runs."""
+    return to_device(features_of(variant)(to_numpy(canonical_xy)))
+
+
+def as_looks(looks: Tensor) -> Tensor:
+    """Stretch each frame to its own minimum and maximum, then to -1 to 1."""
+    low = looks.amin(dim=(2, 3), keepdim=True)
+    high = looks.amax(dim=(2, 3), keepdim=True)
+    unit = (looks - low) / (high - low).clamp(min=1)
+    return (unit * 2 - 1).contiguous(memory_format=torch.channels_last)
+
+
+def _mixed(batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Blend each face of a batch with another one, and their labels alike."""
+    if torch.rand(()) >= MIX_CHANCE:
+        return batch
+    count = len(batch[0])
+    share = torch.distributions.Beta(MIX_SHAPE, MIX_SHAPE).sample((count,))
+    other = torch.randperm(count)
+    return tuple(
+        torch.lerp(part[other], part, share.reshape(-1, *[1] * (part.ndim - 1)))
+        for part in batch
+    )
+
+
+def _jittered_frames(count: int) -> Tensor:
+    scale = torch.exp(torch.randn(count) * 0.06)
+    turn = torch.deg2rad(torch.randn(count) * 5)
+    center = torch.randn(count, 2) * 1.5 + STORED_PX / 2
+    return augment.similarity(scale, turn, center, APPEARANCE_PX)

@@ -1,0 +1,253 @@
+"""Judges the detector, all its looks and merging included, on labelled pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from emojifier_bot.tools.intervals import Measured, bootstrap, share
+from emojifier_bot.vision.types import Detection, FloatArray
+from emojifier_training.average_precision import (
+    MatchedPicture,
+    average_precision,
+    match_boxes,
+    rank,
+    ranked_precision,
+)
+from emojifier_training.datasets import LabelledPicture
+
+Progress = Callable[[int, int], None]
+
+#: Heights are told for pictures whose longer side is this long.
+REFERENCE_PX = 640
+#: Faces lower than this at the reference size are neither hits nor misses.
+SMALLEST_FACE_PX = 20.0
+#: Limits of the height classes, pixels at the reference size.
+HEIGHT_CLASSES = ((8.0, 16.0), (16.0, 32.0), (32.0, 64.0), (64.0, float("inf")))
+#: Stand-ins for WIDER FACE's three sets, which sort pictures by how hard they are:
+#: their usual least heights of 50, 30 and 10 pixels in a picture of 1,024, at 640.
+DIFFICULTIES = MappingProxyType({"easy": 31.0, "medium": 19.0, "hard": 6.0})
+#: WIDER FACE's labels of occlusion.
+OCCLUSIONS = ("none", "partial", "heavy")
+#: What a face counts as found by, for recall.
+RECALL_CONFIDENCE, RECALL_IOU, RECALL_FACE_PX = 0.5, 0.4, 24.0
+#: Overlap that average precision asks for.
+AP_IOU = 0.5
+#: Confidences of the curve from which the operating point is chosen.
+CURVE_CONFIDENCES = tuple(round(0.1 + 0.05 * step, 2) for step in range(18))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """One picture's detections beside its labels."""
+
+    picture: LabelledPicture
+    xyxy: FloatArray
+    confidences: FloatArray
+    #: ``(M,)`` heights of the labelled faces at the reference size.
+    heights: FloatArray
+
+
+#: Tells which faces of a picture are wanted, ``(M,)``; the others do not matter.
+Wanted = Callable[[Found], NDArray[np.bool_]]
+
+
+def evaluate_detector(
+    detect: Callable[[LabelledPicture], list[Detection]],
+    pictures: Sequence[LabelledPicture],
+    progress: Progress,
+) -> dict[str, object]:
+    """Return average precision at IoU 0.5, overall and by kind of face, and recall.
+
+    Args:
+        detect: Finds faces in a labelled picture, down to confidence 0.01.
+        pictures: What to judge on.
+        progress: Told how many of how many are done.
+    """
+    return detector_figures(find_all(detect, pictures, progress))
+
+
+def find_all(
+    detect: Callable[[LabelledPicture], list[Detection]],
+    pictures: Sequence[LabelledPicture],
+    progress: Progress,
+) -> list[Found]:
+    """Let the detector look at every picture."""
+    found = []
+    for index, picture in enumerate(pictures):
+        found.append(beside_labels(picture, detect(picture)))
+        progress(index + 1, len(pictures))
+    return found
+
+
+def detector_figures(found: Sequence[Found]) -> dict[str, object]:
+    """Return every figure that one pass over the pictures gives."""
+    counted = at_least(SMALLEST_FACE_PX)
+    sources = sorted({one.picture.source for one in found})
+    whole = measured_ap(found, counted)
+    shown = seen(found, at_least(RECALL_FACE_PX))
+    classes = {f"{low:.0f}_{high:.0f}": (low, high) for low, high in HEIGHT_CLASSES}
+    return {
+        "ap": whole.value,
+        "pictures": len(found),
+        "faces": count_wanted(found, counted),
+        **{f"ap_{n}": _ap(found, between(*c)) for n, c in classes.items()},
+        **{f"ap_{s}": _ap(of_source(found, s), counted) for s in sources},
+        "recall": shown.recall.value if shown.recall.count else 0.0,
+        "recall_faces": shown.recall.count,
+        "precision": shown.precision.value,
+        "false_alarms_per_picture": shown.false_alarms_per_picture,
+        "intervals": {
+            "ap": whole.as_dict(),
+            "recall": shown.recall.as_dict(),
+            "precision": shown.precision.as_dict(),
+        },
+        "by_difficulty": {
+            name: _kind(found, at_least(height))
+            for name, height in DIFFICULTIES.items()
+        },
+        "by_height": {n: _kind(found, between(*c)) for n, c in classes.items()},
+        "by_source": {s: _kind(of_source(found, s), counted) for s in sources},
+        "by_occlusion": {
+            f"{source}, {name}": _kind(
+                of_source(found, source), occluded(level, SMALLEST_FACE_PX)
+            )
+            for source in sources
+            for level, name in enumerate(OCCLUSIONS)
+        },
+        "curve": curve(found),
+    }
+
+
+def _kind(found: Sequence[Found], wanted: Wanted) -> dict[str, float]:
+    return ap_and_recall(measured_ap(found, wanted), seen(found, wanted).recall)
+
+
+def ap_and_recall(ap: Measured, recall: Measured) -> dict[str, float]:
+    """Return one line of a table: the faces, and both figures with their intervals."""
+    return {
+        "faces": ap.count,
+        "ap": ap.value,
+        "ap_low": ap.low,
+        "ap_high": ap.high,
+        "recall": recall.value,
+        "recall_low": recall.low,
+        "recall_high": recall.high,
+    }
+
+
+def picture_of(labelled: LabelledPicture) -> Image.Image:
+    """Decode a labelled picture for the pipeline."""
+    return Image.fromarray(labelled.image())
+
+
+def beside_labels(picture: LabelledPicture, detections: list[Detection]) -> Found:
+    """Put what was found beside what is labelled."""
+    xyxy = np.array([d.box.xyxy for d in detections], np.float32).reshape(-1, 4)
+    with Image.open(io.BytesIO(picture.encoded)) as image:
+        scale = REFERENCE_PX / max(image.size)
+    heights = (picture.xyxy[:, 3] - picture.xyxy[:, 1]) * np.float32(scale)
+    confidences = np.array([d.confidence for d in detections], np.float32)
+    return Found(picture, xyxy, confidences, heights)
+
+
+def at_least(height_px: float) -> Wanted:
+    """Want valid faces of this height and higher."""
+    return between(height_px, float("inf"))
+
+
+def between(low_px: float, high_px: float) -> Wanted:
+    """Want valid faces of a class of heights."""
+    return lambda one: (
+        ~one.picture.invalid & (one.heights >= low_px) & (one.heights < high_px)
+    )
+
+
+def occluded(level: int, height_px: float) -> Wanted:
+    """Want valid faces that are covered that much, and high enough."""
+    high = at_least(height_px)
+    return lambda one: high(one) & (one.picture.occlusion == level)
+
+
+def of_source(found: Sequence[Found], source: str) -> list[Found]:
+    """Return the pictures of one set."""
+    return [one for one in found if one.picture.source == source]
+
+
+def count_wanted(found: Sequence[Found], wanted: Wanted) -> int:
+    """Return how many faces are wanted."""
+    return int(sum(wanted(one).sum() for one in found))
+
+
+def measured_ap(found: Sequence[Found], wanted: Wanted) -> Measured:
+    """Return average precision; its interval comes from drawing pictures anew."""
+    ranked = rank([_match(one, wanted(one), AP_IOU) for one in found])
+    whole = bootstrap(
+        lambda drawn: ranked_precision(
+            ranked, np.bincount(drawn, minlength=len(ranked.wanted))
+        ),
+        len(ranked.wanted),
+    )
+    return Measured(whole.value, whole.low, whole.high, count_wanted(found, wanted))
+
+
+def _ap(found: Sequence[Found], wanted: Wanted) -> float:
+    return average_precision([_match(one, wanted(one), AP_IOU) for one in found])
+
+
+def _match(one: Found, wanted: NDArray[np.bool_], iou: float) -> MatchedPicture:
+    return match_boxes(one.xyxy, one.confidences, one.picture.xyxy, wanted, iou=iou)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a result would show at one confidence."""
+
+    #: Of the wanted faces.
+    recall: Measured
+    #: Of the detections that lie on no face that does not matter.
+    precision: Measured
+    false_alarms_per_picture: float
+
+
+def seen(
+    found: Sequence[Found], wanted: Wanted, confidence: float = RECALL_CONFIDENCE
+) -> Seen:
+    """Judge the detections of at least this confidence."""
+    hits = false_alarms = faces = 0
+    for one in found:
+        keep = one.confidences >= confidence
+        matched = match_boxes(
+            one.xyxy[keep],
+            one.confidences[keep],
+            one.picture.xyxy,
+            wanted(one),
+            iou=RECALL_IOU,
+        )
+        hits += int(matched.found.sum())
+        faces += len(matched.found)
+        false_alarms += int((~matched.hits & ~matched.ignored).sum())
+    return Seen(
+        share(hits, faces),
+        share(hits, hits + false_alarms),
+        false_alarms / max(len(found), 1),
+    )
+
+
+def curve(found: Sequence[Found]) -> dict[str, dict[str, float]]:
+    """Return recall, precision and false alarms a picture over the confidence."""
+    rows = {}
+    for confidence in CURVE_CONFIDENCES:
+        now = seen(found, at_least(RECALL_FACE_PX), confidence)
+        rows[f"{confidence:.2f}"] = {
+            "recall": now.recall.value,
+            "precision": now.precision.value,
+            "false_alarms_per_picture": now.false_alarms_per_picture,
+        }
+    return rows

@@ -1,0 +1,125 @@
+"""Writes a trained net as ``model.onnx`` with its ``model.toml``."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from emojifier_bot.vision.features import APPEARANCE_PX, feature_count
+from emojifier_bot.vision.types import EMOTIONS
+from emojifier_training.nets import DetectorNet, YuNetFormat
+
+OPSET = 17
+#: Any size that is a multiple of 32 would do to trace the detector.
+TRACED_PX = 320
+LICENSE_NOTE = (
+    "Trained on research data that its owners have not cleared for commercial use; "
+    "read MODEL_CARD.md before you use it in a company."
+)
+
+
+def export_detector(net: DetectorNet) -> bytes:
+    """Return an ONNX file in YuNet's format, for any size."""
+    axes = {"input": {2: "height", 3: "width"}}
+    axes |= {name: {1: "cells"} for name in YuNetFormat.output_names}
+    picture = torch.zeros(1, 3, TRACED_PX, TRACED_PX)
+    return to_onnx(
+        YuNetFormat(net), (picture,), ["input"], list(YuNetFormat.output_names), axes
+    )
+
+
+def export_landmarks(net: nn.Module, size_px: int) -> bytes:
+    """Return an ONNX file that takes a batch of grey frames."""
+    axes = {"frame": {0: "faces"}, "points": {0: "faces"}}
+    frame = torch.zeros(2, 1, size_px, size_px)
+    return to_onnx(net, (frame,), ["frame"], ["points"], axes)
+
+
+def export_emotion(net: nn.Module, variant: str = "fused") -> bytes:
+    """Return an ONNX file that takes a batch of geometry and, if fused, of frames."""
+    geometry = torch.zeros(2, feature_count(variant))
+    looks = torch.zeros(2, 1, APPEARANCE_PX, APPEARANCE_PX)
+    names = ["geometry", "appearance"]
+    axes = {name: {0: "faces"} for name in [*names, "logits"]}
+    return to_onnx(net, (geometry, looks), names, ["logits"], axes)
+
+
+def to_onnx(
+    net: nn.Module,
+    inputs: tuple[Tensor, ...],
+    input_names: list[str],
+    output_names: list[str],
+    axes: dict[str, dict[int, str]],
+) -> bytes:
+    """Return a net as an ONNX file.
+
+    Args:
+        net: Is put into its state for use.
+        inputs: Examples to trace it with.
+        input_names: Of the file.
+        output_names: Of the file.
+        axes: For each name the axes whose size is free, and what they are called.
+    """
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        # The newer exporter wants one more package; this one does while it lasts.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            net.eval(),
+            inputs,
+            file,  # type: ignore[arg-type] # a file object is taken too
+            input_names=input_names,
+            output_names=output_names,
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    return file.getvalue()
+
+
+def write_model(folder: Path, content: bytes, table: dict[str, Any]) -> None:
+    """Write a model's folder: the file and what `backends.model_spec` reads.
+
+    Args:
+        folder: ``models/<task>_<architecture>_<yyyymm>``.
+        content: The ONNX file.
+        table: Keys of ``model.toml`` besides ``file``, ``sha256``, ``license_note``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    whole = {"file": "model.onnx", "sha256": sha256, "license_note": LICENSE_NOTE}
+    (folder / "model.toml").write_text(_toml(table | whole), encoding="utf-8")
+
+
+def emotion_output(temperature: float, sure_threshold: float) -> dict[str, Any]:
+    """Return the ``[output]`` table of an emotion model."""
+    return {
+        "labels": [str(emotion) for emotion in EMOTIONS],
+        "temperature": round(temperature, 4),
+        "sure_threshold": round(sure_threshold, 3),
+    }
+
+
+def _toml(table: dict[str, Any]) -> str:
+    plain = {k: v for k, v in table.items() if not isinstance(v, dict)}
+    lines = [f"{key} = {_value(value)}" for key, value in plain.items()]
+    for name, section in table.items():
+        if isinstance(section, dict):
+            lines += ["", f"[{name}]"]
+            lines += [f"{key} = {_value(value)}" for key, value in section.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,257 @@
+"""Judges one of the three models on a data set, by the code that replay runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence, Sized
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from emojifier_bot.config import load_settings
+from emojifier_bot.vision.analyzers.local import LocalAnalyzer
+from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.emotion import OnnxEmotionClassifier
+from emojifier_bot.vision.models import read_model_spec
+from emojifier_bot.vision.ports import EmotionClassifier
+from emojifier_bot.vision.resources import emojis_dir
+from emojifier_bot.vision.types import Detection, FloatArray
+from emojifier_bot.wiring import make_analyzer
+from emojifier_training.conditions import robustness
+from emojifier_training.datasets import (
+    DatasetError,
+    LabelledCrop,
+    LabelledExpressions,
+    LabelledPicture,
+    is_held_out,
+    read_detection,
+    read_expressions,
+    read_landmarks,
+)
+from emojifier_training.evaluate_detector import (
+    RECALL_FACE_PX,
+    Found,
+    ap_and_recall,
+    at_least,
+    detector_figures,
+    find_all,
+    measured_ap,
+    picture_of,
+    seen,
+)
+from emojifier_training.evaluate_emotion import classify_crops, emotion_figures
+from emojifier_training.evaluate_landmarks import landmark_figures, locate_all
+from emojifier_training.fusion import MeanGeometry, beside
+from emojifier_training.hard_crops import hard_figures
+from emojifier_training.no_faces import false_alarms
+from emojifier_training.rolled import ROLLS_DEGREES, find_rolled
+from emojifier_training.twins import held_out
+
+Progress = Callable[[int, int], None]
+Sample = TypeVar("Sample")
+#: Average precision wants every candidate.
+EVERY_CANDIDATE = 0.01
+#: Everything else is judged on the faces that a result would show.
+SHOWN = 0.5
+#: Whose art a picture without faces may show.
+THEME = "classic"
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Which models are judged, and how they run."""
+
+    #: ``fused`` or ``landmarks``; None takes the setting.
+    emotion_variant: str | None = None
+    #: Folders in place of the shipped models.
+    detector: Path | None = None
+    landmarks: Path | None = None
+    emotion: Path | None = None
+    #: Look at turned copies too.
+    second_look: bool = True
+    #: 0 takes the setting.
+    threads: int = 0
+
+    def analyzer(self, min_confidence: float) -> LocalAnalyzer:
+        """Load the models.
+
+        Raises:
+            ModelFileError: One is missing or differs.
+        """
+        wanted = {
+            "emotion_model": self.emotion_variant,
+            "detector_model": self.detector,
+            "landmarks_model": self.landmarks,
+            "emotion_model_dir": self.emotion,
+            "threads": self.threads or None,
+        }
+        if self.threads:
+            # OpenCV runs the detector, and has a pool of its own.
+            cv2.setNumThreads(self.threads)
+        settings = load_settings(
+            min_confidence=min_confidence, face_backend="local", **wanted
+        )
+        analyzer = cast("LocalAnalyzer", make_analyzer(settings))
+        return dataclasses.replace(analyzer, second_look=self.second_look)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Judges models on labelled data."""
+
+    models: Models
+    progress: Progress
+    #: Only what training never saw.
+    held_out: bool = False
+    #: Every so many samples is judged: a subset while developing.
+    every: int = 1
+
+    def detector(self, data: Path, *, full: bool = False) -> dict[str, Any]:
+        """Return the detector's figures; ``full`` adds rolls and empty pictures."""
+        pictures = self.pictures(data)
+        figures = detector_figures(self.find(pictures, EVERY_CANDIDATE))
+        if not full:
+            return figures
+        shown = self.models.analyzer(SHOWN)
+        return figures | {
+            "by_roll": {
+                f"{degrees}°": self._roll(pictures, degrees)
+                for degrees in ROLLS_DEGREES
+            },
+            "without_faces": false_alarms(
+                finder(shown), pictures, emojis_dir() / THEME, self.progress
+            ),
+        }
+
+    def pictures(self, data: Path) -> list[LabelledPicture]:
+        """Return what the detector is judged on."""
+        every = read_detection(data)
+        return self._chosen(
+            [p for p in every if not self.held_out or is_held_out(p.source, p.name)],
+            data,
+        )
+
+    def find(
+        self,
+        pictures: Sequence[LabelledPicture],
+        min_confidence: float,
+        degrees: float = 0,
+    ) -> list[Found]:
+        """Let the whole pipeline look at pictures, turned or as they are."""
+        find = finder(self.models.analyzer(min_confidence))
+        if degrees:
+            return find_rolled(
+                lambda p: find(picture_of(p)), pictures, degrees, self.progress
+            )
+        return find_all(lambda p: find(picture_of(p)), pictures, self.progress)
+
+    def _roll(
+        self, pictures: Sequence[LabelledPicture], degrees: float
+    ) -> dict[str, float]:
+        wanted = at_least(RECALL_FACE_PX)
+        ap = measured_ap(self.find(pictures, EVERY_CANDIDATE, degrees), wanted)
+        # What a result shows differs: candidates below its confidence explain nothing.
+        shown = seen(self.find(pictures, SHOWN, degrees), wanted)
+        return ap_and_recall(ap, shown.recall) | {
+            "precision": shown.precision.value,
+            "false_alarms_per_picture": shown.false_alarms_per_picture,
+        }
+
+    def landmarks(self, data: Path, *, full: bool = False) -> dict[str, Any]:
+        """Return the landmark figures; ``full`` adds what makes faces harder."""
+        analyzer = self.models.analyzer(SHOWN)
+        located = locate_all(
+            finder(analyzer), analyzer.landmarker, self.crops(data), self.progress
+        )
+        figures = landmark_figures(located)
+        if not full:
+            return figures
+        # Video frames are too soft and too loosely labelled to tell what blur does.
+        sharp = [one for one in located if one.crop.source != "youtube"]
+        return figures | {
+            "harder": hard_figures(analyzer.landmarker, sharp, self.progress)
+        }
+
+    def crops(self, data: Path) -> list[LabelledCrop]:
+        """Return what the landmarks are judged on."""
+        every = read_landmarks(data)
+        return self._chosen(
+            [
+                c
+                for c in every
+                if not self.held_out or is_held_out(c.source, c.name, c.subject)
+            ],
+            data,
+        )
+
+    def emotion(
+        self, data: Path, *, full: bool = False, against: Sequence[Path] = ()
+    ) -> dict[str, Any]:
+        """Return the emotion figures; ``full`` adds conditions and parts.
+
+        Args:
+            data: An ``.npz`` file, or the folder of one.
+            full: Also measure what photos cost, and what the parts alone can do.
+            against: Folders of further emotion models to set beside this one.
+        """
+        faces = self.faces(data)
+        analyzer = self.models.analyzer(SHOWN)
+        read = self._read(analyzer, faces)
+        threshold = analyzer.classifier.sure_threshold
+        figures = emotion_figures(read, faces, threshold)
+        if not full:
+            return figures
+        parts: dict[str, EmotionClassifier] = {
+            "geometry replaced by the mean": MeanGeometry(analyzer.classifier)
+        } | {
+            f"`{spec.name}`": OnnxEmotionClassifier(spec, self.models.threads)
+            for spec in map(read_model_spec, against)
+        }
+        return figures | {
+            "conditions": robustness(
+                analyzer.landmarker, analyzer.classifier, faces, read, self.progress
+            ),
+            "parts": beside(
+                faces.majority,
+                read,
+                {
+                    name: self._read(
+                        dataclasses.replace(analyzer, classifier=part), faces
+                    )
+                    for name, part in parts.items()
+                },
+            ),
+        }
+
+    def faces(self, data: Path) -> LabelledExpressions:
+        """Return what the emotions are judged on."""
+        faces = read_expressions(data)
+        if self.held_out:
+            faces = faces.subset(held_out(faces))
+        faces = faces.subset(np.arange(0, len(faces.images), self.every))
+        _check_any(faces.images, data, held_out=self.held_out)
+        return faces
+
+    def _read(self, analyzer: LocalAnalyzer, faces: LabelledExpressions) -> FloatArray:
+        return classify_crops(
+            analyzer.landmarker, analyzer.classifier, faces, self.progress
+        )
+
+    def _chosen(self, samples: list[Sample], data: Path) -> list[Sample]:
+        _check_any(samples, data, held_out=self.held_out)
+        return samples[:: self.every]
+
+
+def finder(analyzer: LocalAnalyzer) -> Callable[[Image.Image], list[Detection]]:
+    """Return what finds the faces of a picture with all looks."""
+    return lambda image: analyzer.detect(from_image(image))
+
+
+def _check_any(samples: Sized, data: Path, *, held_out: bool) -> None:
+    if not len(samples):
+        kind = "held-out sample" if held_out else "sample"
+        raise DatasetError(f"There is no {kind} in {data}.")
