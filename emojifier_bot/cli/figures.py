@@ -7,8 +7,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-    from emojifier_training.summary import Row
-
 #: Columns that the summary fills.
 TABLE_WIDTH = 150
 

@@ -142,7 +142,7 @@ def _emotion(judge: Judge, data: Path, variant: str) -> Figures:
 def _costs() -> tuple[Figures, str]:
     """Return the multiply-adds of the shipped models, or why they are not known."""
     try:
-        from emojifier_training.graph_cost import (  # noqa: PLC0415 - may be missing
+        from emojifier_training.graph_cost import (
             use_cost,
         )
     except ModuleNotFoundError as error:

@@ -83,7 +83,7 @@ class Backend:
     service: Service | None = None
 
 
-_HERE = "emojifier_bot.backends"
+_HERE = "emojifier_bot.vision.analyzers"
 BACKENDS: Mapping[str, Backend] = MappingProxyType(
     {
         LOCAL: Backend(f"{_HERE}.local:build"),

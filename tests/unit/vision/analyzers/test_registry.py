@@ -47,7 +47,7 @@ def test_an_unknown_name_lists_the_known_ones(tmp_path):
 def test_every_name_leads_to_a_function_of_ours(name):
     point = EntryPoint(name, BACKENDS[name].value, GROUP)
 
-    assert point.module.startswith("emojifier_bot.backends.")
+    assert point.module.startswith("emojifier_bot.vision.analyzers.")
     assert callable(point.load())
 
 
@@ -86,7 +86,7 @@ def test_local_says_which_model_is_missing(tmp_path):
 
 def test_names_and_services_load_no_back_end():
     code = (
-        "import sys; from emojifier_bot.backends import registry as r; "
+        "import sys; from emojifier_bot.vision.analyzers import registry as r; "
         "r.backend_names(); [r.service_of(n) for n in r.BACKENDS]; "
         "print([m for m in ('cv2', 'onnxruntime', 'requests', 'botocore') "
         "if m in sys.modules])"
