@@ -14,6 +14,8 @@ GONE_MODES = ("tombstone", "hidden_by_limit")
 #: Subtypes of messages that people write; all others are edits, joins, bots and so on.
 WRITTEN_SUBTYPES = (None, "", "file_share")
 
+#: Number of the delivery that is no repeat.
+FIRST_DELIVERY = "0"
 #: Why Slack sends again what was not read to its end.
 NOT_HEARD = frozenset({"connection_failed", "http_error", "ssl_error"})
 #: What a message must have to be answered.
@@ -62,10 +64,12 @@ def is_from_person(event: Payload) -> bool:
 def was_heard(headers: Mapping[str, Any]) -> bool:
     """Tell whether an event comes again that may have been answered before.
 
-    Not one that comes again because nobody was there, as while the bot starts.
+    Not one that comes again because nobody was there, as while the bot starts. Over
+    HTTP the first delivery has no number; in Socket Mode its number is 0.
 
     Args:
         headers: As Bolt gives them, each name in lower case with a list of values.
     """
+    [number, *_] = headers.get("x-slack-retry-num") or (FIRST_DELIVERY,)
     [reason, *_] = headers.get("x-slack-retry-reason") or ("",)
-    return bool(headers.get("x-slack-retry-num")) and reason not in NOT_HEARD
+    return number != FIRST_DELIVERY and reason not in NOT_HEARD

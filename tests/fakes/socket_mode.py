@@ -8,7 +8,9 @@ import json
 import socket
 import struct
 import threading
+from collections.abc import Mapping
 from typing import Any, Self
+from uuid import uuid4
 
 #: Every answer to a handshake ends in it; RFC 6455, section 1.3.
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -41,14 +43,34 @@ class SocketModeLine:
     def url(self) -> str:
         return f"ws://127.0.0.1:{self._listening.getsockname()[1]}/link"
 
-    def ask(self, envelope: dict[str, Any]) -> dict[str, Any]:
-        """Send an envelope; return what the bot answers."""
+    def send_command(self, command: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a slash command; return what the bot answers."""
+        return self._ask(
+            type="slash_commands", payload=command, accepts_response_payload=True
+        )
+
+    def send_event(
+        self, event: Mapping[str, Any], retry_attempt: int = 0, retry_reason: str = ""
+    ) -> dict[str, Any]:
+        """Send an event, as Slack does: the first delivery names its number too."""
+        return self._ask(
+            type="events_api",
+            payload=event,
+            accepts_response_payload=False,
+            retry_attempt=retry_attempt,
+            retry_reason=retry_reason,
+        )
+
+    def _ask(self, **envelope: Any) -> dict[str, Any]:
+        envelope["envelope_id"] = str(uuid4())
         assert self._connected.wait(PATIENCE_SECONDS)
         self._line.sendall(_frame(TEXT, json.dumps(envelope).encode()))
         while True:
             kind, data = self._read()
             if kind == TEXT:
-                return json.loads(data)
+                answer = json.loads(data)
+                assert answer["envelope_id"] == envelope["envelope_id"]
+                return answer
             if kind == PING:
                 self._line.sendall(_frame(PONG, data))
 

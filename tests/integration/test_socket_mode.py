@@ -26,7 +26,15 @@ from tests.fakes.stores import (
     FakePostLog,
     FakeWorkspaceSettings,
 )
-from tests.slack_payloads import ASKER, BOT, CHANNEL, RESPONSE_URL, TEAM
+from tests.slack_payloads import (
+    ASKER,
+    BOT,
+    CHANNEL,
+    RESPONSE_URL,
+    TEAM,
+    direct_message,
+    mention,
+)
 
 OPEN = "/api/apps.connections.open"
 COMMAND = {
@@ -50,7 +58,17 @@ def queue():
 
 
 @pytest.fixture
-def make_line(queue):
+def settings():
+    return FakeWorkspaceSettings()
+
+
+@pytest.fixture
+def sink():
+    return TalkingSink()
+
+
+@pytest.fixture
+def make_line(queue, settings, sink):
     opened = []
 
     def make(api_url: str) -> SocketMode:
@@ -63,11 +81,11 @@ def make_line(queue):
             posts=FakePostLog(),
             installations=store,
             authorize=CachedAuthorize(store, clock),
-            sink=TalkingSink(),
+            sink=sink,
             vault=PlainVault(),
             clock=clock,
             client=SlackClient(api_url, tokens),
-            rules=Rules(FakeWorkspaceSettings(), FakeAllowances()),
+            rules=Rules(settings, FakeAllowances()),
             themes=("classic",),
         )
         line = SocketMode(make_bolt_app(inbound, ""), "xapp-1")
@@ -86,14 +104,35 @@ def test_a_command_is_answered_over_the_line(make_line, queue):
         serving({OPEN: told(ok=True, url=slack.url)}) as web,
     ):
         make_line(web.url("/api/")).open()
-        answer = slack.ask(
-            {"envelope_id": "e1", "type": "slash_commands", "payload": COMMAND}
-        )
+        answer = slack.send_command(COMMAND)
 
     assert web.heard[0].headers["authorization"] == "Bearer xapp-1"
-    assert answer["envelope_id"] == "e1"
     assert answer["payload"]["text"] == replies.say("accepted")
     assert [one.surprise for one in queue.requests] == [True]
+
+
+@pytest.mark.parametrize("make_event", [mention, direct_message])
+def test_an_opt_out_by_event_is_stored_answered_and_not_repeated(
+    make_line, settings, sink, make_event
+):
+    opt_out = json.loads(make_event("opt out").body)
+    opt_in = json.loads(make_event("opt in").body)
+
+    with (
+        SocketModeLine() as slack,
+        serving({OPEN: told(ok=True, url=slack.url)}) as web,
+    ):
+        line = make_line(web.url("/api/"))
+        line.open()
+        slack.send_event(opt_out)
+        assert settings.opted_out({ASKER}) == {ASKER}
+
+        slack.send_event(opt_in)
+        slack.send_event(opt_out, retry_attempt=1, retry_reason="timeout")
+        assert settings.opted_out({ASKER}) == set()
+
+    line.close()
+    assert sink.kinds == ["opted_out_now", "opted_in_now"]
 
 
 @pytest.mark.parametrize(

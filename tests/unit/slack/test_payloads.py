@@ -75,6 +75,7 @@ def test_people_and_others(event, expected):
     ("headers", "expected"),
     [
         ({}, False),
+        ({"x-slack-retry-num": ["0"], "x-slack-retry-reason": [""]}, False),
         ({"x-slack-retry-num": ["1"]}, True),
         *(
             ({"x-slack-retry-num": ["1"], "x-slack-retry-reason": [reason]}, expected)
