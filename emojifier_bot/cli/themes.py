@@ -53,7 +53,7 @@ def read_all(folder: ThemeFolder) -> int:
 
 
 def _names() -> list[str]:
-    from emojifier_bot import themes
+    from emojifier_bot.vision import themes
     from emojifier_bot.vision.resources import emojis_dir
 
     return themes.list_themes(emojis_dir())
