@@ -21,7 +21,7 @@ from emojifier_bot.domain import (
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.http import GuardedClient
 from emojifier_bot.slack.client import SlackClient
-from emojifier_bot.slack.fetch import SlackImageSource
+from emojifier_bot.slack.fetch import SlackImageSource, check_picture
 from emojifier_bot.slack.post import SlackReplySink
 from emojifier_bot.slack.rules import Rules
 from tests.fakes.slack_server import SlackServer, Town
@@ -71,7 +71,9 @@ class Bot:
             client=self.client,
             vault=self.vault,
             web=GuardedClient(
-                allow_hosts=frozenset({self.slack.elsewhere.host}), max_bytes=MAX_BYTES
+                allow_hosts=frozenset({self.slack.elsewhere.host}),
+                max_bytes=MAX_BYTES,
+                check_body=check_picture,
             ),
             file_hosts=hosts,
             max_bytes=MAX_BYTES,

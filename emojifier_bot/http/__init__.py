@@ -3,7 +3,7 @@
 from emojifier_bot.http.addresses import check_address
 from emojifier_bot.http.client import GuardedClient
 from emojifier_bot.http.deadline import Timeouts
-from emojifier_bot.http.pictures import Fetched
+from emojifier_bot.http.pictures import Fetched, web_page
 from emojifier_bot.http.resolve import Resolver, system_resolver
 from emojifier_bot.http.service import (
     ServiceAnswer,
@@ -28,4 +28,5 @@ __all__ = [
     "post_bytes",
     "post_to_service",
     "system_resolver",
+    "web_page",
 ]

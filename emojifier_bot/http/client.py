@@ -15,7 +15,6 @@ from emojifier_bot.http.line import Line, answer
 from emojifier_bot.http.pictures import (
     Fetched,
     check_head,
-    check_picture,
     content_type,
     picture_name,
 )
@@ -56,6 +55,8 @@ class Errand:
     admit: Callable[[str, Deadline], Hop]
     max_bytes: int
     timeouts: Timeouts
+    #: Called with the first bytes of a body, then with all; raises `FetchError`.
+    check_body: Callable[[bytes], None]
     #: Kind of the error for a web page.
     page_kind: str
     #: Sent to every host that was admitted.
@@ -93,15 +94,12 @@ class Errand:
                 return onward
             check_status(response)
             check_head(response.headers, self.page_kind)
-            data = read_body(response, line, self._judge)
+            data = read_body(response, line, self.check_body)
         return Fetched(
             data,
             content_type(response.headers),
             picture_name(response.headers, hop.target),
         )
-
-    def _judge(self, data: bytes) -> None:
-        check_picture(data, self.page_kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +114,9 @@ class GuardedClient:
     #: Hosts (``host`` or ``host:port``) that may be private, on any port they name.
     allow_hosts: frozenset[str]
     max_bytes: int
+    #: Called with the first bytes of a body, then with all; raises `FetchError` where
+    #: they are not what is wanted.
+    check_body: Callable[[bytes], None]
     timeouts: Timeouts = FETCH_TIMEOUTS
     resolver: Resolver = system_resolver
     #: Certificates to trust in place of the usual ones, a file in PEM format.
@@ -143,7 +144,7 @@ class GuardedClient:
             FetchError: ``not_an_address``, ``scheme``, ``port``, ``private_address``,
                 ``unresolvable``, ``unreachable``, ``timeout``, ``tls``,
                 ``too_many_redirects``, ``too_large``, ``http_status``, ``not_found``,
-                ``forbidden``, ``page``, ``not_an_image`` or ``empty``.
+                ``forbidden``, ``page``, or as ``check_body`` says.
         """
 
         def admit(place: str, deadline: Deadline) -> Hop:
@@ -152,6 +153,7 @@ class GuardedClient:
 
         errand = Errand(
             admit=admit,
+            check_body=self.check_body,
             max_bytes=self.max_bytes,
             timeouts=self.timeouts,
             page_kind="page",

@@ -1,4 +1,4 @@
-"""Whether what was fetched is a picture, and what to call it."""
+"""What the head of an answer says of a file: its media type and its name."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from email.message import Message
 from urllib.parse import unquote
 
-from emojifier_bot.errors import FetchError, ImageError
+from emojifier_bot.errors import FetchError
 from emojifier_bot.http.addresses import Target
-from emojifier_bot.vision.sniff import is_web_page, sniff
 
 #: Longest name that is given.
 LONGEST_NAME = 80
@@ -45,7 +44,7 @@ def check_head(headers: Mapping[str, str], page_kind: str) -> None:
         FetchError: Of kind ``page_kind``, or ``not_an_image``.
     """
     if content_type(headers) in _PAGES:
-        raise page(page_kind)
+        raise web_page(page_kind)
     codings = re.split(r"[\s,]+", headers.get("content-encoding", "").lower())
     if not _PACKED.isdisjoint(codings):
         # A few bytes may unpack to gigabytes, and no picture gains by it.
@@ -56,28 +55,7 @@ def check_head(headers: Mapping[str, str], page_kind: str) -> None:
         )
 
 
-def check_picture(data: bytes, page_kind: str) -> None:
-    """Refuse bytes that are no picture.
-
-    A picture that cannot be read passes: the decoder knows more to say about it.
-
-    Raises:
-        FetchError: ``empty``, ``not_an_image`` or, for a web page, ``page_kind``.
-    """
-    if not data:
-        raise FetchError(
-            "There is an empty file at this address. Give another one.", kind="empty"
-        )
-    if is_web_page(data):
-        raise page(page_kind)
-    try:
-        sniff(data)
-    except ImageError as error:
-        if error.kind == "not_an_image":
-            raise FetchError(error.message, kind=error.kind) from error
-
-
-def page(kind: str) -> FetchError:
+def web_page(kind: str) -> FetchError:
     """Return the error for a web page in place of a picture."""
     return FetchError(
         "There is a web page at this address, not a picture. Open the page, copy the "

@@ -7,6 +7,7 @@ an upload go where Slack says, as long as that is Slack.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from http import HTTPStatus
 
 import requests
@@ -24,7 +25,7 @@ from emojifier_bot.http.answers import is_passing, retry_after_seconds
 from emojifier_bot.http.client import USER_AGENT, Errand, Hop
 from emojifier_bot.http.deadline import Deadline, Timeouts
 from emojifier_bot.http.line import Line, answer
-from emojifier_bot.http.pictures import Fetched, page
+from emojifier_bot.http.pictures import Fetched, web_page
 from emojifier_bot.http.resolve import Resolver, all_addresses, system_resolver
 
 SLACK_DOMAIN = ".slack.com"
@@ -42,6 +43,7 @@ def get_with_token(
     token: str,
     hosts: frozenset[str],
     max_bytes: int,
+    check_body: Callable[[bytes], None],
     timeouts: Timeouts = TRANSFER_TIMEOUTS,
     resolver: Resolver = system_resolver,
     ca_file: str | None = None,
@@ -54,6 +56,7 @@ def get_with_token(
         hosts: ``host`` (port 443) or ``host:port``. Without TLS only where an entry
             with a port names this machine.
         max_bytes: Largest picture that is read.
+        check_body: Called with the first bytes, then with all; raises `FetchError`.
         timeouts: When to stop waiting.
         resolver: Looks names up.
         ca_file: Certificates to trust in place of the usual ones.
@@ -72,6 +75,7 @@ def get_with_token(
 
     errand = Errand(
         admit=admit,
+        check_body=check_body,
         max_bytes=max_bytes,
         timeouts=timeouts,
         page_kind="login_page",
@@ -156,7 +160,7 @@ def _is_usual(target: Target) -> bool:
 def _refusal(target: Target) -> FetchError:
     if _is_slack(target) or target.host == SLACK_DOMAIN.lstrip("."):
         # Where Slack sends those whose token does not do.
-        return page("login_page")
+        return web_page("login_page")
     return FetchError(
         "This file is not kept by Slack itself, so I do not open it. Upload the "
         "picture, and try again.",

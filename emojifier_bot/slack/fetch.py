@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from emojifier_bot.domain import EmojifyRequest, FetchedImage, ImageReference, Workspace
-from emojifier_bot.errors import DeliveryError, FetchError
-from emojifier_bot.http import Fetched, GuardedClient, get_with_token
+from emojifier_bot.errors import DeliveryError, FetchError, ImageError
+from emojifier_bot.http import Fetched, GuardedClient, get_with_token, web_page
 from emojifier_bot.ports import Vault
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.comments import is_direct
@@ -20,6 +21,7 @@ from emojifier_bot.slack.payloads import GONE_MODES, image_ids
 from emojifier_bot.slack.replies import say
 from emojifier_bot.slack.rules import Rules
 from emojifier_bot.slack.shares import File, sharers_in, shares_in
+from emojifier_bot.vision.sniff import is_web_page, sniff
 
 #: Files on one page of a list, and pages that are looked at from either end.
 PAGE_FILES, MOST_PAGES = 100, 3
@@ -268,12 +270,34 @@ class SlackImageSource:
                 token=installation.bot_token,
                 hosts=self.file_hosts,
                 max_bytes=self.max_bytes,
+                check_body=partial(check_picture, page_kind="login_page"),
             )
         except FetchError as error:
             kind = _FILE_HOST_KINDS.get(error.kind, error.kind)
             if kind == "login_page" and not self.client.may(workspace, "files:read"):
                 kind = "missing_scope"
             raise _error(kind, error) from error
+
+
+def check_picture(data: bytes, page_kind: str = "page") -> None:
+    """Refuse bytes that are no picture.
+
+    A picture that cannot be read passes: the decoder knows more to say about it.
+
+    Raises:
+        FetchError: ``empty``, ``not_an_image`` or, for a web page, ``page_kind``.
+    """
+    if not data:
+        raise FetchError(
+            "There is an empty file at this address. Give another one.", kind="empty"
+        )
+    if is_web_page(data):
+        raise web_page(page_kind)
+    try:
+        sniff(data)
+    except ImageError as error:
+        if error.kind == "not_an_image":
+            raise FetchError(error.message, kind=error.kind) from error
 
 
 def _error(kind: str, cause: FetchError | None = None) -> FetchError:

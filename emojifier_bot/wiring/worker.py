@@ -52,7 +52,7 @@ def make_worker_parts(
     from emojifier_bot.http import GuardedClient
     from emojifier_bot.http.hosts import read_hosts
     from emojifier_bot.jobs.parts import WorkerParts
-    from emojifier_bot.slack.fetch import SlackImageSource
+    from emojifier_bot.slack.fetch import SlackImageSource, check_picture
 
     client = make_slack(settings, stores, metrics)
     return WorkerParts(
@@ -62,6 +62,7 @@ def make_worker_parts(
             web=GuardedClient(
                 allow_hosts=read_hosts(settings.fetch_allow_hosts),
                 max_bytes=settings.max_bytes,
+                check_body=check_picture,
             ),
             file_hosts=read_hosts(settings.slack_file_hosts),
             max_bytes=settings.max_bytes,

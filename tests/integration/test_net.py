@@ -10,11 +10,13 @@ import socket
 import ssl
 import time
 import traceback
+from functools import partial
 
 import pytest
 
 from emojifier_bot.errors import DeliveryError, FetchError
 from emojifier_bot.http import GuardedClient, Timeouts, get_with_token, post_bytes
+from emojifier_bot.slack.fetch import check_picture
 from tests.fakes.internet import Authority, Internet, name_server
 from tests.fakes.servers import RawServer, said, serving
 
@@ -58,7 +60,9 @@ def authority(tmp_path) -> Authority:
 def client(*servers: RawServer, **changes) -> GuardedClient:
     settings = {"max_bytes": MAX_BYTES, "timeouts": PATIENT} | changes
     return GuardedClient(
-        allow_hosts=frozenset(server.host for server in servers), **settings
+        allow_hosts=frozenset(server.host for server in servers),
+        check_body=check_picture,
+        **settings,
     )
 
 
@@ -605,6 +609,7 @@ def test_a_server_that_cannot_prove_who_it_is_gets_no_request(
                 token=TOKEN,
                 hosts=frozenset({server.host}),
                 max_bytes=MAX_BYTES,
+                check_body=check_picture,
                 ca_file=ca_file,
             )
 
@@ -659,6 +664,7 @@ def test_errors_of_the_caller_are_not_taken_for_ours(server):
 
 def fetch_with_token(address: str, *hosts: str, **changes):
     settings = {"max_bytes": MAX_BYTES, "timeouts": PATIENT} | changes
+    settings["check_body"] = partial(check_picture, page_kind="login_page")
     return get_with_token(address, token=TOKEN, hosts=frozenset(hosts), **settings)
 
 
@@ -773,6 +779,7 @@ def test_a_token_that_is_none_is_not_shown(server):
             token=f"{TOKEN}\r\nX: y",
             hosts=frozenset({server.host}),
             max_bytes=MAX_BYTES,
+            check_body=check_picture,
         )
 
     assert TOKEN not in "".join(traceback.format_exception(error.value))

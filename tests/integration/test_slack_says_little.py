@@ -9,7 +9,7 @@ import pytest
 from emojifier_bot.domain import ImageReference, Installation, Share, ShareState
 from emojifier_bot.http import GuardedClient
 from emojifier_bot.slack.client import SlackClient
-from emojifier_bot.slack.fetch import SlackImageSource
+from emojifier_bot.slack.fetch import SlackImageSource, check_picture
 from emojifier_bot.slack.post import BARE, SlackReplySink
 from emojifier_bot.slack.rules import Rules
 from tests.fakes.servers import said, serving
@@ -42,7 +42,9 @@ def sink(client):
 
 @pytest.fixture
 def source(client):
-    web = GuardedClient(allow_hosts=frozenset(), max_bytes=1000)
+    web = GuardedClient(
+        allow_hosts=frozenset(), max_bytes=1000, check_body=check_picture
+    )
     rules = Rules(FakeWorkspaceSettings(), FakeAllowances())
     return SlackImageSource(client, FakeVault(), web, frozenset(), 1000, rules)
 

@@ -9,13 +9,10 @@ from emojifier_bot.http.addresses import read
 from emojifier_bot.http.pictures import (
     LONGEST_NAME,
     check_head,
-    check_picture,
     clean_name,
     content_type,
     picture_name,
 )
-
-PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.mark.parametrize(
@@ -130,27 +127,3 @@ def test_some_heads_tell_that_no_picture_comes(headers, kind):
 )
 def test_other_heads_leave_it_to_the_bytes(headers):
     check_head(headers, "page")
-
-
-@pytest.mark.parametrize(
-    ("data", "kind"),
-    [
-        (b"", "empty"),
-        (b"<!doctype html><p>", "page"),
-        (b"\xef\xbb\xbf \n<html>", "page"),
-        (b"hello", "not_an_image"),
-        (b"%PDF-1.7", "not_an_image"),
-        (b"\x1f\x8b\x08", "not_an_image"),
-        (b'{"error": "no"}', "not_an_image"),
-    ],
-)
-def test_bytes_tell_what_is_no_picture(data, kind):
-    with pytest.raises(FetchError) as error:
-        check_picture(data, "page")
-
-    assert error.value.kind == kind
-
-
-@pytest.mark.parametrize("data", [PNG, b"GIF89a", b"8BPS\0\1", b"<svg xmlns='"])
-def test_a_picture_passes_though_it_may_not_be_readable(data):
-    check_picture(data, "page")
