@@ -22,9 +22,6 @@ SETTINGS_PAGE = ROOT / "docs" / "settings.md"
 CLI_PAGE = ROOT / "docs" / "cli.md"
 PRIVACY_PAGE = ROOT / "docs" / "privacy.md"
 ENV_EXAMPLE = ROOT / ".env.example"
-README, EVALUATION_PAGE = ROOT / "README.md", ROOT / "docs" / "evaluation.md"
-#: Between these the README shows the table of docs/evaluation.md.
-EVALUATION_MARKS = ("<!-- evaluation -->\n", "<!-- end of evaluation -->\n")
 
 SET_UPS = """\
 One of three set-ups. *Add to Slack*, for many workspaces: SLACK_CLIENT_ID,
@@ -159,17 +156,6 @@ def cli_page() -> str:
     )
 
 
-def readme() -> str:
-    """Return the README with the figures that were measured last."""
-    text, (begin, end) = README.read_text("utf-8"), EVALUATION_MARKS
-    if begin not in text or not EVALUATION_PAGE.is_file():
-        return text
-    page = EVALUATION_PAGE.read_text("utf-8")
-    table = "".join(line for line in page.splitlines(True) if line.startswith("|"))
-    before, _, rest = text.partition(begin)
-    return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
-
-
 def help_texts() -> Iterator[tuple[str, str]]:
     """Yield the command and each of its verbs, with what ``--help`` prints for it."""
     yield from _help_texts(get_command(app), PROGRAM, None)
@@ -209,7 +195,6 @@ def main(arguments: list[str]) -> int:
         ENV_EXAMPLE: env_example(),
         CLI_PAGE: cli_page(),
         PRIVACY_PAGE: privacy_page(),
-        README: readme(),
     }
     if "--check" in arguments:
         return _check(pages)

@@ -42,7 +42,3 @@ def test_every_row_that_can_be_measured_was():
     for row in tables(PAGE)[0].splitlines()[2:]:
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert cells[2] or "not measurable here" in cells[-1], row
-
-
-def test_the_readme_shows_the_same_table():
-    assert tables(PAGE)[0] in tables(ROOT / "README.md")
