@@ -12,9 +12,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+#: The entry point's name in recorded jobs, whatever version of the bot wrote them.
+RECORDED_ENTRYPOINT = "way"
 
-class Way(StrEnum):
-    """How somebody asked."""
+
+class Entrypoint(StrEnum):
+    """How somebody asked: by a command, a shortcut, a message or a button."""
 
     COMMAND = "command"
     SHORTCUT = "shortcut"
@@ -73,7 +76,7 @@ class EmojifyRequest:
     """What was asked, whichever way; the whole input of a job."""
 
     workspace: Workspace
-    way: Way
+    entrypoint: Entrypoint
     #: Who asked.
     user_id: str
     #: Where it was asked; the result goes there unless it is private.
@@ -99,7 +102,9 @@ class EmojifyRequest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON types."""
-        return asdict(self)
+        values = asdict(self)
+        values[RECORDED_ENTRYPOINT] = values.pop("entrypoint")
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EmojifyRequest:
@@ -110,7 +115,7 @@ class EmojifyRequest:
         parts = known_fields(cls, values)
         parts["workspace"] = Workspace(**known_fields(Workspace, parts["workspace"]))
         parts["source"] = ImageReference.from_dict(parts["source"])
-        return cls(**parts | {"way": Way(parts["way"])})
+        return cls(**parts, entrypoint=Entrypoint(values[RECORDED_ENTRYPOINT]))
 
 
 def known_fields(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -249,7 +249,7 @@ class ReplySink(Protocol):
     All raise `DeliveryError`, with whether and when a repetition may help.
     """
 
-    def greet(self, request: EmojifyRequest) -> None:
+    def add_reaction(self, request: EmojifyRequest) -> None:
         """Put the reaction "seen" on the asker's message, where that is granted."""
         ...
 
@@ -281,7 +281,7 @@ class ReplySink(Protocol):
         """Tell the asker alone how it ended."""
         ...
 
-    def farewell(self, request: EmojifyRequest) -> None:
+    def remove_reaction(self, request: EmojifyRequest) -> None:
         """Take the reaction back."""
         ...
 

@@ -33,10 +33,10 @@ from emojifier_bot.db.migrate import upgrade
 from emojifier_bot.db.vault import FernetVault
 from emojifier_bot.domain import (
     EmojifyRequest,
+    Entrypoint,
     ImageReference,
     Installation,
     JobState,
-    Way,
     Workspace,
 )
 from emojifier_bot.jobs.queue import DbosJobQueue
@@ -268,7 +268,7 @@ def request_of(slack: SlackServer, town: Town) -> EmojifyRequest:
     message = person.post_image(town.general.channel_id, PICTURE.read_bytes())
     return EmojifyRequest(
         Workspace(town.workspace.team_id),
-        Way.COMMAND,
+        Entrypoint.COMMAND,
         town.ada.user_id,
         town.general.channel_id,
         ImageReference(file_id=message.file_ids[0]),

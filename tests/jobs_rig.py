@@ -15,10 +15,10 @@ from PIL import Image
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.domain import (
     EmojifyRequest,
+    Entrypoint,
     ImageReference,
     Job,
     JobState,
-    Way,
     Workspace,
 )
 from emojifier_bot.jobs.names import job_id_for
@@ -58,7 +58,7 @@ MESSAGES = {
 def make_request(file_id: str = "F1", **fields) -> EmojifyRequest:
     """Return a request for one of `PICTURES`."""
     source = ImageReference(file_id=file_id)
-    request = EmojifyRequest(WORKSPACE, Way.COMMAND, "U1", "C1", source)
+    request = EmojifyRequest(WORKSPACE, Entrypoint.COMMAND, "U1", "C1", source)
     return replace(request, **fields)
 
 

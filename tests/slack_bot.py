@@ -10,12 +10,12 @@ from PIL import Image
 
 from emojifier_bot.domain import (
     EmojifyRequest,
+    Entrypoint,
     FaceSummary,
     ImageReference,
     Installation,
     Post,
     ResultPicture,
-    Way,
     Workspace,
 )
 from emojifier_bot.errors import DeliveryError
@@ -102,7 +102,7 @@ class Bot:
         """Return Ada's command in #general, with some fields changed."""
         usual: dict[str, Any] = {
             "workspace": self.workspace,
-            "way": Way.COMMAND,
+            "entrypoint": Entrypoint.COMMAND,
             "user_id": self.town.ada.user_id,
             "channel_id": self.town.general.channel_id,
             "source": ImageReference(newest=True),

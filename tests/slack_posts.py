@@ -7,10 +7,10 @@ from typing import Any
 
 from emojifier_bot.domain import (
     EmojifyRequest,
+    Entrypoint,
     FaceSummary,
     ImageReference,
     Post,
-    Way,
     Workspace,
 )
 
@@ -27,7 +27,7 @@ POST = Post(
 )
 REQUEST = EmojifyRequest(
     workspace=Workspace("T1"),
-    way=Way.COMMAND,
+    entrypoint=Entrypoint.COMMAND,
     user_id="UADA",
     channel_id="C1",
     source=ImageReference(newest=True),

@@ -18,6 +18,7 @@ from typing import Any
 
 from emojifier_bot.domain import (
     EmojifyRequest,
+    Entrypoint,
     FaceSummary,
     FetchedImage,
     ImageReference,
@@ -26,7 +27,6 @@ from emojifier_bot.domain import (
     ResultPicture,
     Share,
     ShareState,
-    Way,
 )
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.jobs.names import surprise_seed
@@ -69,10 +69,10 @@ class JobSteps:
     fence: Fence
     places: Places
 
-    def greet(self, request: EmojifyRequest) -> None:
+    def add_reaction(self, request: EmojifyRequest) -> None:
         """Show the asker that the request was seen."""
         self.fence.check()
-        self.parts.sink.greet(request)
+        self.parts.sink.add_reaction(request)
 
     def resolve(self, request: EmojifyRequest) -> list[dict[str, Any]]:
         """Find the pictures that a request means."""
@@ -177,16 +177,16 @@ class JobSteps:
         self.fence.check()
         self.parts.sink.tell(request, outcome)
 
-    def farewell(self, request: EmojifyRequest) -> None:
+    def remove_reaction(self, request: EmojifyRequest) -> None:
         """Take the sign that the request was seen away."""
         self.fence.check()
-        self.parts.sink.farewell(request)
+        self.parts.sink.remove_reaction(request)
 
     def _emojify(
         self, job_id: str, request: EmojifyRequest, image: FetchedImage
     ) -> Result:
         seed = None
-        if request.surprise or request.way is Way.TRY_ANOTHER:
+        if request.surprise or request.entrypoint is Entrypoint.TRY_ANOTHER:
             seed = surprise_seed(job_id, request.press)
         with self.places.pipelines:
             pipeline = self.parts.pipeline_for_theme(request.theme)

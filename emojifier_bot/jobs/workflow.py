@@ -95,7 +95,7 @@ class EmojifyJob:
         """
         request, failure = self._request, None
         if request.reaction_ts:
-            await self._run.courtesy("greet", lambda: self._do.greet(request))
+            await self._run.courtesy("greet", lambda: self._do.add_reaction(request))
         try:
             outcome = Outcome(await self._deliver())
         except JobFailedError as error:
@@ -103,7 +103,9 @@ class EmojifyJob:
             outcome = Outcome(failure.kind)
         await self._run.courtesy("tell", lambda: self._do.tell(request, outcome))
         if request.reaction_ts:
-            await self._run.courtesy("farewell", lambda: self._do.farewell(request))
+            await self._run.courtesy(
+                "farewell", lambda: self._do.remove_reaction(request)
+            )
         if outcome.kind == NOT_INSTALLED:
             # The row may have been written after the workspace's others were removed.
             await self._run.courtesy(

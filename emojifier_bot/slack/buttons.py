@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 from slack_bolt import Ack, App, BoltContext
 
-from emojifier_bot.domain import EmojifyRequest, Outcome, Post, PostRecord, Way
+from emojifier_bot.domain import EmojifyRequest, Entrypoint, Outcome, Post, PostRecord
 from emojifier_bot.errors import EmojifierError, QueueError
 from emojifier_bot.slack.blocks import (
     DELETE,
@@ -135,7 +135,7 @@ class Buttons:
         here = workspace_of(context, body)
         asker = EmojifyRequest(
             workspace=replace(here, team_id=asked.team_id or here.team_id),
-            way=Way.TRY_ANOTHER,
+            entrypoint=Entrypoint.TRY_ANOTHER,
             user_id=context.user_id or "",
             channel_id=asked.channel_id,
             source=NO_PICTURE,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from slack_bolt import BoltContext
 
 from emojifier_bot.clock import Clock
-from emojifier_bot.domain import EmojifyRequest, ImageReference, Outcome, Way
+from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference, Outcome
 from emojifier_bot.errors import EmojifierError, QueueFullError
 from emojifier_bot.http import check_address
 from emojifier_bot.ports import InstallationStore, JobQueue, PostLog, ReplySink, Vault
@@ -58,16 +58,15 @@ class Inbound:
             QueueError: As the queue does.
             StoreError: The database does not answer.
         """
+        who = {"way": request.entrypoint, "workspace": request.workspace.id}
         refusal = self.rules.refusal(request)
         if refusal is not None:
-            told = {"action": "refuse", "way": request.way, "kind": refusal.kind}
-            told["workspace"] = request.workspace.id
-            logger.info("A request was not taken", extra=told)
+            facts = {"action": "refuse", "kind": refusal.kind} | who
+            logger.info("A request was not taken", extra=facts)
             return refusal
         new = self._queue(request, key)
-        facts = {"action": "enqueue", "way": request.way, "key": key, "new": new}
-        asked_by = {"workspace": request.workspace.id}
-        logger.info("A request was read", extra=facts | asked_by)
+        read = {"action": "enqueue", "key": key, "new": new}
+        logger.info("A request was read", extra=read | who)
         return Outcome("accepted_private" if request.private else "accepted")
 
     def _queue(self, request: EmojifyRequest, key: str) -> bool:
@@ -100,7 +99,7 @@ class Inbound:
         thread_ts = message.get("thread_ts") or container.get("thread_ts") or ""
         return EmojifyRequest(
             workspace=workspace_of(context, body),
-            way=Way.TRY_ANOTHER,
+            entrypoint=Entrypoint.TRY_ANOTHER,
             user_id=context.user_id or "",
             channel_id=context.channel_id or container.get("channel_id") or "",
             source=NO_PICTURE,

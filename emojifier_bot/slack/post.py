@@ -11,12 +11,12 @@ from slack_sdk.webhook import WebhookClient
 
 from emojifier_bot.domain import (
     EmojifyRequest,
+    Entrypoint,
     Outcome,
     Post,
     ResultPicture,
     Share,
     ShareState,
-    Way,
     Workspace,
 )
 from emojifier_bot.errors import DeliveryError, VaultError
@@ -47,7 +47,7 @@ CANNOT_JOIN = frozenset(
     {"missing_scope", "method_not_supported_for_channel_type", "channel_not_found"}
 )
 #: Ways in that may be used in direct messages of which the bot is no part.
-ANYWHERE = frozenset({Way.COMMAND, Way.SHORTCUT})
+ANYWHERE = frozenset({Entrypoint.COMMAND, Entrypoint.SHORTCUT})
 UNKNOWN_TYPE = "application/octet-stream"
 #: What is no method of Slack's, in the figures.
 UPLOAD, RESPONSE = "upload", "response"
@@ -62,14 +62,14 @@ class SlackReplySink:
     #: Hosts, beside Slack's own, that uploads may be sent to.
     file_hosts: frozenset[str]
 
-    def greet(self, request: EmojifyRequest) -> None:
+    def add_reaction(self, request: EmojifyRequest) -> None:
         """Put the reaction "seen"; where that fails, nothing waits for it."""
         try:
             self._react("reactions.add", request)
         except DeliveryError:
             return  # the client has logged it
 
-    def farewell(self, request: EmojifyRequest) -> None:
+    def remove_reaction(self, request: EmojifyRequest) -> None:
         """Take the reaction back; left there, it would look like work undone.
 
         Raises:
@@ -103,7 +103,7 @@ class SlackReplySink:
         """
         if request.private:
             return self._direct_channel(request)
-        if request.way in ANYWHERE and is_direct(request.channel_id):
+        if request.entrypoint in ANYWHERE and is_direct(request.channel_id):
             try:
                 return self._direct_channel(request)
             except DeliveryError as error:

@@ -25,7 +25,7 @@ from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.request import BoltRequest
 from slack_bolt.response import BoltResponse
 
-from emojifier_bot.domain import EmojifyRequest, ImageReference, Outcome, Way
+from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference, Outcome
 from emojifier_bot.errors import (
     DeliveryError,
     EmojifierError,
@@ -132,7 +132,7 @@ class Listeners:
             return ack(**said(refused))
         request = EmojifyRequest(
             workspace=workspace_of(context, body),
-            way=Way.COMMAND,
+            entrypoint=Entrypoint.COMMAND,
             user_id=context.user_id or "",
             channel_id=context.channel_id or "",
             source=self._address(read.address) or NO_PICTURE,
@@ -154,7 +154,7 @@ class Listeners:
         message = body["message"]
         request = EmojifyRequest(
             workspace=workspace_of(context, body),
-            way=Way.SHORTCUT,
+            entrypoint=Entrypoint.SHORTCUT,
             user_id=context.user_id or "",
             channel_id=context.channel_id or "",
             source=replace(NO_PICTURE, posted_by=str(message.get("user") or "")),
@@ -173,7 +173,7 @@ class Listeners:
         if not is_from_person(event) or _is_direct(event):
             return  # direct messages come as messages
         heard = overhear(str(event.get("text") or ""), self._inbound.themes)
-        asked = self._written(event, body, context, heard, Way.MENTION)
+        asked = self._written(event, body, context, heard, Entrypoint.MENTION)
         once = not was_heard(request.headers)
         if heard.wishes.order:
             self._obey(asked, heard.wishes.order, once=once)
@@ -192,7 +192,7 @@ class Listeners:
         if not is_from_person(event) or not _is_direct(event):
             return
         heard = overhear(str(event.get("text") or ""), self._inbound.themes)
-        asked = self._written(event, body, context, heard, Way.DIRECT_MESSAGE)
+        asked = self._written(event, body, context, heard, Entrypoint.DIRECT_MESSAGE)
         once = not was_heard(request.headers)
         address = self._address(heard.wishes.address, str(event["user"]))
         if heard.wishes.order:
@@ -230,20 +230,20 @@ class Listeners:
         body: Payload,
         context: BoltContext,
         heard: Overheard,
-        way: Way,
+        entrypoint: Entrypoint,
     ) -> EmojifyRequest:
         """Return what a message asks for, but for the picture."""
         wishes = heard.wishes
         return EmojifyRequest(
             workspace=workspace_of(context, body),
-            way=way,
+            entrypoint=entrypoint,
             user_id=str(event["user"]),
             channel_id=str(event["channel"]),
             source=replace(NO_PICTURE, posted_by=str(event["user"])),
             thread_ts=str(event.get("thread_ts") or ""),
             theme=wishes.theme,
             surprise=wishes.surprise,
-            private=wishes.private and way is not Way.DIRECT_MESSAGE,
+            private=wishes.private and entrypoint is not Entrypoint.DIRECT_MESSAGE,
             reaction_ts=str(event["ts"]),
         )
 

@@ -86,7 +86,7 @@ def tell_cancelled(settings: Settings, request: EmojifyRequest) -> None:
             settings, stores, make_slack(settings, stores, NoSlackObserver())
         )
         sink.tell(request, Outcome("cancelled"))
-        sink.farewell(request)
+        sink.remove_reaction(request)
     finally:
         stores.database.close()
 

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from emojifier_bot.config import load_settings
-from emojifier_bot.domain import JobState, Way
+from emojifier_bot.domain import Entrypoint, JobState
 from emojifier_bot.jobs.names import job_id_for
 from emojifier_bot.wiring.slack import adopt_token
 from emojifier_bot.wiring.stores import make_queue, open_stores
@@ -77,7 +77,7 @@ def test_the_reaction_goes_too(run, town, environment):
     message = town.slack.world.add_message(
         Message(general, town.slack.world.new_ts(), person, "look")
     )
-    job_id = queued(town, way=Way.MENTION, reaction_ts=message.ts)
+    job_id = queued(town, entrypoint=Entrypoint.MENTION, reaction_ts=message.ts)
     message.reactions["eyes"] = [town.town.workspace.bot_user_id]
 
     run("jobs", "cancel", job_id, **environment)

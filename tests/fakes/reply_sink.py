@@ -94,8 +94,8 @@ class FakeReplySink:
         for path in (self.folder / "shown").glob(f"{file_id}.*"):
             path.unlink()
 
-    def greet(self, request: EmojifyRequest) -> None:
-        self._call("greet", {"ts": request.reaction_ts})
+    def add_reaction(self, request: EmojifyRequest) -> None:
+        self._call("add_reaction", {"ts": request.reaction_ts})
 
     def target(self, request: EmojifyRequest) -> str:
         self._call("target", {"private": request.private})
@@ -152,8 +152,8 @@ class FakeReplySink:
     def tell(self, request: EmojifyRequest, outcome: Outcome) -> None:
         self._call("tell", {"kind": outcome.kind, "user": request.user_id})
 
-    def farewell(self, request: EmojifyRequest) -> None:
-        self._call("farewell", {"ts": request.reaction_ts})
+    def remove_reaction(self, request: EmojifyRequest) -> None:
+        self._call("remove_reaction", {"ts": request.reaction_ts})
 
     def _call(
         self, method: str, facts: dict, do: Callable[[], None] = lambda: None

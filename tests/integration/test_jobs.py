@@ -8,7 +8,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from emojifier_bot.clock import SystemClock
-from emojifier_bot.domain import ImageReference, JobState, ShareState, Way, Workspace
+from emojifier_bot.domain import (
+    Entrypoint,
+    ImageReference,
+    JobState,
+    ShareState,
+    Workspace,
+)
 from emojifier_bot.errors import FetchError, InferenceError, VaultError
 from emojifier_bot.jobs.names import child_job_id, job_id_for
 from emojifier_bot.jobs.worker import KEEP_ENDED
@@ -87,7 +93,11 @@ def test_several_pictures_get_a_job_each_and_one_thread(rig):
     posts = rig.sink.shown()
     assert {post["source"]["file_id"] for post in posts} == {"F1", "F2", "F3"}
     assert {post["thread_ts"] for post in posts} == {ts}
-    assert len(rig.sink.calls("greet")) == len(rig.sink.calls("farewell")) == 1
+    assert (
+        len(rig.sink.calls("add_reaction"))
+        == len(rig.sink.calls("remove_reaction"))
+        == 1
+    )
 
 
 def test_one_bad_picture_does_not_keep_the_others(rig):
@@ -249,7 +259,9 @@ class TestShares:
         assert len(rig.sink.calls("complete")) == 1
 
 
-@pytest.mark.parametrize("method", ["greet", "ensure_buttons", "tell", "farewell"])
+@pytest.mark.parametrize(
+    "method", ["add_reaction", "ensure_buttons", "tell", "remove_reaction"]
+)
 def test_courtesies_do_not_fail_a_job(rig, method):
     rig.sink.plan(method, Fault(kind="no_permission", retryable=False))
 
@@ -262,7 +274,7 @@ class TestTryAnother:
     def press(self, rig, old_id, number=1):
         return rig.run(
             f"{old_id}/{number}",
-            way=Way.TRY_ANOTHER,
+            entrypoint=Entrypoint.TRY_ANOTHER,
             replaces_post_id=old_id,
             press=number,
         )
@@ -293,7 +305,9 @@ class TestTryAnother:
         old = rig.run()
         rig.sink.plan("share", Fault(SLOW, seconds=1.0))
         key = f"{old.job_id}/1"
-        job_id = rig.ask(key, way=Way.TRY_ANOTHER, replaces_post_id=old.job_id)
+        job_id = rig.ask(
+            key, entrypoint=Entrypoint.TRY_ANOTHER, replaces_post_id=old.job_id
+        )
         with rig.working():
             wait_until(lambda: len(rig.sink.calls("complete")) == 2)
             rig.sink.remove(rig.posts.find(WORKSPACE, old.job_id).post.file_id)

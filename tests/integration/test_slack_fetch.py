@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from emojifier_bot.domain import EmojifyRequest, ImageReference, Way
+from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference
 from emojifier_bot.errors import DeliveryError, FetchError, RemoteError, VaultError
 from tests.fakes.slack.posting import post_files, share_file
 from tests.fakes.slack_server import BOT_SCOPES, Reply, SlackServer, found_town
@@ -134,7 +134,7 @@ class TestNewest:
 class TestMessage:
     def request(self, bot, message, **more):
         source = ImageReference(message_ts=message.ts, posted_by=message.user_id)
-        return bot.request(way=Way.MENTION, source=source, **more)
+        return bot.request(entrypoint=Entrypoint.MENTION, source=source, **more)
 
     def test_all_of_its_pictures_in_order(self, bot):
         posted(bot, "before.png")

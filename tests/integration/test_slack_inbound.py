@@ -15,11 +15,11 @@ from slack_sdk import WebClient
 
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.domain import (
+    Entrypoint,
     FaceSummary,
     ImageReference,
     Installation,
     Post,
-    Way,
     Workspace,
 )
 from emojifier_bot.errors import DeliveryError, QueueError, QueueFullError
@@ -241,7 +241,7 @@ def test_a_command_is_queued(bench, text, source, more):
 
     [request] = bench.queue.requests
     assert request.source == source
-    assert (request.workspace, request.way) == (HERE, Way.COMMAND)
+    assert (request.workspace, request.entrypoint) == (HERE, Entrypoint.COMMAND)
     assert (request.user_id, request.channel_id) == (ASKER, CHANNEL)
     assert request.sealed_response_url == f"sealed({RESPONSE_URL})"
     assert {name: getattr(request, name) for name in more} == more
@@ -324,8 +324,8 @@ def test_a_shortcut_on_an_image(bench):
     assert bench.send(shortcut([image()])).text == ""
 
     [request] = bench.queue.requests
-    assert (request.way, request.source) == (
-        Way.SHORTCUT,
+    assert (request.entrypoint, request.source) == (
+        Entrypoint.SHORTCUT,
         ImageReference(file_id="F1", posted_by=OTHER),
     )
     assert request.thread_ts == ""
@@ -408,7 +408,7 @@ def test_what_a_mention_means(bench, sent, source):
     assert bench.send(sent).status_code == 200
 
     [request] = bench.queue.requests
-    assert (request.way, request.source) == (Way.MENTION, source)
+    assert (request.entrypoint, request.source) == (Entrypoint.MENTION, source)
     assert request.reaction_ts == TS
     assert request.sealed_response_url == ""
 
@@ -455,7 +455,10 @@ def test_an_image_in_a_direct_message(bench):
     bench.send(direct_message(subtype="file_share", files=[image()]))
 
     [request] = bench.queue.requests
-    assert (request.way, request.channel_id) == (Way.DIRECT_MESSAGE, DIRECT)
+    assert (request.entrypoint, request.channel_id) == (
+        Entrypoint.DIRECT_MESSAGE,
+        DIRECT,
+    )
     assert request.source == ImageReference(file_id="F1", posted_by=ASKER)
     assert (request.thread_ts, request.reaction_ts) == ("", TS)
 
@@ -733,7 +736,7 @@ def test_another_is_tried_from_the_same_source(bench):
 
     assert list(bench.queue.jobs) == ["job-1:1", "job-1:2"]
     request = bench.queue.requests[1]
-    assert (request.way, request.source) == (Way.TRY_ANOTHER, POST.source)
+    assert (request.entrypoint, request.source) == (Entrypoint.TRY_ANOTHER, POST.source)
     assert (request.replaces_post_id, request.press) == ("job-1", 2)
     assert (request.channel_id, request.thread_ts) == (CHANNEL, TOP_TS)
     assert (request.theme, request.surprise) == ("classic", True)

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from emojifier_bot.domain import (
+    Entrypoint,
     ImageReference,
     Outcome,
     ResultPicture,
     Share,
     ShareState,
-    Way,
 )
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.slack.replies import say
@@ -216,38 +216,38 @@ class TestDelete:
 class TestReaction:
     def asked(self, bot, **fields):
         message = bot.slack.world.add_message(_message(bot, bot.slack.world.new_ts()))
-        fields = {"way": Way.MENTION, "reaction_ts": message.ts} | fields
+        fields = {"entrypoint": Entrypoint.MENTION, "reaction_ts": message.ts} | fields
         return message, bot.request(**fields)
 
     def test_comes_and_goes_and_may_be_repeated(self, bot):
         message, request = self.asked(bot)
         for _ in range(2):
-            bot.sink.greet(request)
+            bot.sink.add_reaction(request)
         assert message.reactions == {"eyes": [bot.town.grant.bot_user_id]}
         for _ in range(2):
-            bot.sink.farewell(request)
+            bot.sink.remove_reaction(request)
         assert message.reactions == {}
 
     def test_nothing_to_react_to(self, bot, slack):
         request = bot.request()
-        bot.sink.greet(request)
-        bot.sink.farewell(request)
+        bot.sink.add_reaction(request)
+        bot.sink.remove_reaction(request)
         assert slack.calls == []
 
     def test_not_granted(self, bare_bot, slack):
         _, request = self.asked(bare_bot)
-        bare_bot.sink.greet(request)
-        bare_bot.sink.farewell(request)
+        bare_bot.sink.add_reaction(request)
+        bare_bot.sink.remove_reaction(request)
         assert slack.calls == []
 
     def test_slack_on_a_bad_day(self, bot, slack):
         _, request = self.asked(bot)
         slack.faults.add("reactions.add", status=503)
-        bot.sink.greet(request)
+        bot.sink.add_reaction(request)
         slack.faults.add("reactions.remove", status=503)
-        assert refusal(bot.sink.farewell, request).retryable
+        assert refusal(bot.sink.remove_reaction, request).retryable
         slack.faults.add("reactions.remove", error="message_not_found")
-        bot.sink.farewell(request)
+        bot.sink.remove_reaction(request)
 
 
 class TestTarget:
@@ -273,7 +273,7 @@ class TestTarget:
         assert (channel_id != "D0OTHERS") is granted
 
     def test_the_bots_own(self, bot, slack):
-        request = bot.request(channel_id="D0OWN", way=Way.DIRECT_MESSAGE)
+        request = bot.request(channel_id="D0OWN", entrypoint=Entrypoint.DIRECT_MESSAGE)
         assert bot.sink.target(request) == "D0OWN"
         assert slack.calls == []
 
@@ -333,7 +333,7 @@ class TestTell:
     def test_a_direct_message_gets_a_plain_answer(self, bot, slack):
         ada = bot.town.ada.user_id
         own = slack.world.direct_message(bot.town.workspace, ada).channel_id
-        request = bot.request(channel_id=own, way=Way.DIRECT_MESSAGE)
+        request = bot.request(channel_id=own, entrypoint=Entrypoint.DIRECT_MESSAGE)
         bot.sink.tell(request, self.NO_FACE)
         assert [one.text for one in slack.messages(own)] == [say("no_face")]
 

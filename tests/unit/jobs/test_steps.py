@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from emojifier_bot.domain import ImageReference, Post, Share, ShareState, Way
+from emojifier_bot.domain import Entrypoint, ImageReference, Post, Share, ShareState
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.jobs.names import surprise_seed
 from emojifier_bot.jobs.parts import WorkerParts
@@ -94,7 +94,7 @@ def test_a_picture_without_faces_is_not_uploaded(tmp_path):
     [
         ({}, None),
         ({"surprise": True}, surprise_seed("job", 0)),
-        ({"way": Way.TRY_ANOTHER, "press": 2}, surprise_seed("job", 2)),
+        ({"entrypoint": Entrypoint.TRY_ANOTHER, "press": 2}, surprise_seed("job", 2)),
     ],
 )
 def test_a_surprise_has_a_seed(tmp_path, fields, expected):

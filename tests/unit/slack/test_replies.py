@@ -42,7 +42,7 @@ USED = (
     "views.publish",
 )
 #: Modules whose errors never reach anybody in Slack.
-ELSEWHERE = frozenset({"cli", "evaluation", "training"})
+ELSEWHERE = frozenset({"cli", "tools"})
 #: Kinds of the listeners and of the job that are no errors.
 TALKED_OF = (
     "accepted",

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from emojifier_bot.domain import (
     EmojifyRequest,
+    Entrypoint,
     ImageReference,
     Limit,
     Outcome,
-    Way,
     Workspace,
 )
 from emojifier_bot.slack.orders import is_admin
@@ -24,7 +24,7 @@ LIMIT = Limit("user_limit", pictures=2, period_seconds=60, is_personal=True)
 
 def request(posted_by: str = "") -> EmojifyRequest:
     source = ImageReference(file_id="F1", posted_by=posted_by)
-    return EmojifyRequest(HERE, Way.SHORTCUT, "U1", "C1", source)
+    return EmojifyRequest(HERE, Entrypoint.SHORTCUT, "U1", "C1", source)
 
 
 @pytest.fixture

@@ -1,0 +1,49 @@
+"""What the database holds of a request is read by every later version."""
+
+from __future__ import annotations
+
+from emojifier_bot.domain import (
+    EmojifyRequest,
+    Entrypoint,
+    ImageReference,
+    Workspace,
+)
+
+REQUEST = EmojifyRequest(
+    workspace=Workspace("T1"),
+    entrypoint=Entrypoint.SHORTCUT,
+    user_id="U1",
+    channel_id="C1",
+    source=ImageReference(file_id="F1"),
+)
+#: As version 0.1.0 recorded it.
+RECORDED = {
+    "workspace": {"team_id": "T1", "enterprise_id": "", "is_org_install": False},
+    "way": "shortcut",
+    "user_id": "U1",
+    "channel_id": "C1",
+    "source": {
+        "file_id": "F1",
+        "sealed_address": "",
+        "newest": False,
+        "message_ts": "",
+        "posted_by": "",
+    },
+    "thread_ts": "",
+    "begins_thread": False,
+    "theme": "",
+    "surprise": False,
+    "private": False,
+    "sealed_response_url": "",
+    "reaction_ts": "",
+    "replaces_post_id": "",
+    "press": 0,
+}
+
+
+def test_a_request_is_recorded_as_it_always_was():
+    assert REQUEST.to_dict() == RECORDED
+
+
+def test_a_recorded_request_is_read_with_fields_of_a_newer_version():
+    assert EmojifyRequest.from_dict(RECORDED | {"of_tomorrow": 1}) == REQUEST
