@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from emojifier_bot.config import load_settings
-from emojifier_bot.errors import ImageError
+from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.wiring import make_pipeline
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _read(path: Path) -> bytes:
         reason = error.strerror or str(error)
         raise ImageError(
             f"{path} cannot be read: {reason}. Check the path and its permissions.",
-            kind="unreadable",
+            kind=ErrorKind.UNREADABLE,
         ) from error
 
 
@@ -127,6 +127,6 @@ def _decoded(source: Any) -> DecodedImage:
         raise ImageError(
             f"A picture cannot be made of {type(source).__name__}. Pass bytes, a path, "
             "a Pillow image, or an (H, W, 3) or (H, W, 4) uint8 array.",
-            kind="not_an_image",
+            kind=ErrorKind.NOT_AN_IMAGE,
         ) from error
     return from_image(image)

@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from emojifier_bot.errors import ErrorKind
+
 #: The entry point's name in recorded jobs, whatever version of the bot wrote them.
 RECORDED_ENTRYPOINT = "way"
 
@@ -223,11 +225,24 @@ class Share:
     thread_ts: str = ""
 
 
+class OutcomeKind(StrEnum):
+    """How a request or a job ended where nothing failed; the values are stored."""
+
+    ACCEPTED = "accepted"
+    ACCEPTED_PRIVATE = "accepted_private"
+    POSTED = "posted"
+    NO_FACE = "no_face"
+    #: Somebody deleted the result at once.
+    REMOVED = "removed"
+    #: An operator ended the job.
+    CANCELLED = "cancelled"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a job ended, for whoever asked."""
+    """How a request was taken or a job ended, for whoever asked."""
 
-    #: Row of the table of sentences: ``"posted"``, ``"no_face"`` or an error's kind.
+    #: An `OutcomeKind`, an `ErrorKind` or a code of Slack's; each has its sentence.
     kind: str
     #: What a sentence may name: ``{"theme": "classic"}``; never a secret.
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -237,8 +252,8 @@ class Outcome:
 class Limit:
     """How many pictures may be asked for: so many at once, and again as time passes."""
 
-    #: Row of the table of sentences for who asks for more.
-    kind: str
+    #: What whoever asks for more is told.
+    kind: ErrorKind
     pictures: int
     period_seconds: int
     #: Each person has it alone; else all of a workspace have it together.

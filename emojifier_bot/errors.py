@@ -20,11 +20,15 @@ EmojifierError
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import ClassVar, NewType
+
 __all__ = [
     "BackendError",
     "ConfigError",
     "DeliveryError",
     "EmojifierError",
+    "ErrorKind",
     "FetchError",
     "HostedApiError",
     "ImageError",
@@ -34,33 +38,167 @@ __all__ = [
     "QueueError",
     "QueueFullError",
     "RemoteError",
+    "SlackCode",
     "StoreError",
     "ThemeError",
     "VaultError",
 ]
+
+#: An error code of Slack's that is passed on as it came; `ErrorKind` has those that we
+#: act on.
+SlackCode = NewType("SlackCode", str)
+
+
+class ErrorKind(StrEnum):
+    """What went wrong, in one word for programs.
+
+    The values are stored with jobs, label metrics and stand in ``--json``: they never
+    change. ``slack`` has a sentence for each that somebody in Slack can meet.
+    """
+
+    # One for each class of the tree, where nothing more exact is known.
+    ERROR = "error"
+    IMAGE = "image"
+    REMOTE = "remote"
+    FETCH = "fetch"
+    DELIVERY = "delivery"
+    FACE_API = "face_api"
+    QUEUE = "queue"
+    QUEUE_FULL = "queue_full"
+    STORE = "store"
+    VAULT = "vault"
+    BACKEND = "backend"
+    MODEL_FILE = "model_file"
+    INFERENCE = "inference"
+    THEME = "theme"
+    OUTPUT = "output"
+    CONFIG = "config"
+
+    # Jobs.
+    UNEXPECTED = "unexpected"
+    DATABASE = "database"
+    BUSY = "busy"
+    NOT_INSTALLED = "not_installed"
+    NOT_SHOWN = "not_shown"
+    POST_FORGOTTEN = "post_forgotten"
+    POST_GONE = "post_gone"
+
+    # Pictures.
+    BROKEN = "broken"
+    DECODE_CRASH = "decode_crash"
+    DECODE_TIMEOUT = "decode_timeout"
+    DECODER_DOWN = "decoder_down"
+    EMPTY = "empty"
+    NOT_AN_IMAGE = "not_an_image"
+    OUTPUT_FORMAT = "output_format"
+    TOO_LARGE = "too_large"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    TRUNCATED = "truncated"
+    UNREADABLE = "unreadable"
+    UNSUPPORTED = "unsupported"
+
+    # Web addresses.
+    FORBIDDEN = "forbidden"
+    HTTP_STATUS = "http_status"
+    NOT_AN_ADDRESS = "not_an_address"
+    NOT_FOUND = "not_found"
+    PAGE = "page"
+    PORT = "port"
+    PRIVATE_ADDRESS = "private_address"
+    SCHEME = "scheme"
+    TIMEOUT = "timeout"
+    TLS = "tls"
+    TOO_MANY_REDIRECTS = "too_many_redirects"
+    UNREACHABLE = "unreachable"
+    UNRESOLVABLE = "unresolvable"
+
+    # Files in Slack.
+    CONNECT_FILE = "connect_file"
+    EXTERNAL_FILE = "external_file"
+    HIDDEN_FILE = "hidden_file"
+    LOGIN_PAGE = "login_page"
+    NO_IMAGE = "no_image"
+    SOURCE_GONE = "source_gone"
+    UPLOAD_FAILED = "upload_failed"
+
+    # Hosted face APIs.
+    FACE_API_ANSWER = "face_api_answer"
+    FACE_API_BUSY = "face_api_busy"
+    FACE_API_CREDENTIALS = "face_api_credentials"
+    FACE_API_DOWN = "face_api_down"
+    FACE_API_REFUSED = "face_api_refused"
+
+    # Files on this machine.
+    EXISTS = "exists"
+    NOT_A_FILE = "not_a_file"
+    NOT_WRITABLE = "not_writable"
+    UNWRITABLE = "unwritable"
+
+    # What a workspace or its people do not want, or not so often.
+    ADMIN_UNKNOWN = "admin_unknown"
+    CHANNEL_OFF = "channel_off"
+    CHANNEL_ONLY = "channel_only"
+    NOT_ADMIN = "not_admin"
+    NOT_ASKER = "not_asker"
+    OPTED_OUT = "opted_out"
+    USER_LIMIT = "user_limit"
+    WORKSPACE_DAY_LIMIT = "workspace_day_limit"
+    WORKSPACE_HOUR_LIMIT = "workspace_hour_limit"
+
+    # Commands that cannot be understood.
+    NOT_A_URL = "not_a_url"
+    ORDER_ALONE = "order_alone"
+    SEVERAL_ADDRESSES = "several_addresses"
+    UNKNOWN_OPTION = "unknown_option"
+
+    # Slack's own codes that we act on, and two for no answer.
+    ACCOUNT_INACTIVE = "account_inactive"
+    ALT_TXT_TOO_LARGE = "alt_txt_too_large"
+    CHANNEL_NOT_FOUND = "channel_not_found"
+    FATAL_ERROR = "fatal_error"
+    FILE_DELETED = "file_deleted"
+    FILE_NOT_FOUND = "file_not_found"
+    INTERNAL_ERROR = "internal_error"
+    INVALID_AUTH = "invalid_auth"
+    INVALID_BLOCKS = "invalid_blocks"
+    IS_ARCHIVED = "is_archived"
+    METHOD_NOT_SUPPORTED_FOR_CHANNEL_TYPE = "method_not_supported_for_channel_type"
+    MISSING_SCOPE = "missing_scope"
+    NO_PERMISSION = "no_permission"
+    NOT_ALLOWED_TOKEN_TYPE = "not_allowed_token_type"  # noqa: S105 - a code of Slack's
+    NOT_AUTHED = "not_authed"
+    NOT_IN_CHANNEL = "not_in_channel"
+    NOT_VISIBLE = "not_visible"
+    RATELIMITED = "ratelimited"
+    SLACK_UNAVAILABLE = "slack_unavailable"
+    SLACK_UNREACHABLE = "slack_unreachable"
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105 - a code of Slack's
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105 - a code of Slack's
 
 
 class EmojifierError(Exception):
     """Something this project refuses, with the reason and the way out.
 
     Attributes:
-        kind: Short, stable word for programs (``"too_large"``), never shown alone.
+        kind: What went wrong, for programs; never shown alone.
         message: Whole sentences for people: what happened, what to do next.
     """
 
-    default_kind = "error"
+    default_kind: ClassVar[ErrorKind] = ErrorKind.ERROR
 
-    def __init__(self, message: str, *, kind: str | None = None) -> None:
-        """Keep the sentence and the word that names it."""
+    def __init__(
+        self, message: str, *, kind: ErrorKind | SlackCode | None = None
+    ) -> None:
+        """Keep the sentence and its kind."""
         super().__init__(message)
         self.message = message
-        self.kind = kind or self.default_kind
+        self.kind: ErrorKind | SlackCode = kind or self.default_kind
 
 
 class ImageError(EmojifierError):
     """The picture cannot be used; send another one or a smaller one."""
 
-    default_kind = "image"
+    default_kind = ErrorKind.IMAGE
 
 
 class RemoteError(EmojifierError):
@@ -71,13 +209,13 @@ class RemoteError(EmojifierError):
         retry_after_seconds: How long the other side asked to wait, None if it did not.
     """
 
-    default_kind = "remote"
+    default_kind = ErrorKind.REMOTE
 
     def __init__(
         self,
         message: str,
         *,
-        kind: str | None = None,
+        kind: ErrorKind | SlackCode | None = None,
         retryable: bool = False,
         retry_after_seconds: float | None = None,
     ) -> None:
@@ -90,78 +228,78 @@ class RemoteError(EmojifierError):
 class FetchError(RemoteError):
     """The picture could not be fetched; check the address."""
 
-    default_kind = "fetch"
+    default_kind = ErrorKind.FETCH
 
 
 class DeliveryError(RemoteError):
     """Slack refused or did not answer; ``kind`` is Slack's code if there is one."""
 
-    default_kind = "delivery"
+    default_kind = ErrorKind.DELIVERY
 
 
 class HostedApiError(RemoteError):
     """A hosted face API refused or did not answer; FACE_FALLBACK may stand in."""
 
-    default_kind = "face_api"
+    default_kind = ErrorKind.FACE_API
 
     @property
     def is_about_picture(self) -> bool:
         """Tell whether only this picture is refused, and another one may do."""
-        return self.kind == "face_api_refused"
+        return self.kind == ErrorKind.FACE_API_REFUSED
 
 
 class QueueError(EmojifierError):
     """The queue's database does not answer; try again in a minute."""
 
-    default_kind = "queue"
+    default_kind = ErrorKind.QUEUE
 
 
 class QueueFullError(QueueError):
     """Too many jobs wait; try again in a few minutes."""
 
-    default_kind = "queue_full"
+    default_kind = ErrorKind.QUEUE_FULL
 
 
 class StoreError(EmojifierError):
     """The database cannot be opened or does not answer; the message says why."""
 
-    default_kind = "store"
+    default_kind = ErrorKind.STORE
 
 
 class VaultError(EmojifierError):
     """A stored secret cannot be opened; the key it was sealed with is missing."""
 
-    default_kind = "vault"
+    default_kind = ErrorKind.VAULT
 
 
 class BackendError(EmojifierError):
     """A face back end failed."""
 
-    default_kind = "backend"
+    default_kind = ErrorKind.BACKEND
 
 
 class ModelFileError(BackendError):
     """A model file is missing or is not the one its ``model.toml`` names."""
 
-    default_kind = "model_file"
+    default_kind = ErrorKind.MODEL_FILE
 
 
 class InferenceError(BackendError):
     """The model runtime refused its input."""
 
-    default_kind = "inference"
+    default_kind = ErrorKind.INFERENCE
 
 
 class ThemeError(EmojifierError):
     """A theme's table or art is wrong; the message names the file and the entry."""
 
-    default_kind = "theme"
+    default_kind = ErrorKind.THEME
 
 
 class OutputError(EmojifierError):
     """The result cannot be written: it exists already, or the place refuses it."""
 
-    default_kind = "output"
+    default_kind = ErrorKind.OUTPUT
 
 
 class ConfigError(EmojifierError):
@@ -171,7 +309,7 @@ class ConfigError(EmojifierError):
         problems: One sentence per mistake.
     """
 
-    default_kind = "config"
+    default_kind = ErrorKind.CONFIG
 
     def __init__(self, problems: list[str]) -> None:
         """Join the problems into one message, one line each."""

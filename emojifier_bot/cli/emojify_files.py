@@ -12,7 +12,7 @@ from emojifier_bot.cli.inputs import Inputs, Source
 from emojifier_bot.cli.outputs import Target, refuse_existing, write_file
 from emojifier_bot.cli.report import Reporter, counted, shown
 from emojifier_bot.config import Settings
-from emojifier_bot.errors import EmojifierError
+from emojifier_bot.errors import EmojifierError, ErrorKind
 from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
 from emojifier_bot.vision.types import Result
 
@@ -113,7 +113,7 @@ class FileEmojifier:
                 extra={"action": "picture_failed", "input": shown(source.given)},
             )
             message = UNEXPECTED.format(error=shown(str(error)) or type(error).__name__)
-            return Outcome(error=EmojifierError(message, kind="unexpected"))
+            return Outcome(error=EmojifierError(message, kind=ErrorKind.UNEXPECTED))
 
     def _emojify(self, source: Source, target: Target) -> Outcome:
         wishes = self.wishes

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from emojifier_bot.errors import ImageError
+from emojifier_bot.errors import ErrorKind, ImageError
 
 STDIN = "-"
 #: What pictures are called; only such files of a folder are taken.
@@ -62,13 +62,13 @@ class Source:
             reason = getattr(error, "strerror", None) or str(error)
             raise ImageError(
                 f"It cannot be read: {reason}. Check the path and its permissions.",
-                kind="unreadable",
+                kind=ErrorKind.UNREADABLE,
             ) from error
         if len(data) > max_bytes:
             raise ImageError(
                 f"This file has more than {max_bytes / 1e6:g} MB, which is the most "
                 "that is read. Take a smaller one.",
-                kind="too_large",
+                kind=ErrorKind.TOO_LARGE,
             )
         return data
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from emojifier_bot.cli.inputs import PICTURE_EXTENSIONS, Inputs, Source, is_folder
 from emojifier_bot.cli.report import WrongUsage, shown
-from emojifier_bot.errors import OutputError
+from emojifier_bot.errors import ErrorKind, OutputError
 
 STDOUT = "-"
 RESULT_SUFFIX, DEBUG_SUFFIX = ".emojified", ".debug"
@@ -155,13 +155,13 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
         raise OutputError(
             f"{shown(str(path))} is a folder or a device. Choose another name.",
-            kind="not_a_file",
+            kind=ErrorKind.NOT_A_FILE,
         )
     if not force:
         raise OutputError(
             f"{shown(str(path))} is there already. Use --force to overwrite it, or -o "
             "to write elsewhere.",
-            kind="exists",
+            kind=ErrorKind.EXISTS,
         )
 
 
@@ -199,5 +199,5 @@ def _refused(path: Path, error: Exception) -> OutputError:
     reason = getattr(error, "strerror", None) or str(error)
     return OutputError(
         f"{shown(str(path))} cannot be written: {reason}. Use -o to write elsewhere.",
-        kind="not_writable",
+        kind=ErrorKind.NOT_WRITABLE,
     )

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import idna
 
-from emojifier_bot.errors import FetchError
+from emojifier_bot.errors import ErrorKind, FetchError
 
 #: Longer addresses are refused; signed ones have about 2,000 characters.
 LONGEST_ADDRESS = 8192
@@ -141,7 +141,7 @@ def read_public(address: str, allow_hosts: AbstractSet[str]) -> Target:
         raise FetchError(
             "This address names an unusual port. I only open the usual ones, 80 and "
             "443.",
-            kind="port",
+            kind=ErrorKind.PORT,
         )
     if target.literal and not is_public(target.literal):
         raise private_address()
@@ -165,7 +165,8 @@ def read(address: str) -> Target:
     scheme = parts["scheme"].lower()
     if scheme not in DEFAULT_PORTS:
         raise FetchError(
-            "I only open addresses that begin with https:// or http://.", kind="scheme"
+            "I only open addresses that begin with https:// or http://.",
+            kind=ErrorKind.SCHEME,
         )
     if len(parts["slashes"]) != len("//"):
         raise not_an_address()
@@ -216,7 +217,7 @@ def not_an_address() -> FetchError:
     return FetchError(
         "This is not an address that I can open. Give the whole address of a picture, "
         "beginning with https://.",
-        kind="not_an_address",
+        kind=ErrorKind.NOT_AN_ADDRESS,
     )
 
 
@@ -225,7 +226,7 @@ def private_address() -> FetchError:
     return FetchError(
         "This address leads into a private network, where I do not go. Give one that "
         "everybody can open.",
-        kind="private_address",
+        kind=ErrorKind.PRIVATE_ADDRESS,
     )
 
 
@@ -238,7 +239,7 @@ def _read_authority(text: str) -> tuple[str, int | None]:
         raise FetchError(
             "This address has a user name or a password in it. Leave it out, and try "
             "again.",
-            kind="not_an_address",
+            kind=ErrorKind.NOT_AN_ADDRESS,
         )
     parts = _AUTHORITY.fullmatch(text)
     if not parts:
@@ -251,7 +252,8 @@ def _read_port(text: str) -> int:
     last = (1 << 16) - 1
     if not _PORT.fullmatch(text) or int(text) > last:
         raise FetchError(
-            "The port in this address is not a number from 1 to 65535.", kind="port"
+            "The port in this address is not a number from 1 to 65535.",
+            kind=ErrorKind.PORT,
         )
     return int(text)
 

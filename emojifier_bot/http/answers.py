@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 
 import requests
 
-from emojifier_bot.errors import FetchError
+from emojifier_bot.errors import ErrorKind, FetchError
 from emojifier_bot.http.addresses import not_an_address
 from emojifier_bot.http.line import Line, too_large
 
@@ -59,18 +59,18 @@ def check_status(response: requests.Response) -> None:
         raise FetchError(
             "There is nothing at this address. Check it for a typing mistake, or "
             "whether the picture was removed.",
-            kind="not_found",
+            kind=ErrorKind.NOT_FOUND,
         )
     if status in _FORBIDDEN:
         raise FetchError(
             "The server does not show this to everybody. Give the address of a public "
             "picture, or upload it.",
-            kind="forbidden",
+            kind=ErrorKind.FORBIDDEN,
         )
     raise FetchError(
         f"The server answered with the status {status} in place of a picture. Try "
         "again later, or give another address.",
-        kind="http_status",
+        kind=ErrorKind.HTTP_STATUS,
         retryable=is_passing(status),
         retry_after_seconds=retry_after_seconds(response),
     )

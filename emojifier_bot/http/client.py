@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import requests
 
-from emojifier_bot.errors import FetchError
+from emojifier_bot.errors import ErrorKind, FetchError
 from emojifier_bot.http.addresses import Target, check_address, is_named, read_public
 from emojifier_bot.http.answers import check_status, next_address, read_body
 from emojifier_bot.http.deadline import Deadline, Timeouts
@@ -58,7 +58,7 @@ class Errand:
     #: Called with the first bytes of a body, then with all; raises `FetchError`.
     check_body: Callable[[bytes], None]
     #: Kind of the error for a web page.
-    page_kind: str
+    page_kind: ErrorKind
     #: Sent to every host that was admitted.
     headers: Mapping[str, str]
     #: Certificates to trust in place of the usual ones.
@@ -80,7 +80,7 @@ class Errand:
         raise FetchError(
             "The server passed me on too often. Open the address in a browser, and "
             "copy the address of the picture itself.",
-            kind="too_many_redirects",
+            kind=ErrorKind.TOO_MANY_REDIRECTS,
         )
 
     def _visit(self, hop: Hop, deadline: Deadline) -> Fetched | str:
@@ -156,7 +156,7 @@ class GuardedClient:
             check_body=self.check_body,
             max_bytes=self.max_bytes,
             timeouts=self.timeouts,
-            page_kind="page",
+            page_kind=ErrorKind.PAGE,
             headers={},
             ca_file=self.ca_file,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from emojifier_bot.errors import FetchError
+from emojifier_bot.errors import ErrorKind, FetchError
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,6 @@ def timed_out() -> FetchError:
     """Return the error for a server that is too slow."""
     return FetchError(
         "The server took too long to answer. Try again in a few minutes.",
-        kind="timeout",
+        kind=ErrorKind.TIMEOUT,
         retryable=True,
     )

@@ -31,7 +31,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from emojifier_bot.errors import FetchError
+from emojifier_bot.errors import ErrorKind, FetchError
 from emojifier_bot.http.deadline import Deadline, timed_out
 
 #: Status line and headers together, of all interim answers too.
@@ -212,7 +212,7 @@ def unreachable() -> FetchError:
     return FetchError(
         "The server cannot be reached, or broke off in the middle. Try again in a "
         "minute.",
-        kind="unreachable",
+        kind=ErrorKind.UNREACHABLE,
         retryable=True,
     )
 
@@ -222,7 +222,7 @@ def too_large(max_bytes: int) -> FetchError:
     return FetchError(
         f"The server sends more than the {max_bytes / 1e6:g} MB that I read. Give the "
         "address of a smaller picture.",
-        kind="too_large",
+        kind=ErrorKind.TOO_LARGE,
     )
 
 
@@ -230,7 +230,7 @@ def _tls() -> FetchError:
     return FetchError(
         "The server cannot prove who it is: its certificate is not valid. Give another "
         "address of the picture, or upload it.",
-        kind="tls",
+        kind=ErrorKind.TLS,
     )
 
 

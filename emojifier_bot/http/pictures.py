@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from urllib.parse import unquote
 
-from emojifier_bot.errors import FetchError
+from emojifier_bot.errors import ErrorKind, FetchError
 from emojifier_bot.http.addresses import Target
 
 #: Longest name that is given.
@@ -37,7 +37,7 @@ class Fetched:
     name: str
 
 
-def check_head(headers: Mapping[str, str], page_kind: str) -> None:
+def check_head(headers: Mapping[str, str], page_kind: ErrorKind) -> None:
     """Refuse what the headers already say is no picture.
 
     Raises:
@@ -51,11 +51,11 @@ def check_head(headers: Mapping[str, str], page_kind: str) -> None:
         raise FetchError(
             "The server sends this picture packed, though it was asked not to. Give "
             "another address of the picture, or upload it.",
-            kind="not_an_image",
+            kind=ErrorKind.NOT_AN_IMAGE,
         )
 
 
-def web_page(kind: str) -> FetchError:
+def web_page(kind: ErrorKind) -> FetchError:
     """Return the error for a web page in place of a picture."""
     return FetchError(
         "There is a web page at this address, not a picture. Open the page, copy the "

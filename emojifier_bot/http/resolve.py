@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 
-from emojifier_bot.errors import FetchError
+from emojifier_bot.errors import ErrorKind, FetchError
 from emojifier_bot.http.addresses import Target, is_public, private_address
 from emojifier_bot.http.deadline import Deadline, timed_out
 
@@ -82,6 +82,6 @@ def _look_up(target: Target, resolver: Resolver, deadline: Deadline) -> _Answer:
 def _unresolvable(*, retryable: bool) -> FetchError:
     return FetchError(
         "No server of this name is known. Check the address for a typing mistake.",
-        kind="unresolvable",
+        kind=ErrorKind.UNRESOLVABLE,
         retryable=retryable,
     )

@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 import requests
 
-from emojifier_bot.errors import DeliveryError, FetchError
+from emojifier_bot.errors import DeliveryError, ErrorKind, FetchError
 from emojifier_bot.http.addresses import (
     DEFAULT_PORTS,
     Target,
@@ -78,7 +78,7 @@ def get_with_token(
         check_body=check_body,
         max_bytes=max_bytes,
         timeouts=timeouts,
-        page_kind="login_page",
+        page_kind=ErrorKind.LOGIN_PAGE,
         headers={"Authorization": f"Bearer {token}"},
         ca_file=ca_file,
     )
@@ -160,11 +160,11 @@ def _is_usual(target: Target) -> bool:
 def _refusal(target: Target) -> FetchError:
     if _is_slack(target) or target.host == SLACK_DOMAIN.lstrip("."):
         # Where Slack sends those whose token does not do.
-        return web_page("login_page")
+        return web_page(ErrorKind.LOGIN_PAGE)
     return FetchError(
         "This file is not kept by Slack itself, so I do not open it. Upload the "
         "picture, and try again.",
-        kind="forbidden",
+        kind=ErrorKind.FORBIDDEN,
     )
 
 
@@ -172,14 +172,14 @@ def _upload_failed() -> DeliveryError:
     return DeliveryError(
         "Slack did not take the picture. Try again; if that does not help, tell who "
         "runs the bot.",
-        kind="upload_failed",
+        kind=ErrorKind.UPLOAD_FAILED,
     )
 
 
 def _unavailable(wait_seconds: float | None = None) -> DeliveryError:
     return DeliveryError(
         "Slack could not take the picture just now. Try again in a minute.",
-        kind="slack_unavailable",
+        kind=ErrorKind.SLACK_UNAVAILABLE,
         retryable=True,
         retry_after_seconds=wait_seconds,
     )

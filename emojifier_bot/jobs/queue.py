@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from emojifier_bot.breather import Breather
 from emojifier_bot.clock import Clock
 from emojifier_bot.domain import EmojifyRequest, Job, JobState, Workspace
-from emojifier_bot.errors import QueueError, QueueFullError
+from emojifier_bot.errors import ErrorKind, QueueError, QueueFullError
 from emojifier_bot.jobs import slots
 from emojifier_bot.jobs.database import migrate, open_engine, workflow_table
 from emojifier_bot.jobs.dbos_logs import route_dbos_logs
@@ -35,7 +35,6 @@ from emojifier_bot.jobs.names import (
     partition_of,
 )
 from emojifier_bot.jobs.recorder import DONE, FAILED, MARK
-from emojifier_bot.jobs.retry import UNEXPECTED
 from emojifier_bot.jobs.room import Room
 from emojifier_bot.jobs.standing import Lookout, Standing
 from emojifier_bot.jobs.workflow import COMPLETE, PREPARE
@@ -337,7 +336,7 @@ def _outcome(row: WorkflowStatus) -> str:
         return output.get("outcome", "")
     if row.status == "ERROR":
         return str(row.error)
-    return UNEXPECTED if _STATES[row.status] is JobState.FAILED else ""
+    return ErrorKind.UNEXPECTED if _STATES[row.status] is JobState.FAILED else ""
 
 
 def _moment(milliseconds: int | None) -> datetime:

@@ -18,9 +18,9 @@ from typing import Any
 from dbos import DBOS
 from sqlalchemy.exc import SQLAlchemyError
 
-from emojifier_bot.errors import EmojifierError
+from emojifier_bot.errors import EmojifierError, ErrorKind
 from emojifier_bot.jobs.parts import Timing
-from emojifier_bot.jobs.retry import UNEXPECTED, Failure, decide, failure_of
+from emojifier_bot.jobs.retry import Failure, decide, failure_of
 from emojifier_bot.observers import JobObserver
 
 #: What a step returns, JSON types only.
@@ -121,7 +121,7 @@ class Recorder:
             if answer.unsure:
                 crashes += 1
                 if crashes >= MAX_CRASHES:
-                    raise JobFailedError(Failure(UNEXPECTED))
+                    raise JobFailedError(Failure(ErrorKind.UNEXPECTED))
             elif answer.failure is None:
                 return answer.value
             else:

@@ -10,7 +10,13 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from emojifier_bot.domain import known_fields
-from emojifier_bot.errors import EmojifierError, ImageError, RemoteError, StoreError
+from emojifier_bot.errors import (
+    EmojifierError,
+    ErrorKind,
+    ImageError,
+    RemoteError,
+    StoreError,
+)
 
 #: Tries of one step, the first one included.
 MAX_ATTEMPTS = 8
@@ -25,14 +31,11 @@ ASKED_JITTER_TO = 1.1
 #: answers for 30 minutes.
 BUDGET_SECONDS = 900.0
 
-#: What nobody foresaw: a mistake in the code, a crash again and again.
-UNEXPECTED = "unexpected"
-DATABASE = "database"
 #: Slack says that it did nothing; every other failure that is worth another try may
 #: hide that it did.
-_NOT_DONE = frozenset({"ratelimited"})
+_NOT_DONE = frozenset({ErrorKind.RATELIMITED})
 #: Slack says that it may have done a part of it.
-_HALF_DONE = frozenset({"fatal_error", "internal_error"})
+_HALF_DONE = frozenset({ErrorKind.FATAL_ERROR, ErrorKind.INTERNAL_ERROR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,8 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, EmojifierError):
         return Failure(error.kind, retryable=isinstance(error, StoreError))
     if isinstance(error, SQLAlchemyError):
-        return Failure(DATABASE, retryable=True)
-    return Failure(UNEXPECTED)
+        return Failure(ErrorKind.DATABASE, retryable=True)
+    return Failure(ErrorKind.UNEXPECTED)
 
 
 def may_have_happened(failure: Failure) -> bool:

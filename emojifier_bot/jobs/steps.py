@@ -28,7 +28,7 @@ from emojifier_bot.domain import (
     Share,
     ShareState,
 )
-from emojifier_bot.errors import DeliveryError
+from emojifier_bot.errors import DeliveryError, ErrorKind
 from emojifier_bot.jobs.names import surprise_seed
 from emojifier_bot.jobs.parts import WorkerParts
 from emojifier_bot.jobs.slots import Fence
@@ -130,7 +130,7 @@ class JobSteps:
             # By this very job, in an earlier run of it, is no refusal.
             gone = old is not None and old.deleted_at is not None
             if old is not None and gone and old.deleted_by != post.post_id:
-                raise DeliveryError("That post was deleted.", kind="post_gone")
+                raise DeliveryError("That post was deleted.", kind=ErrorKind.POST_GONE)
         self.fence.confirm()
         self.parts.sink.complete(post)
 

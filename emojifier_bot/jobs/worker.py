@@ -15,7 +15,7 @@ from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
 from emojifier_bot.domain import EmojifyRequest
-from emojifier_bot.errors import QueueError
+from emojifier_bot.errors import ErrorKind, QueueError
 from emojifier_bot.jobs import slots
 from emojifier_bot.jobs.database import (
     DBOS_SCHEMA,
@@ -31,7 +31,6 @@ from emojifier_bot.jobs.standing import age_seconds
 from emojifier_bot.jobs.steps import JobSteps, Places
 from emojifier_bot.jobs.versions import Succession
 from emojifier_bot.jobs.workflow import (
-    NOT_INSTALLED,
     PRESENT,
     Edition,
     EmojifyJob,
@@ -178,7 +177,7 @@ class Worker:
 
     def _note_end(self, job_id: str, outcome: str) -> None:
         """Tell the figures how a job ended."""
-        if outcome == NOT_INSTALLED:
+        if outcome == ErrorKind.NOT_INSTALLED:
             self._forsaken.add(job_id)
         try:
             seconds = age_seconds(self._engine, self._parts.clock, job_id)

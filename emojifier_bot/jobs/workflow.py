@@ -27,10 +27,12 @@ from emojifier_bot.domain import (
     EmojifyRequest,
     ImageReference,
     Outcome,
+    OutcomeKind,
     Post,
     Share,
     ShareState,
 )
+from emojifier_bot.errors import ErrorKind
 from emojifier_bot.jobs.names import (
     QUEUE,
     WORKFLOW,
@@ -40,7 +42,7 @@ from emojifier_bot.jobs.names import (
 )
 from emojifier_bot.jobs.parts import Timing
 from emojifier_bot.jobs.recorder import MAX_CRASHES, JobFailedError, Recorder
-from emojifier_bot.jobs.retry import UNEXPECTED, Failure, may_have_happened
+from emojifier_bot.jobs.retry import Failure, may_have_happened
 from emojifier_bot.jobs.steps import (
     EARLIER,
     JobSteps,
@@ -49,12 +51,6 @@ from emojifier_bot.jobs.steps import (
     share_from_dict,
 )
 
-#: Outcomes that are no errors.
-POSTED, NO_FACE, REMOVED = "posted", "no_face", "removed"
-#: Slack took the upload and showed it nowhere, twice.
-NOT_SHOWN = "not_shown"
-#: The workspace has taken the bot out; nothing of it is kept.
-NOT_INSTALLED = "not_installed"
 #: Times that a worker may die with a job, in any step, before DBOS gives the job up.
 MAX_RECOVERIES = 20
 #: The names of steps that the operators' view looks for.
@@ -106,7 +102,7 @@ class EmojifyJob:
             await self._run.courtesy(
                 "farewell", lambda: self._do.remove_reaction(request)
             )
-        if outcome.kind == NOT_INSTALLED:
+        if outcome.kind == ErrorKind.NOT_INSTALLED:
             # The row may have been written after the workspace's others were removed.
             await self._run.courtesy(
                 "forget", lambda: self._do.forget(self._id, request)
@@ -124,7 +120,7 @@ class EmojifyJob:
             PREPARE, lambda: self._do.prepare(self._id, request, reference)
         )
         if prepared is None:
-            return NO_FACE
+            return OutcomeKind.NO_FACE
         is_earlier = bool(prepared.pop(EARLIER, False))
         post = Post.from_dict(prepared)
         # Before the share is seen: its buttons may be pressed at once.
@@ -133,7 +129,7 @@ class EmojifyJob:
         share = await self._settle(post) if is_earlier else None
         share = share or await self._complete(post) or await self._verify(post)
         if share.state is ShareState.DELETED:
-            return REMOVED
+            return OutcomeKind.REMOVED
         await self._run.courtesy(
             "buttons", lambda: self._do.ensure_buttons(post, share)
         )
@@ -141,7 +137,7 @@ class EmojifyJob:
             await self._run.courtesy(
                 "replace", lambda: self._do.remove_replaced(request, post)
             )
-        return POSTED
+        return OutcomeKind.POSTED
 
     async def _resolve(self) -> ImageReference:
         """Return the picture of this job; each further one gets a job of its own."""
@@ -196,7 +192,7 @@ class EmojifyJob:
                 continue
             crashes += 1
             if crashes >= MAX_CRASHES:
-                raise JobFailedError(Failure(UNEXPECTED))
+                raise JobFailedError(Failure(ErrorKind.UNEXPECTED))
 
     async def _settle(self, post: Post) -> Share | None:
         """Ask for a while whether the file is shown, or was and is deleted."""
@@ -214,7 +210,7 @@ class EmojifyJob:
             facts = {"action": "verify", "job_id": self._id, "kind": error.failure.kind}
             logger.info("second completion failed", extra=facts)
         if share is None:
-            raise JobFailedError(Failure(NOT_SHOWN))
+            raise JobFailedError(Failure(ErrorKind.NOT_SHOWN))
         return share
 
     async def _look(self, post: Post, waits_seconds: tuple[float, ...]) -> Share | None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from slack_bolt import Ack, App, BoltContext
 
 from emojifier_bot.domain import EmojifyRequest, Entrypoint, Outcome, Post, PostRecord
-from emojifier_bot.errors import EmojifierError, QueueError
+from emojifier_bot.errors import EmojifierError, ErrorKind, QueueError
 from emojifier_bot.slack.blocks import (
     DELETE,
     DELETE_CONFIRMED,
@@ -82,7 +82,7 @@ class Buttons:
             _, asker = self._asked(body, context)
         else:
             asker = self._inbound.asker_of(body, context)
-        kind = error.kind if isinstance(error, EmojifierError) else "error"
+        kind = error.kind if isinstance(error, EmojifierError) else ErrorKind.ERROR
         self._inbound.tell(asker, kind)
 
     def try_another(self, ack: Ack, body: Payload, context: BoltContext) -> None:
@@ -93,11 +93,11 @@ class Buttons:
         if record is None:
             return
         if record.post.asker_id != asker.user_id:
-            self._inbound.tell(asker, "not_asker")
+            self._inbound.tell(asker, ErrorKind.NOT_ASKER)
             return
         press = self._inbound.posts.count_press(asker.workspace, post_id)
         if not press:
-            self._inbound.tell(asker, "post_gone")
+            self._inbound.tell(asker, ErrorKind.POST_GONE)
             return
         again = replace(
             asker,
@@ -111,7 +111,9 @@ class Buttons:
         )
         try:
             key = self._free_key(post_id)
-            outcome = self._inbound.enqueue(again, key) if key else Outcome("busy")
+            outcome = (
+                self._inbound.enqueue(again, key) if key else Outcome(ErrorKind.BUSY)
+            )
         except QueueError as error:
             outcome = Outcome(error.kind)
         self._inbound.tell(asker, outcome.kind, **outcome.facts)
@@ -149,13 +151,15 @@ class Buttons:
         record = self._inbound.posts.find(asker.workspace, post_id)
         if record is not None and not record.deleted_by:
             return record
-        self._inbound.tell(asker, "post_gone" if record else "post_forgotten")
+        self._inbound.tell(
+            asker, ErrorKind.POST_GONE if record else ErrorKind.POST_FORGOTTEN
+        )
         return None
 
     def _delete(self, asker: EmojifyRequest, post: Post) -> None:
         def task() -> None:
             first = self._delete_with_successors(asker, post)
-            self._inbound.tell(asker, "post_deleted" if first else "post_gone")
+            self._inbound.tell(asker, "post_deleted" if first else ErrorKind.POST_GONE)
 
         self._inbound.after_answer(asker, "delete_post", task)
 

@@ -19,7 +19,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from emojifier_bot.domain import Installation, Workspace
-from emojifier_bot.errors import DeliveryError, RemoteError
+from emojifier_bot.errors import DeliveryError, ErrorKind, RemoteError
 from emojifier_bot.observers import NoSlackObserver, SlackObserver
 from emojifier_bot.ports import BotTokens
 from emojifier_bot.slack.refusals import CLIENT_ERRORS, refusal
@@ -106,7 +106,7 @@ class SlackClient:
     @contextmanager
     def watched(self, method: str) -> Iterator[None]:
         """Tell the figures how a call went; what it raises goes on."""
-        began, failed = time.perf_counter(), "unexpected"
+        began, failed = time.perf_counter(), str(ErrorKind.UNEXPECTED)
         try:
             yield
             failed = ""

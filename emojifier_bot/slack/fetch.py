@@ -6,12 +6,18 @@ without any token.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from emojifier_bot.domain import EmojifyRequest, FetchedImage, ImageReference, Workspace
-from emojifier_bot.errors import DeliveryError, FetchError, ImageError
+from emojifier_bot.errors import (
+    DeliveryError,
+    ErrorKind,
+    FetchError,
+    ImageError,
+    SlackCode,
+)
 from emojifier_bot.http import Fetched, GuardedClient, get_with_token, web_page
 from emojifier_bot.ports import Vault
 from emojifier_bot.slack.client import SlackClient
@@ -34,25 +40,25 @@ NEAR_SECONDS = 120.0
 #: Files around a message that are asked about one by one.
 MOST_ASKED = 10
 #: Refusals of joining that show that nothing can be read or posted there.
-CLOSED = frozenset({"channel_not_found", "is_archived"})
+CLOSED = frozenset({ErrorKind.CHANNEL_NOT_FOUND, ErrorKind.IS_ARCHIVED})
 STUB = "check_file_info"
 #: In the figures; it is no method of Slack's.
 DOWNLOAD = "download"
 
 #: What a refusal of Slack's means for the picture that was pointed at.
-_SOURCE_KINDS = {
-    "file_deleted": "source_gone",
-    "file_not_found": "source_gone",
-    "not_visible": "hidden_file",
+_SOURCE_KINDS: Mapping[str, ErrorKind] = {
+    ErrorKind.FILE_DELETED: ErrorKind.SOURCE_GONE,
+    ErrorKind.FILE_NOT_FOUND: ErrorKind.SOURCE_GONE,
+    ErrorKind.NOT_VISIBLE: ErrorKind.HIDDEN_FILE,
 }
 #: What an error at Slack's file hosts means; they are no website of somebody's.
-_FILE_HOST_KINDS = {
-    "not_found": "source_gone",
-    "forbidden": "hidden_file",
-    "http_status": "slack_unreachable",
-    "timeout": "slack_unreachable",
-    "unreachable": "slack_unreachable",
-    "unresolvable": "slack_unreachable",
+_FILE_HOST_KINDS: Mapping[str, ErrorKind] = {
+    ErrorKind.NOT_FOUND: ErrorKind.SOURCE_GONE,
+    ErrorKind.FORBIDDEN: ErrorKind.HIDDEN_FILE,
+    ErrorKind.HTTP_STATUS: ErrorKind.SLACK_UNREACHABLE,
+    ErrorKind.TIMEOUT: ErrorKind.SLACK_UNREACHABLE,
+    ErrorKind.UNREACHABLE: ErrorKind.SLACK_UNREACHABLE,
+    ErrorKind.UNRESOLVABLE: ErrorKind.SLACK_UNREACHABLE,
 }
 
 
@@ -86,7 +92,7 @@ class SlackImageSource:
             return [source]
         found = self._newest(request) if source.newest else self._of_message(request)
         if not found:
-            raise _error("no_image")
+            raise _error(ErrorKind.NO_IMAGE)
         self.rules.charge_further(request, len(found) - 1)
         return [
             ImageReference(file_id=str(file["id"]), posted_by=source.posted_by)
@@ -129,7 +135,7 @@ class SlackImageSource:
 
     def _leave_alone(self, user_ids: Collection[str]) -> None:
         if self.rules.left_alone(user_ids):
-            raise _error("opted_out")
+            raise _error(ErrorKind.OPTED_OUT)
 
     def _posters(self, workspace: Workspace, address: str) -> set[str]:
         """Return who posted the file in Slack that an address names, if it names one.
@@ -166,7 +172,7 @@ class SlackImageSource:
                 if not (left or self._is_bots(request.workspace, file)):
                     return [file]
         if passed_over:
-            raise _error("opted_out")
+            raise _error(ErrorKind.OPTED_OUT)
         return []
 
     def _ends(self, request: EmojifyRequest) -> Iterator[list[File]]:
@@ -250,16 +256,16 @@ class SlackImageSource:
     def _check(self, file: File) -> None:
         """Refuse what need not be fetched to be refused."""
         if file.get("mode") in GONE_MODES:
-            raise _error("source_gone")
+            raise _error(ErrorKind.SOURCE_GONE)
         if _is_external(file):
-            raise _error("external_file")
+            raise _error(ErrorKind.EXTERNAL_FILE)
         if file.get("file_access") == STUB:
-            raise _error("connect_file")
+            raise _error(ErrorKind.CONNECT_FILE)
         kind = str(file.get("mimetype") or "")
         if kind and not kind.startswith("image/"):
-            raise _error("not_an_image")
+            raise _error(ErrorKind.NOT_AN_IMAGE)
         if int(file.get("size") or 0) > self.max_bytes:
-            raise _error("too_large")
+            raise _error(ErrorKind.TOO_LARGE)
 
     def _download(self, workspace: Workspace, file: File) -> Fetched:
         address = file.get("url_private") or file.get("url_private_download") or ""
@@ -270,16 +276,18 @@ class SlackImageSource:
                 token=installation.bot_token,
                 hosts=self.file_hosts,
                 max_bytes=self.max_bytes,
-                check_body=partial(check_picture, page_kind="login_page"),
+                check_body=partial(check_picture, page_kind=ErrorKind.LOGIN_PAGE),
             )
         except FetchError as error:
-            kind = _FILE_HOST_KINDS.get(error.kind, error.kind)
-            if kind == "login_page" and not self.client.may(workspace, "files:read"):
-                kind = "missing_scope"
+            kind = _FILE_HOST_KINDS.get(error.kind) or error.kind
+            if kind == ErrorKind.LOGIN_PAGE and not self.client.may(
+                workspace, "files:read"
+            ):
+                kind = ErrorKind.MISSING_SCOPE
             raise _error(kind, error) from error
 
 
-def check_picture(data: bytes, page_kind: str = "page") -> None:
+def check_picture(data: bytes, page_kind: ErrorKind = ErrorKind.PAGE) -> None:
     """Refuse bytes that are no picture.
 
     A picture that cannot be read passes: the decoder knows more to say about it.
@@ -289,18 +297,19 @@ def check_picture(data: bytes, page_kind: str = "page") -> None:
     """
     if not data:
         raise FetchError(
-            "There is an empty file at this address. Give another one.", kind="empty"
+            "There is an empty file at this address. Give another one.",
+            kind=ErrorKind.EMPTY,
         )
     if is_web_page(data):
         raise web_page(page_kind)
     try:
         sniff(data)
     except ImageError as error:
-        if error.kind == "not_an_image":
+        if error.kind == ErrorKind.NOT_AN_IMAGE:
             raise FetchError(error.message, kind=error.kind) from error
 
 
-def _error(kind: str, cause: FetchError | None = None) -> FetchError:
+def _error(kind: ErrorKind | SlackCode, cause: FetchError | None = None) -> FetchError:
     return FetchError(
         say(kind),
         kind=kind,

@@ -9,8 +9,14 @@ from dataclasses import dataclass, field
 from slack_bolt import BoltContext
 
 from emojifier_bot.clock import Clock
-from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference, Outcome
-from emojifier_bot.errors import EmojifierError, QueueFullError
+from emojifier_bot.domain import (
+    EmojifyRequest,
+    Entrypoint,
+    ImageReference,
+    Outcome,
+    OutcomeKind,
+)
+from emojifier_bot.errors import EmojifierError, ErrorKind, QueueFullError
 from emojifier_bot.http import check_address
 from emojifier_bot.ports import InstallationStore, JobQueue, PostLog, ReplySink, Vault
 from emojifier_bot.slack.authorize import CachedAuthorize
@@ -22,7 +28,7 @@ from emojifier_bot.slack.rules import Rules
 logger = logging.getLogger(__name__)
 
 #: Answers to what was queued; all others say why it was not.
-ACCEPTED = frozenset({"accepted", "accepted_private"})
+ACCEPTED = frozenset({OutcomeKind.ACCEPTED, OutcomeKind.ACCEPTED_PRIVATE})
 #: A request that only says whom to answer and where names a picture all the same.
 NO_PICTURE = ImageReference(newest=True)
 
@@ -67,7 +73,9 @@ class Inbound:
         new = self._queue(request, key)
         read = {"action": "enqueue", "key": key, "new": new}
         logger.info("A request was read", extra=read | who)
-        return Outcome("accepted_private" if request.private else "accepted")
+        return Outcome(
+            OutcomeKind.ACCEPTED_PRIVATE if request.private else OutcomeKind.ACCEPTED
+        )
 
     def _queue(self, request: EmojifyRequest, key: str) -> bool:
         """Queue a request that was counted; what is not queued anew does not count.
@@ -135,7 +143,7 @@ class Inbound:
                 self.tell(request, error.kind)
 
         if not self.background.submit(action, careful):
-            self.tell(request, "busy")
+            self.tell(request, ErrorKind.BUSY)
 
     def close(self) -> None:
         """Finish what waits for Slack."""

@@ -28,6 +28,7 @@ from emojifier_bot.errors import (
     ConfigError,
     DeliveryError,
     EmojifierError,
+    ErrorKind,
     StoreError,
 )
 from emojifier_bot.ports import InstallationStore, OAuthStates
@@ -54,7 +55,13 @@ DATABASE_AWAY = "database_away"
 _TEAM_ID = re.compile(r"[TE][A-Z0-9]{1,31}", re.ASCII)
 #: Codes that say that the token in the settings is wrong, not the network.
 WRONG_TOKEN = frozenset(
-    {"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"}
+    {
+        ErrorKind.ACCOUNT_INACTIVE,
+        ErrorKind.INVALID_AUTH,
+        ErrorKind.NOT_AUTHED,
+        ErrorKind.TOKEN_EXPIRED,
+        ErrorKind.TOKEN_REVOKED,
+    }
 )
 
 

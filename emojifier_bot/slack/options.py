@@ -14,6 +14,8 @@ from difflib import get_close_matches
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from emojifier_bot.errors import ErrorKind
+
 
 class Order(StrEnum):
     """Words that ask for no picture, and stand alone."""
@@ -116,7 +118,7 @@ def _read(text: str, themes: Collection[str]) -> tuple[Wishes, list[Misread]]:
             given["theme"] = named[lower]
         elif is_address(word):
             if given.setdefault("address", word) != word:
-                misread.append(Misread("several_addresses", {}))
+                misread.append(Misread(ErrorKind.SEVERAL_ADDRESSES, {}))
         else:
             misread.append(_misread(word, [*named, *FLAGS, *Order]))
     wishes = Wishes(
@@ -155,11 +157,13 @@ def is_address(word: str) -> bool:
 
 def _misread(word: str, known: list[str]) -> Misread:
     if _LIKE_ADDRESS.match(word):
-        return Misread("not_a_url", {"word": told(word)})
+        return Misread(ErrorKind.NOT_A_URL, {"word": told(word)})
     if word.casefold() in (Order.OFF, Order.ON):
-        return Misread("order_alone", {"word": word.casefold()})
+        return Misread(ErrorKind.ORDER_ALONE, {"word": word.casefold()})
     guesses = get_close_matches(word.casefold(), known, 1, GUESS_LIKENESS)
-    return Misread("unknown_option", {"word": told(word), "guess": "".join(guesses)})
+    return Misread(
+        ErrorKind.UNKNOWN_OPTION, {"word": told(word), "guess": "".join(guesses)}
+    )
 
 
 def told(word: str) -> str:

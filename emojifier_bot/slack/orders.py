@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emojifier_bot.domain import EmojifyRequest, Workspace
-from emojifier_bot.errors import DeliveryError
+from emojifier_bot.errors import DeliveryError, ErrorKind
 from emojifier_bot.slack.comments import is_direct
 from emojifier_bot.slack.inbound import Inbound
 from emojifier_bot.slack.options import Order
@@ -15,7 +15,7 @@ from emojifier_bot.slack.options import Order
 #: What Slack says of somebody who may decide for a workspace.
 ADMINS = ("is_admin", "is_owner", "is_primary_owner")
 #: What it refuses with where the bot may not ask.
-NOT_ALLOWED = frozenset({"missing_scope", "no_permission"})
+NOT_ALLOWED = frozenset({ErrorKind.MISSING_SCOPE, ErrorKind.NO_PERMISSION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Orders:
         if order in {Order.OPT_OUT, Order.OPT_IN}:
             return self._opted(asker, out=order is Order.OPT_OUT)
         if is_direct(asker.channel_id):
-            return "channel_only"
+            return ErrorKind.CHANNEL_ONLY
         self.inbound.after_answer(asker, "switch", lambda: self._switch(asker, order))
         return ""
 
@@ -64,14 +64,16 @@ class Orders:
         if asker.user_id == client.installation(workspace).installed_by != "":
             return ""
         if not client.may(workspace, "users:read"):
-            return "admin_unknown"
+            return ErrorKind.ADMIN_UNKNOWN
         try:
             answer = client.call(workspace, "users.info", user=asker.user_id)
         except DeliveryError as error:
             if error.kind in NOT_ALLOWED:
-                return "admin_unknown"
+                return ErrorKind.ADMIN_UNKNOWN
             raise
-        return "" if is_admin(answer.get("user") or {}, workspace) else "not_admin"
+        return (
+            "" if is_admin(answer.get("user") or {}, workspace) else ErrorKind.NOT_ADMIN
+        )
 
 
 def is_admin(user: Mapping[str, Any], workspace: Workspace) -> bool:

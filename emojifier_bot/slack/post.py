@@ -19,7 +19,7 @@ from emojifier_bot.domain import (
     ShareState,
     Workspace,
 )
-from emojifier_bot.errors import DeliveryError, VaultError
+from emojifier_bot.errors import DeliveryError, ErrorKind, SlackCode, VaultError
 from emojifier_bot.http import post_bytes
 from emojifier_bot.ports import Vault
 from emojifier_bot.slack.blocks import (
@@ -41,10 +41,14 @@ MAX_ALT_TEXT, SHORT_ALT_TEXT = 1000, 250
 #: Ends the title of a file whose message has no buttons. Slack keeps titles and tells
 #: them, so that whoever goes on after a crash knows what this one has seen.
 BARE = " (buttons in the thread)"
-GONE = frozenset({"file_deleted", "file_not_found"})
+GONE = frozenset({ErrorKind.FILE_DELETED, ErrorKind.FILE_NOT_FOUND})
 #: Refusals of joining that leave it at "not in the channel".
 CANNOT_JOIN = frozenset(
-    {"missing_scope", "method_not_supported_for_channel_type", "channel_not_found"}
+    {
+        ErrorKind.MISSING_SCOPE,
+        ErrorKind.METHOD_NOT_SUPPORTED_FOR_CHANNEL_TYPE,
+        ErrorKind.CHANNEL_NOT_FOUND,
+    }
 )
 #: Ways in that may be used in direct messages of which the bot is no part.
 ANYWHERE = frozenset({Entrypoint.COMMAND, Entrypoint.SHORTCUT})
@@ -150,7 +154,7 @@ class SlackReplySink:
             try:
                 return announced(longest)
             except DeliveryError as error:
-                if error.kind != "alt_txt_too_large":
+                if error.kind != ErrorKind.ALT_TXT_TOO_LARGE:
                     raise
         return announced(0)
 
@@ -163,7 +167,7 @@ class SlackReplySink:
         try:
             self._show(post, post.title, blocks=result_blocks(post))
         except DeliveryError as error:
-            if error.kind != "invalid_blocks":
+            if error.kind != ErrorKind.INVALID_BLOCKS:
                 raise
             comment = plain_comment(post)
             self._show(post, post.title + BARE, initial_comment=comment)
@@ -182,7 +186,7 @@ class SlackReplySink:
         try:
             show()
         except DeliveryError as error:
-            if error.kind != "not_in_channel":
+            if error.kind != ErrorKind.NOT_IN_CHANNEL:
                 raise
             self._join(post, error)
             show()
@@ -210,7 +214,7 @@ class SlackReplySink:
         except DeliveryError as error:
             if error.kind not in GONE:
                 raise
-            deleted = error.kind == "file_deleted"
+            deleted = error.kind == ErrorKind.FILE_DELETED
             return Share(ShareState.DELETED if deleted else ShareState.UNKNOWN)
 
     def _file(self, post: Post) -> Answer:
@@ -300,7 +304,7 @@ class SlackReplySink:
         if answer.status_code != HTTPStatus.OK:
             raise DeliveryError(
                 "Slack did not take the answer; it is told in another way.",
-                kind=f"status_{answer.status_code}",
+                kind=SlackCode(f"status_{answer.status_code}"),
             )
 
     def _whisper(self, request: EmojifyRequest, text: str) -> None:

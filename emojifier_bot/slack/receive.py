@@ -29,6 +29,7 @@ from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference, Out
 from emojifier_bot.errors import (
     DeliveryError,
     EmojifierError,
+    ErrorKind,
     FetchError,
     QueueError,
     QueueFullError,
@@ -100,7 +101,11 @@ class Listeners:
             next()
             return None
         logger.warning("No installation", extra={"action": "authorize"})
-        return alone("not_installed") if "command" in body else BoltResponse(status=OK)
+        return (
+            alone(ErrorKind.NOT_INSTALLED)
+            if "command" in body
+            else BoltResponse(status=OK)
+        )
 
     def failed(
         self, error: Exception, body: Payload, context: BoltContext
@@ -286,7 +291,7 @@ class Listeners:
         """Queue a job for each image; several answer in one thread."""
         if len(ids) > 1 and not request.thread_ts:
             request = replace(request, thread_ts=message_ts, begins_thread=True)
-        outcome, posted_by = Outcome("no_image"), request.source.posted_by
+        outcome, posted_by = Outcome(ErrorKind.NO_IMAGE), request.source.posted_by
         for file_id in ids:
             source = ImageReference(file_id=file_id, posted_by=posted_by)
             one = replace(request, source=source)

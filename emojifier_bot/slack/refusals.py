@@ -8,12 +8,12 @@ from http.client import HTTPException
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
-from emojifier_bot.errors import DeliveryError
+from emojifier_bot.errors import DeliveryError, ErrorKind, SlackCode
 
 #: What the client raises, with an answer and without one.
 CLIENT_ERRORS = (SlackApiError, OSError, HTTPException)
 #: Kind of an error where Slack, or the way to it, is broken.
-UNREACHABLE = "slack_unreachable"
+UNREACHABLE = ErrorKind.SLACK_UNREACHABLE
 SERVER_ERROR = 500
 #: Anything else in the place of a code is a page that was no answer of Slack's.
 _CODE = re.compile(r"[a-z0-9_]+")
@@ -23,7 +23,7 @@ def not_installed() -> DeliveryError:
     """Return the error that says that nobody installed the bot."""
     return DeliveryError(
         "The bot is not installed in that workspace, or no longer. Install it again.",
-        kind="not_installed",
+        kind=ErrorKind.NOT_INSTALLED,
     )
 
 
@@ -40,8 +40,8 @@ def refusal(error: Exception) -> DeliveryError:
         return no_answer(after)
     return DeliveryError(
         f"Slack refused: {code}. Its documentation says what that means.",
-        kind=code,
-        retryable=after is not None or code == "ratelimited",
+        kind=SlackCode(code),
+        retryable=after is not None or code == ErrorKind.RATELIMITED,
         retry_after_seconds=after,
     )
 

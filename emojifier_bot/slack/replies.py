@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from emojifier_bot.domain import OutcomeKind
+from emojifier_bot.errors import ErrorKind
 from emojifier_bot.slack.replies_pictures import (
     ADDRESSES,
     FACES,
@@ -32,7 +34,7 @@ REPLIES: Mapping[str, Reply] = {
     **TALK,
 }
 #: Outcomes that speak for themselves: nobody is told.
-SILENT = frozenset({"posted"})
+SILENT = frozenset({OutcomeKind.POSTED})
 UNKNOWN = "unknown_code"
 #: Whatever a sentence names and nobody told.
 DEFAULT_FACTS = {
@@ -61,7 +63,7 @@ def say(kind: str, **facts: str) -> str:
         kind: Row of the table.
         facts: What the sentences may name, as Slack's ``mrkdwn``: escaped already.
     """
-    if kind == "unknown_option" and facts.get("guess"):
+    if kind == ErrorKind.UNKNOWN_OPTION and facts.get("guess"):
         kind = "unknown_option_guess"
     row = reply(kind)
     code = _NOT_CODE.sub("", kind)[:TOLD_CODE]

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from emojifier_bot.domain import EmojifyRequest, Exhausted, Outcome
+from emojifier_bot.errors import ErrorKind
 from emojifier_bot.ports import Allowances, WorkspaceSettings
 
 MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
@@ -22,9 +23,9 @@ class Rules:
     def refusal(self, request: EmojifyRequest) -> Outcome | None:
         """Return why a request is not taken; where it is, it is counted."""
         if self.settings.is_off(request.channel_id):
-            return Outcome("channel_off")
+            return Outcome(ErrorKind.CHANNEL_OFF)
         if self.left_alone({request.source.posted_by}):
-            return Outcome("opted_out")
+            return Outcome(ErrorKind.OPTED_OUT)
         exhausted = self.allowances.take(request.workspace, request.user_id)
         return too_many(exhausted) if exhausted else None
 

@@ -6,14 +6,17 @@ from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
-from emojifier_bot.errors import ConfigError, DeliveryError
+from emojifier_bot.errors import ConfigError, DeliveryError, ErrorKind
 from emojifier_bot.slack.install import WRONG_TOKEN
 from emojifier_bot.slack.refusals import CLIENT_ERRORS, refusal
 
 #: Requests that are answered at the same time, like the web server's threads.
 CONCURRENCY = 16
 #: Codes for a token that is good for something else.
-NOT_APP_LEVEL = WRONG_TOKEN | {"not_allowed_token_type", "missing_scope"}
+NOT_APP_LEVEL = WRONG_TOKEN | {
+    ErrorKind.NOT_ALLOWED_TOKEN_TYPE,
+    ErrorKind.MISSING_SCOPE,
+}
 
 
 class SocketMode:

@@ -10,7 +10,7 @@ from pathlib import Path
 import tomlkit
 from tomlkit.items import InlineTable
 
-from emojifier_bot.errors import OutputError
+from emojifier_bot.errors import ErrorKind, OutputError
 from emojifier_bot.tools.emotive_points import DECIMALS
 from emojifier_bot.vision.resources import emojis_dir
 from emojifier_bot.vision.themes import TABLE_NAME, read_theme
@@ -28,20 +28,20 @@ def refuse_theme_folder(to: Path, source: Path, *, force: bool) -> None:
     if real.parent == emojis_dir().resolve() or real == source.resolve():
         raise OutputError(
             f"{to} is a theme that is not to be touched. Choose another folder by -o.",
-            kind="exists",
+            kind=ErrorKind.EXISTS,
         )
     if not to.exists():
         return
     if not (to / TABLE_NAME).is_file() and (not to.is_dir() or any(to.iterdir())):
         raise OutputError(
             f"{to} is there already and is no theme. Choose another folder by -o.",
-            kind="exists",
+            kind=ErrorKind.EXISTS,
         )
     if not force:
         raise OutputError(
             f"{to} is there already. Use --force to write over it, or -o to write "
             "elsewhere.",
-            kind="exists",
+            kind=ErrorKind.EXISTS,
         )
 
 
@@ -75,7 +75,7 @@ def write_theme(source: Path, to: Path, theme: EmojiTheme) -> None:
         reason = error.strerror or str(error)
         raise OutputError(
             f"{to} cannot be written: {reason}. Choose another folder by -o.",
-            kind="unwritable",
+            kind=ErrorKind.UNWRITABLE,
         ) from error
 
 

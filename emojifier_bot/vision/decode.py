@@ -23,7 +23,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from emojifier_bot.errors import ImageError
+from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.bit_depth import is_wide, narrow_grey
 from emojifier_bot.vision.color import model_to_srgb, rgb_profile
 from emojifier_bot.vision.jpeg_decode import JpegParameters, SizeCheck, load_jpeg
@@ -131,13 +131,13 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
     except MemoryError as error:
         raise ImageError(
             "This picture needs more memory than there is. Send a smaller one.",
-            kind="too_many_pixels",
+            kind=ErrorKind.TOO_MANY_PIXELS,
         ) from error
     except _DAMAGE_ERRORS as error:
         raise ImageError(
             f"This {source_format} picture is damaged or cut off, and cannot be read. "
             "Send it again, or save it anew as a JPEG or PNG.",
-            kind="broken",
+            kind=ErrorKind.BROKEN,
         ) from error
     return DecodedImage(
         image=_without_metadata(turn_upright(image, loaded.orientation)),
@@ -159,14 +159,16 @@ def from_image(image: Image.Image) -> DecodedImage:
         ImageError: It is empty (``empty``), or cannot be read (``broken``).
     """
     if not all(image.size):
-        raise ImageError("This picture has no pixels. Send another one.", kind="empty")
+        raise ImageError(
+            "This picture has no pixels. Send another one.", kind=ErrorKind.EMPTY
+        )
     try:
         upright = turn_upright(image.copy(), _stated_orientation(image))
         upright, icc_profile = _to_rgb(upright)
     except _DAMAGE_ERRORS as error:
         raise ImageError(
             f"This picture cannot be read: {error}. Convert it to RGB first.",
-            kind="broken",
+            kind=ErrorKind.BROKEN,
         ) from error
     return DecodedImage(
         image=_without_metadata(upright),
@@ -184,12 +186,12 @@ def check_length(data: bytes, limits: DecodeLimits) -> None:
         ImageError: Of kind ``empty`` or ``too_large``.
     """
     if not data:
-        raise ImageError("This file is empty. Send it again.", kind="empty")
+        raise ImageError("This file is empty. Send it again.", kind=ErrorKind.EMPTY)
     if len(data) > limits.max_bytes:
         raise ImageError(
             f"This file has {len(data) / 1e6:.1f} MB; at most "
             f"{limits.max_bytes / 1e6:g} MB are read. Send a smaller one.",
-            kind="too_large",
+            kind=ErrorKind.TOO_LARGE,
         )
 
 
@@ -201,7 +203,7 @@ def _size_check(limits: DecodeLimits) -> SizeCheck:
                 f"This picture has {width} x {height} pixels, which is "
                 f"{width * height / 1e6:.1f} megapixels; at most "
                 f"{limits.max_pixels / 1e6:g} are read. Send a smaller one.",
-                kind="too_many_pixels",
+                kind=ErrorKind.TOO_MANY_PIXELS,
             )
 
     return check_size

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from emojifier_bot.errors import ImageError
+from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.color import to_srgb
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.jpeg_decode import JpegParameters, QuantisationTable
@@ -139,7 +139,7 @@ def encode(
         raise ImageError(
             f"A picture of {image.width} x {image.height} pixels cannot be written as "
             f"{name}: {error}. Choose PNG.",
-            kind="output_format",
+            kind=ErrorKind.OUTPUT_FORMAT,
         ) from error
 
 
@@ -150,7 +150,7 @@ def _format_of(extension: str) -> str:
     known = ", ".join(extension_for(name) for name in _EXTENSIONS)
     raise ImageError(
         f'Pictures cannot be written as "{extension}". These work: {known}.',
-        kind="output_format",
+        kind=ErrorKind.OUTPUT_FORMAT,
     )
 
 

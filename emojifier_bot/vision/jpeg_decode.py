@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageChops
 from PIL.JpegImagePlugin import JpegImageFile
 
-from emojifier_bot.errors import ImageError
+from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.jpeg_scan import (
     END_MARKER,
     ScanEnd,
@@ -133,7 +133,7 @@ def _load_cut_off(
         raise ImageError(
             f"This JPEG is cut off: only {present:.0%} of its rows are there. "
             "Send the whole file again.",
-            kind="truncated",
+            kind=ErrorKind.TRUNCATED,
         )
     missing = max(1, round(100 * (1 - present)))
     return image, (f"The file is cut off: {missing} % of its rows are missing.",)

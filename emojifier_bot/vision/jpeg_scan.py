@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from emojifier_bot.errors import ImageError
+from emojifier_bot.errors import ErrorKind, ImageError
 
 # Markers, the byte after 0xFF (ITU-T T.81, table B.1).
 _FILL = 0xFF
@@ -97,7 +97,7 @@ def read_header(data: bytes) -> JpegHeader:
         segments.append(segment)
     raise ImageError(
         "This JPEG is cut off before its first pixel. Send the whole file again.",
-        kind="truncated",
+        kind=ErrorKind.TRUNCATED,
     )
 
 
@@ -168,7 +168,7 @@ def _check_frame(segment: Segment) -> None:
         return
     raise ImageError(
         f"This JPEG {what}, which I cannot read. Save it as an ordinary JPEG or a PNG.",
-        kind="unsupported",
+        kind=ErrorKind.UNSUPPORTED,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from emojifier_bot.errors import ImageError
+from emojifier_bot.errors import ErrorKind, ImageError
 
 #: What every refusal ends with.
 READABLE = "Send a JPEG, PNG, WebP, GIF, HEIC, AVIF, BMP or TIFF picture."
@@ -170,18 +170,21 @@ def _refusal(data: bytes) -> ImageError:
         return ImageError(
             "This is a web page, not a picture. Open the page, copy the address of "
             f"the picture itself, and try that. {READABLE}",
-            kind="not_an_image",
+            kind=ErrorKind.NOT_AN_IMAGE,
         )
     return ImageError(
-        f"This file is not a picture that I know. {READABLE}", kind="not_an_image"
+        f"This file is not a picture that I know. {READABLE}",
+        kind=ErrorKind.NOT_AN_IMAGE,
     )
 
 
 def _unsupported(what: str) -> ImageError:
     return ImageError(
-        f"This is {what}, which I cannot read. {READABLE}", kind="unsupported"
+        f"This is {what}, which I cannot read. {READABLE}", kind=ErrorKind.UNSUPPORTED
     )
 
 
 def _not_a_picture(what: str) -> ImageError:
-    return ImageError(f"This is {what}, not a picture. {READABLE}", kind="not_an_image")
+    return ImageError(
+        f"This is {what}, not a picture. {READABLE}", kind=ErrorKind.NOT_AN_IMAGE
+    )

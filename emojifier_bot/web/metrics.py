@@ -22,6 +22,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from emojifier_bot.domain import OutcomeKind
 from emojifier_bot.errors import EmojifierError
 from emojifier_bot.web.facts import installed_version
 
@@ -172,7 +173,7 @@ class WorkerMetrics(Metrics):
             ["outcome"],
             registry=self.registry,
         )
-        self._ended.labels("posted")
+        self._ended.labels(OutcomeKind.POSTED)
         self._job = Histogram(
             "emojifier_job_seconds",
             "Time from the request to the end of its job",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from emojifier_bot.domain import OutcomeKind
 from emojifier_bot.errors import StoreError
 from emojifier_bot.wiring.slack import make_client, make_sink, make_slack
 from emojifier_bot.wiring.stores import CLOCK, make_queue, open_keys, open_stores
@@ -85,7 +86,7 @@ def tell_cancelled(settings: Settings, request: EmojifyRequest) -> None:
         sink = make_sink(
             settings, stores, make_slack(settings, stores, NoSlackObserver())
         )
-        sink.tell(request, Outcome("cancelled"))
+        sink.tell(request, Outcome(OutcomeKind.CANCELLED))
         sink.remove_reaction(request)
     finally:
         stores.database.close()

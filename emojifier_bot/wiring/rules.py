@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emojifier_bot.errors import ErrorKind
+
 if TYPE_CHECKING:
     from emojifier_bot.clock import Clock
     from emojifier_bot.config import Settings
@@ -21,9 +23,16 @@ def make_rules(settings: Settings, database: Database, clock: Clock) -> Rules:
     from emojifier_bot.slack.rules import HOUR_SECONDS, MINUTE_SECONDS, Rules
 
     limits = (
-        Limit("user_limit", settings.user_per_minute, MINUTE_SECONDS, is_personal=True),
-        Limit("workspace_hour_limit", settings.workspace_per_hour, HOUR_SECONDS),
-        Limit("workspace_day_limit", settings.workspace_per_day, DAY_SECONDS),
+        Limit(
+            ErrorKind.USER_LIMIT,
+            settings.user_per_minute,
+            MINUTE_SECONDS,
+            is_personal=True,
+        ),
+        Limit(
+            ErrorKind.WORKSPACE_HOUR_LIMIT, settings.workspace_per_hour, HOUR_SECONDS
+        ),
+        Limit(ErrorKind.WORKSPACE_DAY_LIMIT, settings.workspace_per_day, DAY_SECONDS),
     )
     used = tuple(limit for limit in limits if limit.pictures)
     return Rules(

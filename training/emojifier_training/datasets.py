@@ -54,8 +54,6 @@ _DAMAGE_ERRORS = (
 class DatasetError(EmojifierError):
     """A data folder is missing or is not in the expected format."""
 
-    default_kind = "dataset"
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledPicture:

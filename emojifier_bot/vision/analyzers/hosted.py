@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emojifier_bot.errors import ConfigError, HostedApiError
+from emojifier_bot.errors import ConfigError, ErrorKind, HostedApiError
 from emojifier_bot.vision.analyzers import local
 from emojifier_bot.vision.analyzers.hosted_answers import check_keys
 from emojifier_bot.vision.analyzers.hosted_calls import (
@@ -80,7 +80,7 @@ class HostedAnalyzer:
             sent = picture_to_send(picture, self.api.limits)
             found = self._ask(sent)
         except HostedApiError as error:
-            if not self.falls_back or error.kind == "face_api_credentials":
+            if not self.falls_back or error.kind == ErrorKind.FACE_API_CREDENTIALS:
                 raise
             facts = {
                 "action": "face_api_fallback",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from emojifier_bot.errors import ConfigError, FetchError, HostedApiError
+from emojifier_bot.errors import ConfigError, ErrorKind, FetchError, HostedApiError
 from emojifier_bot.http import (
     ServiceAnswer,
     ServiceCall,
@@ -93,7 +93,7 @@ class Refusals:
         """Return the error for a service that does not answer as it should."""
         return HostedApiError(
             f"{self.service} does not answer ({code}). Try again in a minute.",
-            kind="face_api_down",
+            kind=ErrorKind.FACE_API_DOWN,
             retryable=retryable,
             retry_after_seconds=wait_seconds,
         )
@@ -103,7 +103,7 @@ class Refusals:
         return HostedApiError(
             f"{self.service} takes no more calls at the moment ({code}). Try again in "
             "a minute, or raise the quota.",
-            kind="face_api_busy",
+            kind=ErrorKind.FACE_API_BUSY,
             retryable=True,
             retry_after_seconds=wait_seconds,
         )
@@ -113,7 +113,7 @@ class Refusals:
         return HostedApiError(
             f"{self.service} refuses the key ({code}). Check the keys of the settings, "
             "and what they are allowed to do.",
-            kind="face_api_credentials",
+            kind=ErrorKind.FACE_API_CREDENTIALS,
         )
 
     def wrong_address(self, code: str) -> HostedApiError:
@@ -123,14 +123,14 @@ class Refusals:
         """
         return HostedApiError(
             f"{self.service} does not answer there ({code}). Check FACE_API_URL.",
-            kind="face_api_credentials",
+            kind=ErrorKind.FACE_API_CREDENTIALS,
         )
 
     def refused(self, code: str) -> HostedApiError:
         """Return the error for a request that will never do."""
         return HostedApiError(
             f"{self.service} refuses this picture ({code}). Try another one.",
-            kind="face_api_refused",
+            kind=ErrorKind.FACE_API_REFUSED,
         )
 
     def not_understood(self) -> HostedApiError:
@@ -138,7 +138,7 @@ class Refusals:
         return HostedApiError(
             f"{self.service} answered something that cannot be understood. Try again "
             "later; if that does not help, choose another back end.",
-            kind="face_api_answer",
+            kind=ErrorKind.FACE_API_ANSWER,
         )
 
     @contextmanager

@@ -9,12 +9,12 @@ import logging
 import random
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from emojifier_bot.clock import Clock
-from emojifier_bot.errors import HostedApiError
+from emojifier_bot.errors import ErrorKind, HostedApiError
 from emojifier_bot.vision.analyzers.hosted_face import HostedFace
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,10 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 #: First wait by kind; the following ones double. A service that is busy asks for more
 #: patience than one that broke off.
-FIRST_WAIT_SECONDS = {"face_api_down": 0.5, "face_api_busy": 1.0}
+FIRST_WAIT_SECONDS: Mapping[str, float] = {
+    ErrorKind.FACE_API_DOWN: 0.5,
+    ErrorKind.FACE_API_BUSY: 1.0,
+}
 #: A wait of our own choice is this part of its full length at least.
 JITTER_FROM = 0.5
 #: So many pictures in a row that the service failed on open the circuit,
@@ -30,7 +33,9 @@ FAILURES_TO_OPEN = 3
 #: for this long; then one picture may try.
 REST_SECONDS = 30.0
 #: Kinds that say something about the service, not about the picture or the key.
-OUTAGES = frozenset({"face_api_down", "face_api_busy", "face_api_answer"})
+OUTAGES = frozenset(
+    {ErrorKind.FACE_API_DOWN, ErrorKind.FACE_API_BUSY, ErrorKind.FACE_API_ANSWER}
+)
 #: Answers that are remembered, and for how long: *Try another* comes soon.
 REMEMBERED, REMEMBERED_SECONDS = 64, 600.0
 
@@ -84,7 +89,7 @@ class CircuitBreaker:
                 raise HostedApiError(
                     "The face service failed several times, so it is left alone for a "
                     "while. Try again in a minute.",
-                    kind="face_api_down",
+                    kind=ErrorKind.FACE_API_DOWN,
                     retryable=True,
                     retry_after_seconds=left,
                 )

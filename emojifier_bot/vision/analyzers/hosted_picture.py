@@ -6,7 +6,7 @@ import io
 
 from PIL import Image, ImageOps
 
-from emojifier_bot.errors import HostedApiError
+from emojifier_bot.errors import ErrorKind, HostedApiError
 from emojifier_bot.vision.analyzers.hosted_face import PictureLimits, SentPicture
 from emojifier_bot.vision.crops import reduced_copy
 from emojifier_bot.vision.decode import DecodedImage
@@ -40,7 +40,7 @@ def picture_to_send(picture: DecodedImage, limits: PictureLimits) -> SentPicture
         side_px *= SHRINK
     raise HostedApiError(
         "The picture cannot be made small enough for the face service.",
-        kind="face_api_refused",
+        kind=ErrorKind.FACE_API_REFUSED,
     )
 
 

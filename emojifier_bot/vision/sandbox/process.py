@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from emojifier_bot.errors import ImageError
+from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.sandbox.limits import PICTURES_PER_CHILD, ChildLimits
 from emojifier_bot.vision.sandbox.memory import OpenMemory, map_memory, open_memory
@@ -328,7 +328,7 @@ def _too_slow() -> ImageError:
     return ImageError(
         "Opening this picture took too long. Save it as an ordinary JPEG, or scale it "
         "down, and try that.",
-        kind="decode_timeout",
+        kind=ErrorKind.DECODE_TIMEOUT,
     )
 
 
@@ -336,12 +336,12 @@ def _crashed() -> ImageError:
     return ImageError(
         "This file makes the decoder fall over. Save the picture anew as a JPEG or "
         "PNG, and try that.",
-        kind="decode_crash",
+        kind=ErrorKind.DECODE_CRASH,
     )
 
 
 def _down() -> ImageError:
     return ImageError(
         "The process that decodes pictures does not start. Its reason stands above.",
-        kind="decoder_down",
+        kind=ErrorKind.DECODER_DOWN,
     )

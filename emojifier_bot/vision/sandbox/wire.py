@@ -11,12 +11,12 @@ import json
 import re
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any
 
-from emojifier_bot.errors import ImageError
+from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.decode import DecodedImage, DecodeLimits
 from emojifier_bot.vision.jpeg_decode import JpegParameters
 from emojifier_bot.vision.plain_profile import plain_profile
@@ -36,13 +36,13 @@ _FORMATS = frozenset(
 )
 _ERROR_KINDS = frozenset(
     {
-        "broken",
-        "empty",
-        "not_an_image",
-        "too_large",
-        "too_many_pixels",
-        "truncated",
-        "unsupported",
+        ErrorKind.BROKEN,
+        ErrorKind.EMPTY,
+        ErrorKind.NOT_AN_IMAGE,
+        ErrorKind.TOO_LARGE,
+        ErrorKind.TOO_MANY_PIXELS,
+        ErrorKind.TRUNCATED,
+        ErrorKind.UNSUPPORTED,
     }
 )
 _SUBSAMPLINGS = frozenset({"4:4:4", "4:2:2", "4:2:0"})
@@ -204,11 +204,12 @@ def read_picture(values: dict[str, Any], limits: DecodeLimits) -> PictureFacts:
 
 def _refusal(values: dict[str, Any]) -> ImageError:
     return ImageError(
-        _sentence(values["message"]), kind=_one_of(_ERROR_KINDS, values["error"])
+        _sentence(values["message"]),
+        kind=ErrorKind(_one_of(_ERROR_KINDS, values["error"])),
     )
 
 
-def _one_of(known: dict[str, str] | frozenset[str], value: Any) -> str:
+def _one_of(known: Container[str], value: Any) -> str:
     if value in known and isinstance(value, str):
         return value
     raise ValueError
