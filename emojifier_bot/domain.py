@@ -1,7 +1,7 @@
 """What passes between Slack, the queue and the job: references and summaries only.
 
 Nothing here holds a picture or a token. An address that somebody typed and a response
-URL are secrets: they are carried sealed, see `emojifier_bot.ports.Vault`.
+URL are secrets: they are carried sealed, see `emojifier_bot.db.crypto.Vault`.
 """
 
 from __future__ import annotations

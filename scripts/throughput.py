@@ -27,10 +27,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from emojifier_bot.clock import SystemClock
+from emojifier_bot.db.crypto import Vault
 from emojifier_bot.db.engine import open_database
-from emojifier_bot.db.installations import SqlInstallationStore
+from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.db.migrate import upgrade
-from emojifier_bot.db.vault import FernetVault
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,
@@ -248,7 +248,7 @@ def found_towns(slack: SlackServer, url: str) -> Iterator[Town]:
     """Found workspaces that have installed the bot."""
     upgrade(url)
     with closing(open_database(url)) as database:
-        store = SqlInstallationStore(database, FernetVault([KEY]), CLOCK)
+        store = InstallationStore(database, Vault([KEY]), CLOCK)
         for number in range(WORKSPACES):
             town = found_town(slack, name=f"Acme {number}")
             store.save(

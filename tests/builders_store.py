@@ -7,14 +7,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from emojifier_bot.clock import Clock
-from emojifier_bot.db.allowances import SqlAllowances
+from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.engine import Database, open_database
-from emojifier_bot.db.installations import SqlInstallationStore
+from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.db.migrate import upgrade
-from emojifier_bot.db.oauth_states import SqlOAuthStates
-from emojifier_bot.db.posts import SqlPostLog
-from emojifier_bot.db.vault import FernetVault, generate_key
-from emojifier_bot.db.workspace_settings import SqlWorkspaceSettings
+from emojifier_bot.db.oauth_states import OAuthStates
+from emojifier_bot.db.posts import PostLog
+from emojifier_bot.db.rate_limits import RateLimiter
+from emojifier_bot.db.workspace_settings import WorkspaceSettings
 from emojifier_bot.domain import (
     FaceSummary,
     ImageReference,
@@ -22,14 +22,6 @@ from emojifier_bot.domain import (
     Limit,
     Post,
     Workspace,
-)
-from emojifier_bot.ports import (
-    Allowances,
-    InstallationStore,
-    OAuthStates,
-    PostLog,
-    Vault,
-    WorkspaceSettings,
 )
 
 TEAM = Workspace("T1")
@@ -52,7 +44,7 @@ class Stores:
     states: OAuthStates
     posts: PostLog
     settings: WorkspaceSettings
-    allowances: Allowances
+    allowances: RateLimiter
 
 
 @contextmanager
@@ -61,14 +53,14 @@ def sql_stores(
 ) -> Iterator[tuple[Stores, Database]]:
     """Give stores in a database with all its tables."""
     upgrade(url)
-    vault = vault or FernetVault([generate_key()])
+    vault = vault or Vault([generate_key()])
     with closing(open_database(url)) as database:
         stores = Stores(
-            SqlInstallationStore(database, vault, clock),
-            SqlOAuthStates(database, clock),
-            SqlPostLog(database, clock),
-            SqlWorkspaceSettings(database, clock),
-            SqlAllowances(database, clock, LIMITS),
+            InstallationStore(database, vault, clock),
+            OAuthStates(database, clock),
+            PostLog(database, clock),
+            WorkspaceSettings(database, clock),
+            RateLimiter(database, clock, LIMITS),
         )
         yield stores, database
 

@@ -10,7 +10,7 @@ from typing import Any
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.engine import open_database
 from emojifier_bot.db.migrate import upgrade
-from emojifier_bot.db.posts import SqlPostLog
+from emojifier_bot.db.posts import PostLog
 from emojifier_bot.jobs.parts import WorkerParts
 from emojifier_bot.jobs.worker import run_worker
 from emojifier_bot.jobs.workflow import PRESENT, Edition, EmojifyJob
@@ -43,7 +43,7 @@ def main(url: str, folder: str, version: str) -> int:
     parts = WorkerParts(
         FakeImageSource(PICTURES, MESSAGES),
         FakeReplySink(Path(folder), twice=True),
-        SqlPostLog(open_database(url), clock),
+        PostLog(open_database(url), clock),
         lambda _: fake_pipeline(),
         clock,
         FAST,

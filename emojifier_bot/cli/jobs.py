@@ -12,7 +12,7 @@ from emojifier_bot.cli.report import say, shown
 
 if TYPE_CHECKING:
     from emojifier_bot.domain import Job
-    from emojifier_bot.ports import JobAdmin
+    from emojifier_bot.jobs.queue import DbosJobQueue
 
 FAILED = 1
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
@@ -107,7 +107,7 @@ def _settle(job_id: str, *, done: bool, told: str, refused: str) -> None:
         raise typer.Exit(FAILED)
 
 
-def _admin() -> JobAdmin:
+def _admin() -> DbosJobQueue:
     from emojifier_bot.config import load_settings
     from emojifier_bot.wiring import make_job_admin
 

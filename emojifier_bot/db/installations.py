@@ -9,17 +9,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from emojifier_bot.clock import Clock
+from emojifier_bot.db.crypto import Vault
 from emojifier_bot.db.engine import Database
 from emojifier_bot.db.tables import INSTALLATIONS, PLACED, holder_of, insert_for
 from emojifier_bot.domain import Installation, Workspace
-from emojifier_bot.ports import Vault
 
-__all__ = ["SqlInstallationStore"]
+__all__ = ["InstallationStore"]
 
 
 @dataclass(frozen=True, slots=True)
-class SqlInstallationStore:
-    """An `InstallationStore` in a database."""
+class InstallationStore:
+    """Installations in a database, their tokens encrypted."""
 
     database: Database
     vault: Vault

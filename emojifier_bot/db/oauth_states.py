@@ -13,7 +13,7 @@ from emojifier_bot.clock import Clock
 from emojifier_bot.db.engine import Database
 from emojifier_bot.db.tables import OAUTH_STATES
 
-__all__ = ["SqlOAuthStates"]
+__all__ = ["OAuthStates"]
 
 #: How long somebody may look at Slack's page before pressing *Allow*.
 VALID_FOR = timedelta(seconds=600)
@@ -22,8 +22,8 @@ STATE_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class SqlOAuthStates:
-    """An `OAuthStates` in a database, which keeps a hash of each state only."""
+class OAuthStates:
+    """One-time states in a database, which keeps a hash of each state only."""
 
     database: Database
     clock: Clock

@@ -19,12 +19,12 @@ from emojifier_bot.domain import (
     Workspace,
 )
 
-__all__ = ["SqlPostLog"]
+__all__ = ["PostLog"]
 
 
 @dataclass(frozen=True, slots=True)
-class SqlPostLog:
-    """A `PostLog` in a database. Sealed addresses stay sealed."""
+class PostLog:
+    """The log of posts in a database. Sealed addresses stay sealed."""
 
     database: Database
     clock: Clock

@@ -12,12 +12,12 @@ from emojifier_bot.db.engine import Database
 from emojifier_bot.db.tables import CHANNELS_OFF, OPT_OUTS, insert_for, place_of
 from emojifier_bot.domain import Workspace
 
-__all__ = ["SqlWorkspaceSettings"]
+__all__ = ["WorkspaceSettings"]
 
 
 @dataclass(frozen=True, slots=True)
-class SqlWorkspaceSettings:
-    """A `WorkspaceSettings` in a database.
+class WorkspaceSettings:
+    """Settings in a database.
 
     Slack's ids follow a channel that is shared and a person who is met elsewhere, so
     both are looked up by id alone; rows are kept, and go, with the workspace in which

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from emojifier_bot.clock import Clock
+from emojifier_bot.db.posts import PostLog
 from emojifier_bot.observers import JobObserver, NoJobObserver
-from emojifier_bot.ports import ImageSource, PostLog, ReplySink
+from emojifier_bot.ports import ImageSource, ReplySink
 from emojifier_bot.vision.pipeline import Pipeline
 
 #: Returns the pipeline that draws with a theme; an empty name is the settings' own.

@@ -63,7 +63,7 @@ _AWAY = "The queue's database does not answer. Try again in a minute."
 
 
 class DbosJobQueue:
-    """A `JobQueue` and `JobAdmin` on DBOS's tables."""
+    """A `JobQueue` on DBOS's tables, and what operators see and do there."""
 
     def __init__(
         self, url: str, queue_limit: int, clock: Clock, *, make_tables: bool = True

@@ -14,8 +14,8 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.authorization.authorize import Authorize
 
 from emojifier_bot.clock import Clock
+from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.domain import Installation, Workspace
-from emojifier_bot.ports import InstallationStore
 from emojifier_bot.slack.payloads import workspace_of
 
 #: How long an installation is taken for granted.

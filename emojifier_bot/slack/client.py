@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.request import Request
 
 from slack_sdk import WebClient
@@ -21,7 +21,6 @@ from slack_sdk.errors import SlackApiError
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import DeliveryError, ErrorKind, RemoteError
 from emojifier_bot.observers import NoSlackObserver, SlackObserver
-from emojifier_bot.ports import BotTokens
 from emojifier_bot.slack.refusals import CLIENT_ERRORS, refusal
 from emojifier_bot.slack.replies import is_retryable
 
@@ -52,6 +51,18 @@ class CarefulClient(WebClient):
         for name in [one for one in req.headers if one.lower() == "authorization"]:
             req.add_unredirected_header(name, req.headers.pop(name))
         return super()._perform_urllib_http_request_internal(url, req)
+
+
+class BotTokens(Protocol):
+    """Knows the token to speak to a workspace with, fresh where tokens rotate."""
+
+    def installation(self, workspace: Workspace) -> Installation:
+        """Return a workspace's installation, its token good for two hours at least.
+
+        Raises:
+            DeliveryError: ``not_installed``, or the refresh failed.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from emojifier_bot.db.crypto import Vault
 from emojifier_bot.domain import EmojifyRequest, FetchedImage, ImageReference, Workspace
 from emojifier_bot.errors import (
     DeliveryError,
@@ -19,7 +20,6 @@ from emojifier_bot.errors import (
     SlackCode,
 )
 from emojifier_bot.http import Fetched, GuardedClient, get_with_token, web_page
-from emojifier_bot.ports import Vault
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.comments import is_direct
 from emojifier_bot.slack.links import slack_file_in

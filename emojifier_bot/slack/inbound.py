@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from slack_bolt import BoltContext
 
 from emojifier_bot.clock import Clock
+from emojifier_bot.db.crypto import Vault
+from emojifier_bot.db.installations import InstallationStore
+from emojifier_bot.db.posts import PostLog
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,
@@ -18,7 +21,7 @@ from emojifier_bot.domain import (
 )
 from emojifier_bot.errors import EmojifierError, ErrorKind, QueueFullError
 from emojifier_bot.http import check_address
-from emojifier_bot.ports import InstallationStore, JobQueue, PostLog, ReplySink, Vault
+from emojifier_bot.ports import JobQueue, ReplySink
 from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.background import ANSWER_THREADS, ANSWERS_WAITING, Background
 from emojifier_bot.slack.client import SlackClient

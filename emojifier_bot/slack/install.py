@@ -23,6 +23,8 @@ from slack_sdk.oauth.state_store import OAuthStateStore as BoltStates
 from slack_sdk.web import SlackResponse
 
 from emojifier_bot.clock import Clock
+from emojifier_bot.db.installations import InstallationStore
+from emojifier_bot.db.oauth_states import OAuthStates
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import (
     ConfigError,
@@ -31,7 +33,6 @@ from emojifier_bot.errors import (
     ErrorKind,
     StoreError,
 )
-from emojifier_bot.ports import InstallationStore, OAuthStates
 from emojifier_bot.slack.client import ODD_ERRORS
 from emojifier_bot.slack.insist import insist
 from emojifier_bot.slack.manifest import INSTALL_PATH, REDIRECT_PATH

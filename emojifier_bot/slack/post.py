@@ -9,6 +9,7 @@ from typing import Any
 
 from slack_sdk.webhook import WebhookClient
 
+from emojifier_bot.db.crypto import Vault
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,
@@ -21,7 +22,6 @@ from emojifier_bot.domain import (
 )
 from emojifier_bot.errors import DeliveryError, ErrorKind, SlackCode, VaultError
 from emojifier_bot.http import post_bytes
-from emojifier_bot.ports import Vault
 from emojifier_bot.slack.blocks import (
     buttons_blocks,
     buttons_text,

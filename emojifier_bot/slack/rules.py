@@ -6,9 +6,10 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from emojifier_bot.db.rate_limits import RateLimiter
+from emojifier_bot.db.workspace_settings import WorkspaceSettings
 from emojifier_bot.domain import EmojifyRequest, Exhausted, Outcome
 from emojifier_bot.errors import ErrorKind
-from emojifier_bot.ports import Allowances, WorkspaceSettings
 
 MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
 
@@ -18,7 +19,7 @@ class Rules:
     """What a workspace and its people wish, and how much is too much."""
 
     settings: WorkspaceSettings
-    allowances: Allowances
+    allowances: RateLimiter
 
     def refusal(self, request: EmojifyRequest) -> Outcome | None:
         """Return why a request is not taken; where it is, it is counted."""

@@ -18,9 +18,9 @@ from functools import partial
 from slack_sdk import WebClient
 
 from emojifier_bot.clock import Clock
+from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import DeliveryError
-from emojifier_bot.ports import InstallationStore
 from emojifier_bot.slack.client import ODD_ERRORS
 from emojifier_bot.slack.insist import PATIENT_WAITS_SECONDS, insist
 from emojifier_bot.slack.refusals import no_answer, not_installed, refusal

@@ -12,14 +12,14 @@ from emojifier_bot.wiring.stores import CLOCK, make_queue, open_keys, open_store
 
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
-    from emojifier_bot.db.keys import Rotation
+    from emojifier_bot.db.crypto import Rotation
     from emojifier_bot.domain import EmojifyRequest
-    from emojifier_bot.ports import JobAdmin
+    from emojifier_bot.jobs.queue import DbosJobQueue
 
 
 def make_encryption_key() -> str:
     """Return a new key for ENCRYPTION_KEYS."""
-    from emojifier_bot.db.vault import generate_key
+    from emojifier_bot.db.crypto import generate_key
 
     return generate_key()
 
@@ -31,7 +31,7 @@ def rotate_encryption(settings: Settings) -> Rotation:
         StoreError: The database does not answer.
         ConfigError: The keys are missing or wrong.
     """
-    from emojifier_bot.db.keys import rotate
+    from emojifier_bot.db.crypto import rotate
 
     stores = open_stores(settings)
     try:
@@ -40,7 +40,7 @@ def rotate_encryption(settings: Settings) -> Rotation:
         stores.database.close()
 
 
-def make_job_admin(settings: Settings) -> JobAdmin:
+def make_job_admin(settings: Settings) -> DbosJobQueue:
     """Open the operators' view of the queue; nothing is made for it.
 
     Raises:

@@ -17,8 +17,8 @@ DAY_SECONDS = 24 * 3600
 
 def make_rules(settings: Settings, database: Database, clock: Clock) -> Rules:
     """Build what knows who wants no pictures, and how many are too many."""
-    from emojifier_bot.db.allowances import SqlAllowances
-    from emojifier_bot.db.workspace_settings import SqlWorkspaceSettings
+    from emojifier_bot.db.rate_limits import RateLimiter
+    from emojifier_bot.db.workspace_settings import WorkspaceSettings
     from emojifier_bot.domain import Limit
     from emojifier_bot.slack.rules import HOUR_SECONDS, MINUTE_SECONDS, Rules
 
@@ -35,6 +35,4 @@ def make_rules(settings: Settings, database: Database, clock: Clock) -> Rules:
         Limit(ErrorKind.WORKSPACE_DAY_LIMIT, settings.workspace_per_day, DAY_SECONDS),
     )
     used = tuple(limit for limit in limits if limit.pictures)
-    return Rules(
-        SqlWorkspaceSettings(database, clock), SqlAllowances(database, clock, used)
-    )
+    return Rules(WorkspaceSettings(database, clock), RateLimiter(database, clock, used))

@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from emojifier_bot.config import Settings
     from emojifier_bot.domain import Installation
     from emojifier_bot.observers import SlackObserver
-    from emojifier_bot.ports import BotTokens
     from emojifier_bot.slack.app_client import AppClient
-    from emojifier_bot.slack.client import SlackClient
+    from emojifier_bot.slack.client import BotTokens, SlackClient
     from emojifier_bot.slack.post import SlackReplySink
 
 logger = logging.getLogger(__name__)

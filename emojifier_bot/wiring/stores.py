@@ -9,11 +9,11 @@ from emojifier_bot.clock import SystemClock
 
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
+    from emojifier_bot.db.crypto import Vault
     from emojifier_bot.db.engine import Database
-    from emojifier_bot.db.installations import SqlInstallationStore
-    from emojifier_bot.db.oauth_states import SqlOAuthStates
-    from emojifier_bot.db.posts import SqlPostLog
-    from emojifier_bot.db.vault import FernetVault
+    from emojifier_bot.db.installations import InstallationStore
+    from emojifier_bot.db.oauth_states import OAuthStates
+    from emojifier_bot.db.posts import PostLog
     from emojifier_bot.jobs.queue import DbosJobQueue
 
 CLOCK = SystemClock()
@@ -24,10 +24,10 @@ class Stores:
     """What the bot remembers."""
 
     database: Database
-    vault: FernetVault
-    installations: SqlInstallationStore
-    states: SqlOAuthStates
-    posts: SqlPostLog
+    vault: Vault
+    installations: InstallationStore
+    states: OAuthStates
+    posts: PostLog
 
 
 def open_stores(settings: Settings, *, make: bool = True) -> Stores:
@@ -43,10 +43,10 @@ def open_stores(settings: Settings, *, make: bool = True) -> Stores:
         ConfigError: The keys are missing or wrong.
     """
     from emojifier_bot.db.engine import open_database
-    from emojifier_bot.db.installations import SqlInstallationStore
+    from emojifier_bot.db.installations import InstallationStore
     from emojifier_bot.db.migrate import upgrade
-    from emojifier_bot.db.oauth_states import SqlOAuthStates
-    from emojifier_bot.db.posts import SqlPostLog
+    from emojifier_bot.db.oauth_states import OAuthStates
+    from emojifier_bot.db.posts import PostLog
 
     vault = open_keys(settings, make_file=make)
     if make:
@@ -55,15 +55,15 @@ def open_stores(settings: Settings, *, make: bool = True) -> Stores:
     return Stores(
         database=database,
         vault=vault,
-        installations=SqlInstallationStore(database, vault, CLOCK),
-        states=SqlOAuthStates(database, CLOCK),
-        posts=SqlPostLog(database, CLOCK),
+        installations=InstallationStore(database, vault, CLOCK),
+        states=OAuthStates(database, CLOCK),
+        posts=PostLog(database, CLOCK),
     )
 
 
-def open_keys(settings: Settings, *, make_file: bool = True) -> FernetVault:
+def open_keys(settings: Settings, *, make_file: bool = True) -> Vault:
     """Open the vault with the keys of the settings, or of the file that stands in."""
-    from emojifier_bot.db.vault import open_vault
+    from emojifier_bot.db.crypto import open_vault
 
     keys = settings.encryption_keys.get_secret_value()
     return open_vault(keys, settings.database_url, make_file=make_file)

@@ -91,8 +91,8 @@ def _inbound(
     queue: DbosJobQueue,
     observer: SlackObserver,
 ) -> Inbound:
-    from emojifier_bot.db.installations import SqlInstallationStore
-    from emojifier_bot.db.posts import SqlPostLog
+    from emojifier_bot.db.installations import InstallationStore
+    from emojifier_bot.db.posts import PostLog
     from emojifier_bot.http import check_address
     from emojifier_bot.http.hosts import read_hosts
     from emojifier_bot.slack.authorize import CachedAuthorize
@@ -100,11 +100,11 @@ def _inbound(
     from emojifier_bot.vision.resources import emojis_dir
     from emojifier_bot.vision.themes import list_themes
 
-    known = SqlInstallationStore(hurried, stores.vault, CLOCK)
+    known = InstallationStore(hurried, stores.vault, CLOCK)
     client = make_slack(settings, stores, observer)
     return Inbound(
         queue=queue,
-        posts=SqlPostLog(hurried, CLOCK),
+        posts=PostLog(hurried, CLOCK),
         installations=stores.installations,
         authorize=CachedAuthorize(known, CLOCK),
         sink=make_sink(settings, stores, client),

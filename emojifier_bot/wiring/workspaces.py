@@ -10,7 +10,7 @@ from emojifier_bot.wiring.stores import open_stores
 
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
-    from emojifier_bot.ports import Vault
+    from emojifier_bot.db.crypto import Vault
 
 #: Keys to a workspace or a conversation, and what compares them: nobody's data.
 LEFT_OUT = frozenset(

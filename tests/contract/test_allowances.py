@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emojifier_bot.db.allowances import SqlAllowances
+from emojifier_bot.db.rate_limits import RateLimiter
 from emojifier_bot.db.tables import ALLOWANCES
 from emojifier_bot.domain import Limit, Workspace
 from tests.builders_store import LIMITS, TEAM, make_installation, sql_stores
@@ -136,7 +136,7 @@ def test_a_workspace_that_goes_takes_its_rows_along(stores):
 
 def test_without_limits_everybody_may(sqlite_url):
     with sql_stores(sqlite_url, FakeClock()) as (_, database):
-        allowances = SqlAllowances(database, FakeClock(), ())
+        allowances = RateLimiter(database, FakeClock(), ())
 
         assert [allowances.take(TEAM, "U1") for _ in range(50)] == [None] * 50
 
@@ -161,7 +161,7 @@ def test_in_any_stretch_of_time_there_are_no_more_than_twice_as_many(waits, sqli
     clock, limit = FakeClock(), Limit("user_limit", 3, 60, is_personal=True)
     with sql_stores(sqlite_url, clock) as (stores, database):
         stores.installations.delete(TEAM)
-        allowances = SqlAllowances(database, clock, (limit,))
+        allowances = RateLimiter(database, clock, (limit,))
         taken = []
         for wait in waits:
             clock.advance(wait)

@@ -27,7 +27,7 @@ from dbos._sys_db import SystemDatabase
 from emojifier_bot.cli.main import run
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.config import load_settings
-from emojifier_bot.db.posts import SqlPostLog
+from emojifier_bot.db.posts import PostLog
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.slots import LeaseTimes
 from emojifier_bot.jobs.worker import run_worker
@@ -82,7 +82,7 @@ class Tripwires:
             SystemDatabase, "update_workflow_outcome", lambda *_, **__: JOB_END
         )
         self._around(DbosJobQueue, "enqueue", lambda *_, **__: ENQUEUE)
-        self._around(SqlPostLog, "record", lambda *_, **__: POST_ROW)
+        self._around(PostLog, "record", lambda *_, **__: POST_ROW)
 
     def _around(self, kind: type, method: str, name_of: Callable[..., str]) -> None:
         original = getattr(kind, method)

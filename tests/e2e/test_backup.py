@@ -17,7 +17,7 @@ import requests
 
 from emojifier_bot.config import load_settings
 from emojifier_bot.domain import JobState
-from emojifier_bot.ports import JobAdmin
+from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.wiring import make_job_admin
 from tests.fakes.slack_server import SlackServer, SlackUser
 
@@ -129,7 +129,7 @@ class Bot:
         return room
 
     @property
-    def jobs(self) -> JobAdmin:
+    def jobs(self) -> DbosJobQueue:
         """Open what stands behind `emojifier-bot jobs`."""
         url = self.home.variables["DATABASE_URL"]
         return make_job_admin(load_settings(database_url=url))

@@ -25,7 +25,7 @@ import pytest
 import requests
 
 from emojifier_bot.db.engine import open_database
-from emojifier_bot.db.posts import SqlPostLog
+from emojifier_bot.db.posts import PostLog
 from emojifier_bot.domain import ImageReference, Post, Workspace
 from emojifier_bot.slack.replies import say
 from emojifier_bot.web.app import SECURITY_HEADERS
@@ -455,7 +455,7 @@ def record_post(door: Door, post_id: str) -> None:
         source=ImageReference(file_id="F1"),
     )
     database = open_database(door.database)
-    SqlPostLog(database, FakeClock()).record(post)
+    PostLog(database, FakeClock()).record(post)
     database.close()
 
 

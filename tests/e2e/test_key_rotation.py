@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing, suppress
 
 import pytest
 
-from emojifier_bot.db.vault import FernetVault, generate_key
+from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.errors import VaultError
 from emojifier_bot.slack.replies import say
 from tests.e2e.test_bot import PATIENCE_SECONDS, Bot
@@ -69,7 +69,7 @@ def stored_tokens(database) -> list[str]:
 
 def opens(key: str, sealed: str) -> bool:
     with suppress(VaultError):
-        return bool(FernetVault([key]).unseal(sealed))
+        return bool(Vault([key]).unseal(sealed))
     return False
 
 
@@ -144,4 +144,4 @@ def test_both_orders_open_what_the_other_sealed(keys):
     both = [named[name] for name in keys.split(",")]
 
     for sealing in (both, both[::-1]):
-        assert FernetVault(both).unseal(FernetVault(sealing).seal("x")) == "x"
+        assert Vault(both).unseal(Vault(sealing).seal("x")) == "x"

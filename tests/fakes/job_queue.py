@@ -16,7 +16,7 @@ BEGAN = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 
 class FakeJobQueue:
-    """A `JobQueue` and `JobAdmin` in memory; jobs end when a test says so."""
+    """A `JobQueue` and `DbosJobQueue` in memory; jobs end when a test says so."""
 
     def __init__(self, queue_limit: int = 100) -> None:
         self._limit = queue_limit

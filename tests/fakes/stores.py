@@ -153,7 +153,7 @@ class FakeWorkspaceSettings:
 
 
 class FakeAllowances:
-    """An `Allowances` in memory; without limits unless some are given."""
+    """An `RateLimiter` in memory; without limits unless some are given."""
 
     def __init__(self, clock: Clock | None = None, *limits: Limit) -> None:
         self._clock = clock or FakeClock()

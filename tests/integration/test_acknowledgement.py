@@ -15,11 +15,11 @@ from slack_sdk import WebClient
 
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.config import load_settings
+from emojifier_bot.db.crypto import open_vault
 from emojifier_bot.db.engine import open_database
-from emojifier_bot.db.installations import SqlInstallationStore
+from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.db.migrate import upgrade
-from emojifier_bot.db.posts import SqlPostLog
-from emojifier_bot.db.vault import open_vault
+from emojifier_bot.db.posts import PostLog
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.slack.app import flask_handler, make_bolt_app
 from emojifier_bot.slack.authorize import CachedAuthorize
@@ -53,14 +53,14 @@ def bot(slack, tmp_path):
     vault = open_vault("", url)
     upgrade(url)
     database = open_database(url)
-    store = SqlInstallationStore(database, vault, clock)
+    store = InstallationStore(database, vault, clock)
     store.save(Installation(Workspace(TEAM), "xoxb-1", BOT))
     web = WebClient(base_url=slack.api_url)
     names = ("user_per_minute", "workspace_per_hour", "workspace_per_day")
     many = load_settings(**dict.fromkeys(names, 1_000_000))
     inbound = Inbound(
         queue=MemoryQueue(),
-        posts=SqlPostLog(database, clock),
+        posts=PostLog(database, clock),
         installations=store,
         authorize=CachedAuthorize(store, clock),
         sink=TalkingSink(),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from emojifier_bot.db.vault import generate_key, open_vault
+from emojifier_bot.db.crypto import generate_key, open_vault
 from tests.builders_store import TEAM, make_installation, make_post, sql_stores
 from tests.fakes.clock import FakeClock
 
@@ -21,7 +21,7 @@ PROGRAM = """
 import json, os, sys
 from emojifier_bot.domain import Workspace
 from emojifier_bot.db.migrate import upgrade
-from emojifier_bot.db.vault import FernetVault, open_vault
+from emojifier_bot.db.crypto import Vault, open_vault
 from tests.builders_store import make_installation, sql_stores
 from tests.fakes.clock import FakeClock
 
@@ -111,7 +111,7 @@ def test_a_refresh_token_is_spent_by_one(at_once, database_url):
     key = generate_key()
     act = """
 def act():
-    with sql_stores(url, FakeClock(), FernetVault([given])) as (stores, _):
+    with sql_stores(url, FakeClock(), Vault([given])) as (stores, _):
         mine = make_installation(bot_token=str(os.getpid()), refresh_token="r2")
         return [stores.installations.replace_tokens(mine, "r1"), str(os.getpid())]
 """
@@ -123,7 +123,7 @@ def act():
     (winner,) = [who for won, who in told if won]
     act = """
 def act():
-    with sql_stores(url, FakeClock(), FernetVault([given])) as (stores, _):
+    with sql_stores(url, FakeClock(), Vault([given])) as (stores, _):
         return stores.installations.find(team).bot_token
 """
     assert set(at_once(act, database_url, key)) == {winner}

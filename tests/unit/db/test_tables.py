@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.tables import OAUTH_STATES, holder_of, place_of
-from emojifier_bot.db.vault import FernetVault, generate_key
 from emojifier_bot.domain import ImageReference, Workspace
 from emojifier_bot.errors import StoreError
 from tests.builders_store import TEAM, make_installation, make_post, sql_stores
@@ -31,7 +31,7 @@ def test_who_consented_and_where_posts_belong(workspace, holder, place):
 @pytest.fixture
 def opened(database_url):
     clock = FakeClock()
-    vault = FernetVault([generate_key()])
+    vault = Vault([generate_key()])
     with sql_stores(database_url, clock, vault) as (stores, database):
         yield stores, database, clock
 

@@ -18,7 +18,7 @@ from emojifier_bot.db.engine import Database
 from emojifier_bot.db.tables import ALLOWANCES, insert_for, place_of
 from emojifier_bot.domain import Exhausted, Limit, Workspace
 
-__all__ = ["SqlAllowances"]
+__all__ = ["RateLimiter"]
 
 #: Times are sums of fractions: a limit of ten is not nine for the last digit.
 ROUNDING_SECONDS = 1e-3
@@ -35,8 +35,8 @@ class _ExhaustedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class SqlAllowances:
-    """An `Allowances` in a database."""
+class RateLimiter:
+    """Token buckets in a database."""
 
     database: Database
     clock: Clock

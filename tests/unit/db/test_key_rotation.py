@@ -5,17 +5,21 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from emojifier_bot.db import keys
-from emojifier_bot.db.keys import Rotation, rotate
+from emojifier_bot.db.crypto import (
+    ROTATION_BATCH_ROWS,
+    Rotation,
+    Vault,
+    generate_key,
+    rotate,
+)
 from emojifier_bot.db.tables import sealed_columns
-from emojifier_bot.db.vault import FernetVault, generate_key
 from emojifier_bot.domain import ImageReference, Workspace
 from tests.builders_store import TEAM, make_installation, make_post, sql_stores
 from tests.fakes.clock import FakeClock
 
 OLD_KEY, NEW_KEY = generate_key(), generate_key()
-OLD, NEW = FernetVault([OLD_KEY]), FernetVault([NEW_KEY])
-BOTH = FernetVault([NEW_KEY, OLD_KEY])
+OLD, NEW = Vault([OLD_KEY]), Vault([NEW_KEY])
+BOTH = Vault([NEW_KEY, OLD_KEY])
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def test_everything_is_renewed_once(opened, database_url):
         assert NEW.unseal(address) == "https://example.com/7"
 
 
-@pytest.mark.parametrize("rows", [keys.BATCH_ROWS, keys.BATCH_ROWS + 1])
+@pytest.mark.parametrize("rows", [ROTATION_BATCH_ROWS, ROTATION_BATCH_ROWS + 1])
 def test_more_than_a_batch_is_renewed(opened, rows):
     stores, database = opened
     with database.writing() as connection:
@@ -91,7 +95,7 @@ def test_more_than_a_batch_is_renewed(opened, rows):
 def test_what_no_key_opens_is_counted_and_left(opened):
     stores, database = opened
     fill(stores, 2)
-    lost = FernetVault([generate_key()]).seal("lost")
+    lost = Vault([generate_key()]).seal("lost")
     source = ImageReference(sealed_address=lost)
     stores.posts.record(make_post(TEAM, "lost", source=source))
 
@@ -99,14 +103,15 @@ def test_what_no_key_opens_is_counted_and_left(opened):
     assert stores.posts.find(TEAM, "lost").post.source.sealed_address == lost
 
 
-class SlowVault:
+class SlowVault(Vault):
     """Renews as the real one, and lets somebody else write before it is done."""
 
     def __init__(self, meanwhile):
+        super().__init__([NEW_KEY, OLD_KEY])
         self.meanwhile = meanwhile
 
     def renew(self, sealed):
-        renewed = BOTH.renew(sealed)
+        renewed = super().renew(sealed)
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile:
             meanwhile()
