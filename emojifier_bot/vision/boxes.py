@@ -32,10 +32,10 @@ def box_area(xyxy: FloatArray) -> FloatArray:
 
 def intersection_area(first: FloatArray, second: FloatArray) -> FloatArray:
     """Return the ``(N, M)`` areas that each pair shares."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    size = np.clip(high - low, 0, None)
-    return np.asarray(size[..., 0] * size[..., 1], np.float32)
+    low = [np.maximum(first[:, None, i], second[None, :, i]) for i in (0, 1)]
+    high = [np.minimum(first[:, None, i], second[None, :, i]) for i in (2, 3)]
+    width, height = np.maximum(high[0] - low[0], 0), np.maximum(high[1] - low[1], 0)
+    return np.asarray(width * height, np.float32)
 
 
 def box_iou(first: FloatArray, second: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ from emojifier_bot.vision.features import features_of, stretch, to_canonical
 from emojifier_bot.vision.frames import canonical_frame
 from emojifier_bot.vision.landmark_geometry import mirror
 from emojifier_bot.vision.models import ModelSpec
-from emojifier_bot.vision.onnx_session import OnnxSession
+from emojifier_bot.vision.onnx_session import OnnxSession, in_batches
 from emojifier_bot.vision.types import EMOTIONS, EmotionScores, FloatArray, Landmarks
 
 
@@ -37,10 +37,17 @@ class OnnxEmotionClassifier:
         """Return the eight calibrated probabilities of each face.
 
         A face and its mirror image show the same: where the model says so, the mean of
-        both readings counts. All faces go through it in one call.
+        both readings counts.
         """
-        if not landmarks:
-            return []
+        return [
+            scores
+            for batch in in_batches(landmarks)
+            for scores in self._classify_batch(picture, batch)
+        ]
+
+    def _classify_batch(
+        self, picture: DecodedImage, landmarks: Sequence[Landmarks]
+    ) -> list[EmotionScores]:
         points = np.stack([to_canonical(one.points_xy) for one in landmarks])
         looks = None
         if "appearance" in self._session.input_names:

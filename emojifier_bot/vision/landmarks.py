@@ -1,4 +1,4 @@
-"""68 points by our landmark net, all faces of a picture in one call."""
+"""68 points by our landmark net, the faces of a picture in batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.frames import Affine, invert, landmark_frame
 from emojifier_bot.vision.landmark_geometry import apply_affine
 from emojifier_bot.vision.models import ModelSpec
-from emojifier_bot.vision.onnx_session import OnnxSession
+from emojifier_bot.vision.onnx_session import OnnxSession, in_batches
 from emojifier_bot.vision.types import Detection, Landmarks, LandmarkScheme
 
 
@@ -31,8 +31,15 @@ class OnnxLandmarker:
         self, picture: DecodedImage, detections: Sequence[Detection]
     ) -> list[Landmarks]:
         """Return the points of each detection, pixels of the upright picture."""
-        if not detections:
-            return []
+        return [
+            points
+            for batch in in_batches(detections)
+            for points in self._locate_batch(picture, batch)
+        ]
+
+    def _locate_batch(
+        self, picture: DecodedImage, detections: Sequence[Detection]
+    ) -> list[Landmarks]:
         frames = [self._frame(detection) for detection in detections]
         size = self._spec.input_px
         cut = np.stack([grey(cut_frame(picture, frame, size)) for frame in frames])

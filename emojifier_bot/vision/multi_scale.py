@@ -10,7 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emojifier_bot.vision.boxes import box_iou, box_overlap, turned_boxes
+from emojifier_bot.vision.boxes import (
+    TINY,
+    box_area,
+    box_iou,
+    intersection_area,
+    turned_boxes,
+)
 from emojifier_bot.vision.types import BoundingBox, Detection, FloatArray, Landmarks
 
 UPRIGHT = 0
@@ -109,13 +115,15 @@ def _partners(large: Sequence[Detection], close: Sequence[Detection]) -> dict[in
     """Return which detection of the closer look is each of the large one, if any."""
     if not large or not close:
         return {}
-    overlap = box_iou(_boxes(large), _boxes(close))
+    large_xyxy, close_xyxy = _boxes(large), _boxes(close)
+    free = np.ones(len(close), bool)
     partners = {}
     for index in np.argsort([-one.confidence for one in large], kind="stable"):
-        best = int(overlap[index].argmax())
-        if overlap[index, best] > SAME_FACE_IOU:
+        overlap = box_iou(large_xyxy[index, None], close_xyxy)[0] * free
+        best = int(overlap.argmax())
+        if overlap[best] > SAME_FACE_IOU:
             partners[int(index)] = best
-            overlap[:, best] = 0.0
+            free[best] = False
     return partners
 
 
@@ -173,17 +181,18 @@ def seen_twice(
 
     A face that only one of them saw must be as sure as a turned one.
     """
-    looks = [list(large), [one for one in small if is_near(one)]]
-    both = [one for look in looks for one in look]
-    if not both:
-        return []
-    look_of = np.repeat([0, 1], [len(look) for look in looks])
-    same = _same_face(_boxes(both))
-    agreed = (same & (look_of[:, None] != look_of[None])).any(axis=1)
-    weighed = [
-        one if seen else doubted(one) for one, seen in zip(both, agreed, strict=True)
+    small = [one for one in small if is_near(one)]
+    return merge([_require_agreement(large, small), _require_agreement(small, large)])
+
+
+def _require_agreement(
+    look: Sequence[Detection], other: Sequence[Detection]
+) -> list[Detection]:
+    seen_xyxy = _boxes(other)
+    return [
+        one if _same_face(xyxy, seen_xyxy).any() else doubted(one)
+        for one, xyxy in zip(look, _boxes(look), strict=True)
     ]
-    return merge([weighed[: len(large)], weighed[len(large) :]])
 
 
 def merge(looks: Sequence[Sequence[Detection]]) -> list[Detection]:
@@ -193,18 +202,16 @@ def merge(looks: Sequence[Sequence[Detection]]) -> list[Detection]:
     its own overlaps. The more confident one stays, of equals that of the earlier look.
     """
     found = [one for look in looks for one in look]
-    if not found:
-        return []
     look_of = np.repeat(np.arange(len(looks)), [len(look) for look in looks])
-    confidences = np.array([one.confidence for one in found])
-    same = _same_face(_boxes(found))
-    same &= look_of[:, None] != look_of[None]
+    order = np.argsort([-one.confidence for one in found], kind="stable")
+    boxes_xyxy, look_of = _boxes(found)[order], look_of[order]
     alive = np.ones(len(found), bool)
     kept = []
-    for index in np.argsort(-confidences, kind="stable"):
-        if alive[index]:
+    for rank, index in enumerate(order):
+        if alive[rank]:
             kept.append(found[index])
-            alive &= ~same[index]
+            same = _same_face(boxes_xyxy[rank], boxes_xyxy[rank + 1 :])
+            alive[rank + 1 :] &= ~same | (look_of[rank + 1 :] == look_of[rank])
     return kept
 
 
@@ -212,10 +219,17 @@ def _boxes(look: Sequence[Detection]) -> FloatArray:
     return np.array([one.box.xyxy for one in look], np.float32).reshape(-1, 4)
 
 
-def _same_face(xyxy: FloatArray) -> NDArray[np.bool_]:
-    inside = box_overlap(xyxy, xyxy)
-    inside = np.maximum(inside, inside.T)
-    return (box_iou(xyxy, xyxy) > SAME_FACE_IOU) | (inside > SAME_FACE_OVERLAP)
+def _same_face(xyxy: FloatArray, others_xyxy: FloatArray) -> NDArray[np.bool_]:
+    """Tell which of ``(N, 4)`` boxes show the face of one ``(4,)`` box.
+
+    One box at a time: several passes over a picture of small faces give ten thousand
+    boxes, and a matrix of all pairs would not fit in memory.
+    """
+    shared = intersection_area(xyxy[None], others_xyxy)[0]
+    area, areas = box_area(xyxy[None]), box_area(others_xyxy)
+    iou = shared / np.maximum(area + areas - shared, TINY)
+    inside = shared / np.maximum(np.minimum(area, areas), TINY)
+    return np.asarray((iou > SAME_FACE_IOU) | (inside > SAME_FACE_OVERLAP))
 
 
 def scaled(detection: Detection, scale: float) -> Detection:

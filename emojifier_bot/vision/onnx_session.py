@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -14,6 +15,15 @@ from emojifier_bot.vision.types import FloatArray
 
 #: onnxruntime's own level for "errors only"; its warnings are about graph details.
 LOG_ERRORS_ONLY = 3
+#: Faces that go through a model in one call, which needs about 1 MB for each.
+BATCH_FACES = 64
+T = TypeVar("T")
+
+
+def in_batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Split the faces of a picture into batches of at most `BATCH_FACES`."""
+    for start in range(0, len(items), BATCH_FACES):
+        yield items[start : start + BATCH_FACES]
 
 
 class OnnxSession:
