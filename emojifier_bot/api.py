@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from emojifier_bot.app import make_pipeline
 from emojifier_bot.config import load_settings
 from emojifier_bot.errors import ErrorKind, ImageError
-from emojifier_bot.wiring import make_pipeline
 
 if TYPE_CHECKING:
     import numpy as np

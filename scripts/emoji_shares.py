@@ -19,6 +19,7 @@ from emojifier_training.datasets import read_detection, read_expressions
 from emojifier_training.evaluate_detector import picture_of
 from numpy.typing import NDArray
 
+from emojifier_bot.app import make_analyzer
 from emojifier_bot.config import load_settings
 from emojifier_bot.tools.read_faces import crop_detection, crop_picture
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
@@ -30,7 +31,6 @@ from emojifier_bot.vision.place import face_height
 from emojifier_bot.vision.resources import models_dir
 from emojifier_bot.vision.themes import open_theme
 from emojifier_bot.vision.types import EmojiTheme, EmotionScores, Measure
-from emojifier_bot.wiring import make_analyzer
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "emoji" / "shares.md"

@@ -47,9 +47,9 @@ def bench(
     if not photo.is_file():
         raise WrongUsage("Name a photo with a face by --photo.")
 
+    from emojifier_bot.app import make_pipeline
     from emojifier_bot.config import load_settings
     from emojifier_bot.tools.bench import AIM_SIZE_WH, SIZES_WH, measure_all
-    from emojifier_bot.wiring import make_pipeline
 
     found = measure_all(
         make_pipeline(load_settings()),

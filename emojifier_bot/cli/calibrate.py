@@ -97,9 +97,9 @@ def calibrate(
 
 
 def _from_photos(settings: Settings, photos: Mapping[str, list[Path]]) -> Readings:
+    from emojifier_bot.app import make_analyzer, make_decoder
     from emojifier_bot.cli.progress import bar
     from emojifier_bot.tools.proxies import read_proxies
-    from emojifier_bot.wiring import make_analyzer, make_decoder
 
     with bar("Reading photos") as progress:
         # Nothing stands in for a service that is down: it reads otherwise.

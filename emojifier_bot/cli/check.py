@@ -74,7 +74,7 @@ def _check_bot(settings: Settings) -> list[bool]:
 
 def _check_outside(settings: Settings) -> list[bool]:
     """Ask the database and Slack."""
-    from emojifier_bot.wiring import check_app_token, check_database, check_token
+    from emojifier_bot.app.operators import check_app_token, check_database, check_token
 
     results = [_passes("database", lambda: check_database(settings))]
     if settings.slack_bot_token:
@@ -129,7 +129,7 @@ def _changed(settings: Settings) -> str:
 
 
 def _read_blank(settings: Settings) -> str:
-    from emojifier_bot.wiring import check_faces
+    from emojifier_bot.app import check_faces
 
     return check_faces(settings)
 

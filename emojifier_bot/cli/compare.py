@@ -91,9 +91,9 @@ def _read_all(
     settings: Sequence[Settings], sources: Sequence[Source]
 ) -> tuple[list[Compared], list[Difference]]:
     """Read every picture twice; what cannot be read is told and left out."""
+    from emojifier_bot.app import make_analyzer, make_decoder
     from emojifier_bot.cli.progress import bar
     from emojifier_bot.tools.contact_sheet import difference
-    from emojifier_bot.wiring import make_analyzer, make_decoder
 
     # Nothing stands in for a service that is down: its answers are what is compared.
     analyzers = [make_analyzer(one, falls_back=False) for one in settings]

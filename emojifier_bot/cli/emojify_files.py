@@ -80,9 +80,9 @@ class FileEmojifier:
         """Load models and theme.
 
         Raises:
-            EmojifierError: See `wiring.make_pipeline`.
+            EmojifierError: See `app.make_pipeline`.
         """
-        from emojifier_bot.wiring import make_pipeline
+        from emojifier_bot.app import make_pipeline
 
         return cls(make_pipeline(settings), settings.max_bytes, wishes, reporter)
 

@@ -89,9 +89,9 @@ def cancel_job(job_id: JobId) -> None:
 
 
 def _tell_cancelled(job: Job) -> None:
+    from emojifier_bot.app.operators import tell_cancelled
     from emojifier_bot.config import load_settings
     from emojifier_bot.errors import EmojifierError
-    from emojifier_bot.wiring import tell_cancelled
 
     try:
         tell_cancelled(load_settings(), job.request)
@@ -108,8 +108,8 @@ def _settle(job_id: str, *, done: bool, told: str, refused: str) -> None:
 
 
 def _admin() -> DbosJobQueue:
+    from emojifier_bot.app.operators import make_job_admin
     from emojifier_bot.config import load_settings
-    from emojifier_bot.wiring import make_job_admin
 
     return make_job_admin(load_settings())
 

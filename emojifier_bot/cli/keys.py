@@ -17,9 +17,9 @@ keys_app = typer.Typer(
 @keys_app.command("new")
 def new_key() -> None:
     """Print a new key for ENCRYPTION_KEYS."""
-    from emojifier_bot.wiring import make_encryption_key
+    from emojifier_bot.db.crypto import generate_key
 
-    print(make_encryption_key())
+    print(generate_key())
 
 
 @keys_app.command("rotate")
@@ -30,8 +30,8 @@ def rotate_keys() -> None:
     the old keys for 30 days: jobs that ended are remembered that long. Nothing stands
     still meanwhile.
     """
+    from emojifier_bot.app.operators import rotate_encryption
     from emojifier_bot.config import load_settings
-    from emojifier_bot.wiring import rotate_encryption
 
     done = rotate_encryption(load_settings())
     say(f"{counted(done.renewed, 'secret')} encrypted anew with the first key.")

@@ -27,8 +27,8 @@ def migrate(
     Every process does the first of these when it starts. Go back before you run an
     older version, with every process stopped, and keep a backup.
     """
+    from emojifier_bot.app.operators import move_tables
     from emojifier_bot.config import load_settings
-    from emojifier_bot.wiring import move_tables
 
     if to and not force:
         say(

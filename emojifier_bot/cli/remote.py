@@ -33,7 +33,7 @@ def agree_to_send(settings: Settings, pictures: int, *, accepted: bool) -> None:
     Raises:
         WrongUsage: Nobody can be asked, or the answer is no.
     """
-    from emojifier_bot.wiring import face_service
+    from emojifier_bot.app import face_service
 
     service = face_service(settings)
     if service is None or accepted or not pictures:

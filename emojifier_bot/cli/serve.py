@@ -42,10 +42,10 @@ def serve(
     ] = True,
 ) -> None:
     """Run the Slack bot: answer Slack and browsers, and do the jobs beside it."""
+    from emojifier_bot.app.bot import open_web
     from emojifier_bot.config import bot_problems, load_settings
     from emojifier_bot.errors import ConfigError
     from emojifier_bot.logs import configure_logging
-    from emojifier_bot.wiring import open_web
 
     settings = load_settings(host=host, port=port)
     if problems := bot_problems(settings):

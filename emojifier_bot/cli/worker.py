@@ -18,10 +18,10 @@ def worker(
     ] = False,
 ) -> None:
     """Do the bot's jobs until told to end; run as many as there are cores."""
+    from emojifier_bot.app.bot import run_job_worker
     from emojifier_bot.config import bot_problems, load_settings
     from emojifier_bot.errors import ConfigError
     from emojifier_bot.logs import configure_logging
-    from emojifier_bot.wiring import run_job_worker
 
     settings = load_settings()
     if problems := bot_problems(settings):

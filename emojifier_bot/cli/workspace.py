@@ -77,8 +77,8 @@ def delete(
     posted stays, until somebody removes it there. Take the token out of the settings
     first where SLACK_BOT_TOKEN holds it; a bot that starts with it begins anew.
     """
+    from emojifier_bot.app.operators import delete_workspace
     from emojifier_bot.config import load_settings
-    from emojifier_bot.wiring import delete_workspace
 
     kept = _kept(team_id)
     if not _rows(kept):
@@ -101,8 +101,8 @@ def delete(
 
 
 def _kept(team_id: str) -> dict[str, Any]:
+    from emojifier_bot.app.operators import export_workspace
     from emojifier_bot.config import load_settings
-    from emojifier_bot.wiring import export_workspace
 
     return export_workspace(load_settings(), team_id)
 

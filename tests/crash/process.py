@@ -24,6 +24,8 @@ from typing import Any
 import sqlalchemy as sa
 from dbos._sys_db import SystemDatabase
 
+from emojifier_bot.app import make_isolated_decoder
+from emojifier_bot.app.bot import make_worker_parts, open_stores
 from emojifier_bot.cli.main import run
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.config import load_settings
@@ -32,9 +34,7 @@ from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.slots import LeaseTimes
 from emojifier_bot.jobs.worker import run_worker
 from emojifier_bot.logs import configure_logging
-from emojifier_bot.wiring.pictures import make_isolated_decoder
-from emojifier_bot.wiring.stores import open_stores
-from emojifier_bot.wiring.worker import make_worker_metrics, make_worker_parts
+from emojifier_bot.web.metrics import WorkerMetrics
 from tests.crash.points import (
     AFTER,
     BEFORE,
@@ -135,7 +135,7 @@ def hurried_worker() -> int:
     configure_logging(settings.log_level, settings.log_format)
     stores = open_stores(settings)
     with make_isolated_decoder(settings) as decoder:
-        parts = make_worker_parts(settings, stores, make_worker_metrics(), decoder)
+        parts = make_worker_parts(settings, stores, WorkerMetrics(), decoder)
         return run_worker(
             settings.database_url,
             replace(parts, timing=FAST),

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from emojifier_bot.app.operators import make_job_admin
 from emojifier_bot.config import load_settings
 from emojifier_bot.domain import JobState
 from emojifier_bot.jobs.queue import DbosJobQueue
-from emojifier_bot.wiring import make_job_admin
 from tests.fakes.slack_server import SlackServer, SlackUser
 
 ROOT = Path(__file__).parents[2]

@@ -6,11 +6,10 @@ from contextlib import closing
 
 import pytest
 
+from emojifier_bot.app.bot import adopt_token, make_queue, open_stores
 from emojifier_bot.config import load_settings
 from emojifier_bot.domain import Entrypoint, JobState
 from emojifier_bot.jobs.names import job_id_for
-from emojifier_bot.wiring.slack import adopt_token
-from emojifier_bot.wiring.stores import make_queue, open_stores
 from tests.fakes.slack.responses import new_response_url
 from tests.fakes.slack.state import Message
 from tests.fakes.slack_server import SlackServer, found_town

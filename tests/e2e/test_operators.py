@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from emojifier_bot.app.bot import make_queue, open_stores
 from emojifier_bot.config import load_settings
-from emojifier_bot.wiring.stores import make_queue, open_stores
 from tests.fakes.servers import said, serving
 from tests.fakes.slack_server import SlackServer
 from tests.jobs_rig import make_request

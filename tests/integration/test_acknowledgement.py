@@ -13,6 +13,7 @@ import pytest
 import requests
 from slack_sdk import WebClient
 
+from emojifier_bot.app.bot import make_rules
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.config import load_settings
 from emojifier_bot.db.crypto import open_vault
@@ -28,7 +29,6 @@ from emojifier_bot.slack.inbound import Inbound
 from emojifier_bot.slack.tokens import RotatingBotTokens
 from emojifier_bot.web.app import WebParts, create_app
 from emojifier_bot.web.server import WebServer
-from emojifier_bot.wiring.rules import make_rules
 from tests.fakes.inbound import MemoryQueue, TalkingSink
 from tests.fakes.slack.server import SlackServer
 from tests.figures import make_metrics

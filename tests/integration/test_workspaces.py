@@ -11,12 +11,11 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
+from emojifier_bot.app.bot import make_rules, open_stores
 from emojifier_bot.cli.main import app
 from emojifier_bot.config import load_settings
 from emojifier_bot.db.engine import open_database
 from emojifier_bot.domain import ImageReference, Workspace
-from emojifier_bot.wiring.rules import make_rules
-from emojifier_bot.wiring.stores import open_stores
 from tests.builders_store import make_installation, make_post
 from tests.jobs_rig import JobsRig
 

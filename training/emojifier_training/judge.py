@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from emojifier_bot.app import make_analyzer
 from emojifier_bot.config import load_settings
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.decode import from_image
@@ -20,7 +21,6 @@ from emojifier_bot.vision.models import read_model_spec
 from emojifier_bot.vision.ports import EmotionClassifier
 from emojifier_bot.vision.resources import emojis_dir
 from emojifier_bot.vision.types import Detection, FloatArray
-from emojifier_bot.wiring import make_analyzer
 from emojifier_training.conditions import robustness
 from emojifier_training.datasets import (
     DatasetError,

@@ -1,7 +1,7 @@
+from emojifier_bot.app import make_isolated_decoder
 from emojifier_bot.config import load_settings
 from emojifier_bot.vision.decode import DecodeLimits
 from emojifier_bot.vision.sandbox.limits import ChildLimits
-from emojifier_bot.wiring.pictures import make_isolated_decoder
 
 
 def test_limits_go_into_a_command_and_come_out():

@@ -1,4 +1,8 @@
-"""The composition root: settings to objects. Each adapter is imported on first use."""
+"""The composition root: from settings to the objects that do the work.
+
+Here is what emojifies pictures; `app.bot` builds the bot's processes, `app.operators`
+what looks after them. Implementations are imported on first use.
+"""
 
 from __future__ import annotations
 

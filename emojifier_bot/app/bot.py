@@ -1,0 +1,398 @@
+"""The bot: what it remembers, how it speaks to Slack, its web process and its worker.
+
+What only one of the two processes needs is imported by the function that runs it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from emojifier_bot.app import face_service, make_analyzer, make_isolated_decoder
+from emojifier_bot.clock import Clock, SystemClock
+from emojifier_bot.config import Settings
+from emojifier_bot.db.crypto import Vault, open_vault
+from emojifier_bot.db.engine import Database, open_database, open_in_a_hurry
+from emojifier_bot.db.installations import InstallationStore
+from emojifier_bot.db.migrate import upgrade
+from emojifier_bot.db.oauth_states import OAuthStates
+from emojifier_bot.db.posts import PostLog
+from emojifier_bot.db.rate_limits import RateLimiter
+from emojifier_bot.db.workspace_settings import WorkspaceSettings
+from emojifier_bot.domain import Installation, Limit
+from emojifier_bot.errors import DeliveryError, ErrorKind
+from emojifier_bot.http import GuardedClient, check_address
+from emojifier_bot.http.hosts import read_hosts
+from emojifier_bot.jobs.queue import DbosJobQueue
+from emojifier_bot.observers import SlackObserver
+from emojifier_bot.slack.app_client import AppClient
+from emojifier_bot.slack.client import SlackClient
+from emojifier_bot.slack.fetch import SlackImageSource, check_picture
+from emojifier_bot.slack.post import SlackReplySink
+from emojifier_bot.slack.rules import HOUR_SECONDS, MINUTE_SECONDS, Rules
+from emojifier_bot.slack.tokens import RotatingBotTokens
+
+if TYPE_CHECKING:
+    from emojifier_bot.jobs.parts import WorkerParts
+    from emojifier_bot.slack.app import BoltApp
+    from emojifier_bot.slack.inbound import Inbound
+    from emojifier_bot.slack.install import InstallFlow
+    from emojifier_bot.vision.pipeline import Pipeline
+    from emojifier_bot.vision.ports import Decoder
+    from emojifier_bot.web.app import WebParts
+    from emojifier_bot.web.metrics import WebMetrics, WorkerMetrics
+    from emojifier_bot.web.server import WebServer
+
+logger = logging.getLogger(__name__)
+
+CLOCK = SystemClock()
+DAY_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What the bot remembers."""
+
+    database: Database
+    vault: Vault
+    installations: InstallationStore
+    states: OAuthStates
+    posts: PostLog
+
+
+def open_stores(settings: Settings, *, make: bool = True) -> Stores:
+    """Open the database.
+
+    Args:
+        settings: Name it and its keys.
+        make: Whether to bring its tables up to date, and to make the file of keys; who
+            only looks does not.
+
+    Raises:
+        StoreError: It does not answer, or refuses.
+        ConfigError: The keys are missing or wrong.
+    """
+    keys = settings.encryption_keys.get_secret_value()
+    vault = open_vault(keys, settings.database_url, make_file=make)
+    if make:
+        upgrade(settings.database_url)
+    database = open_database(settings.database_url)
+    return Stores(
+        database=database,
+        vault=vault,
+        installations=InstallationStore(database, vault, CLOCK),
+        states=OAuthStates(database, CLOCK),
+        posts=PostLog(database, CLOCK),
+    )
+
+
+def make_queue(settings: Settings, *, make_tables: bool = True) -> DbosJobQueue:
+    """Open the queue without becoming a worker.
+
+    Raises:
+        QueueError: The database does not answer.
+    """
+    return DbosJobQueue(
+        settings.database_url, settings.queue_limit, CLOCK, make_tables=make_tables
+    )
+
+
+def make_slack(
+    settings: Settings, stores: Stores, observer: SlackObserver
+) -> SlackClient:
+    """Build the client that calls Slack for the workspaces; one for a process."""
+    tokens = RotatingBotTokens(
+        store=stores.installations,
+        clock=CLOCK,
+        client=AppClient(settings.slack_api_url),
+        client_id=settings.slack_client_id,
+        client_secret=settings.slack_client_secret.get_secret_value(),
+    )
+    return SlackClient(settings.slack_api_url, tokens, observer=observer)
+
+
+def make_sink(
+    settings: Settings, stores: Stores, client: SlackClient
+) -> SlackReplySink:
+    """Build what delivers to Slack."""
+    return SlackReplySink(client, stores.vault, read_hosts(settings.slack_file_hosts))
+
+
+def make_rules(settings: Settings, database: Database, clock: Clock) -> Rules:
+    """Build what knows who wants no pictures, and how many are too many."""
+    limits = (
+        Limit(
+            ErrorKind.USER_LIMIT,
+            settings.user_per_minute,
+            MINUTE_SECONDS,
+            is_personal=True,
+        ),
+        Limit(
+            ErrorKind.WORKSPACE_HOUR_LIMIT, settings.workspace_per_hour, HOUR_SECONDS
+        ),
+        Limit(ErrorKind.WORKSPACE_DAY_LIMIT, settings.workspace_per_day, DAY_SECONDS),
+    )
+    used = tuple(limit for limit in limits if limit.pictures)
+    return Rules(WorkspaceSettings(database, clock), RateLimiter(database, clock, used))
+
+
+def adopt_token(settings: Settings, stores: Stores) -> Installation | None:
+    """Ask Slack whose SLACK_BOT_TOKEN is and remember that workspace, if one is set.
+
+    Where Slack does not answer, what is remembered from an earlier start will do.
+
+    Raises:
+        ConfigError: Slack refuses the token.
+        DeliveryError: Slack does not answer, and never did.
+    """
+    from emojifier_bot.slack.install import installation_of_token
+
+    token = settings.slack_bot_token.get_secret_value()
+    if not token:
+        return None
+    try:
+        found = installation_of_token(AppClient(settings.slack_api_url), token, CLOCK)
+    except DeliveryError as error:
+        known = [one for one in stores.installations.all() if one.bot_token == token]
+        if not known:
+            raise
+        facts = {"action": "adopt_token", "error": error.kind}
+        logger.warning("Slack does not answer; the token is known", extra=facts)
+        return known[0]
+    stores.installations.save(found)
+    return found
+
+
+# The web process: what answers Slack and browsers. It runs no jobs.
+
+
+@contextmanager
+def open_web(settings: Settings) -> Iterator[WebServer]:
+    """Listen for Slack and browsers; close what was opened at the end.
+
+    Raises:
+        ConfigError: The bot token is refused, or a key is missing.
+        StoreError: The database does not answer.
+        QueueError: The queue's database does not answer.
+    """
+    from emojifier_bot.slack.app import make_bolt_app
+    from emojifier_bot.web.app import create_app
+    from emojifier_bot.web.figures import serve_figures
+    from emojifier_bot.web.metrics import WebMetrics
+    from emojifier_bot.web.server import WebServer
+
+    with ExitStack() as opened:
+        stores = open_stores(settings)
+        opened.callback(stores.database.close)
+        adopt_token(settings, stores)
+        queue = make_queue(settings)
+        opened.callback(queue.close)
+        metrics = WebMetrics(queue.standing, lambda: len(stores.installations.all()))
+        # Listeners answer within seconds, whatever the database does.
+        hurried = open_in_a_hurry(settings.database_url)
+        opened.callback(hurried.close)
+        inbound = _inbound(settings, stores, hurried, queue, metrics)
+        opened.callback(inbound.close)
+        flow = _install_flow(settings, stores, inbound) if _installs(settings) else None
+        bolt = make_bolt_app(
+            inbound, settings.slack_signing_secret.get_secret_value(), flow
+        )
+        server = WebServer(
+            create_app(_web_parts(settings, stores, queue, metrics, bolt)),
+            host=settings.host,
+            port=settings.port,
+            threads=settings.web_threads,
+        )
+        opened.enter_context(
+            serve_figures(
+                metrics.registry, settings.metrics_host, settings.metrics_port
+            )
+        )
+        if settings.slack_app_token:
+            _open_socket_mode(settings, bolt, opened)
+        yield server
+
+
+def _open_socket_mode(settings: Settings, bolt: BoltApp, opened: ExitStack) -> None:
+    from emojifier_bot.slack.socket_mode import SocketMode
+
+    line = SocketMode(bolt, settings.slack_app_token.get_secret_value())
+    line.open()
+    opened.callback(line.close)
+
+
+def _inbound(
+    settings: Settings,
+    stores: Stores,
+    hurried: Database,
+    queue: DbosJobQueue,
+    observer: SlackObserver,
+) -> Inbound:
+    from emojifier_bot.slack.authorize import CachedAuthorize
+    from emojifier_bot.slack.inbound import Inbound
+    from emojifier_bot.vision.resources import emojis_dir
+    from emojifier_bot.vision.themes import list_themes
+
+    known = InstallationStore(hurried, stores.vault, CLOCK)
+    client = make_slack(settings, stores, observer)
+    return Inbound(
+        queue=queue,
+        posts=PostLog(hurried, CLOCK),
+        installations=stores.installations,
+        authorize=CachedAuthorize(known, CLOCK),
+        sink=make_sink(settings, stores, client),
+        vault=stores.vault,
+        clock=CLOCK,
+        client=client,
+        rules=make_rules(settings, hurried, CLOCK),
+        themes=tuple(list_themes(emojis_dir())),
+        check_address=partial(
+            check_address, allow_hosts=read_hosts(settings.fetch_allow_hosts)
+        ),
+    )
+
+
+def _installs(settings: Settings) -> bool:
+    return bool(settings.slack_client_id and not settings.slack_bot_token)
+
+
+def _install_flow(settings: Settings, stores: Stores, inbound: Inbound) -> InstallFlow:
+    from emojifier_bot.slack.install import (
+        OAuthApp,
+        StoredInstallations,
+        make_install_flow,
+    )
+    from emojifier_bot.web.install_pages import RenderedInstallPages
+
+    return make_install_flow(
+        OAuthApp(
+            client_id=settings.slack_client_id,
+            client_secret=settings.slack_client_secret.get_secret_value(),
+            public_url=settings.public_url,
+            authorize_url=settings.slack_authorize_url,
+        ),
+        installations=StoredInstallations(
+            stores.installations, CLOCK, inbound.authorize.forget
+        ),
+        states=stores.states,
+        pages=RenderedInstallPages(),
+        client=AppClient(settings.slack_api_url),
+    )
+
+
+def _web_parts(
+    settings: Settings,
+    stores: Stores,
+    queue: DbosJobQueue,
+    metrics: WebMetrics,
+    bolt: BoltApp,
+) -> WebParts:
+    from emojifier_bot.slack.app import flask_handler
+    from emojifier_bot.web.app import WebParts
+    from emojifier_bot.web.facts import SiteFacts
+    from emojifier_bot.web.pages import pages_blueprint
+    from emojifier_bot.web.rates import make_limits
+
+    service = face_service(settings)
+    facts = SiteFacts(
+        public_url=settings.public_url,
+        install_available=_installs(settings),
+        support_contact=settings.support_contact,
+        face_backend=service.title if service else settings.face_backend,
+    )
+    return WebParts(
+        slack=flask_handler(bolt),
+        clock=CLOCK,
+        metrics=metrics,
+        checks={
+            "database": _answers(stores.database.ping),
+            "queue": _answers(queue.standing),
+        },
+        # Without one, requests are taken all the same and wait.
+        told={"worker": lambda: queue.standing().workers > 0},
+        installs=_installs(settings),
+        https=settings.public_url.startswith("https://"),
+        pages=pages_blueprint(facts),
+        limits=make_limits(CLOCK, settings.client_address_header),
+    )
+
+
+def _answers(ask: Callable[[], object]) -> Callable[[], bool]:
+    def check() -> bool:
+        ask()
+        return True
+
+    return check
+
+
+# The worker process: what does the jobs.
+
+
+def run_job_worker(settings: Settings) -> int:
+    """Do jobs until SIGTERM or Ctrl-C; return the exit code.
+
+    Raises:
+        ConfigError: A setting is wrong.
+        StoreError: The database does not answer.
+        QueueError: The queue's database does not answer.
+    """
+    from emojifier_bot.jobs.worker import run_worker
+    from emojifier_bot.web.figures import serve_figures
+    from emojifier_bot.web.metrics import WorkerMetrics
+
+    stores = open_stores(settings)
+    adopt_token(settings, stores)
+    metrics = WorkerMetrics()
+    serving = serve_figures(
+        metrics.registry, settings.metrics_host, settings.metrics_port
+    )
+    with make_isolated_decoder(settings) as decoder, serving:
+        decoder.warm_up()
+        parts = make_worker_parts(settings, stores, metrics, decoder)
+        return run_worker(settings.database_url, parts, settings.worker_concurrency)
+
+
+def make_worker_parts(
+    settings: Settings, stores: Stores, metrics: WorkerMetrics, decoder: Decoder
+) -> WorkerParts:
+    """Build what a worker does its jobs with."""
+    from emojifier_bot.jobs.parts import WorkerParts
+    from emojifier_bot.vision.pipeline import Pipeline
+    from emojifier_bot.vision.themes import open_theme
+
+    client = make_slack(settings, stores, metrics)
+    analyzer = make_analyzer(settings)
+
+    @cache
+    def pipeline_for_theme(theme: str) -> Pipeline:
+        """Share the models; load each theme when it is first asked for."""
+        return Pipeline(
+            decoder=decoder,
+            analyzer=analyzer,
+            emoji=open_theme(theme or settings.theme),
+            clock=CLOCK,
+        )
+
+    return WorkerParts(
+        source=SlackImageSource(
+            client=client,
+            vault=stores.vault,
+            web=GuardedClient(
+                allow_hosts=read_hosts(settings.fetch_allow_hosts),
+                max_bytes=settings.max_bytes,
+                check_body=check_picture,
+            ),
+            file_hosts=read_hosts(settings.slack_file_hosts),
+            max_bytes=settings.max_bytes,
+            rules=make_rules(settings, stores.database, CLOCK),
+        ),
+        sink=make_sink(settings, stores, client),
+        posts=stores.posts,
+        pipeline_for_theme=pipeline_for_theme,
+        clock=CLOCK,
+        observer=metrics,
+    )

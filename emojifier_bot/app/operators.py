@@ -1,0 +1,254 @@
+"""What operators ask and do: look without changing anything, keys, jobs, workspaces."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from emojifier_bot.app.bot import (
+    CLOCK,
+    make_queue,
+    make_sink,
+    make_slack,
+    open_stores,
+)
+from emojifier_bot.config import Settings
+from emojifier_bot.db.crypto import Rotation, Vault, open_vault, rotate
+from emojifier_bot.db.engine import read_url, sqlite_file
+from emojifier_bot.db.migrate import Standing, downgrade, shape_of, standing, upgrade
+from emojifier_bot.db.workspace_rows import workspace_rows
+from emojifier_bot.domain import EmojifyRequest, Outcome, OutcomeKind, Workspace
+from emojifier_bot.errors import StoreError, VaultError
+from emojifier_bot.jobs.queue import DbosJobQueue
+from emojifier_bot.jobs.workspace_jobs import WorkspaceJobs
+from emojifier_bot.observers import NoSlackObserver
+from emojifier_bot.slack.app_client import AppClient
+from emojifier_bot.slack.install import installation_of_token
+from emojifier_bot.slack.socket_mode import ask_for_line
+
+#: Keys to a workspace or a conversation, and what compares them: nobody's data.
+LEFT_OUT = frozenset(
+    {"bot_token", "refresh_token", "refresh_digest", "sealed_response_url"}
+)
+#: What somebody typed, under the names that it is sealed under.
+ADDRESSES = frozenset({"sealed_address", "source_address"})
+#: In the place of an address whose key is lost.
+UNREADABLE = "cannot be read: its key is missing"
+
+
+# Keys and tables.
+
+
+def rotate_encryption(settings: Settings) -> Rotation:
+    """Seal everything that is stored anew with the first key.
+
+    Raises:
+        StoreError: The database does not answer.
+        ConfigError: The keys are missing or wrong.
+    """
+    stores = open_stores(settings)
+    try:
+        return rotate(stores.database, stores.vault)
+    finally:
+        stores.database.close()
+
+
+def move_tables(settings: Settings, shape: str) -> str:
+    """Bring the tables to the newest shape, or back to an older one; return which.
+
+    Raises:
+        StoreError: The database does not answer or refuses, or has no such shape.
+    """
+    if shape:
+        downgrade(settings.database_url, shape)
+    else:
+        upgrade(settings.database_url)
+    return shape_of(settings.database_url)
+
+
+# Jobs.
+
+
+def make_job_admin(settings: Settings) -> DbosJobQueue:
+    """Open the operators' view of the queue; nothing is made for it.
+
+    Raises:
+        StoreError: The database is not there, has no tables, or refuses.
+        QueueError: The database does not answer.
+    """
+    if standing(settings.database_url) in {Standing.MISSING, Standing.EMPTY}:
+        raise StoreError(
+            f"{_database_name(settings)} holds no jobs: no bot has run with it. Look "
+            "at DATABASE_URL; a file without a folder is looked for where you are."
+        )
+    return make_queue(settings, make_tables=False)
+
+
+def tell_cancelled(settings: Settings, request: EmojifyRequest) -> None:
+    """Tell whoever asked that an operator cancelled it.
+
+    Raises:
+        EmojifierError: They could not be told; the message says why.
+    """
+    stores = open_stores(settings, make=False)
+    try:
+        client = make_slack(settings, stores, NoSlackObserver())
+        sink = make_sink(settings, stores, client)
+        sink.tell(request, Outcome(OutcomeKind.CANCELLED))
+        sink.remove_reaction(request)
+    finally:
+        stores.database.close()
+
+
+# Checks; nothing is made or changed.
+
+
+def check_database(settings: Settings) -> str:
+    """Look at database, keys and queue; return what stands there, in words.
+
+    Raises:
+        ConfigError: The keys are wrong.
+        StoreError: The database does not answer or refuses, or its keys are missing.
+        QueueError: The queue's tables do not answer.
+    """
+    if settings.encryption_keys:
+        open_vault(settings.encryption_keys.get_secret_value(), settings.database_url)
+    name, stands = _database_name(settings), standing(settings.database_url)
+    if stands is Standing.MISSING:
+        _check_folder(settings)
+        return f"{name}, made at the first start"
+    if stands is Standing.EMPTY:
+        return f"{name}, empty; the first start makes its tables"
+    if stands is Standing.OLD:
+        return f"{name}, of an older version; the next start brings it up to date"
+    stores = open_stores(settings, make=False)
+    queue = make_queue(settings, make_tables=False)
+    try:
+        jobs = queue.standing()
+        installed = len(stores.installations.all())
+    finally:
+        queue.close()
+        stores.database.close()
+    said = f"{name}, {installed} installed, {jobs.waiting} jobs waiting"
+    if not jobs.stranded:
+        return said
+    return f"{said}, {jobs.stranded} of a version that no worker runs"
+
+
+def check_token(settings: Settings) -> str:
+    """Ask Slack whose bot token it is; return that in words."""
+    token = settings.slack_bot_token.get_secret_value()
+    found = installation_of_token(AppClient(settings.slack_api_url), token, CLOCK)
+    return f"bot of {found.team_name or found.workspace.team_id}"
+
+
+def check_app_token(settings: Settings) -> str:
+    """Ask Slack for a line, as Socket Mode does, and do not open it."""
+    token = settings.slack_app_token.get_secret_value()
+    ask_for_line(AppClient(settings.slack_api_url), token)
+    return "Slack gives a line for Socket Mode"
+
+
+def _database_name(settings: Settings) -> str:
+    """Return what DATABASE_URL names, without a password."""
+    file = sqlite_file(settings.database_url)
+    if file is not None:
+        return str(file)
+    url = read_url(settings.database_url)
+    return f"{url.database} at {url.host or 'localhost'}"
+
+
+def _check_folder(settings: Settings) -> None:
+    file = sqlite_file(settings.database_url)
+    if file is not None and not os.access(file.parent, os.W_OK | os.X_OK):
+        raise StoreError(
+            f"The database {file} cannot be made. Make its folder and let the bot "
+            "write there, or set DATABASE_URL to another place."
+        )
+
+
+# Everything that is kept about one workspace: to hand it out, and to delete it.
+
+
+def export_workspace(settings: Settings, holder_id: str) -> dict[str, Any]:
+    """Return everything that is kept about a workspace, as JSON types, but its tokens.
+
+    Addresses that people typed are opened.
+
+    Args:
+        settings: Name the database and its keys.
+        holder_id: Slack's id of a workspace, ``"T…"``, or organisation, ``"E…"``.
+
+    Raises:
+        StoreError: The database does not answer, or no bot has run with it.
+        QueueError: The queue's database does not answer.
+        ConfigError: The keys are missing or wrong.
+    """
+    _check_tables(settings)
+    workspace = _workspace(holder_id)
+    stores = open_stores(settings, make=False)
+    try:
+        kept: dict[str, Any] = dict(workspace_rows(stores.database, workspace))
+        spared = stores.installations.holders()
+    finally:
+        stores.database.close()
+    kept["jobs"] = WorkspaceJobs(settings.database_url).records(workspace, spared)
+    opened: dict[str, Any] = _opened(kept, stores.vault)
+    return opened
+
+
+def delete_workspace(settings: Settings, holder_id: str) -> None:
+    """Delete everything that is kept about a workspace; Slack is told nothing.
+
+    Raises:
+        StoreError: The database does not answer, or no bot has run with it.
+        QueueError: The queue's database does not answer.
+        ConfigError: The keys are missing or wrong.
+    """
+    _check_tables(settings)
+    workspace = _workspace(holder_id)
+    stores = open_stores(settings, make=False)
+    try:
+        # Without a token no job does anything more; then what the last ones noted.
+        stores.installations.delete(workspace)
+        WorkspaceJobs(settings.database_url).delete(
+            workspace, stores.installations.holders()
+        )
+        stores.installations.delete(workspace)
+    finally:
+        stores.database.close()
+
+
+def _check_tables(settings: Settings) -> None:
+    """Refuse a database with other tables than those of this version."""
+    if standing(settings.database_url) is not Standing.CURRENT:
+        raise StoreError(
+            "The database has not been used by this version of the bot. Look at "
+            "DATABASE_URL, or start the bot once."
+        )
+
+
+def _workspace(holder_id: str) -> Workspace:
+    if holder_id.startswith("E"):
+        return Workspace("", holder_id, is_org_install=True)
+    return Workspace(holder_id)
+
+
+def _opened(value: Any, vault: Vault) -> Any:
+    """Return a value without tokens, and with addresses as they were typed."""
+    if isinstance(value, dict):
+        return {
+            name: _address(one, vault) if name in ADDRESSES else _opened(one, vault)
+            for name, one in value.items()
+            if name not in LEFT_OUT
+        }
+    if isinstance(value, list | tuple):
+        return [_opened(one, vault) for one in value]
+    return value
+
+
+def _address(sealed: str, vault: Vault) -> str:
+    try:
+        return vault.unseal(sealed) if sealed else ""
+    except VaultError:
+        return UNREADABLE
