@@ -7,9 +7,11 @@ SAMPLE := docs/sample/astronaut.png
 DEMO := build/demo/astronaut.emojified.png
 TORCH := torch==2.13.0
 UV := uv==0.13.8
+# The tests of one module stay together: they share servers and processes.
+PYTEST := $(BIN)/pytest -n 2 --dist loadscope --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test crash install check format goldens emoji docs site sample bench fuzz evaluate \
+.PHONY: help demo test test-all crash install check format goldens emoji docs site sample bench fuzz evaluate \
         load wheel train-env lock licences audit sbom clean
 
 help: ## List the targets
@@ -20,8 +22,11 @@ demo: install ## Emojify the sample photo and say where the result lies
 	@$(BIN)/emojifier-bot replay $(SAMPLE) -o $(DEMO) --force
 	@echo "The result lies at $(CURDIR)/$(DEMO)"
 
-test: install ## Run the tests; ARGS="-k name" goes to pytest
-	$(BIN)/pytest $(ARGS)
+test: install ## Test in minutes what can break; ARGS="-k name" goes to pytest
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: install ## Run every test, with whole processes, databases and browsers
+	$(PYTEST) $(ARGS)
 
 install: .venv/.installed ## Make the environment in .venv, or bring it up to date
 

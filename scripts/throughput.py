@@ -42,8 +42,8 @@ from emojifier_bot.domain import (
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.tools.isolation import peak_bytes
 from tests.fakes.slack_server import SlackServer, SlackUser, Town, found_town
-from tests.fleet import KEY, process
 from tests.postgres import PostgresServer, find_programs, running_postgres
+from tests.running_bot import KEY, process
 
 WORKERS = (1, 2, 4)
 JOBS = 120

@@ -14,7 +14,10 @@ from emojifier_bot.config import settings_table
 #: Fixtures that hand out databases, and who looks for tokens in all that is told.
 pytest_plugins = ["tests.postgres", "tests.told_tokens"]
 
-ROOT = Path(__file__).parents[1]
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+#: Whole processes, servers, browsers and trainings: for `make test-all`.
+SLOW_FOLDERS = frozenset({"e2e", "integration", "training"})
 LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -27,11 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if importlib.util.find_spec("torch"):
-        return
     skip = pytest.mark.skip(reason="needs torch: `make train-env` installs it")
+    has_torch = importlib.util.find_spec("torch") is not None
     for item in items:
-        if item.get_closest_marker("requires_torch"):
+        if item.path.relative_to(TESTS).parts[0] in SLOW_FOLDERS:
+            item.add_marker(pytest.mark.slow)
+        if not has_torch and item.get_closest_marker("requires_torch"):
             item.add_marker(skip)
 
 

@@ -20,10 +20,9 @@ from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tests.e2e.test_bot import PATIENCE_SECONDS, SAMPLE, Bot
 from tests.fakes.internet import name_server
 from tests.fakes.slack_server import SlackServer
-from tests.fleet import address_of, process
+from tests.running_bot import PATIENCE_SECONDS, SAMPLE, Bot, address_of, process
 
 PUBLIC, OTHER_PUBLIC = "93.184.216.34", "93.184.216.35"
 INSIDE = ("127.0.0.1", "10.0.0.1", "169.254.169.254")

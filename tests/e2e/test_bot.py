@@ -10,69 +10,20 @@ from contextlib import ExitStack
 
 import pytest
 import requests
-from PIL import Image, ImageChops
+from PIL import Image
 
 from tests.fakes.slack_server import SlackServer, SlackUser
-from tests.fleet import ROOT, InTurn, address_of, process
+from tests.running_bot import (
+    PATIENCE_SECONDS,
+    SAMPLE,
+    Bot,
+    address_of,
+    assert_emojified,
+    process,
+)
 
-SAMPLE = (ROOT / "docs" / "sample" / "astronaut.png").read_bytes()
-#: The worker loads its models while the first job waits; machines may be busy.
-PATIENCE_SECONDS = 120.0
 #: Long enough that a wrong second result would have come.
 QUIET_SECONDS = 3.0
-
-
-class Bot:
-    """A running bot, and a workspace that installed it from a browser.
-
-    Where several web processes run, the installation begins at the first and ends at
-    the last, and what people do goes to one after the other.
-    """
-
-    def __init__(self, slack: SlackServer, *urls: str) -> None:
-        self.slack, self.url, self.urls = slack, urls[0], urls
-        self.home = slack.add_workspace("Acme")
-        self.ada, self.bob = (self.sit(name) for name in ("ada", "bob"))
-        slack.app.redirect_urls.append(f"{urls[-1]}/slack/oauth_redirect")
-        self.installed = requests.get(f"{self.url}/slack/install", timeout=30)
-        self._channels = 0
-
-    def sit(self, name: str) -> SlackUser:
-        user = self.slack.add_user(self.home, name)
-        person = SlackUser(self.slack, self.home, user, self.url)
-        person.delivery = InTurn(self.slack.world, self.url).through(self.urls)
-        return person
-
-    def channel(self, **more) -> str:
-        """Open a channel that no other test knows; return its id."""
-        self._channels += 1
-        people = [self.ada.user, self.bob.user]
-        name = f"channel-{self._channels}"
-        return self.slack.add_channel(self.home, name, people, **more).channel_id
-
-    def address(self, path: str = "/astronaut.png", data: bytes = SAMPLE) -> str:
-        return self.slack.elsewhere.add_picture(path, data)
-
-    def results(self, channel_id: str, count: int = 1):
-        """Wait for so many results in a channel."""
-
-        def enough():
-            found = self.slack.results(channel_id)
-            return found if len(found) >= count else None
-
-        return self.slack.wait_until(enough, PATIENCE_SECONDS)
-
-    def result(self, channel_id: str):
-        """Wait for the one result in a channel, with its file."""
-        return self.results(channel_id)[0]
-
-    def told(self, user: SlackUser, words: str) -> str:
-        """Wait until somebody alone was told something."""
-
-        def heard():
-            return next((one for one in user.told if words in one), None)
-
-        return self.slack.wait_until(heard, PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -87,24 +38,6 @@ def bot(request, tmp_path_factory):
         web = process("serve", slack=slack, database=database, folder=folder)
         yield Bot(slack, address_of(stack.enter_context(web)))
         assert not slack.problems
-
-
-def picture_of(file) -> Image.Image:
-    return Image.open(io.BytesIO(file.data))
-
-
-def changed_share(file) -> float:
-    """Return the share of the sample's pixels that the result changed visibly."""
-    before = Image.open(io.BytesIO(SAMPLE)).convert("RGB")
-    after = picture_of(file).convert("RGB")
-    difference = ImageChops.difference(before, after).convert("L")
-    changed = difference.point(lambda value: 255 * (value > 24))
-    return changed.histogram()[255] / (before.width * before.height)
-
-
-def assert_emojified(file) -> None:
-    assert picture_of(file).size == Image.open(io.BytesIO(SAMPLE)).size
-    assert 0.02 < changed_share(file) < 0.5
 
 
 def test_from_install_to_delete(bot):

@@ -8,12 +8,11 @@ from contextlib import ExitStack
 import pytest
 import requests
 
-from tests.e2e.test_bot import Bot
 from tests.face_apis import VENDORS
 from tests.fakes.face_api import serving
 from tests.fakes.faces import picture_with_faces
 from tests.fakes.slack_server import SlackServer
-from tests.fleet import address_of, process
+from tests.running_bot import Bot, address_of, process
 
 NAME = "google"
 

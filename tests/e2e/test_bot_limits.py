@@ -10,10 +10,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.e2e.test_bot import PATIENCE_SECONDS, SAMPLE, Bot
 from tests.fakes.slack import payloads
 from tests.fakes.slack_server import SlackServer
-from tests.fleet import address_of, process
+from tests.running_bot import PATIENCE_SECONDS, SAMPLE, Bot, address_of, process
 
 PER_MINUTE = 4
 

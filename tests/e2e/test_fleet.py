@@ -9,10 +9,12 @@ from __future__ import annotations
 import pytest
 import requests
 
-from tests.e2e.test_bot import (
+from tests.fakes.slack_server import SlackServer, SlackUser
+from tests.running_bot import (
     PATIENCE_SECONDS,
     Bot,
     assert_emojified,
+    running_fleet,
     # The same tests; they find the `bot` of this module.
     test_a_mention_with_two_images_answers_in_one_thread,
     test_a_private_result_goes_to_the_asker_alone,
@@ -24,8 +26,6 @@ from tests.e2e.test_bot import (
     test_the_shortcut_in_a_thread_answers_there,
     test_uninstalling_forgets_the_workspace,
 )
-from tests.fakes.slack_server import SlackServer, SlackUser
-from tests.fleet import running_fleet
 
 WEBS, WORKERS = 2, 4
 PICTURES = 12

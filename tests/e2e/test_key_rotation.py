@@ -18,9 +18,8 @@ import pytest
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.errors import VaultError
 from emojifier_bot.slack.replies import say
-from tests.e2e.test_bot import PATIENCE_SECONDS, Bot
 from tests.fakes.slack_server import SlackServer
-from tests.fleet import ROOT, address_of, process
+from tests.running_bot import PATIENCE_SECONDS, ROOT, Bot, address_of, process
 
 #: Between two requests.
 PAUSE_SECONDS = 0.5

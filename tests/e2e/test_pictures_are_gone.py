@@ -16,9 +16,16 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests.e2e.test_bot import PATIENCE_SECONDS, SAMPLE, Bot
 from tests.fakes.slack_server import SlackServer
-from tests.fleet import KEY, ROOT, address_of, process
+from tests.running_bot import (
+    KEY,
+    PATIENCE_SECONDS,
+    ROOT,
+    SAMPLE,
+    Bot,
+    address_of,
+    process,
+)
 
 #: A row of pixels that nobody's picture has: width times red, green and blue.
 PATTERN_PX, STRIPES = 64, 40

@@ -1,0 +1,163 @@
+"""The bot in processes of its own, as people run it, and a workspace that installed it.
+
+Web and worker, one of each or many; Slack is the fake one, over HTTP.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import cycle
+from pathlib import Path
+
+import requests
+from PIL import Image, ImageChops
+
+from tests.fakes.slack.delivery import Delivery
+from tests.fakes.slack_server import SlackServer, SlackUser
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = (ROOT / "docs" / "sample" / "astronaut.png").read_bytes()
+KEY = "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E="
+#: A worker drains for 20 s, and machines may be busy.
+END_SECONDS = 60
+#: The worker loads its models while the first job waits; machines may be busy.
+PATIENCE_SECONDS = 120.0
+
+
+@contextmanager
+def process(
+    verb: str, *options: str, slack: SlackServer, database: str, folder: Path, **more
+) -> Iterator[subprocess.Popen]:
+    """Run a verb in a home of its own until the end; it must end well."""
+    for name in ("home", "tmp"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    own = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
+    settings = {"DATABASE_URL": database, "PORT": "0", "ENCRYPTION_KEYS": KEY}
+    environment = os.environ | slack.environment | own | settings | more
+    with subprocess.Popen(
+        [sys.executable, "-m", "emojifier_bot", verb, *options],
+        cwd=folder,
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.terminate()
+            assert running.wait(END_SECONDS) == 0
+
+
+def address_of(web: subprocess.Popen) -> str:
+    """Return where a web process listens, once it does."""
+    return web.stdout.readline().split()[-1]
+
+
+@contextmanager
+def running_fleet(
+    slack: SlackServer, database: str, folder: Path, *, webs: int, workers: int, **more
+) -> Iterator[list[str]]:
+    """Run web processes and workers on one database; give the webs' addresses."""
+
+    def start(verb: str, number: int, *options: str) -> subprocess.Popen:
+        own = folder / f"{verb}-{number}"
+        running = process(
+            verb, *options, slack=slack, database=database, folder=own, **more
+        )
+        return stack.enter_context(running)
+
+    with ExitStack() as stack:
+        # The first one makes the tables while the others wait for them.
+        serving = [start("serve", number, "--no-worker") for number in range(webs)]
+        for number in range(workers):
+            start("worker", number)
+        yield [address_of(web) for web in serving]
+
+
+class RoundRobin(Delivery):
+    """Sends each request to the next of several web processes."""
+
+    def through(self, urls: Iterable[str]) -> RoundRobin:
+        """Begin with the first."""
+        self._turn = cycle(urls)
+        return self
+
+    def _post(self, body: bytes, headers: dict[str, str]) -> requests.Response:
+        self.bot_url = next(self._turn)
+        return super()._post(body, headers)
+
+
+class Bot:
+    """A running bot, and a workspace that installed it from a browser.
+
+    Where several web processes run, the installation begins at the first and ends at
+    the last, and what people do goes to one after the other.
+    """
+
+    def __init__(self, slack: SlackServer, *urls: str) -> None:
+        self.slack, self.url, self.urls = slack, urls[0], urls
+        self.home = slack.add_workspace("Acme")
+        self.ada, self.bob = (self.sit(name) for name in ("ada", "bob"))
+        slack.app.redirect_urls.append(f"{urls[-1]}/slack/oauth_redirect")
+        self.installed = requests.get(f"{self.url}/slack/install", timeout=30)
+        self._channels = 0
+
+    def sit(self, name: str) -> SlackUser:
+        user = self.slack.add_user(self.home, name)
+        person = SlackUser(self.slack, self.home, user, self.url)
+        person.delivery = RoundRobin(self.slack.world, self.url).through(self.urls)
+        return person
+
+    def channel(self, **more) -> str:
+        """Open a channel that no other test knows; return its id."""
+        self._channels += 1
+        people = [self.ada.user, self.bob.user]
+        name = f"channel-{self._channels}"
+        return self.slack.add_channel(self.home, name, people, **more).channel_id
+
+    def address(self, path: str = "/astronaut.png", data: bytes = SAMPLE) -> str:
+        return self.slack.elsewhere.add_picture(path, data)
+
+    def results(self, channel_id: str, count: int = 1):
+        """Wait for so many results in a channel."""
+
+        def enough():
+            found = self.slack.results(channel_id)
+            return found if len(found) >= count else None
+
+        return self.slack.wait_until(enough, PATIENCE_SECONDS)
+
+    def result(self, channel_id: str):
+        """Wait for the one result in a channel, with its file."""
+        return self.results(channel_id)[0]
+
+    def told(self, user: SlackUser, words: str) -> str:
+        """Wait until somebody alone was told something."""
+
+        def heard():
+            return next((one for one in user.told if words in one), None)
+
+        return self.slack.wait_until(heard, PATIENCE_SECONDS)
+
+
+def picture_of(file) -> Image.Image:
+    return Image.open(io.BytesIO(file.data))
+
+
+def changed_share(file) -> float:
+    """Return the share of the sample's pixels that the result changed visibly."""
+    before = Image.open(io.BytesIO(SAMPLE)).convert("RGB")
+    after = picture_of(file).convert("RGB")
+    difference = ImageChops.difference(before, after).convert("L")
+    changed = difference.point(lambda value: 255 * (value > 24))
+    return changed.histogram()[255] / (before.width * before.height)
+
+
+def assert_emojified(file) -> None:
+    assert picture_of(file).size == Image.open(io.BytesIO(SAMPLE)).size
+    assert 0.02 < changed_share(file) < 0.5
