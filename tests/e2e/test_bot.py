@@ -1,12 +1,12 @@
 """The whole bot as people run it: `serve` as a process, Slack over HTTP.
 
-From *Add to Slack* to the picture in the channel, every way in, both databases.
+From *Add to Slack* to the picture in the channel, every way in, on SQLite; `test_fleet`
+has PostgreSQL.
 """
 
 from __future__ import annotations
 
 import io
-from contextlib import ExitStack
 
 import pytest
 import requests
@@ -26,17 +26,15 @@ from tests.running_bot import (
 QUIET_SECONDS = 3.0
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def bot(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def bot(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bot")
-    with ExitStack() as stack:
-        database = f"sqlite:///{folder / 'bot.db'}"
-        if request.param == "postgres":
-            server = request.getfixturevalue("postgres_server")
-            database = stack.enter_context(server.fresh_database())
-        slack = stack.enter_context(SlackServer())
-        web = process("serve", slack=slack, database=database, folder=folder)
-        yield Bot(slack, address_of(stack.enter_context(web)))
+    database = f"sqlite:///{folder / 'bot.db'}"
+    with (
+        SlackServer() as slack,
+        process("serve", slack=slack, database=database, folder=folder) as web,
+    ):
+        yield Bot(slack, address_of(web))
         assert not slack.problems
 
 

@@ -12,23 +12,16 @@ import requests
 from tests.fakes.slack_server import SlackServer, SlackUser
 from tests.running_bot import (
     PATIENCE_SECONDS,
+    SAMPLE,
     Bot,
     assert_emojified,
     running_fleet,
-    # The same tests; they find the `bot` of this module.
-    test_a_mention_with_two_images_answers_in_one_thread,
-    test_a_private_result_goes_to_the_asker_alone,
-    test_from_install_to_delete,
-    test_health_and_figures,
-    test_slacks_retries_post_once,
-    test_somebody_else_deletes_after_a_dialog,
-    test_the_newest_image_in_a_channel_that_the_bot_is_not_in,
-    test_the_shortcut_in_a_thread_answers_there,
-    test_uninstalling_forgets_the_workspace,
 )
 
 WEBS, WORKERS = 2, 4
 PICTURES = 12
+#: Long enough that a wrong second result would have come.
+QUIET_SECONDS = 3.0
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +73,18 @@ def test_many_pictures_are_posted_once_each_whoever_does_them(bot):
     assert len(found) == len(titles) == PICTURES
     for _, file in found:
         assert_emojified(file)
+
+
+def test_slacks_retries_to_other_webs_post_once(bot):
+    channel = bot.channel()
+    bot.ada.mention(channel, SAMPLE)
+    for retry in (1, 2):
+        bot.ada.delivery.again(retry=retry)
+
+    bot.result(channel)
+
+    with pytest.raises(AssertionError):
+        bot.slack.wait_until(lambda: len(bot.slack.results(channel)) > 1, QUIET_SECONDS)
 
 
 def test_every_web_is_healthy_and_none_answers_after_an_uninstall(bot):

@@ -49,7 +49,7 @@ def test_emojify_returns_the_picture():
     result = emojify(SAMPLE)
 
     assert len(result.faces) == 1
-    assert result.image.size == (512, 512)
+    assert (result.width, result.height) == (512, 512)
 
 
 def test_add_to_slack_installs_the_bot(bot):
