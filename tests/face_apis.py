@@ -16,22 +16,8 @@ from emojifier_bot.vision.analyzers.registry import (
 )
 from emojifier_bot.vision.resources import models_dir
 from tests.fakes import face_azure, face_facepp, face_google, face_rekognition
+from tests.fakes.clock import ManualClock
 from tests.fakes.face_api import FaceApiFake
-
-
-class ManualClock:
-    """A `Clock` that stands still until somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.slept: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.seconds += seconds
 
 
 @dataclass(frozen=True)

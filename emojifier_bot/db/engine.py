@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from emojifier_bot.breather import Breather
+from emojifier_bot.circuit_breaker import CircuitBreaker, CircuitOpenError
 from emojifier_bot.db.write_ahead import write_ahead
 from emojifier_bot.errors import StoreError
 
@@ -46,8 +46,8 @@ class Database:
     """An open database; several threads may share it."""
 
     engine: sa.Engine
-    #: For those in a hurry: who may not even wait now.
-    breather: Breather | None = None
+    #: For callers in a hurry: refuses them at once while the database is down.
+    breaker: CircuitBreaker | None = None
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -85,14 +85,20 @@ class Database:
     @contextmanager
     def _told(self) -> Iterator[None]:
         """Turn what the libraries raise into a sentence."""
-        if self.breather is not None and self.breather.is_taken():
-            raise StoreError("The database did not answer a moment ago. Try again.")
+        guard = self.breaker.guard(_timed_out) if self.breaker else nullcontext()
         try:
-            yield
+            with guard:
+                yield
+        except CircuitOpenError as error:
+            raise StoreError(
+                "The database did not answer a moment ago. Try again."
+            ) from error
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            if self.breather is not None and isinstance(error, WAITED_IN_VAIN):
-                self.breather.take()
             raise _refusal(self.engine.url, error) from error
+
+
+def _timed_out(error: Exception) -> bool:
+    return isinstance(error, WAITED_IN_VAIN)
 
 
 def open_database(url: str) -> Database:
@@ -142,7 +148,7 @@ def open_in_a_hurry(url: str) -> Database:
     if sqlite_file(url) is not None:
         engine = sa.create_engine(parsed, **options)
         _tune_sqlite(engine, HURRY_SECONDS)
-        return Database(engine, Breather())
+        return Database(engine, CircuitBreaker())
     options["pool_pre_ping"] = True
     options["connect_args"] = {
         "connect_timeout": LEAST_CONNECT_SECONDS,
@@ -151,7 +157,7 @@ def open_in_a_hurry(url: str) -> Database:
     }
     engine = sa.create_engine(parsed, **options)
     _hurry_postgres(engine)
-    return Database(engine, Breather())
+    return Database(engine, CircuitBreaker())
 
 
 def read_url(url: str) -> sa.URL:

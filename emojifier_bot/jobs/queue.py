@@ -20,7 +20,7 @@ from dbos import (
 from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
-from emojifier_bot.breather import Breather
+from emojifier_bot.circuit_breaker import CircuitBreaker, CircuitOpenError
 from emojifier_bot.clock import Clock
 from emojifier_bot.domain import EmojifyRequest, Job, JobState, Workspace
 from emojifier_bot.errors import ErrorKind, QueueError, QueueFullError
@@ -92,7 +92,7 @@ class DbosJobQueue:
         self._table = workflow_table(self._engine)
         self._lookout = Lookout(self._engine, clock)
         self._room = Room(self._engine, queue_limit, clock)
-        self._breather = Breather(clock.monotonic)
+        self._breaker = CircuitBreaker(clock.monotonic)
         try:
             with self._engine.connect():
                 pass
@@ -267,18 +267,15 @@ class DbosJobQueue:
 
     @contextmanager
     def _hurried(self) -> Iterator[None]:
-        """Wait in vain once for all that ask within the next second.
+        """Refuse at once while the database is down, else every listener would wait.
 
         Raises:
             QueueError: The database does not answer, or did not a moment ago.
         """
-        if self._breather.is_taken():
-            raise QueueError(_AWAY)
         try:
-            yield
-        except SQLAlchemyError as error:
-            if isinstance(error, WAITED_IN_VAIN):
-                self._breather.take()
+            with self._breaker.guard(lambda error: isinstance(error, WAITED_IN_VAIN)):
+                yield
+        except (CircuitOpenError, SQLAlchemyError) as error:
             raise QueueError(_AWAY) from error
 
     def _find(self, job_id: str) -> WorkflowStatus | None:

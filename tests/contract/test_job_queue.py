@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
-from emojifier_bot.breather import BREATHER_SECONDS
+from emojifier_bot.circuit_breaker import OPEN_SECONDS
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.domain import JobState, Workspace
 from emojifier_bot.errors import QueueError, QueueFullError
@@ -217,7 +217,7 @@ def test_after_somebody_waited_in_vain_nobody_else_does(sqlite_url, monkeypatch)
         ):
             with pytest.raises(QueueError):
                 ask()
-        clock.advance(BREATHER_SECONDS + 1)
+        clock.advance(OPEN_SECONDS + 1)
         assert not queue.has_ended("key")
         assert queue.enqueue(make_request(), "key")
 

@@ -20,8 +20,8 @@ from emojifier_bot.vision.analyzers.hosted_answers import check_keys
 from emojifier_bot.vision.analyzers.hosted_calls import (
     AnswerCache,
     Calls,
-    CircuitBreaker,
     RetryPolicy,
+    circuit_breaker,
 )
 from emojifier_bot.vision.analyzers.hosted_face import FaceApi, HostedFace, SentPicture
 from emojifier_bot.vision.analyzers.hosted_picture import picture_to_send
@@ -185,7 +185,7 @@ def join(
 ) -> HostedAnalyzer:
     """Put an API, the patience with it and the local models together."""
     policy = RetryPolicy(hosted.tries, hosted.timeout_seconds, hosted.budget_seconds)
-    breaker = CircuitBreaker(hosted.clock)
+    breaker = circuit_breaker(hosted.clock)
     return HostedAnalyzer(
         name=name,
         api=api,

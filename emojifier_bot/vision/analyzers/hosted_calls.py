@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from emojifier_bot.circuit_breaker import CircuitBreaker, CircuitOpenError
 from emojifier_bot.clock import Clock
 from emojifier_bot.errors import ErrorKind, HostedApiError
 from emojifier_bot.vision.analyzers.hosted_face import HostedFace
@@ -31,7 +32,7 @@ JITTER_FROM = 0.5
 #: So many pictures in a row that the service failed on open the circuit,
 FAILURES_TO_OPEN = 3
 #: for this long; then one picture may try.
-REST_SECONDS = 30.0
+OPEN_SECONDS = 30.0
 #: Kinds that say something about the service, not about the picture or the key.
 OUTAGES = frozenset(
     {ErrorKind.FACE_API_DOWN, ErrorKind.FACE_API_BUSY, ErrorKind.FACE_API_ANSWER}
@@ -47,63 +48,6 @@ class RetryPolicy:
     tries: int
     timeout_seconds: float
     budget_seconds: float
-
-
-class CircuitBreaker:
-    """Lets nobody through for a while after a service failed several times in a row."""
-
-    def __init__(
-        self,
-        clock: Clock,
-        failures: int = FAILURES_TO_OPEN,
-        rest_seconds: float = REST_SECONDS,
-    ) -> None:
-        """Start closed: everybody may call."""
-        self._clock, self._failures, self._rest_seconds = clock, failures, rest_seconds
-        self._lock = threading.Lock()
-        self._failed = 0
-        self._closed_again = 0.0
-
-    def call(self, work: Callable[[], T]) -> T:
-        """Do the work, unless the service rests.
-
-        Raises:
-            HostedApiError: ``face_api_down`` at once while it rests; or as ``work``.
-        """
-        self._enter()
-        try:
-            result = work()
-        except HostedApiError as error:
-            self._note(failed=error.kind in OUTAGES)
-            raise
-        self._note(failed=False)
-        return result
-
-    def _enter(self) -> None:
-        with self._lock:
-            if self._failed < self._failures:
-                return
-            now = self._clock.monotonic()
-            left = self._closed_again - now
-            if left > 0:
-                raise HostedApiError(
-                    "The face service failed several times, so it is left alone for a "
-                    "while. Try again in a minute.",
-                    kind=ErrorKind.FACE_API_DOWN,
-                    retryable=True,
-                    retry_after_seconds=left,
-                )
-            # This one tries; for all others the rest goes on.
-            self._closed_again = now + self._rest_seconds
-
-    def _note(self, *, failed: bool) -> None:
-        with self._lock:
-            if not failed:
-                self._failed = 0
-                return
-            self._failed += 1
-            if self._failed >= self._failures:
-                self._closed_again = self._clock.monotonic() + self._rest_seconds
 
 
 class AnswerCache:
@@ -163,9 +107,19 @@ class Calls:
         Raises:
             HostedApiError: As the last attempt, or at once while the service rests.
         """
-        return self.breaker.call(lambda: self._patiently(attempt))
+        try:
+            with self.breaker.guard(_is_outage):
+                return self._retry(attempt)
+        except CircuitOpenError as error:
+            raise HostedApiError(
+                "The face service failed several times, so it is left alone for a "
+                "while. Try again in a minute.",
+                kind=ErrorKind.FACE_API_DOWN,
+                retryable=True,
+                retry_after_seconds=error.seconds_left,
+            ) from None
 
-    def _patiently(self, attempt: Callable[[float], T]) -> T:
+    def _retry(self, attempt: Callable[[float], T]) -> T:
         end = self.clock.monotonic() + self.policy.budget_seconds
         tried = 0
         while True:
@@ -198,3 +152,14 @@ class Calls:
                 "wait_seconds": round(wait_seconds, 2),
             },
         )
+
+
+def circuit_breaker(clock: Clock) -> CircuitBreaker:
+    """Return a closed breaker for one service."""
+    return CircuitBreaker(
+        clock.monotonic, failures=FAILURES_TO_OPEN, open_seconds=OPEN_SECONDS
+    )
+
+
+def _is_outage(error: Exception) -> bool:
+    return isinstance(error, HostedApiError) and error.kind in OUTAGES

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from emojifier_bot.breather import BREATHER_SECONDS, Breather
+from emojifier_bot.circuit_breaker import OPEN_SECONDS, CircuitBreaker
 from emojifier_bot.db.engine import (
     BUSY_SECONDS,
     HURRY_SECONDS,
@@ -262,9 +262,9 @@ def test_who_is_in_a_hurry_does_not_wait_for_a_lock(tmp_path):
         pass
 
     assert HURRY_SECONDS * 0.5 < waited < BUSY_SECONDS / 2
-    assert isinstance(hurried.breather, Breather)
-    assert patient.breather is None
-    time.sleep(BREATHER_SECONDS)
+    assert isinstance(hurried.breaker, CircuitBreaker)
+    assert patient.breaker is None
+    time.sleep(OPEN_SECONDS)
     hurried.ping()
     hurried.close()
     patient.close()

@@ -22,7 +22,8 @@ from emojifier_bot.vision.landmark_geometry import roll_degrees
 from emojifier_bot.vision.place import place
 from emojifier_bot.vision.types import BoundingBox, Emotion
 from tests.builders import make_landmarks
-from tests.face_apis import VENDORS, ManualClock, hosted, options_for
+from tests.face_apis import VENDORS, hosted, options_for
+from tests.fakes.clock import ManualClock
 from tests.fakes.face_api import Told, serving
 from tests.fakes.faces import EYE_SHARE, FACE_RGB, picture_with_faces
 

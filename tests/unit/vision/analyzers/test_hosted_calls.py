@@ -1,20 +1,19 @@
 from __future__ import annotations
 
 import random
-import threading
 
 import pytest
 
 from emojifier_bot.errors import HostedApiError
 from emojifier_bot.vision.analyzers.hosted_calls import (
     FAILURES_TO_OPEN,
-    REST_SECONDS,
+    OPEN_SECONDS,
     AnswerCache,
     Calls,
-    CircuitBreaker,
     RetryPolicy,
+    circuit_breaker,
 )
-from tests.face_apis import ManualClock
+from tests.fakes.clock import ManualClock
 
 DOWN = HostedApiError("It is down.", kind="face_api_down", retryable=True)
 BUSY = HostedApiError("It is busy.", kind="face_api_busy", retryable=True)
@@ -48,19 +47,19 @@ class Service:
     def __call__(self, seconds):
         self.allowed.append(seconds)
         if self.clock is not None:
-            self.clock.seconds += min(self.takes, seconds)
+            self.clock.advance(min(self.takes, seconds))
         if self.failures:
             raise self.failures.pop(0)
         return "faces"
 
 
-def calls(clock, *, tries=3, timeout=10.0, budget=20.0, breaker=None):
+def calls(clock, *, tries=3, timeout=10.0, budget=20.0):
     return Calls(
         "x",
         RetryPolicy(tries, timeout, budget),
         clock,
         clock.sleep,
-        breaker or CircuitBreaker(clock),
+        circuit_breaker(clock),
         Highest(),
     )
 
@@ -141,92 +140,51 @@ class TestRetries:
         assert all(0.25 <= wait <= 0.5 for wait in waits)
 
 
-class TestCircuitBreaker:
-    def breaker(self):
-        self.clock = ManualClock()
-        return CircuitBreaker(self.clock)
+class TestOutages:
+    """One try a call, so that each call is one failure of the service."""
 
-    def fail(self, breaker, error=DOWN):
+    @pytest.fixture
+    def clock(self):
+        return ManualClock()
+
+    def fail(self, patient, error):
         with pytest.raises(HostedApiError) as caught:
-            breaker.call(lambda: Service(error)(1.0))
+            patient.run(Service(error))
         return caught.value
 
-    def test_an_outage_costs_nothing_after_a_few_failures(self):
-        breaker, service = self.breaker(), Service(*[DOWN] * 99)
+    def test_an_outage_costs_nothing_after_a_few_failures(self, clock):
+        patient, service = calls(clock, tries=1), Service(*[DOWN] * 99)
         for _ in range(20):
             with pytest.raises(HostedApiError):
-                breaker.call(lambda: service(1.0))
+                patient.run(service)
 
         assert len(service.allowed) == FAILURES_TO_OPEN
 
-    def test_who_is_turned_away_learns_for_how_long(self):
-        breaker = self.breaker()
+    @pytest.mark.parametrize(
+        ("error", "opens"),
+        [(DOWN, True), (BUSY, True), (STRANGE, True), (REFUSED, False), (KEY, False)],
+    )
+    def test_pictures_and_keys_say_nothing_about_the_service(self, clock, error, opens):
+        patient = calls(clock, tries=1)
         for _ in range(FAILURES_TO_OPEN):
-            self.fail(breaker)
-        self.clock.seconds += 10
+            assert self.fail(patient, error) is error
+        clock.advance(10)
 
-        error = self.fail(breaker)
+        told = self.fail(patient, error)
 
-        assert error is not DOWN
-        assert error.kind == "face_api_down"
-        assert error.retryable
-        assert error.retry_after_seconds == REST_SECONDS - 10
+        assert (told is not error) is opens
+        if opens:
+            assert told.kind == "face_api_down"
+            assert told.retryable
+            assert told.retry_after_seconds == OPEN_SECONDS - 10
 
-    def test_after_the_rest_one_may_try_and_opens_it_for_all(self):
-        breaker = self.breaker()
+    def test_it_is_called_again_after_a_while(self, clock):
+        patient = calls(clock, tries=1)
         for _ in range(FAILURES_TO_OPEN):
-            self.fail(breaker)
-        self.clock.seconds += REST_SECONDS
+            self.fail(patient, DOWN)
+        clock.advance(OPEN_SECONDS)
 
-        def while_it_tries():
-            assert self.fail(breaker) is not DOWN
-            return "faces"
-
-        assert breaker.call(while_it_tries) == "faces"
-        assert breaker.call(lambda: "faces") == "faces"
-
-    def test_one_that_tries_in_vain_closes_it_again(self):
-        breaker = self.breaker()
-        for _ in range(FAILURES_TO_OPEN):
-            self.fail(breaker)
-        self.clock.seconds += REST_SECONDS
-
-        assert self.fail(breaker) is DOWN
-        assert self.fail(breaker) is not DOWN
-
-    @pytest.mark.parametrize("error", [REFUSED, KEY])
-    def test_pictures_and_keys_say_nothing_about_the_service(self, error):
-        breaker = self.breaker()
-        for _ in range(3 * FAILURES_TO_OPEN):
-            assert self.fail(breaker, error) is error
-
-    def test_only_failures_in_a_row_count(self):
-        breaker = self.breaker()
-        for _ in range(3 * FAILURES_TO_OPEN):
-            self.fail(breaker)
-            breaker.call(lambda: "faces")
-
-        assert breaker.call(lambda: "faces") == "faces"
-
-    def test_threads_share_it(self):
-        breaker = self.breaker()
-        service = Service(*[DOWN] * 999)
-        gate = threading.Barrier(8)
-
-        def work():
-            gate.wait()
-            for _ in range(50):
-                with pytest.raises(HostedApiError):
-                    breaker.call(lambda: service(1.0))
-
-        threads = [threading.Thread(target=work) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-        # Those that were on their way when it opened come through.
-        assert len(service.allowed) <= FAILURES_TO_OPEN + 8
+        assert patient.run(Service()) == "faces"
 
 
 class TestAnswerCache:
@@ -250,9 +208,9 @@ class TestAnswerCache:
         clock = ManualClock()
         cache = AnswerCache(clock, seconds=10)
         cache.keep("a", [])
-        clock.seconds += 6
+        clock.advance(6)
         cache.keep("b", [])
-        clock.seconds += 6
+        clock.advance(6)
 
         assert cache.find("a") is None
         assert cache.find("b") == []
@@ -261,8 +219,8 @@ class TestAnswerCache:
         clock = ManualClock()
         cache = AnswerCache(clock, seconds=10)
         cache.keep("a", [])
-        clock.seconds += 9
+        clock.advance(9)
         cache.keep("a", [])
-        clock.seconds += 9
+        clock.advance(9)
 
         assert cache.find("a") == []
