@@ -26,7 +26,6 @@ from emojifier_bot.db.workspace_settings import WorkspaceSettings
 from emojifier_bot.domain import Installation, Limit
 from emojifier_bot.errors import DeliveryError, ErrorKind
 from emojifier_bot.http import GuardedClient, check_address
-from emojifier_bot.http.hosts import read_hosts
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.observers import SlackObserver
 from emojifier_bot.slack.app_client import AppClient
@@ -119,7 +118,7 @@ def make_sink(
     settings: Settings, stores: Stores, client: SlackClient
 ) -> SlackReplySink:
     """Build what delivers to Slack."""
-    return SlackReplySink(client, stores.vault, read_hosts(settings.slack_file_hosts))
+    return SlackReplySink(client, stores.vault, settings.slack_file_hosts)
 
 
 def make_rules(settings: Settings, database: Database, clock: Clock) -> Rules:
@@ -250,9 +249,7 @@ def _inbound(
         client=client,
         rules=make_rules(settings, hurried, CLOCK),
         themes=tuple(list_themes(emojis_dir())),
-        check_address=partial(
-            check_address, allow_hosts=read_hosts(settings.fetch_allow_hosts)
-        ),
+        check_address=partial(check_address, allow_hosts=settings.fetch_allow_hosts),
     )
 
 
@@ -382,11 +379,11 @@ def make_worker_parts(
             client=client,
             vault=stores.vault,
             web=GuardedClient(
-                allow_hosts=read_hosts(settings.fetch_allow_hosts),
+                allow_hosts=settings.fetch_allow_hosts,
                 max_bytes=settings.max_bytes,
                 check_body=check_picture,
             ),
-            file_hosts=read_hosts(settings.slack_file_hosts),
+            file_hosts=settings.slack_file_hosts,
             max_bytes=settings.max_bytes,
             rules=make_rules(settings, stores.database, CLOCK),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import typer
@@ -124,7 +125,11 @@ def _line(verdict: str, name: str, text: str) -> str:
 
 
 def _changed(settings: Settings) -> str:
-    names = sorted(settings.model_fields_set)
+    names = sorted(
+        one.name
+        for one in fields(settings)
+        if getattr(settings, one.name) != one.default
+    )
     return f"changed: {', '.join(names)}" if names else "all at their defaults"
 
 

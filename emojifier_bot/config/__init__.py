@@ -1,14 +1,15 @@
 """The settings: one table, read from the environment in one place."""
 
-from emojifier_bot.config.problems import bot_problems, is_bot_set_up
+from emojifier_bot.config.bot import bot_problems, is_bot_set_up
 from emojifier_bot.config.reading import (
     load_settings,
     load_sound_settings,
     unknown_names,
 )
-from emojifier_bot.config.settings import SettingRow, Settings, settings_table
+from emojifier_bot.config.settings import Secret, SettingRow, Settings, settings_table
 
 __all__ = [
+    "Secret",
     "SettingRow",
     "Settings",
     "bot_problems",

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
-from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
+from pathlib import Path
+from typing import Any
 
 from emojifier_bot.config.settings import (
     PREFIX,
+    SettingRow,
     Settings,
-    allowed_of,
     settings_table,
-    variable_of,
 )
 from emojifier_bot.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 #: Names that begin so are meant for the bot.
 OUR_BEGINNINGS = (PREFIX, "SLACK_")
@@ -37,29 +32,24 @@ def load_settings(**overrides: Any) -> Settings:
     Raises:
         ConfigError: Some settings are wrong; it lists every one of them.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**given)
-    except ValidationError as error:
-        raise ConfigError([_problem(one) for one in error.errors()]) from error
+        file = _env_file()
     except UnicodeDecodeError as error:
-        raise ConfigError(
-            ["The file .env is not UTF-8 text; save it again in that encoding."]
-        ) from error
+        problem = "The file .env is not UTF-8 text; save it again in that encoding."
+        raise ConfigError([problem]) from error
+    values, problems = _read(file, overrides)
+    if problems:
+        raise ConfigError(problems)
+    return Settings(**values)
 
 
 def load_sound_settings() -> Settings:
     """Read what is right; what is wrong stays at its default."""
-    given: dict[str, Any] = {}
-    while True:
-        try:
-            return Settings(**given)
-        except UnicodeDecodeError:
-            # The file says nothing that can be read; the environment may.
-            given["_env_file"] = None
-        except ValidationError as error:
-            for name in map(_name, error.errors()):
-                given[name] = Settings.model_fields[name].default
+    try:
+        file = _env_file()
+    except UnicodeDecodeError:
+        file = {}  # the environment may still say something
+    return Settings(**_read(file, {})[0])
 
 
 def unknown_names() -> list[str]:
@@ -69,39 +59,60 @@ def unknown_names() -> list[str]:
     that is a slip of the pen away from a setting.
     """
     known = [row.variable for row in settings_table()]
-    environment = EnvSettingsSource(Settings).env_vars
     try:
-        file = DotEnvSettingsSource(Settings).env_vars
+        file = _env_file()
     except UnicodeDecodeError:
         file = {}  # `load_settings` says so
     return [
-        _unknown(name.upper(), known)
-        for name in sorted({*environment, *file})
-        if name.upper() not in known
-        and (name.upper().startswith(OUR_BEGINNINGS) or _meant(name, file, known))
+        _unknown(name, known)
+        for name in sorted({*_environment(), *file})
+        if name not in known
+        and (name.startswith(OUR_BEGINNINGS) or _meant(name, file, known))
     ]
 
 
-def _meant(name: str, file: Mapping[str, str | None], known: list[str]) -> bool:
-    return name in file and bool(get_close_matches(name.upper(), known, 1, SLIP))
+def _read(
+    file: Mapping[str, str], overrides: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the values that are set and right, and a sentence for each wrong one."""
+    texts = {**file, **_environment()}
+    values, problems = {}, []
+    for row in settings_table():
+        given = overrides.get(row.name)
+        text = texts.get(row.variable) if given is None else str(given)
+        if text is None:
+            continue
+        try:
+            values[row.name] = row.kind.read(text)
+        except ValueError:
+            problems.append(_problem(row, text))
+    return values, problems
+
+
+def _environment() -> dict[str, str]:
+    return {name.upper(): text for name, text in os.environ.items() if text}
+
+
+def _env_file() -> dict[str, str]:
+    if not Path(".env").is_file():
+        return {}
+    from dotenv import dotenv_values  # noqa: PLC0415 - often there is no such file
+
+    values = dotenv_values(".env", encoding="utf-8")
+    return {name.upper(): text for name, text in values.items() if text}
+
+
+def _problem(row: SettingRow, text: str) -> str:
+    if row.kind.is_secret:
+        return f"{row.variable} must be {row.allowed}."
+    return f"{row.variable} is {text!r}, but must be {row.allowed}."
+
+
+def _meant(name: str, file: Mapping[str, str], known: list[str]) -> bool:
+    return name in file and bool(get_close_matches(name, known, 1, SLIP))
 
 
 def _unknown(name: str, known: list[str]) -> str:
     nearest = get_close_matches(name, known, 1, SLIP)
     meant = f"; {nearest[0]} is" if nearest else ""
     return f"{name} is no setting{meant}: nothing reads it."
-
-
-def _name(error: ErrorDetails) -> str:
-    # Told by its variable where it has one of its own, else by its name.
-    told = str(error["loc"][0])
-    return next(n for n in Settings.model_fields if told in (n, variable_of(n)))
-
-
-def _problem(error: ErrorDetails) -> str:
-    name = _name(error)
-    allowed = allowed_of(Settings.model_fields[name])
-    if allowed.is_secret:
-        return f"{variable_of(name)} must be {allowed.words}."
-    value = str(error["input"])
-    return f"{variable_of(name)} is {value!r}, but must be {allowed.words}."

@@ -2,240 +2,358 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Callable
+from dataclasses import Field, dataclass, field, fields
+from math import inf
+from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from emojifier_bot.config.kinds import (
-    Allowed,
-    ApiKey,
-    AtLeastOne,
-    Backend,
-    Confidence,
-    Count,
-    DatabaseUrl,
-    EmotionModel,
-    Fallback,
-    HeaderName,
-    Hosts,
-    LogFormat,
-    LogLevel,
-    ModelDir,
-    Port,
-    Seconds,
-    Secret,
-    SlackHosts,
-    SlackUrl,
-    Text,
-    Theme,
-    Url,
+from emojifier_bot.config.hosts import (
+    is_slacks_address,
+    read_hosts,
+    read_slacks_hosts,
 )
-
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
 
 PREFIX = "EMOJIFIER_"
 
 
-def _named(variable: str, default: Any, description: str) -> Any:
-    """Return a field that is set by a name without our prefix, as others know it."""
-    return Field(default, validation_alias=variable, description=description)
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A value that no message, log line or traceback shows by accident."""
+
+    _value: str = ""
+
+    def get_secret_value(self) -> str:
+        """Return the secret itself."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret(…)" if self._value else "Secret()"
 
 
-class Settings(BaseSettings):
+NO_SECRET = Secret()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a setting may be."""
+
+    #: In words that follow "must be".
+    words: str
+    #: Returns the value of a text; raises `ValueError` where it may not be.
+    read: Callable[[str], Any] = str
+    #: The value stands in no message, however wrong it is.
+    is_secret: bool = False
+
+
+def _text(is_allowed: Callable[[str], object]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not is_allowed(text):
+            raise ValueError
+        return text
+
+    return read
+
+
+def _matching(pattern: str) -> Callable[[str], str]:
+    return _text(lambda text: re.fullmatch(pattern, text))
+
+
+def _one_of(*names: str) -> Kind:
+    *others, last = (f"`{name}`" for name in names)
+    return Kind(f"{', '.join(others)} or {last}", _text(names.__contains__))
+
+
+def _number(
+    convert: Callable[[str], float], least: float, most: float
+) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        number = convert(text)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return read
+
+
+def _whole(text: str) -> int:
+    return int(re.sub(r"\.0*\s*$", "", text))
+
+
+def _folder(text: str) -> Path | None:
+    if text and not Path(text).is_dir():
+        raise ValueError
+    return Path(text) if text else None
+
+
+AT_LEAST_ONE = Kind("a whole number, 1 or more", _number(_whole, 1, inf))
+COUNT = Kind("a whole number, 0 or more", _number(_whole, 0, inf))
+CONFIDENCE = Kind("a number from 0.01 to 1", _number(float, 0.01, 1))
+#: The least is above 0 and below all that makes sense.
+SECONDS = Kind("seconds, above 0, 600 at most", _number(float, 1e-9, 600))
+PORT = Kind("a port, 0 to 65535", _number(_whole, 0, 65535))
+TEXT = Kind("text")
+BACKEND = Kind("the name of a back end", _matching(r"(?s).+"))
+THEME = Kind("a theme's name, or the path of its folder", _matching(r"(?s).+"))
+MODEL_DIR = Kind("a model's folder, or empty", _folder)
+EMOTION_MODEL = _one_of("fused", "landmarks", "shared_points")
+FALLBACK = _one_of("local", "fail")
+LOG_LEVEL = _one_of("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FORMAT = _one_of("text", "json")
+API_KEY = Kind("the key as its vendor shows it", Secret, is_secret=True)
+SECRET = Kind("the secret as Slack or `keys new` shows it", Secret, is_secret=True)
+URL = Kind(
+    "an address that begins with https:// or http://",
+    _matching(r"(https?://[^\s/]+(/\S*)?)?"),
+)
+#: It may hold a password.
+DATABASE_URL = Kind(
+    "`sqlite:///FILE` or `postgresql+psycopg://USER:PASSWORD@HOST/NAME`",
+    _matching(r"(sqlite:///.+|postgresql\+psycopg://.+)"),
+    is_secret=True,
+)
+HEADER_NAME = Kind("a header's name", _matching(r"([A-Za-z][A-Za-z0-9-]*)?"))
+HOSTS = Kind(
+    "hosts, `host` or `host:port`, by commas, without wildcards or masks",
+    read_hosts,
+)
+#: Tokens go there: nobody else may stand in these two by mistake.
+SLACK_HOSTS = Kind(
+    "hosts of Slack's by commas, for tests this machine's as `host:port`",
+    read_slacks_hosts,
+)
+SLACK_URL = Kind(
+    "an https address of Slack's, for tests one of this machine",
+    _text(is_slacks_address),
+)
+
+
+def _setting(default: Any, kind: Kind, text: str, variable: str = "") -> Any:
+    """Return a field; its variable is its own name with our prefix if none is given."""
+    row = {"kind": kind, "help": text, "variable": variable}
+    return field(default=default, repr=not kind.is_secret, metadata=row)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settings:
     """Everything that can be set from outside; each field is one variable."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_file=".env",
-        env_ignore_empty=True,
-        extra="ignore",
-        populate_by_name=True,
-        frozen=True,
-        # What pydantic says may be logged as the cause of what we say.
-        hide_input_in_errors=True,
+    max_bytes: int = _setting(
+        30_000_000, AT_LEAST_ONE, "Largest file that is read, in bytes."
     )
-
-    max_bytes: AtLeastOne = Field(
-        30_000_000, description="Largest file that is read, in bytes."
+    max_pixels: int = _setting(
+        60_000_000, AT_LEAST_ONE, "Largest picture that is decoded, in pixels."
     )
-    max_pixels: AtLeastOne = Field(
-        60_000_000, description="Largest picture that is decoded, in pixels."
-    )
-    decode_memory_mb: AtLeastOne = Field(
+    decode_memory_mb: int = _setting(
         1500,
-        description="Memory that decoding one picture from Slack may take, in "
-        "megabytes. More than 60 megapixels need more.",
+        AT_LEAST_ONE,
+        "Memory that decoding one picture from Slack may take, in megabytes. "
+        "More than 60 megapixels need more.",
     )
-    decode_cpu_seconds: AtLeastOne = Field(
-        20, description="Time on the processor for decoding one, in seconds."
+    decode_cpu_seconds: int = _setting(
+        20, AT_LEAST_ONE, "Time on the processor for decoding one, in seconds."
     )
-    decode_seconds: Seconds = Field(
-        40.0, description="Time by the clock for decoding one, in seconds."
+    decode_seconds: float = _setting(
+        40.0, SECONDS, "Time by the clock for decoding one, in seconds."
     )
-    theme: Theme = Field("classic", description="The set of emoji to draw with.")
-    face_backend: Backend = _named(
-        "FACE_BACKEND", "local", "What finds and reads the faces: see docs/backends.md."
-    )
-    face_fallback: Fallback = _named(
-        "FACE_FALLBACK",
+    theme: str = _setting("classic", THEME, "The set of emoji to draw with.")
+    face_backend: str = _setting(
         "local",
-        "What reads the faces while a hosted back end is down: the local models, or "
-        "nothing (`fail`).",
+        BACKEND,
+        "What finds and reads the faces: see docs/backends.md.",
+        "FACE_BACKEND",
     )
-    face_api_url: Url = _named(
+    face_fallback: Literal["local", "fail"] = _setting(
+        "local",
+        FALLBACK,
+        "What reads the faces while a hosted back end is down: the local "
+        "models, or nothing (`fail`).",
+        "FACE_FALLBACK",
+    )
+    face_api_url: str = _setting(
+        "",
+        URL,
+        "Where the hosted back end answers, in place of its vendor's own "
+        "address; Azure: your resource's endpoint.",
         "FACE_API_URL",
-        "",
-        "Where the hosted back end answers, in place of its vendor's own address; "
-        "Azure: your resource's endpoint.",
     )
-    face_timeout_seconds: Seconds = _named(
-        "FACE_TIMEOUT_SECONDS", 10.0, "How long one call to a hosted back end may take."
+    face_timeout_seconds: float = _setting(
+        10.0,
+        SECONDS,
+        "How long one call to a hosted back end may take.",
+        "FACE_TIMEOUT_SECONDS",
     )
-    face_tries: AtLeastOne = _named(
-        "FACE_TRIES", 3, "Calls for one picture, the first included."
+    face_tries: int = _setting(
+        3, AT_LEAST_ONE, "Calls for one picture, the first included.", "FACE_TRIES"
     )
-    face_budget_seconds: Seconds = _named(
-        "FACE_BUDGET_SECONDS", 20.0, "What all calls for one picture may take."
+    face_budget_seconds: float = _setting(
+        20.0, SECONDS, "What all calls for one picture may take.", "FACE_BUDGET_SECONDS"
     )
-    aws_access_key_id: ApiKey = _named(
-        "AWS_ACCESS_KEY_ID",
-        SecretStr(""),
+    aws_access_key_id: Secret = _setting(
+        NO_SECRET,
+        API_KEY,
         "For Rekognition. Empty: botocore looks where AWS's own tools look.",
+        "AWS_ACCESS_KEY_ID",
     )
-    aws_secret_access_key: ApiKey = _named(
-        "AWS_SECRET_ACCESS_KEY", SecretStr(""), "For Rekognition, with the other key."
+    aws_secret_access_key: Secret = _setting(
+        NO_SECRET,
+        API_KEY,
+        "For Rekognition, with the other key.",
+        "AWS_SECRET_ACCESS_KEY",
     )
-    aws_session_token: ApiKey = _named(
-        "AWS_SESSION_TOKEN", SecretStr(""), "For Rekognition, with temporary keys."
+    aws_session_token: Secret = _setting(
+        NO_SECRET, API_KEY, "For Rekognition, with temporary keys.", "AWS_SESSION_TOKEN"
     )
-    aws_region: Text = _named(
-        "AWS_REGION", "us-east-1", "Where Rekognition reads the pictures."
+    aws_region: str = _setting(
+        "us-east-1", TEXT, "Where Rekognition reads the pictures.", "AWS_REGION"
     )
-    google_api_key: ApiKey = _named(
-        "GOOGLE_API_KEY", SecretStr(""), "For Google Vision."
+    google_api_key: Secret = _setting(
+        NO_SECRET, API_KEY, "For Google Vision.", "GOOGLE_API_KEY"
     )
-    azure_face_key: ApiKey = _named("AZURE_FACE_KEY", SecretStr(""), "For Azure Face.")
-    facepp_api_key: ApiKey = _named("FACEPP_API_KEY", SecretStr(""), "For Face++.")
-    facepp_api_secret: ApiKey = _named(
-        "FACEPP_API_SECRET", SecretStr(""), "For Face++, with the key."
+    azure_face_key: Secret = _setting(
+        NO_SECRET, API_KEY, "For Azure Face.", "AZURE_FACE_KEY"
     )
-    min_confidence: Confidence = Field(
-        0.6, description="How sure the detector must be that something is a face."
+    facepp_api_key: Secret = _setting(
+        NO_SECRET, API_KEY, "For Face++.", "FACEPP_API_KEY"
     )
-    emotion_model: EmotionModel = Field(
+    facepp_api_secret: Secret = _setting(
+        NO_SECRET, API_KEY, "For Face++, with the key.", "FACEPP_API_SECRET"
+    )
+    min_confidence: float = _setting(
+        0.6, CONFIDENCE, "How sure the detector must be that something is a face."
+    )
+    emotion_model: str = _setting(
         "fused",
-        description="What reads the expression: landmarks alone, or the picture too.",
+        EMOTION_MODEL,
+        "What reads the expression: landmarks alone, or the picture too.",
     )
-    detector_model: ModelDir = Field(
-        None, description="Folder of a detector that replaces the shipped one."
+    detector_model: Path | None = _setting(
+        None, MODEL_DIR, "Folder of a detector that replaces the shipped one."
     )
-    landmarks_model: ModelDir = Field(
-        None, description="Folder of a landmark model that replaces the shipped one."
+    landmarks_model: Path | None = _setting(
+        None, MODEL_DIR, "Folder of a landmark model that replaces the shipped one."
     )
-    emotion_model_dir: ModelDir = Field(
-        None, description="Folder of an emotion model that replaces the shipped one."
+    emotion_model_dir: Path | None = _setting(
+        None, MODEL_DIR, "Folder of an emotion model that replaces the shipped one."
     )
-    threads: Count = Field(
-        0, description="Threads for the models; 0 is one for each core."
+    threads: int = _setting(0, COUNT, "Threads for the models; 0 is one for each core.")
+    slack_client_id: str = _setting(
+        "", TEXT, "The app's client ID, for *Add to Slack*.", "SLACK_CLIENT_ID"
     )
-    slack_client_id: Text = _named(
-        "SLACK_CLIENT_ID", "", "The app's client ID, for *Add to Slack*."
+    slack_client_secret: Secret = _setting(
+        NO_SECRET, SECRET, "The app's client secret.", "SLACK_CLIENT_SECRET"
     )
-    slack_client_secret: Secret = _named(
-        "SLACK_CLIENT_SECRET", SecretStr(""), "The app's client secret."
-    )
-    slack_signing_secret: Secret = _named(
-        "SLACK_SIGNING_SECRET",
-        SecretStr(""),
+    slack_signing_secret: Secret = _setting(
+        NO_SECRET,
+        SECRET,
         "The app's signing secret: proves that a request comes from Slack.",
+        "SLACK_SIGNING_SECRET",
     )
-    slack_bot_token: Secret = _named(
-        "SLACK_BOT_TOKEN",
-        SecretStr(""),
+    slack_bot_token: Secret = _setting(
+        NO_SECRET,
+        SECRET,
         "A bot token, `xoxb-…`: one workspace, without *Add to Slack*.",
+        "SLACK_BOT_TOKEN",
     )
-    slack_app_token: Secret = _named(
-        "SLACK_APP_TOKEN",
-        SecretStr(""),
+    slack_app_token: Secret = _setting(
+        NO_SECRET,
+        SECRET,
         "An app-level token, `xapp-…`: Socket Mode, without a public address.",
+        "SLACK_APP_TOKEN",
     )
-    public_url: Url = _named(
-        "PUBLIC_URL", "", "Where the world reaches the bot: https://bot.example.com."
-    )
-    support_contact: Text = _named(
-        "SUPPORT_CONTACT", "", "Address that the support page names."
-    )
-    encryption_keys: Secret = _named(
-        "ENCRYPTION_KEYS",
-        SecretStr(""),
-        "Keys for tokens at rest, newest first, by commas; `keys new` prints one. "
-        "Empty: kept in a file beside the SQLite database.",
-    )
-    database_url: DatabaseUrl = _named(
-        "DATABASE_URL", "sqlite:///emojifier-bot.db", "Where jobs and workspaces live."
-    )
-    host: Text = _named("HOST", "127.0.0.1", "The address that `serve` listens on.")
-    port: Port = _named("PORT", 3000, "The port that `serve` listens on.")
-    metrics_host: Text = _named(
-        "METRICS_HOST", "127.0.0.1", "The address that figures are served on."
-    )
-    metrics_port: Port = _named(
-        "METRICS_PORT",
-        9464,
-        "The port for figures. Each process takes the first free one from here on.",
-    )
-    web_threads: AtLeastOne = Field(
-        16, description="Threads that answer Slack and browsers at the same time."
-    )
-    client_address_header: HeaderName = Field(
+    public_url: str = _setting(
         "",
-        description="Header in which the proxy in front names the browser's address; "
-        "its last entry counts. Empty: no header is believed, and all that come "
+        URL,
+        "Where the world reaches the bot: https://bot.example.com.",
+        "PUBLIC_URL",
+    )
+    support_contact: str = _setting(
+        "", TEXT, "Address that the support page names.", "SUPPORT_CONTACT"
+    )
+    encryption_keys: Secret = _setting(
+        NO_SECRET,
+        SECRET,
+        "Keys for tokens at rest, newest first, by commas; `keys new` prints "
+        "one. Empty: kept in a file beside the SQLite database.",
+        "ENCRYPTION_KEYS",
+    )
+    database_url: str = _setting(
+        "sqlite:///emojifier-bot.db",
+        DATABASE_URL,
+        "Where jobs and workspaces live.",
+        "DATABASE_URL",
+    )
+    host: str = _setting(
+        "127.0.0.1", TEXT, "The address that `serve` listens on.", "HOST"
+    )
+    port: int = _setting(3000, PORT, "The port that `serve` listens on.", "PORT")
+    metrics_host: str = _setting(
+        "127.0.0.1", TEXT, "The address that figures are served on.", "METRICS_HOST"
+    )
+    metrics_port: int = _setting(
+        9464,
+        PORT,
+        "The port for figures. Each process takes the first free one from here on.",
+        "METRICS_PORT",
+    )
+    web_threads: int = _setting(
+        16, AT_LEAST_ONE, "Threads that answer Slack and browsers at the same time."
+    )
+    client_address_header: str = _setting(
+        "",
+        HEADER_NAME,
+        "Header in which the proxy in front names the browser's address; its "
+        "last entry counts. Empty: no header is believed, and all that come "
         "through one proxy share its limits.",
     )
-    worker_concurrency: AtLeastOne = Field(
-        2, description="Jobs that one worker runs at the same time."
+    worker_concurrency: int = _setting(
+        2, AT_LEAST_ONE, "Jobs that one worker runs at the same time."
     )
-    queue_limit: AtLeastOne = Field(
-        1000, description="Waiting jobs from which on new ones are refused."
+    queue_limit: int = _setting(
+        1000, AT_LEAST_ONE, "Waiting jobs from which on new ones are refused."
     )
-    user_per_minute: Count = Field(
-        10, description="Pictures that one person may ask for in a minute; 0: any."
+    user_per_minute: int = _setting(
+        10, COUNT, "Pictures that one person may ask for in a minute; 0: any."
     )
-    workspace_per_hour: Count = Field(
-        600, description="Pictures that one workspace may ask for in an hour; 0: any."
+    workspace_per_hour: int = _setting(
+        600, COUNT, "Pictures that one workspace may ask for in an hour; 0: any."
     )
-    workspace_per_day: Count = Field(
-        3000, description="Pictures that one workspace may ask for in a day; 0: any."
+    workspace_per_day: int = _setting(
+        3000, COUNT, "Pictures that one workspace may ask for in a day; 0: any."
     )
-    fetch_allow_hosts: Hosts = _named(
-        "FETCH_ALLOW_HOSTS",
-        "",
+    fetch_allow_hosts: frozenset[str] = _setting(
+        frozenset(),
+        HOSTS,
         "Private hosts (host or host:port, by commas) that addresses may name. "
         "Off by default; for tests and intranets.",
+        "FETCH_ALLOW_HOSTS",
     )
-    slack_api_url: SlackUrl = _named(
-        "SLACK_API_URL",
+    slack_api_url: str = _setting(
         "https://slack.com/api/",
+        SLACK_URL,
         "Base of Slack's Web API. Another one is for tests.",
+        "SLACK_API_URL",
     )
-    slack_authorize_url: SlackUrl = _named(
-        "SLACK_AUTHORIZE_URL",
+    slack_authorize_url: str = _setting(
         "https://slack.com/oauth/v2/authorize",
+        SLACK_URL,
         "Where *Add to Slack* leads. Another one is for tests.",
+        "SLACK_AUTHORIZE_URL",
     )
-    slack_file_hosts: SlackHosts = _named(
+    slack_file_hosts: frozenset[str] = _setting(
+        frozenset({"files.slack.com", "slack-files.com"}),
+        SLACK_HOSTS,
+        "Hosts (host or host:port, by commas) that may receive the token for "
+        "files. Others are for tests.",
         "SLACK_FILE_HOSTS",
-        "files.slack.com,slack-files.com",
-        "Hosts (host or host:port, by commas) that may receive the token for files. "
-        "Others are for tests.",
     )
-    log_level: LogLevel = Field("WARNING", description="The least that is logged.")
-    log_format: LogFormat = Field(
-        "text", description="Lines for people, or objects for machines."
+    log_level: str = _setting("WARNING", LOG_LEVEL, "The least that is logged.")
+    log_format: Literal["text", "json"] = _setting(
+        "text", LOG_FORMAT, "Lines for people, or objects for machines."
     )
 
 
@@ -243,42 +361,35 @@ class Settings(BaseSettings):
 class SettingRow:
     """One line of the settings table."""
 
+    #: The field of `Settings`.
+    name: str
     #: The environment variable.
     variable: str
     #: As it would be written in the environment; empty for "not set".
     default: str
-    #: What it may be, in words.
-    allowed: str
+    kind: Kind
     #: One sentence.
     help: str
+
+    @property
+    def allowed(self) -> str:
+        """Return what it may be, in words."""
+        return self.kind.words
 
 
 def settings_table() -> tuple[SettingRow, ...]:
     """Return a row for every setting, in the order of the documentation."""
-    return tuple(
-        SettingRow(
-            variable=variable_of(name),
-            default=_default(field),
-            allowed=allowed_of(field).words,
-            help=field.description or "",
-        )
-        for name, field in Settings.model_fields.items()
+    return tuple(map(_row, fields(Settings)))
+
+
+def _row(one: Field[Any]) -> SettingRow:
+    default = "" if one.default in {None, NO_SECRET} else one.default
+    if isinstance(default, frozenset):
+        default = ",".join(sorted(default))
+    return SettingRow(
+        name=one.name,
+        variable=one.metadata["variable"] or PREFIX + one.name.upper(),
+        default=str(default),
+        kind=one.metadata["kind"],
+        help=one.metadata["help"],
     )
-
-
-def variable_of(name: str) -> str:
-    """Return the environment variable of a field."""
-    alias = Settings.model_fields[name].validation_alias
-    return alias if isinstance(alias, str) else PREFIX + name.upper()
-
-
-def allowed_of(field: FieldInfo) -> Allowed:
-    """Return what a field may be."""
-    return next(item for item in field.metadata if isinstance(item, Allowed))
-
-
-def _default(field: FieldInfo) -> str:
-    value = field.default
-    if isinstance(value, SecretStr):
-        value = value.get_secret_value()
-    return "" if value is None else str(value)

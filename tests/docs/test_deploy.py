@@ -43,8 +43,8 @@ OTHERS = {"PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "POSTGRES_PASSW
 BOT_SERVICES = [COMPOSE["services"][name] for name in ("web", "worker")]
 WEB = OBJECTS["Deployment", "emojifier-web"]
 WORKER = OBJECTS["StatefulSet", "emojifier-worker"]
-PORT = Settings.model_fields["port"].default
-METRICS_PORT = Settings.model_fields["metrics_port"].default
+PORT = Settings().port
+METRICS_PORT = Settings().metrics_port
 UID = 10001
 
 
@@ -89,7 +89,7 @@ def megabytes(text: str, *, binary: bool = False) -> float:
 
 
 def most_of_a_worker(decode_mb: str, concurrency: str | None = None) -> float:
-    pictures = int(concurrency or Settings.model_fields["worker_concurrency"].default)
+    pictures = int(concurrency or Settings().worker_concurrency)
     return WORKER_MB + pictures * (PICTURE_MB + int(decode_mb))
 
 

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emojifier_bot.config import load_settings
+from emojifier_bot.config.hosts import (
+    is_slacks_address,
+    read_hosts,
+    read_slacks_hosts,
+)
 from emojifier_bot.errors import ConfigError
-from emojifier_bot.http.hosts import is_slacks, is_slacks_address, read_hosts
+from emojifier_bot.http.addresses import is_named, read
 
 #: What is no host, or more than one.
 NO_HOSTS = [
@@ -74,8 +81,24 @@ def test_lists_of_hosts(listed, hosts):
 @pytest.mark.parametrize("entry", NO_HOSTS)
 def test_what_is_no_host(entry):
     for listed in (entry, f"files.slack.com,{entry}"):
-        with pytest.raises(ValueError, match=r"\.$"):
+        with pytest.raises(ValueError, match=r"."):
             read_hosts(listed)
+
+
+@given(
+    st.text("a10.-_:[]xf", max_size=12)
+    | st.ip_addresses().map(str)
+    | st.ip_addresses(v=6).map(lambda ip: f"[{ip.exploded}]:80")
+)
+def test_a_host_that_is_accepted_is_one_that_http_connects_to(entry):
+    try:
+        hosts = read_hosts(entry)
+    except ValueError:
+        return
+    for host in hosts:
+        is_bare = host.count(":") > 1 and "[" not in host
+        target = read(f"http://[{host}]" if is_bare else f"http://{host}")
+        assert is_named(target, hosts)
 
 
 @pytest.mark.parametrize(
@@ -89,13 +112,14 @@ def test_what_is_no_host(entry):
     ],
 )
 def test_slacks_hosts(listed):
-    assert is_slacks(listed)
+    assert read_slacks_hosts(listed) == read_hosts(listed)
 
 
 @pytest.mark.parametrize("listed", NOT_SLACKS)
 def test_not_slacks_hosts(listed):
-    assert not is_slacks(listed)
-    assert not is_slacks(f"files.slack.com,{listed}")
+    for several in (listed, f"files.slack.com,{listed}"):
+        with pytest.raises(ValueError, match=r"."):
+            read_slacks_hosts(several)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import traceback
+from dataclasses import fields
 
 import pytest
 
@@ -90,15 +91,6 @@ def test_a_problem_with_a_secret_does_not_tell_it(monkeypatch, variable, text):
     assert "hunter2" not in told
 
 
-def test_a_problem_with_a_token_does_not_tell_it():
-    wrong = {"slack_bot_token": ["xoxb-hunter2"]}
-
-    with pytest.raises(ConfigError, match=r"^SLACK_BOT_TOKEN must be the") as caught:
-        load_settings(**wrong)
-
-    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
-
-
 def test_settings_printed_tell_no_secret(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg://bot:hunter2@db/bot")
     for variable in ("SLACK_BOT_TOKEN", "ENCRYPTION_KEYS", "SLACK_CLIENT_SECRET"):
@@ -154,7 +146,7 @@ def test_a_model_folder_replaces_the_shipped_one(monkeypatch, tmp_path):
 def test_the_table_has_a_full_row_for_every_setting():
     rows = settings_table()
 
-    assert len(rows) == len(Settings.model_fields)
+    assert len(rows) == len(fields(Settings))
     assert len({row.variable for row in rows}) == len(rows)
     assert all(row.variable.isupper() for row in rows)
     assert all(row.help.endswith(".") and row.allowed for row in rows)
