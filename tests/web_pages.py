@@ -8,7 +8,6 @@ from emojifier_bot.web.app import WebParts, create_app
 from emojifier_bot.web.install_pages import RenderedInstallPages
 from emojifier_bot.web.pages import SiteFacts, pages_blueprint
 from tests.fakes.inbound import SetClock
-from tests.figures import make_metrics
 
 #: Pages that people find by themselves.
 PUBLIC = ("/", "/privacy", "/support")
@@ -27,7 +26,6 @@ def pages_app(facts: SiteFacts = FACTS) -> Flask:
         WebParts(
             slack=lambda _request: ("at Slack's", 200),
             clock=SetClock(),
-            metrics=make_metrics(),
             installs=facts.install_available,
             https=False,
             pages=pages_blueprint(facts),

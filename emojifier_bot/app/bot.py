@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from emojifier_bot import metrics
 from emojifier_bot.app import face_service, make_analyzer, make_isolated_decoder
 from emojifier_bot.clock import Clock, SystemClock
 from emojifier_bot.config import Settings
@@ -27,7 +28,6 @@ from emojifier_bot.domain import Installation, Limit
 from emojifier_bot.errors import DeliveryError, ErrorKind
 from emojifier_bot.http import GuardedClient, check_address
 from emojifier_bot.jobs.queue import DbosJobQueue
-from emojifier_bot.observers import SlackObserver
 from emojifier_bot.slack.app_client import AppClient
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.fetch import SlackImageSource, check_picture
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from emojifier_bot.vision.pipeline import Pipeline
     from emojifier_bot.vision.ports import Decoder
     from emojifier_bot.web.app import WebParts
-    from emojifier_bot.web.metrics import WebMetrics, WorkerMetrics
     from emojifier_bot.web.server import WebServer
 
 logger = logging.getLogger(__name__)
@@ -100,9 +99,7 @@ def make_queue(settings: Settings, *, make_tables: bool = True) -> DbosJobQueue:
     )
 
 
-def make_slack(
-    settings: Settings, stores: Stores, observer: SlackObserver
-) -> SlackClient:
+def make_slack(settings: Settings, stores: Stores) -> SlackClient:
     """Build the client that calls Slack for the workspaces; one for a process."""
     tokens = RotatingBotTokens(
         store=stores.installations,
@@ -111,7 +108,7 @@ def make_slack(
         client_id=settings.slack_client_id,
         client_secret=settings.slack_client_secret.get_secret_value(),
     )
-    return SlackClient(settings.slack_api_url, tokens, observer=observer)
+    return SlackClient(settings.slack_api_url, tokens)
 
 
 def make_sink(
@@ -180,8 +177,6 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
     """
     from emojifier_bot.slack.app import make_bolt_app
     from emojifier_bot.web.app import create_app
-    from emojifier_bot.web.figures import serve_figures
-    from emojifier_bot.web.metrics import WebMetrics
     from emojifier_bot.web.server import WebServer
 
     with ExitStack() as opened:
@@ -190,25 +185,27 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
         adopt_token(settings, stores)
         queue = make_queue(settings)
         opened.callback(queue.close)
-        metrics = WebMetrics(queue.standing, lambda: len(stores.installations.all()))
+        registry = metrics.web_registry(
+            lambda: asdict(queue.standing()), lambda: len(stores.installations.all())
+        )
         # Listeners answer within seconds, whatever the database does.
         hurried = open_in_a_hurry(settings.database_url)
         opened.callback(hurried.close)
-        inbound = _inbound(settings, stores, hurried, queue, metrics)
+        inbound = _inbound(settings, stores, hurried, queue)
         opened.callback(inbound.close)
         flow = _install_flow(settings, stores, inbound) if _installs(settings) else None
         bolt = make_bolt_app(
             inbound, settings.slack_signing_secret.get_secret_value(), flow
         )
         server = WebServer(
-            create_app(_web_parts(settings, stores, queue, metrics, bolt)),
+            create_app(_web_parts(settings, stores, queue, bolt)),
             host=settings.host,
             port=settings.port,
             threads=settings.web_threads,
         )
         opened.enter_context(
-            serve_figures(
-                metrics.registry, settings.metrics_host, settings.metrics_port
+            metrics.serve_metrics(
+                registry, settings.metrics_host, settings.metrics_port
             )
         )
         if settings.slack_app_token:
@@ -229,7 +226,6 @@ def _inbound(
     stores: Stores,
     hurried: Database,
     queue: DbosJobQueue,
-    observer: SlackObserver,
 ) -> Inbound:
     from emojifier_bot.slack.authorize import CachedAuthorize
     from emojifier_bot.slack.inbound import Inbound
@@ -237,7 +233,7 @@ def _inbound(
     from emojifier_bot.vision.themes import list_themes
 
     known = InstallationStore(hurried, stores.vault, CLOCK)
-    client = make_slack(settings, stores, observer)
+    client = make_slack(settings, stores)
     return Inbound(
         queue=queue,
         posts=PostLog(hurried, CLOCK),
@@ -285,7 +281,6 @@ def _web_parts(
     settings: Settings,
     stores: Stores,
     queue: DbosJobQueue,
-    metrics: WebMetrics,
     bolt: BoltApp,
 ) -> WebParts:
     from emojifier_bot.slack.app import flask_handler
@@ -304,7 +299,6 @@ def _web_parts(
     return WebParts(
         slack=flask_handler(bolt),
         clock=CLOCK,
-        metrics=metrics,
         checks={
             "database": _answers(stores.database.ping),
             "queue": _answers(queue.standing),
@@ -338,30 +332,27 @@ def run_job_worker(settings: Settings) -> int:
         QueueError: The queue's database does not answer.
     """
     from emojifier_bot.jobs.worker import run_worker
-    from emojifier_bot.web.figures import serve_figures
-    from emojifier_bot.web.metrics import WorkerMetrics
 
     stores = open_stores(settings)
     adopt_token(settings, stores)
-    metrics = WorkerMetrics()
-    serving = serve_figures(
-        metrics.registry, settings.metrics_host, settings.metrics_port
+    serving = metrics.serve_metrics(
+        metrics.worker_registry(), settings.metrics_host, settings.metrics_port
     )
     with make_isolated_decoder(settings) as decoder, serving:
         decoder.warm_up()
-        parts = make_worker_parts(settings, stores, metrics, decoder)
+        parts = make_worker_parts(settings, stores, decoder)
         return run_worker(settings.database_url, parts, settings.worker_concurrency)
 
 
 def make_worker_parts(
-    settings: Settings, stores: Stores, metrics: WorkerMetrics, decoder: Decoder
+    settings: Settings, stores: Stores, decoder: Decoder
 ) -> WorkerParts:
     """Build what a worker does its jobs with."""
     from emojifier_bot.jobs.parts import WorkerParts
     from emojifier_bot.vision.pipeline import Pipeline
     from emojifier_bot.vision.themes import open_theme
 
-    client = make_slack(settings, stores, metrics)
+    client = make_slack(settings, stores)
     analyzer = make_analyzer(settings)
 
     @cache
@@ -391,5 +382,4 @@ def make_worker_parts(
         posts=stores.posts,
         pipeline_for_theme=pipeline_for_theme,
         clock=CLOCK,
-        observer=metrics,
     )

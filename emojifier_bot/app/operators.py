@@ -21,7 +21,6 @@ from emojifier_bot.domain import EmojifyRequest, Outcome, OutcomeKind, Workspace
 from emojifier_bot.errors import StoreError, VaultError
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.workspace_jobs import WorkspaceJobs
-from emojifier_bot.observers import NoSlackObserver
 from emojifier_bot.slack.app_client import AppClient
 from emojifier_bot.slack.install import installation_of_token
 from emojifier_bot.slack.socket_mode import ask_for_line
@@ -92,8 +91,7 @@ def tell_cancelled(settings: Settings, request: EmojifyRequest) -> None:
     """
     stores = open_stores(settings, make=False)
     try:
-        client = make_slack(settings, stores, NoSlackObserver())
-        sink = make_sink(settings, stores, client)
+        sink = make_sink(settings, stores, make_slack(settings, stores))
         sink.tell(request, Outcome(OutcomeKind.CANCELLED))
         sink.remove_reaction(request)
     finally:

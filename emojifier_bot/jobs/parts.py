@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.db.posts import PostLog
-from emojifier_bot.observers import JobObserver, NoJobObserver
 from emojifier_bot.ports import ImageSource, ReplySink
 from emojifier_bot.vision.pipeline import Pipeline
 
@@ -41,4 +40,3 @@ class WorkerParts:
     pipeline_for_theme: PipelineForTheme
     clock: Clock
     timing: Timing = field(default_factory=Timing)
-    observer: JobObserver = field(default_factory=NoJobObserver)

@@ -18,10 +18,10 @@ from typing import Any
 from dbos import DBOS
 from sqlalchemy.exc import SQLAlchemyError
 
+from emojifier_bot import metrics
 from emojifier_bot.errors import EmojifierError, ErrorKind
 from emojifier_bot.jobs.parts import Timing
 from emojifier_bot.jobs.retry import Failure, decide, failure_of
-from emojifier_bot.observers import JobObserver
 
 #: What a step returns, JSON types only.
 Call = Callable[[], Any]
@@ -63,11 +63,10 @@ class Answer:
 class Recorder:
     """Runs the steps of one job."""
 
-    def __init__(self, job_id: str, timing: Timing, observer: JobObserver) -> None:
+    def __init__(self, job_id: str, timing: Timing) -> None:
         """Begin at the first step."""
         self._job_id = job_id
         self._timing = timing
-        self.observer = observer
 
     async def once(self, name: str, call: Call) -> Answer:
         """Run one step in a thread and record how it went."""
@@ -165,7 +164,7 @@ class Recorder:
             logger.info("job step done", extra=facts | {"seconds": seconds})
             return done
         finally:
-            self.observer.step_ended(name, time.perf_counter() - began)
+            metrics.STEP_SECONDS.labels(name).observe(time.perf_counter() - began)
         return {FAILED: failure.to_dict()}
 
 
@@ -194,7 +193,8 @@ class Patience:
         decision = decide(failure, attempt, self._waited_seconds, seed)
         if decision is None:
             raise JobFailedError(failure)
-        self._recorder.observer.step_retried(self._step, failure.kind)
+        kind = metrics.label_of(failure.kind)
+        metrics.STEP_RETRIES.labels(self._step, kind).inc()
         self._waited_seconds += decision.wait_seconds
         asked = failure.retry_after_seconds is not None
         await self._recorder.sleep(

@@ -16,6 +16,7 @@ from pathlib import PurePath
 from threading import BoundedSemaphore
 from typing import Any
 
+from emojifier_bot import metrics
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,
@@ -201,11 +202,11 @@ class JobSteps:
         return result
 
     def _note(self, result: Result) -> None:
-        observer = self.parts.observer
         for stage, milliseconds in result.milliseconds.items():
-            observer.stage_ended(stage, milliseconds / 1000)
+            metrics.PICTURE_SECONDS.labels(stage).observe(milliseconds / 1000)
         sure = sum(face.sure for face in result.faces)
-        observer.faces_read(sure, len(result.faces) - sure)
+        metrics.FACES.labels("sure").inc(sure)
+        metrics.FACES.labels("unsure").inc(len(result.faces) - sure)
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
@@ -213,7 +214,7 @@ class JobSteps:
         try:
             yield
         finally:
-            self.parts.observer.stage_ended(name, time.perf_counter() - began)
+            metrics.PICTURE_SECONDS.labels(name).observe(time.perf_counter() - began)
 
 
 def reference_from_dict(values: dict[str, Any]) -> ImageReference:

@@ -14,6 +14,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
+from emojifier_bot import metrics
 from emojifier_bot.domain import EmojifyRequest
 from emojifier_bot.errors import ErrorKind, QueueError
 from emojifier_bot.jobs import slots
@@ -185,7 +186,8 @@ class Worker:
             facts = self._facts("end") | {"kind": type(error).__name__}
             logger.warning("nobody knows how long a job took", extra=facts)
             return
-        self._parts.observer.job_ended(outcome, seconds)
+        metrics.JOBS.labels(metrics.label_of(outcome)).inc()
+        metrics.JOB_SECONDS.observe(seconds)
 
     def _declare_queue(self) -> None:
         # By a client and before the launch: DBOS looks for new queues once a second.

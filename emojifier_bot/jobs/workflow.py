@@ -80,7 +80,7 @@ class EmojifyJob:
         self._id = job_id
         self._request = request
         self._do = steps
-        self._run = Recorder(job_id, timing, steps.parts.observer)
+        self._run = Recorder(job_id, timing)
         self._timing = timing
 
     async def run(self) -> dict[str, Any]:

@@ -11,16 +11,16 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.request import Request
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from emojifier_bot import metrics
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import DeliveryError, ErrorKind, RemoteError
-from emojifier_bot.observers import NoSlackObserver, SlackObserver
 from emojifier_bot.slack.refusals import CLIENT_ERRORS, refusal
 from emojifier_bot.slack.replies import is_retryable
 
@@ -73,7 +73,6 @@ class SlackClient:
     base_url: str
     tokens: BotTokens
     timeout_seconds: int = TIMEOUT_SECONDS
-    observer: SlackObserver = field(default_factory=NoSlackObserver)
 
     def installation(self, workspace: Workspace) -> Installation:
         """Return a workspace's installation.
@@ -125,8 +124,11 @@ class SlackClient:
             failed = error.kind
             raise
         finally:
-            seconds = time.perf_counter() - began
-            self.observer.slack_called(method, seconds, failed)
+            metrics.SLACK_CALL_SECONDS.labels(method).observe(
+                time.perf_counter() - began
+            )
+            if failed:
+                metrics.SLACK_ERRORS.labels(method, metrics.label_of(failed)).inc()
 
     def _web_client(self, installation: Installation, asked: Workspace) -> WebClient:
         whole = installation.workspace.is_org_install

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import InternalServerError, TooManyRequests
 from werkzeug.wrappers import Request
 
+from emojifier_bot import metrics
 from emojifier_bot.clock import Clock
 from emojifier_bot.errors import EmojifierError
 from emojifier_bot.slack.manifest import EVENTS_PATH, INSTALL_PATH, REDIRECT_PATH
@@ -23,7 +24,6 @@ from emojifier_bot.web.guard import (
     refused,
 )
 from emojifier_bot.web.install_pages import went_wrong
-from emojifier_bot.web.metrics import WebMetrics
 from emojifier_bot.web.rates import Limits
 from emojifier_bot.web.replays import Answer, Answered
 
@@ -56,7 +56,6 @@ class WebParts:
     #: Answers Slack's requests, and browsers that install: Bolt's Flask adapter.
     slack: Callable[[Request], ResponseReturnValue]
     clock: Clock
-    metrics: WebMetrics
     #: Whether what we need can be reached, by name: ``"database"``, ``"queue"``; an
     #: error of ours says no too.
     checks: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
@@ -100,14 +99,15 @@ def _add_slack(app: Flask, parts: WebParts) -> None:
             return "", OK
         status = refused(request.headers, body, parts.clock.now())
         if status is not None:
-            return _refuse(parts, status)
-        with parts.metrics.answering(kind_of(request.headers, body)):
+            return _refuse(status)
+        kind = kind_of(request.headers, body)
+        with metrics.SLACK_ANSWER_SECONDS.labels(kind).time():
             try:
                 given = answered.once(request.headers, body, answer)
             except ODD_SHAPES as error:
                 facts = {"action": "guard", "error": type(error).__name__}
                 logger.info("A request had an odd shape", extra=facts)
-                return _refuse(parts, BAD_REQUEST)
+                return _refuse(BAD_REQUEST)
         return Response(given.body, given.status, content_type=given.content_type)
 
     @app.get(EVENTS_PATH)
@@ -122,8 +122,8 @@ def _add_slack(app: Flask, parts: WebParts) -> None:
             return parts.slack(request)
 
 
-def _refuse(parts: WebParts, status: int) -> ResponseReturnValue:
-    parts.metrics.refuse(status)
+def _refuse(status: int) -> ResponseReturnValue:
+    metrics.SLACK_REFUSED.labels(status).inc()
     return "", status
 
 

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import metadata
 
+from emojifier_bot.metrics import installed_version
 from emojifier_bot.slack.manifest import COMMAND
 
 __all__ = ["LOCAL_BACKEND", "SiteFacts"]
 
 #: The face back end that runs on the bot's own machine.
 LOCAL_BACKEND = "local"
-PACKAGE = "emojifier-bot"
-
-
-def installed_version() -> str:
-    """Return the version of this package; empty where it is only lying about."""
-    try:
-        return metadata.version(PACKAGE)
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 @dataclass(frozen=True, slots=True)

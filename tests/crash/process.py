@@ -34,7 +34,6 @@ from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.slots import LeaseTimes
 from emojifier_bot.jobs.worker import run_worker
 from emojifier_bot.logs import configure_logging
-from emojifier_bot.web.metrics import WorkerMetrics
 from tests.crash.points import (
     AFTER,
     BEFORE,
@@ -135,7 +134,7 @@ def hurried_worker() -> int:
     configure_logging(settings.log_level, settings.log_format)
     stores = open_stores(settings)
     with make_isolated_decoder(settings) as decoder:
-        parts = make_worker_parts(settings, stores, WorkerMetrics(), decoder)
+        parts = make_worker_parts(settings, stores, decoder)
         return run_worker(
             settings.database_url,
             replace(parts, timing=FAST),

@@ -18,11 +18,23 @@ try:
 except SystemExit as stop:
     assert not stop.code, stop.code
 """
+PIPELINE = """
+from emojifier_bot.app import make_pipeline
+from emojifier_bot.config import load_settings
+make_pipeline(load_settings())
+"""
 REPORT = "\nprint('LOADED', *sys.modules)"
 
+#: What only the bot needs.
+BOTS = {"dbos", "flask", "prometheus_client", "slack_sdk", "sqlalchemy", "waitress"}
 
-@pytest.mark.parametrize("program", [IMPORT, HELP], ids=["import", "help"])
-def test_nothing_heavy_is_loaded(program, tmp_path):
+
+@pytest.mark.parametrize(
+    ("program", "unwanted"),
+    [(IMPORT, HEAVY | BOTS), (HELP, HEAVY | BOTS), (PIPELINE, BOTS)],
+    ids=["import", "help", "pipeline"],
+)
+def test_nothing_is_loaded_that_is_not_used(program, unwanted, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", f"import sys\n{program}{REPORT}"],
         cwd=tmp_path,
@@ -33,4 +45,4 @@ def test_nothing_heavy_is_loaded(program, tmp_path):
 
     assert done.returncode == 0, done.stderr
     loaded = done.stdout.rpartition("LOADED")[2].split()
-    assert HEAVY.isdisjoint(loaded), sorted(HEAVY.intersection(loaded))
+    assert unwanted.isdisjoint(loaded), sorted(unwanted.intersection(loaded))

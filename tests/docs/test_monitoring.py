@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.figures import every_figure
+from tests.metrics import every_metric
 
 DOCS = Path(__file__).parents[2] / "docs"
 FOLDER = DOCS / "monitoring"
@@ -37,14 +37,14 @@ def told_alerts() -> set[str]:
     return set(re.findall(r"^\| `(Emojifier\w+)`", PAGE, re.MULTILINE))
 
 
-def test_the_dashboard_shows_every_figure_and_no_other():
-    assert named("\n".join(expressions())) == every_figure()
+def test_the_dashboard_shows_every_metric_and_no_other():
+    assert named("\n".join(expressions())) == every_metric()
 
 
 def test_alerts_name_figures_that_exist():
 
-    assert named(ALERTS) <= every_figure()
-    assert named(ALERTS_TEST) <= every_figure()
+    assert named(ALERTS) <= every_metric()
+    assert named(ALERTS_TEST) <= every_metric()
 
 
 def test_every_alert_is_told_and_tested():

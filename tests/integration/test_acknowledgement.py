@@ -31,7 +31,6 @@ from emojifier_bot.web.app import WebParts, create_app
 from emojifier_bot.web.server import WebServer
 from tests.fakes.inbound import MemoryQueue, TalkingSink
 from tests.fakes.slack.server import SlackServer
-from tests.figures import make_metrics
 from tests.slack_payloads import BOT, TEAM, command, signed
 
 PER_SECOND, SECONDS = 50, 3
@@ -71,7 +70,7 @@ def bot(slack, tmp_path):
         themes=("classic",),
     )
     bolt = make_bolt_app(inbound, slack.app.signing_secret)
-    parts = WebParts(slack=flask_handler(bolt), clock=clock, metrics=make_metrics())
+    parts = WebParts(slack=flask_handler(bolt), clock=clock)
     server = WebServer(create_app(parts), host="127.0.0.1", port=0, threads=16)
     thread = threading.Thread(target=server.run)
     thread.start()

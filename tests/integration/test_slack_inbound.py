@@ -54,7 +54,6 @@ from tests.fakes.stores import (
     FakePostLog,
     FakeWorkspaceSettings,
 )
-from tests.figures import make_metrics
 from tests.jobs_rig import wait_until
 from tests.slack_payloads import (
     ASKER,
@@ -152,7 +151,6 @@ class Bench:
         parts = WebParts(
             slack=flask_handler(bolt),
             clock=clock,
-            metrics=make_metrics(),
             checks={
                 "database": lambda: True,
                 "queue": lambda: self.queue.error is None,
