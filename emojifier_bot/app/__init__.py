@@ -43,8 +43,7 @@ def make_pipeline(settings: Settings) -> Pipeline:
 
 def make_decoder(settings: Settings) -> Decoder:
     """Build the decoder with the limits that the settings name."""
-    from emojifier_bot.vision.decode import DecodeLimits
-    from emojifier_bot.vision.sandbox import InProcessDecoder
+    from emojifier_bot.vision.decode import DecodeLimits, InProcessDecoder
 
     return InProcessDecoder(DecodeLimits(settings.max_bytes, settings.max_pixels))
 

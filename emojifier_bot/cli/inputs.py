@@ -10,28 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emojifier_bot.errors import ErrorKind, ImageError
+from emojifier_bot.vision.formats import format_for
 
 STDIN = "-"
-#: What pictures are called; only such files of a folder are taken.
-PICTURE_EXTENSIONS = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".mpo",
-        ".png",
-        ".webp",
-        ".gif",
-        ".heic",
-        ".heif",
-        ".hif",
-        ".avif",
-        ".bmp",
-        ".tif",
-        ".tiff",
-    ]
-)
 #: Second-last suffixes of pictures that we made.
 OUR_SUFFIXES = frozenset({".emojified", ".debug"})
 _HIDDEN = "."
@@ -176,7 +157,7 @@ def _files(
 
 def is_picture(path: Path) -> bool:
     """Tell whether a folder's file is a picture by its name, and not one we made."""
-    named = path.suffix.lower() in PICTURE_EXTENSIONS
+    named = format_for(path.suffix) is not None
     return named and not is_ours(path) and _is_file(path)
 
 

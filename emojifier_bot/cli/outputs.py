@@ -9,22 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emojifier_bot.cli.inputs import PICTURE_EXTENSIONS, Inputs, Source, is_folder
+from emojifier_bot.cli.inputs import Inputs, Source, is_folder
 from emojifier_bot.cli.report import WrongUsage, shown
 from emojifier_bot.errors import ErrorKind, OutputError
+from emojifier_bot.vision.formats import format_for, format_named
 
 STDOUT = "-"
 RESULT_SUFFIX, DEBUG_SUFFIX = ".emojified", ".debug"
 #: Name of results of standard input that go into a folder.
 STDIN_STEM = "stdin"
-#: What results of formats that are only read are called.
-_WRITTEN_AS = {
-    ".heic": ".jpg",
-    ".heif": ".jpg",
-    ".hif": ".jpg",
-    ".mpo": ".jpg",
-    ".gif": ".png",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +92,23 @@ def _target(source: Source, inputs: Inputs, output: str | None) -> Target:
     else:
         file = Path(output)
         return Target(file.parent, *_split(file.name), file=file)
-    return Target(folder, stem, _WRITTEN_AS.get(suffix.lower(), suffix))
+    return Target(folder, stem, _written_as(suffix))
 
 
 def _split(name: str) -> tuple[str, str]:
     """Return a file's name and extension; only a picture's extension is one."""
     suffix = Path(name).suffix
-    if suffix.lower() not in PICTURE_EXTENSIONS:
+    if format_for(suffix) is None:
         return name, ""
     return name.removesuffix(suffix), suffix
+
+
+def _written_as(suffix: str) -> str:
+    """Return the extension of results: the input's own if they are written in it."""
+    source = format_for(suffix)
+    if source is None or source.is_written:
+        return suffix
+    return format_named(source.becomes[0]).extensions[0]
 
 
 def _refuse_clashes(sources: Iterable[Source], targets: Iterable[Target]) -> None:

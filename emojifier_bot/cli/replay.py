@@ -206,12 +206,12 @@ def _refuse(wrong: dict[str, bool]) -> None:
 
 
 def _check_extensions(targets: list[Target]) -> None:
-    from emojifier_bot.vision.encode import writable_extensions
+    from emojifier_bot.vision.formats import WRITTEN_EXTENSIONS
 
-    known = writable_extensions()
     for target in targets:
-        if target.extension is not None and target.extension.lower() not in known:
+        extension = target.extension
+        if extension is not None and extension.lower() not in WRITTEN_EXTENSIONS:
             raise WrongUsage(
-                f"Pictures cannot be written as {shown(target.extension)!r}. "
-                f"These work: {', '.join(known)}."
+                f"Pictures cannot be written as {shown(extension)!r}. "
+                f"These work: {', '.join(WRITTEN_EXTENSIONS)}."
             )

@@ -33,14 +33,12 @@ from emojifier_bot.errors import DeliveryError, ErrorKind
 from emojifier_bot.jobs.names import surprise_seed
 from emojifier_bot.jobs.parts import WorkerParts
 from emojifier_bot.jobs.slots import Fence
+from emojifier_bot.vision.formats import channel_format
 from emojifier_bot.vision.pipeline import EmojifyOptions
 from emojifier_bot.vision.types import Result
 
 logger = logging.getLogger(__name__)
 
-#: Formats that Slack shows in the channel; all others become the first.
-SHOWN_FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
-_SHOWN_EXTENSION = ".jpg"
 #: Slack takes no longer alt text, characters.
 MAX_ALT_TEXT = 1000
 #: Of the source's name, what the result's keeps, characters.
@@ -270,10 +268,11 @@ def _summaries(result: Result) -> tuple[FaceSummary, ...]:
 
 
 def _picture(name: str, result: Result) -> ResultPicture:
-    shown = result.format in SHOWN_FORMATS
-    extension = result.extensions[0] if shown else _SHOWN_EXTENSION
+    shown = channel_format(result.format)
+    extension = shown.extensions[0]
+    as_it_is = shown.name == result.format
     return ResultPicture(
-        data=result.encoded if shown else result.encode_for(extension),
+        data=result.encoded if as_it_is else result.encode_for(extension),
         filename=f"{_stem(name)}.emojified{extension}",
         alt_text=result.alt_text[:MAX_ALT_TEXT],
     )

@@ -27,7 +27,7 @@ from emojifier_bot.slack.payloads import GONE_MODES, image_ids
 from emojifier_bot.slack.replies import say
 from emojifier_bot.slack.rules import Rules
 from emojifier_bot.slack.shares import File, sharers_in, shares_in
-from emojifier_bot.vision.sniff import is_web_page, sniff
+from emojifier_bot.vision.formats import is_web_page, sniff
 
 #: Files on one page of a list, and pages that are looked at from either end.
 PAGE_FILES, MOST_PAGES = 100, 3

@@ -15,9 +15,9 @@ from pathlib import Path
 from emojifier_bot.app import make_analyzer, make_emoji_source
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.config import load_settings
+from emojifier_bot.vision.decode import InProcessDecoder
 from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
 from emojifier_bot.vision.ports import Decoder
-from emojifier_bot.vision.sandbox import InProcessDecoder
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 
 #: 2 and 12 megapixels, and what the isolation may add there, milliseconds.

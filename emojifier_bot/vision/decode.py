@@ -7,38 +7,19 @@ before a pixel is decoded. Whatever a hostile file makes the libraries raise bec
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import pillow_heif
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile
-from PIL.AvifImagePlugin import AvifImageFile
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from emojifier_bot.errors import ErrorKind, ImageError
-from emojifier_bot.vision.bit_depth import is_wide, narrow_grey
 from emojifier_bot.vision.color import model_to_srgb, rgb_profile
-from emojifier_bot.vision.jpeg_decode import JpegParameters, SizeCheck, load_jpeg
-from emojifier_bot.vision.orientation import exif_orientation, turn_upright
-from emojifier_bot.vision.sniff import sniff
-from emojifier_bot.vision.webp import read_webp_header
-
-__all__ = [
-    "DecodeLimits",
-    "DecodedImage",
-    "JpegParameters",
-    "check_length",
-    "decode",
-    "from_image",
-]
+from emojifier_bot.vision.formats import sniff
+from emojifier_bot.vision.jpeg import JpegParameters, SizeCheck
+from emojifier_bot.vision.loaders import TURNS, exif_orientation, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +52,19 @@ class DecodedImage:
     source_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Loaded:
-    """Pixels as a library gives them: any mode, perhaps not upright."""
+@dataclass(frozen=True, slots=True)
+class InProcessDecoder:
+    """A `Decoder` that works in this process: for pictures of one's own."""
 
-    image: Image.Image
-    format: str
-    lossless: bool
-    orientation: int = 1
-    jpeg: JpegParameters | None = None
-    notes: tuple[str, ...] = ()
+    limits: DecodeLimits = field(default_factory=DecodeLimits)
+
+    def decode(self, data: bytes) -> DecodedImage:
+        """Decode one picture within the limits.
+
+        Raises:
+            ImageError: It cannot be decoded, or passes a limit.
+        """
+        return decode(data, self.limits)
 
 
 DEFAULT_LIMITS = DecodeLimits()
@@ -104,14 +88,15 @@ _DAMAGE_ERRORS = (
     Image.DecompressionBombError,
 )
 
-#: Place of the bit depth in a PNG file, and the depth of which Pillow keeps the high
-#: bytes only.
-_PNG_DEPTH_BYTE = 24
-_DEEP_PNG_BITS = 16
+#: Modes of Pillow for grey whose values do not end at 255. Its own conversion of them
+#: clips at 255; here they are scaled.
+_WIDE_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I", "F"})
 _TIFF_BITS_TAG = 258
 _DEFAULT_WIDE_BITS = 16
-#: Boxes of ISO media files: length, type, contents.
-_BOX_HEADER_BYTES = 8
+_WHITE_8 = 255
+#: Ranges that floats, and but for the first 32-bit integers, are taken to have.
+_USUAL_WHITES = (1.0, 255.0, 65535.0)
+_TRANSPARENT, _OPAQUE = 0, 255
 
 
 def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
@@ -124,9 +109,9 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
             ``not_an_image``, ``unsupported``, ``truncated`` or ``broken``.
     """
     check_length(data, limits)
-    source_format = sniff(data)
+    picture_format = sniff(data)
     try:
-        loaded = _LOADERS[source_format](data, _size_check(limits))
+        loaded = load(picture_format, data, _size_check(limits))
         image, icc_profile = _to_rgb(loaded.image)
     except MemoryError as error:
         raise ImageError(
@@ -135,12 +120,12 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
         ) from error
     except _DAMAGE_ERRORS as error:
         raise ImageError(
-            f"This {source_format} picture is damaged or cut off, and cannot be read. "
-            "Send it again, or save it anew as a JPEG or PNG.",
+            f"This {picture_format.name} picture is damaged or cut off, and cannot be "
+            "read. Send it again, or save it anew as a JPEG or PNG.",
             kind=ErrorKind.BROKEN,
         ) from error
     return DecodedImage(
-        image=_without_metadata(turn_upright(image, loaded.orientation)),
+        image=_without_metadata(_turned(image, loaded.orientation)),
         source_format=loaded.format,
         icc_profile=icc_profile,
         jpeg=loaded.jpeg,
@@ -163,8 +148,8 @@ def from_image(image: Image.Image) -> DecodedImage:
             "This picture has no pixels. Send another one.", kind=ErrorKind.EMPTY
         )
     try:
-        upright = turn_upright(image.copy(), _stated_orientation(image))
-        upright, icc_profile = _to_rgb(upright)
+        orientation = exif_orientation(image.info.get("exif"))
+        upright, icc_profile = _to_rgb(_turned(image.copy(), orientation))
     except _DAMAGE_ERRORS as error:
         raise ImageError(
             f"This picture cannot be read: {error}. Convert it to RGB first.",
@@ -209,106 +194,16 @@ def _size_check(limits: DecodeLimits) -> SizeCheck:
     return check_size
 
 
-def _load_jpeg(data: bytes, check_size: SizeCheck) -> _Loaded:
-    loaded = load_jpeg(data, check_size)
-    return _Loaded(
-        image=loaded.image,
-        format="MPO" if loaded.is_multi_picture else "JPEG",
-        lossless=False,
-        orientation=loaded.orientation,
-        jpeg=loaded.parameters,
-        notes=loaded.notes,
-    )
-
-
-def _load_png(data: bytes, check_size: SizeCheck) -> _Loaded:
-    image = _load(PngImageFile(io.BytesIO(data)), check_size)
-    key = image.info.get("transparency")
-    if data[_PNG_DEPTH_BYTE] == _DEEP_PNG_BITS and isinstance(key, tuple):
-        image.info["transparency"] = tuple(value >> 8 for value in key)
-    return _Loaded(image, "PNG", lossless=True, orientation=_stated_orientation(image))
-
-
-def _load_gif(data: bytes, check_size: SizeCheck) -> _Loaded:
-    image = _load(GifImageFile(io.BytesIO(data)), check_size)
-    return _Loaded(image, "GIF", lossless=True)
-
-
-def _load_bmp(data: bytes, check_size: SizeCheck) -> _Loaded:
-    image = _load(BmpImageFile(io.BytesIO(data)), check_size)
-    return _Loaded(image, "BMP", lossless=True)
-
-
-def _load_tiff(data: bytes, check_size: SizeCheck) -> _Loaded:
-    """Decode the first page; Pillow itself turns TIFF pictures upright."""
-    image = _load(TiffImageFile(io.BytesIO(data)), check_size)
-    return _Loaded(image, "TIFF", lossless=True)
-
-
-def _load_webp(data: bytes, check_size: SizeCheck) -> _Loaded:
-    header = read_webp_header(data)
-    check_size(header.size_wh)
-    image = _load(WebPImageFile(io.BytesIO(data)), check_size)
-    return _Loaded(
-        image, "WEBP", header.lossless, orientation=_stated_orientation(image)
-    )
-
-
-def _load_avif(data: bytes, check_size: SizeCheck) -> _Loaded:
-    """Decode AVIF; its own turning counts, which Pillow states as EXIF orientation."""
-    image = _load(AvifImageFile(io.BytesIO(_without_exif_item(data))), check_size)
-    return _Loaded(
-        image, "AVIF", lossless=False, orientation=_stated_orientation(image)
-    )
-
-
-def _load_heif(data: bytes, check_size: SizeCheck) -> _Loaded:
-    """Decode HEIC; the library turns it upright, so EXIF orientation is not asked."""
-    container = pillow_heif.open_heif(data)
-    check_size(container.size)
-    return _Loaded(container.to_pillow(), "HEIF", lossless=False)
-
-
-_LOADERS: dict[str, Callable[[bytes, SizeCheck], _Loaded]] = {
-    "JPEG": _load_jpeg,
-    "PNG": _load_png,
-    "GIF": _load_gif,
-    "BMP": _load_bmp,
-    "TIFF": _load_tiff,
-    "WEBP": _load_webp,
-    "AVIF": _load_avif,
-    "HEIF": _load_heif,
-}
-
-
-def _load(image: ImageFile.ImageFile, check_size: SizeCheck) -> ImageFile.ImageFile:
-    check_size(image.size)
-    image.load()
-    return image
-
-
-def _stated_orientation(image: Image.Image) -> int:
-    return exif_orientation(image.info.get("exif"))
-
-
-def _without_exif_item(data: bytes) -> bytes:
-    """Rename the EXIF item, so that a damaged one cannot stop the picture."""
-    start = 0
-    while start + _BOX_HEADER_BYTES <= len(data):
-        length = int.from_bytes(data[start : start + 4], "big")
-        if data[start + 4 : start + 8] == b"meta":
-            box = data[start : start + length].replace(b"Exif", b"free")
-            return data[:start] + box + data[start + length :]
-        start += max(length, _BOX_HEADER_BYTES)
-    return data
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    turn = TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> tuple[Image.Image, bytes | None]:
     """Return the picture as RGB or RGBA, and the profile of these pixels."""
     icc_profile = image.info.get("icc_profile")
-    if is_wide(image):
-        bits = _wide_bits(image)
-        image = narrow_grey(image, bits, image.info.get("transparency"))
+    if image.mode in _WIDE_MODES:
+        image = _narrow_grey(image)
     if image.mode in {"CMYK", "LAB"}:
         converted = model_to_srgb(image, icc_profile)
         return converted or image.convert("RGB"), None
@@ -316,21 +211,42 @@ def _to_rgb(image: Image.Image) -> tuple[Image.Image, bytes | None]:
     if image.mode in {"1", "L", "LA"} and icc_profile:
         grey = model_to_srgb(image.convert("L"), icc_profile)
         if grey is not None:
-            return _with_alpha_of(grey, image.convert(mode)), None
+            if mode == "RGBA":
+                grey.putalpha(image.convert(mode).getchannel("A"))
+            return grey, None
     converted = image if image.mode == mode else image.convert(mode)
     return converted, rgb_profile(icc_profile)
 
 
-def _with_alpha_of(image: Image.Image, original: Image.Image) -> Image.Image:
-    if original.mode == "RGBA":
-        image.putalpha(original.getchannel("A"))
-    return image
+def _narrow_grey(image: Image.Image) -> Image.Image:
+    """Scale grey of more than eight bits to eight; a transparent value becomes alpha.
+
+    Of 16 bits the whole range is scaled, or what the file says is used of it. Of 32
+    bits and of floats nobody knows the range, so it is taken from the values.
+    """
+    values = np.asarray(image)
+    white = _white(image, values)
+    known = np.nan_to_num(values.astype(np.float64), posinf=white)
+    scaled = np.clip(np.rint(known * (_WHITE_8 / white)), 0, _WHITE_8)
+    grey = Image.fromarray(scaled.astype(np.uint8))
+    transparent = image.info.get("transparency")
+    if transparent is None:
+        return grey
+    alpha = np.where(values == transparent, _TRANSPARENT, _OPAQUE).astype(np.uint8)
+    return Image.merge("LA", (grey, Image.fromarray(alpha)))
 
 
-def _wide_bits(image: Image.Image) -> int:
-    if not isinstance(image, TiffImageFile):
-        return _DEFAULT_WIDE_BITS
-    return int(max(image.tag_v2.get(_TIFF_BITS_TAG, (_DEFAULT_WIDE_BITS,))))
+def _white(image: Image.Image, values: NDArray[np.generic]) -> float:
+    """Return the value that becomes white."""
+    if image.mode.startswith("I;16"):
+        # Only TIFF pictures have tags: some scanners use 12 of 16 bits.
+        tags = getattr(image, "tag_v2", {})
+        bits = max(tags.get(_TIFF_BITS_TAG, (_DEFAULT_WIDE_BITS,)))
+        return float((1 << int(bits)) - 1)
+    finite = values[np.isfinite(values)]
+    highest = float(finite.max()) if finite.size else 0.0
+    usual = _USUAL_WHITES if image.mode == "F" else _USUAL_WHITES[1:]
+    return next((white for white in usual if highest <= white), highest)
 
 
 def _without_metadata(image: Image.Image) -> Image.Image:
@@ -339,7 +255,7 @@ def _without_metadata(image: Image.Image) -> Image.Image:
     Pictures still tied to a file may load themselves anew when saved, or save tags of
     that file, so they are copied. A JPEG does neither, and was stripped before.
     """
-    if isinstance(image, ImageFile.ImageFile) and not isinstance(image, JpegImageFile):
+    if isinstance(image, ImageFile.ImageFile) and image.format != "JPEG":
         image = image.copy()
     image.info = {}
     return image

@@ -14,23 +14,13 @@ from PIL import Image
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.color import to_srgb
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.jpeg_decode import JpegParameters, QuantisationTable
+from emojifier_bot.vision.formats import FORMATS, format_for, format_named
+from emojifier_bot.vision.jpeg import JpegParameters, QuantisationTable
 from emojifier_bot.vision.lossy_quality import choose_setting
 
 #: What Pillow's `save` takes for one format.
 Options = dict[str, Any]
 
-#: File extensions of each format that is written, the usual one first.
-_EXTENSIONS = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
-    "WEBP": (".webp",),
-    "AVIF": (".avif",),
-    "TIFF": (".tif", ".tiff"),
-    "BMP": (".bmp",),
-}
-#: Formats that become JPEG, or PNG when they are transparent.
-_BECOME_JPEG = frozenset({"JPEG", "MPO", "HEIF"})
 _WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
 _WITHOUT_PROFILE = frozenset({"BMP"})
 _PAPER = (255, 255, 255, 255)
@@ -75,29 +65,17 @@ def output_format(decoded: DecodedImage, extension: str | None) -> str:
     Raises:
         ImageError: No format that is written has this extension (``output_format``).
     """
-    if extension is not None:
-        return _format_of(extension)
-    transparent = decoded.image.mode == "RGBA"
-    if decoded.source_format in _BECOME_JPEG:
-        return "PNG" if transparent else "JPEG"
-    if decoded.source_format == "BMP" and transparent:
-        return "PNG"
-    return decoded.source_format if decoded.source_format in _EXTENSIONS else "PNG"
-
-
-def extension_for(format: str) -> str:  # noqa: A002 - Pillow's name for it
-    """Return the usual file extension of a format, ``".jpg"`` for ``"JPEG"``."""
-    return _EXTENSIONS[format][0]
-
-
-def extensions_for(format: str) -> tuple[str, ...]:  # noqa: A002 - Pillow's name for it
-    """Return every file extension that names a format, the usual one first."""
-    return _EXTENSIONS[format]
-
-
-def writable_extensions() -> tuple[str, ...]:
-    """Return every file extension that a result can have."""
-    return tuple(one for extensions in _EXTENSIONS.values() for one in extensions)
+    if extension is None:
+        opaque, transparent = format_named(decoded.source_format).becomes
+        return transparent if decoded.image.mode == "RGBA" else opaque
+    wished = format_for(extension)
+    if wished is None or not wished.is_written:
+        known = ", ".join(one.extensions[0] for one in FORMATS if one.is_written)
+        raise ImageError(
+            f'Pictures cannot be written as "{extension}". These work: {known}.',
+            kind=ErrorKind.OUTPUT_FORMAT,
+        )
+    return wished.name
 
 
 def encode(
@@ -141,17 +119,6 @@ def encode(
             f"{name}: {error}. Choose PNG.",
             kind=ErrorKind.OUTPUT_FORMAT,
         ) from error
-
-
-def _format_of(extension: str) -> str:
-    for name, extensions in _EXTENSIONS.items():
-        if extension.lower() in extensions:
-            return name
-    known = ", ".join(extension_for(name) for name in _EXTENSIONS)
-    raise ImageError(
-        f'Pictures cannot be written as "{extension}". These work: {known}.',
-        kind=ErrorKind.OUTPUT_FORMAT,
-    )
 
 
 def _write_png(decoded: DecodedImage, image: Image.Image, _: int | None) -> bytes:

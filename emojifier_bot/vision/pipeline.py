@@ -12,7 +12,8 @@ from emojifier_bot.vision.choose import Choice, choose, surprise
 from emojifier_bot.vision.color import sprite_into_profile
 from emojifier_bot.vision.composite import lay
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.encode import encode, extensions_for, output_format
+from emojifier_bot.vision.encode import encode, output_format
+from emojifier_bot.vision.formats import format_named
 from emojifier_bot.vision.landmark_geometry import measure
 from emojifier_bot.vision.place import paint_order, place, reading_order
 from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
@@ -83,7 +84,7 @@ class Pipeline:
                 output_format(picture, extension),
                 options.quality,
             ),
-            extensions=extensions_for(output),
+            extensions=format_named(output).extensions,
             notes=picture.notes,
             backend=reading.backend,
             milliseconds=times.milliseconds,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
-from emojifier_bot.vision.decode import DecodedImage
+from emojifier_bot.vision.decode import DecodedImage, InProcessDecoder
 from emojifier_bot.vision.pipeline import Pipeline
 from emojifier_bot.vision.ports import FaceAnalyzer
-from emojifier_bot.vision.sandbox import InProcessDecoder
 from tests.fakes.clock import FakeClock
 from tests.fakes.emoji import FakeEmojiSource
 from tests.fakes.faces import FakeClassifier, FakeDetector, FakeLandmarker

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from emojifier_bot.vision.debug import draw_debug
+from emojifier_bot.vision.decode import InProcessDecoder
 from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
 from emojifier_bot.vision.ports import EmojiSource
-from emojifier_bot.vision.sandbox import InProcessDecoder
 from emojifier_bot.vision.themes import open_theme
 from emojifier_bot.vision.types import EMOTIONS, Emoji, EmojiTheme, Emotion, ImageArray
 from tests.builders import make_face, make_landmarks

@@ -17,6 +17,7 @@ from PIL import Image
 from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.color import to_srgb
 from emojifier_bot.vision.decode import DecodedImage, decode
+from emojifier_bot.vision.loaders import import_plugins
 from emojifier_bot.vision.plain_profile import plain_profile
 from emojifier_bot.vision.sandbox.limits import ChildLimits
 from emojifier_bot.vision.sandbox.lockdown import allow_one_picture, lock_down
@@ -38,6 +39,7 @@ _STRIP_PX = 131_072
 
 def main(connection: socket.socket, limits: ChildLimits) -> None:
     """Decode pictures until the parent is gone."""
+    import_plugins()
     silence = os.open(os.devnull, os.O_WRONLY)
     walls = lock_down(limits)
     threading.Thread(target=end_with_parent, daemon=True).start()

@@ -18,7 +18,8 @@ from typing import Any
 
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.decode import DecodedImage, DecodeLimits
-from emojifier_bot.vision.jpeg_decode import JpegParameters
+from emojifier_bot.vision.formats import FORMATS
+from emojifier_bot.vision.jpeg import JpegParameters
 from emojifier_bot.vision.plain_profile import plain_profile
 
 #: Channels in shared memory, a byte each; RGB has one that means nothing.
@@ -31,9 +32,7 @@ _LENGTH = struct.Struct(">I")
 #: A profile of three curves of 4096 points is the longest that anybody says.
 _MOST_ANSWER_BYTES = 200_000
 
-_FORMATS = frozenset(
-    {"JPEG", "MPO", "PNG", "WEBP", "GIF", "HEIF", "AVIF", "BMP", "TIFF"}
-)
+_FORMATS = frozenset(one.name for one in FORMATS)
 _ERROR_KINDS = frozenset(
     {
         ErrorKind.BROKEN,

@@ -13,8 +13,7 @@ from emojifier_bot.tools.proxies import (
     read_voted,
     voted_for,
 )
-from emojifier_bot.vision.decode import DecodeLimits
-from emojifier_bot.vision.sandbox import InProcessDecoder
+from emojifier_bot.vision.decode import DecodeLimits, InProcessDecoder
 from emojifier_bot.vision.types import EMOTIONS, Reading
 from tests.builders import make_emoji, make_face, make_landmarks, make_scores
 from tests.images import encoded, photo

@@ -1,7 +1,7 @@
 import pytest
 
 from emojifier_bot.errors import ImageError
-from emojifier_bot.vision.sniff import READABLE, sniff
+from emojifier_bot.vision.formats import READABLE, sniff
 
 
 def ftyp(major: bytes, *compatible: bytes) -> bytes:
@@ -30,7 +30,7 @@ def ftyp(major: bytes, *compatible: bytes) -> bytes:
     ],
 )
 def test_bytes_tell_the_format(head, expected):
-    assert sniff(head) == expected
+    assert sniff(head).name == expected
 
 
 @pytest.mark.parametrize(

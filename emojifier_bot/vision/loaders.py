@@ -1,0 +1,239 @@
+"""How the pixels of each format are loaded, and which way up they are stored.
+
+Most formats are opened by the class that `formats` names. The functions here do what
+those classes cannot: tell the size before memory is taken, survive damaged metadata,
+finish a file that was cut off.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from importlib import import_module
+
+from PIL import Image
+
+from emojifier_bot.vision.formats import FORMATS, PictureFormat
+from emojifier_bot.vision.jpeg import (
+    JpegParameters,
+    SizeCheck,
+    jpeg_parameters,
+    load_jpeg,
+    read_header,
+)
+
+UPRIGHT = 1
+#: How a picture stored with each EXIF orientation is brought upright.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_EXIF_PREFIX = b"Exif\x00\x00"
+#: Byte orders of TIFF's directories, and its types BYTE, SHORT and LONG, for `struct`.
+_BYTE_ORDERS = {b"II": "<", b"MM": ">"}
+_NUMBER_TYPES = {1: "B", 3: "H", 4: "I"}
+_ORIENTATION_TAG = 0x0112
+#: Layout of a TIFF directory: a count, then entries.
+_COUNT_BYTES, _ENTRY_BYTES, _VALUE_AT = 2, 12, 8
+
+#: Place of the bit depth in a PNG file, and the depth of which Pillow keeps the high
+#: bytes only.
+_PNG_DEPTH_AT = 24
+_DEEP_PNG_BITS = 16
+
+#: RIFF: "RIFF", the length of the file, "WEBP", then chunks of a name, a length and a
+#: payload. A frame of an animation has its own header and then chunks.
+_RIFF_HEADER_BYTES, _CHUNK_HEADER_BYTES, _FRAME_HEADER_BYTES = 12, 8, 16
+#: Sides of VP8 and VP8L pictures have 14 bits.
+_WEBP_SIDE_BITS, _WEBP_SIDE_MASK = 14, (1 << 14) - 1
+
+#: Boxes of ISO media files: length, type, contents.
+_BOX_HEADER_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """Pixels as a library gives them: any mode, perhaps not upright."""
+
+    image: Image.Image
+    #: `PictureFormat.name`.
+    format: str
+    lossless: bool
+    #: EXIF's, 1 to 8.
+    orientation: int = UPRIGHT
+    jpeg: JpegParameters | None = None
+    notes: tuple[str, ...] = ()
+
+
+def load(picture_format: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
+    """Decode the first picture of a file.
+
+    Args:
+        picture_format: What `formats.sniff` said.
+        data: The file.
+        check_size: Called with width and height before pixels are decoded.
+    """
+    return _LOADERS.get(picture_format.name, _load)(picture_format, data, check_size)
+
+
+def import_plugins() -> None:
+    """Import what opens any format, for a process that can open no file later."""
+    for one in FORMATS:
+        import_module(one.plugin.partition(":")[0])
+
+
+def exif_orientation(exif: bytes | None) -> int:
+    """Return the orientation, 1 to 8, that an EXIF block states.
+
+    Pillow's own reader warns of damaged blocks, so it is read by itself.
+
+    Args:
+        exif: The block, with or without its ``Exif`` prefix. A missing, damaged or
+            senseless one counts as upright.
+    """
+    block = (exif or b"").removeprefix(_EXIF_PREFIX)
+    order = _BYTE_ORDERS.get(block[:2])
+    if order is None:
+        return UPRIGHT
+    try:
+        (directory,) = struct.unpack_from(f"{order}I", block, 4)
+        (count,) = struct.unpack_from(f"{order}H", block, directory)
+        first = directory + _COUNT_BYTES
+        for entry in range(first, first + count * _ENTRY_BYTES, _ENTRY_BYTES):
+            tag, kind = struct.unpack_from(f"{order}2H", block, entry)
+            if tag == _ORIENTATION_TAG:
+                number = f"{order}{_NUMBER_TYPES[kind]}"
+                (value,) = struct.unpack_from(number, block, entry + _VALUE_AT)
+                return int(value) if value in TURNS else UPRIGHT
+    except (struct.error, KeyError):
+        pass
+    return UPRIGHT
+
+
+def webp_header(data: bytes) -> tuple[tuple[int, int], bool]:
+    """Return width, height, and whether the (first) frame is lossless.
+
+    Damage is left for the decoder to find; the size is then 0, 0.
+    """
+    size_wh = (0, 0)
+    for name, payload in _webp_chunks(data):
+        if size_wh == (0, 0):
+            size_wh = _webp_size(name, payload)
+        if name in {b"VP8 ", b"VP8L"}:
+            return size_wh, name == b"VP8L"
+    return size_wh, False
+
+
+def _open(
+    picture_format: PictureFormat, data: bytes, check_size: SizeCheck
+) -> Image.Image:
+    module, _, name = picture_format.plugin.partition(":")
+    image: Image.Image = getattr(import_module(module), name)(io.BytesIO(data))
+    check_size(image.size)
+    return image
+
+
+def _load(picture_format: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
+    image = _open(picture_format, data, check_size)
+    image.load()
+    return Loaded(
+        image,
+        picture_format.name,
+        picture_format.lossless,
+        exif_orientation(image.info.get("exif")),
+    )
+
+
+def _load_jpeg(_: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
+    header = read_header(data)
+    image, notes = load_jpeg(data, header, check_size)
+    orientation = exif_orientation(header.exif)
+    return Loaded(
+        image=image,
+        format="MPO" if header.is_multi_picture else "JPEG",
+        lossless=False,
+        orientation=orientation,
+        jpeg=jpeg_parameters(image, orientation),
+        notes=notes,
+    )
+
+
+def _load_png(png: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
+    """Load a PNG; Pillow leaves the transparent colour at its sixteen bits."""
+    loaded = _load(png, data, check_size)
+    key = loaded.image.info.get("transparency")
+    if data[_PNG_DEPTH_AT] == _DEEP_PNG_BITS and isinstance(key, tuple):
+        loaded.image.info["transparency"] = tuple(value >> 8 for value in key)
+    return loaded
+
+
+def _load_webp(webp: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
+    """Load a WebP; Pillow takes memory for the whole canvas when it opens one."""
+    size_wh, lossless = webp_header(data)
+    check_size(size_wh)
+    return replace(_load(webp, data, check_size), lossless=lossless)
+
+
+def _load_avif(avif: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
+    """Load an AVIF; its EXIF item, which may be damaged, is renamed.
+
+    The file's own turning counts, which Pillow states as an EXIF orientation.
+    """
+    start = 0
+    while start + _BOX_HEADER_BYTES <= len(data):
+        length = int.from_bytes(data[start : start + 4], "big")
+        if data[start + 4 : start + 8] == b"meta":
+            box = data[start : start + length].replace(b"Exif", b"free")
+            data = data[:start] + box + data[start + length :]
+            break
+        start += max(length, _BOX_HEADER_BYTES)
+    return _load(avif, data, check_size)
+
+
+def _load_upright(one: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
+    """Load a format that its library turns upright; its EXIF counts no more."""
+    return replace(_load(one, data, check_size), orientation=UPRIGHT)
+
+
+_Loader = Callable[[PictureFormat, bytes, SizeCheck], Loaded]
+_LOADERS: dict[str, _Loader] = {
+    "JPEG": _load_jpeg,
+    "PNG": _load_png,
+    "WEBP": _load_webp,
+    "HEIF": _load_upright,
+    "AVIF": _load_avif,
+    "TIFF": _load_upright,
+}
+
+
+def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield names and the beginnings of payloads; an animation's frames are entered."""
+    start = _RIFF_HEADER_BYTES
+    while start + _CHUNK_HEADER_BYTES <= len(data):
+        name = data[start : start + 4]
+        length = int.from_bytes(data[start + 4 : start + 8], "little")
+        start += _CHUNK_HEADER_BYTES
+        yield name, data[start : start + _FRAME_HEADER_BYTES]
+        start += _FRAME_HEADER_BYTES if name == b"ANMF" else length + length % 2
+
+
+def _webp_size(name: bytes, payload: bytes) -> tuple[int, int]:
+    def number(start: int, end: int) -> int:
+        return int.from_bytes(payload[start:end], "little")
+
+    if name == b"VP8X":
+        return number(4, 7) + 1, number(7, 10) + 1
+    if name == b"VP8L":
+        bits = number(1, 5)
+        height = bits >> _WEBP_SIDE_BITS
+        return (bits & _WEBP_SIDE_MASK) + 1, (height & _WEBP_SIDE_MASK) + 1
+    if name == b"VP8 ":
+        return number(6, 8) & _WEBP_SIDE_MASK, number(8, 10) & _WEBP_SIDE_MASK
+    return 0, 0
