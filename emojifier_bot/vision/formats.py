@@ -136,6 +136,15 @@ FORMATS = (
         lossless=True,
         becomes=("BMP", "PNG"),
     ),
+    PictureFormat(
+        "ICO",
+        "ICO",
+        (".ico",),
+        "image/vnd.microsoft.icon",
+        "PIL.IcoImagePlugin:IcoFile",
+        magic=rb"\0\0\x01\0",
+        lossless=True,
+    ),
 )
 
 #: What a result becomes where Slack would not show it.
@@ -155,7 +164,7 @@ _UNREADABLE = (
     (rb"gimp xcf", "a GIMP file"),
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL picture"),
     (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000 picture"),
-    (rb"\0\0\x01\0|icns", "an icon file"),
+    (rb"icns", "an icon file"),
     (rb"\0\0\x02\0", "a cursor file"),
     (rb"II\*\0\x10\0\0\0CR|IIU\0|IIRO|FUJIFILMCCD-RAW", "a camera's raw file"),
     (rb"\x76\x2f\x31\x01", "an OpenEXR picture"),

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
+from typing import Any
 
 from PIL import Image
 
@@ -47,6 +48,8 @@ _COUNT_BYTES, _ENTRY_BYTES, _VALUE_AT = 2, 12, 8
 #: bytes only.
 _PNG_DEPTH_AT = 24
 _DEEP_PNG_BITS = 16
+
+_PNG_SIGNATURE = b"\x89PNG"
 
 #: RIFF: "RIFF", the length of the file, "WEBP", then chunks of a name, a length and a
 #: payload. A frame of an animation has its own header and then chunks.
@@ -131,17 +134,14 @@ def webp_header(data: bytes) -> tuple[tuple[int, int], bool]:
     return size_wh, False
 
 
-def _open(
-    picture_format: PictureFormat, data: bytes, check_size: SizeCheck
-) -> Image.Image:
+def _open(picture_format: PictureFormat, data: bytes) -> Any:
     module, _, name = picture_format.plugin.partition(":")
-    image: Image.Image = getattr(import_module(module), name)(io.BytesIO(data))
-    check_size(image.size)
-    return image
+    return getattr(import_module(module), name)(io.BytesIO(data))
 
 
 def _load(picture_format: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
-    image = _open(picture_format, data, check_size)
+    image: Image.Image = _open(picture_format, data)
+    check_size(image.size)
     image.load()
     return Loaded(
         image,
@@ -197,6 +197,25 @@ def _load_avif(avif: PictureFormat, data: bytes, check_size: SizeCheck) -> Loade
     return _load(avif, data, check_size)
 
 
+def _load_ico(ico: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
+    """Load the largest picture of an icon, whose own header tells its size.
+
+    Pillow's class for icons decodes on opening, and believes the list of pictures.
+    """
+    icon = _open(ico, data)
+    start = icon.entry[0].offset
+    if data.startswith(_PNG_SIGNATURE, start):
+        width, height = struct.unpack_from(">2I", data, start + 16)
+    else:
+        # A bitmap and its mask; a negative height says that it begins at the top.
+        width, height = map(abs, struct.unpack_from("<2i", data, start + 4))
+        height //= 2
+    check_size((width, height))
+    image = icon.frame(0)
+    image.load()
+    return Loaded(image, ico.name, ico.lossless)
+
+
 def _load_upright(one: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
     """Load a format that its library turns upright; its EXIF counts no more."""
     return replace(_load(one, data, check_size), orientation=UPRIGHT)
@@ -210,6 +229,7 @@ _LOADERS: dict[str, _Loader] = {
     "HEIF": _load_upright,
     "AVIF": _load_avif,
     "TIFF": _load_upright,
+    "ICO": _load_ico,
 }
 
 

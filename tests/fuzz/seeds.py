@@ -41,6 +41,8 @@ _KINDS = (
     ("tiff deflate", "TIFF", "L", {"compression": "tiff_adobe_deflate"}),
     ("tiff fax", "TIFF", "1", {"compression": "group4"}),
     ("bmp", "BMP", "P", {}),
+    ("ico", "ICO", "RGBA", {"sizes": [(64, 48)]}),
+    ("ico bitmap", "ICO", "RGBA", {"sizes": [(64, 48)], "bitmap_format": "bmp"}),
 )
 
 

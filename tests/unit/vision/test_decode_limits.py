@@ -46,6 +46,8 @@ def _bombs() -> dict[str, bytes]:
         entry = tiff.index(struct.pack("<2H", tag, 4))
         tiff = tiff[: entry + 8] + struct.pack("<I", 40000) + tiff[entry + 12 :]
     png = png_file(40000, 40000, depth=8, kind=2, rows=b"")
+    bitmap = bytearray(encoded(photo(), "ICO", sizes=[(96, 80)], bitmap_format="bmp"))
+    bitmap[26:34] = struct.pack("<2i", 40000, -80000)
     return {
         "jpeg": bytes(jpeg),
         "bmp": bytes(bmp),
@@ -53,6 +55,10 @@ def _bombs() -> dict[str, bytes]:
         "webp": webp,
         "tiff": tiff,
         "png": png,
+        "icon of a png": b"\0\0\1\0\1\0"
+        + struct.pack("<8B2I", *[0] * 8, len(png), 22)
+        + png,
+        "icon of a bitmap": bytes(bitmap),
     }
 
 

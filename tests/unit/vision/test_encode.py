@@ -48,6 +48,7 @@ def progressive(image: Image.Image, quality: int) -> bytes:
         ("PNG", "P", "PNG"),
         ("PNG", "RGBA", "PNG"),
         ("GIF", "P", "PNG"),
+        ("ICO", "RGB", "PNG"),
         ("HEIF", "RGB", "JPEG"),
         ("HEIF", "RGBA", "PNG"),
         ("WEBP", "RGB", "WEBP"),
