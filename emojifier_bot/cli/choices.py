@@ -13,14 +13,6 @@ class ModelTask(StrEnum):
     EMOTION = "emotion"
 
 
-class EmotionVariant(StrEnum):
-    """The emotion nets; the last reads what hosted face APIs tell."""
-
-    FUSED = "fused"
-    LANDMARKS = "landmarks"
-    SHARED_POINTS = "shared_points"
-
-
 class TrainedVariant(StrEnum):
     """The emotion nets that can be trained; the last shows what fusion gains."""
 

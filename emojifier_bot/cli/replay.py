@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from emojifier_bot.cli.inputs import STDIN, find_inputs
 from emojifier_bot.cli.outputs import STDOUT, Target, plan_targets
 from emojifier_bot.cli.remote import AcceptRemote, agree_to_send
 from emojifier_bot.cli.report import Reporter, WrongUsage, counted, shown
+from emojifier_bot.emotion_models import EmotionModel
 
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
@@ -58,8 +59,8 @@ Theme = Annotated[
 Backend = Annotated[
     str | None, typer.Option("--backend", help="What finds and reads the faces.")
 ]
-EmotionModel = Annotated[
-    Literal["landmarks", "fused", "shared_points"] | None,
+EmotionModelName = Annotated[
+    EmotionModel | None,
     typer.Option(
         "--emotion-model",
         help="What reads the expression: landmarks alone, or the picture too.",
@@ -107,7 +108,7 @@ def replay(
     theme: Theme = None,
     backend: Backend = None,
     accept_remote: AcceptRemote = False,
-    emotion_model: EmotionModel = None,
+    emotion_model: EmotionModelName = None,
     min_confidence: MinConfidence = None,
     quality: Quality = None,
     surprise: Surprise = False,

@@ -14,6 +14,7 @@ from emojifier_bot.config.hosts import (
     read_hosts,
     read_slacks_hosts,
 )
+from emojifier_bot.emotion_models import EmotionModel
 
 PREFIX = "EMOJIFIER_"
 
@@ -100,7 +101,7 @@ TEXT = Kind("text")
 BACKEND = Kind("the name of a back end", _matching(r"(?s).+"))
 THEME = Kind("a theme's name, or the path of its folder", _matching(r"(?s).+"))
 MODEL_DIR = Kind("a model's folder, or empty", _folder)
-EMOTION_MODEL = _one_of("fused", "landmarks", "shared_points")
+EMOTION_MODEL = _one_of(*EmotionModel)
 FALLBACK = _one_of("local", "fail")
 LOG_LEVEL = _one_of("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMAT = _one_of("text", "json")
@@ -227,7 +228,7 @@ class Settings:
         0.6, CONFIDENCE, "How sure the detector must be that something is a face."
     )
     emotion_model: str = _setting(
-        "fused",
+        EmotionModel.FUSED.value,
         EMOTION_MODEL,
         "What reads the expression: landmarks alone, or the picture too.",
     )

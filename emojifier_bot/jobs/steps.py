@@ -33,14 +33,13 @@ from emojifier_bot.errors import DeliveryError, ErrorKind
 from emojifier_bot.jobs.names import surprise_seed
 from emojifier_bot.jobs.parts import WorkerParts
 from emojifier_bot.jobs.slots import Fence
+from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
 from emojifier_bot.vision.formats import channel_format
 from emojifier_bot.vision.pipeline import EmojifyOptions
 from emojifier_bot.vision.types import Result
 
 logger = logging.getLogger(__name__)
 
-#: Slack takes no longer alt text, characters.
-MAX_ALT_TEXT = 1000
 #: Of the source's name, what the result's keeps, characters.
 MAX_STEM = 80
 _NAMELESS = "picture"
@@ -274,7 +273,7 @@ def _picture(name: str, result: Result) -> ResultPicture:
     return ResultPicture(
         data=result.encoded if as_it_is else result.encode_for(extension),
         filename=f"{_stem(name)}.emojified{extension}",
-        alt_text=result.alt_text[:MAX_ALT_TEXT],
+        alt_text=result.alt_text[:MAX_ALT_TEXT_CHARACTERS],
     )
 
 

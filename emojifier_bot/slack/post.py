@@ -33,11 +33,12 @@ from emojifier_bot.slack.comments import is_direct
 from emojifier_bot.slack.refusals import refusal
 from emojifier_bot.slack.replies import SILENT, say
 from emojifier_bot.slack.shares import share_in, share_of
+from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
 
 #: The reaction "seen".
 SEEN = "eyes"
-#: Slack takes no longer alt text, in characters; and what fits if it counts bytes.
-MAX_ALT_TEXT, SHORT_ALT_TEXT = 1000, 250
+#: Alt text that fits if Slack counts bytes, in characters.
+SHORT_ALT_TEXT_CHARACTERS = 250
 #: Ends the title of a file whose message has no buttons. Slack keeps titles and tells
 #: them, so that whoever goes on after a crash knows what this one has seen.
 BARE = " (buttons in the thread)"
@@ -150,7 +151,7 @@ class SlackReplySink:
                 alt_txt=picture.alt_text[:longest],
             )
 
-        for longest in (MAX_ALT_TEXT, SHORT_ALT_TEXT):
+        for longest in (MAX_ALT_TEXT_CHARACTERS, SHORT_ALT_TEXT_CHARACTERS):
             try:
                 return announced(longest)
             except DeliveryError as error:

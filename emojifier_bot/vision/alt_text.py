@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from emojifier_bot.vision.types import EmojifiedFace
+if TYPE_CHECKING:
+    from emojifier_bot.vision.types import EmojifiedFace
 
 #: What Slack takes as alternative text, and more than anybody listens to.
-MAX_CHARACTERS = 1000
+MAX_ALT_TEXT_CHARACTERS = 1000
 #: More faces than this are counted by what they show; a longer list loses the listener.
 NAMED_ONE_BY_ONE = 8
 NO_FACES = "No faces found."
@@ -26,8 +28,8 @@ def alt_text(faces: Sequence[EmojifiedFace]) -> str:
         faces: In reading order.
 
     Returns:
-        One line of at most `MAX_CHARACTERS`: "3 faces: grinning, neutral, perhaps
-        worried".
+        One line of at most `MAX_ALT_TEXT_CHARACTERS`: "3 faces: grinning, neutral,
+        perhaps worried".
     """
     if not faces:
         return NO_FACES
@@ -59,6 +61,6 @@ def _fitted(face_count: int, items: Sequence[tuple[str, int]]) -> str:
         left = sum(count for _, count in items[kept:])
         rest = f" and {left} more" if left else ""
         sentence = f"{faces}: {said}{rest}"
-        if len(sentence) <= MAX_CHARACTERS:
+        if len(sentence) <= MAX_ALT_TEXT_CHARACTERS:
             return sentence
     return faces

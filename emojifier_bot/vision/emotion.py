@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pkgutil import resolve_name
 
 import numpy as np
 
+from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.vision.crops import cut_frame, grey
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.features import features_of, stretch, to_canonical
+from emojifier_bot.vision.features import geometry_features, stretch, to_canonical
 from emojifier_bot.vision.frames import canonical_frame
 from emojifier_bot.vision.landmark_geometry import mirror
 from emojifier_bot.vision.models import ModelSpec
 from emojifier_bot.vision.onnx_session import OnnxSession, in_batches
+from emojifier_bot.vision.ports import EmotionClassifier
+from emojifier_bot.vision.shared_points import shared_features
 from emojifier_bot.vision.types import EMOTIONS, EmotionScores, FloatArray, Landmarks
 
 
 class OnnxEmotionClassifier:
-    """An `EmotionClassifier`; what it looks at, the model's variant and inputs tell."""
+    """An `EmotionClassifier` for the geometry of faces, and their appearance.
+
+    A model whose inputs do not name the appearance reads the geometry alone.
+    """
+
+    @staticmethod
+    def features(canonical_xy: FloatArray) -> FloatArray:
+        """Return ``(N, K)`` float32 of ``(N, 68, 2)`` canonical points."""
+        return geometry_features(canonical_xy)
 
     def __init__(self, spec: ModelSpec, threads: int = 0) -> None:
         """Load a model.
@@ -27,7 +39,6 @@ class OnnxEmotionClassifier:
         """
         self._spec = spec
         self._session = OnnxSession(spec, threads)
-        self._features = features_of(spec.variant)
         self._columns = [spec.labels.index(emotion) for emotion in EMOTIONS]
         self.sure_threshold = spec.sure_threshold
 
@@ -56,7 +67,7 @@ class OnnxEmotionClassifier:
             points = np.concatenate([points, mirror(points, 1.0)])
             if looks is not None:
                 looks = np.concatenate([looks, looks[..., ::-1]])
-        inputs = {"geometry": self._features(points)}
+        inputs = {"geometry": self.features(points)}
         if looks is not None:
             inputs["appearance"] = looks
         rows = self._session.run(**inputs)[:, self._columns]
@@ -75,6 +86,27 @@ class OnnxEmotionClassifier:
         ]
         pixels = np.stack(looks)[:, None].astype(np.float32)
         return ((pixels - self._spec.mean) / self._spec.std).astype(np.float32)
+
+
+class SharedPointsClassifier(OnnxEmotionClassifier):
+    """Reads only the points that hosted face APIs return too."""
+
+    @staticmethod
+    def features(canonical_xy: FloatArray) -> FloatArray:
+        """Return ``(N, K)`` float32 of ``(N, 68, 2)`` canonical points."""
+        return shared_features(canonical_xy)
+
+
+def load_classifier(spec: ModelSpec, threads: int = 0) -> EmotionClassifier:
+    """Load a model with the class of its variant; variants of others run as ``fused``.
+
+    Raises:
+        ModelFileError: The file is missing or differs.
+    """
+    known = {one.value: one.implementation for one in EmotionModel}
+    name = known.get(spec.variant, EmotionModel.FUSED.implementation)
+    classifier: EmotionClassifier = resolve_name(name)(spec, threads)
+    return classifier
 
 
 def softmax(logits: FloatArray) -> FloatArray:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.vision.analyzers.registry import (
     BACKENDS,
     LOCAL,
@@ -20,7 +21,7 @@ from emojifier_bot.vision.analyzers.registry import (
 )
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.detector import YuNetDetector
-from emojifier_bot.vision.emotion import OnnxEmotionClassifier
+from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import pick_model_spec
 from emojifier_bot.vision.resources import models_dir
@@ -41,7 +42,6 @@ SAMPLE = Path(__file__).parents[2] / "docs" / "sample" / "astronaut.png"
 BLANK = Image.new("RGB", (320, 240), (90, 120, 100))
 #: Where the sample's face is, as a person would draw the box.
 SAMPLE_BOX = (175, 60, 278, 185)
-LANDMARK_MODELS = ("landmarks", "fused", "shared_points")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def onnx_landmarker():
 
 
 def onnx_classifier(variant):
-    return OnnxEmotionClassifier(pick_model_spec(models_dir(), "emotion", variant))
+    return load_classifier(pick_model_spec(models_dir(), "emotion", variant))
 
 
 def registered(name, emotion_model):
@@ -87,7 +87,7 @@ DETECTORS = {
 }
 LANDMARKERS = {"fake": fake(FakeLandmarker), "onnx": real(onnx_landmarker)}
 CLASSIFIERS = {"fake": fake(FakeClassifier)} | {
-    f"onnx {one}": real(lambda one=one: onnx_classifier(one)) for one in LANDMARK_MODELS
+    f"onnx {one}": real(lambda one=one: onnx_classifier(one)) for one in EmotionModel
 }
 FAKE_FACE = make_face(landmarks=make_landmarks(center_xy=(170, 110)))
 SERVERS = ExitStack()
@@ -114,7 +114,7 @@ ANALYZERS = (
     }
     | {
         f"local {one}": real(lambda one=one: registered(LOCAL, one))
-        for one in LANDMARK_MODELS
+        for one in EmotionModel
     }
     | {name: in_front_of_its_server(name) for name in BACKENDS if name != LOCAL}
 )

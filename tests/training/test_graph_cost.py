@@ -16,7 +16,7 @@ from emojifier_training.targets import TARGETS
 from onnx import TensorProto, helper, numpy_helper
 
 from emojifier_bot.vision.decode import from_image
-from emojifier_bot.vision.emotion import OnnxEmotionClassifier
+from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.models import list_model_specs, pick_model_spec
 from emojifier_bot.vision.resources import models_dir
 from tests.builders import make_landmarks
@@ -80,7 +80,7 @@ def test_by_hand(content, expected):
 def test_use_reads_a_face_as_often_as_is_counted(mirror):
     shipped = pick_model_spec(models_dir(), "emotion", "fused")
     spec = replace(shipped, mirror=mirror)
-    classifier, counted = OnnxEmotionClassifier(spec, 1), []
+    classifier, counted = load_classifier(spec, 1), []
 
     class Counting:
         input_names = ("geometry", "appearance")

@@ -19,7 +19,7 @@ from emojifier_training.runs import float_file
 
 from emojifier_bot.errors import ConfigError
 from emojifier_bot.vision.decode import from_image
-from emojifier_bot.vision.emotion import OnnxEmotionClassifier
+from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import pick_model_spec, read_model_spec
 from emojifier_bot.vision.resources import models_dir
@@ -100,7 +100,7 @@ def test_an_emotion_model_is_still_read_by_use(data, tmp_path):
     folder = write_file(spec, content, tmp_path / spec.name)
 
     face = make_landmarks(center_xy=(226, 110), eye_distance_px=62)
-    classifier = OnnxEmotionClassifier(read_model_spec(folder), 1)
+    classifier = load_classifier(read_model_spec(folder), 1)
     (scores,) = classifier.classify(from_image(sample()), [face])
     assert scores.probabilities.sum() == pytest.approx(1, abs=1e-3)
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from emojifier_bot.cli.main import app
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.detector import YuNetDetector
-from emojifier_bot.vision.emotion import OnnxEmotionClassifier
+from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import read_model_spec
 from emojifier_bot.vision.types import EMOTIONS, BoundingBox, Detection
@@ -66,7 +66,7 @@ def uses(spec):
         assert np.isfinite(found.points_xy).all()
         return found
     face = make_landmarks(center_xy=(226, 110), eye_distance_px=62)
-    scores = OnnxEmotionClassifier(spec, 1).classify(picture, [face, face])
+    scores = load_classifier(spec, 1).classify(picture, [face, face])
     assert all(one.probabilities.sum() == pytest.approx(1) for one in scores)
     return scores
 

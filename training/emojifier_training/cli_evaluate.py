@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emojifier_bot.cli.choices import EmotionVariant, ModelTask
+from emojifier_bot.cli.choices import ModelTask
 from emojifier_bot.cli.report import WrongUsage, say
+from emojifier_bot.emotion_models import EmotionModel
 
 if TYPE_CHECKING:
     from emojifier_training.judge import Judge
@@ -35,7 +36,7 @@ def evaluate(
         typer.Option("--data", help="Folder of the three sets, where none is named."),
     ] = DATA,
     emotion_model: Annotated[
-        EmotionVariant | None, typer.Option(help="Emotion: which net to judge.")
+        EmotionModel | None, typer.Option(help="Emotion: which net to judge.")
     ] = None,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Only what training never saw.")
@@ -79,7 +80,7 @@ def evaluate(
     from emojifier_training.judge import Judge, Models
 
     if pooled:
-        figures = _pooled(pooled, str(emotion_model or EmotionVariant.FUSED))
+        figures = _pooled(pooled, str(emotion_model or EmotionModel.FUSED))
     elif markdown and task:
         raise WrongUsage("A page has every figure: leave the task out.")
     else:

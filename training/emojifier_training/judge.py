@@ -16,7 +16,7 @@ from emojifier_bot.app import make_analyzer
 from emojifier_bot.config import load_settings
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.decode import from_image
-from emojifier_bot.vision.emotion import OnnxEmotionClassifier
+from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.models import read_model_spec
 from emojifier_bot.vision.ports import EmotionClassifier
 from emojifier_bot.vision.resources import emojis_dir
@@ -208,7 +208,7 @@ class Judge:
         parts: dict[str, EmotionClassifier] = {
             "geometry replaced by the mean": MeanGeometry(analyzer.classifier)
         } | {
-            f"`{spec.name}`": OnnxEmotionClassifier(spec, self.models.threads)
+            f"`{spec.name}`": load_classifier(spec, self.models.threads)
             for spec in map(read_model_spec, against)
         }
         return figures | {

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.errors import ConfigError, ErrorKind, HostedApiError
 from emojifier_bot.vision.analyzers import local
 from emojifier_bot.vision.analyzers.hosted_answers import check_keys
@@ -27,8 +28,7 @@ from emojifier_bot.vision.analyzers.hosted_face import FaceApi, HostedFace, Sent
 from emojifier_bot.vision.analyzers.hosted_picture import picture_to_send
 from emojifier_bot.vision.analyzers.registry import BackendOptions, HostedOptions
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.emotion import OnnxEmotionClassifier
-from emojifier_bot.vision.features import SHARED_POINTS_VARIANT
+from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.frames import MEAN_FACE
 from emojifier_bot.vision.landmark_geometry import five_points
 from emojifier_bot.vision.models import pick_model_spec
@@ -171,8 +171,8 @@ def build(
         raise ConfigError(["A hosted back end needs its keys; see docs/backends.md."])
     check_keys(options.hosted.keys)
     api = make_api(options.hosted)
-    spec = pick_model_spec(options.models, "emotion", SHARED_POINTS_VARIANT)
-    by_points = OnnxEmotionClassifier(spec, options.threads)
+    spec = pick_model_spec(options.models, "emotion", EmotionModel.SHARED_POINTS)
+    by_points = load_classifier(spec, options.threads)
     return join(name, api, options.hosted, local.build(options), by_points)
 
 

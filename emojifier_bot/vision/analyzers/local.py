@@ -22,7 +22,7 @@ from emojifier_bot.vision.analyzers.registry import LOCAL, BackendOptions
 from emojifier_bot.vision.crops import reduced_copy
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.detector import YuNetDetector
-from emojifier_bot.vision.emotion import OnnxEmotionClassifier
+from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import (
     ModelSpec,
@@ -138,7 +138,7 @@ def build(options: BackendOptions) -> LocalAnalyzer:
     return LocalAnalyzer(
         YuNetDetector(spec("detector", options.detector), least),
         OnnxLandmarker(spec("landmarks", options.landmarks), options.threads),
-        OnnxEmotionClassifier(emotion, options.threads),
+        load_classifier(emotion, options.threads),
         min_confidence=options.min_confidence,
     )
 

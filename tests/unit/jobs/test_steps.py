@@ -9,12 +9,12 @@ from emojifier_bot.errors import DeliveryError
 from emojifier_bot.jobs.names import surprise_seed
 from emojifier_bot.jobs.parts import WorkerParts
 from emojifier_bot.jobs.steps import (
-    MAX_ALT_TEXT,
     JobSteps,
     Places,
     request_for,
     share_from_dict,
 )
+from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
 from tests.fakes.clock import FakeClock
 from tests.fakes.image_source import FakeImageSource
 from tests.fakes.pipeline import fake_pipeline
@@ -108,7 +108,7 @@ def test_a_surprise_has_a_seed(tmp_path, fields, expected):
 def test_alt_text_is_as_long_as_slack_takes(tmp_path):
     post = make_steps(tmp_path).prepare("job", make_request(), F1)
 
-    assert 0 < len(post["alt_text"]) <= MAX_ALT_TEXT
+    assert 0 < len(post["alt_text"]) <= MAX_ALT_TEXT_CHARACTERS
 
 
 @pytest.mark.parametrize("state", list(ShareState))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojifier_bot.vision.alt_text import MAX_CHARACTERS, alt_text
+from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS, alt_text
 from tests.builders import make_emojified_face
 
 LONG = "x" * 300
@@ -62,9 +62,11 @@ def test_what_does_not_fit_is_counted(spoken, text):
 @pytest.mark.parametrize("over", [0, 1])
 def test_the_limit_is_the_last_character_that_fits(over):
     prefix = "2 faces: a, "
-    text = alt_text(faces("a", "y" * (MAX_CHARACTERS - len(prefix) + over)))
+    text = alt_text(faces("a", "y" * (MAX_ALT_TEXT_CHARACTERS - len(prefix) + over)))
 
-    assert len(text) == (MAX_CHARACTERS if over == 0 else len("2 faces: a and 1 more"))
+    assert len(text) == (
+        MAX_ALT_TEXT_CHARACTERS if over == 0 else len("2 faces: a and 1 more")
+    )
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=300))
@@ -73,6 +75,6 @@ def test_it_is_never_too_long_and_says_how_many(shown):
         [make_emojified_face(f"feeling {n} " + "x" * n, sure=sure) for n, sure in shown]
     )
 
-    assert len(text) <= MAX_CHARACTERS
+    assert len(text) <= MAX_ALT_TEXT_CHARACTERS
     assert "\n" not in text
     assert text.startswith(str(len(shown)) if shown else "No")
