@@ -5,7 +5,6 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --retries 10
 SAMPLE := docs/sample/astronaut.png
 DEMO := build/demo/astronaut.emojified.png
-TORCH := torch==2.13.0
 UV := uv==0.13.8
 # The tests of one module stay together: they share servers and processes.
 PYTEST := $(BIN)/pytest -n 2 --dist loadscope --durations 10
@@ -65,7 +64,7 @@ fuzz: install ## Throw 20,000 damaged pictures at the decoder's process
 	nice $(BIN)/python -m tests.fuzz $(ARGS)
 
 evaluate: install ## Measure the models beside their targets; ARGS="emotion" one of them
-	$(BIN)/emojifier-bot evaluate $(or $(ARGS),--markdown docs/evaluation.md)
+	$(BIN)/emojifier-training evaluate $(or $(ARGS),--markdown docs/evaluation.md)
 
 load: install ## Half an hour under load with faults, into docs/reliability.md
 	$(BIN)/python -m tests.load $(or $(ARGS),--minutes 30 --share 0.8 --write)
@@ -74,7 +73,7 @@ wheel: install ## Build dist/emojifier_bot-*.whl
 	$(BIN)/python -m hatchling build -t wheel
 
 train-env: install ## Add torch and onnx to .venv, for training
-	$(PIP) install --quiet --no-build-isolation "$(TORCH)" -e ".[train]"
+	$(PIP) install --quiet --no-build-isolation -e "./training[train]"
 
 lock: ## Pin the newest versions that pyproject.toml allows
 	$(PYTHON) -m venv build/lock
@@ -119,10 +118,10 @@ clean: ## Remove caches and everything built, but not .venv
 	    .ruff_cache
 	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.installed: pyproject.toml requirements/dev.txt | .venv/bin/pip
+.venv/.installed: pyproject.toml training/pyproject.toml requirements/dev.txt | .venv/bin/pip
 	@echo "Installing into .venv ..."
 	@$(PIP) install --quiet --require-hashes -r requirements/dev.txt
-	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e . -e ./training
 	@touch $@
 
 TOO_OLD := Emojifier Bot needs Python 3.11 or newer, and $(PYTHON) is older or missing. \

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from emojifier_training.datasets import read_detection, read_expressions
-from emojifier_training.evaluate_detector import picture_of
 from numpy.typing import NDArray
 
 from emojifier_bot.app import make_analyzer
@@ -31,6 +29,8 @@ from emojifier_bot.vision.place import face_height
 from emojifier_bot.vision.resources import models_dir
 from emojifier_bot.vision.themes import open_theme
 from emojifier_bot.vision.types import EmojiTheme, EmotionScores, Measure
+from emojifier_training.data import read_detection, read_expressions
+from emojifier_training.evaluate_detector import picture_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "emoji" / "shares.md"

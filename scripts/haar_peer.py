@@ -20,7 +20,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from emojifier_training.datasets import (
+
+from emojifier_bot.vision.types import BoundingBox, Detection, ImageArray
+from emojifier_training.data import (
     LabelledPicture,
     is_held_out,
     read_detection,
@@ -32,8 +34,6 @@ from emojifier_training.evaluate_detector import (
     find_all,
     measured_ap,
 )
-
-from emojifier_bot.vision.types import BoundingBox, Detection, ImageArray
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "held_out" / "stand_in.md"

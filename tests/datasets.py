@@ -12,11 +12,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from emojifier_training.datasets import VOTE_NAMES, is_held_out
 from PIL import Image, ImageDraw
 
 from emojifier_bot.vision.landmark_geometry import REGIONS
 from emojifier_bot.vision.types import EMOTIONS
+from emojifier_training.data import VOTE_NAMES, is_held_out
 from tests.builders import make_landmarks
 from tests.images import encoded
 

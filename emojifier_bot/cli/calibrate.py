@@ -146,11 +146,11 @@ def find_photos(theme: EmojiTheme, proxies: Path) -> dict[str, list[Path]]:
 
 def _from_votes(theme: EmojiTheme, data: Path, every: int) -> tuple[Readings, int]:
     import numpy as np
-    from emojifier_training.datasets import read_expressions
-    from emojifier_training.judge import SHOWN, Models
 
     from emojifier_bot.cli.progress import bar
     from emojifier_bot.tools.proxies import LEAST_VOTED_FACES, read_voted
+    from emojifier_training.data import read_expressions
+    from emojifier_training.evaluate import SHOWN, Models
 
     faces = read_expressions(data)
     faces = faces.subset(np.arange(0, len(faces.images), every))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from emojifier_training.datasets import LabelledExpressions
 
 from emojifier_bot.errors import HostedApiError, ImageError
 from emojifier_bot.tools.emotive_points import FaceReading
@@ -20,6 +19,7 @@ from emojifier_bot.vision.ports import (
     FaceLandmarker,
 )
 from emojifier_bot.vision.types import Emoji, EmotionScores, Face, FloatArray, Landmarks
+from emojifier_training.data import LabelledExpressions
 
 Progress = Callable[[int, int], None]
 

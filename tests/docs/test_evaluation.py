@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from emojifier_training.page import HEADINGS, INTRO, NOTES
+
+from emojifier_training.summary import HEADINGS, INTRO, NOTES
 from emojifier_training.targets import TARGETS
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,8 @@ BASE = PROJECT["project"]["dependencies"]
 GROUPS = PROJECT["dependency-groups"]
 BUILD, SUPPLY = GROUPS["build"], GROUPS["supply"]
 DEV = BUILD + [one for one in GROUPS["dev"] if isinstance(one, str)]
-TRAIN = PROJECT["project"]["optional-dependencies"]["train"]
+TRAINING = tomllib.loads((ROOT / "training" / "pyproject.toml").read_text("utf-8"))
+TRAIN = TRAINING["project"]["optional-dependencies"]["train"]
 
 each_lock = pytest.mark.parametrize(
     "name", ["base.txt", "build.txt", "dev.txt", "supply.txt"]
@@ -70,7 +71,3 @@ def test_the_tests_run_on_what_is_shipped(name):
 
     for entry in entries(name):
         assert entry.split()[0] in versions
-
-
-def test_make_installs_the_torch_that_the_extra_names():
-    assert f"TORCH := {TRAIN[-1]}\n" in (ROOT / "Makefile").read_text("utf-8")

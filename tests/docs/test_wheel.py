@@ -59,8 +59,6 @@ def test_nothing_else_travels(wheel):
             assert name.suffix in DATA_SUFFIXES
         elif any(map(name.is_relative_to, PAGES)):
             assert name.suffix in PAGE_SUFFIXES
-        elif name.is_relative_to("emojifier_bot/training/cards"):
-            assert name.suffix == ".md"
         else:
             assert name.suffix == ".py" or name.name == "py.typed"
 

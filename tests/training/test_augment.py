@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 
 import torch
-from emojifier_training import augment
 
 from emojifier_bot.vision import crops
 from emojifier_bot.vision.frames import centered_frame
+from emojifier_training import augment
 from tests.images import photo
 
 pytestmark = pytest.mark.requires_torch

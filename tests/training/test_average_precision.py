@@ -4,6 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from emojifier_training.average_precision import (
     MatchedPicture,
     average_precision,
@@ -11,9 +14,6 @@ from emojifier_training.average_precision import (
     rank,
     ranked_precision,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.strategies_faces import boxes
 
 SIDE = 10.0

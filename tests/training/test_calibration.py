@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from emojifier_training.calibration import (
     TEMPERATURES,
     cross_entropies,
@@ -10,8 +13,6 @@ from emojifier_training.calibration import (
     pick_sure_threshold,
     risk_coverage,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 COUNT = 4000
 

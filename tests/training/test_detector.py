@@ -6,7 +6,9 @@ import pytest
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 
 import torch
-from emojifier_training.datasets import is_held_out, read_landmarks
+
+from emojifier_bot.vision.landmark_geometry import five_points
+from emojifier_training.data import is_held_out, read_landmarks
 from emojifier_training.detector import (
     DRAWINGS_EACH,
     DetectorRecipe,
@@ -16,8 +18,6 @@ from emojifier_training.detector import (
 from emojifier_training.drawings import KINDS, TRAINED_KINDS, drawings
 from emojifier_training.fit import FitConfig, Run
 from emojifier_training.nets import DetectorNet
-
-from emojifier_bot.vision.landmark_geometry import five_points
 from tests.datasets import tiny_detection, tiny_landmarks
 
 pytestmark = pytest.mark.requires_torch

@@ -4,7 +4,9 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from emojifier_training.datasets import LabelledPicture
+from PIL import Image, ImageDraw
+
+from emojifier_training.data import LabelledPicture
 from emojifier_training.detector_crops import (
     CROP_PX,
     FACES_PER_CROP,
@@ -12,7 +14,6 @@ from emojifier_training.detector_crops import (
     Chances,
     random_crop,
 )
-from PIL import Image, ImageDraw
 
 NEVER = Chances(**dict.fromkeys((one.name for one in fields(Chances)), 0.0))
 ALWAYS = replace(NEVER, around_face=1.0, turn=1.0)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 
 import torch
+
 from emojifier_training.detector_crops import Crop
 from emojifier_training.detector_loss import (
     BACKGROUND,

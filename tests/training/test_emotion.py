@@ -8,7 +8,12 @@ import pytest
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 
 import torch
-from emojifier_training.datasets import LabelledExpressions
+
+from emojifier_bot.vision.features import APPEARANCE_PX, geometry_features, stretch
+from emojifier_bot.vision.frames import canonical_face
+from emojifier_bot.vision.landmark_geometry import mirror
+from emojifier_bot.vision.types import EMOTIONS
+from emojifier_training.data import LabelledExpressions
 from emojifier_training.emotion import (
     MARGIN_PX,
     NETS,
@@ -20,11 +25,6 @@ from emojifier_training.emotion import (
     predict,
 )
 from emojifier_training.fit import save_warm_start
-
-from emojifier_bot.vision.features import APPEARANCE_PX, geometry_features, stretch
-from emojifier_bot.vision.frames import canonical_face
-from emojifier_bot.vision.landmark_geometry import mirror
-from emojifier_bot.vision.types import EMOTIONS
 
 pytestmark = pytest.mark.requires_torch
 

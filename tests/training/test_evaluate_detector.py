@@ -5,10 +5,10 @@ import math
 
 import numpy as np
 import pytest
-from emojifier_training.datasets import DatasetError, LabelledPicture
-from emojifier_training.evaluate_detector import evaluate_detector, picture_of
 
 from emojifier_bot.vision.types import BoundingBox, Detection
+from emojifier_training.data import DatasetError, LabelledPicture
+from emojifier_training.evaluate_detector import evaluate_detector, picture_of
 from tests.images import encoded, flat
 
 SIZE_WH = (640, 480)

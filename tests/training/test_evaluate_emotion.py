@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from emojifier_training.datasets import LabelledExpressions
+
+from emojifier_bot.vision.types import EMOTIONS, Emotion
+from emojifier_training.data import LabelledExpressions
 from emojifier_training.evaluate_emotion import (
     classify_crops,
     confusion_by_name,
@@ -14,8 +16,6 @@ from emojifier_training.evaluate_emotion import (
     sure_figures,
 )
 from emojifier_training.metrics import confusion_matrix
-
-from emojifier_bot.vision.types import EMOTIONS, Emotion
 from tests.builders import make_scores
 from tests.fakes.faces import FakeClassifier, FakeLandmarker
 

@@ -4,16 +4,16 @@ import math
 
 import numpy as np
 import pytest
-from emojifier_training.datasets import LabelledCrop
+
+from emojifier_bot.vision.landmark_geometry import REGIONS
+from emojifier_bot.vision.place import face_height, place
+from emojifier_bot.vision.types import Landmarks, LandmarkScheme
+from emojifier_training.data import LabelledCrop
 from emojifier_training.evaluate_landmarks import (
     Located,
     evaluate_landmarks,
     followed,
 )
-
-from emojifier_bot.vision.landmark_geometry import REGIONS
-from emojifier_bot.vision.place import face_height, place
-from emojifier_bot.vision.types import Landmarks, LandmarkScheme
 from tests.builders import make_detection, make_landmarks
 from tests.images import encoded, flat
 

@@ -14,6 +14,11 @@ pytest.importorskip("onnx", reason="needs onnx: `make train-env` installs it")
 import onnx
 import onnxruntime
 import torch
+
+from emojifier_bot.vision.detector import YuNetDetector
+from emojifier_bot.vision.features import APPEARANCE_PX, GEOMETRY_COUNT
+from emojifier_bot.vision.models import read_model_spec
+from emojifier_bot.vision.types import EMOTIONS, Emotion
 from emojifier_training.detector_loss import decode_boxes, grid
 from emojifier_training.export import (
     OPSET,
@@ -34,11 +39,6 @@ from emojifier_training.nets import (
     ShiftedLogits,
     YuNetFormat,
 )
-
-from emojifier_bot.vision.detector import YuNetDetector
-from emojifier_bot.vision.features import APPEARANCE_PX, GEOMETRY_COUNT
-from emojifier_bot.vision.models import read_model_spec
-from emojifier_bot.vision.types import EMOTIONS, Emotion
 from tests.images import photo
 
 pytestmark = pytest.mark.requires_torch

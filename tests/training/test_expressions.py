@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emojifier_training.datasets import (
+
+from emojifier_bot.vision.types import EMOTIONS, Emotion
+from emojifier_training.data import (
     VOTE_NAMES,
     DatasetError,
     read_expressions,
 )
-
-from emojifier_bot.vision.types import EMOTIONS, Emotion
 from tests.datasets import tiny_expressions, votes_for, write_expressions
 
 

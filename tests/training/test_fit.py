@@ -9,6 +9,9 @@ import pytest
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 
 import torch
+from torch import nn
+
+from emojifier_bot.errors import ConfigError
 from emojifier_training.fit import (
     LOG_FILE,
     STATE_FILE,
@@ -21,9 +24,6 @@ from emojifier_training.fit import (
     save_warm_start,
 )
 from emojifier_training.nets import GrownUnit, conv_unit
-from torch import nn
-
-from emojifier_bot.errors import ConfigError
 
 pytestmark = pytest.mark.requires_torch
 

@@ -7,18 +7,18 @@ import pytest
 pytest.importorskip("onnx", reason="needs onnx: `make train-env` installs it")
 
 import numpy as np
-from emojifier_training.graph_cost import (
-    multiply_adds,
-    parameters,
-    use_cost,
-)
-from emojifier_training.targets import TARGETS
 from onnx import TensorProto, helper, numpy_helper
 
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.models import list_model_specs, pick_model_spec
 from emojifier_bot.vision.resources import models_dir
+from emojifier_training.graph_cost import (
+    multiply_adds,
+    parameters,
+    use_cost,
+)
+from emojifier_training.targets import TARGETS
 from tests.builders import make_landmarks
 from tests.images import flat
 

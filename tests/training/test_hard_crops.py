@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emojifier_training.datasets import LabelledCrop
-from emojifier_training.evaluate_landmarks import Located
-from emojifier_training.hard_crops import COVER_RGB, HARD, hard_figures
 
 from emojifier_bot.vision.types import Landmarks, LandmarkScheme
+from emojifier_training.data import LabelledCrop
+from emojifier_training.evaluate_landmarks import Located
+from emojifier_training.hard_crops import COVER_RGB, HARD, hard_figures
 from tests.builders import make_detection, make_landmarks
 from tests.images import encoded, flat
 

@@ -7,6 +7,14 @@ pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 import shutil
 
 import numpy as np
+
+from emojifier_bot.errors import ConfigError
+from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.emotion import load_classifier
+from emojifier_bot.vision.landmarks import OnnxLandmarker
+from emojifier_bot.vision.models import pick_model_spec, read_model_spec
+from emojifier_bot.vision.resources import models_dir
+from emojifier_bot.vision.types import BoundingBox, Detection
 from emojifier_training.graph_cost import is_quantized, multiply_adds, parameters
 from emojifier_training.int8 import (
     FEEDS,
@@ -16,14 +24,6 @@ from emojifier_training.int8 import (
     write_file,
 )
 from emojifier_training.runs import float_file
-
-from emojifier_bot.errors import ConfigError
-from emojifier_bot.vision.decode import from_image
-from emojifier_bot.vision.emotion import load_classifier
-from emojifier_bot.vision.landmarks import OnnxLandmarker
-from emojifier_bot.vision.models import pick_model_spec, read_model_spec
-from emojifier_bot.vision.resources import models_dir
-from emojifier_bot.vision.types import BoundingBox, Detection
 from tests.builders import make_landmarks
 from tests.datasets import SAMPLE_BOX, sample, tiny_data
 

@@ -8,6 +8,10 @@ from hypothesis import strategies as st
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 
 import torch
+
+from emojifier_bot.vision.frames import MEAN_FACE, landmark_frame
+from emojifier_bot.vision.landmark_geometry import five_points
+from emojifier_bot.vision.types import BoundingBox
 from emojifier_training import augment
 from emojifier_training.landmarks import (
     FOREHEAD,
@@ -24,10 +28,6 @@ from emojifier_training.landmarks import (
     wing,
 )
 from emojifier_training.nets import LandmarkNet
-
-from emojifier_bot.vision.frames import MEAN_FACE, landmark_frame
-from emojifier_bot.vision.landmark_geometry import five_points
-from emojifier_bot.vision.types import BoundingBox
 from tests.builders import make_landmarks
 from tests.datasets import CROP_PX, drawn_face, tiny_landmarks, write_landmarks
 from tests.images import flat

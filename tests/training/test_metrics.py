@@ -4,6 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emojifier_bot.vision.types import EMOTIONS
 from emojifier_training.metrics import (
     accuracy,
     calibration_error,
@@ -13,10 +17,6 @@ from emojifier_training.metrics import (
     per_class,
     reliability,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-from emojifier_bot.vision.types import EMOTIONS
 
 ANGER, CONTEMPT, DISGUST, FEAR = range(4)
 #: Anger: 2 of 3 found, by 2 of 3; contempt: 1 of 1, by 1 of 2; disgust: none of 1.

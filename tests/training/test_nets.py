@@ -5,6 +5,8 @@ import pytest
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 
 import torch
+
+from emojifier_bot.vision.features import APPEARANCE_PX, GEOMETRY_COUNT
 from emojifier_training.fit import count_parameters
 from emojifier_training.nets import (
     AppearanceEmotionNet,
@@ -15,8 +17,6 @@ from emojifier_training.nets import (
     ShiftedLogits,
     YuNetFormat,
 )
-
-from emojifier_bot.vision.features import APPEARANCE_PX, GEOMETRY_COUNT
 
 pytestmark = pytest.mark.requires_torch
 

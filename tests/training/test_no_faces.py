@@ -2,6 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emojifier_bot.vision.resources import emojis_dir
+from emojifier_bot.vision.types import BoundingBox, Detection
 from emojifier_training.drawings import EACH, KINDS, SIZE_WH, drawings
 from emojifier_training.no_faces import (
     REGION_PX,
@@ -10,11 +15,6 @@ from emojifier_training.no_faces import (
     false_alarms,
     largest_free,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-from emojifier_bot.vision.resources import emojis_dir
-from emojifier_bot.vision.types import BoundingBox, Detection
 from tests.training.test_evaluate_detector import picture
 
 CLASSIC = emojis_dir() / "classic"

@@ -5,14 +5,13 @@ import pytest
 
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 
-from emojifier_training.datasets import LabelledExpressions, read_expressions
-from emojifier_training.emotion import MARGIN_PX, STORED_PX
-from emojifier_training.prepare import prepare_faces
-
 from emojifier_bot.tools.read_faces import crop_detection, crop_picture
 from emojifier_bot.vision.crops import cut_frame, grey
 from emojifier_bot.vision.features import APPEARANCE_PX, to_canonical
 from emojifier_bot.vision.frames import canonical_frame
+from emojifier_training.data import LabelledExpressions, read_expressions
+from emojifier_training.emotion import MARGIN_PX, STORED_PX
+from emojifier_training.prepare import prepare_faces
 from tests.datasets import tiny_expressions
 from tests.fakes.faces import FakeLandmarker
 

@@ -4,22 +4,22 @@ import json
 import math
 
 import pytest
-from emojifier_training.cli_figures import (
+
+from emojifier_bot.cli.figures import without_nan
+from emojifier_bot.tools.intervals import Measured
+from emojifier_training.figures import (
     print_rows,
     shown,
     with_intervals,
-    without_nan,
 )
-from emojifier_training.page import (
+from emojifier_training.summary import (
     HEADINGS,
+    Row,
     cells,
     evaluation_page,
     markdown_table,
 )
-from emojifier_training.summary import Row
 from emojifier_training.targets import TARGETS, Target
-
-from emojifier_bot.tools.intervals import Measured
 
 HIGH = Target("emotion", "accuracy", 0.8, 0.9)
 LOW = Target("landmarks", "error", 0.04, 0.03, lower_is_better=True)

@@ -6,10 +6,10 @@ import pytest
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 
 import torch
-from emojifier_training.tasks import FOLDS, SURE_ACCURACY, TASKS, calibrated, split
 
 from emojifier_bot.vision.models import TASKS as SPEC_TASKS
 from emojifier_bot.vision.types import EMOTIONS
+from emojifier_training.tasks import FOLDS, SURE_ACCURACY, TASKS, calibrated, split
 from tests.datasets import expression_images, votes_for, write_expressions
 
 pytestmark = pytest.mark.requires_torch

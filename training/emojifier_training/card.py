@@ -1,153 +1,98 @@
-"""Writes a model's card: measured anew, told from a template, with pictures."""
+"""Fills the tables of a model's card with what was measured, and draws its charts.
+
+A card is prose with tables. Above each table that is filled here stands a comment with
+its name, ``<!-- by_height -->``; everything else in the card stays as it is.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-import textwrap
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from string import Template
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from emojifier_bot.errors import ConfigError
-from emojifier_bot.tools.intervals import mean
-from emojifier_bot.vision.models import (
-    ModelSpec,
-    list_model_specs,
-    read_model_spec,
-)
-from emojifier_bot.vision.types import EMOTIONS, FloatArray
-from emojifier_training import charts
-from emojifier_training.calibration import cross_entropies, fit_temperature
-from emojifier_training.card_words import SOURCES, WORDS
-from emojifier_training.cross_validation import pooled_figures
-from emojifier_training.datasets import (
+from emojifier_bot.vision.landmark_geometry import REGIONS
+from emojifier_bot.vision.models import ModelSpec, read_model_spec
+from emojifier_bot.vision.types import EMOTIONS
+from emojifier_training import MODEL_LOG_FILE, charts
+from emojifier_training.data import (
+    HAND_LABELLED,
+    SET_FOLDERS,
     is_held_out,
     read_detection,
     read_expressions,
     read_landmarks,
 )
-from emojifier_training.detector import HAND_LABELLED
+from emojifier_training.evaluate import Evaluator, Models
 from emojifier_training.evaluate_emotion import SURE_ACCURACY
-from emojifier_training.examples import EXAMPLES, montage
-from emojifier_training.fit import LOG_FILE
-from emojifier_training.fusion import beside
-from emojifier_training.graph_cost import parameters, use_cost
-from emojifier_training.judge import SHOWN, Judge, Models
-from emojifier_training.metrics import accuracy, macro_f1
-from emojifier_training.run_log import commands, steps_of
-from emojifier_training.runs import held_out_logits
-from emojifier_training.tasks import calibrated
-from emojifier_training.twins import held_out
+from emojifier_training.graph_cost import is_quantized, parameters, use_cost
+from emojifier_training.near_duplicates import held_out
+from emojifier_training.summary import markdown
+
+Row = Mapping[str, Any]
+Column = Callable[[Row], str]
 
 FIGURES_FILE, CARD_FILE = "figures.json", "MODEL_CARD.md"
-#: Columns of a paragraph.
-WIDTH = 88
 #: Decimals of what is stored.
 DIGITS = 5
-#: The folder of each task's set.
-SETS = MappingProxyType(
-    {"detector": "detection", "landmarks": "landmarks", "emotion": "expressions"}
+#: The name of a table, and the table or the block of commands that follows it.
+BLOCK = re.compile(r"<!-- (\w+) -->\n(```sh\n(?:.*\n)*?```\n|(?:\|.*\n)*)")
+#: How cards name the landmark sets, the height classes, what a model's cost is counted
+#: for, and which points of the curve they show.
+SOURCES = MappingProxyType(
+    {"helen": "HELEN", "afw": "AFW", "youtube": "video frames (noisy labels)"}
 )
+HEIGHTS = MappingProxyType(
+    {
+        "8_16": "8 to 16 px",
+        "16_32": "16 to 32 px",
+        "32_64": "32 to 64 px",
+        "64_inf": "over 64 px",
+    }
+)
+COST_OF = MappingProxyType(
+    {"detector": "320 × 320", "landmarks": "a face", "emotion": "a face"}
+)
+CURVE_AT = ("0.30", "0.40", "0.50", "0.60", "0.70", "0.80")
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """What a card is measured on and compared with."""
-
-    #: Folder of the three sets.
-    data: Path
-    #: Emotion: runs of the cross-validation.
-    pooled: Sequence[Path] = ()
-    #: Emotion: folders of further models that fusion is set beside.
-    against: Sequence[Path] = ()
-    #: Emotion: a run of this variant, and one of the appearance alone, trained alike.
-    alike: tuple[Path, Path] | None = None
-
-
-def measure(folder: Path, judge: Judge, sources: Sources) -> dict[str, Any]:
-    """Measure a model and store the figures beside it, with their pictures.
+def measure(folder: Path, evaluator: Evaluator, data: Path) -> dict[str, Any]:
+    """Measure a model on what training never saw, and store the figures beside it.
 
     Args:
         folder: The model's.
-        judge: How many samples are judged, with how many threads.
-        sources: On what.
+        evaluator: How many samples are read, with how many threads.
+        data: Folder of the three sets.
 
     Raises:
         DatasetError: A set is missing or damaged.
     """
     spec = read_model_spec(folder)
-    models = _with(judge.models, spec.task, folder)
-    judge = replace(judge, models=models, held_out=True)
-    data = sources.data / SETS[spec.task]
+    models = _with(evaluator.models, spec.task, folder)
+    evaluator = replace(evaluator, models=models, held_out=True)
     content = spec.verified_bytes()
-    figures: dict[str, Any] = {
+    figures = {
         "model": spec.name,
         "sha256": spec.sha256,
         "parameters": parameters(content),
         "multiply_adds": use_cost(spec),
         "bytes": len(content),
-        "every": judge.every,
-        "data": DATA_COUNTS[spec.task](sources.data),
-        "held_out": _judged(judge, spec, data, sources.against),
-    }
-    if sources.pooled:
-        folds = {run: held_out_logits([run], spec.variant) for run in sources.pooled}
-        figures["pooled"] = pooled_figures(list(folds.values()))
-        figures["pooled"]["steps"] = min(steps_of(run / LOG_FILE) for run in folds)
-        output = calibrated(*map(np.concatenate, zip(*folds.values(), strict=True)))
-        figures["pooled"]["calibrates"] = output["temperature"] == spec.temperature
-    if sources.alike is not None:
-        figures["alike"] = appearance_alone(*sources.alike)
-    text = json.dumps(rounded(figures), indent=1, allow_nan=False)
-    (folder / FIGURES_FILE).write_text(text + "\n", encoding="utf-8")
-    examples = EXAMPLES[spec.task](models.analyzer(SHOWN))
-    montage(examples, folder / "examples.png")
-    return dict(json.loads(text))
-
-
-def appearance_alone(fused: Path, alone: Path) -> dict[str, Any]:
-    """Return what the appearance alone loses against fusion, both trained alike.
-
-    Beside decisions, cross-entropy with the votes is compared: it tells of every face,
-    also of those where both decide alike.
-
-    Args:
-        fused: Folder of a run of fusion.
-        alone: Folder of a run of the appearance alone.
-
-    Raises:
-        ConfigError: They held out other faces, or learned for another number of steps.
-    """
-    whole, targets = held_out_logits([fused], "fused")
-    part, judged = held_out_logits([alone], "appearance")
-    steps, other_steps = (steps_of(run / LOG_FILE) for run in (fused, alone))
-    if not np.array_equal(targets, judged) or steps != other_steps:
-        raise ConfigError([f"{fused} and {alone} were not trained alike."])
-    truth = targets.argmax(axis=1)
-    return {
-        "faces": len(targets),
-        "steps": steps,
-        "accuracy": accuracy(truth, whole.argmax(axis=1)),
-        "macro_f1": macro_f1(truth, whole.argmax(axis=1)),
-        "lost": beside(truth, whole, {"appearance alone": part}),
-        "cross_entropy": asdict(
-            mean(_cross_entropies(part, targets) - _cross_entropies(whole, targets))
+        "every": evaluator.every,
+        "data": DATA_COUNTS[spec.task](data),
+        "held_out": evaluator.figures(
+            spec.task, data / SET_FOLDERS[spec.task], full=True
         ),
     }
-
-
-def _cross_entropies(logits: FloatArray, targets: FloatArray) -> FloatArray:
-    """Return ``(N,)`` of them, at the temperature that fits these votes best."""
-    temperature = np.float32(fit_temperature(logits, targets))
-    return cross_entropies(logits / temperature, targets)
+    text = json.dumps(rounded(figures), indent=1, allow_nan=False)
+    (folder / FIGURES_FILE).write_text(text + "\n", encoding="utf-8")
+    return dict(json.loads(text))
 
 
 def _with(models: Models, task: str, folder: Path) -> Models:
@@ -156,21 +101,6 @@ def _with(models: Models, task: str, folder: Path) -> Models:
     if task == "landmarks":
         return replace(models, landmarks=folder)
     return replace(models, emotion=folder)
-
-
-def _judged(
-    judge: Judge, spec: ModelSpec, data: Path, against: Sequence[Path]
-) -> dict[str, Any]:
-    if spec.task == "detector":
-        return judge.detector(data, full=True)
-    if spec.task == "landmarks":
-        return judge.landmarks(data, full=True)
-    others = [
-        one.folder
-        for one in list_model_specs(spec.folder.parent)
-        if one.task == "emotion" and one.name != spec.name
-    ]
-    return judge.emotion(data, full=True, against=[*others, *against])
 
 
 def read_figures(folder: Path) -> dict[str, Any]:
@@ -186,56 +116,105 @@ def read_figures(folder: Path) -> dict[str, Any]:
         )
     figures = dict(json.loads(path.read_text("utf-8")))
     if figures["sha256"] != read_model_spec(folder).sha256:
-        raise ConfigError([f"{path} tells of other weights: measure the model anew."])
+        raise ConfigError([f"{path} is of other weights: measure the model again."])
     return figures
 
 
-def write_card(folder: Path, figures: Mapping[str, Any]) -> None:
-    """Write the card and its charts from figures."""
+def write_card(folder: Path, figures: Row) -> None:
+    """Fill the card and draw its charts; a model without a card gets its task's."""
     spec = read_model_spec(folder)
+    path = folder / CARD_FILE
     template = files(__package__).joinpath("cards", f"{spec.task}.md")
-    words = {
-        "name": spec.name,
-        "parameters": _thousands(figures["parameters"]),
-        "multiply_adds": f"{figures['multiply_adds'] / 1e6:.1f} M",
-        "megabytes": f"{figures['bytes'] / 1e6:.2f}",
-        "evaluate_command": evaluate_command(spec, figures["every"]),
+    text = (path if path.is_file() else template).read_text("utf-8")
+    text = text.replace("$name", spec.name).replace("$title", spec.title)
+    path.write_text(filled(text, card_blocks(spec, figures)), encoding="utf-8")
+    charts.draw(spec.task, figures["held_out"], folder, SURE_ACCURACY)
+
+
+def filled(text: str, blocks: Mapping[str, str]) -> str:
+    r"""Return a card with its blocks replaced; an unknown name is left alone.
+
+    >>> filled("<!-- size -->\n| old |\n\nend\n", {"size": "| new |\n"})
+    '<!-- size -->\n| new |\n\nend\n'
+    """
+
+    def fill(found: re.Match[str]) -> str:
+        name, old = found.groups()
+        return f"<!-- {name} -->\n{blocks.get(name, old)}"
+
+    return BLOCK.sub(fill, text)
+
+
+def card_blocks(spec: ModelSpec, figures: Row) -> dict[str, str]:
+    """Return every table of a task's card, by the name that stands above it."""
+    return {
+        "size": _figures_table(
+            {
+                "parameters": f"{figures['parameters']:,}",
+                f"multiply-adds, {COST_OF[spec.task]}": _millions(figures),
+                "size of the file": f"{figures['bytes'] / 1e6:.2f} MB",
+            }
+        ),
+        "data": _table(
+            "source", figures["data"], {"for training": _count("train"), **_HELD_OUT}
+        ),
         "commands": commands(spec),
-        **WORDS[spec.task](spec, figures),
+        "evaluate": evaluate_command(spec, figures["every"]),
+        **TABLES[spec.task](figures["held_out"]),
     }
-    text = Template(template.read_text("utf-8")).substitute(words)
-    (folder / CARD_FILE).write_text(wrapped(text), encoding="utf-8")
-    CHARTS[spec.task](figures["held_out"], folder)
+
+
+def _millions(figures: Row) -> str:
+    return f"{figures['multiply_adds'] / 1e6:.1f} M"
+
+
+def commands(spec: ModelSpec) -> str:
+    """Return the commands behind the weights, as the log has them."""
+    log = (spec.folder / MODEL_LOG_FILE).read_text("utf-8")
+    rows = [json.loads(line) for line in log.splitlines()]
+    typed = [_typed(spec, row) for row in rows if "config" in row]
+    variant = f" --variant {spec.variant}" if spec.variant else ""
+    int8 = " --int8" if is_quantized(spec.verified_bytes()) else ""
+    export = (
+        f"emojifier-training export {spec.task}{variant} --run RUN "
+        f"--to models/{spec.name}{int8}"
+    )
+    return _shell([*dict.fromkeys(typed), export])
+
+
+def _typed(spec: ModelSpec, row: Row) -> str:
+    """Return what began a run; the first runs noted their knobs only."""
+    if command := row.get("command"):
+        # Where the data lies on somebody's machine is nobody's business; and the
+        # command had another name once.
+        command = re.sub(r" --data \S+", "", command)
+        return re.sub(r"^emojifier-bot ", "emojifier-training ", command)
+    variant = f" --variant {spec.variant}" if spec.variant else ""
+    knobs = " ".join(
+        f"--{name.replace('_', '-')} {row['config'][name]}"
+        for name in ("steps", "batch_size", "learning_rate", "seed", "threads")
+    )
+    return f"emojifier-training train {spec.task}{variant} {knobs}"
 
 
 def evaluate_command(spec: ModelSpec, every: int) -> str:
     """Return what measures the figures again."""
     variant = f" --emotion-model {spec.variant}" if spec.variant else ""
     part = f" --every {every}" if every > 1 else ""
-    return f"emojifier-bot evaluate {spec.task}{variant} --held-out --full{part}"
+    return _shell(
+        [f"emojifier-training evaluate {spec.task}{variant} --held-out --full{part}"]
+    )
 
 
-def wrapped(text: str) -> str:
-    r"""Return Markdown with its paragraphs filled; tables, code and pictures stay.
-
-    >>> wrapped("one\ntwo\n\n| a |\n|---|\n")
-    'one two\n\n| a |\n|---|\n'
-    """
-    blocks = [block.strip("\n") for block in text.split("\n\n")]
-    return "\n\n".join(_filled(block) for block in blocks if block) + "\n"
-
-
-def _filled(block: str) -> str:
-    if block.startswith(("#", "|", "!", "```", "- ")):
-        return block
-    return textwrap.fill(block, WIDTH, break_long_words=False, break_on_hyphens=False)
+def _shell(lines: Iterable[str]) -> str:
+    return "\n".join(["```sh", *lines, "```", ""])
 
 
 def _detection_counts(data: Path) -> dict[str, Any]:
     counts: Counter[tuple[str, bool]] = Counter()
-    for one in read_detection(data / "detection"):
+    for one in read_detection(data / SET_FOLDERS["detector"]):
         counts[one.source, is_held_out(one.source, one.name)] += 1
-    for crop in read_landmarks(data / "landmarks"):
+    for crop in read_landmarks(data / SET_FOLDERS["landmarks"]):
         if crop.source in HAND_LABELLED:
             held = is_held_out(crop.source, crop.name, crop.subject)
             counts["HELEN and AFW crops", held] += 1
@@ -246,17 +225,17 @@ def _landmark_counts(data: Path) -> dict[str, Any]:
     return _two_columns(
         Counter(
             (SOURCES[one.source], is_held_out(one.source, one.name, one.subject))
-            for one in read_landmarks(data / "landmarks")
+            for one in read_landmarks(data / SET_FOLDERS["landmarks"])
         )
     )
 
 
 def _expression_counts(data: Path) -> dict[str, Any]:
-    faces = read_expressions(data / "expressions")
+    faces = read_expressions(data / SET_FOLDERS["emotion"])
     return _two_columns(
         Counter(
-            (str(EMOTIONS[index]), is_judged)
-            for is_judged, part in (
+            (str(EMOTIONS[index]), is_held)
+            for is_held, part in (
                 (False, ~faces.is_validation),
                 (True, held_out(faces)),
             )
@@ -284,30 +263,193 @@ DATA_COUNTS: Mapping[str, Callable[[Path], dict[str, Any]]] = MappingProxyType(
 )
 
 
-def _detector_charts(figures: Mapping[str, Any], folder: Path) -> None:
-    charts.operating_chart(figures["curve"], folder / "operating.png")
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a figure; a dash where there is none.
+
+    >>> number(0.12345), number(None), number(float("nan"))
+    ('0.123', '–', '–')
+    """
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{value:.{digits}f}"
 
 
-def _landmark_charts(figures: Mapping[str, Any], folder: Path) -> None:
-    charts.error_chart(figures["cumulative"], folder / "errors.png")
+def ranged(row: Row, key: str = "value", *, scale: float = 1, digits: int = 3) -> str:
+    """Return a figure with its interval in brackets.
+
+    >>> ranged({"ap": 0.5, "ap_low": 0.4, "ap_high": 0.6}, "ap", digits=2)
+    '0.50 (0.40 – 0.60)'
+    """
+    prefix = "" if key == "value" else f"{key}_"
+    value, low, high = (
+        number(None if row.get(one) is None else row[one] * scale, digits)
+        for one in (key, f"{prefix}low", f"{prefix}high")
+    )
+    return value if "–" in {value, low, high} else f"{value} ({low} – {high})"
 
 
-def _emotion_charts(figures: Mapping[str, Any], folder: Path) -> None:
-    charts.confusion_chart(figures["confusion"], folder / "confusion.png")
-    charts.reliability_chart(figures["reliability"], folder / "reliability.png")
-    charts.risk_chart(
-        figures["risk_coverage"],
-        folder / "risk_coverage.png",
-        sure=figures["sure"],
-        wanted=SURE_ACCURACY,
+def _count(key: str) -> Column:
+    return lambda row: f"{row[key]:,}"
+
+
+def _plain(key: str, digits: int = 3) -> Column:
+    return lambda row: number(row.get(key), digits)
+
+
+def _ranged(key: str = "value", *, scale: float = 1, digits: int = 3) -> Column:
+    return lambda row: ranged(row, key, scale=scale, digits=digits)
+
+
+def _table(first: str, rows: Mapping[str, Row], columns: Mapping[str, Column]) -> str:
+    """Return a table whose first column is text and whose others are figures."""
+    return markdown(
+        (first, *columns),
+        ("---", *["--:"] * len(columns)),
+        [
+            (name, *(show(row) for show in columns.values()))
+            for name, row in rows.items()
+        ],
     )
 
 
-CHARTS: Mapping[str, Callable[[Mapping[str, Any], Path], None]] = MappingProxyType(
+def _figures_table(rows: Mapping[str, str]) -> str:
+    return markdown(("figure", "value"), ("---", "--:"), rows.items())
+
+
+_HELD_OUT = {"held out": _count("held")}
+_FOUND = {"faces": _count("faces"), "AP": _ranged("ap"), "recall": _ranged("recall")}
+_SHOWN = {
+    "precision": _plain("precision"),
+    "false a picture": _plain("false_alarms_per_picture", 2),
+}
+_ERROR = {"faces": _count("count"), "error, %": _ranged(scale=100, digits=2)}
+
+
+def _detector_tables(held: Row) -> dict[str, str]:
+    def kinds(first: str, rows: Mapping[str, Row]) -> str:
+        occurring = {
+            HEIGHTS.get(name, name): row for name, row in rows.items() if row["faces"]
+        }
+        return _table(first, occurring, _FOUND)
+
+    return {
+        "by_difficulty": kinds("set", held["by_difficulty"]),
+        "by_height": kinds("height", held["by_height"]),
+        "by_occlusion": kinds("set, covered", held["by_occlusion"] | held["by_source"]),
+        "by_roll": _table("turned by", held["by_roll"], _FOUND | _SHOWN),
+        "operating": _figures_table(
+            {
+                "pictures": f"{held['pictures']:,}",
+                "recall": ranged(held["intervals"]["recall"]),
+                "precision": ranged(held["intervals"]["precision"]),
+                "false a picture": number(held["false_alarms_per_picture"], 2),
+            }
+        ),
+        "curve": _table(
+            "confidence",
+            {at: held["curve"][at] for at in CURVE_AT},
+            {"recall": _plain("recall"), **_SHOWN},
+        ),
+        "without_faces": _table(
+            "without a face",
+            held["without_faces"],
+            {
+                "pictures": _count("pictures"),
+                "seen a picture": _ranged("per_picture", digits=2),
+            },
+        ),
+    }
+
+
+def _landmark_tables(held: Row) -> dict[str, str]:
+    intervals = held["intervals"]
+
+    def errors(first: str, names: Mapping[str, str]) -> str:
+        rows = {
+            shown: intervals[key] for key, shown in names.items() if key in intervals
+        }
+        return _table(first, rows, _ERROR)
+
+    return {
+        "by_source": errors(
+            "set",
+            {f"nme_{key}": name for key, name in SOURCES.items()}
+            | {"nme": f"all ({held['found']} of {held['count']} found)"},
+        ),
+        "by_region": errors("region", {f"nme_{name}": name for name in REGIONS}),
+        "cumulative": _table(
+            "error at most",
+            {
+                f"{float(at):.0%}".replace("%", " %"): v
+                for at, v in held["cumulative"].items()
+            },
+            {"share of the faces": lambda v: f"{ranged(v, scale=100, digits=1)} %"},
+        ),
+        "followed": _table(
+            "ratio",
+            {name.replace("_", " "): row for name, row in held["followed"].items()},
+            {
+                "faces": _count("faces"),
+                "correlation": _ranged("correlation"),
+                "mean difference": _plain("mean_difference"),
+                "spread of the labels": _plain("spread"),
+            },
+        ),
+        "harder": _table(
+            "",
+            held["harder"],
+            {
+                "faces": _count("faces"),
+                "error, %": _ranged("nme", scale=100, digits=2),
+                "mouth followed": _plain("mouth_opening_correlation", 2),
+                "right eye": _plain("right_eye_opening_correlation", 2),
+                "left eye": _plain("left_eye_opening_correlation", 2),
+            },
+        ),
+        "disc": _figures_table(
+            {
+                "labelled points covered": f"{held['disc_coverage'] * 100:.2f} %",
+                "median diameter, face heights": number(
+                    held["disc_over_face_height"], 2
+                ),
+            }
+        ),
+    }
+
+
+def _emotion_tables(held: Row) -> dict[str, str]:
+    intervals, threshold = held["intervals"], held["sure"]["threshold"]
+    main = {
+        "accuracy": "accuracy",
+        "macro-F1": "macro_f1",
+        "expected calibration error": "calibration_error",
+        f"called sure (from {round(threshold, 3):g} on)": "sure_coverage",
+        "right where sure": "sure_accuracy",
+    }
+    return {
+        "main": _figures_table({k: ranged(intervals[key]) for k, key in main.items()}),
+        "per_class": _table(
+            "emotion",
+            {
+                str(emotion): held["per_class"][str(emotion)]
+                | {"interval": intervals[f"f1_{emotion}"]}
+                for emotion in EMOTIONS
+            },
+            {
+                "faces": _count("count"),
+                "precision": _plain("precision", 2),
+                "recall": _plain("recall", 2),
+                "F1": lambda row: ranged(row["interval"], digits=2),
+            },
+        ),
+    }
+
+
+TABLES: Mapping[str, Callable[[Row], dict[str, str]]] = MappingProxyType(
     {
-        "detector": _detector_charts,
-        "landmarks": _landmark_charts,
-        "emotion": _emotion_charts,
+        "detector": _detector_tables,
+        "landmarks": _landmark_tables,
+        "emotion": _emotion_tables,
     }
 )
 
@@ -325,7 +467,3 @@ def rounded(figures: Any) -> Any:
     if not isinstance(figures, float):
         return figures
     return None if math.isnan(figures) else round(figures, DIGITS)
-
-
-def _thousands(count: int) -> str:
-    return f"{count / 1000:.0f} k"

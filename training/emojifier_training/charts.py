@@ -31,6 +31,30 @@ def _write(figure: Figure, path: Path) -> None:
     figure.savefig(path, metadata={"Software": None})
 
 
+def draw(task: str, figures: Mapping[str, Any], folder: Path, wanted: float) -> None:
+    """Draw the charts of a task's card from its figures.
+
+    Args:
+        task: Of the model.
+        figures: What `Evaluator.figures` returns.
+        folder: The model's.
+        wanted: Emotion: accuracy that what it calls sure shall have.
+    """
+    if task == "detector":
+        operating_chart(figures["curve"], folder / "operating.png")
+    elif task == "landmarks":
+        error_chart(figures["cumulative"], folder / "errors.png")
+    else:
+        confusion_chart(figures["confusion"], folder / "confusion.png")
+        reliability_chart(figures["reliability"], folder / "reliability.png")
+        risk_chart(
+            figures["risk_coverage"],
+            folder / "risk_coverage.png",
+            sure=figures["sure"],
+            wanted=wanted,
+        )
+
+
 def confusion_chart(confusion: Mapping[str, Mapping[str, int]], path: Path) -> None:
     """Draw counts in a square, each cell as dark as its share of the row.
 

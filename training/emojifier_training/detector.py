@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from emojifier_bot.vision.landmark_geometry import five_points
 from emojifier_bot.vision.types import ImageArray
-from emojifier_training.datasets import (
+from emojifier_training.data import (
+    HAND_LABELLED,
     LabelledCrop,
     LabelledPicture,
     is_held_out,
@@ -27,8 +28,6 @@ from emojifier_training.nets import DetectorNet
 #: The crowd event has 450 pictures of tiny faces, the masks set near-duplicates, and
 #: the hand-labelled landmark crops bring the large faces that the rest lacks.
 EVENT_RATES = {"2--Demonstration": 0.35, "masks": 0.6, "landmarks": 0.3}
-#: Landmark sets whose points people placed.
-HAND_LABELLED = ("helen", "afw")
 #: Drawings of each kind that are background, and the seed that evaluation has not.
 DRAWINGS_EACH, DRAWINGS_SEED = 16, 5
 

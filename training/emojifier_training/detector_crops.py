@@ -15,7 +15,7 @@ from emojifier_bot.vision.crops import REDUCED_TO, warp
 from emojifier_bot.vision.frames import Affine, centered_frame, frame_scale
 from emojifier_bot.vision.landmark_geometry import apply_affine
 from emojifier_bot.vision.types import FloatArray, ImageArray
-from emojifier_training.datasets import LabelledPicture
+from emojifier_training.data import LabelledPicture
 
 CROP_PX = 320
 #: Faces lower than this in the crop are neither wanted nor background.

@@ -22,13 +22,12 @@ from emojifier_bot.vision.features import (
 from emojifier_bot.vision.landmark_geometry import MIRRORED, mirror
 from emojifier_bot.vision.types import FloatArray, ImageArray
 from emojifier_training import augment
-from emojifier_training.datasets import LabelledExpressions
+from emojifier_training.data import LabelledExpressions
 from emojifier_training.device import autocast, to_device, to_numpy
 from emojifier_training.fit import load_warm_start
 from emojifier_training.metrics import accuracy, macro_f1
 from emojifier_training.nets import (
     EMOTION_COUNT,
-    AppearanceEmotionNet,
     FusedEmotionNet,
     LandmarkEmotionNet,
 )
@@ -44,9 +43,9 @@ POINT_NOISE = 0.006
 RARITY_POWER = 0.5
 #: Share of the classes' log frequency that shipped logits are relieved of, by variant:
 #: rare emotions are then reached at little cost. Chosen on held-out faces of the
-#: cross-validation for nets with appearance, on the validation faces for the others.
+#: cross-validation for the net with appearance, on the validation faces for the others.
 PRIOR_RELIEFS: Mapping[str, float] = MappingProxyType(
-    {"landmarks": 0.15, SHARED_POINTS_VARIANT: 0.15, "appearance": 0.3, "fused": 0.3}
+    {"landmarks": 0.15, SHARED_POINTS_VARIANT: 0.15, "fused": 0.3}
 )
 #: Share of each target that is spread evenly.
 LABEL_SMOOTHING = 0.02
@@ -59,14 +58,13 @@ LEAST_DRAWN = 1e-6
 TEACHER_SHARE = 0.5
 #: Variants that use lets read the mirror image too: those that cost next to nothing.
 READ_BOTH_WAYS = frozenset({"landmarks", SHARED_POINTS_VARIANT})
-#: The net of each variant; ``appearance`` is trained to see what fusion gains.
+#: The net of each variant.
 NETS: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
     {
         "landmarks": lambda: LandmarkEmotionNet(feature_count("landmarks")),
         SHARED_POINTS_VARIANT: lambda: LandmarkEmotionNet(
             feature_count(SHARED_POINTS_VARIANT)
         ),
-        "appearance": AppearanceEmotionNet,
         "fused": lambda: FusedEmotionNet(feature_count("fused")),
     }
 )
@@ -96,7 +94,7 @@ class EmotionRecipe:
         self.net = NETS[variant]()
         self.train, self.held_out, self.batch_size = train, held_out, batch_size
         self.variant = variant
-        self.looks_matter = variant in {"appearance", "fused"}
+        self.looks_matter = variant == "fused"
         # A class that hardly occurs counts as one face: no logarithm is endless.
         counts = train.targets.sum(dim=0).clamp(min=1.0)
         rates = (train.targets * (counts ** (RARITY_POWER - 1))).sum(dim=1)

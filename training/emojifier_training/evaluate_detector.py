@@ -20,7 +20,7 @@ from emojifier_training.average_precision import (
     rank,
     ranked_precision,
 )
-from emojifier_training.datasets import LabelledPicture
+from emojifier_training.data import LabelledPicture
 
 Progress = Callable[[int, int], None]
 

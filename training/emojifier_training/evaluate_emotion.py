@@ -12,7 +12,7 @@ from emojifier_bot.tools.read_faces import crop_detection, crop_picture
 from emojifier_bot.vision.ports import EmotionClassifier, FaceLandmarker
 from emojifier_bot.vision.types import EMOTIONS, FloatArray
 from emojifier_training.calibration import risk_coverage
-from emojifier_training.datasets import LabelledExpressions
+from emojifier_training.data import LabelledExpressions
 from emojifier_training.metrics import (
     Labels,
     accuracy,

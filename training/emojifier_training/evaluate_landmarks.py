@@ -26,7 +26,7 @@ from emojifier_bot.vision.types import (
     LandmarkScheme,
     Measure,
 )
-from emojifier_training.datasets import LabelledCrop
+from emojifier_training.data import LabelledCrop
 
 Progress = Callable[[int, int], None]
 #: A face that is not found counts as this far off.

@@ -37,7 +37,7 @@ from emojifier_bot.vision.models import (
 )
 from emojifier_bot.vision.resources import models_dir
 from emojifier_bot.vision.types import BoundingBox, FloatArray
-from emojifier_training.datasets import (
+from emojifier_training.data import (
     is_held_out,
     read_expressions,
     read_landmarks,

@@ -20,7 +20,7 @@ from emojifier_bot.vision.landmark_geometry import (
 )
 from emojifier_bot.vision.types import FloatArray
 from emojifier_training import augment
-from emojifier_training.datasets import (
+from emojifier_training.data import (
     LabelledCrop,
     is_held_out,
     read_landmarks,

@@ -273,21 +273,6 @@ def appearance_layers(widths: tuple[int, int, int]) -> nn.Sequential:
     )
 
 
-class AppearanceEmotionNet(nn.Module):
-    """Eight logits from the canonical grey face alone: what fusion has to beat."""
-
-    def __init__(self, widths: tuple[int, int, int] = (24, 48, 96)) -> None:
-        """Build with three widths, those of the ``fused`` variant."""
-        super().__init__()
-        self.appearance = appearance_layers(widths)
-        self.head = nn.Linear(widths[-1], EMOTION_COUNT)
-
-    def forward(self, _geometry: Tensor, appearance: Tensor) -> Tensor:
-        """Map ``(N, 1, 52, 52)`` to logits ``(N, 8)``; looks at no geometry."""
-        logits: Tensor = self.head(self.appearance(appearance).float())
-        return logits
-
-
 #: Share of the faces whose geometry fusion does not see in training. Without it the
 #: appearance learns only what geometry leaves over (ModDrop, Neverova et al., 2016).
 GEOMETRY_HIDDEN = 0.5

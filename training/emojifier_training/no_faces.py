@@ -16,7 +16,7 @@ from PIL import Image
 
 from emojifier_bot.tools.intervals import mean
 from emojifier_bot.vision.types import Detection, FloatArray
-from emojifier_training.datasets import LabelledPicture
+from emojifier_training.data import LabelledPicture
 from emojifier_training.drawings import KINDS, SIZE_WH, drawings
 from emojifier_training.evaluate_detector import REFERENCE_PX, picture_of
 

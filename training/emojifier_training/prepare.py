@@ -13,7 +13,7 @@ from emojifier_bot.vision.crops import cut_frame, grey
 from emojifier_bot.vision.features import APPEARANCE_PX, to_canonical
 from emojifier_bot.vision.frames import canonical_frame
 from emojifier_bot.vision.ports import FaceLandmarker
-from emojifier_training.datasets import LabelledExpressions
+from emojifier_training.data import LabelledExpressions
 from emojifier_training.emotion import MARGIN_PX, STORED_PX, PreparedFaces
 
 Progress = Callable[[int, int], None]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emojifier_bot.errors import ConfigError
-from emojifier_bot.vision.models import ModelSpec
+from emojifier_training import MODEL_LOG_FILE
 from emojifier_training.device import DEVICE, to_numpy, use_device
 from emojifier_training.emotion import PRIOR_RELIEFS, EmotionRecipe
 from emojifier_training.export import write_model
@@ -23,7 +23,6 @@ from emojifier_training.fit import (
     load_warm_start,
     save_warm_start,
 )
-from emojifier_training.graph_cost import is_quantized
 from emojifier_training.nets import ShiftedLogits
 from emojifier_training.tasks import TASKS, Inputs, Progress, Task, calibrated
 
@@ -31,8 +30,6 @@ from emojifier_training.tasks import TASKS, Inputs, Progress, Task, calibrated
 HELD_OUT_FILE = "held_out.npz"
 #: Half-precision weights that the next run starts from.
 WARM_START_FILE = "state.pt"
-#: The run's log, beside the model.
-MODEL_LOG_FILE = "training.log.jsonl"
 
 
 def train_task(
@@ -117,25 +114,6 @@ def export_task(
     write_model(to, task.export(shipped), table)
     save_warm_start(net, to / WARM_START_FILE)
     (to / MODEL_LOG_FILE).write_bytes((folder / LOG_FILE).read_bytes())
-
-
-def float_file(spec: ModelSpec) -> bytes:
-    """Return a model's file in floating point, as training left it.
-
-    A file in eight bits is written anew from the ``state.pt`` beside it.
-
-    Raises:
-        ConfigError: That state does not make the file; only the landmarks' does.
-    """
-    content = spec.verified_bytes()
-    if not is_quantized(content):
-        return content
-    if spec.task != "landmarks":
-        raise ConfigError([f"{spec.name} is in eight bits already."])
-    task = TASKS[spec.task]
-    net = task.net()
-    load_warm_start(net, spec.folder / WARM_START_FILE)
-    return task.export(net)
 
 
 def average_of(task: Task, folder: Path) -> nn.Module:

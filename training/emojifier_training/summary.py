@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from emojifier_bot.tools.intervals import Measured
 from emojifier_bot.vision.models import pick_model_spec
 from emojifier_bot.vision.resources import models_dir
+from emojifier_training.evaluate import EVERY_CANDIDATE, SHOWN, Evaluator
 from emojifier_training.evaluate_detector import (
     DIFFICULTIES,
     RECALL_FACE_PX,
@@ -19,12 +20,46 @@ from emojifier_training.evaluate_detector import (
     measured_ap,
     seen,
 )
-from emojifier_training.judge import EVERY_CANDIDATE, SHOWN, Judge
 from emojifier_training.targets import TARGETS, Target
 
-#: What is measured turned, for `recall_<degrees>`.
-ROLLS_DEGREES = (0, 90, 180)
+#: Rotations that recall is measured at, for `recall_<degrees>`.
+RECALL_DEGREES = (0, 90, 180)
 EMOTION_VARIANTS = ("fused", "landmarks")
+
+HEADINGS = ("task", "figure", "held out", "95 %", "must", "aim", "reached", "on")
+#: How columns are set: figures to the right.
+RULES = ("---", "---", "--:", "--:", "--:", "--:", "---", "---")
+
+INTRO = """\
+# How well the models do
+
+Written by `make evaluate` from the models in `models/`, on pictures and faces that
+training never saw ([held_out](held_out/README.md)). `emojifier-training evaluate`
+measures it again; each [model card](../models/) has more.
+
+"""
+
+NOTES = """
+- **Targets** were set on test sets that are kept apart from this project, so a figure
+  here stands beside its target as a stand-in, not as the result there. Faces here are
+  harder to find than there: a peer measured on both tells
+  ([how hard](held_out/stand_in.md)).
+- **Easy, medium and hard** are stand-ins for WIDER FACE's sets, which sort pictures by
+  how hard they are: valid faces of at least 31, 19 and 6 pixels in a picture whose
+  longer side is 640. Lower and invalid faces are neither hits nor misses.
+- **Recall** counts faces of 24 pixels and higher, found with IoU 0.4 at confidence 0.5,
+  by the whole pipeline with all its passes, in pictures turned as told.
+- **Intervals** are Wilson's for shares; for the rest they come from drawing the samples
+  (pictures, for average precision) anew 1,000 times.
+- **The error of 68 points** is the mean over the distance of the outer eye corners, of
+  faces that our own detector found; a missed face is an error of 100 %.
+- **Emotion** is judged against the majority of ten people, on validation faces
+  that have no [near-duplicate](held_out/README.md#near-duplicates) in training; the
+  calibration error is the expected one over 15 bins; drawing anew adds to it, so its
+  interval leans upwards.
+- **Multiply-adds** are those of convolutions and matrix products in the file's graph:
+  the detector's at 320 × 320, the others' for one face as use reads it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +101,24 @@ class Row:
 Figures = Mapping[str, tuple[Measured, str]]
 
 
-def summarise(judge: Judge, data: Path) -> dict[str, Row]:
+def summarise(evaluator: Evaluator, data: Path) -> dict[str, Row]:
     """Measure every row of `TARGETS` that the data at hand allows.
 
     Args:
-        judge: Whose samples and models are taken; it always holds out.
+        evaluator: Whose samples and models are taken; it always holds out.
         data: Folder of the three sets.
 
     Raises:
         DatasetError: A set is missing or damaged.
         ModelFileError: A model is missing or differs.
     """
-    judge = dataclasses.replace(judge, held_out=True)
+    evaluator = dataclasses.replace(evaluator, held_out=True)
     figures: dict[str, tuple[Measured, str]] = {
-        **_detection(judge, data / "detection"),
-        **_landmarks(judge, data / "landmarks"),
+        **_detection(evaluator, data / "detection"),
+        **_landmarks(evaluator, data / "landmarks"),
     }
     for variant in EMOTION_VARIANTS:
-        figures |= _emotion(judge, data / "expressions", variant)
+        figures |= _emotion(evaluator, data / "expressions", variant)
     counted, unknown = _costs()
     figures |= counted
     return {
@@ -96,9 +131,9 @@ def _row(target: Target, found: tuple[Measured, str] | None, reason: str) -> Row
     return Row(target, None, reason) if found is None else Row(target, *found)
 
 
-def _detection(judge: Judge, data: Path) -> Figures:
-    pictures = [one for one in judge.pictures(data) if one.source == "wider"]
-    found = judge.find(pictures, EVERY_CANDIDATE)
+def _detection(evaluator: Evaluator, data: Path) -> Figures:
+    pictures = [one for one in evaluator.pictures(data) if one.source == "wider"]
+    found = evaluator.find(pictures, EVERY_CANDIDATE)
     where = f"{len(pictures)} WIDER pictures"
     rows = {}
     for name, height_px in DIFFICULTIES.items():
@@ -107,8 +142,8 @@ def _detection(judge: Judge, data: Path) -> Figures:
             ap,
             f"{ap.count:,} faces of {height_px:g} px and higher, {where}",
         )
-    for degrees in ROLLS_DEGREES:
-        shown = seen(judge.find(pictures, SHOWN, degrees), at_least(RECALL_FACE_PX))
+    for degrees in RECALL_DEGREES:
+        shown = seen(evaluator.find(pictures, SHOWN, degrees), at_least(RECALL_FACE_PX))
         count = shown.recall.count
         rows[f"recall_{degrees}"] = (
             shown.recall,
@@ -117,17 +152,17 @@ def _detection(judge: Judge, data: Path) -> Figures:
     return rows
 
 
-def _landmarks(judge: Judge, data: Path) -> Figures:
-    figures = judge.landmarks(data)
+def _landmarks(evaluator: Evaluator, data: Path) -> Figures:
+    figures = evaluator.landmarks(data)
     nme = figures["intervals"].get("nme_helen")
     if nme is None:
         return {}
     return {"nme_helen": (Measured(**nme), f"{nme['count']} HELEN faces")}
 
 
-def _emotion(judge: Judge, data: Path, variant: str) -> Figures:
-    models = dataclasses.replace(judge.models, emotion_variant=variant)
-    figures = dataclasses.replace(judge, models=models).emotion(data)
+def _emotion(evaluator: Evaluator, data: Path, variant: str) -> Figures:
+    models = dataclasses.replace(evaluator.models, emotion_variant=variant)
+    figures = dataclasses.replace(evaluator, models=models).emotion(data)
     on = f"{figures['count']:,} FER+ validation faces"
     intervals = {n: Measured(**one) for n, one in figures["intervals"].items()}
     rows = {f"{n}_{variant}": (intervals[n], on) for n in ("accuracy", "macro_f1")}
@@ -163,3 +198,45 @@ def _costs() -> tuple[Figures, str]:
 
 def _exact(value: float) -> Measured:
     return Measured(float(value), float(value), float(value), 1)
+
+
+def evaluation_page(rows: Iterable[Row]) -> str:
+    """Return the whole page."""
+    return INTRO + markdown_table(rows) + NOTES
+
+
+def markdown_table(rows: Iterable[Row]) -> str:
+    """Return the table alone, as the README shows it."""
+    return markdown(HEADINGS, RULES, map(cells, rows))
+
+
+def markdown(
+    headings: Sequence[str], rules: Sequence[str], rows: Iterable[Sequence[str]]
+) -> str:
+    """Return a Markdown table.
+
+    >>> print(markdown(["a"], ["--:"], [["1"]]), end="")
+    | a |
+    |--:|
+    | 1 |
+    """
+    lines = [f"| {' | '.join(headings)} |", f"|{'|'.join(rules)}|"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Return one row's texts, in the order of `HEADINGS`."""
+    target, measured = row.target, row.measured
+    value = between = ""
+    if measured is not None and not math.isnan(measured.value):
+        value = target.shown(measured.value)
+        if measured.low < measured.high:
+            low, high = target.shown(measured.low), target.shown(measured.high)
+            between = f"{low} – {high}"
+    sign = "≤" if target.lower_is_better else "≥"
+    goals = [
+        "" if goal is None else f"{sign} {target.shown(goal)}"
+        for goal in (target.must, target.aim)
+    ]
+    return (target.task, target.what, value, between, *goals, row.reached, row.on)

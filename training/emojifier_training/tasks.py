@@ -21,7 +21,7 @@ from emojifier_training.calibration import (
     one_hot,
     pick_sure_threshold,
 )
-from emojifier_training.datasets import read_expressions
+from emojifier_training.data import read_expressions
 from emojifier_training.detector import DetectorRecipe
 from emojifier_training.device import to_device
 from emojifier_training.emotion import (
@@ -39,9 +39,9 @@ from emojifier_training.export import (
 )
 from emojifier_training.fit import FitConfig, Recipe
 from emojifier_training.landmarks import FRAME_PX, LandmarkRecipe
+from emojifier_training.near_duplicates import unseen
 from emojifier_training.nets import DetectorNet, LandmarkNet
 from emojifier_training.prepare import prepare_faces
-from emojifier_training.twins import unseen
 
 Progress = Callable[[int, int], None]
 #: The threshold is set for so much more, since other faces are read less surely.
@@ -181,7 +181,6 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                     "Eight emotions from the 19 points that hosted APIs tell too",
                     False,
                 ),
-                ("appearance", "Eight emotions from the appearance alone", True),
             )
         },
     }

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from emojifier_training.datasets import LabelledExpressions
 
 from emojifier_bot.tools.proxies import (
     VOTES_RADIUS,
@@ -15,6 +14,7 @@ from emojifier_bot.tools.proxies import (
 )
 from emojifier_bot.vision.decode import DecodeLimits, InProcessDecoder
 from emojifier_bot.vision.types import EMOTIONS, Reading
+from emojifier_training.data import LabelledExpressions
 from tests.builders import make_emoji, make_face, make_landmarks, make_scores
 from tests.images import encoded, photo
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emojifier_training.datasets import is_held_out, read_landmarks
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from emojifier_bot.vision.place import (
     reading_order,
 )
 from emojifier_bot.vision.types import Landmarks, LandmarkScheme
+from emojifier_training.data import is_held_out, read_landmarks
 from tests.builders import EYE_DISTANCE_PX, make_landmarks, make_placement
 from tests.strategies_faces import landmarks, placements
 

@@ -1,4 +1,4 @@
-"""Judges one of the three models on a data set, by the code that replay runs."""
+"""Measures one of the three models on a data set, by the code that replay runs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,9 @@ from emojifier_bot.app import make_analyzer
 from emojifier_bot.config import load_settings
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.decode import from_image
-from emojifier_bot.vision.emotion import load_classifier
-from emojifier_bot.vision.models import read_model_spec
-from emojifier_bot.vision.ports import EmotionClassifier
 from emojifier_bot.vision.resources import emojis_dir
-from emojifier_bot.vision.types import Detection, FloatArray
-from emojifier_training.conditions import robustness
-from emojifier_training.datasets import (
+from emojifier_bot.vision.types import Detection
+from emojifier_training.data import (
     DatasetError,
     LabelledCrop,
     LabelledExpressions,
@@ -45,11 +41,10 @@ from emojifier_training.evaluate_detector import (
 )
 from emojifier_training.evaluate_emotion import classify_crops, emotion_figures
 from emojifier_training.evaluate_landmarks import landmark_figures, locate_all
-from emojifier_training.fusion import MeanGeometry, beside
 from emojifier_training.hard_crops import hard_figures
+from emojifier_training.near_duplicates import held_out
 from emojifier_training.no_faces import false_alarms
-from emojifier_training.rolled import ROLLS_DEGREES, find_rolled
-from emojifier_training.twins import held_out
+from emojifier_training.rotation import ROTATIONS_DEGREES, find_rotated
 
 Progress = Callable[[int, int], None]
 Sample = TypeVar("Sample")
@@ -100,8 +95,8 @@ class Models:
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
-    """Judges models on labelled data."""
+class Evaluator:
+    """Measures models on labelled data."""
 
     models: Models
     progress: Progress
@@ -109,6 +104,14 @@ class Judge:
     held_out: bool = False
     #: Every so many samples is judged: a subset while developing.
     every: int = 1
+
+    def figures(self, task: str, data: Path, *, full: bool) -> dict[str, Any]:
+        """Return a task's figures on a set; ``full`` adds what makes faces harder."""
+        if task == "detector":
+            return self.detector(data, full=full)
+        if task == "landmarks":
+            return self.landmarks(data, full=full)
+        return self.emotion(data)
 
     def detector(self, data: Path, *, full: bool = False) -> dict[str, Any]:
         """Return the detector's figures; ``full`` adds rolls and empty pictures."""
@@ -120,7 +123,7 @@ class Judge:
         return figures | {
             "by_roll": {
                 f"{degrees}°": self._roll(pictures, degrees)
-                for degrees in ROLLS_DEGREES
+                for degrees in ROTATIONS_DEGREES
             },
             "without_faces": false_alarms(
                 finder(shown), pictures, emojis_dir() / THEME, self.progress
@@ -144,7 +147,7 @@ class Judge:
         """Let the whole pipeline look at pictures, turned or as they are."""
         find = finder(self.models.analyzer(min_confidence))
         if degrees:
-            return find_rolled(
+            return find_rotated(
                 lambda p: find(picture_of(p)), pictures, degrees, self.progress
             )
         return find_all(lambda p: find(picture_of(p)), pictures, self.progress)
@@ -188,44 +191,15 @@ class Judge:
             data,
         )
 
-    def emotion(
-        self, data: Path, *, full: bool = False, against: Sequence[Path] = ()
-    ) -> dict[str, Any]:
-        """Return the emotion figures; ``full`` adds conditions and parts.
-
-        Args:
-            data: An ``.npz`` file, or the folder of one.
-            full: Also measure what photos cost, and what the parts alone can do.
-            against: Folders of further emotion models to set beside this one.
-        """
+    def emotion(self, data: Path) -> dict[str, Any]:
+        """Return the emotion figures of an ``.npz`` file, or of the folder of one."""
         faces = self.faces(data)
         analyzer = self.models.analyzer(SHOWN)
-        read = self._read(analyzer, faces)
+        probabilities = classify_crops(
+            analyzer.landmarker, analyzer.classifier, faces, self.progress
+        )
         threshold = analyzer.classifier.sure_threshold
-        figures = emotion_figures(read, faces, threshold)
-        if not full:
-            return figures
-        parts: dict[str, EmotionClassifier] = {
-            "geometry replaced by the mean": MeanGeometry(analyzer.classifier)
-        } | {
-            f"`{spec.name}`": load_classifier(spec, self.models.threads)
-            for spec in map(read_model_spec, against)
-        }
-        return figures | {
-            "conditions": robustness(
-                analyzer.landmarker, analyzer.classifier, faces, read, self.progress
-            ),
-            "parts": beside(
-                faces.majority,
-                read,
-                {
-                    name: self._read(
-                        dataclasses.replace(analyzer, classifier=part), faces
-                    )
-                    for name, part in parts.items()
-                },
-            ),
-        }
+        return emotion_figures(probabilities, faces, threshold)
 
     def faces(self, data: Path) -> LabelledExpressions:
         """Return what the emotions are judged on."""
@@ -235,11 +209,6 @@ class Judge:
         faces = faces.subset(np.arange(0, len(faces.images), self.every))
         _check_any(faces.images, data, held_out=self.held_out)
         return faces
-
-    def _read(self, analyzer: LocalAnalyzer, faces: LabelledExpressions) -> FloatArray:
-        return classify_crops(
-            analyzer.landmarker, analyzer.classifier, faces, self.progress
-        )
 
     def _chosen(self, samples: list[Sample], data: Path) -> list[Sample]:
         _check_any(samples, data, held_out=self.held_out)

@@ -9,16 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from emojifier_training.conditions import CONDITIONS
-from emojifier_training.targets import TARGETS
 from typer.testing import CliRunner
 
-from emojifier_bot.cli.main import app
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import pick_model_spec
 from emojifier_bot.vision.resources import models_dir
 from emojifier_bot.vision.types import EMOTIONS, BoundingBox, Detection
+from emojifier_training.cli import app
+from emojifier_training.targets import TARGETS
 from tests.datasets import (
     SAMPLE_BOX,
     expression_images,
@@ -137,37 +136,6 @@ class TestEmotion:
 
         assert figures["count"] == 8
 
-    def test_under_conditions_and_beside_another_model(self, tmp_path):
-        other = pick_model_spec(models_dir(), "emotion", "fused").folder
-
-        figures = figures_of(
-            "emotion", tiny_expressions(tmp_path), "--full", "--against", other
-        )
-
-        assert set(figures["conditions"]) == set(CONDITIONS)
-        assert set(figures["parts"]) == {
-            "geometry replaced by the mean",
-            f"`{other.name}`",
-        }
-
-    @pytest.mark.requires_torch
-    def test_the_held_out_faces_of_runs(self, tmp_path):
-        pytest.importorskip("torch", reason="needs torch")
-        for run in ("a", "b"):
-            (tmp_path / run).mkdir()
-            np.savez(
-                tmp_path / run / "held_out.npz",
-                logits=np.eye(8, dtype=np.float32) * 4,
-                targets=np.eye(8, dtype=np.float32),
-                log_prior=np.zeros(8, np.float32),
-            )
-
-        figures = figures_of(
-            "emotion", "--pooled", tmp_path / "a", "--pooled", tmp_path / "b"
-        )
-
-        assert (figures["folds"], figures["count"], figures["accuracy"]) == (2, 16, 1)
-
     def test_people_read_it_on_stderr(self, tmp_path):
         done = evaluate("emotion", tiny_expressions(tmp_path))
 
@@ -179,11 +147,12 @@ class TestEmotion:
         path = tiny_expressions(tmp_path)
         program = (
             "import sys; sys.modules['torch'] = None;"
-            "from emojifier_bot.cli.main import run; run()"
+            "from emojifier_training.cli import run; run()"
         )
 
         done = subprocess.run(
             [sys.executable, "-c", program, "evaluate", "emotion", path, "--json"],
+            cwd=ROOT / "training",
             capture_output=True,
             text=True,
             check=False,

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emojifier_training.datasets import LabelledPicture
-from emojifier_training.evaluate_detector import picture_of
-from emojifier_training.rolled import find_rolled, rolled, rolled_boxes
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emojifier_bot.vision.types import BoundingBox, Detection
+from emojifier_training.data import LabelledPicture
+from emojifier_training.evaluate_detector import picture_of
+from emojifier_training.rotation import find_rotated, rotated, rotated_boxes
 from tests.images import encoded, flat
 from tests.strategies_faces import boxes
 
@@ -35,7 +35,7 @@ def picture(*xyxy, color=(9, 9, 9)):
 
 
 def test_no_faces():
-    turned = rolled(picture(), 45)
+    turned = rotated(picture(), 45)
 
     assert turned.xyxy.shape == (0, 4)
     assert picture_of(turned).width > SIZE_WH[0]
@@ -43,7 +43,7 @@ def test_no_faces():
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
 def test_quarter_turns_keep_boxes_on_their_faces(degrees):
-    turned = rolled(picture(FACE), degrees)
+    turned = rotated(picture(FACE), degrees)
 
     x_min, y_min, x_max, y_max = turned.xyxy[0].round().astype(int)
     pixels = np.asarray(picture_of(turned))
@@ -53,14 +53,14 @@ def test_quarter_turns_keep_boxes_on_their_faces(degrees):
 
 
 def test_it_turns_counter_clockwise():
-    (box,) = rolled_boxes(np.float32([FACE]), 90, SIZE_WH, (80, 120))
+    (box,) = rotated_boxes(np.float32([FACE]), 90, SIZE_WH, (80, 120))
 
     np.testing.assert_allclose(box, (20, 80, 60, 110), atol=1e-4)
 
 
 @pytest.mark.parametrize("degrees", [30, 45, -45])
 def test_a_tilted_face_lies_in_its_box(degrees):
-    turned = rolled(picture(FACE), degrees)
+    turned = rotated(picture(FACE), degrees)
 
     pixels = np.asarray(picture_of(turned)).mean(axis=2) > 240
     y, x = np.nonzero(pixels)
@@ -71,8 +71,8 @@ def test_a_tilted_face_lies_in_its_box(degrees):
 
 @given(boxes(), st.floats(-180, 180))
 def test_turned_back_the_middles_are_where_they_were(xyxy, degrees):
-    turned = rolled_boxes(xyxy, degrees, (200, 100), (300, 300))
-    back = rolled_boxes(turned, -degrees, (300, 300), (200, 100))
+    turned = rotated_boxes(xyxy, degrees, (200, 100), (300, 300))
+    back = rotated_boxes(turned, -degrees, (300, 300), (200, 100))
 
     middle = (xyxy[:, :2] + xyxy[:, 2:]) / 2
     np.testing.assert_allclose((back[:, :2] + back[:, 2:]) / 2, middle, atol=0.05)
@@ -81,7 +81,7 @@ def test_turned_back_the_middles_are_where_they_were(xyxy, degrees):
 def test_heights_are_those_of_the_upright_faces():
     told = []
 
-    (one,) = find_rolled(
+    (one,) = find_rotated(
         lambda turned: [Detection(BoundingBox(*turned.xyxy[0]), 0.9)],
         [picture(FACE)],
         90,

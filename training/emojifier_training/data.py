@@ -26,6 +26,12 @@ from PIL import Image
 from emojifier_bot.errors import EmojifierError
 from emojifier_bot.vision.types import EMOTIONS, FloatArray, ImageArray
 
+#: The folder of each task's set within a folder of the three.
+SET_FOLDERS = MappingProxyType(
+    {"detector": "detection", "landmarks": "landmarks", "emotion": "expressions"}
+)
+#: Landmark sets whose points people placed.
+HAND_LABELLED = ("helen", "afw")
 #: One in this many names is held out; HELEN gives one in eight, so that there are
 #: more than a hundred of its 870.
 HELD_OUT_ONE_IN = 10

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emojifier_bot.vision.types import FloatArray, ImageArray
-from emojifier_training.datasets import LabelledExpressions
+from emojifier_training.data import LabelledExpressions
 
 #: Correlation from which two crops are one photograph. Looked at in FER+: from 0.90 on
 #: all pairs were, from 0.86 to 0.90 about half of them.
-TWIN_CORRELATION = 0.88
+DUPLICATE_CORRELATION = 0.88
 #: Correlation of thumbnails from which crops are compared in full. Of the FER+
 #: validation faces that have a twin, 95 in 100 are still found.
 ALIKE_CORRELATION = 0.85
@@ -45,11 +45,11 @@ def unseen(
         trained: ``(N,)`` mask.
     """
     mask = judged.copy()
-    mask[judged] = ~has_twin(images[judged], images[trained])
+    mask[judged] = ~has_near_duplicate(images[judged], images[trained])
     return mask
 
 
-def has_twin(images: ImageArray, others: ImageArray) -> NDArray[np.bool_]:
+def has_near_duplicate(images: ImageArray, others: ImageArray) -> NDArray[np.bool_]:
     """Return ``(N,)`` True for images that are also among others."""
     found = np.zeros(len(images), bool)
     if not (len(images) and len(others)):
@@ -62,7 +62,8 @@ def has_twin(images: ImageArray, others: ImageArray) -> NDArray[np.bool_]:
         for row, near in enumerate(alike > ALIKE_CORRELATION):
             part = images[start + row][inner, inner]
             found[start + row] = any(
-                _correlation(part, whole) > TWIN_CORRELATION for whole in others[near]
+                _correlation(part, whole) > DUPLICATE_CORRELATION
+                for whole in others[near]
             )
     return found
 

@@ -3,8 +3,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from emojifier_training.datasets import read_expressions
-from emojifier_training.twins import BLOCK, has_twin, held_out, unseen
+
+from emojifier_training.data import read_expressions
+from emojifier_training.near_duplicates import (
+    BLOCK,
+    has_near_duplicate,
+    held_out,
+    unseen,
+)
 
 FACE_PX = 48
 
@@ -46,42 +52,48 @@ class TestHasTwin:
         pictures = photographs(20)
         others = np.concatenate([crops(photographs(30, seed=2)), change(pictures)])
 
-        assert has_twin(crops(pictures), others).all()
+        assert has_near_duplicate(crops(pictures), others).all()
 
     def test_another_photograph(self):
         pictures, others = photographs(60), photographs(60, seed=2)
 
-        assert not has_twin(crops(pictures), crops(others)).any()
+        assert not has_near_duplicate(crops(pictures), crops(others)).any()
 
     def test_which_of_them(self):
         pictures = crops(photographs(40))
 
-        found = has_twin(pictures, pictures[[3, 17]])
+        found = has_near_duplicate(pictures, pictures[[3, 17]])
 
         assert np.flatnonzero(found).tolist() == [3, 17]
 
     def test_in_color(self):
         pictures = np.repeat(crops(photographs(5))[..., None], 3, axis=3)
 
-        assert has_twin(pictures, pictures[2:]).tolist() == [False, False, *[True] * 3]
+        assert has_near_duplicate(pictures, pictures[2:]).tolist() == [
+            False,
+            False,
+            *[True] * 3,
+        ]
 
     def test_more_than_are_compared_at_a_time(self):
         pictures = crops(photographs(BLOCK + 1))
 
-        found = has_twin(pictures, pictures[-1:])
+        found = has_near_duplicate(pictures, pictures[-1:])
 
         assert np.flatnonzero(found).tolist() == [BLOCK]
 
     @pytest.mark.parametrize(("count", "others"), [(0, 3), (3, 0), (0, 0)])
     def test_none_of_them(self, count, others):
-        found = has_twin(crops(photographs(3))[:count], crops(photographs(3))[:others])
+        found = has_near_duplicate(
+            crops(photographs(3))[:count], crops(photographs(3))[:others]
+        )
 
         assert found.tolist() == [False] * count
 
     def test_an_even_grey_is_no_twin(self):
         grey = np.full((2, FACE_PX, FACE_PX), 128, np.uint8)
 
-        assert not has_twin(grey, grey).any()
+        assert not has_near_duplicate(grey, grey).any()
 
 
 class TestUnseen:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from emojifier_bot.vision.boxes import turned_boxes
 from emojifier_bot.vision.types import Detection, FloatArray
-from emojifier_training.datasets import LabelledPicture
+from emojifier_training.data import LabelledPicture
 from emojifier_training.evaluate_detector import (
     REFERENCE_PX,
     Found,
@@ -22,12 +22,12 @@ from emojifier_training.evaluate_detector import (
 )
 
 #: Counter-clockwise on screen.
-ROLLS_DEGREES = (0, 45, 90, 180)
+ROTATIONS_DEGREES = (0, 45, 90, 180)
 #: What shows beyond the corners of a turned picture.
 GROUND_RGB = (127, 127, 127)
 
 
-def rolled(picture: LabelledPicture, degrees: float) -> LabelledPicture:
+def rotated(picture: LabelledPicture, degrees: float) -> LabelledPicture:
     """Return a picture turned counter-clockwise, with room for all of it.
 
     Boxes become those of turned ellipses; the five points are dropped.
@@ -42,12 +42,12 @@ def rolled(picture: LabelledPicture, degrees: float) -> LabelledPicture:
     return dataclasses.replace(
         picture,
         encoded=buffer.getvalue(),
-        xyxy=rolled_boxes(picture.xyxy, degrees, image.size, turned.size),
+        xyxy=rotated_boxes(picture.xyxy, degrees, image.size, turned.size),
         points_xy=np.full((count, 5, 2), np.nan, np.float32),
     )
 
 
-def rolled_boxes(
+def rotated_boxes(
     xyxy: FloatArray,
     degrees: float,
     size_wh: tuple[int, int],
@@ -68,7 +68,7 @@ def rolled_boxes(
     return turned_boxes(center.astype(np.float32), xyxy[:, 2:] - xyxy[:, :2], degrees)
 
 
-def find_rolled(
+def find_rotated(
     detect: Callable[[LabelledPicture], list[Detection]],
     pictures: Sequence[LabelledPicture],
     degrees: float,
@@ -77,7 +77,7 @@ def find_rolled(
     """Let the detector look at turned copies; heights are those of upright faces."""
     found = []
     for index, picture in enumerate(pictures):
-        turned = rolled(picture, degrees)
+        turned = rotated(picture, degrees)
         one = beside_labels(turned, detect(turned))
         scale = REFERENCE_PX / max(picture_of(turned).size)
         heights = (picture.xyxy[:, 3] - picture.xyxy[:, 1]) * np.float32(scale)

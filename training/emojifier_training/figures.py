@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from emojifier_bot.cli.figures import TABLE_WIDTH, print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from emojifier_training.summary import Row
 
-#: Columns that the summary fills.
-TABLE_WIDTH = 150
-
-
-def print_json(figures: Mapping[str, Any]) -> None:
-    """Print one object to standard output."""
-    print(json.dumps(without_nan(figures), allow_nan=False))
-
-
-def without_nan(figures: Any) -> Any:
-    """Return figures with None for what is not defined; JSON has no NaN.
-
-    >>> without_nan({"ap": float("nan"), "rows": [1.0]})
-    {'ap': None, 'rows': [1.0]}
-    """
-    if isinstance(figures, Mapping):
-        return {name: without_nan(value) for name, value in figures.items()}
-    if isinstance(figures, list | tuple):
-        return [without_nan(value) for value in figures]
-    is_nan = isinstance(figures, float) and math.isnan(figures)
-    return None if is_nan else figures
+__all__ = ["print_figures", "print_json", "print_rows", "print_table"]
 
 
 def print_figures(figures: Mapping[str, Any]) -> None:
@@ -50,6 +31,13 @@ def print_figures(figures: Mapping[str, Any]) -> None:
         rows = dict(enumerate(value)) if isinstance(value, list) else value
         if isinstance(rows, Mapping) and rows:
             console.print(_table(name, rows))
+
+
+def print_table(title: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print one table to standard output, a line for each row."""
+    from rich.console import Console
+
+    Console(width=TABLE_WIDTH).print(_table(title, rows), soft_wrap=True)
 
 
 def _table(name: str, rows: Mapping[Any, Any]) -> Table:
@@ -105,7 +93,7 @@ def print_rows(rows: Iterable[Row]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from emojifier_training.page import HEADINGS, cells
+    from emojifier_training.summary import HEADINGS, cells
 
     table = Table(box=None, padding=(0, 1, 0, 0))
     for name in HEADINGS:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from emojifier_bot.cli.main import app
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.detector import YuNetDetector
 from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import read_model_spec
 from emojifier_bot.vision.types import EMOTIONS, BoundingBox, Detection
+from emojifier_training.cli import app
 from tests.builders import make_landmarks
 from tests.datasets import SAMPLE_BOX, sample, tiny_data
 
@@ -27,7 +25,6 @@ TASKS = {
     "fused": ["emotion", "--variant", "fused"],
     "emotion of landmarks": ["emotion", "--variant", "landmarks"],
     "emotion of shared points": ["emotion", "--variant", "shared_points"],
-    "emotion of appearance": ["emotion", "--variant", "appearance"],
 }
 SMALL = ["--batch-size", "2", "--steps", "2"]
 EMOTION = TASKS["emotion of landmarks"]
@@ -93,13 +90,13 @@ def test_from_data_to_a_model_in_use(task, data, cache, tmp_path):
     run, model = cache / "-".join(task), tmp_path / "models" / "some_net_202601"
 
     says = call("train", *task, "--data", data, "--run", run, *SMALL)
-    assert f"emojifier-bot export {task[0]}" in says
+    assert f"emojifier-training export {task[0]}" in says
     assert str(run) in says
     assert f"Wrote {model}" in call("export", *task, "--run", run, "--to", model)
 
     config, last = log_of(run)
     assert config["config"]["batch_size"] == 2
-    assert config["command"].startswith(f"emojifier-bot train {task[0]} --data ")
+    assert config["command"].startswith(f"emojifier-training train {task[0]} --data ")
     assert config["command"].endswith("--steps 2 --batch-size 2")
     assert last["step"] == 2
     spec = read_model_spec(model)
@@ -278,24 +275,3 @@ class TestRefusals:
     )
     def test_wrong_usage(self, arguments):
         assert "Usage" in call(*arguments, code=2)
-
-    @pytest.mark.parametrize("verb", ["train", "export"])
-    def test_without_torch_it_says_what_to_do(self, verb, tmp_path):
-        program = (
-            "import sys; sys.modules['torch'] = None;"
-            "from emojifier_bot.cli.main import run; run()"
-        )
-        options = ["--to", str(tmp_path / "model")] if verb == "export" else []
-
-        done = subprocess.run(
-            [sys.executable, "-c", program, verb, "detector", *options],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-        assert done.returncode == 2
-        assert done.stdout == ""
-        assert done.stderr == (
-            "Training needs torch, which is not installed: make train-env.\n"
-        )

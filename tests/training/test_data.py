@@ -5,16 +5,16 @@ import json
 
 import numpy as np
 import pytest
-from emojifier_training.datasets import (
+from PIL import Image
+
+from emojifier_bot.errors import EmojifierError
+from emojifier_training.data import (
     DatasetError,
     decode_rgb,
     is_held_out,
     read_detection,
     read_landmarks,
 )
-from PIL import Image
-
-from emojifier_bot.errors import EmojifierError
 from tests.conftest import ROOT
 from tests.datasets import (
     face_label,

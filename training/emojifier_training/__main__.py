@@ -1,0 +1,5 @@
+"""``python -m emojifier_training``."""
+
+from emojifier_training.cli import run
+
+run()

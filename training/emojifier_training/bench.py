@@ -1,0 +1,115 @@
+"""Times each model on one core: one face or picture, and ten faces in one call."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from emojifier_bot.vision.models import pick_model_spec
+from emojifier_bot.vision.onnx_session import LOG_ERRORS_ONLY
+from emojifier_bot.vision.types import FloatArray
+from emojifier_training.graph_cost import multiply_adds
+
+#: Sizes that the detector reads: its small and its large pass.
+SIZES_WH = ((320, 320), (640, 480))
+#: Noise holds no face this certain, so no time goes into suppressing overlaps.
+CERTAIN = 0.999
+MANY_FACES = 10
+#: Rounds that do not count.
+WARM_UP = 3
+SEED = 5
+
+
+def time_models(models: Path, rounds: int) -> dict[str, dict[str, Any]]:
+    """Return the median milliseconds of every task's shipped model.
+
+    Args:
+        models: Folder of the models.
+        rounds: How often each is timed.
+    """
+    detector = pick_model_spec(models, "detector")
+    content = detector.verified_bytes()
+    rows: dict[str, dict[str, Any]] = {
+        f"{detector.name}, {size_wh[0]} × {size_wh[1]}": {
+            "milliseconds": _median_ms(_detector(content, size_wh), rounds)
+        }
+        for size_wh in SIZES_WH
+    }
+    rows[next(iter(rows))]["multiply_adds"] = multiply_adds(content)
+    for spec in (
+        pick_model_spec(models, "landmarks"),
+        pick_model_spec(models, "emotion", "fused"),
+    ):
+        content = spec.verified_bytes()
+        session, faces = _session(content), _faces(content)
+        one = {name: values[:1] for name, values in faces.items()}
+        many_ms = _median_ms(partial(session.run, None, faces), rounds)
+        rows[spec.name] = {
+            "milliseconds": _median_ms(partial(session.run, None, one), rounds),
+            "milliseconds_a_face_of_ten": many_ms / MANY_FACES,
+            "batching_differs": batching_differs(session, faces),
+            "multiply_adds": multiply_adds(content),
+        }
+    return rows
+
+
+def _median_ms(run: Callable[[], object], rounds: int) -> float:
+    times = []
+    for _ in range(WARM_UP + rounds):
+        began = time.perf_counter()
+        run()
+        times.append((time.perf_counter() - began) * 1000)
+    return statistics.median(times[WARM_UP:])
+
+
+def _detector(content: bytes, size_wh: tuple[int, int]) -> Callable[[], object]:
+    """Return what runs a YuNet-format file once, through OpenCV as use does."""
+    cv2.setNumThreads(1)
+    net = cv2.FaceDetectorYN.create(
+        "onnx",
+        np.frombuffer(content, np.uint8),
+        np.empty(0, np.uint8),
+        size_wh,
+        CERTAIN,
+    )
+    random = np.random.default_rng(SEED)
+    picture = random.integers(0, 255, (size_wh[1], size_wh[0], 3)).astype(np.uint8)
+    return lambda: net.detect(picture)
+
+
+def _session(content: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = LOG_ERRORS_ONLY
+    return onnxruntime.InferenceSession(
+        content, options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _faces(content: bytes) -> dict[str, FloatArray]:
+    """Return random inputs of ten faces, by name."""
+    random = np.random.default_rng(SEED)
+    return {
+        one.name: random.normal(0, 0.5, (MANY_FACES, *one.shape[1:])).astype(np.float32)
+        for one in _session(content).get_inputs()
+    }
+
+
+def batching_differs(
+    session: onnxruntime.InferenceSession, faces: dict[str, FloatArray]
+) -> float:
+    """Return by how much faces in one call differ from the same faces alone."""
+    together = session.run(None, faces)[0]
+    alone = [
+        session.run(None, {name: values[index, None] for name, values in faces.items()})
+        for index in range(MANY_FACES)
+    ]
+    return float(np.abs(together - np.concatenate([one[0] for one in alone])).max())
