@@ -1,10 +1,9 @@
 """The only HTTP client for addresses that others give: people, servers, Slack."""
 
 from emojifier_bot.http.addresses import check_address
-from emojifier_bot.http.client import GuardedClient
-from emojifier_bot.http.deadline import Timeouts
-from emojifier_bot.http.pictures import Fetched, web_page
-from emojifier_bot.http.resolve import Resolver, system_resolver
+from emojifier_bot.http.connection import Resolver, Timeouts, system_resolver
+from emojifier_bot.http.failures import fetch_error
+from emojifier_bot.http.fetch import Fetched, GuardedClient
 from emojifier_bot.http.service import (
     ServiceAnswer,
     ServiceCall,
@@ -12,7 +11,7 @@ from emojifier_bot.http.service import (
     multipart,
     post_to_service,
 )
-from emojifier_bot.http.transfer import get_with_token, post_bytes
+from emojifier_bot.http.slack_files import get_with_token, post_bytes
 
 __all__ = [
     "Fetched",
@@ -22,11 +21,11 @@ __all__ = [
     "ServiceCall",
     "Timeouts",
     "check_address",
+    "fetch_error",
     "get_with_token",
     "is_safe_for_keys",
     "multipart",
     "post_bytes",
     "post_to_service",
     "system_resolver",
-    "web_page",
 ]

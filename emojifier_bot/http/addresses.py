@@ -1,4 +1,4 @@
-"""Which addresses may be opened, told without the network.
+"""Which addresses may be opened, decided without the network.
 
 An address is read once, by one strict grammar, into a `Target`. Everything after that
 works with the target, so no two readers can disagree about where an address leads.
@@ -21,13 +21,15 @@ from urllib.parse import quote
 
 import idna
 
-from emojifier_bot.errors import ErrorKind, FetchError
+from emojifier_bot.errors import ErrorKind
+from emojifier_bot.http.failures import fetch_error
 
 #: Longer addresses are refused; signed ones have about 2,000 characters.
 LONGEST_ADDRESS = 8192
 #: Longest host name that the domain name system knows.
 LONGEST_HOST = 253
 DEFAULT_PORTS = {"http": 80, "https": 443}
+_LAST_PORT = (1 << 16) - 1
 #: What a path may hold as it is; all else is percent-encoded.
 _PLAIN = "%/:=&?~+!$,;'@()*[]"
 
@@ -36,7 +38,7 @@ _ADDRESS = re.compile(
     r"(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?(#.*)?",
     re.IGNORECASE | re.ASCII,
 )
-_AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(:(?P<port>.*))?")
+_AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]@]*)(:(?P<port>[^@]*))?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
@@ -47,30 +49,18 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 _PRIVATE_NAMES = re.compile(
     r"([a-z0-9_-]+|(.+\.)?(localhost|local|localdomain|internal|home\.arpa))"
 )
-
-#: IPv4 that is not for everybody, or that leads elsewhere than it seems.
+#: What `ipaddress` calls global, or did in some version, and what is not for everybody
+#: or leads elsewhere than it seems.
 _CLOSED_V4 = tuple(
     IPv4Network(text)
     for text in (
-        "0.0.0.0/8",  # this network
-        "10.0.0.0/8",  # private
-        "100.64.0.0/10",  # behind a provider's translation
-        "127.0.0.0/8",  # loopback
         "168.63.129.16/32",  # a cloud's own services, on a public address
-        "169.254.0.0/16",  # link-local, metadata of most clouds
-        "172.16.0.0/12",  # private
         "192.0.0.0/24",  # protocol assignments
-        "192.0.2.0/24",  # documentation
         "192.31.196.0/24",  # AS112
         "192.52.193.0/24",  # multicast tunnels
         "192.88.99.0/24",  # 6to4 relays
-        "192.168.0.0/16",  # private
         "192.175.48.0/24",  # AS112
-        "198.18.0.0/15",  # benchmarks
-        "198.51.100.0/24",  # documentation
-        "203.0.113.0/24",  # documentation
         "224.0.0.0/4",  # multicast
-        "240.0.0.0/4",  # reserved, broadcast
     )
 )
 #: All of IPv6 that is for everybody. Outside: loopback, unspecified, mapped, NAT64,
@@ -109,10 +99,30 @@ class Target:
         )
 
     @property
-    def literal(self) -> str:
+    def ip(self) -> str:
         """Return the IP address that the host is, empty for a name."""
         bare = self.host.strip("[]")
         return bare if _ip(bare) else ""
+
+    def is_listed(self, hosts: AbstractSet[str]) -> bool:
+        """Return whether a list of ``host`` and ``host:port`` has exactly this host.
+
+        An entry without a port stands for the ports 80 and 443.
+        """
+        if self.is_listed_with_port(hosts):
+            return True
+        forms = {self.host, self.host.strip("[]")}
+        usual = self.port in DEFAULT_PORTS.values()
+        return usual and not forms.isdisjoint(_normalized(hosts))
+
+    def is_listed_with_port(self, hosts: AbstractSet[str]) -> bool:
+        """Return whether a list of ``host:port`` has exactly this host and port."""
+        return f"{self.host}:{self.port}" in _normalized(hosts)
+
+    def is_loopback(self) -> bool:
+        """Return whether the host is this machine, by name or by address."""
+        ip = _ip(self.host.strip("[]"))
+        return ip.is_loopback if ip else self.host == "localhost"
 
 
 def check_address(address: str, *, allow_hosts: AbstractSet[str] = frozenset()) -> None:
@@ -135,18 +145,15 @@ def read_public(address: str, allow_hosts: AbstractSet[str]) -> Target:
         FetchError: ``not_an_address``, ``scheme``, ``port`` or ``private_address``.
     """
     target = read(address)
-    if is_named(target, allow_hosts):
+    if target.is_listed(allow_hosts):
         return target
     if target.port not in DEFAULT_PORTS.values():
-        raise FetchError(
-            "This address names an unusual port. I only open the usual ones, 80 and "
-            "443.",
-            kind=ErrorKind.PORT,
-        )
-    if target.literal and not is_public(target.literal):
-        raise private_address()
-    if not target.literal and _PRIVATE_NAMES.fullmatch(target.host):
-        raise private_address()
+        raise fetch_error(ErrorKind.PORT)
+    is_private = (
+        not is_public(target.ip) if target.ip else _PRIVATE_NAMES.fullmatch(target.host)
+    )
+    if is_private:
+        raise fetch_error(ErrorKind.PRIVATE_ADDRESS)
     return target
 
 
@@ -158,45 +165,30 @@ def read(address: str) -> Target:
     """
     address = address.strip(" \t\r\n")
     if len(address) > LONGEST_ADDRESS or _CONTROL.search(address):
-        raise not_an_address()
+        raise fetch_error(ErrorKind.NOT_AN_ADDRESS)
     parts = _ADDRESS.fullmatch(address)
     if not parts:
-        raise not_an_address()
+        raise fetch_error(ErrorKind.NOT_AN_ADDRESS)
     scheme = parts["scheme"].lower()
     if scheme not in DEFAULT_PORTS:
-        raise FetchError(
-            "I only open addresses that begin with https:// or http://.",
-            kind=ErrorKind.SCHEME,
-        )
-    if len(parts["slashes"]) != len("//"):
-        raise not_an_address()
-    host, port = _read_authority(parts["authority"])
-    return Target(
-        scheme,
-        host,
-        port or DEFAULT_PORTS[scheme],
-        _quoted((parts["path"] or "/") + (parts["query"] or "")),
-    )
-
-
-def is_named(target: Target, hosts: AbstractSet[str]) -> bool:
-    """Tell whether a list of ``host`` and ``host:port`` names exactly this host.
-
-    An entry without a port stands for the ports 80 and 443.
-    """
-    if names_port(target, hosts):
-        return True
-    forms = {target.host, target.host.strip("[]")}
-    return target.port in DEFAULT_PORTS.values() and not forms.isdisjoint(_plain(hosts))
-
-
-def names_port(target: Target, hosts: AbstractSet[str]) -> bool:
-    """Tell whether a list of ``host:port`` names exactly this host and port."""
-    return f"{target.host}:{target.port}" in _plain(hosts)
+        raise fetch_error(ErrorKind.SCHEME)
+    # A user name, or what pretends to be a host, ends with "@" and does not match.
+    authority = _AUTHORITY.fullmatch(parts["authority"])
+    if not authority or parts["slashes"] != "//":
+        raise fetch_error(ErrorKind.NOT_AN_ADDRESS)
+    host, port = _read_host(authority["host"]), authority["port"]
+    if port and (not _PORT.fullmatch(port) or int(port) > _LAST_PORT):
+        raise fetch_error(ErrorKind.PORT)
+    path = (parts["path"] or "/") + (parts["query"] or "")
+    try:
+        path = quote(path, safe=_PLAIN)
+    except UnicodeError:
+        raise fetch_error(ErrorKind.NOT_AN_ADDRESS) from None
+    return Target(scheme, host, int(port) if port else DEFAULT_PORTS[scheme], path)
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address is one that everybody on the internet can open."""
+    """Return whether everybody on the internet can open an IP address."""
     ip = _ip(address)
     if isinstance(ip, IPv4Address):
         return ip.is_global and not any(ip in closed for closed in _CLOSED_V4)
@@ -206,94 +198,34 @@ def is_public(address: str) -> bool:
     return False
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether a target's host is this machine, by name or by address."""
-    ip = _ip(host.strip("[]"))
-    return ip.is_loopback if ip else host == "localhost"
-
-
-def not_an_address() -> FetchError:
-    """Return the error for what cannot be read."""
-    return FetchError(
-        "This is not an address that I can open. Give the whole address of a picture, "
-        "beginning with https://.",
-        kind=ErrorKind.NOT_AN_ADDRESS,
-    )
-
-
-def private_address() -> FetchError:
-    """Return the error for what is not open to everybody."""
-    return FetchError(
-        "This address leads into a private network, where I do not go. Give one that "
-        "everybody can open.",
-        kind=ErrorKind.PRIVATE_ADDRESS,
-    )
-
-
-def _plain(hosts: AbstractSet[str]) -> set[str]:
+def _normalized(hosts: AbstractSet[str]) -> set[str]:
     return {entry.strip().lower() for entry in hosts}
 
 
-def _read_authority(text: str) -> tuple[str, int | None]:
-    if "@" in text:
-        raise FetchError(
-            "This address has a user name or a password in it. Leave it out, and try "
-            "again.",
-            kind=ErrorKind.NOT_AN_ADDRESS,
-        )
-    parts = _AUTHORITY.fullmatch(text)
-    if not parts:
-        raise not_an_address()
-    host = _read_host(parts["host"])
-    return host, _read_port(parts["port"]) if parts["port"] else None
-
-
-def _read_port(text: str) -> int:
-    last = (1 << 16) - 1
-    if not _PORT.fullmatch(text) or int(text) > last:
-        raise FetchError(
-            "The port in this address is not a number from 1 to 65535.",
-            kind=ErrorKind.PORT,
-        )
-    return int(text)
-
-
 def _read_host(text: str) -> str:
-    if text.startswith("["):
-        ip = _ip(text[1:-1])
-        if not isinstance(ip, IPv6Address) or ip.scope_id is not None:
-            raise not_an_address()
-        return f"[{ip.compressed}]"
-    name = _in_ascii(text)
-    labels = name.split(".")
-    if len(name) > LONGEST_HOST or not all(map(_LABEL.fullmatch, labels)):
-        raise not_an_address()
-    if _NUMBER.fullmatch(labels[-1]) and not _ip(name):
-        raise not_an_address()
-    return name
-
-
-def _in_ascii(host: str) -> str:
-    """Return a host's name in lower case, other alphabets as ``xn--``.
+    """Return a host in canonical form; other alphabets become ``xn--``.
 
     Nothing is mapped to something that only looks alike: full-width digits and the
     like are refused.
     """
-    host = host.lower()
-    if host.isascii() or len(host) > LONGEST_HOST:
-        return host
-    try:
-        composed = unicodedata.normalize("NFC", host)
-        return idna.encode(composed, strict=True).decode("ascii")
-    except UnicodeError:
-        raise not_an_address() from None
-
-
-def _quoted(path: str) -> str:
-    try:
-        return quote(path, safe=_PLAIN)
-    except UnicodeError:
-        raise not_an_address() from None
+    if text.startswith("["):
+        ip = _ip(text[1:-1])
+        if not isinstance(ip, IPv6Address) or ip.scope_id is not None:
+            raise fetch_error(ErrorKind.NOT_AN_ADDRESS)
+        return f"[{ip.compressed}]"
+    name = text.lower()
+    if not name.isascii() and len(name) <= LONGEST_HOST:
+        try:
+            composed = unicodedata.normalize("NFC", name)
+            name = idna.encode(composed, strict=True).decode("ascii")
+        except UnicodeError:
+            raise fetch_error(ErrorKind.NOT_AN_ADDRESS) from None
+    labels = name.split(".")
+    if len(name) > LONGEST_HOST or not all(map(_LABEL.fullmatch, labels)):
+        raise fetch_error(ErrorKind.NOT_AN_ADDRESS)
+    if _NUMBER.fullmatch(labels[-1]) and not _ip(name):
+        raise fetch_error(ErrorKind.NOT_AN_ADDRESS)
+    return name
 
 
 def _ip(text: str) -> IPv4Address | IPv6Address | None:

@@ -1,7 +1,7 @@
 """Calls to a service that the settings name: one request, one bounded answer.
 
 No redirect is followed, since it would take a picture and a key along. What fails is
-told without the address, the headers or the body: each of them may hold a key.
+reported without the address, the headers or the body: each of them may hold a key.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import requests
 from urllib3.filepost import encode_multipart_formdata
 
 from emojifier_bot.errors import FetchError
-from emojifier_bot.http.addresses import is_loopback, read
-from emojifier_bot.http.answers import read_body, retry_after_seconds
-from emojifier_bot.http.client import USER_AGENT
-from emojifier_bot.http.deadline import Deadline, Timeouts
-from emojifier_bot.http.line import Line, answer
-from emojifier_bot.http.resolve import all_addresses, system_resolver
+from emojifier_bot.http.addresses import read
+from emojifier_bot.http.connection import (
+    Deadline,
+    PinnedConnection,
+    Timeouts,
+    resolve,
+    system_resolver,
+)
+from emojifier_bot.http.fetch import retry_after_seconds
 
 #: A server that is there answers the knock within this.
 CONNECT_SECONDS = 5.0
@@ -63,30 +65,22 @@ def post_to_service(
         FetchError: ``unresolvable``, ``unreachable``, ``timeout``, ``tls`` or
             ``too_large``.
     """
-    target = read(call.address)
-    connect = min(CONNECT_SECONDS, timeout_seconds)
-    deadline = Deadline(Timeouts(connect, timeout_seconds, timeout_seconds))
-    addresses = all_addresses(target, system_resolver, deadline)
-    line = Line(addresses, target.port, deadline, max_bytes)
-    headers = {
-        "User-Agent": USER_AGENT,
-        "Accept-Encoding": "identity",
-        "Connection": "close",
-        **call.headers,
-    }
-    request = requests.Request("POST", target.url, headers, data=call.body)
-    with answer(request, line, ca_file) as response:
-        body = read_body(response, line, lambda _: None)
+    connect_seconds = min(CONNECT_SECONDS, timeout_seconds)
+    deadline = Deadline(Timeouts(connect_seconds, timeout_seconds, timeout_seconds))
+    resolved = resolve(read(call.address), system_resolver, deadline, public=False)
+    connection = PinnedConnection(resolved, deadline, max_bytes, ca_file)
+    with connection.send("POST", call.headers, call.body) as response:
+        body = connection.read_body(response)
         return ServiceAnswer(response.status_code, body, retry_after_seconds(response))
 
 
 def is_safe_for_keys(address: str) -> bool:
-    """Tell whether an address uses TLS, or never leaves this machine."""
+    """Return whether an address uses TLS, or never leaves this machine."""
     try:
         target = read(address)
     except FetchError:
         return False
-    return target.scheme == "https" or is_loopback(target.host)
+    return target.scheme == "https" or target.is_loopback()
 
 
 def multipart(

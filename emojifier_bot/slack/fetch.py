@@ -19,7 +19,7 @@ from emojifier_bot.errors import (
     ImageError,
     SlackCode,
 )
-from emojifier_bot.http import Fetched, GuardedClient, get_with_token, web_page
+from emojifier_bot.http import Fetched, GuardedClient, fetch_error, get_with_token
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.comments import is_direct
 from emojifier_bot.slack.links import slack_file_in
@@ -301,7 +301,7 @@ def check_picture(data: bytes, page_kind: ErrorKind = ErrorKind.PAGE) -> None:
             kind=ErrorKind.EMPTY,
         )
     if is_web_page(data):
-        raise web_page(page_kind)
+        raise fetch_error(page_kind)
     try:
         sniff(data)
     except ImageError as error:

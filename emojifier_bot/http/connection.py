@@ -1,0 +1,400 @@
+"""One request over one connection: to a checked IP address, cut at a deadline, counted.
+
+`requests` and urllib3 speak HTTP and TLS over it; the host's name stays theirs, for
+the ``Host`` header, for SNI and for the certificate. Where the connection goes is
+decided here alone: a name is looked up once for every connection, and the connection
+goes to one of the addresses that were checked. A name that answers differently the next
+time changes nothing.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import queue
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from emojifier_bot.errors import ErrorKind, FetchError
+from emojifier_bot.http.addresses import Target, is_public
+from emojifier_bot.http.failures import fetch_error
+
+#: Some servers want to know who asks.
+USER_AGENT = "emojifier-bot (Slack app)"
+#: Status line and headers together, of all interim answers too.
+LONGEST_HEAD_BYTES = 1 << 16
+#: What the framing of a body in chunks may cost: this much and an eighth of the body.
+FRAMING_BYTES = 1 << 16
+#: Read and counted at a time.
+CHUNK_BYTES = 1 << 16
+#: So much of a body is checked before the rest is read.
+FIRST_BYTES = 1 << 12
+
+#: From a host's name to its IP addresses, the best first. Raises `socket.gaierror` for
+#: an unknown one.
+Resolver = Callable[[str], Sequence[str]]
+#: Called with the first bytes of a body, then with all; raises `FetchError` where they
+#: are not what is wanted.
+BodyCheck = Callable[[bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """When to stop waiting."""
+
+    #: For one of the host's addresses to answer at all.
+    connect_seconds: float
+    #: Between two pieces of an answer.
+    read_seconds: float
+    #: For everything: names, redirects, the last byte.
+    total_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The moment at which a transfer ends, whatever came until then."""
+
+    timeouts: Timeouts
+    _began: float = field(default_factory=time.monotonic)
+
+    def seconds_left(self) -> float:
+        """Return how long there is still.
+
+        Raises:
+            FetchError: ``timeout``: no time is left.
+        """
+        seconds = self._began + self.timeouts.total_seconds - time.monotonic()
+        if seconds <= 0:
+            raise fetch_error(ErrorKind.TIMEOUT)
+        return seconds
+
+    @property
+    def has_passed(self) -> bool:
+        """Return whether no time is left."""
+        return time.monotonic() >= self._began + self.timeouts.total_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedTarget:
+    """A target with the IP addresses that a connection may go to."""
+
+    target: Target
+    addresses: tuple[str, ...]
+
+
+def system_resolver(host: str) -> list[str]:
+    """Ask as this machine is set up to ask."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
+def resolve(
+    target: Target, resolver: Resolver, deadline: Deadline, *, public: bool
+) -> ResolvedTarget:
+    """Look up a target's IP addresses.
+
+    Args:
+        target: Its name is looked up, unless it is an address itself.
+        resolver: Knows the names.
+        deadline: The resolver runs in a thread: the system's own has no time limit.
+        public: Whether all of them must be open to everybody.
+
+    Raises:
+        FetchError: ``unresolvable``, ``timeout`` or ``private_address``.
+    """
+    if target.ip:
+        return ResolvedTarget(target, _checked((target.ip,), public=public))
+    answers: queue.SimpleQueue[Sequence[str] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(resolver(target.host))
+        except (OSError, ValueError) as error:
+            answers.put(error)
+
+    seconds = deadline.seconds_left()
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise fetch_error(ErrorKind.TIMEOUT) from None
+    if isinstance(answer, Exception) or not answer:
+        # Asking again helps where the name server had a bad moment.
+        code = answer.errno if isinstance(answer, socket.gaierror) else None
+        raise fetch_error(ErrorKind.UNRESOLVABLE, retryable=code == socket.EAI_AGAIN)
+    return ResolvedTarget(target, _checked(tuple(answer), public=public))
+
+
+def _checked(addresses: tuple[str, ...], *, public: bool) -> tuple[str, ...]:
+    if public and not all(map(is_public, addresses)):
+        raise fetch_error(ErrorKind.PRIVATE_ADDRESS)
+    return addresses
+
+
+@dataclass(slots=True)
+class PinnedConnection:
+    """The connection to one server, for one request."""
+
+    resolved: ResolvedTarget
+    deadline: Deadline
+    #: Largest body of an answer.
+    max_bytes: int
+    #: Certificates to trust in place of the usual ones, a file in PEM format.
+    ca_file: str | None = None
+    _received_bytes: int = 0
+    _limit_bytes: int = LONGEST_HEAD_BYTES
+    #: Closed with this connection, at the latest.
+    opened: ExitStack = field(default_factory=ExitStack)
+
+    @contextmanager
+    def send(
+        self, method: str, headers: Mapping[str, str], data: Any = None
+    ) -> Iterator[requests.Response]:
+        """Send a request, give its answer with the body unread, and close everything.
+
+        Proxies, cookies and passwords of this machine are not added to it.
+
+        Raises:
+            FetchError: It could not be sent, or the answer broke off.
+        """
+        usual = {
+            "User-Agent": USER_AGENT,
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+        }
+        url = self.resolved.target.url
+        request = requests.Request(method, url, {**usual, **headers}, data=data)
+        timeouts = self.deadline.timeouts
+        outside = sys.exception()
+        with self.opened, closing(_PinnedAdapter(self)) as adapter:
+            try:
+                response = adapter.send(
+                    request.prepare(),
+                    stream=True,
+                    timeout=(timeouts.connect_seconds, timeouts.read_seconds),
+                    verify=self.ca_file or True,
+                )
+                with closing(response):
+                    # A head that was cut looks like a whole one.
+                    self.deadline.seconds_left()
+                    yield response
+            except (
+                requests.RequestException,
+                urllib3.exceptions.HTTPError,
+                http.client.HTTPException,
+                OSError,
+            ) as error:
+                # Not "from error": its text has the whole address, secrets and all.
+                raise self._failure(error, outside) from None
+
+    def read_body(
+        self, response: requests.Response, check: BodyCheck = lambda _: None
+    ) -> bytes:
+        """Read a body as it comes over the wire; nothing is unpacked.
+
+        Raises:
+            FetchError: ``too_large``, ``timeout``, ``unreachable``, or as ``check``.
+        """
+        announced = response.headers.get("content-length", "")
+        if announced.isascii() and announced.isdigit():
+            # As text: no whole number is too long to compare.
+            longest, digits = str(self.max_bytes), announced.lstrip("0")
+            if (len(digits), digits) > (len(longest), longest):
+                raise fetch_error(ErrorKind.TOO_LARGE)
+        data = bytearray()
+        is_checked = False
+        for chunk in response.raw.stream(CHUNK_BYTES, decode_content=False):
+            data += chunk
+            # A body in chunks of one byte costs much work and brings little.
+            framed = LONGEST_HEAD_BYTES + _framed_bytes(len(data))
+            if len(data) > self.max_bytes or self._received_bytes > framed:
+                raise fetch_error(ErrorKind.TOO_LARGE)
+            if not is_checked and len(data) >= FIRST_BYTES:
+                check(bytes(data[:FIRST_BYTES]))
+                is_checked = True
+        # A body without a length that was cut at the deadline looks like a whole one.
+        self.deadline.seconds_left()
+        body = bytes(data)
+        check(body)
+        return body
+
+    def connect(self) -> socket.socket:
+        """Return a socket that is connected to the first address that answers.
+
+        It is cut at the deadline, in whatever call it is then.
+
+        Raises:
+            FetchError: ``unreachable`` or ``timeout``.
+        """
+        failure = fetch_error(ErrorKind.UNREACHABLE)
+        for address in self.resolved.addresses:
+            try:
+                sock = self.opened.enter_context(self._connected(address))
+            except TimeoutError:
+                failure = fetch_error(ErrorKind.TIMEOUT)
+            except OSError:
+                failure = fetch_error(ErrorKind.UNREACHABLE)
+            else:
+                # Through a second handle, because TLS takes the first one away.
+                handle = self.opened.enter_context(sock.dup())
+                cutter = threading.Timer(self.deadline.seconds_left(), _cut, [handle])
+                cutter.daemon = True
+                cutter.start()
+                self.opened.callback(cutter.join)
+                self.opened.callback(cutter.cancel)
+                return sock
+        raise failure
+
+    def count(self, received_bytes: int) -> None:
+        """Count bytes that arrived.
+
+        Raises:
+            FetchError: ``too_large``: it is more than any good answer has.
+        """
+        self._received_bytes += received_bytes
+        if self._received_bytes > self._limit_bytes:
+            raise fetch_error(ErrorKind.TOO_LARGE)
+
+    def expect_body(self) -> None:
+        """Let a body come after the head."""
+        self._limit_bytes += _framed_bytes(self.max_bytes)
+
+    def _connected(self, address: str) -> socket.socket:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        timeouts, left = self.deadline.timeouts, self.deadline.seconds_left()
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(min(timeouts.connect_seconds, left))
+            sock.connect((address, self.resolved.target.port))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(timeouts.read_seconds)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _failure(
+        self, error: BaseException, outside: BaseException | None
+    ) -> FetchError:
+        """Return our error for one of the libraries'.
+
+        Args:
+            error: What they raised.
+            outside: What the caller was handling already; it is no cause.
+        """
+        kinds = {type(one) for one in _causes(error, outside)}
+        if self.deadline.has_passed or TimeoutError in kinds:
+            return fetch_error(ErrorKind.TIMEOUT)
+        broke_off = {ssl.SSLEOFError, ssl.SSLZeroReturnError} & kinds
+        if not broke_off and any(issubclass(kind, ssl.SSLError) for kind in kinds):
+            return fetch_error(ErrorKind.TLS)
+        # Exactly these two: their sub-classes are connections that broke off.
+        if {http.client.HTTPException, http.client.LineTooLong} & kinds:
+            return fetch_error(ErrorKind.TOO_LARGE)
+        return fetch_error(ErrorKind.UNREACHABLE)
+
+
+def _causes(
+    error: BaseException, outside: BaseException | None
+) -> Iterator[BaseException]:
+    """Yield an error and what it came from."""
+    seen = [outside]
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or one in seen:
+            continue
+        seen.append(one)
+        yield one
+        wrapped = (arg for arg in one.args if isinstance(arg, BaseException))
+        waiting += [one.__cause__, one.__context__, *wrapped]
+
+
+def _framed_bytes(body_bytes: int) -> int:
+    return body_bytes + body_bytes // 8 + FRAMING_BYTES
+
+
+def _cut(handle: socket.socket) -> None:
+    with suppress(OSError):  # it ended by itself
+        handle.shutdown(socket.SHUT_RDWR)
+
+
+class _PinnedAdapter(HTTPAdapter):
+    """Sends one request over one connection."""
+
+    def __init__(self, pinned: PinnedConnection) -> None:
+        self._pinned = pinned
+        super().__init__(pool_connections=1, pool_maxsize=1)
+
+    def get_connection_with_tls_context(
+        self, *args: Any, **kwargs: Any
+    ) -> HTTPConnectionPool:
+        pool = super().get_connection_with_tls_context(*args, **kwargs)
+        secure = isinstance(pool, HTTPSConnectionPool)
+        pool.ConnectionCls = _HTTPSConnection if secure else _HTTPConnection
+        pool.conn_kw["pinned"] = self._pinned
+        return pool
+
+
+class _HTTPConnection(HTTPConnection):
+    def __init__(self, *args: Any, pinned: PinnedConnection, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pinned = pinned
+        # What is asked for is something to call, a class or not.
+        self.response_class = partial(_CountedResponse, pinned=pinned)  # type: ignore[assignment] # see above
+
+    def _new_conn(self) -> socket.socket:
+        return self._pinned.connect()
+
+
+class _HTTPSConnection(_HTTPConnection, HTTPSConnection):
+    pass
+
+
+class _CountedResponse(http.client.HTTPResponse):
+    """Reads an answer through a counter."""
+
+    def __init__(self, *args: Any, pinned: PinnedConnection, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pinned = pinned
+        self.fp = io.BufferedReader(_CountedStream(self.fp.detach(), pinned))
+        pinned.opened.enter_context(closing(self))
+
+    def begin(self) -> None:
+        super().begin()
+        # urllib3 would log the whole address if a header is misshapen.
+        self.headers.set_payload("")
+        self.headers.defects.clear()
+        self._pinned.expect_body()
+
+
+class _CountedStream(io.RawIOBase):
+    def __init__(self, raw: io.RawIOBase, pinned: PinnedConnection) -> None:
+        self._raw = raw
+        self._pinned = pinned
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        received = self._raw.readinto(buffer)
+        self._pinned.count(received or 0)
+        return received
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()

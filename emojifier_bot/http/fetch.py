@@ -1,0 +1,269 @@
+"""Fetches files: redirects are followed, each checked like the first address."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from urllib.parse import unquote, urljoin
+
+import requests
+
+from emojifier_bot.errors import ErrorKind
+from emojifier_bot.http.addresses import Target, read_public
+from emojifier_bot.http.connection import (
+    BodyCheck,
+    Deadline,
+    PinnedConnection,
+    ResolvedTarget,
+    Resolver,
+    Timeouts,
+    resolve,
+    system_resolver,
+)
+from emojifier_bot.http.failures import fetch_error
+
+MOST_REDIRECTS = 5
+#: Somebody is waiting.
+FETCH_TIMEOUTS = Timeouts(connect_seconds=5.0, read_seconds=10.0, total_seconds=30.0)
+#: A server may ask to wait for this long at most.
+LONGEST_WAIT_SECONDS = 3600.0
+#: Longest name that is given, and the name of what has none.
+LONGEST_NAME, NAMELESS = 80, "picture"
+#: Longest ending that a shortened name keeps: ``".jpeg"``, ``".heic"``.
+_LONGEST_ENDING = 6
+#: Longer headers have no name in them that is worth reading.
+_LONGEST_HEADER = 2048
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NOT_FOUND = frozenset({404, 410})
+_FORBIDDEN = frozenset({401, 402, 403, 407, 451})
+#: Beside all that begin with 5.
+_PASSING = frozenset({408, 425, 429})
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+_COMPRESSED = frozenset({"gzip", "x-gzip", "deflate", "compress", "br", "zstd"})
+_MEDIA_TYPE = re.compile(r"[a-z0-9.+_-]{1,60}/[a-z0-9.+_-]{1,60}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What an address led to, in memory only."""
+
+    data: bytes = field(repr=False)
+    #: As the server says, ``"image/png"``; empty if it does not. The bytes decide.
+    content_type: str
+    #: File name for people, never a path.
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """How to get one file."""
+
+    #: Checks an address, at every redirect anew; raises `FetchError`.
+    admit: Callable[[str, Deadline], ResolvedTarget]
+    check_body: BodyCheck
+    max_bytes: int
+    timeouts: Timeouts
+    #: Kind of the error for a web page.
+    page_kind: ErrorKind
+    #: Sent to every host that was admitted.
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: Certificates to trust in place of the usual ones.
+    ca_file: str | None = None
+
+    def run(self, address: str) -> Fetched:
+        """Follow an address to its file.
+
+        Raises:
+            FetchError: It leads nowhere good.
+        """
+        deadline = Deadline(self.timeouts)
+        for _ in range(1 + MOST_REDIRECTS):
+            resolved = self.admit(address, deadline)
+            found = self._visit(resolved, deadline)
+            if isinstance(found, Fetched):
+                return found
+            address = found
+        raise fetch_error(ErrorKind.TOO_MANY_REDIRECTS)
+
+    def _visit(self, resolved: ResolvedTarget, deadline: Deadline) -> Fetched | str:
+        """Return the file, or the address that the server redirects to."""
+        headers = {"Accept": "image/*, */*;q=0.5", **self.headers}
+        connection = PinnedConnection(resolved, deadline, self.max_bytes, self.ca_file)
+        with connection.send("GET", headers) as response:
+            onward = redirect_of(response, resolved.target.url)
+            if onward is not None:
+                return onward
+            check_head(response, self.page_kind)
+            data = connection.read_body(response, self.check_body)
+        return Fetched(
+            data,
+            content_type(response.headers),
+            file_name(response.headers, resolved.target),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardedClient:
+    """Fetches files from addresses that people give: nobody vouches for any of them.
+
+    Only public addresses are connected to. Every redirect is checked like the first
+    address, and a connection goes to an address that was checked, whatever the name
+    says the next moment.
+    """
+
+    #: Hosts (``host`` or ``host:port``) that may be private, on any port they name.
+    allow_hosts: frozenset[str]
+    max_bytes: int
+    check_body: BodyCheck
+    timeouts: Timeouts = FETCH_TIMEOUTS
+    resolver: Resolver = system_resolver
+    #: Certificates to trust in place of the usual ones, a file in PEM format.
+    ca_file: str | None = None
+
+    def get(
+        self,
+        address: str,
+        before_opening: Callable[[str], None] = lambda _: None,
+    ) -> Fetched:
+        """Fetch one file.
+
+        Args:
+            address: As somebody typed it.
+            before_opening: Called with the address, and with that of each redirect,
+                before it is opened; what it raises ends the fetch.
+
+        Raises:
+            FetchError: ``not_an_address``, ``scheme``, ``port``, ``private_address``,
+                ``unresolvable``, ``unreachable``, ``timeout``, ``tls``,
+                ``too_many_redirects``, ``too_large``, ``http_status``, ``not_found``,
+                ``forbidden``, ``page``, or as ``check_body`` says.
+        """
+
+        def admit(address: str, deadline: Deadline) -> ResolvedTarget:
+            before_opening(address)
+            target = read_public(address, self.allow_hosts)
+            public = not target.is_listed(self.allow_hosts)
+            return resolve(target, self.resolver, deadline, public=public)
+
+        fetch = Fetch(
+            admit=admit,
+            check_body=self.check_body,
+            max_bytes=self.max_bytes,
+            timeouts=self.timeouts,
+            page_kind=ErrorKind.PAGE,
+            ca_file=self.ca_file,
+        )
+        return fetch.run(address)
+
+
+def redirect_of(response: requests.Response, address: str) -> str | None:
+    """Return where a redirect leads, None for any other answer.
+
+    Raises:
+        FetchError: ``not_an_address``: that cannot be read.
+    """
+    location = response.headers.get("location")
+    if response.status_code not in _REDIRECTS or location is None:
+        return None
+    try:
+        # Headers are read byte by byte; many servers write UTF-8.
+        location = location.encode("latin-1").decode("utf-8", "replace")
+        return urljoin(address, location.strip())
+    except ValueError:
+        raise fetch_error(ErrorKind.NOT_AN_ADDRESS) from None
+
+
+def check_head(response: requests.Response, page_kind: ErrorKind) -> None:
+    """Go on only with an answer whose head promises what was asked for.
+
+    Raises:
+        FetchError: ``not_found``, ``forbidden``, ``http_status``, ``not_an_image`` or,
+            for a web page, ``page_kind``.
+    """
+    status = response.status_code
+    if status in _NOT_FOUND:
+        raise fetch_error(ErrorKind.NOT_FOUND)
+    if status in _FORBIDDEN:
+        raise fetch_error(ErrorKind.FORBIDDEN)
+    if status not in {HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION}:
+        raise fetch_error(
+            ErrorKind.HTTP_STATUS,
+            retryable=is_passing(status),
+            retry_after_seconds=retry_after_seconds(response),
+        )
+    if content_type(response.headers) in _PAGES:
+        raise fetch_error(page_kind)
+    encoding = response.headers.get("content-encoding", "").lower()
+    if not _COMPRESSED.isdisjoint(re.split(r"[\s,]+", encoding)):
+        # A few bytes may unpack to gigabytes, and no picture gains by it.
+        raise fetch_error(ErrorKind.NOT_AN_IMAGE)
+
+
+def is_passing(status: int) -> bool:
+    """Return whether the same request may go well later."""
+    return status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def retry_after_seconds(response: requests.Response) -> float | None:
+    """Return how long the server asks to wait, None if it does not or is not clear."""
+    text = response.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        seconds = float(text)
+    else:
+        try:
+            moment = parsedate_to_datetime(text)
+            seconds = (moment - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None  # no date, or one without a time zone
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
+
+
+def content_type(headers: Mapping[str, str]) -> str:
+    """Return the media type in lower case, without parameters, empty if odd."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind if _MEDIA_TYPE.fullmatch(kind) else ""
+
+
+def file_name(headers: Mapping[str, str], target: Target) -> str:
+    """Return what to call a file, by its server or else by its address."""
+    disposition = headers.get("content-disposition", "")[:_LONGEST_HEADER]
+    path = target.path.partition("?")[0]
+    names = (_disposition_name(disposition), unquote(path.rpartition("/")[2]))
+    return next(filter(None, map(clean_name, names)), NAMELESS)
+
+
+def clean_name(name: str) -> str:
+    """Return a file name that is safe to show and to store; empty if nothing is left.
+
+    Folders go, and so do control characters and those that turn the writing direction.
+    """
+    name = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
+    visible = (" " if unicodedata.category(one)[0] in "CZ" else one for one in name)
+    name = " ".join("".join(visible).split()).strip(". ")
+    if len(name) <= LONGEST_NAME:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    if not dot or len(ending) >= _LONGEST_ENDING:
+        return name[:LONGEST_NAME].strip(". ")
+    return stem[: LONGEST_NAME - len(dot + ending)].strip(". ") + dot + ending
+
+
+def _disposition_name(header: str) -> str:
+    message = Message()
+    with suppress(UnicodeError):
+        # It was read byte by byte; it may be UTF-8.
+        header = header.encode("latin-1").decode("utf-8")
+    message["content-disposition"] = header
+    try:
+        return message.get_filename("")
+    except (ValueError, LookupError):
+        return ""

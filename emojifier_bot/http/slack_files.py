@@ -1,0 +1,153 @@
+"""Files from and to Slack: hosts that are known by name, and nobody else.
+
+The bot's token goes to exactly the hosts that the settings name, over TLS. Bytes for
+an upload go where Slack says, as long as that is Slack.
+"""
+
+from __future__ import annotations
+
+import io
+from http import HTTPStatus
+
+from emojifier_bot.errors import DeliveryError, ErrorKind, FetchError
+from emojifier_bot.http.addresses import DEFAULT_PORTS, Target, read
+from emojifier_bot.http.connection import (
+    BodyCheck,
+    Deadline,
+    PinnedConnection,
+    ResolvedTarget,
+    Resolver,
+    Timeouts,
+    resolve,
+    system_resolver,
+)
+from emojifier_bot.http.failures import fetch_error
+from emojifier_bot.http.fetch import Fetch, Fetched, is_passing, retry_after_seconds
+
+SLACK_DOMAIN = ".slack.com"
+#: A large picture on a slow connection.
+TRANSFER_TIMEOUTS = Timeouts(
+    connect_seconds=5.0, read_seconds=15.0, total_seconds=120.0
+)
+
+
+def get_with_token(
+    address: str,
+    *,
+    token: str,
+    hosts: frozenset[str],
+    max_bytes: int,
+    check_body: BodyCheck,
+    timeouts: Timeouts = TRANSFER_TIMEOUTS,
+    resolver: Resolver = system_resolver,
+    ca_file: str | None = None,
+) -> Fetched:
+    """Fetch a file that Slack holds.
+
+    Args:
+        address: As Slack names it.
+        token: Sent to ``hosts`` alone.
+        hosts: ``host`` (port 443) or ``host:port``. Without TLS only where an entry
+            with a port names this machine.
+        max_bytes: Largest file that is read.
+        check_body: Called with the first bytes, then with all; raises `FetchError`.
+        timeouts: When to stop waiting.
+        resolver: Looks names up.
+        ca_file: Certificates to trust in place of the usual ones.
+
+    Raises:
+        FetchError: ``login_page``: Slack shows the file to others, not to this
+            token; ``forbidden``: the file is not on ``hosts``; or as
+            `GuardedClient.get` says.
+    """
+
+    def admit(address: str, deadline: Deadline) -> ResolvedTarget:
+        target = read(address)
+        if _may_receive_token(target, hosts):
+            return resolve(target, resolver, deadline, public=False)
+        if _is_slack(target) or target.host == SLACK_DOMAIN.lstrip("."):
+            # Where Slack sends those whose token does not do.
+            raise fetch_error(ErrorKind.LOGIN_PAGE)
+        raise fetch_error(ErrorKind.FORBIDDEN)
+
+    fetch = Fetch(
+        admit=admit,
+        check_body=check_body,
+        max_bytes=max_bytes,
+        timeouts=timeouts,
+        page_kind=ErrorKind.LOGIN_PAGE,
+        headers={"Authorization": f"Bearer {token}"},
+        ca_file=ca_file,
+    )
+    return fetch.run(address)
+
+
+def post_bytes(
+    address: str,
+    data: bytes,
+    *,
+    content_type: str,
+    hosts: frozenset[str] | None = None,
+    timeouts: Timeouts = TRANSFER_TIMEOUTS,
+    resolver: Resolver = system_resolver,
+    ca_file: str | None = None,
+) -> None:
+    """Send an upload's bytes to the address that Slack named for it.
+
+    Args:
+        address: As Slack names it; a secret.
+        data: The whole file.
+        content_type: Its media type.
+        hosts: Beside Slack's own: ``host`` (port 443) or ``host:port``. Without TLS
+            only where an entry with a port names this machine.
+        timeouts: When to stop waiting.
+        resolver: Looks names up.
+        ca_file: Certificates to trust in place of the usual ones.
+
+    Raises:
+        DeliveryError: ``slack_unavailable``, which may pass, or ``upload_failed``.
+    """
+    try:
+        target = read(address)
+        if not (_is_slack(target) or _may_receive_token(target, hosts or frozenset())):
+            raise _upload_error(may_pass=False)
+        deadline = Deadline(timeouts)
+        resolved = resolve(target, resolver, deadline, public=False)
+        # Slack answers with a few words; they are not read.
+        connection = PinnedConnection(resolved, deadline, 0, ca_file)
+        # As a file, it is sent in pieces, each with a time limit of its own.
+        body, headers = io.BytesIO(data), {"Content-Type": content_type}
+        with connection.send("POST", headers, body) as response:
+            if is_passing(response.status_code):
+                raise _upload_error(
+                    may_pass=True, wait_seconds=retry_after_seconds(response)
+                )
+            if response.status_code != HTTPStatus.OK:
+                raise _upload_error(may_pass=False)
+    except FetchError as error:
+        raise _upload_error(may_pass=error.retryable) from error
+
+
+def _may_receive_token(target: Target, hosts: frozenset[str]) -> bool:
+    if target.is_listed_with_port(hosts):
+        return target.scheme == "https" or target.is_loopback()
+    return _has_usual_port(target) and target.is_listed(hosts)
+
+
+def _is_slack(target: Target) -> bool:
+    return _has_usual_port(target) and target.host.endswith(SLACK_DOMAIN)
+
+
+def _has_usual_port(target: Target) -> bool:
+    return target.scheme == "https" and target.port == DEFAULT_PORTS["https"]
+
+
+def _upload_error(
+    *, may_pass: bool, wait_seconds: float | None = None
+) -> DeliveryError:
+    return DeliveryError(
+        "Slack did not take the bytes of the upload.",
+        kind=ErrorKind.SLACK_UNAVAILABLE if may_pass else ErrorKind.UPLOAD_FAILED,
+        retryable=may_pass,
+        retry_after_seconds=wait_seconds,
+    )
