@@ -11,7 +11,7 @@ from emojifier_bot.config.hosts import (
     read_slacks_hosts,
 )
 from emojifier_bot.errors import ConfigError
-from emojifier_bot.http.addresses import is_named, read
+from emojifier_bot.http.addresses import read
 
 #: What is no host, or more than one.
 NO_HOSTS = [
@@ -98,7 +98,7 @@ def test_a_host_that_is_accepted_is_one_that_http_connects_to(entry):
     for host in hosts:
         is_bare = host.count(":") > 1 and "[" not in host
         target = read(f"http://[{host}]" if is_bare else f"http://{host}")
-        assert is_named(target, hosts)
+        assert target.is_listed(hosts)
 
 
 @pytest.mark.parametrize(
