@@ -150,7 +150,7 @@ def run_bare(count: int) -> Bare:
 def measure(server: PostgresServer, workers: int, jobs: int) -> Row:
     """Let workers empty a queue that is full from the beginning."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        url = stack.enter_context(server.fresh_database())
+        url = stack.enter_context(server.database())
         slack = stack.enter_context(SlackServer())
         requests = [request_of(slack, town) for town in found_towns(slack, url)]
         queue = stack.enter_context(closing(DbosJobQueue(url, 10**6, CLOCK)))

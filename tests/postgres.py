@@ -1,4 +1,9 @@
-"""Fixtures: databases to test on. PostgreSQL is started for the tests, and ended."""
+"""Fixtures: databases to test on. PostgreSQL is started for the tests, and ended.
+
+The tables are made once per session and copied: an SQLite file by copying it, a
+database of PostgreSQL with ``CREATE DATABASE … TEMPLATE``. What has `empty` in its name
+has no tables yet.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 
@@ -21,9 +27,14 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from emojifier_bot.db.migrate import upgrade
+from emojifier_bot.jobs.database import migrate
+
 #: It refuses to run as root.
 UNPRIVILEGED = "nobody"
 USER, FIRST_DATABASE = "postgres", "postgres"
+#: PostgreSQL's own, and ours with all tables.
+EMPTY_TEMPLATE, TEMPLATE = "template1", "test_template"
 START_SECONDS, STOP_SECONDS = 30, 20
 #: A port that was free a moment ago may be taken.
 PORTS_TRIED = 5
@@ -44,6 +55,13 @@ class PostgresServer:
     port: int
     password: str
 
+    @cached_property
+    def template(self) -> str:
+        """Return the name of a database with all tables, made at the first use."""
+        self._create(TEMPLATE, EMPTY_TEMPLATE)
+        make_tables(self.url(TEMPLATE))
+        return TEMPLATE
+
     def url(self, database: str) -> str:
         return (
             f"postgresql+psycopg://{USER}:{self.password}@127.0.0.1:{self.port}"
@@ -61,16 +79,26 @@ class PostgresServer:
         )
 
     @contextmanager
-    def fresh_database(self) -> Iterator[str]:
-        """Make an empty database and drop it, whoever is still connected."""
+    def database(self, *, empty: bool = False) -> Iterator[str]:
+        """Make a database and drop it, whoever is still connected; give its URL."""
         name = f"test_{secrets.token_hex(6)}"
-        with self.connect() as connection:
-            made = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
-            connection.execute(made)
+        self._create(name, EMPTY_TEMPLATE if empty else self.template)
         yield self.url(name)
         with self.connect() as connection:
             drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
             connection.execute(drop.format(sql.Identifier(name)))
+
+    def _create(self, name: str, template: str) -> None:
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        names = map(sql.Identifier, (name, template))
+        with self.connect() as connection:
+            connection.execute(create.format(*names))
+
+
+def make_tables(url: str) -> None:
+    """Make every table in an empty database: those of the bot and those of DBOS."""
+    migrate(url)
+    upgrade(url)
 
 
 @pytest.fixture(scope="session")
@@ -85,21 +113,49 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
-    """Return the URL of an empty database of PostgreSQL."""
-    with postgres_server.fresh_database() as url:
+    """Return the URL of a database of PostgreSQL with all tables."""
+    with postgres_server.database() as url:
         yield url
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
+def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """Return the URL of an empty database of PostgreSQL."""
+    with postgres_server.database(empty=True) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an SQLite file with all tables, to be copied."""
+    file = tmp_path_factory.mktemp("template") / "bot.db"
+    make_tables(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def sqlite_url(empty_sqlite_url: str, sqlite_template: Path) -> str:
+    """Return the URL of an SQLite file with all tables."""
+    shutil.copy(sqlite_template, empty_sqlite_url.removeprefix("sqlite:///"))
+    return empty_sqlite_url
+
+
+@pytest.fixture
+def empty_sqlite_url(tmp_path: Path) -> str:
     """Return the URL of an SQLite file that is not there yet."""
     return f"sqlite:///{tmp_path / 'bot.db'}"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """Return the URL of an empty database, once of each kind."""
+    """Return the URL of a database with all tables, once of each kind."""
     return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_database_url(request: pytest.FixtureRequest) -> str:
+    """Return the URL of an empty database, once of each kind."""
+    return request.getfixturevalue(f"empty_{request.param}_url")
 
 
 def find_programs() -> Path | None:

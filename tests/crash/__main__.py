@@ -98,7 +98,7 @@ def _round(database: str, jobs: int, number: int, results: Path, salt: int) -> F
             programs = find_programs()
             assert programs is not None, "needs PostgreSQL"
             server = stack.enter_context(running_postgres(programs))
-            url = stack.enter_context(server.fresh_database())
+            url = stack.enter_context(server.database())
         plan = Plan(
             database,
             jobs,

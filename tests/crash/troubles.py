@@ -204,7 +204,7 @@ def trouble(kind: str, database: str, folder: Path) -> Iterator[Trouble]:
     with (
         _disk(limited=kind == FULL) as disk,
         restartable_postgres(programs, disk) as postgres,
-        postgres.server.fresh_database() as url,
+        postgres.server.database() as url,
     ):
         yield _on_postgres(kind, folder, postgres, url)
 

@@ -57,7 +57,7 @@ class PostgresHome:
 
     def __init__(self, folder: Path, server, stack: ExitStack) -> None:
         self.copy = folder / "bot.dump"
-        self.fresh = lambda: stack.enter_context(server.fresh_database())
+        self.fresh = lambda: stack.enter_context(server.database(empty=True))
         self.url = self.fresh()
 
     @property

@@ -28,7 +28,7 @@ QUIET_SECONDS = 3.0
 def bot(postgres_server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fleet")
     with (
-        postgres_server.fresh_database() as database,
+        postgres_server.database() as database,
         SlackServer() as slack,
         running_fleet(slack, database, folder, webs=WEBS, workers=WORKERS) as urls,
     ):

@@ -159,12 +159,12 @@ def test_check_sees_that_no_file_can_be_made(run):
     assert "/no/such/folder/bot.db cannot be made" in line_of(done, "database")
 
 
-def test_check_changes_no_empty_database(run, postgres_url):
-    variables = {"DATABASE_URL": postgres_url, "ENCRYPTION_KEYS": KEY}
+def test_check_changes_no_empty_database(run, empty_postgres_url):
+    variables = {"DATABASE_URL": empty_postgres_url, "ENCRYPTION_KEYS": KEY}
     done = run("check", **OAUTH, PUBLIC_URL="https://bot.example.com", **variables)
 
     assert "the first start makes its tables" in line_of(done, "database")
-    plain = postgres_url.replace("+psycopg", "")
+    plain = empty_postgres_url.replace("+psycopg", "")
     with psycopg.connect(plain) as connection:
         tables = connection.execute(
             "SELECT count(*) FROM pg_tables WHERE schemaname NOT LIKE 'pg_%'"
@@ -254,8 +254,8 @@ def test_jobs_do_not_take_any_file_for_a_database(run, tmp_path):
     assert "file is not a database" in words(done)
 
 
-def test_jobs_of_an_empty_database_of_postgresql(run, postgres_url):
-    done = run("jobs", "list", DATABASE_URL=postgres_url)
+def test_jobs_of_an_empty_database_of_postgresql(run, empty_postgres_url):
+    done = run("jobs", "list", DATABASE_URL=empty_postgres_url)
 
     assert done.returncode == 1
     assert "holds no jobs" in words(done)

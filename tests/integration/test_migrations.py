@@ -81,34 +81,34 @@ def without_new(rows_by_table, old):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_data_of_every_shape_comes_to_the_newest_and_back_unchanged(
-    database_url, shape
+    empty_database_url, shape
 ):
-    upgrade(database_url, shape)
-    with connected(database_url) as connection:
+    upgrade(empty_database_url, shape)
+    with connected(empty_database_url) as connection:
         fill(connection)
         before = contents(connection)
 
-    upgrade(database_url)
-    with connected(database_url) as connection:
+    upgrade(empty_database_url)
+    with connected(empty_database_url) as connection:
         assert without_new(contents(connection), before) == before
-    assert shape_of(database_url) == SHAPES[-1]
+    assert shape_of(empty_database_url) == SHAPES[-1]
 
-    downgrade(database_url, shape)
-    with connected(database_url) as connection:
+    downgrade(empty_database_url, shape)
+    with connected(empty_database_url) as connection:
         assert contents(connection) == before
-    assert shape_of(database_url) == shape
+    assert shape_of(empty_database_url) == shape
 
 
-def test_going_back_takes_the_data_of_newer_tables_alone(database_url):
-    upgrade(database_url)
-    with connected(database_url) as connection:
+def test_going_back_takes_the_data_of_newer_tables_alone(empty_database_url):
+    upgrade(empty_database_url)
+    with connected(empty_database_url) as connection:
         fill(connection)
         full = contents(connection)
 
-    downgrade(database_url, SHAPES[0])
-    upgrade(database_url)
+    downgrade(empty_database_url, SHAPES[0])
+    upgrade(empty_database_url)
 
-    with connected(database_url) as connection:
+    with connected(empty_database_url) as connection:
         again = contents(connection)
     assert again.keys() == full.keys()
     kept = {name for name, rows in again.items() if rows}
@@ -117,12 +117,12 @@ def test_going_back_takes_the_data_of_newer_tables_alone(database_url):
 
 
 @pytest.mark.parametrize("steps", [*pairwise(SHAPES)])
-def test_a_step_takes_nothing_that_the_version_before_needs(database_url, steps):
+def test_a_step_takes_nothing_that_the_version_before_needs(empty_database_url, steps):
     older, newer = steps
     columns = []
     for shape in (older, newer):
-        upgrade(database_url, shape)
-        with connected(database_url) as connection:
+        upgrade(empty_database_url, shape)
+        with connected(empty_database_url) as connection:
             columns.append(
                 {
                     (table.name, one.name): one
@@ -180,27 +180,27 @@ class Neighbour(threading.Thread):
         self.join()
 
 
-def test_processes_go_on_while_the_tables_change_there_and_back(database_url):
-    with sql_stores(database_url, FakeClock()) as (stores, _):
-        downgrade(database_url, SHAPES[0])
+def test_processes_go_on_while_the_tables_change_there_and_back(empty_database_url):
+    with sql_stores(empty_database_url, FakeClock()) as (stores, _):
+        downgrade(empty_database_url, SHAPES[0])
         stores.installations.save(make_installation())
 
         with Neighbour(stores) as neighbour:
             for _ in range(3):
-                upgrade(database_url)
+                upgrade(empty_database_url)
                 neighbour.wait_for_rounds(1)
-                downgrade(database_url, SHAPES[0])
+                downgrade(empty_database_url, SHAPES[0])
 
     assert neighbour.problems == []
 
 
-def test_processes_go_on_while_their_own_tables_grow(database_url):
-    with sql_stores(database_url, FakeClock()) as (stores, _):
+def test_processes_go_on_while_their_own_tables_grow(empty_database_url):
+    with sql_stores(empty_database_url, FakeClock()) as (stores, _):
         stores.installations.save(make_installation())
 
         with Neighbour(stores) as neighbour:
             for table in ("installations", "posts"):
-                with connected(database_url) as connection:
+                with connected(empty_database_url) as connection:
                     kind = "TEXT NOT NULL DEFAULT ''"
                     grown = f"ALTER TABLE {table} ADD COLUMN {ADDED} {kind}"
                     connection.execute(sa.text(grown))

@@ -66,7 +66,7 @@ def at_once():
     return run
 
 
-def test_all_that_start_together_find_the_tables(at_once, database_url):
+def test_all_that_start_together_find_the_tables(at_once, empty_database_url):
     act = """
 def act():
     upgrade(url)
@@ -74,22 +74,22 @@ def act():
         return [stores.states.consume("x"), len(stores.installations.all())]
 """
 
-    assert at_once(act, database_url) == [[False, 0]] * PROCESSES
+    assert at_once(act, empty_database_url) == [[False, 0]] * PROCESSES
 
 
-def test_all_that_start_together_take_the_same_new_key(at_once, sqlite_url):
+def test_all_that_start_together_take_the_same_new_key(at_once, empty_sqlite_url):
     act = """
 def act():
     sealed = open_vault("", url).seal("secret")
     return [sealed, open_vault("", url).unseal(sealed)]
 """
 
-    told = at_once(act, sqlite_url)
+    told = at_once(act, empty_sqlite_url)
 
     assert [plain for _, plain in told] == ["secret"] * PROCESSES
-    folder = Path(sqlite_url.removeprefix("sqlite:///")).parent
+    folder = Path(empty_sqlite_url.removeprefix("sqlite:///")).parent
     assert [file.name for file in folder.iterdir()] == ["bot.db.keys"]
-    vault = open_vault("", sqlite_url)
+    vault = open_vault("", empty_sqlite_url)
     assert [vault.unseal(sealed) for sealed, _ in told] == ["secret"] * PROCESSES
 
 

@@ -61,7 +61,7 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
     programs = find_programs()
     if programs is None:
         raise SystemExit("PostgreSQL is not installed.")
-    with running_postgres(programs) as server, server.fresh_database() as url:
+    with running_postgres(programs) as server, server.database() as url:
         yield url
 
 

@@ -63,14 +63,14 @@ def test_the_file_of_a_url():
     assert read_url("postgresql+psycopg://u:p@h:1/x").port == 1
 
 
-def test_a_new_file_is_for_its_owner_only(sqlite_url, tmp_path):
+def test_a_new_file_is_for_its_owner_only(empty_sqlite_url, tmp_path):
     old = os.umask(0)
     try:
-        upgrade(sqlite_url)
+        upgrade(empty_sqlite_url)
     finally:
         os.umask(old)
 
-    with closing(open_database(sqlite_url)) as database:
+    with closing(open_database(empty_sqlite_url)) as database:
         assert scalar(database, "SELECT count(*) FROM posts") == 0
         modes = {
             file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()
@@ -79,11 +79,11 @@ def test_a_new_file_is_for_its_owner_only(sqlite_url, tmp_path):
     assert set(modes.values()) == {0o600}
 
 
-def test_the_mode_of_a_file_that_is_there_is_left_alone(sqlite_url, tmp_path):
+def test_the_mode_of_a_file_that_is_there_is_left_alone(empty_sqlite_url, tmp_path):
     (tmp_path / "bot.db").touch(0o640)
     (tmp_path / "bot.db").chmod(0o640)
 
-    open_database(sqlite_url).close()
+    open_database(empty_sqlite_url).close()
 
     assert stat.S_IMODE((tmp_path / "bot.db").stat().st_mode) == 0o640
 
@@ -92,8 +92,8 @@ def test_the_mode_of_a_file_that_is_there_is_left_alone(sqlite_url, tmp_path):
     ("pragma", "value"),
     [("journal_mode", "wal"), ("foreign_keys", 1), ("busy_timeout", 15_000)],
 )
-def test_sqlite_is_tuned(sqlite_url, pragma, value):
-    with closing(open_database(sqlite_url)) as database:
+def test_sqlite_is_tuned(empty_sqlite_url, pragma, value):
+    with closing(open_database(empty_sqlite_url)) as database:
         assert scalar(database, f"PRAGMA {pragma}") == value
 
 
@@ -215,11 +215,11 @@ def test_a_wrong_password_is_told_but_not_which(postgres_server):
     assert "hunter2" not in str(caught.value.__cause__)
 
 
-def test_a_role_that_may_not_make_tables_is_told(postgres_server, postgres_url):
-    name = postgres_url.rpartition("/")[2]
+def test_a_role_that_may_not_make_tables_is_told(postgres_server, empty_postgres_url):
+    name = empty_postgres_url.rpartition("/")[2]
     with postgres_server.connect() as connection:
         connection.execute(f"CREATE ROLE reader_{name} LOGIN PASSWORD 'secret'")
-    url = postgres_url.replace(
+    url = empty_postgres_url.replace(
         f"postgres:{postgres_server.password}", f"reader_{name}:secret"
     )
 
@@ -271,7 +271,7 @@ def test_who_is_in_a_hurry_does_not_wait_for_a_lock(tmp_path):
 
 
 def test_in_a_hurry_postgres_gives_up_soon_too(postgres_server):
-    with postgres_server.fresh_database() as url:
+    with postgres_server.database() as url:
         upgrade(url)
         patient, hurried = open_database(url), open_in_a_hurry(url)
         began = time.monotonic()

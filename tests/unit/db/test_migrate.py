@@ -23,11 +23,11 @@ def tables(url):
         return set(sa.inspect(database.engine).get_table_names())
 
 
-def test_migrations_and_tables_say_the_same(database_url):
-    upgrade(database_url)
+def test_migrations_and_tables_say_the_same(empty_database_url):
+    upgrade(empty_database_url)
 
     with (
-        closing(open_database(database_url)) as database,
+        closing(open_database(empty_database_url)) as database,
         database.reading() as connection,
     ):
         options = {"version_table": VERSION_TABLE, "compare_type": True}
@@ -35,10 +35,10 @@ def test_migrations_and_tables_say_the_same(database_url):
         assert compare_metadata(context, METADATA) == []
 
 
-def test_every_index_and_key_has_the_same_name(database_url):
-    upgrade(database_url)
+def test_every_index_and_key_has_the_same_name(empty_database_url):
+    upgrade(empty_database_url)
 
-    with closing(open_database(database_url)) as database:
+    with closing(open_database(empty_database_url)) as database:
         found = sa.inspect(database.engine)
         for table in METADATA.sorted_tables:
             names = {one["name"] for one in found.get_indexes(table.name)}
@@ -46,81 +46,81 @@ def test_every_index_and_key_has_the_same_name(database_url):
             assert found.get_pk_constraint(table.name)["name"] == f"pk_{table.name}"
 
 
-def test_a_second_time_changes_nothing_and_loses_nothing(database_url):
-    with sql_stores(database_url, FakeClock()) as (stores, _):
+def test_a_second_time_changes_nothing_and_loses_nothing(empty_database_url):
+    with sql_stores(empty_database_url, FakeClock()) as (stores, _):
         stores.installations.save(make_installation())
         stores.posts.record(make_post())
 
-        upgrade(database_url)
+        upgrade(empty_database_url)
 
         assert stores.installations.find(TEAM)
         assert stores.posts.find(TEAM, "p1")
 
 
-def test_every_step_goes_back_and_forth_with_data_in(database_url):
+def test_every_step_goes_back_and_forth_with_data_in(empty_database_url):
     steps = list(ScriptDirectory(migrate.MIGRATIONS).walk_revisions())
-    with sql_stores(database_url, FakeClock()) as (stores, _):
+    with sql_stores(empty_database_url, FakeClock()) as (stores, _):
         stores.installations.save(make_installation())
         stores.states.issue()
         stores.posts.record(make_post())
 
     for _ in steps:
-        downgrade(database_url, "-1")
+        downgrade(empty_database_url, "-1")
 
-    assert tables(database_url) == {VERSION_TABLE}
-    with sql_stores(database_url, FakeClock()) as (stores, _):
+    assert tables(empty_database_url) == {VERSION_TABLE}
+    with sql_stores(empty_database_url, FakeClock()) as (stores, _):
         assert stores.installations.all() == []
         stores.posts.record(make_post())
 
 
-def test_going_back_leaves_tables_of_others_alone(database_url):
-    upgrade(database_url)
+def test_going_back_leaves_tables_of_others_alone(empty_database_url):
+    upgrade(empty_database_url)
     with (
-        closing(open_database(database_url)) as database,
+        closing(open_database(empty_database_url)) as database,
         database.writing() as connection,
     ):
         connection.execute(sa.text("CREATE TABLE jobs (id INTEGER)"))
 
-    downgrade(database_url)
+    downgrade(empty_database_url)
 
-    assert tables(database_url) == {VERSION_TABLE, "jobs"}
+    assert tables(empty_database_url) == {VERSION_TABLE, "jobs"}
 
 
-def test_a_step_that_fails_leaves_everything_as_it_was(database_url):
+def test_a_step_that_fails_leaves_everything_as_it_was(empty_database_url):
     with (
-        closing(open_database(database_url)) as database,
+        closing(open_database(empty_database_url)) as database,
         database.writing() as connection,
     ):
         # The last of the tables that the first step makes.
         connection.execute(sa.text("CREATE TABLE posts (id INTEGER)"))
 
     with pytest.raises(StoreError):
-        upgrade(database_url)
+        upgrade(empty_database_url)
 
-    assert tables(database_url) == {"posts"}
+    assert tables(empty_database_url) == {"posts"}
 
 
-def test_a_database_of_a_newer_version_is_told(database_url):
-    upgrade(database_url)
+def test_a_database_of_a_newer_version_is_told(empty_database_url):
+    upgrade(empty_database_url)
     with (
-        closing(open_database(database_url)) as database,
+        closing(open_database(empty_database_url)) as database,
         database.writing() as connection,
     ):
         version = sa.table(VERSION_TABLE, sa.column("version_num"))
         connection.execute(sa.update(version).values(version_num="9999"))
 
     with pytest.raises(StoreError, match="a newer one has changed it"):
-        upgrade(database_url)
+        upgrade(empty_database_url)
 
 
 @pytest.mark.parametrize("shape", ["9999", "-9"])
-def test_an_unknown_shape_is_told(database_url, shape):
-    upgrade(database_url)
+def test_an_unknown_shape_is_told(empty_database_url, shape):
+    upgrade(empty_database_url)
 
     with pytest.raises(StoreError, match="`0001`, `0002`, `base`"):
-        downgrade(database_url, shape)
+        downgrade(empty_database_url, shape)
 
-    upgrade(database_url)
+    upgrade(empty_database_url)
 
 
 def test_a_path_with_signs_is_no_pattern(tmp_path):

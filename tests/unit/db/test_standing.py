@@ -21,38 +21,41 @@ from emojifier_bot.errors import StoreError
 SHAPES = [one.revision for one in ScriptDirectory(MIGRATIONS).walk_revisions()]
 
 
-def test_a_file_that_is_not_there_is_not_made(sqlite_url):
-    assert standing(sqlite_url) is Standing.MISSING
-    assert not Path(sqlite_url.removeprefix("sqlite:///")).exists()
+def test_a_file_that_is_not_there_is_not_made(empty_sqlite_url):
+    assert standing(empty_sqlite_url) is Standing.MISSING
+    assert not Path(empty_sqlite_url.removeprefix("sqlite:///")).exists()
 
 
-def test_an_empty_database_stays_empty(database_url):
-    with closing(open_database(database_url)) as database:
-        found = standing(database_url)
+def test_an_empty_database_stays_empty(empty_database_url):
+    with closing(open_database(empty_database_url)) as database:
+        found = standing(empty_database_url)
 
         assert found in {Standing.EMPTY, Standing.MISSING}
         assert sa.inspect(database.engine).get_table_names() == []
 
 
-def test_the_newest_shape(database_url):
-    upgrade(database_url)
+def test_the_newest_shape(empty_database_url):
+    upgrade(empty_database_url)
 
-    assert standing(database_url) is Standing.CURRENT
+    assert standing(empty_database_url) is Standing.CURRENT
 
 
 @pytest.mark.skipif(len(SHAPES) < 2, reason="there is only one shape yet")
-def test_an_older_shape(database_url):
-    upgrade(database_url)
-    downgrade(database_url, "-1")
+def test_an_older_shape(empty_database_url):
+    upgrade(empty_database_url)
+    downgrade(empty_database_url, "-1")
 
-    assert standing(database_url) is Standing.OLD
-    assert standing(database_url) is Standing.OLD
+    assert standing(empty_database_url) is Standing.OLD
+    assert standing(empty_database_url) is Standing.OLD
 
 
-def test_a_newer_shape(database_url):
-    upgrade(database_url)
-    with closing(open_database(database_url)) as database, database.writing() as one:
+def test_a_newer_shape(empty_database_url):
+    upgrade(empty_database_url)
+    with (
+        closing(open_database(empty_database_url)) as database,
+        database.writing() as one,
+    ):
         one.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = 'v9999'"))  # noqa: S608 - a constant
 
     with pytest.raises(StoreError, match="a newer one has changed it"):
-        standing(database_url)
+        standing(empty_database_url)
