@@ -1,28 +1,13 @@
-"""Array functions on boxes. All take and give ``(N, 4)`` float32 xyxy pixels."""
+"""Boxes as ``(N, 4)`` float32 xyxy pixels, and detections moved between pictures."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from emojifier_bot.vision.types import FloatArray
+from emojifier_bot.vision.types import BoundingBox, Detection, FloatArray, Landmarks
 
 #: Keeps empty boxes from dividing by nothing, square pixels.
 TINY = 1e-9
-
-
-def clip_boxes(xyxy: FloatArray, size_wh: tuple[int, int]) -> FloatArray:
-    """Move every corner that lies outside the picture onto its edge.
-
-    Args:
-        xyxy: ``(N, 4)`` float32, pixels. N may be 0.
-        size_wh: Picture width and height in pixels.
-
-    Returns:
-        New ``(N, 4)`` float32 array; the input is unchanged.
-    """
-    limit = np.array([*size_wh, *size_wh], np.float32)
-    return np.clip(xyxy, np.float32(0), limit)
 
 
 def box_area(xyxy: FloatArray) -> FloatArray:
@@ -55,28 +40,6 @@ def box_overlap(first: FloatArray, second: FloatArray) -> FloatArray:
     return np.asarray(shared / np.maximum(box_area(first)[:, None], TINY), np.float32)
 
 
-def suppress_overlaps(
-    xyxy: FloatArray, confidences: FloatArray, *, iou: float
-) -> NDArray[np.int64]:
-    """Keep the most confident of boxes that overlap (non-maximum suppression).
-
-    Args:
-        xyxy: ``(N, 4)`` float32.
-        confidences: ``(N,)`` float32.
-        iou: Two boxes that share more than this are one face.
-
-    Returns:
-        Indices of the kept boxes, best first; ties keep the earlier box.
-    """
-    order = list(np.argsort(-confidences, kind="stable"))
-    overlaps = box_iou(xyxy, xyxy)
-    kept: list[int] = []
-    for index in order:
-        if all(overlaps[index, other] <= iou for other in kept):
-            kept.append(int(index))
-    return np.array(kept, np.int64)
-
-
 def turned_boxes(
     center_xy: FloatArray, size_wh: FloatArray, turn_degrees: float
 ) -> FloatArray:
@@ -95,3 +58,54 @@ def turned_boxes(
     height = np.hypot(size_wh[:, 0] * sin, size_wh[:, 1] * cos)
     half = np.stack([width, height], axis=1) / 2
     return np.hstack([center_xy - half, center_xy + half]).astype(np.float32)
+
+
+def scaled(detection: Detection, scale: float) -> Detection:
+    """Return a detection in a picture that is ``scale`` times as large."""
+    points = detection.landmarks
+    return Detection(
+        BoundingBox(*(edge * scale for edge in detection.box.xyxy)),
+        detection.confidence,
+        points and Landmarks(points.points_xy * np.float32(scale), points.scheme),
+    )
+
+
+def turned_back(
+    detection: Detection, quarter_turns: int, size_hw: tuple[int, int]
+) -> Detection:
+    """Return a detection as the unturned picture has it.
+
+    Args:
+        detection: Found in ``numpy.rot90(image, quarter_turns)``.
+        quarter_turns: 0 to 3, counter-clockwise.
+        size_hw: Height and width of the unturned image.
+    """
+    if quarter_turns == 0:
+        return detection
+    box = detection.box
+    center = _turn_points(np.array([box.center_xy], np.float32), quarter_turns, size_hw)
+    size = np.array([[box.width, box.height]], np.float32)
+    edges = turned_boxes(center, size, 90.0 * quarter_turns)[0]
+    points = detection.landmarks
+    return Detection(
+        BoundingBox(*(float(edge) for edge in edges)),
+        detection.confidence,
+        points
+        and Landmarks(
+            _turn_points(points.points_xy, quarter_turns, size_hw), points.scheme
+        ),
+    )
+
+
+def _turn_points(
+    points_xy: FloatArray, quarter_turns: int, size_hw: tuple[int, int]
+) -> FloatArray:
+    height, width = size_hw
+    x, y = points_xy[:, 0], points_xy[:, 1]
+    turned = {
+        0: (x, y),
+        1: (width - y, x),
+        2: (width - x, height - y),
+        3: (y, height - x),
+    }[quarter_turns]
+    return np.stack(turned, axis=1).astype(np.float32)

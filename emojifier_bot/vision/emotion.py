@@ -13,8 +13,7 @@ from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.features import geometry_features, stretch, to_canonical
 from emojifier_bot.vision.frames import canonical_frame
 from emojifier_bot.vision.landmark_geometry import mirror
-from emojifier_bot.vision.models import ModelSpec
-from emojifier_bot.vision.onnx_session import OnnxSession, in_batches
+from emojifier_bot.vision.models import ModelSpec, OnnxSession, in_batches
 from emojifier_bot.vision.ports import EmotionClassifier
 from emojifier_bot.vision.shared_points import shared_features
 from emojifier_bot.vision.types import EMOTIONS, EmotionScores, FloatArray, Landmarks

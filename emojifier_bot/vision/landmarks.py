@@ -10,8 +10,7 @@ from emojifier_bot.vision.crops import cut_frame, grey
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.frames import Affine, invert, landmark_frame
 from emojifier_bot.vision.landmark_geometry import apply_affine
-from emojifier_bot.vision.models import ModelSpec
-from emojifier_bot.vision.onnx_session import OnnxSession, in_batches
+from emojifier_bot.vision.models import ModelSpec, OnnxSession, in_batches
 from emojifier_bot.vision.types import Detection, Landmarks, LandmarkScheme
 
 

@@ -91,7 +91,7 @@ class Models:
             min_confidence=min_confidence, face_backend="local", **wanted
         )
         analyzer = cast("LocalAnalyzer", make_analyzer(settings))
-        return dataclasses.replace(analyzer, second_look=self.second_look)
+        return dataclasses.replace(analyzer, multi_scale=self.second_look)
 
 
 @dataclass(frozen=True, slots=True)

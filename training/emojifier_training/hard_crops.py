@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from emojifier_bot.tools.intervals import mean
+from emojifier_bot.vision.boxes import scaled
 from emojifier_bot.vision.decode import from_image
-from emojifier_bot.vision.multi_scale import scaled
 from emojifier_bot.vision.ports import FaceLandmarker
 from emojifier_bot.vision.types import FloatArray, ImageArray
 from emojifier_training.evaluate_landmarks import Located, followed

@@ -9,11 +9,13 @@ from emojifier_bot.vision.boxes import (
     box_area,
     box_iou,
     box_overlap,
-    clip_boxes,
     intersection_area,
-    suppress_overlaps,
+    scaled,
+    turned_back,
     turned_boxes,
 )
+from emojifier_bot.vision.types import BoundingBox, Detection, Landmarks, LandmarkScheme
+from tests.fakes.faces import FakeDetector, picture_with_faces
 from tests.strategies_faces import boxes
 
 NONE = np.zeros((0, 4), np.float32)
@@ -22,33 +24,6 @@ UNIT = [0, 0, 10, 10]
 
 def xyxy(*rows) -> np.ndarray:
     return np.array(rows, np.float32).reshape(-1, 4)
-
-
-@pytest.mark.parametrize(
-    ("box", "clipped"),
-    [
-        ([], []),
-        ([1, 2, 3, 4], [1, 2, 3, 4]),
-        ([-5, -6, 3, 4], [0, 0, 3, 4]),
-        ([90, 40, 120, 70], [90, 40, 100, 50]),
-        ([-5, -5, 500, 500], [0, 0, 100, 50]),
-        ([120, 60, 130, 70], [100, 50, 100, 50]),
-    ],
-)
-def test_clip(box, clipped):
-    actual = clip_boxes(xyxy(*box), (100, 50))
-
-    assert actual.dtype == np.float32
-    np.testing.assert_array_equal(actual, xyxy(*clipped))
-
-
-@given(boxes())
-def test_clipping_twice_is_clipping_once(found):
-    copy = found.copy()
-    once = clip_boxes(found, (100, 50))
-
-    np.testing.assert_array_equal(clip_boxes(once, (100, 50)), once)
-    np.testing.assert_array_equal(found, copy)
 
 
 @pytest.mark.parametrize(
@@ -97,39 +72,6 @@ def test_overlap_measures(first, second):
 
 
 @pytest.mark.parametrize(
-    ("found", "confidences", "kept"),
-    [
-        ([], [], []),
-        ([UNIT], [0.9], [0]),
-        ([UNIT, [1, 0, 11, 10]], [0.7, 0.9], [1]),
-        ([UNIT, [30, 0, 40, 10]], [0.7, 0.9], [1, 0]),
-        # Equal ones: the earlier stays.
-        ([UNIT, UNIT], [0.9, 0.9], [0]),
-        # The middle one goes; what it overlaps with beyond the best stays.
-        ([UNIT, [4, 0, 14, 10], [8, 0, 18, 10]], [0.9, 0.8, 0.7], [0, 2]),
-    ],
-)
-def test_suppression(found, confidences, kept):
-    scores = np.array(confidences, np.float32)
-
-    assert suppress_overlaps(xyxy(*found), scores, iou=0.3).tolist() == kept
-
-
-@given(boxes(), st.data())
-def test_suppressing_twice_is_suppressing_once(found, data):
-    share = st.floats(0, 1, width=32)
-    drawn = data.draw(st.lists(share, min_size=len(found), max_size=len(found)))
-    scores = np.array(drawn, np.float32)
-    kept = suppress_overlaps(found, scores, iou=0.4)
-
-    again = suppress_overlaps(found[kept], scores[kept], iou=0.4)
-
-    assert again.tolist() == list(range(len(kept)))
-    overlaps = box_iou(found[kept], found[kept]) - np.eye(len(kept))
-    assert (overlaps <= 0.4).all()
-
-
-@pytest.mark.parametrize(
     ("turn", "size_wh"),
     [
         (0, (40, 60)),
@@ -155,3 +97,68 @@ def test_no_boxes_turn_into_none():
     none = np.zeros((0, 2), np.float32)
 
     assert turned_boxes(none, none, 30).shape == (0, 4)
+
+
+FIVE_SHARES = np.float32([[0.3, 0.3], [0.7, 0.3], [0.5, 0.5], [0.3, 0.8], [0.7, 0.8]])
+PX, SIDE_PX = st.floats(0, 500), st.floats(1, 200)
+
+
+def detection(x, y, width, height) -> Detection:
+    five_xy = FIVE_SHARES * (width, height) + (x, y)
+    box = BoundingBox(x, y, x + width, y + height)
+    return Detection(box, 0.9, Landmarks(five_xy, LandmarkScheme.FIVE_POINT))
+
+
+detections = st.builds(detection, PX, PX, SIDE_PX, SIDE_PX)
+
+
+class TestScaled:
+    @given(detections, st.floats(0.1, 10))
+    def test_there_and_back(self, one, scale):
+        back = scaled(scaled(one, scale), 1 / scale)
+
+        assert back.box.xyxy == pytest.approx(one.box.xyxy, rel=1e-4, abs=1e-3)
+        assert back.confidence == one.confidence
+        np.testing.assert_allclose(
+            back.landmarks.points_xy, one.landmarks.points_xy, rtol=1e-4, atol=1e-2
+        )
+
+    def test_points_that_are_not_there_stay_away(self):
+        assert scaled(Detection(BoundingBox(0, 0, 9, 9), 0.9), 2).landmarks is None
+
+
+class TestTurnedBack:
+    @pytest.mark.parametrize("quarter_turns", [1, 2, 3])
+    def test_finds_the_patch_where_the_unturned_picture_has_it(self, quarter_turns):
+        image = np.asarray(picture_with_faces((40, 30), [(5, 8, 17, 14)]))
+        detector = FakeDetector()
+        turned = np.ascontiguousarray(np.rot90(image, quarter_turns))
+
+        (found,) = detector.detect(turned)
+        back = turned_back(found, quarter_turns, (30, 40))
+
+        assert back.box.xyxy == pytest.approx((5, 8, 17, 14))
+
+    @given(detections)
+    def test_four_quarter_turns_change_nothing(self, one):
+        height, width = 500, 700
+
+        back = one
+        for size_hw in ((height, width), (width, height)) * 2:
+            back = turned_back(back, 1, size_hw)
+
+        assert back.box.xyxy == pytest.approx(one.box.xyxy, abs=0.01)
+        np.testing.assert_allclose(
+            back.landmarks.points_xy, one.landmarks.points_xy, atol=0.01
+        )
+
+    @given(detections, st.sampled_from([1, 2, 3]))
+    def test_points_stay_in_the_box_and_the_size_turns(self, one, quarter_turns):
+        back = turned_back(one, quarter_turns, (800, 800))
+
+        size = (one.box.width, one.box.height)
+        expected = size if quarter_turns == 2 else size[::-1]
+        assert (back.box.width, back.box.height) == pytest.approx(expected, abs=0.01)
+        points_xy = back.landmarks.points_xy
+        assert (points_xy[:, 0] >= back.box.x_min - 0.01).all()
+        assert (points_xy[:, 1] <= back.box.y_max + 0.01).all()

@@ -5,17 +5,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.multi_scale import (
+    COARSE_PX,
+    FINE_PX,
     LARGE_FACE_PX,
+    MAIN_PX,
+    MAX_FACES,
+    NEAR_FACE_PX,
     SHOWN_CONFIDENCE,
     SMALL_FACE_PX,
     UNSEEN_CONFIDENCE,
+    find_faces,
+    fuse_scales,
     main_direction,
     merge,
-    needs_closer_look,
-    pool,
-    scaled,
-    turned_back,
+    needs_fine_pass,
+    require_agreement,
 )
 from emojifier_bot.vision.types import BoundingBox, Detection, Landmarks, LandmarkScheme
 from tests.fakes.faces import FakeDetector, picture_with_faces
@@ -38,7 +44,7 @@ def with_points(one: Detection) -> Detection:
 
 
 detections = st.builds(detection, PX, PX, SIDE_PX, SIDE_PX, CONFIDENCE)
-looks = st.lists(st.lists(detections, max_size=5), max_size=4)
+passes = st.lists(st.lists(detections, max_size=5), max_size=4)
 
 
 class TestMerge:
@@ -46,12 +52,12 @@ class TestMerge:
     def test_nothing_is_nothing(self, nothing):
         assert merge(nothing) == []
 
-    def test_one_face_seen_twice_is_kept_once_as_the_surer_look_saw_it(self):
+    def test_one_face_seen_twice_is_kept_once_as_the_surer_pass_saw_it(self):
         first, second = detection(confidence=0.6), detection(1, 1, confidence=0.8)
 
         assert merge([[first], [second]]) == [second]
 
-    def test_of_equals_the_earlier_look_wins(self):
+    def test_of_equals_the_earlier_pass_wins(self):
         first, second = detection(), detection(1, 1)
 
         assert merge([[first], [second]]) == [first]
@@ -61,7 +67,7 @@ class TestMerge:
 
         assert merge([[large], [small]]) == [large]
 
-    def test_one_look_settles_its_own_overlaps(self):
+    def test_one_pass_settles_its_own_overlaps(self):
         near, nearer = detection(), detection(1, 1, confidence=0.8)
 
         assert merge([[near, nearer]]) == [near, nearer]
@@ -75,11 +81,11 @@ class TestMerge:
 
         assert merge([[sure, far], [middle]]) == [sure, far]
 
-    @given(looks)
-    def test_keeps_a_part_of_what_was_found_best_first(self, looks):
-        found = [one for look in looks for one in look]
+    @given(passes)
+    def test_keeps_a_part_of_what_was_found_best_first(self, passes):
+        found = [one for found in passes for one in found]
 
-        kept = merge(looks)
+        kept = merge(passes)
 
         assert all(any(one is other for other in found) for one in kept)
         confidences = [one.confidence for one in kept]
@@ -87,93 +93,38 @@ class TestMerge:
         assert bool(kept) == bool(found)
 
     @given(st.lists(detections, max_size=6))
-    def test_a_single_look_only_is_sorted(self, look):
-        assert len(merge([look])) == len(look)
+    def test_a_single_pass_only_is_sorted(self, found):
+        assert len(merge([found])) == len(found)
 
-    @given(looks)
-    def test_merging_again_changes_nothing(self, looks):
-        kept = merge(looks)
+    @given(passes)
+    def test_merging_again_changes_nothing(self, passes):
+        kept = merge(passes)
 
         assert merge([kept]) == kept
-
-
-class TestScaled:
-    @given(detections, st.floats(0.1, 10))
-    def test_there_and_back(self, one, scale):
-        one = with_points(one)
-
-        back = scaled(scaled(one, scale), 1 / scale)
-
-        assert back.box.xyxy == pytest.approx(one.box.xyxy, rel=1e-4, abs=1e-3)
-        assert back.confidence == one.confidence
-        np.testing.assert_allclose(
-            back.landmarks.points_xy, one.landmarks.points_xy, rtol=1e-4, atol=1e-2
-        )
-
-    def test_points_that_are_not_there_stay_away(self):
-        assert scaled(detection(), 2).landmarks is None
-
-
-class TestTurnedBack:
-    @pytest.mark.parametrize("quarter_turns", [1, 2, 3])
-    def test_finds_the_patch_where_the_unturned_picture_has_it(self, quarter_turns):
-        image = np.asarray(picture_with_faces((40, 30), [(5, 8, 17, 14)]))
-        detector = FakeDetector()
-        turned = np.ascontiguousarray(np.rot90(image, quarter_turns))
-
-        (found,) = detector.detect(turned)
-        back = turned_back(found, quarter_turns, (30, 40))
-
-        assert back.box.xyxy == pytest.approx((5, 8, 17, 14))
-
-    @given(detections)
-    def test_four_quarter_turns_change_nothing(self, one):
-        one = with_points(one)
-        height, width = 500, 700
-
-        back = one
-        for size_hw in ((height, width), (width, height)) * 2:
-            back = turned_back(back, 1, size_hw)
-
-        assert back.box.xyxy == pytest.approx(one.box.xyxy, abs=0.01)
-        np.testing.assert_allclose(
-            back.landmarks.points_xy, one.landmarks.points_xy, atol=0.01
-        )
-
-    @given(detections, st.sampled_from([1, 2, 3]))
-    def test_points_stay_in_the_box_and_the_size_turns(self, one, quarter_turns):
-        one = with_points(one)
-
-        back = turned_back(one, quarter_turns, (800, 800))
-
-        size = (one.box.width, one.box.height)
-        expected = size if quarter_turns == 2 else size[::-1]
-        assert (back.box.width, back.box.height) == pytest.approx(expected, abs=0.01)
-        points_xy = back.landmarks.points_xy
-        assert (points_xy[:, 0] >= back.box.x_min - 0.01).all()
-        assert (points_xy[:, 1] <= back.box.y_max + 0.01).all()
 
 
 def face(side, confidence, x=100.0) -> Detection:
     return detection(x, 100.0, side, side, confidence)
 
 
-class TestPool:
+class TestFuseScales:
     def test_nothing_is_nothing(self):
-        assert pool([], []) == []
+        assert fuse_scales([], []) == []
 
-    def test_of_large_faces_the_large_look_alone_tells(self):
+    def test_of_large_faces_the_main_pass_alone_tells(self):
         seen, doubted = face(LARGE_FACE_PX, 0.9), face(LARGE_FACE_PX, 0.2, 101.0)
         unknown = face(LARGE_FACE_PX, 0.95, 300.0)
 
-        (told, unseen) = pool([seen], [doubted, unknown])
+        (told, unseen) = fuse_scales([seen], [doubted, unknown])
 
         assert told.box == seen.box
         assert told.confidence == pytest.approx(0.9)
         assert unseen.confidence == pytest.approx(UNSEEN_CONFIDENCE)
 
-    def test_of_the_smallest_faces_the_closer_look_tells_most(self):
-        (told,) = pool([face(SMALL_FACE_PX, 0.2)], [face(SMALL_FACE_PX, 0.9, 101.0)])
+    def test_of_the_smallest_faces_the_fine_pass_tells_most(self):
+        (told,) = fuse_scales(
+            [face(SMALL_FACE_PX, 0.2)], [face(SMALL_FACE_PX, 0.9, 101.0)]
+        )
 
         assert told.confidence == pytest.approx(0.2**0.1 * 0.9**0.9)
         assert 100.9 < told.box.x_min < 101.0
@@ -182,18 +133,18 @@ class TestPool:
         # The share grows with the logarithm: half way up, 0.55 of 1.
         side = (SMALL_FACE_PX * LARGE_FACE_PX) ** 0.5
 
-        (told,) = pool([face(side, 0.5)], [face(side, 0.5, 102.0)])
+        (told,) = fuse_scales([face(side, 0.5)], [face(side, 0.5, 102.0)])
 
         assert told.confidence == pytest.approx(0.5)
         assert told.box.x_min == pytest.approx(100 + 2 * 0.45)
 
-    def test_a_small_face_that_only_the_closer_look_sees_is_shown(self):
-        (told,) = pool([], [face(SMALL_FACE_PX, 0.8)])
+    def test_a_small_face_that_only_the_fine_pass_sees_is_shown(self):
+        (told,) = fuse_scales([], [face(SMALL_FACE_PX, 0.8)])
 
         assert told.confidence > SHOWN_CONFIDENCE
 
-    def test_a_small_face_that_the_closer_look_denies_is_not(self):
-        (told,) = pool([face(SMALL_FACE_PX, 0.95)], [])
+    def test_a_small_face_that_the_fine_pass_misses_is_not(self):
+        (told,) = fuse_scales([face(SMALL_FACE_PX, 0.95)], [])
 
         assert told.confidence < SHOWN_CONFIDENCE
 
@@ -201,7 +152,7 @@ class TestPool:
         side = (SMALL_FACE_PX * LARGE_FACE_PX) ** 0.5
         first, second = face(side, 0.5), face(side, 0.5, 102.0)
 
-        (told,) = pool([with_points(first)], [with_points(second)])
+        (told,) = fuse_scales([with_points(first)], [with_points(second)])
 
         moved = with_points(told).landmarks.points_xy
         np.testing.assert_allclose(told.landmarks.points_xy, moved, atol=1e-3)
@@ -210,13 +161,13 @@ class TestPool:
         large = [face(20, 0.9), face(20, 0.8, 200.0)]
         close = [face(20, 0.7, 101.0), face(20, 0.6, 201.0)]
 
-        assert len(pool(large, close)) == 2
+        assert len(fuse_scales(large, close)) == 2
 
     @given(st.lists(detections, max_size=6), st.lists(detections, max_size=6))
     def test_nobody_is_surer_than_who_is_surest_and_the_best_come_first(
         self, large, close
     ):
-        told = [one.confidence for one in pool(large, close)]
+        told = [one.confidence for one in fuse_scales(large, close)]
 
         most = max((one.confidence for one in [*large, *close]), default=0.0)
         assert all(0 < one <= most + 1e-9 for one in told)
@@ -235,8 +186,8 @@ class TestPool:
         pytest.param([(20.0, 0.4)], True, id="nothing-likely"),
     ],
 )
-def test_a_closer_look_is_for_small_faces(seen, needs):
-    assert needs_closer_look([face(*one) for one in seen]) is needs
+def test_the_fine_pass_is_for_small_faces(seen, needs):
+    assert needs_fine_pass([face(*one) for one in seen]) is needs
 
 
 @pytest.mark.parametrize(
@@ -250,7 +201,95 @@ def test_a_closer_look_is_for_small_faces(seen, needs):
         pytest.param([[0.9], [], [], [0.9, 0.7]], 3, id="clearly-more"),
     ],
 )
-def test_the_large_look_goes_where_most_is_seen(confidences, direction):
-    looks = [[detection(confidence=c) for c in look] for look in confidences]
+def test_the_main_pass_goes_where_most_is_seen(confidences, direction):
+    passes = [[detection(confidence=c) for c in found] for found in confidences]
 
-    assert main_direction(looks) == direction
+    assert main_direction(passes) == direction
+
+
+class TestRequireAgreement:
+    @pytest.mark.parametrize("confidence", [0.7, 0.9])
+    def test_a_face_that_both_passes_see_is_believed(self, confidence):
+        main, coarse = face(NEAR_FACE_PX, confidence), face(NEAR_FACE_PX, 0.2, 101.0)
+
+        assert require_agreement([main], [coarse])[0] is main
+
+    @pytest.mark.parametrize(
+        ("confidence", "believed"), [(0.7, 0.7 * 0.75), (0.9, 0.9)]
+    )
+    def test_a_face_that_one_pass_sees_must_be_as_sure_as_a_turned_one(
+        self, confidence, believed
+    ):
+        one = face(NEAR_FACE_PX, confidence)
+
+        for found in (require_agreement([one], []), require_agreement([], [one])):
+            assert [f.confidence for f in found] == [pytest.approx(believed)]
+
+    def test_the_coarse_pass_adds_no_small_face(self):
+        assert require_agreement([], [face(NEAR_FACE_PX - 1, 0.9)]) == []
+
+
+class WatchedDetector(FakeDetector):
+    """Remembers the longer side of every copy that it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen_px: list[int] = []
+
+    def detect(self, image):
+        self.seen_px.append(max(image.shape[:2]))
+        return super().detect(image)
+
+
+@pytest.mark.parametrize(
+    ("size_wh", "boxes", "passes_px"),
+    [
+        pytest.param(
+            (1280, 960),
+            [(200, 100, 400, 340)],
+            [*[COARSE_PX] * 4, MAIN_PX],
+            id="a-portrait-gets-five-passes",
+        ),
+        pytest.param(
+            (1280, 960),
+            [(200, 100, 400, 340), (600, 100, 624, 124), (700, 100, 724, 124)],
+            [*[COARSE_PX] * 4, MAIN_PX, FINE_PX],
+            id="small-faces-get-a-fine-pass-and-are-reported-once",
+        ),
+        pytest.param(
+            (1920, 1440),
+            [(600, 100, 610, 110)],
+            [*[COARSE_PX] * 4, MAIN_PX, FINE_PX],
+            id="a-face-that-only-the-fine-pass-sees",
+        ),
+        pytest.param(
+            (320, 240),
+            [(100, 100, 108, 108)],
+            [*[COARSE_PX] * 4, MAIN_PX],
+            id="a-small-picture-has-no-more-to-show",
+        ),
+    ],
+)
+def test_passes(size_wh, boxes, passes_px):
+    detector = WatchedDetector()
+    picture = from_image(picture_with_faces(size_wh, boxes))
+
+    found = find_faces(detector, picture, SHOWN_CONFIDENCE)
+
+    assert len(found) == len(boxes)
+    assert detector.seen_px == passes_px
+
+
+class CrowdDetector:
+    """Finds more faces than a picture can have, none over another."""
+
+    def detect(self, image):
+        del image
+        boxes = [(x * 4.0, y * 4.0) for x in range(100) for y in range(100)]
+        return [detection(x, y, 3.0, 3.0) for x, y in boxes]
+
+
+def test_no_more_than_so_many_faces():
+    picture = from_image(picture_with_faces((400, 400), []))
+
+    assert len(find_faces(CrowdDetector(), picture, 0.01)) == MAX_FACES
