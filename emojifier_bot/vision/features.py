@@ -6,13 +6,10 @@ them that expressions change. Appearance: the grey canonical frame, stretched.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from emojifier_bot.vision.frames import canonical_face, canonical_frame
 from emojifier_bot.vision.landmark_geometry import apply_affine
-from emojifier_bot.vision.shared_points import SHARED_FEATURE_COUNT, shared_features
 from emojifier_bot.vision.types import FloatArray, ImageArray
 
 #: Points move by about this share of the frame; dividing by it gives unit spread.
@@ -27,8 +24,6 @@ EXPRESSIVE_PAIRS = (
     *((48, 8), (54, 8), (50, 48), (52, 54)),
 )
 GEOMETRY_COUNT = 2 * 68 + len(EXPRESSIVE_PAIRS)
-#: The variant of the emotion net that reads the shared points alone.
-SHARED_POINTS_VARIANT = "shared_points"
 #: Side of the appearance frame, pixels.
 APPEARANCE_PX = 52
 
@@ -52,16 +47,6 @@ def geometry_features(canonical_xy: FloatArray) -> FloatArray:
     moved = (canonical_xy - mean).reshape(len(canonical_xy), mean.size)
     stretched = _distances(canonical_xy) - _distances(mean[None])
     return np.hstack([moved, stretched]).astype(np.float32) / np.float32(POINT_SPREAD)
-
-
-def features_of(variant: str) -> Callable[[FloatArray], FloatArray]:
-    """Return what computes the geometry for a variant, from canonical points."""
-    return shared_features if variant == SHARED_POINTS_VARIANT else geometry_features
-
-
-def feature_count(variant: str) -> int:
-    """Return how many numbers that gives for a face."""
-    return SHARED_FEATURE_COUNT if variant == SHARED_POINTS_VARIANT else GEOMETRY_COUNT
 
 
 def stretch(grey: ImageArray) -> ImageArray:

@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from emojifier_bot.vision.models import pick_model_spec
-from emojifier_bot.vision.onnx_session import LOG_ERRORS_ONLY
+from emojifier_bot.vision.models import LOG_ERRORS_ONLY, pick_model_spec
 from emojifier_bot.vision.types import FloatArray
 from emojifier_training.graph_cost import multiply_adds
 

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from pkgutil import resolve_name
 from types import MappingProxyType
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emojifier_bot.vision.features import (
-    APPEARANCE_PX,
-    SHARED_POINTS_VARIANT,
-    feature_count,
-    features_of,
-)
+from emojifier_bot.emotion_models import EmotionModel
+from emojifier_bot.vision.features import APPEARANCE_PX
 from emojifier_bot.vision.landmark_geometry import MIRRORED, mirror
 from emojifier_bot.vision.types import FloatArray, ImageArray
 from emojifier_training import augment
@@ -45,7 +43,7 @@ RARITY_POWER = 0.5
 #: rare emotions are then reached at little cost. Chosen on held-out faces of the
 #: cross-validation for the net with appearance, on the validation faces for the others.
 PRIOR_RELIEFS: Mapping[str, float] = MappingProxyType(
-    {"landmarks": 0.15, SHARED_POINTS_VARIANT: 0.15, "fused": 0.3}
+    {"landmarks": 0.15, EmotionModel.SHARED_POINTS: 0.15, "fused": 0.3}
 )
 #: Share of each target that is spread evenly.
 LABEL_SMOOTHING = 0.02
@@ -57,13 +55,27 @@ LEAST_DRAWN = 1e-6
 #: Share of each target that a teacher gives, where there is one.
 TEACHER_SHARE = 0.5
 #: Variants that use lets read the mirror image too: those that cost next to nothing.
-READ_BOTH_WAYS = frozenset({"landmarks", SHARED_POINTS_VARIANT})
+READ_BOTH_WAYS = frozenset({"landmarks", EmotionModel.SHARED_POINTS})
+
+
+def features_of(variant: str) -> Callable[[FloatArray], FloatArray]:
+    """Return what computes the geometry for a variant, from canonical points."""
+    implementation = resolve_name(EmotionModel[variant.upper()].implementation)
+    features: Callable[[FloatArray], FloatArray] = implementation.features
+    return features
+
+
+def feature_count(variant: str) -> int:
+    """Return how many numbers that gives for a face."""
+    return features_of(variant)(np.zeros((1, 68, 2), np.float32)).shape[1]
+
+
 #: The net of each variant.
 NETS: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
     {
         "landmarks": lambda: LandmarkEmotionNet(feature_count("landmarks")),
-        SHARED_POINTS_VARIANT: lambda: LandmarkEmotionNet(
-            feature_count(SHARED_POINTS_VARIANT)
+        EmotionModel.SHARED_POINTS: lambda: LandmarkEmotionNet(
+            feature_count(EmotionModel.SHARED_POINTS)
         ),
         "fused": lambda: FusedEmotionNet(feature_count("fused")),
     }

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emojifier_bot.vision.features import APPEARANCE_PX, SHARED_POINTS_VARIANT
+from emojifier_bot.emotion_models import EmotionModel
+from emojifier_bot.vision.features import APPEARANCE_PX
 from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import ModelSpec, pick_model_spec
 from emojifier_bot.vision.resources import models_dir
@@ -177,7 +178,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                     False,
                 ),
                 (
-                    SHARED_POINTS_VARIANT,
+                    EmotionModel.SHARED_POINTS.value,
                     "Eight emotions from the 19 points that hosted APIs tell too",
                     False,
                 ),

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojifier_bot.vision.features import features_of, geometry_features
 from emojifier_bot.vision.frames import MEAN_FACE
 from emojifier_bot.vision.landmark_geometry import MIRRORED, mirror
 from emojifier_bot.vision.place import place
@@ -101,17 +100,6 @@ class TestSharedFeatures:
         np.testing.assert_allclose(
             shared_features(face[None]), shared_features(twice[None]), atol=1e-3
         )
-
-    @pytest.mark.parametrize(
-        ("variant", "expected"),
-        [
-            ("shared_points", shared_features),
-            ("landmarks", geometry_features),
-            ("fused", geometry_features),
-        ],
-    )
-    def test_each_variant_has_its_features(self, variant, expected):
-        assert features_of(variant) is expected
 
 
 class TestComplete:
