@@ -7,6 +7,7 @@ import os
 import socket
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from emojifier_bot.config import settings_table
@@ -19,6 +20,10 @@ ROOT = TESTS.parent
 #: Whole processes, servers, browsers and trainings: for `make test-all`.
 SLOW_FOLDERS = frozenset({"e2e", "integration", "training"})
 LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+# How fast a machine is is no property of what is tested.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
