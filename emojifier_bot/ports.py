@@ -113,7 +113,7 @@ class ReplySink(Protocol):
         """Delete the file; one that is gone already is fine."""
         ...
 
-    def tell(self, request: EmojifyRequest, outcome: Outcome) -> None:
+    def notify(self, request: EmojifyRequest, outcome: Outcome) -> None:
         """Tell the asker alone how it ended."""
         ...
 

@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from emojifier_bot.cli.main import PROGRAM, app
 from emojifier_bot.config import SettingRow, settings_table
-from emojifier_bot.slack.scopes import SCOPES
+from emojifier_bot.slack.manifest import SCOPES
 from emojifier_bot.web.facts import SiteFacts
 from emojifier_bot.web.privacy import privacy_markdown
 

@@ -21,9 +21,9 @@ from emojifier_bot.domain import (
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.http import GuardedClient
 from emojifier_bot.slack.client import SlackClient
-from emojifier_bot.slack.fetch import SlackImageSource, check_picture
+from emojifier_bot.slack.files import SlackImageSource, check_picture
+from emojifier_bot.slack.policy import RequestPolicy
 from emojifier_bot.slack.post import SlackReplySink
-from emojifier_bot.slack.rules import Rules
 from tests.fakes.slack_server import SlackServer, Town
 from tests.fakes.stores import FakeAllowances, FakeVault, FakeWorkspaceSettings
 
@@ -64,7 +64,9 @@ class Bot:
 
     def __post_init__(self) -> None:
         self.tokens = FixedTokens({self.workspace.team_id: self._installation()})
-        self.client = SlackClient(self.slack.api_url, self.tokens, TIMEOUT_SECONDS)
+        self.client = SlackClient(
+            self.slack.api_url, self.tokens.installation, TIMEOUT_SECONDS
+        )
         hosts = frozenset({self.slack.environment["SLACK_FILE_HOSTS"]})
         self.sink = SlackReplySink(self.client, self.vault, hosts)
         self.source = SlackImageSource(
@@ -77,7 +79,7 @@ class Bot:
             ),
             file_hosts=hosts,
             max_bytes=MAX_BYTES,
-            rules=Rules(self.settings, FakeAllowances()),
+            policy=RequestPolicy(self.settings, FakeAllowances()),
         )
 
     @property

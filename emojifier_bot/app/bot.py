@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emojifier_bot import metrics
 from emojifier_bot.app import face_service, make_analyzer, make_isolated_decoder
@@ -28,18 +28,17 @@ from emojifier_bot.domain import Installation, Limit
 from emojifier_bot.errors import DeliveryError, ErrorKind
 from emojifier_bot.http import GuardedClient, check_address
 from emojifier_bot.jobs.queue import DbosJobQueue
-from emojifier_bot.slack.app_client import AppClient
-from emojifier_bot.slack.client import SlackClient
-from emojifier_bot.slack.fetch import SlackImageSource, check_picture
+from emojifier_bot.slack.client import SlackClient, make_app_client
+from emojifier_bot.slack.files import SlackImageSource, check_picture
+from emojifier_bot.slack.policy import HOUR_SECONDS, MINUTE_SECONDS, RequestPolicy
 from emojifier_bot.slack.post import SlackReplySink
-from emojifier_bot.slack.rules import HOUR_SECONDS, MINUTE_SECONDS, Rules
 from emojifier_bot.slack.tokens import RotatingBotTokens
 
 if TYPE_CHECKING:
     from emojifier_bot.jobs.parts import WorkerParts
     from emojifier_bot.slack.app import BoltApp
-    from emojifier_bot.slack.inbound import Inbound
-    from emojifier_bot.slack.install import InstallFlow
+    from emojifier_bot.slack.context import ListenerContext
+    from emojifier_bot.slack.oauth import InstallFlow
     from emojifier_bot.vision.pipeline import Pipeline
     from emojifier_bot.vision.ports import Decoder
     from emojifier_bot.web.app import WebParts
@@ -104,11 +103,11 @@ def make_slack(settings: Settings, stores: Stores) -> SlackClient:
     tokens = RotatingBotTokens(
         store=stores.installations,
         clock=CLOCK,
-        client=AppClient(settings.slack_api_url),
+        client=make_app_client(settings.slack_api_url),
         client_id=settings.slack_client_id,
         client_secret=settings.slack_client_secret.get_secret_value(),
     )
-    return SlackClient(settings.slack_api_url, tokens)
+    return SlackClient(settings.slack_api_url, tokens.installation)
 
 
 def make_sink(
@@ -118,8 +117,8 @@ def make_sink(
     return SlackReplySink(client, stores.vault, settings.slack_file_hosts)
 
 
-def make_rules(settings: Settings, database: Database, clock: Clock) -> Rules:
-    """Build what knows who wants no pictures, and how many are too many."""
+def make_policy(settings: Settings, database: Database, clock: Clock) -> RequestPolicy:
+    """Build what refuses requests: opted out, switched off, over a limit."""
     limits = (
         Limit(
             ErrorKind.USER_LIMIT,
@@ -133,7 +132,9 @@ def make_rules(settings: Settings, database: Database, clock: Clock) -> Rules:
         Limit(ErrorKind.WORKSPACE_DAY_LIMIT, settings.workspace_per_day, DAY_SECONDS),
     )
     used = tuple(limit for limit in limits if limit.pictures)
-    return Rules(WorkspaceSettings(database, clock), RateLimiter(database, clock, used))
+    return RequestPolicy(
+        WorkspaceSettings(database, clock), RateLimiter(database, clock, used)
+    )
 
 
 def adopt_token(settings: Settings, stores: Stores) -> Installation | None:
@@ -145,13 +146,15 @@ def adopt_token(settings: Settings, stores: Stores) -> Installation | None:
         ConfigError: Slack refuses the token.
         DeliveryError: Slack does not answer, and never did.
     """
-    from emojifier_bot.slack.install import installation_of_token
+    from emojifier_bot.slack.oauth import installation_of_token
 
     token = settings.slack_bot_token.get_secret_value()
     if not token:
         return None
     try:
-        found = installation_of_token(AppClient(settings.slack_api_url), token, CLOCK)
+        found = installation_of_token(
+            make_app_client(settings.slack_api_url), token, CLOCK
+        )
     except DeliveryError as error:
         known = [one for one in stores.installations.all() if one.bot_token == token]
         if not known:
@@ -175,7 +178,7 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
         StoreError: The database does not answer.
         QueueError: The queue's database does not answer.
     """
-    from emojifier_bot.slack.app import make_bolt_app
+    from emojifier_bot.slack.app import flask_handler, make_bolt_app
     from emojifier_bot.web.app import create_app
     from emojifier_bot.web.server import WebServer
 
@@ -191,14 +194,13 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
         # Listeners answer within seconds, whatever the database does.
         hurried = open_in_a_hurry(settings.database_url)
         opened.callback(hurried.close)
-        inbound = _inbound(settings, stores, hurried, queue)
-        opened.callback(inbound.close)
-        flow = _install_flow(settings, stores, inbound) if _installs(settings) else None
-        bolt = make_bolt_app(
-            inbound, settings.slack_signing_secret.get_secret_value(), flow
-        )
+        context = _listener_context(settings, stores, hurried, queue)
+        opened.callback(context.close)
+        bolt = make_bolt_app(context, settings.slack_signing_secret.get_secret_value())
+        installs = _installs(settings)
+        flow = _install_flow(settings, stores, context) if installs else None
         server = WebServer(
-            create_app(_web_parts(settings, stores, queue, bolt)),
+            create_app(_web_parts(settings, stores, queue, flask_handler(bolt, flow))),
             host=settings.host,
             port=settings.port,
             threads=settings.web_threads,
@@ -216,34 +218,33 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
 def _open_socket_mode(settings: Settings, bolt: BoltApp, opened: ExitStack) -> None:
     from emojifier_bot.slack.socket_mode import SocketMode
 
-    line = SocketMode(bolt, settings.slack_app_token.get_secret_value())
-    line.open()
-    opened.callback(line.close)
+    connection = SocketMode(bolt, settings.slack_app_token.get_secret_value())
+    connection.open()
+    opened.callback(connection.close)
 
 
-def _inbound(
+def _listener_context(
     settings: Settings,
     stores: Stores,
     hurried: Database,
     queue: DbosJobQueue,
-) -> Inbound:
+) -> ListenerContext:
     from emojifier_bot.slack.authorize import CachedAuthorize
-    from emojifier_bot.slack.inbound import Inbound
+    from emojifier_bot.slack.context import ListenerContext
     from emojifier_bot.vision.resources import emojis_dir
     from emojifier_bot.vision.themes import list_themes
 
     known = InstallationStore(hurried, stores.vault, CLOCK)
     client = make_slack(settings, stores)
-    return Inbound(
+    return ListenerContext(
         queue=queue,
         posts=PostLog(hurried, CLOCK),
         installations=stores.installations,
         authorize=CachedAuthorize(known, CLOCK),
         sink=make_sink(settings, stores, client),
         vault=stores.vault,
-        clock=CLOCK,
         client=client,
-        rules=make_rules(settings, hurried, CLOCK),
+        policy=make_policy(settings, hurried, CLOCK),
         themes=tuple(list_themes(emojis_dir())),
         check_address=partial(check_address, allow_hosts=settings.fetch_allow_hosts),
     )
@@ -253,27 +254,27 @@ def _installs(settings: Settings) -> bool:
     return bool(settings.slack_client_id and not settings.slack_bot_token)
 
 
-def _install_flow(settings: Settings, stores: Stores, inbound: Inbound) -> InstallFlow:
-    from emojifier_bot.slack.install import (
-        OAuthApp,
-        StoredInstallations,
-        make_install_flow,
-    )
+def _install_flow(
+    settings: Settings, stores: Stores, context: ListenerContext
+) -> InstallFlow:
+    from emojifier_bot.slack.oauth import InstallFlow, OAuthApp
     from emojifier_bot.web.install_pages import RenderedInstallPages
 
-    return make_install_flow(
-        OAuthApp(
+    pages = RenderedInstallPages()
+    return InstallFlow(
+        app=OAuthApp(
             client_id=settings.slack_client_id,
             client_secret=settings.slack_client_secret.get_secret_value(),
             public_url=settings.public_url,
             authorize_url=settings.slack_authorize_url,
         ),
-        installations=StoredInstallations(
-            stores.installations, CLOCK, inbound.authorize.forget
-        ),
+        store=stores.installations,
         states=stores.states,
-        pages=RenderedInstallPages(),
-        client=AppClient(settings.slack_api_url),
+        clock=CLOCK,
+        client=make_app_client(settings.slack_api_url),
+        changed=context.authorize.invalidate,
+        installed_page=pages.installed,
+        refused_page=pages.refused,
     )
 
 
@@ -281,9 +282,8 @@ def _web_parts(
     settings: Settings,
     stores: Stores,
     queue: DbosJobQueue,
-    bolt: BoltApp,
+    slack: Callable[..., Any],
 ) -> WebParts:
-    from emojifier_bot.slack.app import flask_handler
     from emojifier_bot.web.app import WebParts
     from emojifier_bot.web.facts import SiteFacts
     from emojifier_bot.web.pages import pages_blueprint
@@ -297,7 +297,7 @@ def _web_parts(
         face_backend=service.title if service else settings.face_backend,
     )
     return WebParts(
-        slack=flask_handler(bolt),
+        slack=slack,
         clock=CLOCK,
         checks={
             "database": _answers(stores.database.ping),
@@ -376,7 +376,7 @@ def make_worker_parts(
             ),
             file_hosts=settings.slack_file_hosts,
             max_bytes=settings.max_bytes,
-            rules=make_rules(settings, stores.database, CLOCK),
+            policy=make_policy(settings, stores.database, CLOCK),
         ),
         sink=make_sink(settings, stores, client),
         posts=stores.posts,

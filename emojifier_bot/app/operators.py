@@ -21,9 +21,9 @@ from emojifier_bot.domain import EmojifyRequest, Outcome, OutcomeKind, Workspace
 from emojifier_bot.errors import StoreError, VaultError
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.workspace_jobs import WorkspaceJobs
-from emojifier_bot.slack.app_client import AppClient
-from emojifier_bot.slack.install import installation_of_token
-from emojifier_bot.slack.socket_mode import ask_for_line
+from emojifier_bot.slack.client import make_app_client
+from emojifier_bot.slack.oauth import installation_of_token
+from emojifier_bot.slack.socket_mode import verify_app_token
 
 #: Keys to a workspace or a conversation, and what compares them: nobody's data.
 LEFT_OUT = frozenset(
@@ -92,7 +92,7 @@ def tell_cancelled(settings: Settings, request: EmojifyRequest) -> None:
     stores = open_stores(settings, make=False)
     try:
         sink = make_sink(settings, stores, make_slack(settings, stores))
-        sink.tell(request, Outcome(OutcomeKind.CANCELLED))
+        sink.notify(request, Outcome(OutcomeKind.CANCELLED))
         sink.remove_reaction(request)
     finally:
         stores.database.close()
@@ -136,14 +136,14 @@ def check_database(settings: Settings) -> str:
 def check_token(settings: Settings) -> str:
     """Ask Slack whose bot token it is; return that in words."""
     token = settings.slack_bot_token.get_secret_value()
-    found = installation_of_token(AppClient(settings.slack_api_url), token, CLOCK)
+    found = installation_of_token(make_app_client(settings.slack_api_url), token, CLOCK)
     return f"bot of {found.team_name or found.workspace.team_id}"
 
 
 def check_app_token(settings: Settings) -> str:
     """Ask Slack for a line, as Socket Mode does, and do not open it."""
     token = settings.slack_app_token.get_secret_value()
-    ask_for_line(AppClient(settings.slack_api_url), token)
+    verify_app_token(make_app_client(settings.slack_api_url), token)
     return "Slack gives a line for Socket Mode"
 
 

@@ -173,7 +173,7 @@ class JobSteps:
     def tell(self, request: EmojifyRequest, outcome: Outcome) -> None:
         """Tell the asker how it ended."""
         self.fence.check()
-        self.parts.sink.tell(request, outcome)
+        self.parts.sink.notify(request, outcome)
 
     def remove_reaction(self, request: EmojifyRequest) -> None:
         """Take the sign that the request was seen away."""

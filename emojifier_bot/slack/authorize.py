@@ -1,7 +1,7 @@
-"""Whose request it is, from our own store: bounded, briefly remembered, no Slack call.
+"""Finds the installation that a request belongs to, in a cache over our own store.
 
-Another process learns of an uninstallation when what it remembers expires. Until then
-it queues at most a minute's jobs, which fail for want of a token.
+Another process learns of an uninstallation when its cache expires. Until then it queues
+at most a minute's jobs, which fail because there is no token.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.slack.payloads import workspace_of
 
-#: How long an installation is taken for granted.
-REMEMBERED_SECONDS = 60.0
+#: How long an installation is not looked up again.
+CACHE_SECONDS = 60.0
 #: About 1 kB each.
-REMEMBERED_INSTALLATIONS = 10_000
+CACHE_SIZE = 10_000
 
 
 class CachedAuthorize(Authorize):
-    """Bolt's authorize function. That there is no installation is never remembered."""
+    """Bolt's authorize function. That there is no installation is never cached."""
 
     def __init__(self, store: InstallationStore, clock: Clock) -> None:
-        """Begin with nothing remembered."""
+        """Begin with an empty cache."""
         self._store = store
         self._clock = clock
         self._lock = threading.Lock()
-        #: Expiry and installation by workspace, the longest unasked first.
-        self._known: OrderedDict[Workspace, tuple[float, Installation]] = OrderedDict()
-        #: Counts what was forgotten, so that a search begun before is not remembered.
-        self._forgotten = 0
+        #: Expiry and installation by workspace, the least recently used first.
+        self._cached: OrderedDict[Workspace, tuple[float, Installation]] = OrderedDict()
+        #: Counts invalidations, so that a search begun before one is not cached.
+        self._invalidations = 0
 
     def __call__(
         self,
@@ -48,7 +48,7 @@ class CachedAuthorize(Authorize):
         actor_team_id: str | None = None,  # noqa: ARG002 - see above
         actor_user_id: str | None = None,  # noqa: ARG002 - see above
     ) -> AuthorizeResult | None:
-        """Return whose request it is; the token stays in the store."""
+        """Return the installation's ids for Bolt; the token stays in the store."""
         installation = self.installation(workspace_of(context, {}))
         if installation is None:
             return None
@@ -63,38 +63,38 @@ class CachedAuthorize(Authorize):
     def installation(self, workspace: Workspace) -> Installation | None:
         """Return a workspace's installation as it was a minute ago at most."""
         with self._lock:
-            expires, installation = self._known.get(workspace, (0.0, None))
+            expires, installation = self._cached.get(workspace, (0.0, None))
             if installation and self._clock.monotonic() < expires:
-                self._known.move_to_end(workspace)
+                self._cached.move_to_end(workspace)
                 return installation
-            forgotten = self._forgotten
+            invalidations = self._invalidations
         installation = self._store.find(workspace)
         if installation:
-            self._remember(workspace, installation, forgotten)
+            self._cache(workspace, installation, invalidations)
         return installation
 
-    def forget(self, workspace: Workspace) -> None:
+    def invalidate(self, workspace: Workspace) -> None:
         """Ask the store again from now on, for it and all of its organisation."""
         with self._lock:
-            self._forgotten += 1
-            for known in list(self._known):
-                if _touches(workspace, known):
-                    del self._known[known]
+            self._invalidations += 1
+            for cached in list(self._cached):
+                if _is_affected(cached, workspace):
+                    del self._cached[cached]
 
-    def _remember(
-        self, workspace: Workspace, installation: Installation, forgotten: int
+    def _cache(
+        self, workspace: Workspace, installation: Installation, invalidations: int
     ) -> None:
-        expires = self._clock.monotonic() + REMEMBERED_SECONDS
+        expires = self._clock.monotonic() + CACHE_SECONDS
         with self._lock:
-            if forgotten == self._forgotten:
-                self._known[workspace] = (expires, installation)
-                self._known.move_to_end(workspace)
-            while len(self._known) > REMEMBERED_INSTALLATIONS:
-                self._known.popitem(last=False)
+            if invalidations == self._invalidations:
+                self._cached[workspace] = (expires, installation)
+                self._cached.move_to_end(workspace)
+            while len(self._cached) > CACHE_SIZE:
+                self._cached.popitem(last=False)
 
 
-def _touches(changed: Workspace, known: Workspace) -> bool:
-    same_team = bool(changed.team_id) and changed.team_id == known.team_id
+def _is_affected(cached: Workspace, changed: Workspace) -> bool:
+    same_team = bool(changed.team_id) and changed.team_id == cached.team_id
     of_organisation = not changed.team_id or changed.is_org_install
-    same_organisation = changed.enterprise_id == known.enterprise_id != ""
+    same_organisation = changed.enterprise_id == cached.enterprise_id != ""
     return same_team or (of_organisation and same_organisation)

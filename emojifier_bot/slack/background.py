@@ -1,4 +1,4 @@
-"""Runs what may wait until Slack has its answer: a bounded number of small tasks."""
+"""Runs small tasks after the acknowledgement, and only a bounded number of them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ THREADS = 4
 #: Tasks that may wait for a thread: at 0.2 s a call, those wait for 3 s, which is how
 #: long Slack lets a window be opened after a press.
 WAITING = 60
-#: Sentences to who pressed in vain have threads of their own, so that being busy can
-#: still be said.
-ANSWER_THREADS, ANSWERS_WAITING = 2, 200
+#: The same for notifications of what failed.
+NOTIFICATION_THREADS, WAITING_NOTIFICATIONS = 2, 200
 
 
 class Background:
@@ -38,7 +37,8 @@ class Background:
             False where too many wait; the task will not run.
         """
         if not self._places.acquire(blocking=False):
-            logger.warning("A task was refused: too many wait", extra=_facts(action))
+            facts = {"action": action}
+            logger.warning("A task was refused: too many wait", extra=facts)
             return False
         self._executor.submit(self._run, action, task)
         return True
@@ -52,10 +52,6 @@ class Background:
             task()
         except Exception:
             # The outermost loop of these threads: nobody else would hear of it.
-            logger.exception("A task failed", extra=_facts(action))
+            logger.exception("A task failed", extra={"action": action})
         finally:
             self._places.release()
-
-
-def _facts(action: str) -> dict[str, str]:
-    return {"action": action}

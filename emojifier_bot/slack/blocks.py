@@ -1,5 +1,7 @@
 """Messages, windows and the home tab in Block Kit, within Slack's limits.
 
+With a result stands a comment: who asked, what was found, and how sure that is.
+
 A result's buttons look alike for everybody in the channel. Who may press them is for
 the listeners to decide, so *Delete* has no dialog of its own: the asker needs none, and
 everybody else gets a window.
@@ -7,11 +9,14 @@ everybody else gets a window.
 
 from __future__ import annotations
 
+import html
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from emojifier_bot.domain import Post
-from emojifier_bot.slack.comments import comment, in_words
-from emojifier_bot.slack.replies import say
+from emojifier_bot.domain import FaceSummary, Post
+from emojifier_bot.slack.messages import render_message
+from emojifier_bot.slack.payloads import is_direct
 
 #: Ids of the buttons below a result; the value of each is the post's id.
 DELETE, TRY_ANOTHER = "delete_post", "try_another"
@@ -22,35 +27,31 @@ MAX_SECTION_TEXT, MAX_BUTTON_TEXT, MAX_BUTTON_VALUE = 3000, 75, 2000
 MAX_VIEW_TITLE, MAX_METADATA = 24, 3000
 #: What replaces the end of a text that is too long.
 CUT = "…"
-
-PRIVACY = (
-    "I read only the pictures that you point me at, keep none of them, and forget "
-    "after 30 days where they were.\n"
-    "Faces are found, not recognised: I never know who somebody is."
-)
+#: More faces than this are counted by their emoji; nobody reads a longer row.
+SHOWN_ONE_BY_ONE = 12
+#: So many kinds of emoji are counted; the rest is summed up.
+COUNTED_KINDS = 8
+#: Doubtful faces that are named one by one: "the second and the third face".
+NAMED_DOUBTS = 3
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 Block = dict[str, Any]
 
 
 def result_blocks(post: Post) -> list[Block]:
-    """Return what stands with a result: comment, its words, buttons."""
-    words = [context(in_words(post))] if post.alt_text else []
-    return [section(comment(post)), *words, result_buttons(post)]
+    """Return what stands with a result: comment, alternative text, buttons."""
+    alt_text = [context(alt_text_of(post))] if post.alt_text else []
+    return [section(comment(post)), *alt_text, result_buttons(post)]
 
 
 def plain_comment(post: Post) -> str:
-    """Return the comment where there can be no blocks: the picture's words included."""
-    return _cut(f"{comment(post)}\n{in_words(post)}".strip(), MAX_SECTION_TEXT)
+    """Return the comment where there can be no blocks, with the alternative text."""
+    return _cut(f"{comment(post)}\n{alt_text_of(post)}".strip(), MAX_SECTION_TEXT)
 
 
 def buttons_blocks(post: Post) -> list[Block]:
     """Return the buttons alone, for a message in the result's thread."""
-    return [section(buttons_text()), result_buttons(post)]
-
-
-def buttons_text() -> str:
-    """Return what such a message says."""
-    return "Not quite right? You can do something about the picture above."
+    return [section(render_message("buttons_in_thread")), result_buttons(post)]
 
 
 def result_buttons(post: Post) -> Block:
@@ -76,6 +77,56 @@ def result_buttons(post: Post) -> Block:
     }
 
 
+def comment(post: Post) -> str:
+    """Return who asked and what was found, as Slack's ``mrkdwn``: one or two lines."""
+    asked = f"<@{post.asker_id}> asked for this."
+    if is_direct(post.channel_id):
+        asked = "Here you are."
+    return f"{asked} {found(post.faces)}\n{doubts(post.faces)}".strip()
+
+
+def found(faces: Sequence[FaceSummary]) -> str:
+    """Return how many faces there are and which emoji they got, in reading order."""
+    count = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
+    if len(faces) <= SHOWN_ONE_BY_ONE:
+        return f"{count}: {' '.join(face.character for face in faces)}".rstrip(": ")
+    kinds = Counter(face.character for face in faces).most_common()
+    shown = [
+        f"{character} × {number}" if number > 1 else character
+        for character, number in kinds[:COUNTED_KINDS]
+    ]
+    rest = sum(number for _, number in kinds[COUNTED_KINDS:])
+    return f"{count}: {', '.join(shown)}{f' and {rest} more' if rest else ''}"
+
+
+def doubts(faces: Sequence[FaceSummary]) -> str:
+    """Return which faces are guesses; empty where all are sure."""
+    doubtful = [number for number, face in enumerate(faces) if not face.sure]
+    if not doubtful:
+        return ""
+    if len(doubtful) == len(faces):
+        return "I am not sure about " + _all_of(len(faces)) + "."
+    if len(doubtful) <= NAMED_DOUBTS and doubtful[-1] < len(ORDINALS):
+        named = [f"the {ORDINALS[number]}" for number in doubtful]
+        plural = "" if len(named) == 1 else "s"
+        return f"I am not sure about {_joined(named)} face{plural}."
+    return f"I am not sure about {len(doubtful)} of them."
+
+
+def alt_text_of(post: Post) -> str:
+    """Return the alternative text, as it may stand in a message."""
+    return html.escape(post.alt_text, quote=False)
+
+
+def _all_of(count: int) -> str:
+    return {1: "it", 2: "either of them"}.get(count, "any of them")
+
+
+def _joined(parts: Sequence[str]) -> str:
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def delete_confirmation_view(metadata: str) -> Block:
     """Return the window that asks whether to delete somebody else's post.
 
@@ -94,7 +145,7 @@ def delete_confirmation_view(metadata: str) -> Block:
         "title": plain("Delete the picture?", MAX_VIEW_TITLE),
         "submit": plain("Delete", MAX_VIEW_TITLE),
         "close": plain("Keep it", MAX_VIEW_TITLE),
-        "blocks": [section(say("confirm_delete"))],
+        "blocks": [section(render_message("confirm_delete"))],
     }
 
 
@@ -108,17 +159,20 @@ def home_view(**facts: str) -> Block:
         "type": "home",
         "blocks": [
             header("Emojifier Bot"),
-            section(say("help", **facts)),
+            section(render_message("help", **facts)),
             {"type": "divider"},
             header("Privacy"),
-            section(PRIVACY),
+            section(render_message("privacy")),
         ],
     }
 
 
 def help_blocks(**facts: str) -> list[Block]:
     """Return the help message."""
-    return [section(say("help", **facts)), context(PRIVACY)]
+    return [
+        section(render_message("help", **facts)),
+        context(render_message("privacy")),
+    ]
 
 
 def section(text: str) -> Block:

@@ -1,47 +1,59 @@
-"""The one place that calls Slack's Web API.
+"""The one place that calls Slack's Web API, and what its errors mean.
 
-One call is one try: what is worth another one is for the job to decide, which waits
-without holding a thread.
+One call is one try: whether another one is worth it is for the job to decide, which
+waits without holding a thread.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from http.client import HTTPException
+from typing import Any
 from urllib.request import Request
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web import SlackResponse
 
 from emojifier_bot import metrics
 from emojifier_bot.domain import Installation, Workspace
-from emojifier_bot.errors import DeliveryError, ErrorKind, RemoteError
-from emojifier_bot.slack.refusals import CLIENT_ERRORS, refusal
-from emojifier_bot.slack.replies import is_retryable
+from emojifier_bot.errors import DeliveryError, ErrorKind, RemoteError, SlackCode
+from emojifier_bot.slack.messages import is_retryable
 
 logger = logging.getLogger(__name__)
 
 #: Somebody waits, and the job can try again.
 TIMEOUT_SECONDS = 15
-#: What the SDK would log are addresses and whole answers; it says nothing.
-silent = logging.getLogger("emojifier_bot.slack.sdk")
-silent.setLevel(logging.CRITICAL + 1)
-silent.propagate = False
+#: The SDK would log addresses and whole answers; it logs nothing.
+sdk_logger = logging.getLogger("emojifier_bot.slack.sdk")
+sdk_logger.setLevel(logging.CRITICAL + 1)
+sdk_logger.propagate = False
 
 #: What the SDK raises; the last three where an answer is in no known encoding, or is
 #: JSON but no object.
-ODD_ERRORS = (*CLIENT_ERRORS, UnicodeError, LookupError, AttributeError)
+CLIENT_ERRORS = (
+    SlackApiError,
+    OSError,
+    HTTPException,
+    UnicodeError,
+    LookupError,
+    AttributeError,
+)
+SERVER_ERROR = 500
+#: Anything else in the place of a code is a page that was no answer of Slack's.
+_CODE = re.compile(r"[a-z0-9_]+")
 
 Answer = Mapping[str, Any]
 
 
-class CarefulClient(WebClient):
-    """A client whose token stays with Slack, wherever an answer points."""
+class SlackWebClient(WebClient):
+    """Slack's own client; its token stays with Slack, wherever an answer redirects."""
 
     def _perform_urllib_http_request_internal(
         self, url: str, req: Request
@@ -53,37 +65,35 @@ class CarefulClient(WebClient):
         return super()._perform_urllib_http_request_internal(url, req)
 
 
-class BotTokens(Protocol):
-    """Knows the token to speak to a workspace with, fresh where tokens rotate."""
+def make_app_client(api_url: str) -> SlackWebClient:
+    """Build a client for the app itself, without a token: installations and tokens.
 
-    def installation(self, workspace: Workspace) -> Installation:
-        """Return a workspace's installation, its token good for two hours at least.
+    It never retries: a code or a refresh token is good for one try only.
 
-        Raises:
-            DeliveryError: ``not_installed``, or the refresh failed.
-        """
-        ...
+    Args:
+        api_url: ``"https://slack.com/api/"``.
+    """
+    return SlackWebClient(
+        base_url=api_url.rstrip("/") + "/",
+        timeout=TIMEOUT_SECONDS,
+        retry_handlers=[],
+        logger=sdk_logger,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class SlackClient:
-    """Slack's Web API, in the name of the workspace that something is done for."""
+    """Slack's Web API, with the token of the workspace that something is done for."""
 
     #: ``"https://slack.com/api/"``.
     base_url: str
-    tokens: BotTokens
+    #: Returns a workspace's installation, its token good for two hours at least, or
+    #: raises a `DeliveryError`: ``not_installed``, or the token could not be renewed.
+    installation: Callable[[Workspace], Installation]
     timeout_seconds: int = TIMEOUT_SECONDS
 
-    def installation(self, workspace: Workspace) -> Installation:
-        """Return a workspace's installation.
-
-        Raises:
-            DeliveryError: ``not_installed``, or its token could not be renewed.
-        """
-        return self.tokens.installation(workspace)
-
-    def may(self, workspace: Workspace, scope: str) -> bool:
-        """Tell whether a scope is granted, or might be: not every store knows.
+    def has_scope(self, workspace: Workspace, scope: str) -> bool:
+        """Return whether a scope is granted, or might be: not every store knows.
 
         Raises:
             DeliveryError: As `installation`.
@@ -104,18 +114,26 @@ class SlackClient:
             DeliveryError: Slack refused or did not answer; ``kind`` is its code.
         """
         installation = self.installation(workspace)
-        with self.watched(method):
+        is_org_install = installation.workspace.is_org_install
+        client = SlackWebClient(
+            token=installation.bot_token,
+            base_url=self.base_url,
+            timeout=self.timeout_seconds,
+            # With an organisation's token, Slack must be told which workspace is meant.
+            team_id=workspace.team_id or None if is_org_install else None,
+            retry_handlers=[],
+            logger=sdk_logger,
+        )
+        with self.timed(method):
             try:
-                answer = self._web_client(installation, workspace).api_call(
-                    method, params=_encoded(arguments)
-                )
-            except ODD_ERRORS as error:
-                raise _refused(method, error) from None
+                answer = client.api_call(method, params=_encoded(arguments))
+            except CLIENT_ERRORS as error:
+                raise _logged(method, delivery_error(error)) from None
         return answer.data if isinstance(answer.data, dict) else {}
 
     @contextmanager
-    def watched(self, method: str) -> Iterator[None]:
-        """Tell the figures how a call went; what it raises goes on."""
+    def timed(self, method: str) -> Iterator[None]:
+        """Count a call in the metrics; what it raises goes on."""
         began, failed = time.perf_counter(), str(ErrorKind.UNEXPECTED)
         try:
             yield
@@ -130,18 +148,6 @@ class SlackClient:
             if failed:
                 metrics.SLACK_ERRORS.labels(method, metrics.label_of(failed)).inc()
 
-    def _web_client(self, installation: Installation, asked: Workspace) -> WebClient:
-        whole = installation.workspace.is_org_install
-        return CarefulClient(
-            token=installation.bot_token,
-            base_url=self.base_url,
-            timeout=self.timeout_seconds,
-            # An organisation's token must be told which workspace is meant.
-            team_id=asked.team_id if whole and asked.team_id else None,
-            retry_handlers=[],
-            logger=silent,
-        )
-
 
 def _encoded(arguments: Mapping[str, Any]) -> dict[str, str]:
     return {
@@ -151,11 +157,47 @@ def _encoded(arguments: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _refused(method: str, error: Exception) -> DeliveryError:
-    if isinstance(error, SlackApiError) and not isinstance(error.response.data, dict):
-        error = OSError("That was no answer of Slack's.")
-    refused = refusal(error)
-    refused.retryable = refused.retryable or is_retryable(refused.kind)
-    facts = {"action": "call_slack", "method": method, "error": refused.kind}
-    logger.info("Slack did not do what was asked", extra=facts)
-    return refused
+def _logged(method: str, error: DeliveryError) -> DeliveryError:
+    error.retryable = error.retryable or is_retryable(error.kind)
+    facts = {"action": "call_slack", "method": method, "error": error.kind}
+    logger.info("Slack refused a call", extra=facts)
+    return error
+
+
+def delivery_error(error: Exception) -> DeliveryError:
+    """Return what one of `CLIENT_ERRORS` means."""
+    if not isinstance(error, SlackApiError):
+        return no_answer_error()
+    response = error.response
+    waits = header(response, "Retry-After")
+    after = float(waits) if waits.isdecimal() else None
+    # Anything may stand where an answer was due.
+    code = str(response.data.get("error")) if isinstance(response.data, dict) else ""
+    if response.status_code >= SERVER_ERROR or not _CODE.fullmatch(code):
+        return no_answer_error(after)
+    return DeliveryError(
+        f"Slack refused: {code}. Its documentation says what that means.",
+        kind=SlackCode(code),
+        retryable=after is not None or code == ErrorKind.RATELIMITED,
+        retry_after_seconds=after,
+    )
+
+
+def no_answer_error(after: float | None = None) -> DeliveryError:
+    """Return the error where Slack's answer is missing, or makes no sense."""
+    return DeliveryError(
+        "Slack did not answer. Try again in a minute.",
+        kind=ErrorKind.SLACK_UNREACHABLE,
+        retryable=True,
+        retry_after_seconds=after,
+    )
+
+
+def header(response: SlackResponse, name: str) -> str:
+    """Return a header, in whatever case it is spelled; empty for none."""
+    values = (
+        str(value)
+        for key, value in response.headers.items()
+        if key.casefold() == name.casefold()
+    )
+    return next(values, "")

@@ -1,4 +1,6 @@
-"""The app's manifest: what to paste at https://api.slack.com/apps, made for an address.
+"""What Slack knows of the app: permissions, and the manifest for one address.
+
+The manifest is pasted at https://api.slack.com/apps.
 
 Over Socket Mode nothing has an address, and the token is the one that the app's page
 shows: it must not rotate, for nobody could hand the next one to the settings.
@@ -6,9 +8,8 @@ shows: it must not rotate, for nobody could hand the next one to the settings.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
-
-from emojifier_bot.slack.scopes import OPTIONAL, REQUIRED
 
 EVENTS_PATH = "/slack/events"
 INSTALL_PATH = "/slack/install"
@@ -23,6 +24,42 @@ EVENTS = (
     "message.im",
     "tokens_revoked",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One permission of the bot, for the manifest and the install page."""
+
+    name: str
+    #: What it is for; follows "so that it can".
+    why: str
+    #: The bot works without it, with less comfort.
+    optional: bool = False
+
+
+SCOPES = (
+    Scope("app_mentions:read", "see that somebody mentions it"),
+    Scope("chat:write", "say what it found, and tell you alone when something failed"),
+    Scope("commands", "offer /emojify and the message shortcut"),
+    Scope("files:read", "read the picture that you point at"),
+    Scope("files:write", "post the result, and delete it when you ask"),
+    Scope("im:history", "see the pictures that you send it in a direct message"),
+    Scope(
+        "channels:join",
+        "join a public channel to post the result that you asked for there",
+        optional=True,
+    ),
+    Scope("im:write", "send you a private result", optional=True),
+    Scope("reactions:write", "mark your message as seen while it works", optional=True),
+    Scope(
+        "users:read",
+        "ask whether somebody who switches it off in a channel is an admin, and "
+        "whether a picture was posted by another bot",
+        optional=True,
+    ),
+)
+REQUIRED_SCOPES = tuple(scope.name for scope in SCOPES if not scope.optional)
+OPTIONAL_SCOPES = tuple(scope.name for scope in SCOPES if scope.optional)
 
 
 def manifest(public_url: str, *, socket_mode: bool = False) -> dict[str, Any]:
@@ -44,7 +81,10 @@ def manifest(public_url: str, *, socket_mode: bool = False) -> dict[str, Any]:
         "features": _features({} if socket_mode else {"url": base + EVENTS_PATH}),
         "oauth_config": {
             **({} if socket_mode else {"redirect_urls": [base + REDIRECT_PATH]}),
-            "scopes": {"bot": list(REQUIRED), "bot_optional": list(OPTIONAL)},
+            "scopes": {
+                "bot": list(REQUIRED_SCOPES),
+                "bot_optional": list(OPTIONAL_SCOPES),
+            },
         },
         "settings": {
             "event_subscriptions": {**answers, "bot_events": list(EVENTS)},

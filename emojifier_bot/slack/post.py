@@ -22,17 +22,16 @@ from emojifier_bot.domain import (
 )
 from emojifier_bot.errors import DeliveryError, ErrorKind, SlackCode, VaultError
 from emojifier_bot.http import post_bytes
-from emojifier_bot.slack.blocks import (
-    buttons_blocks,
-    buttons_text,
-    plain_comment,
-    result_blocks,
+from emojifier_bot.slack.blocks import buttons_blocks, plain_comment, result_blocks
+from emojifier_bot.slack.client import (
+    CLIENT_ERRORS,
+    Answer,
+    SlackClient,
+    delivery_error,
+    sdk_logger,
 )
-from emojifier_bot.slack.client import ODD_ERRORS, Answer, SlackClient, silent
-from emojifier_bot.slack.comments import is_direct
-from emojifier_bot.slack.refusals import refusal
-from emojifier_bot.slack.replies import SILENT, say
-from emojifier_bot.slack.shares import share_in, share_of
+from emojifier_bot.slack.messages import SILENT, render_message
+from emojifier_bot.slack.payloads import is_direct, share_of, shares_in
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
 
 #: The reaction "seen".
@@ -88,7 +87,7 @@ class SlackReplySink:
 
     def _react(self, method: str, request: EmojifyRequest) -> None:
         workspace = request.workspace
-        if request.reaction_ts and self.client.may(workspace, "reactions:write"):
+        if request.reaction_ts and self.client.has_scope(workspace, "reactions:write"):
             self.client.call(
                 workspace,
                 method,
@@ -130,7 +129,7 @@ class SlackReplySink:
         """
         ticket = self._ticket(workspace, picture)
         kind, _ = mimetypes.guess_type(picture.filename, strict=False)
-        with self.client.watched(UPLOAD):
+        with self.client.timed(UPLOAD):
             post_bytes(
                 str(ticket["upload_url"]),
                 picture.data,
@@ -193,7 +192,7 @@ class SlackReplySink:
             show()
 
     def _join(self, post: Post, refused: DeliveryError) -> None:
-        if not self.client.may(post.workspace, "channels:join"):
+        if not self.client.has_scope(post.workspace, "channels:join"):
             raise refused
         try:
             self.client.call(
@@ -235,15 +234,16 @@ class SlackReplySink:
         if not str(file.get("title") or "").endswith(BARE):
             return
         bot = self.client.installation(post.workspace).bot_user_id
-        shown = share_in(file, post.channel_id)
-        if not share.thread_ts and bot in (shown.get("reply_users") or ()):
+        shares = shares_in(file, post.channel_id)
+        repliers = shares[0].get("reply_users") if shares else None
+        if not share.thread_ts and bot in (repliers or ()):
             return  # an earlier try did it
         self.client.call(
             post.workspace,
             "chat.postMessage",
             channel=post.channel_id,
             thread_ts=share.thread_ts or share.message_ts or post.thread_ts,
-            text=buttons_text(),
+            text=render_message("buttons_in_thread"),
             blocks=buttons_blocks(post),
         )
 
@@ -259,7 +259,7 @@ class SlackReplySink:
             if error.kind not in GONE:
                 raise
 
-    def tell(self, request: EmojifyRequest, outcome: Outcome) -> None:
+    def notify(self, request: EmojifyRequest, outcome: Outcome) -> None:
         """Tell the asker alone: where the command was given, else in direct messages.
 
         Raises:
@@ -267,15 +267,15 @@ class SlackReplySink:
         """
         if outcome.kind in SILENT:
             return
-        text = say(outcome.kind, **outcome.facts)
+        text = render_message(outcome.kind, **outcome.facts)
         if self._respond(request, text):
             return
         try:
-            self._whisper(request, text)
+            self._post_ephemeral(request, text)
         except DeliveryError as error:
             if error.retryable:
                 raise
-            self._write_directly(request, text, error)
+            self._send_direct_message(request, text, error)
 
     def _respond(self, request: EmojifyRequest, text: str) -> bool:
         """Answer the interaction; False where that is not possible, or no longer."""
@@ -285,7 +285,7 @@ class SlackReplySink:
         kind = {"response_type": "ephemeral", "replace_original": False}
         try:
             address = self.vault.unseal(request.sealed_response_url)
-            with self.client.watched(RESPONSE):
+            with self.client.timed(RESPONSE):
                 self._send(address, body | kind)
         except (VaultError, DeliveryError):
             return False
@@ -295,24 +295,24 @@ class SlackReplySink:
         client = WebhookClient(
             address,
             timeout=self.client.timeout_seconds,
-            logger=silent,
+            logger=sdk_logger,
             retry_handlers=[],
         )
         try:
             answer = client.send_dict(body)
-        except ODD_ERRORS as error:
-            raise refusal(error) from None
+        except CLIENT_ERRORS as error:
+            raise delivery_error(error) from None
         if answer.status_code != HTTPStatus.OK:
             raise DeliveryError(
                 "Slack did not take the answer; it is told in another way.",
                 kind=SlackCode(f"status_{answer.status_code}"),
             )
 
-    def _whisper(self, request: EmojifyRequest, text: str) -> None:
+    def _post_ephemeral(self, request: EmojifyRequest, text: str) -> None:
         """Write where it was asked, for the asker's eyes."""
         words = {"text": text, "thread_ts": _thread_of(request)}
         if is_direct(request.channel_id):
-            self._write(request.workspace, channel=request.channel_id, **words)
+            self._post_message(request.workspace, channel=request.channel_id, **words)
             return
         self.client.call(
             request.workspace,
@@ -322,18 +322,18 @@ class SlackReplySink:
             **words,
         )
 
-    def _write_directly(
+    def _send_direct_message(
         self, request: EmojifyRequest, text: str, refused: DeliveryError
     ) -> None:
-        if not self.client.may(request.workspace, "im:write"):
+        if not self.client.has_scope(request.workspace, "im:write"):
             raise refused
         try:
             channel_id = self._direct_channel(request)
-            self._write(request.workspace, channel=channel_id, text=text)
+            self._post_message(request.workspace, channel=channel_id, text=text)
         except DeliveryError as error:
             raise (error if error.retryable else refused) from error
 
-    def _write(self, workspace: Workspace, **words: Any) -> None:
+    def _post_message(self, workspace: Workspace, **words: Any) -> None:
         self.client.call(workspace, "chat.postMessage", unfurl_links=False, **words)
 
 

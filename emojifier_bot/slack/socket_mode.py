@@ -1,4 +1,4 @@
-"""Socket Mode: the bot opens a line to Slack, and needs no public address."""
+"""Socket Mode: the bot opens a connection to Slack, and needs no public address."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
 from emojifier_bot.errors import ConfigError, DeliveryError, ErrorKind
-from emojifier_bot.slack.install import WRONG_TOKEN
-from emojifier_bot.slack.refusals import CLIENT_ERRORS, refusal
+from emojifier_bot.slack.client import CLIENT_ERRORS, delivery_error
+from emojifier_bot.slack.oauth import WRONG_TOKEN
 
 #: Requests that are answered at the same time, like the web server's threads.
 CONCURRENCY = 16
-#: Codes for a token that is good for something else.
+#: Codes for a token of another type, or without the scope for Socket Mode.
 NOT_APP_LEVEL = WRONG_TOKEN | {
     ErrorKind.NOT_ALLOWED_TOKEN_TYPE,
     ErrorKind.MISSING_SCOPE,
@@ -20,7 +20,7 @@ NOT_APP_LEVEL = WRONG_TOKEN | {
 
 
 class SocketMode:
-    """One open line to Slack; it mends itself when it breaks."""
+    """One open connection to Slack; it is opened again when it breaks."""
 
     def __init__(self, app: App, app_token: str) -> None:
         """Prepare; nothing is open yet."""
@@ -29,7 +29,7 @@ class SocketMode:
         )
 
     def open(self) -> None:
-        """Open the line; requests are answered from now on, in threads of their own.
+        """Connect; requests are answered from now on, in threads of their own.
 
         Raises:
             ConfigError: Slack refuses the token.
@@ -41,12 +41,12 @@ class SocketMode:
             raise _refused(error) from error
 
     def close(self) -> None:
-        """Close the line."""
+        """Close the connection."""
         self._handler.client.close()
 
 
-def ask_for_line(client: WebClient, app_token: str) -> None:
-    """Ask Slack for a line without opening it: whether the token is good for one.
+def verify_app_token(client: WebClient, app_token: str) -> None:
+    """Ask Slack for a connection without opening it, to check the token.
 
     Raises:
         ConfigError: Slack refuses the token.
@@ -59,10 +59,11 @@ def ask_for_line(client: WebClient, app_token: str) -> None:
 
 
 def _refused(error: Exception) -> ConfigError | DeliveryError:
-    refused = refusal(error)
+    refused = delivery_error(error)
     if refused.kind not in NOT_APP_LEVEL:
         return refused
-    said = f"SLACK_APP_TOKEN is refused by Slack ({refused.kind}); make one "
-    return ConfigError(
-        [said + "under Basic Information, App-Level Tokens: connections:write."]
+    problem = (
+        f"SLACK_APP_TOKEN is refused by Slack ({refused.kind}); make one under Basic "
+        "Information, App-Level Tokens: connections:write."
     )
+    return ConfigError([problem])

@@ -1,8 +1,8 @@
-"""The token to speak to a workspace with; rotating ones are renewed in good time.
+"""Keeps what Slack gives only once: bot tokens, and their renewal in good time.
 
-A refresh token works once. Where two processes spend the same one, Slack refuses the
-second; it then waits a moment for the first to store what it got, and takes that.
-What could not be stored is kept at hand: it is all that there is of that token.
+A refresh token works once. Where two processes use the same one, Slack refuses the
+second; it then waits a moment for the first to store the new token, and takes that.
+A new token that could not be stored is kept in memory: there is no other copy of it.
 """
 
 from __future__ import annotations
@@ -10,37 +10,62 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 from slack_sdk import WebClient
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.domain import Installation, Workspace
-from emojifier_bot.errors import DeliveryError
-from emojifier_bot.slack.client import ODD_ERRORS
-from emojifier_bot.slack.insist import PATIENT_WAITS_SECONDS, insist
-from emojifier_bot.slack.refusals import no_answer, not_installed, refusal
+from emojifier_bot.errors import DeliveryError, ErrorKind, QueueError, StoreError
+from emojifier_bot.slack.client import CLIENT_ERRORS, delivery_error, no_answer_error
 
 logger = logging.getLogger(__name__)
 
+#: Seconds before each further try to store something, while somebody waits for a page.
+SHORT_WAITS = (0.5, 2.0)
+#: And where nobody waits: a database that restarts is back by then.
+LONG_WAITS = (0.5, 2.0, 5.0, 10.0, 15.0)
 #: A token is renewed when less than this remains of its twelve hours; Slack's own
 #: libraries take the same.
 RENEW_BEFORE = timedelta(minutes=120)
 #: While more than this remains, a token whose renewal failed is still used.
 USABLE_BEFORE = timedelta(minutes=5)
-#: How often, and after how long, it is looked whether another process was faster.
-LOOKS, LOOK_AFTER_SECONDS = 5, 0.2
+#: How often, and after how long, another process's new token is looked for.
+POLLS, POLL_SECONDS = 5, 0.2
 #: Locks that all workspaces share; two that meet only wait for one call.
 LOCKS = 32
+Stored = TypeVar("Stored")
+
+
+def retry_until_stored(
+    store: Callable[[], Stored],
+    waits_seconds: Sequence[float],
+    sleep: Callable[[float], None] = time.sleep,
+) -> Stored:
+    """Store something, again after each wait while the database does not answer.
+
+    Raises:
+        StoreError: The database never answered.
+        QueueError: That of the queue.
+    """
+    for wait_seconds in waits_seconds:
+        try:
+            return store()
+        except (StoreError, QueueError) as error:
+            facts = {"action": "retry_until_stored", "error": error.kind}
+            logger.warning("What Slack gave is not stored yet", extra=facts)
+            sleep(wait_seconds)
+    return store()
 
 
 @dataclass(frozen=True, slots=True)
 class RotatingBotTokens:
-    """A `BotTokens` over the installation store."""
+    """Finds a workspace's token, and renews it where tokens rotate."""
 
     store: InstallationStore
     clock: Clock
@@ -53,7 +78,7 @@ class RotatingBotTokens:
         default_factory=lambda: tuple(threading.Lock() for _ in range(LOCKS)),
         repr=False,
     )
-    #: Renewed and not stored yet, by the refresh token that was spent.
+    #: Renewed and not stored yet, by the refresh token that was used.
     unsaved: dict[str, Installation] = field(default_factory=dict, repr=False)
 
     def installation(self, workspace: Workspace) -> Installation:
@@ -74,7 +99,7 @@ class RotatingBotTokens:
     def _find(self, workspace: Workspace) -> Installation:
         found = self.store.find(workspace)
         if found is None:
-            raise not_installed()
+            raise _not_installed()
         return found
 
     def _is_due(self, found: Installation, before: timedelta = RENEW_BEFORE) -> bool:
@@ -95,9 +120,12 @@ class RotatingBotTokens:
             except DeliveryError as error:
                 return self._without_exchange(old, error)
             self.unsaved[old.refresh_token] = new
-        kept = insist(partial(self._keep, new, old), self.sleep, PATIENT_WAITS_SECONDS)
+        replace_tokens = partial(
+            self.store.replace_tokens, new, spent_refresh=old.refresh_token
+        )
+        stored = retry_until_stored(replace_tokens, LONG_WAITS, self.sleep)
         del self.unsaved[old.refresh_token]
-        return new if kept else self._find(old.workspace)
+        return new if stored else self._find(old.workspace)
 
     def _exchange(self, old: Installation) -> Installation:
         try:
@@ -107,15 +135,15 @@ class RotatingBotTokens:
                 grant_type="refresh_token",
                 refresh_token=old.refresh_token,
             )
-        except ODD_ERRORS as error:
-            raise refusal(error) from None
+        except CLIENT_ERRORS as error:
+            raise delivery_error(error) from None
         token, refresh = answer.get("access_token"), answer.get("refresh_token")
         try:
             lasts = timedelta(seconds=float(answer.get("expires_in") or "none"))
         except (TypeError, ValueError, OverflowError):
-            raise no_answer() from None
+            raise no_answer_error() from None
         if not (token and refresh):
-            raise no_answer()
+            raise no_answer_error()
         return replace(
             old,
             bot_token=token,
@@ -123,22 +151,26 @@ class RotatingBotTokens:
             expires_at=self.clock.now() + lasts,
         )
 
-    def _keep(self, new: Installation, old: Installation) -> bool:
-        return self.store.replace_tokens(new, spent_refresh=old.refresh_token)
-
     def _without_exchange(
         self, old: Installation, refused: DeliveryError
     ) -> Installation:
-        """Take what another process got, else the old token while it lasts."""
-        for _ in range(0 if refused.retryable else LOOKS):
+        """Take what another process stored, else the old token while it lasts."""
+        for _ in range(0 if refused.retryable else POLLS):
             found = self._find(old.workspace)
             if found.refresh_token != old.refresh_token:
                 return found
-            self.sleep(LOOK_AFTER_SECONDS)
+            self.sleep(POLL_SECONDS)
         facts = {"action": "renew_token", "error": refused.kind}
         logger.warning("A token could not be renewed", extra=facts)
         if not self._is_due(old, USABLE_BEFORE):
             return old
         if refused.retryable:
             raise refused
-        raise not_installed() from refused
+        raise _not_installed() from refused
+
+
+def _not_installed() -> DeliveryError:
+    return DeliveryError(
+        "The bot is not installed in that workspace, or no longer. Install it again.",
+        kind=ErrorKind.NOT_INSTALLED,
+    )

@@ -11,9 +11,9 @@ from slack_bolt import App, BoltContext
 
 from emojifier_bot.domain import Workspace
 from emojifier_bot.errors import QueueError
-from emojifier_bot.slack.inbound import Inbound
-from emojifier_bot.slack.insist import PATIENT_WAITS_SECONDS, insist
+from emojifier_bot.slack.context import ListenerContext
 from emojifier_bot.slack.payloads import Payload, workspace_of
+from emojifier_bot.slack.tokens import LONG_WAITS, retry_until_stored
 
 logger = logging.getLogger(__name__)
 
@@ -22,22 +22,22 @@ CLOCKS_DIFFER = timedelta(seconds=10)
 
 
 class Uninstallations:
-    """Listeners for the two events that end an installation, in either order."""
+    """Listeners for the two events of an uninstallation; either may come first."""
 
     def __init__(
-        self, inbound: Inbound, sleep: Callable[[float], None] = time.sleep
+        self, context: ListenerContext, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        """Keep what is at hand."""
-        self._inbound = inbound
+        """Keep what the listeners work with."""
+        self._context = context
         self._sleep = sleep
 
     def register(self, app: App) -> None:
-        """Put the listeners into Bolt's list."""
+        """Register the listeners with Bolt."""
         app.event("app_uninstalled")(self.uninstalled)
         app.event("tokens_revoked")(self.revoked)
 
     def uninstalled(self, body: Payload, context: BoltContext) -> None:
-        """Forget a workspace."""
+        """Forget the workspace that removed the bot."""
         self._forget(body, context)
 
     def revoked(self, event: Payload, body: Payload, context: BoltContext) -> None:
@@ -48,15 +48,15 @@ class Uninstallations:
     def _forget(self, body: Payload, context: BoltContext) -> None:
         workspace = workspace_of(context, body)
         if workspace.is_org_install or not workspace.team_id:
-            # An organisation's installation ends with no word of a workspace.
+            # The end of an organisation's installation names no workspace.
             workspace = Workspace("", workspace.enterprise_id, is_org_install=True)
         nobody = not (workspace.team_id or workspace.enterprise_id)
         if nobody or self._is_newer(workspace, body):
             return
-        self._inbound.installations.delete(workspace)
+        self._context.installations.delete(workspace)
         # From now on nothing more of theirs is queued.
-        self._inbound.authorize.forget(workspace)
-        taken = self._inbound.background.submit(
+        self._context.authorize.invalidate(workspace)
+        taken = self._context.background.submit(
             "forget_jobs", lambda: self._forget_jobs(workspace)
         )
         if not taken:
@@ -65,20 +65,20 @@ class Uninstallations:
         logger.info("An installation ended", extra={"action": "uninstall"})
 
     def _forget_jobs(self, workspace: Workspace) -> None:
-        """Forget its jobs, and what one of them may have noted meanwhile."""
-        queue, installations = self._inbound.queue, self._inbound.installations
+        """Forget its jobs, and the rows that one of them may have written meanwhile."""
+        queue, installations = self._context.queue, self._context.installations
 
         def forget() -> None:
             queue.forget(workspace, installations.holders())
-            # Not the rows of those who have come back already.
+            # Not the rows of a workspace that has installed the bot again.
             if workspace.id not in installations.holders():
                 installations.delete(workspace)
 
-        insist(forget, self._sleep, PATIENT_WAITS_SECONDS)
+        retry_until_stored(forget, LONG_WAITS, self._sleep)
 
     def _is_newer(self, workspace: Workspace, body: Payload) -> bool:
-        """Tell whether it was installed again before this late event came."""
-        found = self._inbound.installations.find(workspace)
+        """Return whether it was installed again before this late event came."""
+        found = self._context.installations.find(workspace)
         if found is None or found.installed_at is None or not body.get("event_time"):
             return False
         ended = datetime.fromtimestamp(body["event_time"], UTC)

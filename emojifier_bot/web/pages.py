@@ -17,8 +17,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup, escape
 from werkzeug.exceptions import HTTPException
 
-from emojifier_bot.slack.manifest import EVENTS_PATH
-from emojifier_bot.slack.scopes import SCOPES
+from emojifier_bot.slack.manifest import EVENTS_PATH, SCOPES
 from emojifier_bot.web.facts import SiteFacts
 from emojifier_bot.web.privacy import privacy_sections
 from emojifier_bot.web.support import OPTIONS, PROBLEMS, WAYS

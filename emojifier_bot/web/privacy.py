@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from emojifier_bot.slack.scopes import Scope
+from emojifier_bot.slack.manifest import Scope
 from emojifier_bot.web.facts import SiteFacts
 
 __all__ = ["Section", "privacy_markdown", "privacy_sections"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import requests
 from PIL import Image
 
-from emojifier_bot.slack.replies import say
+from emojifier_bot.slack.messages import render_message
 from tests.crash.ledger import Verdict, judge
 from tests.fakes.slack import payloads
 from tests.fakes.slack_server import SlackServer, SlackUser, Workspace
@@ -58,7 +58,7 @@ class Crowd:
         self._face = small_face()
         self._blank = _jpeg(Image.new("RGB", (SIDE_PX, SIDE_PX), "teal"))
         self._askers: dict[str, str] = {}
-        self._accepted = say("accepted")
+        self._accepted = render_message("accepted")
         self.homes: list[tuple[Workspace, str]] = []
 
     def install(self) -> None:

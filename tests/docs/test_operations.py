@@ -29,7 +29,7 @@ def actions() -> set[str]:
     named = (
         r'"action": "(\w+)"',
         r'_facts\("(\w+)"\)',
-        r'after_answer\(\s*\w+, "(\w+)"',
+        r'run_later\(\s*\w+, "(\w+)"',
         r'(?:courtesy|retried|once|guarded|survived)\(\s*"(\w+)"',
     )
     found = {

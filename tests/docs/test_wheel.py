@@ -14,6 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DATA_SUFFIXES = {".md", ".onnx", ".png", ".toml"}
+#: Beside the code: what Slack users read, and the marker for type checkers.
+OTHER_FILES = {"messages.toml", "py.typed"}
 #: What the public pages are made of.
 PAGES = ("emojifier_bot/web/templates", "emojifier_bot/web/static")
 PAGE_SUFFIXES = {".css", ".html", ".jpg", ".png", ".webp"}
@@ -49,6 +51,10 @@ def test_the_public_pages_travel_inside(wheel):
     assert {file.relative_to(ROOT).as_posix() for file in files} <= names
 
 
+def test_the_messages_travel_inside(wheel):
+    assert "emojifier_bot/slack/messages.toml" in zipfile.ZipFile(wheel).namelist()
+
+
 def test_nothing_else_travels(wheel):
     names = map(PurePosixPath, zipfile.ZipFile(wheel).namelist())
     content = [name for name in names if not name.parts[0].endswith(".dist-info")]
@@ -60,7 +66,7 @@ def test_nothing_else_travels(wheel):
         elif any(map(name.is_relative_to, PAGES)):
             assert name.suffix in PAGE_SUFFIXES
         else:
-            assert name.suffix == ".py" or name.name == "py.typed"
+            assert name.suffix == ".py" or name.name in OTHER_FILES
 
 
 def test_an_installed_package_finds_them(wheel, tmp_path):

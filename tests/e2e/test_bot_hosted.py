@@ -75,7 +75,7 @@ def test_a_refused_key_is_told_and_no_other_models_step_in(bot, service):
 
     bot.ada.command(channel, bot.address("/two.png", picture(90)))
 
-    bot.told(bot.ada, "does not let me in")
+    bot.told(bot.ada, "does not accept my credentials")
     assert bot.slack.results(channel) == []
 
 

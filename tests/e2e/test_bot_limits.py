@@ -88,7 +88,7 @@ class TestLimits:
         *taken, said = until_refused(asker, channel, address)
 
         assert len(taken) >= PER_MINUTE
-        assert f"{PER_MINUTE} pictures in a minute" in said
+        assert f"{PER_MINUTE} pictures a minute" in said
         assert re.search(r"ask again in \d+ seconds? ", said)
         assert "Got it" in other.command(channel, address).json()["text"]
         many = len(taken) + 1
@@ -119,7 +119,7 @@ class TestLimits:
 
         asker.press(result, "try_another")
 
-        assert "in a minute" in last_told(bot, asker, before + 1)
+        assert "a minute" in last_told(bot, asker, before + 1)
         assert not file.deleted
 
     def test_of_too_many_pictures_at_once_some_come(self, bot, people):
@@ -128,7 +128,7 @@ class TestLimits:
 
         asker.mention(channel, *[SAMPLE] * 3 * PER_MINUTE)
 
-        hears(bot, asker, "what I have not taken")
+        hears(bot, asker, "that I have not taken")
         assert len(bot.results(channel, PER_MINUTE)) < 3 * PER_MINUTE
 
     def test_slacks_retries_are_not_counted(self, bot, people):
@@ -153,7 +153,7 @@ class TestSwitchedOff:
         assert "Got it" in asker.command(channel, bot.address()).json()["text"]
 
         boss.command(channel, "off")
-        hears(bot, boss, "switched off, for everybody")
+        hears(bot, boss, "in this channel, for everybody")
         assert "switched off" in asker.command(channel, bot.address()).json()["text"]
 
         boss.command(channel, "on")
@@ -167,7 +167,7 @@ class TestSwitchedOff:
         asker.command(channel, bot.address())
         [(result, file)] = bot.results(channel)
         boss.command(channel, "off")
-        hears(bot, boss, "switched off, for everybody")
+        hears(bot, boss, "in this channel, for everybody")
         before = len(heard(bot, asker))
 
         asker.shortcut(message)
@@ -186,7 +186,7 @@ class TestSwitchedOff:
     def test_other_channels_go_on(self, bot, people):
         asker, _, boss = people
         boss.command(bot.channel(), "off")
-        hears(bot, boss, "switched off, for everybody")
+        hears(bot, boss, "in this channel, for everybody")
 
         assert "Got it" in asker.command(bot.channel(), bot.address()).json()["text"]
 
@@ -208,7 +208,7 @@ class TestSwitchedOff:
 
         boss.direct_message(text="off")
 
-        hears(bot, boss, "Only in a channel")
+        hears(bot, boss, "only in a channel")
 
 
 class TestOptedOut:
@@ -254,13 +254,13 @@ class TestOptedOut:
         direct = bot.slack.world.direct_message(bot.home, asker.user_id).channel_id
         sent = asker.share_file(direct, file_id)
         asker.announce(payloads.direct_message, sent)
-        hears(bot, asker, "does not want it")
+        hears(bot, asker, "does not want emoji on it")
         named = asker.share_file(channel, file_id, f"<@{bot.home.bot_user_id}>")
         before = len(heard(bot, asker))
 
         asker.announce(payloads.mention, named, with_files=True)
 
-        assert "does not want it" in last_told(bot, asker, before + 1)
+        assert "does not want emoji on it" in last_told(bot, asker, before + 1)
         assert bot.slack.results(channel) == bot.slack.results(direct) == []
 
     def test_not_by_trying_another(self, bot, people):
@@ -273,7 +273,7 @@ class TestOptedOut:
 
         asker.press(result, "try_another")
 
-        assert "does not want it" in last_told(bot, asker, before + 1)
+        assert "does not want emoji on it" in last_told(bot, asker, before + 1)
         assert not file.deleted
 
     def test_nor_in_another_workspace(self, bot, people, shy):
@@ -285,7 +285,7 @@ class TestOptedOut:
 
         asker.shortcut(message)
 
-        hears(bot, asker, "does not want it")
+        hears(bot, asker, "does not want emoji on it")
 
     def test_until_they_opt_in(self, bot, people, shy):
         asker = people[0]
@@ -293,7 +293,7 @@ class TestOptedOut:
         message = shy.post_image(channel, SAMPLE)
 
         shy.mention(channel, text="opt in")
-        hears(bot, shy, "may be emojified")
+        hears(bot, shy, "emoji on your pictures")
         asker.shortcut(message)
 
         bot.result(channel)
@@ -302,4 +302,4 @@ class TestOptedOut:
 def refusals(bot, asker):
     """Return how often somebody was told that a picture is to be left alone."""
     told = heard(bot, asker) + heard(bot, bot.bob)
-    return sum("does not want it" in one for one in told)
+    return sum("does not want emoji on it" in one for one in told)

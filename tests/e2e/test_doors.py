@@ -27,7 +27,7 @@ import requests
 from emojifier_bot.db.engine import open_database
 from emojifier_bot.db.posts import PostLog
 from emojifier_bot.domain import ImageReference, Post, Workspace
-from emojifier_bot.slack.replies import say
+from emojifier_bot.slack.messages import render_message
 from emojifier_bot.web.app import SECURITY_HEADERS
 from tests.fakes.clock import FakeClock
 from tests.fakes.servers import said, serving
@@ -53,7 +53,7 @@ EVENTS = "/slack/events"
 SLACK_SECONDS = 3.0
 #: A few more than there are threads, so that some wait for others.
 MANY = 40
-SENTENCES = {say(kind) for kind in ("queue", "store", "busy")}
+SENTENCES = {render_message(kind) for kind in ("queue", "store", "busy")}
 COOKIE = "slack-app-oauth-state"
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.errors import VaultError
-from emojifier_bot.slack.replies import say
+from emojifier_bot.slack.messages import render_message
 from tests.fakes.slack_server import SlackServer
 from tests.running_bot import PATIENCE_SECONDS, ROOT, Bot, address_of, process
 
@@ -127,7 +127,7 @@ def test_keys_are_changed_while_pictures_are_asked_for(tmp_path):
         many = sum("Got it" in answer for answer in asker.answers)
         others = {answer for answer in asker.answers if "Got it" not in answer}
         # A database that a busy machine is slow with has nothing to do with keys.
-        assert others <= {say("queue"), say("store")}
+        assert others <= {render_message("queue"), render_message("store")}
         assert len(bot.results(asker.channel, many)) >= many
         # The old key is gone for good.
         before.close()

@@ -110,7 +110,7 @@ class TalkingSink:
     refuse_delete: DeliveryError | None = None
     refuse_tell: DeliveryError | None = None
 
-    def tell(self, request: EmojifyRequest, outcome: Outcome) -> None:
+    def notify(self, request: EmojifyRequest, outcome: Outcome) -> None:
         if self.refuse_tell:
             raise self.refuse_tell
         self.told.append((request, outcome))

@@ -81,7 +81,7 @@ class FakeReplySink:
 
     def told(self) -> list[str]:
         """Return how the asker was told that jobs ended."""
-        return [one["kind"] for one in self.calls("tell")]
+        return [one["kind"] for one in self.calls("notify")]
 
     def shown(self) -> list[dict]:
         """Return every post in the channels, a file twice if it is there twice."""
@@ -149,8 +149,8 @@ class FakeReplySink:
             "delete", {"file_id": post.file_id}, lambda: self.remove(post.file_id)
         )
 
-    def tell(self, request: EmojifyRequest, outcome: Outcome) -> None:
-        self._call("tell", {"kind": outcome.kind, "user": request.user_id})
+    def notify(self, request: EmojifyRequest, outcome: Outcome) -> None:
+        self._call("notify", {"kind": outcome.kind, "user": request.user_id})
 
     def remove_reaction(self, request: EmojifyRequest) -> None:
         self._call("remove_reaction", {"ts": request.reaction_ts})

@@ -13,7 +13,7 @@ import pytest
 import requests
 from slack_sdk import WebClient
 
-from emojifier_bot.app.bot import make_rules
+from emojifier_bot.app.bot import make_policy
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.config import load_settings
 from emojifier_bot.db.crypto import open_vault
@@ -25,7 +25,7 @@ from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.slack.app import flask_handler, make_bolt_app
 from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.client import SlackClient
-from emojifier_bot.slack.inbound import Inbound
+from emojifier_bot.slack.context import ListenerContext
 from emojifier_bot.slack.tokens import RotatingBotTokens
 from emojifier_bot.web.app import WebParts, create_app
 from emojifier_bot.web.server import WebServer
@@ -55,18 +55,18 @@ def bot(slack, tmp_path):
     store = InstallationStore(database, vault, clock)
     store.save(Installation(Workspace(TEAM), "xoxb-1", BOT))
     web = WebClient(base_url=slack.api_url)
+    tokens = RotatingBotTokens(store, clock, web, "", "")
     names = ("user_per_minute", "workspace_per_hour", "workspace_per_day")
     many = load_settings(**dict.fromkeys(names, 1_000_000))
-    inbound = Inbound(
+    inbound = ListenerContext(
         queue=MemoryQueue(),
         posts=PostLog(database, clock),
         installations=store,
         authorize=CachedAuthorize(store, clock),
         sink=TalkingSink(),
         vault=vault,
-        clock=clock,
-        client=SlackClient(slack.api_url, RotatingBotTokens(store, clock, web, "", "")),
-        rules=make_rules(many, database, clock),
+        client=SlackClient(slack.api_url, tokens.installation),
+        policy=make_policy(many, database, clock),
         themes=("classic",),
     )
     bolt = make_bolt_app(inbound, slack.app.signing_secret)

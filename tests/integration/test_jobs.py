@@ -260,7 +260,7 @@ class TestShares:
 
 
 @pytest.mark.parametrize(
-    "method", ["add_reaction", "ensure_buttons", "tell", "remove_reaction"]
+    "method", ["add_reaction", "ensure_buttons", "notify", "remove_reaction"]
 )
 def test_courtesies_do_not_fail_a_job(rig, method):
     rig.sink.plan(method, Fault(kind="no_permission", retryable=False))
@@ -382,7 +382,7 @@ def test_jobs_of_a_workspace_can_be_forgotten(rig):
 def test_nothing_is_left_of_a_workspace_that_went_while_its_job_ran(rig):
     gone = Fault(kind="not_installed", retryable=False)
     rig.sink.plan("complete", gone)
-    rig.sink.plan("tell", gone)
+    rig.sink.plan("notify", gone)
     job_id = rig.ask()
     with rig.working():
         wait_until(lambda: rig.sink.calls("tell refused"))
@@ -398,7 +398,7 @@ def test_a_workspace_that_asks_much_does_not_keep_the_others_waiting(rig):
     other = rig.ask("other", workspace=Workspace("T2"), user_id="U2")
     with rig.working(concurrency=1):
         rig.wait(other)
-        asked_by = [one["user"] for one in rig.sink.calls("tell")]
+        asked_by = [one["user"] for one in rig.sink.calls("notify")]
         assert asked_by.count("U1") < 15
         wait_until(lambda: len(rig.sink.told()) == 31)
 

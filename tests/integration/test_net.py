@@ -16,7 +16,7 @@ import pytest
 
 from emojifier_bot.errors import DeliveryError, FetchError
 from emojifier_bot.http import GuardedClient, Timeouts, get_with_token, post_bytes
-from emojifier_bot.slack.fetch import check_picture
+from emojifier_bot.slack.files import check_picture
 from tests.fakes.internet import Authority, Internet, name_server
 from tests.fakes.servers import RawServer, said, serving
 

@@ -10,8 +10,7 @@ from slack_sdk.errors import SlackApiError
 
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import DeliveryError
-from emojifier_bot.slack.app_client import AppClient
-from emojifier_bot.slack.client import SlackClient
+from emojifier_bot.slack.client import SlackClient, make_app_client
 from tests.fakes.servers import said, serving
 from tests.fakes.slack_server import SlackServer, found_town
 from tests.slack_bot import Bot, FixedTokens
@@ -66,7 +65,7 @@ def test_what_goes_wrong_is_sorted(bot, fault, kind, retryable, after):
 
 
 def test_nobody_at_the_door(bot):
-    closed = SlackClient("http://127.0.0.1:9/api/", bot.tokens, 1)
+    closed = SlackClient("http://127.0.0.1:9/api/", bot.tokens.installation, 1)
     with pytest.raises(DeliveryError, match="did not answer") as caught:
         closed.call(bot.workspace, "auth.test")
     assert (caught.value.kind, caught.value.retryable) == ("slack_unreachable", True)
@@ -125,7 +124,7 @@ def test_an_organisations_token_names_the_workspace(slack):
 )
 def test_what_is_granted(slack, scopes, known, may):
     bot = Bot(slack, found_town(slack, scopes), knows_scopes=known)
-    assert bot.client.may(bot.workspace, "im:write") is may
+    assert bot.client.has_scope(bot.workspace, "im:write") is may
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -135,11 +134,11 @@ def test_a_redirect_takes_no_token_along(status):
         slack.paths["/api/files.info"] = said(status, location=elsewhere.url())
         slack.paths["/api/oauth.v2.access"] = said(status, location=elsewhere.url())
         tokens = FixedTokens({"T1": Installation(Workspace("T1"), TOKEN, "UBOT")})
-        client = SlackClient(slack.url("/api/"), tokens, 2)
+        client = SlackClient(slack.url("/api/"), tokens.installation, 2)
         with contextlib.suppress(DeliveryError):
             client.call(Workspace("T1"), "files.info", file="F1")
         with contextlib.suppress(SlackApiError):
-            AppClient(slack.url("/api/")).oauth_v2_access(
+            make_app_client(slack.url("/api/")).oauth_v2_access(
                 client_id="1.2", client_secret=TOKEN, code="3"
             )
 

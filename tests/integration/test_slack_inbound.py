@@ -23,19 +23,18 @@ from emojifier_bot.domain import (
     Workspace,
 )
 from emojifier_bot.errors import DeliveryError, QueueError, QueueFullError
-from emojifier_bot.slack import replies
+from emojifier_bot.slack.actions import MAX_TRIES, PendingDeletion
 from emojifier_bot.slack.app import flask_handler, make_bolt_app
 from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.background import Background
-from emojifier_bot.slack.buttons import MOST_TRIES, Asked
 from emojifier_bot.slack.client import SlackClient
-from emojifier_bot.slack.inbound import Inbound
-from emojifier_bot.slack.install import (
+from emojifier_bot.slack.context import ListenerContext
+from emojifier_bot.slack.messages import render_message
+from emojifier_bot.slack.oauth import (
+    InstallFlow,
     OAuthApp,
-    StoredInstallations,
-    make_install_flow,
 )
-from emojifier_bot.slack.rules import Rules
+from emojifier_bot.slack.policy import RequestPolicy
 from emojifier_bot.slack.tokens import RotatingBotTokens
 from emojifier_bot.web.app import WebParts, create_app
 from emojifier_bot.web.install_pages import RenderedInstallPages
@@ -109,7 +108,7 @@ class Bench:
     clock: SetClock = field(default_factory=SetClock)
     settings: FakeWorkspaceSettings = field(default_factory=FakeWorkspaceSettings)
     allowances: FakeAllowances = field(default_factory=FakeAllowances)
-    inbound: Inbound = None
+    context: ListenerContext = None
     url: str = ""
 
     def build(self) -> WebServer:
@@ -120,36 +119,37 @@ class Bench:
             self.installations, clock, client, app.client_id, app.client_secret
         )
         authorize = CachedAuthorize(self.installations, clock)
-        self.inbound = Inbound(
+        self.context = ListenerContext(
             queue=self.queue,
             posts=self.posts,
             installations=self.installations,
             authorize=authorize,
             sink=self.sink,
             vault=PlainVault(),
-            clock=clock,
-            client=SlackClient(self.slack.api_url, tokens),
-            rules=Rules(self.settings, self.allowances),
+            client=SlackClient(self.slack.api_url, tokens.installation),
+            policy=RequestPolicy(self.settings, self.allowances),
             themes=("classic", "party"),
             background=Background(threads=1, waiting=0),
         )
-        flow = make_install_flow(
-            OAuthApp(
+        pages = RenderedInstallPages()
+        flow = InstallFlow(
+            app=OAuthApp(
                 app.client_id,
                 app.client_secret,
                 "https://bot.example",
                 f"{self.slack.url}/oauth/v2/authorize",
             ),
-            installations=StoredInstallations(
-                self.installations, clock, authorize.forget
-            ),
+            store=self.installations,
             states=FakeOAuthStates(self.clock),
-            pages=RenderedInstallPages(),
+            clock=clock,
             client=client,
+            changed=authorize.invalidate,
+            installed_page=pages.installed,
+            refused_page=pages.refused,
         )
-        bolt = make_bolt_app(self.inbound, app.signing_secret, flow)
+        bolt = make_bolt_app(self.context, app.signing_secret)
         parts = WebParts(
-            slack=flask_handler(bolt),
+            slack=flask_handler(bolt, flow),
             clock=clock,
             checks={
                 "database": lambda: True,
@@ -162,7 +162,7 @@ class Bench:
 
     def await_rest(self) -> None:
         """Wait until what went on after an acknowledgement has ended."""
-        places = self.inbound.background._places
+        places = self.context.background._places
         assert places.acquire(timeout=10)
         places.release()
 
@@ -175,7 +175,7 @@ class Bench:
         address = f"{self.url}/slack/events"
         return requests.post(address, data=body, headers=headers, timeout=10)
 
-    def say(self, sent: Sent) -> str:
+    def reply_to(self, sent: Sent) -> str:
         """Send a command; return what its sender alone is shown."""
         answer = self.send(sent)
         assert answer.status_code == 200
@@ -191,7 +191,7 @@ class Bench:
 
     def settle(self) -> None:
         """Wait until nothing is under way after an answer."""
-        self.inbound.close()
+        self.context.close()
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ def bench(slack) -> Iterator[Bench]:
     ],
 )
 def test_a_command_is_queued(bench, text, source, more):
-    said = bench.say(command(text))
+    said = bench.reply_to(command(text))
 
     [request] = bench.queue.requests
     assert request.source == source
@@ -244,7 +244,7 @@ def test_a_command_is_queued(bench, text, source, more):
     assert request.sealed_response_url == f"sealed({RESPONSE_URL})"
     assert {name: getattr(request, name) for name in more} == more
     kind = "accepted_private" if more.get("private") else "accepted"
-    assert said == replies.say(kind)
+    assert said == render_message(kind)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_a_command_is_queued(bench, text, source, more):
     ],
 )
 def test_a_command_that_cannot_be_done_is_answered(bench, text, kind, facts):
-    assert bench.say(command(text)) == replies.say(kind, **facts)
+    assert bench.reply_to(command(text)) == render_message(kind, **facts)
     assert bench.queue.requests == []
 
 
@@ -268,33 +268,33 @@ def test_a_command_that_cannot_be_done_is_answered(bench, text, kind, facts):
 def test_a_command_is_answered_when_the_queue_is_not(bench, error, kind):
     bench.queue.error = error
 
-    assert bench.say(command()) == replies.say(kind)
+    assert bench.reply_to(command()) == render_message(kind)
 
 
 def test_the_same_command_again_queues_nothing(bench):
     sent = command()
 
-    assert bench.say(sent) == bench.say(sent)
+    assert bench.reply_to(sent) == bench.reply_to(sent)
     assert len(bench.queue.jobs) == 1
 
 
 def test_two_commands_are_two_jobs(bench):
-    bench.say(command())
-    bench.say(command())
+    bench.reply_to(command())
+    bench.reply_to(command())
 
     assert len(bench.queue.jobs) == 2
 
 
 def test_a_command_under_another_name_is_one(bench):
-    bench.say(command(command="/emojify-staging"))
+    bench.reply_to(command(command="/emojify-staging"))
 
     assert len(bench.queue.jobs) == 1
 
 
 def test_a_command_from_where_it_is_not_installed(bench):
-    said = bench.say(command(team_id="T9"))
+    said = bench.reply_to(command(team_id="T9"))
 
-    assert said == replies.say("not_installed")
+    assert said == render_message("not_installed")
     assert bench.queue.requests == []
 
 
@@ -302,7 +302,9 @@ def test_a_command_of_an_organisations_installation(bench):
     whole = Workspace("", "E1", is_org_install=True)
     bench.installations.save(Installation(whole, "xoxb-org", BOT))
 
-    bench.say(command(team_id="T7", enterprise_id="E1", is_enterprise_install="true"))
+    bench.reply_to(
+        command(team_id="T7", enterprise_id="E1", is_enterprise_install="true")
+    )
 
     [request] = bench.queue.requests
     assert request.workspace == Workspace("T7", "E1", is_org_install=True)
@@ -311,7 +313,7 @@ def test_a_command_of_an_organisations_installation(bench):
 def test_a_failure_of_ours_is_said_and_not_retried(bench, caplog):
     bench.queue.error = ZeroDivisionError()
 
-    assert bench.say(command("surprise")) == replies.say("error")
+    assert bench.reply_to(command("surprise")) == render_message("error")
     assert "surprise" not in caplog.text
 
 
@@ -643,7 +645,7 @@ def test_the_window_of_an_organisations_app_knows_where_it_was_opened(bench):
         Installation(Workspace("", "E1", is_org_install=True), "xoxb-org", BOT)
     )
     bench.posts.record(POST)
-    asked = Asked("job-1", CHANNEL, "", "", TEAM)
+    asked = PendingDeletion("job-1", CHANNEL, "", "", TEAM)
     view = {"type": "modal", "callback_id": "delete_post_confirmed", "state": {}}
     view["app_installed_team_id"] = "E1"
     payload = {
@@ -716,7 +718,7 @@ def test_a_deletion_that_slack_refuses_is_told_and_not_noted(bench):
 def test_pressed_while_too_much_waits(bench):
     bench.posts.record(POST)
     go_on = threading.Event()
-    assert bench.inbound.background.submit("test", go_on.wait)
+    assert bench.context.background.submit("test", go_on.wait)
 
     answer = bench.send(press("delete_post", "job-1"))
 
@@ -743,7 +745,7 @@ def test_another_is_tried_from_the_same_source(bench):
 
 def test_one_post_is_not_tried_for_ever(bench):
     bench.posts.record(POST)
-    bench.queue.ended.update(f"job-1:{number + 1}" for number in range(MOST_TRIES))
+    bench.queue.ended.update(f"job-1:{number + 1}" for number in range(MAX_TRIES))
 
     bench.send(press("try_another", "job-1"))
 
@@ -840,17 +842,17 @@ def test_no_answer_waits_for_slack(bench):
     ],
 )
 def test_an_uninstallation_takes_effect_at_once(bench, ended):
-    bench.say(command())
+    bench.reply_to(command())
 
     assert bench.send(event(ended, authorizations=[])).status_code == 200
 
     assert bench.installations.all() == []
-    assert bench.say(command()) == replies.say("not_installed")
+    assert bench.reply_to(command()) == render_message("not_installed")
     wait_until(lambda: not bench.queue.jobs)
 
 
 def test_the_jobs_of_an_installation_go_also_after_a_bad_moment(bench):
-    bench.say(command())
+    bench.reply_to(command())
     bench.queue.refuse_forget.append(QueueError("Away."))
 
     bench.send(event({"type": "app_uninstalled"}, authorizations=[]))
@@ -859,9 +861,9 @@ def test_the_jobs_of_an_installation_go_also_after_a_bad_moment(bench):
 
 
 def test_who_cannot_forget_now_is_told_again(bench):
-    bench.say(command())
+    bench.reply_to(command())
     go_on = threading.Event()
-    bench.inbound.background.submit("busy", go_on.wait)
+    bench.context.background.submit("busy", go_on.wait)
 
     refused = bench.send(event({"type": "app_uninstalled"}, authorizations=[]))
     assert refused.status_code == 500
@@ -876,7 +878,7 @@ def test_who_cannot_forget_now_is_told_again(bench):
 
 
 def test_an_uninstallation_of_nobody_ends_nothing(bench):
-    bench.say(command())
+    bench.reply_to(command())
 
     bench.send(event({"type": "app_uninstalled"}, authorizations=[], team_id=None))
 
@@ -956,7 +958,7 @@ def test_somebody_adds_it_to_slack(bench):
     assert found.scopes
     assert found.bot_user_id
     assert found.bot_id
-    assert bench.say(command(team_id="T3")) == replies.say("accepted")
+    assert bench.reply_to(command(team_id="T3")) == render_message("accepted")
     assert bench.slack.problems == []
 
 
@@ -1154,7 +1156,7 @@ class TestRules:
     def test_a_command_in_a_channel_that_is_off(self, bench):
         bench.settings.switch(HERE, CHANNEL, OTHER, off=True)
 
-        assert "switched off" in bench.say(command())
+        assert "switched off" in bench.reply_to(command())
 
     @pytest.mark.parametrize("sent", WAYS)
     def test_pictures_in_messages_of_who_opted_out(self, bench, sent):
@@ -1173,7 +1175,7 @@ class TestRules:
     def test_opting_is_answered_at_once(self, bench, text):
         bench.settings.opt(HERE, ASKER, out=text == "opt in")
 
-        said = bench.say(command(text))
+        said = bench.reply_to(command(text))
 
         assert "Understood" in said
         out = bench.settings.opted_out([ASKER]) == {ASKER}
@@ -1188,7 +1190,9 @@ class TestRules:
     def test_an_opt_out_elsewhere_still_holds(self, bench):
         bench.settings.opt(Workspace("T9"), ASKER, out=True)
 
-        assert bench.say(command("opt in")) == replies.say("opted_out_elsewhere")
+        assert bench.reply_to(command("opt in")) == render_message(
+            "opted_out_elsewhere"
+        )
 
     @pytest.mark.parametrize(
         "sent",

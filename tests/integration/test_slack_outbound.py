@@ -15,7 +15,7 @@ from emojifier_bot.domain import (
     ShareState,
 )
 from emojifier_bot.errors import DeliveryError
-from emojifier_bot.slack.replies import say
+from emojifier_bot.slack.messages import render_message
 from tests.fakes.slack.responses import new_response_url
 from tests.fakes.slack_server import BOT_SCOPES, Message, SlackServer, found_town
 from tests.slack_bot import Bot, picture
@@ -290,75 +290,75 @@ class TestTell:
         return bot.slack.told(bot.town.ada.user_id)
 
     def test_the_interaction_is_answered(self, bot, slack):
-        bot.sink.tell(self.with_answer(bot), self.NO_FACE)
-        assert self.told(bot) == [say("no_face")]
+        bot.sink.notify(self.with_answer(bot), self.NO_FACE)
+        assert self.told(bot) == [render_message("no_face")]
         assert [call.method for call in slack.calls] == ["response"]
         assert slack.messages() == []
 
     def test_it_works_where_the_bot_is_not(self, bot):
         request = self.with_answer(bot, channel_id=bot.town.secret.channel_id)
-        bot.sink.tell(request, Outcome("channel_not_found"))
-        assert self.told(bot) == [say("channel_not_found")]
+        bot.sink.notify(request, Outcome("channel_not_found"))
+        assert self.told(bot) == [render_message("channel_not_found")]
 
     @pytest.mark.parametrize(
         "fault", [{"status": 404}, {"status": 500}, {"drop": True}]
     )
     def test_an_answer_that_fails_is_told_otherwise(self, bot, slack, fault):
         slack.faults.add("response", **fault)
-        bot.sink.tell(self.with_answer(bot), self.NO_FACE)
-        assert self.told(bot) == [say("no_face")]
+        bot.sink.notify(self.with_answer(bot), self.NO_FACE)
+        assert self.told(bot) == [render_message("no_face")]
 
     def test_a_key_that_is_lost(self, bot):
         request = bot.request(sealed_response_url="sealed with another key")
-        bot.sink.tell(request, self.NO_FACE)
-        assert self.told(bot) == [say("no_face")]
+        bot.sink.notify(request, self.NO_FACE)
+        assert self.told(bot) == [render_message("no_face")]
 
     def test_in_the_thread_where_it_was_asked(self, bot, slack):
         parent = slack.world.add_message(_message(bot, slack.world.new_ts()))
-        bot.sink.tell(bot.request(thread_ts=parent.ts), self.NO_FACE)
+        bot.sink.notify(bot.request(thread_ts=parent.ts), self.NO_FACE)
         (call,) = slack.calls_of("chat.postEphemeral")
         assert call.args["thread_ts"] == parent.ts
 
     def test_not_in_a_thread_that_is_still_to_begin(self, bot, slack):
         mention = slack.world.add_message(_message(bot, slack.world.new_ts()))
         request = bot.request(thread_ts=mention.ts, begins_thread=True)
-        bot.sink.tell(request, self.NO_FACE)
+        bot.sink.notify(request, self.NO_FACE)
         (call,) = slack.calls_of("chat.postEphemeral")
         assert "thread_ts" not in call.args
 
     def test_facts(self, bot):
-        bot.sink.tell(bot.request(), Outcome("not_a_url", {"word": "photo.jpg"}))
+        bot.sink.notify(bot.request(), Outcome("not_a_url", {"word": "photo.jpg"}))
         assert "“photo.jpg”" in self.told(bot)[0]
 
     def test_a_direct_message_gets_a_plain_answer(self, bot, slack):
         ada = bot.town.ada.user_id
         own = slack.world.direct_message(bot.town.workspace, ada).channel_id
         request = bot.request(channel_id=own, entrypoint=Entrypoint.DIRECT_MESSAGE)
-        bot.sink.tell(request, self.NO_FACE)
-        assert [one.text for one in slack.messages(own)] == [say("no_face")]
+        bot.sink.notify(request, self.NO_FACE)
+        assert [one.text for one in slack.messages(own)] == [render_message("no_face")]
 
     @pytest.mark.parametrize("room", ["secret", "random"])
     def test_where_the_bot_is_not_it_writes_directly(self, bot, slack, room):
         channel_id = getattr(bot.town, room).channel_id
-        bot.sink.tell(bot.request(channel_id=channel_id), self.NO_FACE)
+        bot.sink.notify(bot.request(channel_id=channel_id), self.NO_FACE)
         (message,) = slack.bot_messages()
         assert slack.world.channels[message.channel_id].kind == "im"
-        assert message.text == say("no_face")
+        assert message.text == render_message("no_face")
 
     def test_no_way_is_open(self, bare_bot, slack):
         request = bare_bot.request(channel_id=bare_bot.town.secret.channel_id)
-        error = refusal(bare_bot.sink.tell, request, self.NO_FACE)
+        error = refusal(bare_bot.sink.notify, request, self.NO_FACE)
         assert error.kind == "channel_not_found"
         assert slack.messages() == []
 
     def test_slack_on_a_bad_day_is_asked_again(self, bot, slack):
         slack.faults.add("chat.postEphemeral", status=429, retry_after=9)
-        error = refusal(bot.sink.tell, bot.request(), self.NO_FACE)
+        error = refusal(bot.sink.notify, bot.request(), self.NO_FACE)
         assert (error.retryable, error.retry_after_seconds) == (True, 9.0)
         assert slack.messages() == []
 
     def test_a_result_speaks_for_itself(self, bot, slack):
-        bot.sink.tell(self.with_answer(bot), Outcome("posted"))
+        bot.sink.notify(self.with_answer(bot), Outcome("posted"))
         assert slack.calls == []
 
 

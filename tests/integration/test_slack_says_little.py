@@ -9,9 +9,9 @@ import pytest
 from emojifier_bot.domain import ImageReference, Installation, Share, ShareState
 from emojifier_bot.http import GuardedClient
 from emojifier_bot.slack.client import SlackClient
-from emojifier_bot.slack.fetch import SlackImageSource, check_picture
+from emojifier_bot.slack.files import SlackImageSource, check_picture
+from emojifier_bot.slack.policy import RequestPolicy
 from emojifier_bot.slack.post import BARE, SlackReplySink
-from emojifier_bot.slack.rules import Rules
 from tests.fakes.servers import said, serving
 from tests.fakes.stores import FakeAllowances, FakeVault, FakeWorkspaceSettings
 from tests.slack_bot import FixedTokens
@@ -32,7 +32,7 @@ def server():
 @pytest.fixture
 def client(server):
     tokens = FixedTokens({"T1": Installation(make_post().workspace, "xoxb-1", "UBOT")})
-    return SlackClient(server.url("/api/"), tokens, 2)
+    return SlackClient(server.url("/api/"), tokens.installation, 2)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def source(client):
     web = GuardedClient(
         allow_hosts=frozenset(), max_bytes=1000, check_body=check_picture
     )
-    rules = Rules(FakeWorkspaceSettings(), FakeAllowances())
+    rules = RequestPolicy(FakeWorkspaceSettings(), FakeAllowances())
     return SlackImageSource(client, FakeVault(), web, frozenset(), 1000, rules)
 
 
@@ -98,7 +98,7 @@ def test_a_list_without_pages(server, source, paging):
 def test_a_long_list_is_looked_at_from_both_ends_and_no_longer(server, source, pages):
     own = image("FOWN", 1) | {"user": "UBOT"}
     server.paths["/api/files.list"] = answer(files=[own], paging={"pages": pages})
-    with pytest.raises(Exception, match="found none"):
+    with pytest.raises(Exception, match="found no picture"):
         source.resolve(make_request())
     assert asked(server, "files.list") == min(pages, 6)
 

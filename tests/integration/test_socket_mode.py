@@ -9,12 +9,12 @@ from slack_sdk import WebClient
 
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import ConfigError, DeliveryError
-from emojifier_bot.slack import replies
 from emojifier_bot.slack.app import make_bolt_app
 from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.client import SlackClient
-from emojifier_bot.slack.inbound import Inbound
-from emojifier_bot.slack.rules import Rules
+from emojifier_bot.slack.context import ListenerContext
+from emojifier_bot.slack.messages import render_message
+from emojifier_bot.slack.policy import RequestPolicy
 from emojifier_bot.slack.socket_mode import SocketMode
 from emojifier_bot.slack.tokens import RotatingBotTokens
 from tests.fakes.inbound import MemoryQueue, PlainVault, SetClock, TalkingSink
@@ -76,16 +76,15 @@ def make_line(queue, settings, sink):
         store = FakeInstallationStore(Installation(Workspace(TEAM), "xoxb-1", BOT))
         web = WebClient(base_url=api_url, retry_handlers=[])
         tokens = RotatingBotTokens(store, clock, web, "", "")
-        inbound = Inbound(
+        inbound = ListenerContext(
             queue=queue,
             posts=FakePostLog(),
             installations=store,
             authorize=CachedAuthorize(store, clock),
             sink=sink,
             vault=PlainVault(),
-            clock=clock,
-            client=SlackClient(api_url, tokens),
-            rules=Rules(settings, FakeAllowances()),
+            client=SlackClient(api_url, tokens.installation),
+            policy=RequestPolicy(settings, FakeAllowances()),
             themes=("classic",),
         )
         line = SocketMode(make_bolt_app(inbound, ""), "xapp-1")
@@ -107,7 +106,7 @@ def test_a_command_is_answered_over_the_line(make_line, queue):
         answer = slack.send_command(COMMAND)
 
     assert web.heard[0].headers["authorization"] == "Bearer xapp-1"
-    assert answer["payload"]["text"] == replies.say("accepted")
+    assert answer["payload"]["text"] == render_message("accepted")
     assert [one.surprise for one in queue.requests] == [True]
 
 

@@ -70,7 +70,7 @@ def wake_later(url, job_id, seconds):
 
 POINTS = [
     (method, how)
-    for method in ("upload", "complete", "share", "ensure_buttons", "tell")
+    for method in ("upload", "complete", "share", "ensure_buttons", "notify")
     for how in (KILL_BEFORE, KILL_AFTER)
 ]
 

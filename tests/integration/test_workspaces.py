@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from emojifier_bot.app.bot import make_rules, open_stores
+from emojifier_bot.app.bot import make_policy, open_stores
 from emojifier_bot.cli.main import app
 from emojifier_bot.config import load_settings
 from emojifier_bot.db.engine import open_database
@@ -42,7 +42,7 @@ def everywhere(settings, tmp_path):
     """Let three workspaces use all that the bot has; return what is in the tables."""
     stores = open_stores(settings)
     rig = JobsRig(settings.database_url, tmp_path)
-    rules = make_rules(settings, stores.database, rig.clock)
+    rules = make_policy(settings, stores.database, rig.clock)
     for workspace in (HERE, IN_GRID, ELSEWHERE, NEXT_DOOR):
         team = workspace.team_id
         installation = make_installation(

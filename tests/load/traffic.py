@@ -14,7 +14,7 @@ from pathlib import Path
 import requests
 from PIL import Image
 
-from emojifier_bot.slack.scopes import SCOPES
+from emojifier_bot.slack.manifest import SCOPES
 from tests.fakes.slack import payloads
 from tests.fakes.slack_server import Message, SlackServer, SlackUser
 

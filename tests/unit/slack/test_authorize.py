@@ -5,7 +5,7 @@ from slack_bolt import BoltContext
 
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.slack import authorize
-from emojifier_bot.slack.authorize import REMEMBERED_SECONDS, CachedAuthorize
+from emojifier_bot.slack.authorize import CACHE_SECONDS, CachedAuthorize
 from tests.fakes.inbound import NOW, SetClock, WatchedInstallations
 
 HERE = Workspace("T1", "E1")
@@ -56,7 +56,7 @@ def test_the_store_is_asked_once_a_minute(clock):
     for _ in range(1000):
         known.installation(HERE)
     assert store.finds == 1
-    clock.advance(REMEMBERED_SECONDS + 1)
+    clock.advance(CACHE_SECONDS + 1)
     known.installation(HERE)
     assert store.finds == 2
 
@@ -67,7 +67,7 @@ def test_an_uninstallation_elsewhere_is_noticed_within_a_minute(clock):
     known.installation(HERE)
 
     store.delete(HERE)
-    clock.advance(REMEMBERED_SECONDS + 1)
+    clock.advance(CACHE_SECONDS + 1)
 
     assert known.installation(HERE) is None
 
@@ -82,7 +82,7 @@ def test_what_is_forgotten_is_asked_again(clock, ended, others_asked_again):
     known.installation(THERE)
     store.finds = 0
 
-    known.forget(ended)
+    known.invalidate(ended)
     known.installation(HERE)
     known.installation(THERE)
 
@@ -95,7 +95,7 @@ def test_a_search_that_began_before_an_uninstallation_is_not_remembered(clock):
 
     def uninstall():
         store.delete(HERE)
-        known.forget(HERE)
+        known.invalidate(HERE)
 
     store.during_find = uninstall
     known.installation(HERE)
@@ -105,7 +105,7 @@ def test_a_search_that_began_before_an_uninstallation_is_not_remembered(clock):
 
 
 def test_it_is_bounded(clock, monkeypatch):
-    monkeypatch.setattr(authorize, "REMEMBERED_INSTALLATIONS", 3)
+    monkeypatch.setattr(authorize, "CACHE_SIZE", 3)
     teams = [Workspace(f"T{number}") for number in range(5)]
     store = WatchedInstallations(*map(installed, teams))
     known = CachedAuthorize(store, clock)

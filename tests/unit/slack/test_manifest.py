@@ -8,8 +8,12 @@ from referencing import Registry, Resource
 from typer.testing import CliRunner
 
 from emojifier_bot.cli.main import app
-from emojifier_bot.slack.manifest import manifest
-from emojifier_bot.slack.scopes import OPTIONAL, REQUIRED, SCOPES
+from emojifier_bot.slack.manifest import (
+    OPTIONAL_SCOPES,
+    REQUIRED_SCOPES,
+    SCOPES,
+    manifest,
+)
 
 URL = "https://bot.example.com"
 #: What Slack asks for before it sends an event.
@@ -76,16 +80,16 @@ def test_every_event_has_its_scope_and_no_channel_is_read():
     events = manifest(URL)["settings"]["event_subscriptions"]["bot_events"]
 
     assert set(events) == set(SCOPE_OF_EVENT)
-    assert {SCOPE_OF_EVENT[one] for one in events} - {None} <= set(REQUIRED)
+    assert {SCOPE_OF_EVENT[one] for one in events} - {None} <= set(REQUIRED_SCOPES)
     histories = {one.name for one in SCOPES if "history" in one.name}
     assert histories == {"im:history"}
 
 
 def test_scopes_are_required_or_optional_never_both():
     assert len({one.name for one in SCOPES}) == len(SCOPES)
-    assert not set(REQUIRED) & set(OPTIONAL)
-    assert "commands" in REQUIRED
-    assert "channels:join" in OPTIONAL
+    assert not set(REQUIRED_SCOPES) & set(OPTIONAL_SCOPES)
+    assert "commands" in REQUIRED_SCOPES
+    assert "channels:join" in OPTIONAL_SCOPES
 
 
 def test_texts_are_short_enough():

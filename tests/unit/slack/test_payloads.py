@@ -1,3 +1,5 @@
+"""What Slack's requests and files say."""
+
 from __future__ import annotations
 
 import pytest
@@ -5,11 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slack_bolt import BoltContext, BoltRequest
 
-from emojifier_bot.domain import Workspace
+from emojifier_bot.domain import Share, ShareState, Workspace
 from emojifier_bot.slack.payloads import (
+    SlackFileLink,
     image_ids,
     is_from_person,
-    was_heard,
+    is_repeat,
+    parse_file_link,
+    share_of,
+    shares_in,
     workspace_of,
 )
 
@@ -90,8 +96,8 @@ def test_people_and_others(event, expected):
         ),
     ],
 )
-def test_what_was_answered_before(headers, expected):
-    assert was_heard(headers) is expected
+def test_which_deliveries_are_repeats(headers, expected):
+    assert is_repeat(headers) is expected
 
 
 @pytest.mark.parametrize(
@@ -152,3 +158,84 @@ def test_odd_files_and_events_are_passed_over(files):
     image_ids(files)
     for file in files:
         is_from_person(file)
+
+
+# Where a file is shown.
+
+PUBLIC = {"public": {"C1": [{"ts": "1.2"}]}}
+
+
+@pytest.mark.parametrize(
+    ("file", "share"),
+    [
+        ({}, Share(ShareState.PENDING)),
+        ({"shares": {}, "mimetype": ""}, Share(ShareState.PENDING)),
+        ({"shares": None, "channels": None}, Share(ShareState.PENDING)),
+        ({"shares": PUBLIC}, Share(ShareState.SHARED, "1.2")),
+        (
+            {"shares": {"private": {"C1": [{"ts": "1.2", "thread_ts": "1.0"}]}}},
+            Share(ShareState.SHARED, "1.2", "1.0"),
+        ),
+        (
+            {"shares": {"public": {"C1": [{"ts": "1.4"}, {"ts": "1.2"}]}}},
+            Share(ShareState.SHARED, "1.2"),
+        ),
+        ({"shares": {"public": {"C2": [{"ts": "1.2"}]}}}, Share(ShareState.PENDING)),
+        ({"shares": {"public": {"C1": []}}}, Share(ShareState.PENDING)),
+        ({"groups": ["C1"]}, Share(ShareState.SHARED)),
+        ({"ims": ["C1"]}, Share(ShareState.SHARED)),
+        ({"mode": "tombstone", "shares": PUBLIC}, Share(ShareState.DELETED)),
+    ],
+)
+def test_where_a_file_is_shown(file, share):
+    assert share_of(file, "C1") == share
+
+
+def test_every_message_that_shows_it_counts():
+    file = {"shares": PUBLIC | {"private": {"C1": [{"ts": "3"}]}}}
+    assert [one["ts"] for one in shares_in(file, "C1")] == ["1.2", "3"]
+
+
+# Addresses of files.
+
+FILE, USER = "F0123ABCD", "U0123ABCD"
+HERE = frozenset({"127.0.0.1:8080"})
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("", None),
+        ("https://pictures.example/party.jpg", None),
+        ("https://[::", None),
+        (f"https://acme.slack.com/archives/C0123ABCD/p{FILE}", None),
+        (f"https://acme.slack.com/files/{USER}/{FILE}/a.png", (FILE, USER)),
+        (f"https://ACME.slack.com./files/{USER}/{FILE}/a.png", (FILE, USER)),
+        (f"https://acme.enterprise.slack.com/files/W0123ABCD/{FILE}", (FILE, "W…")),
+        (f"https://files.slack.com/files-pri/T1-{FILE}/a.png?pub_secret=1", (FILE, "")),
+        (f"https://files.slack.com/files-pri/T1-{FILE}/download/a.png", (FILE, "")),
+        (f"https://files.slack.com/files-tmb/T1-{FILE}-abc/a_720.png", (FILE, "")),
+        (f"https://slack-files.com/T1-{FILE}-0123456789", (FILE, "")),
+        (f"https://files.slack-gov.com/files-pri/T1-{FILE}/a.png", (FILE, "")),
+        (f"https://files.slack.com/files-pri/T1-%46{FILE[1:]}/a.png", (FILE, "")),
+        (f"https://files.slack.com/files-pri/T1%2D{FILE}/a.png", (FILE, "")),
+        (f"https://files.slack.com/files-pri%2FT1-{FILE}%2Fa.png", (FILE, "")),
+        (f"http://127.0.0.1:8080/files/{USER}/{FILE}/a.png", (FILE, USER)),
+        (f"http://user@127.0.0.1:8080/files-pri/T1-{FILE}/a.png", (FILE, "")),
+        (f"http://127.0.0.1:8081/files/{USER}/{FILE}/a.png", None),
+        (f"https://notslack.com/files/{USER}/{FILE}/a.png", None),
+        (f"https://slack.com.example/files/{USER}/{FILE}/a.png", None),
+        ("https://files.slack.com/files-pri/T1-Fshort/a.png", None),
+    ],
+)
+def test_which_file_an_address_names(address, found):
+    link = parse_file_link(address, HERE)
+
+    wanted = found and SlackFileLink(found[0], found[1].replace("W…", "W0123ABCD"))
+    assert link == wanted
+
+
+@given(st.text())
+def test_nothing_that_is_typed_breaks_it(address):
+    parse_file_link(address, HERE)
+    parse_file_link(f"https://files.slack.com/{address}", HERE)

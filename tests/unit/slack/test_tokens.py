@@ -12,8 +12,14 @@ import pytest
 from slack_sdk import WebClient
 
 from emojifier_bot.domain import Installation, Workspace
-from emojifier_bot.errors import DeliveryError, StoreError
-from emojifier_bot.slack.tokens import LOOKS, RotatingBotTokens
+from emojifier_bot.errors import DeliveryError, QueueError, StoreError
+from emojifier_bot.slack.tokens import (
+    LONG_WAITS,
+    POLLS,
+    SHORT_WAITS,
+    RotatingBotTokens,
+    retry_until_stored,
+)
 from tests.fakes.inbound import NOW, SetClock, WatchedInstallations
 from tests.fakes.servers import said, serving
 
@@ -201,7 +207,7 @@ def test_a_token_that_ended_is_an_error(  # noqa: PLR0917 - fixtures and a table
     error = caught.value
     assert (error.kind, error.retryable) == (kind, retryable)
     assert error.retry_after_seconds is None
-    assert len(naps) == (0 if retryable else LOOKS)
+    assert len(naps) == (0 if retryable else POLLS)
 
 
 def test_retry_after_is_passed_on(make_tokens, slack, clock):
@@ -323,3 +329,35 @@ def test_a_new_token_that_was_not_stored_is_stored_by_the_next_call(
 
 def test_secrets_are_not_in_the_repr(make_tokens):
     assert "secret" not in repr(make_tokens(WatchedInstallations(ROTATING)))
+
+
+@pytest.mark.parametrize("waits", [(), SHORT_WAITS, LONG_WAITS])
+@pytest.mark.parametrize("error", [StoreError, QueueError])
+def test_storing_is_retried_after_every_wait(waits, error):
+    failures, naps = [error("Away.")] * len(waits), []
+
+    def store() -> str:
+        if failures:
+            raise failures.pop()
+        return "stored"
+
+    assert retry_until_stored(store, waits, naps.append) == "stored"
+    assert naps == list(waits)
+
+
+@pytest.mark.parametrize(
+    ("error", "waits"), [(StoreError("Away."), [1, 2]), (ZeroDivisionError(), [])]
+)
+def test_in_the_end_the_error_is_raised(error, waits):
+    naps = []
+
+    def store() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        retry_until_stored(store, [1, 2], naps.append)
+    assert naps == waits
+
+
+def test_a_restart_of_the_database_is_survived():
+    assert sum(LONG_WAITS) > 30

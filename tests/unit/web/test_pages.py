@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
-from emojifier_bot.slack.scopes import SCOPES
+from emojifier_bot.slack.manifest import SCOPES
 from emojifier_bot.web.pages import FAILURES, STATIC_DIR, SiteFacts, marked, render_page
 from emojifier_bot.web.privacy import privacy_sections
 from tests.web_pages import FACTS, LED_TO, PUBLIC, pages_app

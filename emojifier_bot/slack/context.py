@@ -1,4 +1,4 @@
-"""What every listener has at hand: queue, stores, and a way to answer one person."""
+"""What every listener uses: queue, stores, Slack, and a way to answer one person."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from slack_bolt import BoltContext
 
-from emojifier_bot.clock import Clock
 from emojifier_bot.db.crypto import Vault
 from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.db.posts import PostLog
@@ -23,10 +22,14 @@ from emojifier_bot.errors import EmojifierError, ErrorKind, QueueFullError
 from emojifier_bot.http import check_address
 from emojifier_bot.ports import JobQueue, ReplySink
 from emojifier_bot.slack.authorize import CachedAuthorize
-from emojifier_bot.slack.background import ANSWER_THREADS, ANSWERS_WAITING, Background
+from emojifier_bot.slack.background import (
+    NOTIFICATION_THREADS,
+    WAITING_NOTIFICATIONS,
+    Background,
+)
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.payloads import Payload, workspace_of
-from emojifier_bot.slack.rules import Rules
+from emojifier_bot.slack.policy import RequestPolicy
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +40,8 @@ NO_PICTURE = ImageReference(newest=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Inbound:
-    """The other side of the listeners. What calls Slack runs after the answer to it."""
+class ListenerContext:
+    """What the listeners work with. What calls Slack runs after the acknowledgement."""
 
     queue: JobQueue
     posts: PostLog
@@ -46,53 +49,45 @@ class Inbound:
     authorize: CachedAuthorize
     sink: ReplySink
     vault: Vault
-    clock: Clock
     client: SlackClient
-    rules: Rules
+    policy: RequestPolicy
     #: Names of the themes that may be asked for.
     themes: tuple[str, ...]
-    #: Raises a `FetchError` for an address that can be refused at sight.
+    #: Raises a `FetchError` for an address that can be refused without a request.
     check_address: Callable[[str], None] = check_address
-    #: For what is asked of Slack, and for sentences; the latter is left when the
-    #: former has no place, to say so.
+    #: For calls of Slack, and for notifications; these have threads of their own, so
+    #: that a notification can still say that the others are all in use.
     background: Background = field(default_factory=Background)
-    answers: Background = field(
-        default_factory=lambda: Background(ANSWER_THREADS, ANSWERS_WAITING)
+    notifications: Background = field(
+        default_factory=lambda: Background(NOTIFICATION_THREADS, WAITING_NOTIFICATIONS)
     )
 
     def enqueue(self, request: EmojifyRequest, key: str) -> Outcome:
-        """Queue a request, unless a rule is in the way; return what to answer.
+        """Queue a request, unless the policy refuses it; return what to answer.
 
         Raises:
             QueueError: As the queue does.
             StoreError: The database does not answer.
         """
         who = {"way": request.entrypoint, "workspace": request.workspace.id}
-        refusal = self.rules.refusal(request)
+        refusal = self.policy.refusal(request)
         if refusal is not None:
-            facts = {"action": "refuse", "kind": refusal.kind} | who
-            logger.info("A request was not taken", extra=facts)
+            facts = {"action": "refuse", "kind": refusal.kind}
+            logger.info("A request was refused", extra=facts | who)
             return refusal
-        new = self._queue(request, key)
-        read = {"action": "enqueue", "key": key, "new": new}
-        logger.info("A request was read", extra=read | who)
-        return Outcome(
-            OutcomeKind.ACCEPTED_PRIVATE if request.private else OutcomeKind.ACCEPTED
-        )
-
-    def _queue(self, request: EmojifyRequest, key: str) -> bool:
-        """Queue a request that was counted; what is not queued anew does not count.
-
-        Where the database does not answer nobody knows: the job may be queued.
-        """
+        # The request is counted now. One that is not queued anew is refunded; where
+        # the database does not answer nobody knows, and the job may be queued.
         try:
             new = self.queue.enqueue(request, key)
         except QueueFullError:
-            self.rules.give_back(request)
+            self.policy.refund(request)
             raise
         if not new:
-            self.rules.give_back(request)
-        return new
+            self.policy.refund(request)
+        read = {"action": "enqueue", "key": key, "new": new}
+        logger.info("A request was read", extra=read | who)
+        private, public = OutcomeKind.ACCEPTED_PRIVATE, OutcomeKind.ACCEPTED
+        return Outcome(private if request.private else public)
 
     @property
     def help_facts(self) -> dict[str, str]:
@@ -104,7 +99,7 @@ class Inbound:
         return self.vault.seal(secret) if secret else ""
 
     def asker_of(self, body: Payload, context: BoltContext) -> EmojifyRequest:
-        """Return who pressed something, as somebody to answer."""
+        """Return who pressed a button, as somebody to answer."""
         container = body.get("container") or {}
         message = body.get("message") or {}
         thread_ts = message.get("thread_ts") or container.get("thread_ts") or ""
@@ -118,37 +113,43 @@ class Inbound:
             sealed_response_url=self.seal(body.get("response_url")),
         )
 
-    def tell(self, request: EmojifyRequest, kind: str, **facts: str) -> None:
-        """Answer whoever asked, after the answer to Slack."""
+    def notify(self, request: EmojifyRequest, kind: str, **facts: str) -> None:
+        """Send a message to whoever asked, after the acknowledgement."""
 
         def task() -> None:
             try:
-                self.sink.tell(request, Outcome(kind, facts))
+                self.sink.notify(request, Outcome(kind, facts))
             except EmojifierError as error:
-                told = {"action": "tell", "outcome": kind, "error": error.kind}
-                told["workspace"] = request.workspace.id
-                logger.warning("An answer was not delivered", extra=told)
+                failed = {"action": "notify", "outcome": kind, "error": error.kind}
+                failed["workspace"] = request.workspace.id
+                logger.warning("An answer was not delivered", extra=failed)
 
-        self.answers.submit("tell", task)
+        self.notifications.submit("notify", task)
 
-    def after_answer(
+    def run_later(
         self, request: EmojifyRequest, action: str, task: Callable[[], None]
     ) -> None:
-        """Run what asks something of Slack; tell the asker where it cannot be done."""
+        """Run what calls Slack after the acknowledgement; notify of a failure.
 
-        def careful() -> None:
+        Args:
+            request: Who is notified.
+            action: Names the task in the log.
+            task: What to run.
+        """
+
+        def notifying() -> None:
             try:
                 task()
             except EmojifierError as error:
-                told = {"action": action, "error": error.kind}
-                told["workspace"] = request.workspace.id
-                logger.warning("What was asked failed", extra=told)
-                self.tell(request, error.kind)
+                failed = {"action": action, "error": error.kind}
+                failed["workspace"] = request.workspace.id
+                logger.warning("A task for a user failed", extra=failed)
+                self.notify(request, error.kind)
 
-        if not self.background.submit(action, careful):
-            self.tell(request, ErrorKind.BUSY)
+        if not self.background.submit(action, notifying):
+            self.notify(request, ErrorKind.BUSY)
 
     def close(self) -> None:
         """Finish what waits for Slack."""
         self.background.close()
-        self.answers.close()
+        self.notifications.close()

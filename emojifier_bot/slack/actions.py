@@ -15,15 +15,15 @@ from emojifier_bot.slack.blocks import (
     TRY_ANOTHER,
     delete_confirmation_view,
 )
-from emojifier_bot.slack.inbound import NO_PICTURE, Inbound
+from emojifier_bot.slack.context import NO_PICTURE, ListenerContext
 from emojifier_bot.slack.payloads import Payload, workspace_of
 
 #: Of one post, how many jobs may try to replace it: each fails, or the post is gone.
-MOST_TRIES = 20
+MAX_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PendingDeletion:
     """What the window before a deletion remembers of the press that opened it."""
 
     post_id: str
@@ -38,20 +38,20 @@ class Asked:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_metadata(cls, text: str) -> Asked:
+    def from_metadata(cls, text: str) -> PendingDeletion:
         """Read what `to_metadata` returned."""
         return cls(**json.loads(text))
 
 
-class Buttons:
-    """Listeners for presses. The picture's people have a say: anyone may delete."""
+class Actions:
+    """Listeners for presses. People in a picture have a say: anyone may delete it."""
 
-    def __init__(self, inbound: Inbound) -> None:
-        """Keep what is at hand."""
-        self._inbound = inbound
+    def __init__(self, context: ListenerContext) -> None:
+        """Keep what the listeners work with."""
+        self._context = context
 
     def register(self, app: App) -> None:
-        """Put the listeners into Bolt's list."""
+        """Register the listeners with Bolt."""
         app.action(DELETE)(self.delete)
         app.action(TRY_ANOTHER)(self.try_another)
         app.view(DELETE_CONFIRMED)(self.delete_confirmed)
@@ -59,8 +59,8 @@ class Buttons:
     def delete(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Delete for the asker at once; ask anybody else whether they are sure."""
         ack()
-        post_id, asker = _post_id(body), self._inbound.asker_of(body, context)
-        record = self._standing(asker, post_id)
+        post_id, asker = _post_id(body), self._context.asker_of(body, context)
+        record = self._find_post(asker, post_id)
         if record is None:
             return
         if record.post.asker_id == asker.user_id:
@@ -71,33 +71,33 @@ class Buttons:
     def delete_confirmed(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Delete what somebody was asked about and is sure of."""
         ack()
-        asked, asker = self._asked(body, context)
-        record = self._standing(asker, asked.post_id)
+        asked, asker = self._pending(body, context)
+        record = self._find_post(asker, asked.post_id)
         if record is not None:
             self._delete(asker, record.post)
 
     def failed(self, error: Exception, body: Payload, context: BoltContext) -> None:
         """Tell who pressed that it did not work; they have no other answer."""
         if body.get("type") == "view_submission":
-            _, asker = self._asked(body, context)
+            _, asker = self._pending(body, context)
         else:
-            asker = self._inbound.asker_of(body, context)
+            asker = self._context.asker_of(body, context)
         kind = error.kind if isinstance(error, EmojifierError) else ErrorKind.ERROR
-        self._inbound.tell(asker, kind)
+        self._context.notify(asker, kind)
 
     def try_another(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Queue a new job from what the post was made from; for the asker only."""
         ack()
-        post_id, asker = _post_id(body), self._inbound.asker_of(body, context)
-        record = self._standing(asker, post_id)
+        post_id, asker = _post_id(body), self._context.asker_of(body, context)
+        record = self._find_post(asker, post_id)
         if record is None:
             return
         if record.post.asker_id != asker.user_id:
-            self._inbound.tell(asker, ErrorKind.NOT_ASKER)
+            self._context.notify(asker, ErrorKind.NOT_ASKER)
             return
-        press = self._inbound.posts.count_press(asker.workspace, post_id)
+        press = self._context.posts.count_press(asker.workspace, post_id)
         if not press:
-            self._inbound.tell(asker, ErrorKind.POST_GONE)
+            self._context.notify(asker, ErrorKind.POST_GONE)
             return
         again = replace(
             asker,
@@ -110,30 +110,30 @@ class Buttons:
             press=press,
         )
         try:
-            key = self._free_key(post_id)
+            key = self._next_key(post_id)
             outcome = (
-                self._inbound.enqueue(again, key) if key else Outcome(ErrorKind.BUSY)
+                self._context.enqueue(again, key) if key else Outcome(ErrorKind.BUSY)
             )
         except QueueError as error:
             outcome = Outcome(error.kind)
-        self._inbound.tell(asker, outcome.kind, **outcome.facts)
+        self._context.notify(asker, outcome.kind, **outcome.facts)
 
-    def _free_key(self, post_id: str) -> str:
+    def _next_key(self, post_id: str) -> str:
         """Return the key of the job that may replace a post, one at a time.
 
         Presses while that job is under way get its own key, and queue nothing: two
         results would be posted before either takes the first one away. Empty where too
         many have ended and the post still stands: each is asked for, and Slack waits.
         """
-        keys = (f"{post_id}:{number}" for number in range(1, MOST_TRIES + 1))
-        free = (key for key in keys if not self._inbound.queue.has_ended(key))
+        keys = (f"{post_id}:{number}" for number in range(1, MAX_TRIES + 1))
+        free = (key for key in keys if not self._context.queue.has_ended(key))
         return next(free, "")
 
-    def _asked(
+    def _pending(
         self, body: Payload, context: BoltContext
-    ) -> tuple[Asked, EmojifyRequest]:
+    ) -> tuple[PendingDeletion, EmojifyRequest]:
         """Return what the window was opened for, and who answered in it."""
-        asked = Asked.from_metadata(body["view"]["private_metadata"])
+        asked = PendingDeletion.from_metadata(body["view"]["private_metadata"])
         here = workspace_of(context, body)
         asker = EmojifyRequest(
             workspace=replace(here, team_id=asked.team_id or here.team_id),
@@ -146,12 +146,12 @@ class Buttons:
         )
         return asked, asker
 
-    def _standing(self, asker: EmojifyRequest, post_id: str) -> PostRecord | None:
+    def _find_post(self, asker: EmojifyRequest, post_id: str) -> PostRecord | None:
         """Return a post that nobody deleted; else tell that it is gone or forgotten."""
-        record = self._inbound.posts.find(asker.workspace, post_id)
+        record = self._context.posts.find(asker.workspace, post_id)
         if record is not None and not record.deleted_by:
             return record
-        self._inbound.tell(
+        self._context.notify(
             asker, ErrorKind.POST_GONE if record else ErrorKind.POST_FORGOTTEN
         )
         return None
@@ -159,9 +159,11 @@ class Buttons:
     def _delete(self, asker: EmojifyRequest, post: Post) -> None:
         def task() -> None:
             first = self._delete_with_successors(asker, post)
-            self._inbound.tell(asker, "post_deleted" if first else ErrorKind.POST_GONE)
+            self._context.notify(
+                asker, "post_deleted" if first else ErrorKind.POST_GONE
+            )
 
-        self._inbound.after_answer(asker, "delete_post", task)
+        self._context.run_later(asker, "delete_post", task)
 
     def _delete_with_successors(self, asker: EmojifyRequest, post: Post) -> bool:
         """Delete a post, or the one that *Try another* put in its place just now.
@@ -169,19 +171,19 @@ class Buttons:
         Returns:
             False where somebody else was faster.
         """
-        inbound, workspace = self._inbound, asker.workspace
+        shared, workspace = self._context, asker.workspace
         while True:
-            inbound.sink.delete(post)
-            if inbound.posts.mark_deleted(workspace, post.post_id, asker.user_id):
+            shared.sink.delete(post)
+            if shared.posts.mark_deleted(workspace, post.post_id, asker.user_id):
                 return True
-            gone = inbound.posts.find(workspace, post.post_id)
-            successor = gone and inbound.posts.find(workspace, gone.deleted_by)
+            gone = shared.posts.find(workspace, post.post_id)
+            successor = gone and shared.posts.find(workspace, gone.deleted_by)
             if not successor:
                 return False
             post = successor.post
 
     def _ask(self, asker: EmojifyRequest, post_id: str, trigger_id: str) -> None:
-        asked = Asked(
+        asked = PendingDeletion(
             post_id,
             asker.channel_id,
             asker.thread_ts,
@@ -190,14 +192,14 @@ class Buttons:
         )
 
         def task() -> None:
-            self._inbound.client.call(
+            self._context.client.call(
                 asker.workspace,
                 "views.open",
                 trigger_id=trigger_id,
                 view=delete_confirmation_view(asked.to_metadata()),
             )
 
-        self._inbound.after_answer(asker, "confirm_deletion", task)
+        self._context.run_later(asker, "confirm_deletion", task)
 
 
 def _post_id(body: Payload) -> str:

@@ -1,3 +1,5 @@
+"""What the errors of Slack's client mean."""
+
 from __future__ import annotations
 
 from http.client import RemoteDisconnected
@@ -7,7 +9,7 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from emojifier_bot.slack.refusals import not_installed, refusal
+from emojifier_bot.slack.client import delivery_error
 from tests.fakes.servers import said, serving
 
 JSON = "application/json"
@@ -25,7 +27,7 @@ def raised(answer: bytes) -> Exception:
     "error", [URLError("x"), TimeoutError(), RemoteDisconnected(), OSError()]
 )
 def test_no_answer_at_all(error):
-    refused = refusal(error)
+    refused = delivery_error(error)
 
     assert (refused.kind, refused.retryable) == ("slack_unreachable", True)
 
@@ -84,11 +86,7 @@ def test_no_answer_at_all(error):
     ids=["code", "often", "odd wait", "no code", "page", "broken", "cut off"],
 )
 def test_what_an_answer_means(answer, kind, retryable, after):
-    refused = refusal(raised(answer))
+    refused = delivery_error(raised(answer))
 
     assert (refused.kind, refused.retryable) == (kind, retryable)
     assert refused.retry_after_seconds == after
-
-
-def test_nobody_installed_it():
-    assert (not_installed().kind, not_installed().retryable) == ("not_installed", False)

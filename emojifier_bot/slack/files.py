@@ -21,16 +21,22 @@ from emojifier_bot.errors import (
 )
 from emojifier_bot.http import Fetched, GuardedClient, fetch_error, get_with_token
 from emojifier_bot.slack.client import SlackClient
-from emojifier_bot.slack.comments import is_direct
-from emojifier_bot.slack.links import slack_file_in
-from emojifier_bot.slack.payloads import GONE_MODES, image_ids
-from emojifier_bot.slack.replies import say
-from emojifier_bot.slack.rules import Rules
-from emojifier_bot.slack.shares import File, sharers_in, shares_in
+from emojifier_bot.slack.messages import render_message
+from emojifier_bot.slack.payloads import (
+    GONE_MODES,
+    STUB,
+    Payload,
+    image_ids,
+    is_direct,
+    parse_file_link,
+    sharers_in,
+    shares_in,
+)
+from emojifier_bot.slack.policy import RequestPolicy
 from emojifier_bot.vision.formats import is_web_page, sniff
 
 #: Files on one page of a list, and pages that are looked at from either end.
-PAGE_FILES, MOST_PAGES = 100, 3
+PAGE_FILES, MAX_PAGES = 100, 3
 #: A picture is uploaded before its message is sent: up to so long, in seconds,
 UPLOADED_BEFORE_SECONDS = 600.0
 #: while clocks differ by this much at most.
@@ -38,10 +44,9 @@ UPLOADED_AFTER_SECONDS = 60.0
 #: Where Slack does not say which message shows a file, this near is near enough.
 NEAR_SECONDS = 120.0
 #: Files around a message that are asked about one by one.
-MOST_ASKED = 10
+MAX_LOOKUPS = 10
 #: Refusals of joining that show that nothing can be read or posted there.
 CLOSED = frozenset({ErrorKind.CHANNEL_NOT_FOUND, ErrorKind.IS_ARCHIVED})
-STUB = "check_file_info"
 #: In the figures; it is no method of Slack's.
 DOWNLOAD = "download"
 
@@ -74,8 +79,8 @@ class SlackImageSource:
     file_hosts: frozenset[str]
     #: Largest picture that is read.
     max_bytes: int
-    #: Whose pictures are left alone.
-    rules: Rules
+    #: Who has opted out with their pictures.
+    policy: RequestPolicy
 
     def resolve(self, request: EmojifyRequest) -> list[ImageReference]:
         """Return the pictures that a request means; enters a public channel first.
@@ -87,13 +92,13 @@ class SlackImageSource:
         source = request.source
         if source.sealed_address:
             return [source]
-        self._enter(request.workspace, request.channel_id)
+        self._join(request.workspace, request.channel_id)
         if source.file_id:
             return [source]
         found = self._newest(request) if source.newest else self._of_message(request)
         if not found:
             raise _error(ErrorKind.NO_IMAGE)
-        self.rules.charge_further(request, len(found) - 1)
+        self.policy.charge_further(request, len(found) - 1)
         return [
             ImageReference(file_id=str(file["id"]), posted_by=source.posted_by)
             for file in found
@@ -110,22 +115,24 @@ class SlackImageSource:
         """
         if reference.sealed_address:
             address = self.vault.unseal(reference.sealed_address)
-            self._leave_alone({reference.posted_by})
+            self._check_opt_out({reference.posted_by})
             # Each redirect too: it may lead to a file in Slack.
             fetched = self.web.get(
-                address, lambda one: self._leave_alone(self._posters(workspace, one))
+                address, lambda one: self._check_opt_out(self._posters(workspace, one))
             )
             return FetchedImage(fetched.data, fetched.name)
         file = self._file(workspace, reference.file_id)
-        self._leave_alone({reference.posted_by, str(file.get("user") or "")})
+        self._check_opt_out({reference.posted_by, str(file.get("user") or "")})
         self._check(file)
-        with self.client.watched(DOWNLOAD):
+        with self.client.timed(DOWNLOAD):
             fetched = self._download(workspace, file)
         return FetchedImage(fetched.data, str(file.get("name") or fetched.name))
 
-    def _enter(self, workspace: Workspace, channel_id: str) -> None:
+    def _join(self, workspace: Workspace, channel_id: str) -> None:
         """Join a public channel: what it shows can be read only from inside."""
-        if is_direct(channel_id) or not self.client.may(workspace, "channels:join"):
+        if is_direct(channel_id) or not self.client.has_scope(
+            workspace, "channels:join"
+        ):
             return
         try:
             self.client.call(workspace, "conversations.join", channel=channel_id)
@@ -133,8 +140,8 @@ class SlackImageSource:
             if error.retryable or error.kind in CLOSED:
                 raise
 
-    def _leave_alone(self, user_ids: Collection[str]) -> None:
-        if self.rules.left_alone(user_ids):
+    def _check_opt_out(self, user_ids: Collection[str]) -> None:
+        if self.policy.opted_out(user_ids):
             raise _error(ErrorKind.OPTED_OUT)
 
     def _posters(self, workspace: Workspace, address: str) -> set[str]:
@@ -143,7 +150,7 @@ class SlackImageSource:
         What Slack does not tell the bot is of no use there: without a token its hosts
         give nobody's files away, but for those that their owner made public.
         """
-        named = slack_file_in(address, self.file_hosts)
+        named = parse_file_link(address, self.file_hosts)
         if named is None:
             return set()
         try:
@@ -154,7 +161,7 @@ class SlackImageSource:
             return {named.user_id}
         return {named.user_id, str(file.get("user") or "")}
 
-    def _newest(self, request: EmojifyRequest) -> list[File]:
+    def _newest(self, request: EmojifyRequest) -> list[Payload]:
         """Return the newest picture that no bot posted, in a list of its own.
 
         Raises:
@@ -165,7 +172,7 @@ class SlackImageSource:
             usable = [
                 one for one in files if image_ids([one]) and not _is_external(one)
             ]
-            alone = self.rules.left_alone(_posters_of(usable, request.channel_id))
+            alone = self.policy.opted_out(_posters_of(usable, request.channel_id))
             passed_over |= alone
             for file in sorted(usable, key=_created, reverse=True):
                 left = _is_theirs(file, request.channel_id, alone)
@@ -175,19 +182,19 @@ class SlackImageSource:
             raise _error(ErrorKind.OPTED_OUT)
         return []
 
-    def _ends(self, request: EmojifyRequest) -> Iterator[list[File]]:
+    def _ends(self, request: EmojifyRequest) -> Iterator[list[Payload]]:
         """Give a channel's images from both ends of Slack's list, page by page.
 
         Nobody promises its order: the newest may be at either end.
         """
         first, pages = self._page(request, 1)
-        for number in range(1, min(MOST_PAGES, (pages + 1) // 2) + 1):
+        for number in range(1, min(MAX_PAGES, (pages + 1) // 2) + 1):
             near = first if number == 1 else self._page(request, number)[0]
             mirrored = pages + 1 - number
             far = [] if mirrored == number else self._page(request, mirrored)[0]
             yield [*near, *far]
 
-    def _page(self, request: EmojifyRequest, number: int) -> tuple[list[File], int]:
+    def _page(self, request: EmojifyRequest, number: int) -> tuple[list[Payload], int]:
         """Return one page of a channel's images, and how many pages there are."""
         answer = self.client.call(
             request.workspace,
@@ -200,7 +207,7 @@ class SlackImageSource:
         pages = int((answer.get("paging") or {}).get("pages") or 1)
         return list(answer.get("files") or ()), pages
 
-    def _of_message(self, request: EmojifyRequest) -> list[File]:
+    def _of_message(self, request: EmojifyRequest) -> list[Payload]:
         """Return the pictures of one message, in the order in which they came."""
         sent = float(request.source.message_ts)
         answer = self.client.call(
@@ -215,7 +222,7 @@ class SlackImageSource:
         )
         near = [file for file in answer.get("files") or () if image_ids([file])]
         near.sort(key=lambda file: abs(_created(file)[0] - sent))
-        asked = [self._with_shares(request, file) for file in near[:MOST_ASKED]]
+        asked = [self._with_shares(request, file) for file in near[:MAX_LOOKUPS]]
         shown = [file for file in asked if _is_shown_by(file, request)]
         if not any(shares_in(file, request.channel_id) for file in asked):
             shown = [
@@ -223,12 +230,12 @@ class SlackImageSource:
             ]
         return sorted(shown, key=_created)
 
-    def _with_shares(self, request: EmojifyRequest, file: File) -> File:
+    def _with_shares(self, request: EmojifyRequest, file: Payload) -> Payload:
         if shares_in(file, request.channel_id):
             return file
         return self._file(request.workspace, str(file["id"]))
 
-    def _is_bots(self, workspace: Workspace, file: File) -> bool:
+    def _is_bots(self, workspace: Workspace, file: Payload) -> bool:
         """Tell whether a bot posted a file, as far as the bot may know."""
         user_id = str(file.get("user") or "")
         installation = self.client.installation(workspace)
@@ -244,7 +251,7 @@ class SlackImageSource:
             return False  # somebody of another organisation
         return bool((answer.get("user") or {}).get("is_bot"))
 
-    def _file(self, workspace: Workspace, file_id: str) -> File:
+    def _file(self, workspace: Workspace, file_id: str) -> Payload:
         try:
             answer = self.client.call(workspace, "files.info", file=file_id)
         except DeliveryError as error:
@@ -253,7 +260,7 @@ class SlackImageSource:
             raise _error(_SOURCE_KINDS[error.kind]) from error
         return dict(answer.get("file") or {})
 
-    def _check(self, file: File) -> None:
+    def _check(self, file: Payload) -> None:
         """Refuse what need not be fetched to be refused."""
         if file.get("mode") in GONE_MODES:
             raise _error(ErrorKind.SOURCE_GONE)
@@ -267,7 +274,7 @@ class SlackImageSource:
         if int(file.get("size") or 0) > self.max_bytes:
             raise _error(ErrorKind.TOO_LARGE)
 
-    def _download(self, workspace: Workspace, file: File) -> Fetched:
+    def _download(self, workspace: Workspace, file: Payload) -> Fetched:
         address = file.get("url_private") or file.get("url_private_download") or ""
         installation = self.client.installation(workspace)
         try:
@@ -280,7 +287,7 @@ class SlackImageSource:
             )
         except FetchError as error:
             kind = _FILE_HOST_KINDS.get(error.kind) or error.kind
-            if kind == ErrorKind.LOGIN_PAGE and not self.client.may(
+            if kind == ErrorKind.LOGIN_PAGE and not self.client.has_scope(
                 workspace, "files:read"
             ):
                 kind = ErrorKind.MISSING_SCOPE
@@ -311,33 +318,33 @@ def check_picture(data: bytes, page_kind: ErrorKind = ErrorKind.PAGE) -> None:
 
 def _error(kind: ErrorKind | SlackCode, cause: FetchError | None = None) -> FetchError:
     return FetchError(
-        say(kind),
+        render_message(kind),
         kind=kind,
         retryable=cause is not None and cause.retryable,
         retry_after_seconds=cause.retry_after_seconds if cause else None,
     )
 
 
-def _posters_of(files: Iterable[File], channel_id: str) -> set[str]:
+def _posters_of(files: Iterable[Payload], channel_id: str) -> set[str]:
     """Return who uploaded some files, and who showed them in a channel."""
     found = {str(file.get("user") or "") for file in files}
     return found.union(*(sharers_in(file, channel_id) for file in files))
 
 
-def _is_theirs(file: File, channel_id: str, people: Collection[str]) -> bool:
+def _is_theirs(file: Payload, channel_id: str, people: Collection[str]) -> bool:
     """Tell whether one of them uploaded a file, or only they showed it in a channel."""
     sharers = sharers_in(file, channel_id)
     return file.get("user") in people or (bool(sharers) and sharers <= set(people))
 
 
-def _created(file: File) -> tuple[float, str]:
+def _created(file: Payload) -> tuple[float, str]:
     return float(file.get("created") or 0), str(file.get("id"))
 
 
-def _is_external(file: File) -> bool:
+def _is_external(file: Payload) -> bool:
     return file.get("mode") == "external" or bool(file.get("is_external"))
 
 
-def _is_shown_by(file: File, request: EmojifyRequest) -> bool:
+def _is_shown_by(file: Payload, request: EmojifyRequest) -> bool:
     shares = shares_in(file, request.channel_id)
     return any(one.get("ts") == request.source.message_ts for one in shares)

@@ -1,0 +1,77 @@
+"""What people in Slack read: renders the sentences of ``messages.toml``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["MESSAGES", "SILENT", "Message", "is_retryable", "render_message"]
+
+PATH = Path(__file__).with_name("messages.toml")
+#: Outcomes that speak for themselves: nobody is notified.
+SILENT = frozenset({"posted"})
+UNKNOWN = "unknown_code"
+#: Whatever a sentence names and the caller leaves out.
+DEFAULT_FACTS = {
+    "word": "that",
+    "guess": "help",
+    "themes": "`classic`",
+    "pictures": "usual",
+    "wait": "a few minutes",
+    "retention_days": "30",
+}
+#: Longest error code that is repeated to somebody.
+MAX_CODE = 60
+_NOT_CODE = re.compile(r"[^a-z0-9_.:-]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One entry of ``messages.toml``."""
+
+    #: What happened. ``{name}`` is replaced by a fact.
+    sentence: str
+    #: What to do now.
+    next_step: str
+    #: Whether the same request may succeed later although nobody changes anything.
+    retryable: bool = False
+    #: Further kinds with the same message.
+    aliases: Sequence[str] = ()
+
+
+def _load() -> dict[str, Message]:
+    groups = tomllib.loads(PATH.read_text(encoding="utf-8"))
+    found: dict[str, Message] = {}
+    for entries in groups.values():
+        for kind, fields in entries.items():
+            message = Message(**fields)
+            found |= dict.fromkeys((kind, *message.aliases), message)
+    return found
+
+
+#: Message by kind, aliases included.
+MESSAGES: Mapping[str, Message] = _load()
+
+
+def render_message(kind: str, **facts: str) -> str:
+    """Return the message for a kind: what happened, and what to do.
+
+    Args:
+        kind: Of an outcome or an error; an unknown one gets a generic message.
+        facts: What the sentences may name, as Slack's ``mrkdwn``: already escaped.
+    """
+    if kind == "unknown_option" and facts.get("guess"):
+        kind = "unknown_option_guess"
+    message = MESSAGES.get(kind) or MESSAGES[UNKNOWN]
+    code = _NOT_CODE.sub("", kind)[:MAX_CODE]
+    between = "\n" if "\n" in message.sentence else " "
+    template = f"{message.sentence}{between}{message.next_step}"
+    return template.format_map({**DEFAULT_FACTS, "code": code, **facts})
+
+
+def is_retryable(kind: str) -> bool:
+    """Return whether the same request may succeed later by itself."""
+    return kind in MESSAGES and MESSAGES[kind].retryable

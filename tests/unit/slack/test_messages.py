@@ -1,0 +1,176 @@
+"""The table of messages: complete, distinct, helpful, in step with Slack's codes."""
+
+from __future__ import annotations
+
+import ast
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from emojifier_bot import slack
+from emojifier_bot.domain import OutcomeKind
+from emojifier_bot.errors import ErrorKind
+from emojifier_bot.slack.messages import (
+    MESSAGES,
+    PATH,
+    UNKNOWN,
+    is_retryable,
+    render_message,
+)
+from tests.fakes.slack.catalogue import METHODS, NOT_IN_REFERENCE, codes
+
+#: Every method that the bot calls.
+USED = (
+    "auth.test",
+    "chat.postEphemeral",
+    "chat.postMessage",
+    "conversations.info",
+    "conversations.join",
+    "conversations.open",
+    "files.completeUploadExternal",
+    "files.delete",
+    "files.getUploadURLExternal",
+    "files.info",
+    "files.list",
+    "oauth.v2.access",
+    "reactions.add",
+    "reactions.remove",
+    "users.info",
+    "views.open",
+    "views.publish",
+)
+#: Kinds of errors that nobody in Slack can meet: files on an operator's machine.
+ELSEWHERE = {"exists", "not_a_file", "not_writable", "unwritable"}
+MAX_TEXT = 3000
+GROUPS = tomllib.loads(PATH.read_text())
+ENTRIES = {
+    kind: MESSAGES[kind] for entries in GROUPS.values() for kind in sorted(entries)
+}
+
+
+def constants() -> set[str]:
+    """Return every text that stands in the code of `emojifier_bot.slack`."""
+    return {
+        node.value
+        for path in Path(slack.__file__).parent.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+@pytest.mark.parametrize("method", USED)
+def test_every_code_of_every_method_in_use_has_a_message(method):
+    assert codes(method) - set(MESSAGES) == set()
+
+
+@pytest.mark.parametrize("method", USED)
+def test_every_code_in_slacks_own_reference_has_a_message(method, shared_data):
+    if method in NOT_IN_REFERENCE:
+        pytest.skip("the reference at hand leaves this method out")
+    lists = shared_data / "contracts" / "slack" / "slack-api-ref" / "methods"
+    listed = json.loads((lists / f"{method}.json").read_text())["errors"]
+    assert set(listed) - set(MESSAGES) == set()
+
+
+def test_the_methods_in_use_are_those_that_the_code_names():
+    assert constants() & set(METHODS) <= set(USED)
+
+
+def test_every_kind_of_error_and_outcome_has_a_message():
+    assert {*ErrorKind, *OutcomeKind} - set(MESSAGES) == ELSEWHERE
+
+
+def test_every_message_of_the_bots_own_is_used():
+    own = {*GROUPS["conversation"], *GROUPS["policy"]}
+    unused = own - constants() - {*ErrorKind, *OutcomeKind}
+    assert unused == set()
+
+
+def test_no_kind_has_two_messages():
+    kinds = [
+        one
+        for entries in GROUPS.values()
+        for kind, entry in entries.items()
+        for one in (kind, *entry.get("aliases", ()))
+    ]
+    assert len(kinds) == len(set(kinds)) == len(MESSAGES)
+
+
+def test_messages_differ():
+    sentences = [one.sentence for one in ENTRIES.values()]
+    twice = {one for one in sentences if sentences.count(one) > 1}
+    # A guess changes only what to do.
+    assert twice == {MESSAGES["unknown_option"].sentence}
+    assert len({render_message(kind) for kind in ENTRIES}) == len(ENTRIES)
+
+
+@pytest.mark.parametrize("kind", ENTRIES)
+def test_each_says_what_happened_and_what_to_do_without_gaps(kind):
+    for part in (MESSAGES[kind].sentence, MESSAGES[kind].next_step):
+        assert part[0].isupper() or part[0] in "“*"
+        assert part[-1] in ".!?👀*"
+        assert part == part.strip()
+    text = render_message(kind)
+    assert len(text) <= MAX_TEXT
+    assert not {"{", "}"} & set(text)
+    assert "None" not in text
+
+
+def test_an_alias_has_the_message_of_its_entry():
+    for kind, message in ENTRIES.items():
+        for alias in message.aliases:
+            assert render_message(alias) == render_message(kind)
+
+
+def test_which_requests_may_succeed_later_by_themselves():
+    assert {kind for kind in MESSAGES if is_retryable(kind)} == {
+        "fatal_error",
+        "file_update_failed",
+        "http_status",
+        "internal_error",
+        "rate_limited",
+        "ratelimited",
+        "request_timeout",
+        "service_unavailable",
+        "slack_unavailable",
+        "slack_unreachable",
+        "team_added_to_org",
+        "timeout",
+        "unreachable",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "part"),
+    [
+        ("brand_new_code", {}, "`brand_new_code`"),
+        ("<!channel> {x}\n`", {}, "`channelx`"),
+        ("", {}, "``"),
+        ("not_a_url", {"word": "photo.jpg"}, "“photo.jpg”"),
+        ("unknown_option", {"word": "hlep", "guess": ""}, "everything that I"),
+        ("unknown_option", {"word": "hlep", "guess": "help"}, "mean `help`?"),
+        ("help", {"themes": "`classic`"}, "(`classic`)"),
+        ("not_a_url", {"word": "{code}"}, "“{code}”"),
+        ("confirm_delete", {}, "30 days"),
+        # The usual refusals name the way out.
+        ("channel_not_found", {}, "/invite @emojifier"),
+        ("not_in_channel", {}, "/invite @emojifier"),
+        ("file_uploads_disabled", {}, "allow uploads"),
+        ("missing_scope", {}, "reinstall"),
+        ("connect_file", {}, "another organisation"),
+        ("external_file", {}, "another service"),
+        ("page", {}, "web page"),
+        ("private_address", {}, "private network"),
+        ("source_gone", {}, "gone"),
+    ],
+)
+def test_a_message_holds_facts_and_the_way_out(kind, facts, part):
+    assert part in render_message(kind, **facts)
+
+
+def test_an_unknown_kind_is_generic_and_never_tried_again():
+    generic = render_message(UNKNOWN).replace(UNKNOWN, "brand_new_code")
+    assert render_message("brand_new_code") == generic
+    assert not is_retryable("brand_new_code")
