@@ -42,7 +42,7 @@ def everywhere(settings, tmp_path):
     """Let three workspaces use all that the bot has; return what is in the tables."""
     stores = open_stores(settings)
     rig = JobsRig(settings.database_url, tmp_path)
-    rules = make_policy(settings, stores.database, rig.clock)
+    policy = make_policy(settings, stores.database, rig.clock)
     for workspace in (HERE, IN_GRID, ELSEWHERE, NEXT_DOOR):
         team = workspace.team_id
         installation = make_installation(
@@ -53,9 +53,9 @@ def everywhere(settings, tmp_path):
         source = ImageReference(sealed_address=sealed)
         post_id = f"p-{team}-{workspace.enterprise_id}"
         stores.posts.record(make_post(workspace, post_id=post_id, source=source))
-        rules.settings.switch(workspace, f"C-{team}", "U1", off=True)
-        rules.settings.opt(workspace, f"U-{team}", out=True)
-        assert rules.allowances.take(workspace, "U1") is None
+        policy.settings.switch(workspace, f"C-{team}", "U1", off=True)
+        policy.settings.opt(workspace, f"U-{team}", out=True)
+        assert policy.limiter.take(workspace, "U1") is None
         ask = {"workspace": workspace, "user_id": f"U-{team}"}
         rig.ask(f"{post_id}-file", **ask)
         rig.ask(
