@@ -13,9 +13,7 @@ from typer.main import get_command
 
 from emojifier_bot.cli.main import PROGRAM, app
 from emojifier_bot.config import SettingRow, settings_table
-from emojifier_bot.slack.manifest import SCOPES
-from emojifier_bot.web.facts import SiteFacts
-from emojifier_bot.web.privacy import privacy_markdown
+from emojifier_bot.web.pages import SiteFacts, privacy_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS_PAGE = ROOT / "docs" / "settings.md"
@@ -98,9 +96,10 @@ After `make demo` the command is `.venv/bin/{PROGRAM}`.
 PRIVACY_INTRO = """\
 # Privacy
 
-Written by `make docs` from `emojifier_bot/web/privacy.py`: what the page `/privacy` of
-an installation says whose faces are read on its own server. “This server” is the
-machine on which somebody runs the bot.
+Written by `make docs` from `emojifier_bot/web/templates/privacy.md`: what the page
+`/privacy` of an installation says whose faces are read on its own server. “This server”
+is the machine on which somebody runs the bot.
+
 """
 
 #: Columns that help fills in a terminal of 80.
@@ -144,8 +143,16 @@ def sections() -> Iterator[tuple[str, str, list[SettingRow]]]:
 
 
 def privacy_page() -> str:
-    """Return the page about what is read and kept."""
-    return PRIVACY_INTRO + privacy_markdown(SiteFacts(), SCOPES)
+    """Return what the page about privacy says, and where it says something else."""
+    hosted = privacy_markdown(SiteFacts(face_backend="Amazon Rekognition"))
+    _, _, faces = hosted.partition("\n## Who reads the faces\n\n")
+    paragraph, _, _ = faces.partition("\n\n")
+    return (
+        f"{PRIVACY_INTRO}{privacy_markdown(SiteFacts())}\n\n"
+        "## With a hosted back end\n\n"
+        "Where `FACE_BACKEND` names a service, the page says of who reads the faces "
+        f"instead:\n\n{indent(paragraph, '> ')}\n"
+    )
 
 
 def cli_page() -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from flask import Flask, abort
 
 from emojifier_bot.web.app import WebParts, create_app
-from emojifier_bot.web.install_pages import RenderedInstallPages
-from emojifier_bot.web.pages import SiteFacts, pages_blueprint
+from emojifier_bot.web.pages import RenderedInstallPages, SiteFacts, pages_blueprint
 from tests.fakes.inbound import SetClock
 
 #: Pages that people find by themselves.

@@ -258,7 +258,7 @@ def _install_flow(
     settings: Settings, stores: Stores, context: ListenerContext
 ) -> InstallFlow:
     from emojifier_bot.slack.oauth import InstallFlow, OAuthApp
-    from emojifier_bot.web.install_pages import RenderedInstallPages
+    from emojifier_bot.web.pages import RenderedInstallPages
 
     pages = RenderedInstallPages()
     return InstallFlow(
@@ -285,8 +285,7 @@ def _web_parts(
     slack: Callable[..., Any],
 ) -> WebParts:
     from emojifier_bot.web.app import WebParts
-    from emojifier_bot.web.facts import SiteFacts
-    from emojifier_bot.web.pages import pages_blueprint
+    from emojifier_bot.web.pages import SiteFacts, pages_blueprint
     from emojifier_bot.web.rates import make_limits
 
     service = face_service(settings)

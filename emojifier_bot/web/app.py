@@ -23,7 +23,7 @@ from emojifier_bot.web.guard import (
     kind_of,
     refused,
 )
-from emojifier_bot.web.install_pages import went_wrong
+from emojifier_bot.web.pages import SERVER_ERROR, render_failure
 from emojifier_bot.web.rates import Limits
 from emojifier_bot.web.replays import Answer, Answered
 
@@ -181,5 +181,5 @@ def _add_headers(app: Flask, *, https: bool) -> None:
     @app.errorhandler(InternalServerError)
     def broken(error: InternalServerError) -> ResponseReturnValue:
         # Flask has logged it, with its path but without its query.
-        page = "" if request.path == EVENTS_PATH else went_wrong()
+        page = "" if request.path == EVENTS_PATH else render_failure(SERVER_ERROR)
         return page, error.code or InternalServerError.code

@@ -1,4 +1,7 @@
-"""The pages that people read: landing, privacy, support, and what went wrong."""
+"""The pages that people read: landing, privacy, support, and what went wrong.
+
+Their words are templates: HTML, and Markdown for the pages that are mostly text.
+"""
 
 from __future__ import annotations
 
@@ -7,85 +10,71 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Blueprint, current_app, render_template, request
 from flask.blueprints import BlueprintSetupState
-from flask.sansio.app import App
 from flask.typing import ResponseReturnValue
-from markupsafe import Markup, escape
+from jinja2 import Environment, FileSystemLoader
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
-from emojifier_bot.slack.manifest import EVENTS_PATH, SCOPES
-from emojifier_bot.web.facts import SiteFacts
-from emojifier_bot.web.privacy import privacy_sections
-from emojifier_bot.web.support import OPTIONS, PROBLEMS, WAYS
-
-__all__ = ["SiteFacts", "pages_blueprint", "render_failure", "render_page"]
+from emojifier_bot.metrics import installed_version
+from emojifier_bot.slack.manifest import COMMAND, EVENTS_PATH, SCOPES
 
 STATIC_DIR = Path(__file__).parent / "static"
+TEMPLATES_DIR = Path(__file__).parent / "templates"
+#: The face back end that runs on the bot's own machine.
+LOCAL_BACKEND = "local"
 #: Where the application keeps what every page shows.
 SITE = "emojifier_site"
 #: Enough of a SHA-256 to tell two versions of a file apart.
 DIGEST_CHARACTERS = 10
 #: The name of a file changes with its content, so a browser may keep it: a year.
 STATIC_SECONDS = 31_536_000
-NOT_FOUND, SERVER_ERROR = 404, 500
+SERVER_ERROR = 500
 _MAIL = re.compile(r"[^@\s<>\"]+@[^@\s<>\"]+\.[^@\s<>\"]+")
-_CODE = re.compile(r"`([^`]+)`")
-_STRONG = re.compile(r"\*([^*]+)\*")
+#: A section of a Markdown template: heading, its name in addresses, text.
+_SECTION = re.compile(
+    r"^## ([^\n]+) \(#([a-z-]+)\)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL
+)
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+#: Nothing is escaped here: Markdown's renderer does it.
+_TEXTS = Environment(
+    loader=FileSystemLoader(TEMPLATES_DIR),
+    autoescape=False,  # noqa: S701 - see above
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """What a page says of a request that cannot be answered."""
+class SiteFacts:
+    """The facts of one installation."""
 
-    #: An emoji of `scripts/render_site.py`.
-    mood: str
-    title: str
-    happened: str
-    to_do: str
+    #: Where the world reaches the bot; empty where nobody set it.
+    public_url: str = ""
+    #: Whether people can add the bot to their Slack here.
+    install_available: bool = False
+    #: An e-mail address, an address on the web, or words; empty for none.
+    support_contact: str = ""
+    #: What reads the faces: `LOCAL_BACKEND`, or the name of a service.
+    face_backend: str = LOCAL_BACKEND
+    #: How long posts, and jobs that ended, are remembered.
+    post_log_days: int = 30
+    job_days: int = 30
+    #: How long an installation may take; a state and a cookie live that long.
+    state_minutes: int = 10
+    command: str = COMMAND
+    version: str = field(default_factory=installed_version)
 
-
-FAILURES: Mapping[int, Failure] = {
-    NOT_FOUND: Failure(
-        "thinking_face",
-        "There is no such page",
-        "We looked everywhere, and even under the rug.",
-        "Check the address for a typing mistake, or start from the first page.",
-    ),
-    405: Failure(
-        "face_with_raised_eyebrow",
-        "Not like this",
-        "This address is there, but it does not take that kind of request.",
-        "Start from the first page, and follow the links.",
-    ),
-    413: Failure(
-        "astonished",
-        "That is too much",
-        "What was sent to this address is larger than it takes.",
-        "Pictures go to the bot in Slack, not here.",
-    ),
-    429: Failure(
-        "cold_sweat",
-        "One moment, please",
-        "Too many requests came at the same time.",
-        "Wait a minute, then load this page again.",
-    ),
-    SERVER_ERROR: Failure(
-        "weary",
-        "Something went wrong",
-        "This server failed. It is not your fault, and it was noted.",
-        "Please try again in a minute.",
-    ),
-}
-OTHER_FAILURE = Failure(
-    "face_with_raised_eyebrow",
-    "That did not work",
-    "This server cannot answer that request.",
-    "Start from the first page, and follow the links.",
-)
+    @property
+    def reads_faces_here(self) -> bool:
+        """Return whether no picture goes to a service that reads faces."""
+        return self.face_backend == LOCAL_BACKEND
 
 
 @dataclass(frozen=True)
@@ -129,6 +118,16 @@ class Site:
         return f"{base.scheme}://{base.netloc}{link}"
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a page of text."""
+
+    #: Name of the section in addresses.
+    anchor: str
+    title: str
+    html: str = ""
+
+
 def pages_blueprint(facts: SiteFacts) -> Blueprint:
     """Build the pages; to be registered with the application."""
     pages = Blueprint("pages", __name__, template_folder="templates")
@@ -136,15 +135,31 @@ def pages_blueprint(facts: SiteFacts) -> Blueprint:
 
     @pages.record_once
     def keep_site(state: BlueprintSetupState) -> None:
-        _keep(site, state.app)
+        app = state.app
+        app.extensions[SITE] = site
+        app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_SECONDS
+        app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
     views: Mapping[str, Callable[[], str]] = {
         "/": lambda: render_page("landing.html"),
         "/privacy": lambda: render_page(
-            "privacy.html", sections=privacy_sections(facts, SCOPES)
+            "text.html",
+            page="/privacy",
+            title="Privacy",
+            description="What Emojifier Bot reads, what it keeps, for how long, and "
+            "how to delete it.",
+            sections=[
+                *sections_of(render_text("privacy.md", site)),
+                Section("contact", "Questions"),
+            ],
         ),
         "/support": lambda: render_page(
-            "support.html", ways=WAYS, options=OPTIONS, problems=PROBLEMS
+            "text.html",
+            page="/support",
+            title="Support",
+            description="How to use Emojifier Bot in Slack, and what to do when "
+            "something does not work.",
+            sections=sections_of(render_text("support.md", site)),
         ),
     }
     for path, view in views.items():
@@ -153,38 +168,84 @@ def pages_blueprint(facts: SiteFacts) -> Blueprint:
     return pages
 
 
-def _keep(site: Site, app: App) -> None:
-    app.extensions[SITE] = site
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_SECONDS
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+class RenderedInstallPages:
+    """The `InstallPages` of the web server: the end of an installation."""
+
+    def installed(self, name: str, open_url: str) -> str:
+        """Return a page: it is installed in the workspace of that name."""
+        return render_page("installed.html", name=name, open_url=open_url)
+
+    def refused(self, reason: str) -> str:
+        """Return a page that says why it is not installed, and what to do."""
+        return render_page("install_failed.html", reason=reason)
 
 
 def render_page(template: str, **context: object) -> str:
     """Render a template with what every page shows."""
     site = current_app.extensions.get(SITE) or Site()
-    return render_template(
-        template, site=site, facts=site.facts, marked=marked, **context
-    )
+    return render_template(template, site=site, facts=site.facts, **context)
 
 
 def render_failure(code: int) -> str:
     """Render the page for a status."""
-    failure = FAILURES.get(code, OTHER_FAILURE)
-    return render_page("error.html", failure=failure, code=code)
+    return render_page("error.html", code=code)
+
+
+def render_text(template: str, site: Site) -> str:
+    """Render a template of Markdown; its headings end with names, ``(#name)``."""
+    return _TEXTS.get_template(template).render(
+        site=site, facts=site.facts, scopes=SCOPES
+    )
+
+
+def privacy_markdown(facts: SiteFacts) -> str:
+    """Return the text of the page ``/privacy`` as Markdown, for the docs."""
+    return _SECTION.sub(r"## \1\n\3", render_text("privacy.md", Site(facts)))
+
+
+def sections_of(markdown: str) -> list[Section]:
+    """Return the sections of a rendered text."""
+    return [
+        Section(anchor, title, _html(text, anchor))
+        for title, anchor, text in _SECTION.findall(markdown)
+    ]
+
+
+def _html(text: str, table_label: str) -> Markup:
+    """Return Markdown as HTML.
+
+    Tables tell their roles: shown as blocks on a phone, they would be none any more.
+    """
+    tokens = _MARKDOWN.parse(text)
+    columns: list[str] = []
+    column = 0
+    for token, following in pairwise(tokens):
+        match token.type:
+            case "table_open":
+                token.attrs = {"role": "table", "aria-labelledby": table_label}
+                columns = []
+            case "thead_open" | "tbody_open":
+                token.attrs = {"role": "rowgroup"}
+            case "tr_open":
+                token.attrs = {"role": "row"}
+                column = 0
+            case "th_open":
+                token.attrs = {"role": "columnheader", "scope": "col"}
+                columns.append(following.content)
+            case "td_open" if column == 0:
+                token.tag = "th"
+                token.attrs = {"role": "rowheader", "scope": "row"}
+            case "td_open":
+                token.attrs = {"role": "cell", "data-column": columns[column]}
+            case "td_close":
+                token.tag = "td" if column else "th"
+                column += 1
+    return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))  # noqa: S704 - escaped
 
 
 def _failed(error: HTTPException) -> ResponseReturnValue:
     code = error.code or SERVER_ERROR
     page = "" if request.path == EVENTS_PATH else render_failure(code)
-    return page, code, _kept_headers(error)
-
-
-def _kept_headers(error: HTTPException) -> list[tuple[str, str]]:
-    """Return an error's own headers, as ``Allow`` and ``Retry-After``."""
-    return [pair for pair in error.get_headers() if pair[0] != "Content-Type"]
-
-
-def marked(text: str) -> Markup:
-    """Return a sentence as HTML: `code` and *strong*, and no other mark-up."""
-    coded = _CODE.sub(r"<code>\1</code>", str(escape(text)))
-    return Markup(_STRONG.sub(r"<strong>\1</strong>", coded))  # noqa: S704 - escaped
+    # The error's own headers, as ``Allow`` and ``Retry-After``.
+    headers = [pair for pair in error.get_headers() if pair[0] != "Content-Type"]
+    return page, code, headers

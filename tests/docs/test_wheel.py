@@ -18,7 +18,7 @@ DATA_SUFFIXES = {".md", ".onnx", ".png", ".toml"}
 OTHER_FILES = {"messages.toml", "py.typed"}
 #: What the public pages are made of.
 PAGES = ("emojifier_bot/web/templates", "emojifier_bot/web/static")
-PAGE_SUFFIXES = {".css", ".html", ".jpg", ".png", ".webp"}
+PAGE_SUFFIXES = {".css", ".html", ".md", ".jpg", ".png", ".webp"}
 
 
 @pytest.fixture(scope="module")

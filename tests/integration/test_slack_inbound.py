@@ -37,7 +37,7 @@ from emojifier_bot.slack.oauth import (
 from emojifier_bot.slack.policy import RequestPolicy
 from emojifier_bot.slack.tokens import RotatingBotTokens
 from emojifier_bot.web.app import WebParts, create_app
-from emojifier_bot.web.install_pages import RenderedInstallPages
+from emojifier_bot.web.pages import RenderedInstallPages
 from emojifier_bot.web.server import WebServer
 from tests.fakes.inbound import (
     MemoryQueue,

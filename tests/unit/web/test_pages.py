@@ -11,8 +11,15 @@ import pytest
 from flask import Flask
 
 from emojifier_bot.slack.manifest import SCOPES
-from emojifier_bot.web.pages import FAILURES, STATIC_DIR, SiteFacts, marked, render_page
-from emojifier_bot.web.privacy import privacy_sections
+from emojifier_bot.vision.analyzers.hosted_calls import REMEMBERED_SECONDS
+from emojifier_bot.vision.analyzers.hosted_picture import SENT_PX
+from emojifier_bot.web import replays
+from emojifier_bot.web.pages import (
+    STATIC_DIR,
+    RenderedInstallPages,
+    SiteFacts,
+    render_page,
+)
 from tests.web_pages import FACTS, LED_TO, PUBLIC, pages_app
 
 #: A page with everything that it loads, bytes.
@@ -20,6 +27,27 @@ MAX_PAGE_BYTES = 150_000
 VOID = {"br", "col", "hr", "img", "input", "link", "meta"}
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 STRANGE = "<script>alert('x')</script> & \"quotes\""
+
+#: Statuses with words of their own, and one without.
+FAILURES = {
+    404: "There is no such page",
+    405: "Not like this",
+    413: "That is too much",
+    418: "That did not work",
+    429: "One moment, please",
+    500: "Something went wrong",
+}
+#: Why an installation failed, and a reason that nobody foresaw.
+REASONS = (
+    "access_denied",
+    "invalid_browser",
+    "invalid_state",
+    "slack_unreachable",
+    "database_away",
+    "storage_error",
+    "something_else",
+)
+ELSEWHERE = replace(FACTS, face_backend="Amazon Rekognition")
 
 each_page = pytest.mark.parametrize("path", [*PUBLIC, *LED_TO])
 
@@ -174,7 +202,7 @@ def test_what_a_page_is_made_of_may_be_kept_and_changes_its_name():
 def test_no_file_is_left_over():
     app = pages_app()
     client = app.test_client()
-    codes = [f"/test/{code}" for code in (*FAILURES, 418)]
+    codes = [f"/test/{code}" for code in FAILURES]
     used = {
         urlsplit(link).path
         for path in [*PUBLIC, *LED_TO, *codes]
@@ -255,17 +283,41 @@ def test_facts_are_no_markup(path):
     Page(text)
 
 
-def test_where_faces_go_is_told():
-    local = get("/privacy").text + get("/").text
-    hosted = replace(FACTS, face_backend="facefinder")
-    elsewhere = get("/privacy", hosted).text + get("/", hosted).text
+def words(path: str, facts: SiteFacts = FACTS) -> str:
+    return " ".join(get(path, facts).text.split())
 
-    assert local.count("on this server, by models of the project&#39;s own") >= 1
-    assert "No picture and nothing about a face goes to anybody else" in local
-    assert "facefinder" not in local
-    assert "Nobody else" not in elsewhere
-    assert "on this server, by models" not in elsewhere
-    assert elsewhere.count("facefinder") == 3
+
+def test_where_faces_are_read_here_it_says_so():
+    text = words("/privacy") + words("/")
+
+    assert "Faces are found and read on this server, by models" in text
+    assert "No picture and nothing about a face goes to anybody else" in text
+    assert "Amazon" not in text
+    assert "face service" not in text
+    assert "after a crash" not in text
+
+
+def test_a_service_and_what_it_gets_are_named():
+    text = words("/privacy", ELSEWHERE)
+
+    assert text.count("“Amazon Rekognition”") == 2
+    assert "“Amazon Rekognition”" in words("/", ELSEWHERE)
+    assert "Nobody else" not in text
+    assert "on this server, by models" not in text + words("/", ELSEWHERE)
+    assert "A copy of each picture goes to “Amazon Rekognition”." in text
+    assert "without the camera's notes on place and time" in text
+    assert "after a crash a picture may be sent again" in text
+    assert f"at most {SENT_PX:,} pixels long" in text
+    assert REMEMBERED_SECONDS == 10 * 60
+    assert "used again for at most ten minutes" in text
+
+
+def test_what_the_web_process_remembers_is_said():
+    text = words("/privacy")
+
+    assert replays.REMEMBERED_SECONDS == 10 * 60
+    assert re.search(r">Answers to Slack</th> <td [^>]*>Ten minutes", text)
+    assert re.search(r">Network addresses [^<]*</th> <td [^>]*>About two minutes", text)
 
 
 def test_how_long_things_are_kept_is_told():
@@ -286,48 +338,14 @@ def test_every_permission_is_told():
         assert f"<code>{scope.name}</code>" in text
 
 
-def test_sections_have_names_of_their_own():
-    anchors = [section.anchor for section in privacy_sections(FACTS, SCOPES)]
-
-    assert len(set(anchors)) == len(anchors)
-
-
-@pytest.mark.parametrize(
-    ("text", "html"),
-    [
-        ("", ""),
-        ("plain", "plain"),
-        ("`a` and *b*", "<code>a</code> and <strong>b</strong>"),
-        ("<b> & `<i>`", "&lt;b&gt; &amp; <code>&lt;i&gt;</code>"),
-        ("a * b ` c", "a * b ` c"),
-    ],
-)
-def test_marks(text, html):
-    assert marked(text) == html
-
-
-@pytest.mark.parametrize("code", sorted(FAILURES))
-def test_a_page_for_each_failure(code):
+@pytest.mark.parametrize(("code", "title"), FAILURES.items())
+def test_a_page_for_each_failure(code, title):
     answer = get(f"/test/{code}")
 
     assert answer.status_code == code
     assert answer.content_type == "text/html; charset=utf-8"
-    assert f"<h1>{FAILURES[code].title}</h1>" in answer.text
+    assert f"<h1>{title}</h1>" in answer.text
     assert f"Status {code}" in answer.text
-
-
-def test_failures_differ():
-    told = list(FAILURES.values())
-
-    for part in ("mood", "title", "happened"):
-        assert len({getattr(one, part) for one in told}) == len(told)
-
-
-def test_another_failure():
-    answer = get("/test/418")
-
-    assert answer.status_code == 418
-    assert "<h1>That did not work</h1>" in answer.text
 
 
 def test_a_refused_method_says_which_are_taken():
@@ -349,3 +367,32 @@ def test_without_the_pages_there_is_still_something_to_say():
         page = Page(render_page("installed.html", name="", open_url="https://x.test"))
 
     assert page.headings == [1]
+
+
+@pytest.fixture
+def install_pages():
+    with Flask("emojifier_bot.web.app").test_request_context():
+        yield RenderedInstallPages()
+
+
+def test_a_page_for_every_reason(install_pages):
+    pages = {install_pages.refused(reason) for reason in REASONS}
+
+    assert len(pages) == len(REASONS)
+    assert all('href="/slack/install"' in page for page in pages)
+
+
+@pytest.mark.parametrize("odd", ["<script>", "", "../../etc", "ü" * 5000])
+def test_a_reason_that_anybody_sends_is_not_shown(install_pages, odd):
+    assert install_pages.refused(odd) == install_pages.refused("something_else")
+
+
+def test_a_workspaces_name_is_no_markup(install_pages):
+    page = install_pages.installed("<b>Acme</b>", 'https://x/"onclick="')
+
+    assert "&lt;b&gt;Acme" in page
+    assert 'https://x/"' not in page
+
+
+def test_a_workspace_without_a_name(install_pages):
+    assert "your workspace" in install_pages.installed("", "https://x")
