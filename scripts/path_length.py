@@ -22,7 +22,7 @@ import requests
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.fakes.slack_server import SlackServer, found_town
+from tests.fakes.slack import SlackServer, found_town
 from tests.slack_payloads import command, signed
 
 SAMPLE = ROOT / "docs" / "sample" / "astronaut.png"

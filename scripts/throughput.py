@@ -41,7 +41,7 @@ from emojifier_bot.domain import (
 )
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.tools.isolation import peak_bytes
-from tests.fakes.slack_server import SlackServer, SlackUser, Town, found_town
+from tests.fakes.slack import SlackServer, SlackUser, Town, found_town
 from tests.postgres import PostgresServer, find_programs, running_postgres
 from tests.running_bot import KEY, process
 

@@ -29,7 +29,7 @@ import requests
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.fakes.slack_server import SlackServer, SlackUser
+from tests.fakes.slack import SlackServer, SlackUser
 
 USER = "emojifier-try"
 SAMPLE = (ROOT / "docs" / "sample" / "astronaut.png").read_bytes()

@@ -21,7 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.fakes.internet import name_server
-from tests.fakes.slack_server import SlackServer
+from tests.fakes.slack import SlackServer
 from tests.running_bot import PATIENCE_SECONDS, SAMPLE, Bot, address_of, process
 
 PUBLIC, OTHER_PUBLIC = "93.184.216.34", "93.184.216.35"

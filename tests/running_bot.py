@@ -17,8 +17,8 @@ from pathlib import Path
 import requests
 from PIL import Image, ImageChops
 
+from tests.fakes.slack import SlackServer, SlackUser
 from tests.fakes.slack.delivery import Delivery
-from tests.fakes.slack_server import SlackServer, SlackUser
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = (ROOT / "docs" / "sample" / "astronaut.png").read_bytes()

@@ -24,7 +24,7 @@ from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.files import SlackImageSource, check_picture
 from emojifier_bot.slack.policy import RequestPolicy
 from emojifier_bot.slack.post import SlackReplySink
-from tests.fakes.slack_server import SlackServer, Town
+from tests.fakes.slack import SlackServer, Town
 from tests.fakes.stores import FakeAllowances, FakeVault, FakeWorkspaceSettings
 
 MAX_BYTES = 200_000

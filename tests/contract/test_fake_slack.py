@@ -7,7 +7,7 @@ import requests
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from tests.fakes.slack_server import SlackApp, SlackServer, found_town
+from tests.fakes.slack import SlackApp, SlackServer, found_town
 
 
 @pytest.fixture

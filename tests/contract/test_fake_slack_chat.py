@@ -10,10 +10,10 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
+from tests.fakes.slack import Message, SlackServer, found_town
 from tests.fakes.slack.blocks import wrong_blocks, wrong_view
 from tests.fakes.slack.posting import new_trigger
 from tests.fakes.slack.responses import new_response_url
-from tests.fakes.slack_server import Message, SlackServer, found_town
 
 
 @pytest.fixture

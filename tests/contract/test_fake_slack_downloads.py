@@ -7,8 +7,8 @@ import requests
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from tests.fakes.slack import Reply, SlackServer, SlackUser, found_town
 from tests.fakes.slack.methods_files import delete_file
-from tests.fakes.slack_server import Reply, SlackServer, SlackUser, found_town
 from tests.images import encoded, flat
 
 PNG = encoded(flat((200, 30, 30)), "PNG")

@@ -11,7 +11,7 @@ import requests
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from tests.fakes.slack_server import SlackServer, found_town
+from tests.fakes.slack import SlackServer, found_town
 
 
 @pytest.fixture

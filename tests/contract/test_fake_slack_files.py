@@ -9,7 +9,7 @@ import requests
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from tests.fakes.slack_server import SlackServer, found_town
+from tests.fakes.slack import SlackServer, found_town
 from tests.images import encoded, flat
 
 PNG = encoded(flat((200, 30, 30)), "PNG")

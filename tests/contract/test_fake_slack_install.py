@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.oauth import AuthorizeUrlGenerator
 
-from tests.fakes.slack_server import BOT_SCOPES, SlackApp, SlackServer
+from tests.fakes.slack import BOT_SCOPES, SlackApp, SlackServer
 
 BACK = "http://127.0.0.1:3000/slack/oauth_redirect"
 

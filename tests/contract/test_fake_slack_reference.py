@@ -7,7 +7,7 @@ import json
 import pytest
 from slack_sdk import WebClient
 
-from tests.fakes.slack import api, payloads
+from tests.fakes.slack import Message, SlackServer, SlackUser, api, found_town, payloads
 from tests.fakes.slack.catalogue import (
     EVERYWHERE_CODES,
     METHODS,
@@ -15,7 +15,6 @@ from tests.fakes.slack.catalogue import (
     all_codes,
     codes,
 )
-from tests.fakes.slack_server import Message, SlackServer, SlackUser, found_town
 from tests.images import encoded, flat
 
 PNG = encoded(flat((200, 30, 30)), "PNG")

@@ -14,8 +14,7 @@ from PIL import Image
 
 from emojifier_bot.slack.messages import render_message
 from tests.crash.ledger import Verdict, judge
-from tests.fakes.slack import payloads
-from tests.fakes.slack_server import SlackServer, SlackUser, Workspace
+from tests.fakes.slack import SlackServer, SlackUser, Workspace, payloads
 from tests.jobs_rig import ROOT
 
 WORKSPACES = 6

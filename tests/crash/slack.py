@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.points import AFTER, BEFORE, SLACK_CALLS, Mines, slack_point
+from tests.fakes.slack import SlackServer
 from tests.fakes.slack.exchange import Reply, Request
-from tests.fakes.slack_server import SlackServer
 
 #: Of a line in /proc/net/tcp: the caller's end, and the socket's number.
 LOCAL, INODE = 1, 9

@@ -19,7 +19,7 @@ from emojifier_bot.app.operators import make_job_admin
 from emojifier_bot.config import load_settings
 from emojifier_bot.domain import JobState
 from emojifier_bot.jobs.queue import DbosJobQueue
-from tests.fakes.slack_server import SlackServer, SlackUser
+from tests.fakes.slack import SlackServer, SlackUser
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = (ROOT / "docs" / "sample" / "astronaut.png").read_bytes()

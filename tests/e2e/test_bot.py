@@ -12,7 +12,7 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.fakes.slack_server import SlackServer, SlackUser
+from tests.fakes.slack import SlackServer, SlackUser
 from tests.running_bot import (
     PATIENCE_SECONDS,
     SAMPLE,

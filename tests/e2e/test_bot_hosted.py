@@ -11,7 +11,7 @@ import requests
 from tests.face_apis import VENDORS
 from tests.fakes.face_api import serving
 from tests.fakes.faces import picture_with_faces
-from tests.fakes.slack_server import SlackServer
+from tests.fakes.slack import SlackServer
 from tests.running_bot import Bot, address_of, process
 
 NAME = "google"

@@ -10,8 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.fakes.slack import payloads
-from tests.fakes.slack_server import SlackServer
+from tests.fakes.slack import SlackServer, payloads
 from tests.running_bot import PATIENCE_SECONDS, SAMPLE, Bot, address_of, process
 
 PER_MINUTE = 4

@@ -31,7 +31,7 @@ from emojifier_bot.slack.messages import render_message
 from emojifier_bot.web.app import SECURITY_HEADERS
 from tests.fakes.clock import FakeClock
 from tests.fakes.servers import said, serving
-from tests.fakes.slack_server import SlackServer
+from tests.fakes.slack import SlackServer
 from tests.slack_payloads import (
     ASKER,
     CHANNEL,

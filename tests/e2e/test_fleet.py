@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 import requests
 
-from tests.fakes.slack_server import SlackServer, SlackUser
+from tests.fakes.slack import SlackServer, SlackUser
 from tests.running_bot import (
     PATIENCE_SECONDS,
     SAMPLE,

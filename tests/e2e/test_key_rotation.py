@@ -18,7 +18,7 @@ import pytest
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.errors import VaultError
 from emojifier_bot.slack.messages import render_message
-from tests.fakes.slack_server import SlackServer
+from tests.fakes.slack import SlackServer
 from tests.running_bot import PATIENCE_SECONDS, ROOT, Bot, address_of, process
 
 #: Between two requests.

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests.fakes.slack_server import SlackServer
+from tests.fakes.slack import SlackServer
 from tests.running_bot import (
     KEY,
     PATIENCE_SECONDS,

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.fakes.slack_server import SlackServer
+from tests.fakes.slack import SlackServer
 from tests.load.processes import running_bot
 from tests.load.report import BEGIN, END, HEADING, table, write
 from tests.load.run import LoadRun, Plan

@@ -12,7 +12,7 @@ from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.slack.client import SlackClient, make_app_client
 from tests.fakes.servers import said, serving
-from tests.fakes.slack_server import SlackServer, found_town
+from tests.fakes.slack import SlackServer, found_town
 from tests.slack_bot import Bot, FixedTokens
 
 TOKEN = "xoxb-fake-token"

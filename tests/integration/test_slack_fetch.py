@@ -9,8 +9,8 @@ import pytest
 
 from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference
 from emojifier_bot.errors import DeliveryError, FetchError, RemoteError, VaultError
+from tests.fakes.slack import BOT_SCOPES, Reply, SlackServer, found_town
 from tests.fakes.slack.posting import post_files, share_file
-from tests.fakes.slack_server import BOT_SCOPES, Reply, SlackServer, found_town
 from tests.slack_bot import MAX_BYTES, Bot, picture
 
 

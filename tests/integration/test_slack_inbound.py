@@ -46,6 +46,7 @@ from tests.fakes.inbound import (
     TalkingSink,
     WatchedInstallations,
 )
+from tests.fakes.slack.posting import new_trigger
 from tests.fakes.slack.server import SlackServer
 from tests.fakes.stores import (
     FakeAllowances,
@@ -619,7 +620,7 @@ def test_anybody_else_is_asked_first(bench):
     workspace = slack.world.workspaces[TEAM]
     somebody = slack.add_user(workspace, "somebody").user_id
     opened = press(
-        "delete_post", "job-1", somebody, trigger_id=_trigger(slack, somebody)
+        "delete_post", "job-1", somebody, trigger_id=new_trigger(slack.world, somebody)
     )
 
     bench.send(opened)
@@ -661,13 +662,6 @@ def test_the_window_of_an_organisations_app_knows_where_it_was_opened(bench):
 
     assert bench.told() == ["post_deleted"]
     assert bench.posts.find(HERE, "job-1").deleted_by == OTHER
-
-
-def _trigger(slack: SlackServer, user_id: str) -> str:
-    answer = requests.post(
-        f"{slack.url}/control/triggers", json={"user_id": user_id}, timeout=10
-    )
-    return answer.json()["trigger_id"]
 
 
 def test_a_window_that_cannot_be_opened_is_told(bench):

@@ -16,8 +16,8 @@ from emojifier_bot.domain import (
 )
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.slack.messages import render_message
+from tests.fakes.slack import BOT_SCOPES, Message, SlackServer, found_town
 from tests.fakes.slack.responses import new_response_url
-from tests.fakes.slack_server import BOT_SCOPES, Message, SlackServer, found_town
 from tests.slack_bot import Bot, picture
 
 

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.fakes.slack import SlackServer
 from tests.fakes.slack.records import Call
-from tests.fakes.slack_server import SlackServer
 
 LOOK_SECONDS = 0.5
 SERVER_ERROR = 500

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.fakes.slack_server import SlackServer
+from tests.fakes.slack import SlackServer
 
 #: How often something goes wrong.
 EVERY_SECONDS = 2.0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from tests.fakes.slack_server import SlackServer
+from tests.fakes.slack import SlackServer
 from tests.load.agreement import Pair, pairs
 from tests.load.ledger import Ledger
 from tests.load.misfortune import misfortune

@@ -15,8 +15,7 @@ import requests
 from PIL import Image
 
 from emojifier_bot.slack.manifest import SCOPES
-from tests.fakes.slack import payloads
-from tests.fakes.slack_server import Message, SlackServer, SlackUser
+from tests.fakes.slack import Message, SlackServer, SlackUser, payloads
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "sample" / "astronaut.png"
 #: Workspaces: one may have a quarter of a worker's places.

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from emojifier_bot import emojify
-from tests.fakes.slack_server import SlackServer
+from tests.fakes.slack import SlackServer
 from tests.running_bot import ROOT, SAMPLE, Bot, address_of, assert_emojified, process
 
 

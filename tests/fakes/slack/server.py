@@ -10,7 +10,6 @@ from typing import Any, Self
 
 from tests.fakes.slack import api, methods_files, oauth, responses
 from tests.fakes.slack.arguments import Arguments, read_arguments
-from tests.fakes.slack.control import Control
 from tests.fakes.slack.elsewhere import Elsewhere
 from tests.fakes.slack.exchange import Reply, Request
 from tests.fakes.slack.faults import PAGE, Fault, Faults
@@ -56,7 +55,6 @@ class SlackServer:
         self._listener = Listener(self._answer, self.world.broke, port)
         self.world.url = self._listener.url
         self.elsewhere = Elsewhere(self.world)
-        self._control = Control(self.world)
 
     def __enter__(self) -> Self:
         self.start()
@@ -196,8 +194,6 @@ class SlackServer:
 
     def _answer(self, request: Request) -> Reply | None:
         place, _, rest = request.path.lstrip("/").partition("/")
-        if place == "control":
-            return self._control.answer(request, rest)
         if place == "api":
             return self._meet(request, rest, read_arguments(rest, request))
         if place in PLACES:
