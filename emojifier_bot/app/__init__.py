@@ -52,7 +52,7 @@ def make_isolated_decoder(settings: Settings) -> IsolatedDecoder:
     """Build the decoder for pictures of strangers: as many processes as pipelines."""
     from emojifier_bot.vision.decode import DecodeLimits
     from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
-    from emojifier_bot.vision.sandbox.limits import ChildLimits
+    from emojifier_bot.vision.sandbox.protocol import ChildLimits
 
     limits = ChildLimits(
         picture=DecodeLimits(settings.max_bytes, settings.max_pixels),

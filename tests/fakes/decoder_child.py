@@ -16,10 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from emojifier_bot.vision.sandbox.child import STDERR, end_with_parent
-from emojifier_bot.vision.sandbox.limits import ChildLimits
 from emojifier_bot.vision.sandbox.lockdown import allow_one_picture, lock_down
-from emojifier_bot.vision.sandbox.memory import map_memory
-from emojifier_bot.vision.sandbox.wire import Ask, answer, next_question, ready_values
+from emojifier_bot.vision.sandbox.protocol import (
+    ChildLimits,
+    ready_values,
+    receive_picture,
+    send_header,
+)
 
 #: Must never be there.
 WRITTEN = Path("/tmp/written-by-a-decoder")  # noqa: S108 - refused
@@ -37,17 +40,13 @@ FACTS = {
 def _child(connection: socket.socket, limits: ChildLimits, work: Callable[[], object]):
     """Do as the real one does until a picture comes."""
     silence = os.open(os.devnull, os.O_WRONLY)
-    walls = lock_down(limits)
+    status = lock_down(limits)
     os.dup2(silence, STDERR)
     threading.Thread(target=end_with_parent, daemon=True).start()
-    answer(connection, ready_values(walls))
-    while (question := next_question(connection)) is not None:
-        what, numbers, descriptors = question
-        if what is Ask.MEMORY:
-            map_memory(descriptors[0], numbers[0])
-        else:
-            allow_one_picture(limits)
-            work()
+    send_header(connection, ready_values(status))
+    while receive_picture(connection) is not None:
+        allow_one_picture(limits)
+        work()
 
 
 def does_not_start(_: socket.socket, __: ChildLimits) -> None:
@@ -55,7 +54,7 @@ def does_not_start(_: socket.socket, __: ChildLimits) -> None:
 
 
 def is_not_ready(connection: socket.socket, _: ChildLimits) -> None:
-    answer(connection, {"ready": "perhaps"})
+    send_header(connection, {"ready": "perhaps"})
     time.sleep(60)
 
 
@@ -119,11 +118,33 @@ def never_stops_talking(connection: socket.socket, limits: ChildLimits) -> None:
 
 def lies_about_the_size(connection: socket.socket, limits: ChildLimits) -> None:
     lie = {**FACTS, "size": [10**9, 10**9]}
-    _child(connection, limits, lambda: answer(connection, lie))
+    _child(connection, limits, lambda: send_header(connection, lie))
 
 
 def gives_no_pixels(connection: socket.socket, limits: ChildLimits) -> None:
-    _child(connection, limits, lambda: answer(connection, FACTS))
+    _child(connection, limits, lambda: send_header(connection, FACTS))
+
+
+def gives_half_the_pixels(connection: socket.socket, limits: ChildLimits) -> None:
+    def half() -> None:
+        send_header(connection, FACTS)
+        connection.sendall(bytes(8 * 4 * 4))
+        os._exit(0)
+
+    _child(connection, limits, half)
+
+
+def gives_too_many_pixels(connection: socket.socket, limits: ChildLimits) -> None:
+    def more() -> None:
+        send_header(connection, FACTS)
+        connection.sendall(bytes(8 * 8 * 4 + 99))
+
+    _child(connection, limits, more)
+
+
+def reads_no_picture(connection: socket.socket, limits: ChildLimits) -> None:
+    send_header(connection, ready_values(lock_down(limits)))
+    time.sleep(600)
 
 
 def is_killed_mid_answer(connection: socket.socket, limits: ChildLimits) -> None:
@@ -142,7 +163,7 @@ def tries_everything(connection: socket.socket, limits: ChildLimits) -> None:
     def tried() -> None:
         told = [f"{name} {_outcome(work)}" for name, work in ATTEMPTS.items()]
         told.append(f"knows {' '.join(sorted(os.environ))}")
-        answer(connection, {"error": "broken", "message": ", ".join(told)})
+        send_header(connection, {"error": "broken", "message": ", ".join(told)})
 
     _child(connection, limits, tried)
 

@@ -6,7 +6,6 @@ to nobody but the parent. Everything is loaded before it is locked down.
 
 from __future__ import annotations
 
-import mmap
 import os
 import socket
 import threading
@@ -15,84 +14,49 @@ from dataclasses import replace
 from PIL import Image
 
 from emojifier_bot.errors import ImageError
-from emojifier_bot.vision.color import to_srgb
+from emojifier_bot.vision.color import plain_profile, to_srgb
 from emojifier_bot.vision.decode import DecodedImage, decode
 from emojifier_bot.vision.loaders import import_plugins
-from emojifier_bot.vision.plain_profile import plain_profile
-from emojifier_bot.vision.sandbox.limits import ChildLimits
 from emojifier_bot.vision.sandbox.lockdown import allow_one_picture, lock_down
-from emojifier_bot.vision.sandbox.memory import map_memory
-from emojifier_bot.vision.sandbox.wire import (
+from emojifier_bot.vision.sandbox.protocol import (
     RAW_MODES,
-    Ask,
-    answer,
+    ChildLimits,
     error_values,
-    next_question,
     picture_values,
     ready_values,
+    receive_picture,
+    send_header,
 )
 
 STDIN, STDERR = 0, 2
-#: Rows are copied in strips that the processor's cache holds.
-_STRIP_PX = 131_072
+#: Rows are sent in strips that the processor's cache holds.
+_STRIP_PX = 65_536
 
 
 def main(connection: socket.socket, limits: ChildLimits) -> None:
     """Decode pictures until the parent is gone."""
     import_plugins()
     silence = os.open(os.devnull, os.O_WRONLY)
-    walls = lock_down(limits)
+    status = lock_down(limits)
     threading.Thread(target=end_with_parent, daemon=True).start()
-    answer(connection, ready_values(walls))
+    send_header(connection, ready_values(status))
     # Until here a mistake is to be seen; from here on a stranger's bytes could speak.
     os.dup2(silence, STDERR)
-    _Decoder(connection, limits).serve()
+    while (data := receive_picture(connection)) is not None:
+        allow_one_picture(limits)
+        try:
+            decoded = with_plain_profile(decode(data, limits.picture))
+        except ImageError as error:
+            send_header(connection, error_values(error))
+            continue
+        send_header(connection, picture_values(decoded))
+        send_pixels(connection, decoded.image)
 
 
 def end_with_parent() -> None:
     """Wait until the other end of standard input is gone, then end this process."""
     os.read(STDIN, 1)
     os._exit(0)
-
-
-class _Decoder:
-    def __init__(self, connection: socket.socket, limits: ChildLimits) -> None:
-        self._connection = connection
-        self._limits = limits
-        self._memory = mmap.mmap(-1, mmap.PAGESIZE)
-        self._image = Image.new("RGB", (1, 1))
-
-    def serve(self) -> None:
-        while (question := next_question(self._connection)) is not None:
-            what, numbers, descriptors = question
-            if what is Ask.MEMORY:
-                self._use(map_memory(descriptors[0], numbers[0]))
-            elif what is Ask.DECODE:
-                self._decode(numbers[0])
-            else:
-                self._write_pixels(*numbers)
-
-    def _use(self, memory: mmap.mmap) -> None:
-        self._memory.close()
-        self._memory = memory
-
-    def _decode(self, length: int) -> None:
-        allow_one_picture(self._limits)
-        try:
-            decoded = decode(self._memory[:length], self._limits.picture)
-        except ImageError as error:
-            answer(self._connection, error_values(error))
-            return
-        decoded = with_plain_profile(decoded)
-        self._image = decoded.image
-        answer(self._connection, picture_values(decoded))
-
-    def _write_pixels(self, top: int, rows: int, place: int) -> None:
-        self._memory.seek(place)
-        write_pixels(self._image, range(top, top + rows), self._memory)
-        if top + rows == self._image.height:
-            self._image = Image.new("RGB", (1, 1))
-        answer(self._connection, {"done": top})
 
 
 def with_plain_profile(decoded: DecodedImage) -> DecodedImage:
@@ -106,9 +70,9 @@ def with_plain_profile(decoded: DecodedImage) -> DecodedImage:
     return replace(decoded, image=image, icc_profile=None)
 
 
-def write_pixels(image: Image.Image, rows: range, memory: mmap.mmap) -> None:
-    """Copy rows of a picture into shared memory, four bytes each pixel."""
+def send_pixels(connection: socket.socket, image: Image.Image) -> None:
+    """Send all rows of a picture, four bytes each pixel."""
     step = max(_STRIP_PX // image.width, 1)
-    for top in rows[::step]:
-        strip = image.crop((0, top, image.width, min(top + step, rows.stop)))
-        memory.write(strip.tobytes("raw", RAW_MODES[image.mode]))
+    for top in range(0, image.height, step):
+        strip = image.crop((0, top, image.width, min(top + step, image.height)))
+        connection.sendall(strip.tobytes("raw", RAW_MODES[image.mode]))

@@ -6,14 +6,14 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from threading import BoundedSemaphore, Lock
 from types import TracebackType
 from typing import Self
 
 from emojifier_bot.vision.decode import DecodedImage, check_length
-from emojifier_bot.vision.sandbox.limits import ChildLimits
 from emojifier_bot.vision.sandbox.process import DecoderProcess
-from emojifier_bot.vision.sandbox.wire import Walls
+from emojifier_bot.vision.sandbox.protocol import ChildLimits, IsolationStatus
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +42,12 @@ class IsolatedDecoder:
         """
         self._limits = limits or ChildLimits()
         self._start = start
-        self._places = BoundedSemaphore(processes)
+        self._slots = BoundedSemaphore(processes)
         self._lock = Lock()
         self._idle: list[DecoderProcess] = []
         self._closed = False
-        self._told: Walls | None = None
-        #: Of what its processes have died, and how often.
+        self._logged: IsolationStatus | None = None
+        #: Causes of death of its processes, and how often.
         self.deaths: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
@@ -70,7 +70,7 @@ class IsolatedDecoder:
                 start (``decoder_down``).
         """
         check_length(data, self._limits.picture)
-        with self._places, self._process() as process:
+        with self._slots, self._process() as process:
             return process.decode(data)
 
     @property
@@ -85,7 +85,7 @@ class IsolatedDecoder:
         Raises:
             ImageError: It does not (``decoder_down``).
         """
-        with self._places, self._process():
+        with self._slots, self._process():
             pass
 
     def close(self) -> None:
@@ -105,7 +105,7 @@ class IsolatedDecoder:
             self._give_back(process)
 
     def _idle_process(self) -> DecoderProcess | None:
-        """Return the one used last, if it still lives."""
+        """Return the one used last, if it is still alive."""
         while True:
             with self._lock:
                 process = self._idle.pop() if self._idle else None
@@ -115,30 +115,22 @@ class IsolatedDecoder:
 
     def _fresh_process(self) -> DecoderProcess:
         process = self._start(self._limits)
+        status = process.status
         with self._lock:
-            told, self._told = self._told, process.walls
-        if told != process.walls:
-            _tell(process.walls)
+            is_new, self._logged = self._logged != status, status
+        if is_new:
+            facts = {"action": "decoder_ready", **asdict(status)}
+            isolated = status.landlock and status.seccomp
+            level = logging.INFO if isolated else logging.WARNING
+            logger.log(level, "a decoder's process is ready", extra=facts)
         return process
 
     def _give_back(self, process: DecoderProcess) -> None:
-        if process.death is not None:
-            with self._lock:
-                self.deaths[process.death.cause] += 1
-            return
         with self._lock:
-            keep = not (self._closed or process.is_spent)
-            if keep:
+            if process.cause_of_death is not None:
+                self.deaths[process.cause_of_death] += 1
+                return
+            if not (self._closed or process.is_spent):
                 self._idle.append(process)
-        if not keep:
-            process.close()
-
-
-def _tell(walls: Walls) -> None:
-    level = logging.INFO if walls.landlock and walls.seccomp else logging.WARNING
-    facts = {
-        "action": "decoder_ready",
-        "landlock": walls.landlock,
-        "seccomp": walls.seccomp,
-    }
-    logger.log(level, "a decoder's process is ready", extra=facts)
+                return
+        process.close()

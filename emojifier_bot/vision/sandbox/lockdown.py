@@ -1,7 +1,7 @@
 """What a decoder's process gives up before it sees a stranger's bytes.
 
 Limits work wherever Python does. The rest is Linux: what its kernel does not know is
-passed over, since each is a second wall, not the first.
+skipped, since each is a second line of defence, not the first.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ import resource
 import sys
 from pathlib import Path
 
-from emojifier_bot.vision.sandbox.limits import PICTURES_PER_CHILD, ChildLimits
-from emojifier_bot.vision.sandbox.system_calls import refuse_system_calls
-from emojifier_bot.vision.sandbox.wire import Walls
+from emojifier_bot.vision.sandbox.protocol import (
+    PICTURES_PER_CHILD,
+    ChildLimits,
+    IsolationStatus,
+)
+from emojifier_bot.vision.sandbox.seccomp import refuse_system_calls
 
-#: Descriptors that are opened later: shared memory takes two while it is mapped and one
-#: after that, and the next comes before the last is let go.
-_MORE_DESCRIPTORS = 3
-#: Address space beyond the memory: of threads' stacks and the allocator's reserves,
-#: shared memory too.
+#: Address space beyond the memory: for threads' stacks and the allocator's reserves.
 _MORE_ADDRESS_BYTES = 2**30
 _PAGE_BYTES = resource.getpagesize()
 #: The highest score is ended first: proc(5).
@@ -48,18 +47,18 @@ class _Ruleset(ctypes.Structure):
     )
 
 
-def lock_down(limits: ChildLimits) -> Walls:
+def lock_down(limits: ChildLimits) -> IsolationStatus:
     """Set the limits of this process, and give up what decoding does not need."""
     if sys.platform != "linux":
         _limit_resources(limits)
-        return Walls()
+        return IsolationStatus()
     _die_first()
     _limit_resources(limits)
     libc = ctypes.CDLL(None, use_errno=True)
     # No core file ever holds a picture, no process of this user looks inside.
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    return Walls(_give_up_files(libc), refuse_system_calls(libc))
+    return IsolationStatus(_give_up_files(libc), refuse_system_calls(libc))
 
 
 def allow_one_picture(limits: ChildLimits) -> None:
@@ -88,7 +87,8 @@ def _limit_resources(limits: ChildLimits) -> None:
         (resource.RLIMIT_CPU, cpu_seconds),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, open_descriptors + 1 + _MORE_DESCRIPTORS),
+        # Landlock opens one, and closes it again.
+        (resource.RLIMIT_NOFILE, open_descriptors + 1),
     ):
         # macOS refuses some; what stands lower already cannot be raised.
         with contextlib.suppress(ValueError, OSError):

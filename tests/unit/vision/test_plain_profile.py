@@ -6,8 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from emojifier_bot.vision.color import rgb_profile, sprite_into_profile, to_srgb
-from emojifier_bot.vision.plain_profile import plain_profile
+from emojifier_bot.vision.color import (
+    plain_profile,
+    rgb_profile,
+    sprite_into_profile,
+    to_srgb,
+)
 from tests import profiles
 from tests.images import assert_same_pixels, photo
 

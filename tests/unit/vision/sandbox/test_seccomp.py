@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from emojifier_bot.vision.sandbox import system_calls
-from emojifier_bot.vision.sandbox.system_calls import (
+from emojifier_bot.vision.sandbox import seccomp
+from emojifier_bot.vision.sandbox.seccomp import (
     _ALLOW,
     _INSTRUCTION,
     _KILL,
@@ -32,7 +32,7 @@ def verdict(processor, number, first=0, second=0, kind=None):
     """Return what the filter of a processor says of a call."""
     kind = processor.kind if kind is None else kind
     data = struct.pack("<IIQQQ", number, kind, 0, first, second)
-    steps = list(_INSTRUCTION.iter_unpack(system_calls._filter(processor, PID)))
+    steps = list(_INSTRUCTION.iter_unpack(seccomp._filter(processor, PID)))
     at = loaded = 0
     while True:
         code, yes, no, value = steps[at]
@@ -84,6 +84,6 @@ def test_the_rest_is_refused(processor):
 
 
 def test_a_32_bit_python_calls_by_other_numbers(monkeypatch):
-    monkeypatch.setattr(system_calls, "_IS_64_BIT", False)
+    monkeypatch.setattr(seccomp, "_IS_64_BIT", False)
 
-    assert system_calls.refuse_system_calls(None) is False
+    assert seccomp.refuse_system_calls(None) is False

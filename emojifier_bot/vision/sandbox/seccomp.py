@@ -1,4 +1,4 @@
-"""Calls of the kernel that a decoder's process gives up for good (seccomp).
+"""System calls that a decoder process gives up for good (seccomp).
 
 A list of what is refused, not of what is allowed: no version of a library can break
 it, since none of these has a place in decoding. Limits and Landlock hold the rest.

@@ -5,17 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emojifier_bot.app import make_isolated_decoder
+from emojifier_bot.config import load_settings
 from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.decode import DecodeLimits, decode
-from emojifier_bot.vision.sandbox.wire import (
-    Walls,
-    WrongAnswerError,
+from emojifier_bot.vision.sandbox.protocol import (
+    ChildLimits,
+    IsolationStatus,
+    ProtocolError,
     error_values,
     picture_values,
-    read_answer,
     read_picture,
     read_ready,
     ready_values,
+    receive_header,
 )
 from tests import profiles
 from tests.images import encoded, photo
@@ -98,13 +101,13 @@ def test_a_refusal_is_raised():
     ids=str,
 )
 def test_what_makes_no_sense_is_refused(change):
-    with pytest.raises(WrongAnswerError):
+    with pytest.raises(ProtocolError):
         read_picture({**SOUND, **change}, LIMITS)
 
 
 @pytest.mark.parametrize("name", SOUND)
 def test_nothing_may_be_missing(name):
-    with pytest.raises(WrongAnswerError):
+    with pytest.raises(ProtocolError):
         read_picture({k: v for k, v in SOUND.items() if k != name}, LIMITS)
 
 
@@ -121,7 +124,7 @@ def test_nothing_may_be_missing(name):
 def test_any_change_is_read_or_refused(change):
     try:
         facts = read_picture({**SOUND, **change}, LIMITS)
-    except (ImageError, WrongAnswerError):
+    except (ImageError, ProtocolError):
         return
     assert facts.size_wh[0] * facts.size_wh[1] <= LIMITS.max_pixels
 
@@ -139,17 +142,19 @@ def test_any_change_is_read_or_refused(change):
     ids=["empty", "no json", "list", "no text", "deep", "long"],
 )
 def test_garbage_is_refused(data):
-    with pytest.raises(WrongAnswerError):
-        read_answer(reader(data))
+    with pytest.raises(ProtocolError):
+        receive_header(reader(data))
 
 
 def test_half_an_answer_is_the_end():
     with pytest.raises(EOFError):
-        read_answer(reader(framed(b'{"ready": true}')[:-3]))
+        receive_header(reader(framed(b'{"ready": true}')[:-3]))
 
 
 def test_what_walls_stand_comes_over():
-    assert read_ready(ready_values(Walls(6, seccomp=True))) == Walls(6, seccomp=True)
+    assert read_ready(
+        ready_values(IsolationStatus(6, seccomp=True))
+    ) == IsolationStatus(6, seccomp=True)
 
 
 @pytest.mark.parametrize(
@@ -163,5 +168,32 @@ def test_what_walls_stand_comes_over():
     ],
 )
 def test_a_child_that_does_not_say_so_is_not_ready(values):
-    with pytest.raises(WrongAnswerError):
+    with pytest.raises(ProtocolError):
         read_ready(values)
+
+
+def test_limits_go_into_a_command_and_come_out():
+    limits = ChildLimits(DecodeLimits(7, 8), 9, 10, 11.5)
+
+    assert ChildLimits.from_json(limits.to_json()) == limits
+
+
+def test_settings_say_what_a_picture_may_take():
+    settings = load_settings(
+        max_bytes=7,
+        max_pixels=8,
+        decode_memory_mb=9,
+        decode_cpu_seconds=10,
+        decode_seconds=11.5,
+        worker_concurrency=3,
+    )
+
+    decoder = make_isolated_decoder(settings)
+
+    assert decoder._limits == ChildLimits(DecodeLimits(7, 8), 9_000_000, 10, 11.5)
+    assert decoder._slots._value == 3
+    assert decoder.pids == []
+
+
+def test_the_usual_settings_are_the_usual_limits():
+    assert make_isolated_decoder(load_settings())._limits == ChildLimits()

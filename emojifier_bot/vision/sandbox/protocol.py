@@ -1,0 +1,278 @@
+"""What a decoder process and its parent exchange over one socket.
+
+The parent sends a picture: its length and its bytes. The child answers with a header,
+a length and JSON, and then with the pixels: four bytes each, row by row from the top.
+Its first header says how well it is isolated.
+
+The child's answers are validated like a stranger's: a hostile picture may have taken
+the child over.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import struct
+from collections.abc import Callable, Container
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from emojifier_bot.errors import ErrorKind, ImageError
+from emojifier_bot.vision.color import plain_profile
+from emojifier_bot.vision.decode import DecodedImage, DecodeLimits
+from emojifier_bot.vision.formats import FORMATS
+from emojifier_bot.vision.jpeg import LARGEST_DIVISOR, SUBSAMPLINGS, JpegParameters
+
+#: A child decodes so many pictures, then a fresh one takes its place: what a library
+#: leaks, or a hostile picture left behind, does not stay for long.
+PICTURES_PER_CHILD = 100
+
+#: Channels as they are sent, a byte each; RGB has one that means nothing.
+BYTES_PER_PIXEL = 4
+#: Pillow's name for these bytes, by the picture's mode.
+RAW_MODES = {"RGB": "RGBX", "RGBA": "RGBA"}
+
+_PICTURE_LENGTH = struct.Struct(">Q")
+_HEADER_LENGTH = struct.Struct(">I")
+#: A profile of three curves of 4096 points is the longest part of any header.
+_MAX_HEADER_BYTES = 200_000
+
+_FORMATS = frozenset(one.name for one in FORMATS)
+_ERROR_KINDS = frozenset(
+    {
+        ErrorKind.BROKEN,
+        ErrorKind.EMPTY,
+        ErrorKind.NOT_AN_IMAGE,
+        ErrorKind.TOO_LARGE,
+        ErrorKind.TOO_MANY_PIXELS,
+        ErrorKind.TRUNCATED,
+        ErrorKind.UNSUPPORTED,
+    }
+)
+_MAX_TABLES, _DIVISORS = 4, 64
+_MAX_NOTES = 4
+#: No links, no names, no marks that Slack would read.
+_SENTENCES = re.compile(r"[\w .,:;%()\"'-]{1,300}", re.ASCII)
+
+
+class ProtocolError(Exception):
+    """The child sent something that no sound child sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildLimits:
+    """What one picture may take; the system stops whoever takes more."""
+
+    picture: DecodeLimits = field(default_factory=DecodeLimits)
+    #: Of one process, on top of what it has when it starts. 60 megapixels take 1.3 GB
+    #: where they are stored sideways, with a profile, or with 16 bits.
+    memory_bytes: int = 1_500_000_000
+    #: On the processor. A big picture takes 2 seconds where nothing else runs.
+    cpu_seconds: int = 20
+    #: By the clock, all in all.
+    wall_seconds: float = 40.0
+
+    def to_json(self) -> str:
+        """Return them as an argument of a command."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> ChildLimits:
+        """Read what `to_json` wrote."""
+        values = json.loads(text)
+        return cls(**{**values, "picture": DecodeLimits(**values["picture"])})
+
+
+@dataclass(frozen=True, slots=True)
+class IsolationStatus:
+    """What the kernel enforces on a child, beside the limits."""
+
+    #: The version of Landlock, 0 for none: ports are closed from 4 on, other processes
+    #: from 6 on.
+    landlock: int = 0
+    #: Whether system calls are filtered.
+    seccomp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PictureHeader:
+    """A decoded picture without its pixels."""
+
+    mode: str
+    size_wh: tuple[int, int]
+    source_format: str
+    icc_profile: bytes | None
+    jpeg: JpegParameters | None
+    lossless: bool
+    notes: tuple[str, ...]
+
+    @property
+    def row_bytes(self) -> int:
+        """Return how many bytes a row of pixels has."""
+        return self.size_wh[0] * BYTES_PER_PIXEL
+
+
+def send_picture(connection: socket.socket, data: bytes) -> None:
+    """Send a file to the child."""
+    connection.sendall(_PICTURE_LENGTH.pack(len(data)))
+    connection.sendall(data)
+
+
+def receive_picture(connection: socket.socket) -> bytes | None:
+    """Wait for a file from the parent; ``None`` when the parent is gone."""
+    head = connection.recv(_PICTURE_LENGTH.size, socket.MSG_WAITALL)
+    if len(head) < _PICTURE_LENGTH.size:
+        return None
+    (length,) = _PICTURE_LENGTH.unpack(head)
+    data = connection.recv(length, socket.MSG_WAITALL)
+    return data if len(data) == length else None
+
+
+def send_header(connection: socket.socket, values: dict[str, Any]) -> None:
+    """Send one header to the parent."""
+    text = json.dumps(values).encode()
+    connection.sendall(_HEADER_LENGTH.pack(len(text)) + text)
+
+
+def receive_header(receive: Callable[[int], bytes]) -> dict[str, Any]:
+    """Read one header from the child.
+
+    Args:
+        receive: Returns exactly so many bytes.
+
+    Raises:
+        ProtocolError: It is too long, or no JSON object.
+    """
+    (length,) = _HEADER_LENGTH.unpack(receive(_HEADER_LENGTH.size))
+    if length > _MAX_HEADER_BYTES:
+        raise ProtocolError
+    try:
+        values = json.loads(receive(length))
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError from error
+    if not isinstance(values, dict):
+        raise ProtocolError
+    return values
+
+
+def ready_values(status: IsolationStatus) -> dict[str, Any]:
+    """Return the header of a child that waits for its first picture."""
+    return {"ready": asdict(status)}
+
+
+def read_ready(values: dict[str, Any]) -> IsolationStatus:
+    """Validate what `ready_values` made.
+
+    Raises:
+        ProtocolError: It makes no sense.
+    """
+    match values:
+        case {"ready": {"landlock": int(version), "seccomp": bool(filtered)}}:
+            return IsolationStatus(version, filtered)
+    raise ProtocolError
+
+
+def error_values(error: ImageError) -> dict[str, Any]:
+    """Return the header that refuses a picture."""
+    return {"error": error.kind, "message": error.message}
+
+
+def picture_values(decoded: DecodedImage) -> dict[str, Any]:
+    """Return the header of a decoded picture."""
+    profile, jpeg = decoded.icc_profile, decoded.jpeg
+    return {
+        "mode": decoded.image.mode,
+        "size": decoded.image.size,
+        "format": decoded.source_format,
+        "profile": profile and profile.hex(),
+        "jpeg": jpeg and [jpeg.tables, jpeg.subsampling, jpeg.aligned],
+        "lossless": decoded.lossless,
+        "notes": decoded.notes,
+    }
+
+
+def read_picture(values: dict[str, Any], limits: DecodeLimits) -> PictureHeader:
+    """Validate a picture's header.
+
+    Raises:
+        ImageError: The picture was refused.
+        ProtocolError: It makes no sense.
+    """
+    try:
+        if "error" in values:
+            kind = ErrorKind(_one_of(_ERROR_KINDS, values["error"]))
+            raise ImageError(_sentence(values["message"]), kind=kind)
+        return PictureHeader(
+            mode=_one_of(RAW_MODES, values["mode"]),
+            size_wh=_size(values["size"], limits),
+            source_format=_one_of(_FORMATS, values["format"]),
+            icc_profile=_profile(values["profile"]),
+            jpeg=_jpeg(values["jpeg"]),
+            lossless=_bool(values["lossless"]),
+            notes=_notes(values["notes"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ProtocolError from error
+
+
+def _one_of(known: Container[str], value: Any) -> str:
+    if isinstance(value, str) and value in known:
+        return value
+    raise ValueError
+
+
+def _bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError
+
+
+def _count(value: Any, most: int) -> int:
+    if type(value) is int and 1 <= value <= most:
+        return value
+    raise ValueError
+
+
+def _size(value: Any, limits: DecodeLimits) -> tuple[int, int]:
+    width, height = (_count(side, limits.max_pixels) for side in value)
+    _count(width * height, limits.max_pixels)
+    return width, height
+
+
+def _sentence(value: Any) -> str:
+    if _SENTENCES.fullmatch(value):
+        return str(value)
+    raise ValueError
+
+
+def _notes(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > _MAX_NOTES:
+        raise ValueError
+    return tuple(_sentence(note) for note in value)
+
+
+def _profile(value: Any) -> bytes | None:
+    if value is None:
+        return None
+    profile = bytes.fromhex(value)
+    if plain_profile(profile) != profile:
+        raise ValueError
+    return profile
+
+
+def _jpeg(value: Any) -> JpegParameters | None:
+    if value is None:
+        return None
+    tables, subsampling, aligned = value
+    _count(len(tables), _MAX_TABLES)
+    if any(len(table) != _DIVISORS for table in tables):
+        raise ValueError
+    return JpegParameters(
+        tables=tuple(
+            tuple(_count(divisor, LARGEST_DIVISOR) for divisor in table)
+            for table in tables
+        ),
+        subsampling=_one_of(SUBSAMPLINGS, subsampling),
+        aligned=_bool(aligned),
+    )
