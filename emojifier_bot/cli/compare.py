@@ -125,7 +125,7 @@ def _compared(
     faces, seconds = [], []
     for analyzer in analyzers:
         began = time.perf_counter()
-        faces.append(analyzer.analyze(picture))
+        faces.append(analyzer.analyze(picture).faces)
         seconds.append(time.perf_counter() - began)
     return compared(name, faces[0], faces[1], (seconds[0], seconds[1]))
 

@@ -57,7 +57,7 @@ def choose(
     Args:
         theme: Where to pick from; emoji marked ``surprise_only`` are left out.
         scores: The face's point in the space of emotions.
-        measures: What `core.landmarks.measure` says of the face.
+        measures: What `landmark_geometry.measure` says of the face.
         confident: Whether the classifier's top probability reaches its threshold.
     """
     emoji = [one for one in theme.emoji if not one.surprise_only]

@@ -66,7 +66,7 @@ class Pipeline:
         with times.stage("analyze"):
             reading = self.analyzer.analyze(picture)
         with times.stage("choose"):
-            chosen = self._choose(reading, options)
+            chosen = self._choose(reading.faces, options)
         with times.stage("composite"):
             self._paint(picture, chosen)
         with times.stage("encode"):

@@ -8,11 +8,10 @@ counter-clockwise on screen positive. Left and right are the person's own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,30 +184,22 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reading(Sequence[Face]):
+class Reading:
     """The faces of a picture, in no particular order, and who found them."""
 
     faces: tuple[Face, ...]
     #: Name of the back end that answered: ``"local"``.
     backend: str
 
-    @overload
-    def __getitem__(self, index: int) -> Face: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Face]: ...
-
-    def __getitem__(self, index: int | slice) -> Face | Sequence[Face]:
-        """Return one face, or several."""
-        return self.faces[index]
+    def __iter__(self) -> Iterator[Face]:
+        return iter(self.faces)
 
     def __len__(self) -> int:
-        """Return how many faces there are."""
         return len(self.faces)
 
 
 class Measure(StrEnum):
-    """What the geometry of a face can tell; `core.landmarks` computes them."""
+    """What the geometry of a face can tell; `landmark_geometry` computes them."""
 
     #: Gap between the inner lips over the mouth's inner width.
     MOUTH_OPENING = "mouth_opening"

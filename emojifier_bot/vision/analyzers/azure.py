@@ -10,30 +10,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from emojifier_bot.http import ServiceCall
-from emojifier_bot.vision.analyzers.hosted import HostedAnalyzer
-from emojifier_bot.vision.analyzers.hosted import build as build_hosted
-from emojifier_bot.vision.analyzers.hosted_answers import (
-    Refusals,
-    base_address,
-    needed_keys,
-)
-from emojifier_bot.vision.analyzers.hosted_face import (
+from emojifier_bot.vision.analyzers import hosted as hosted_backend
+from emojifier_bot.vision.analyzers.hosted_api import (
     FaceApi,
     HostedFace,
     PictureLimits,
     SentPicture,
-    framed,
+    VendorService,
+    base_address,
+    box_from,
+    counter_clockwise,
     named_points,
-    turned_over,
+    needed_keys,
+    points_by_name,
 )
-from emojifier_bot.vision.analyzers.registry import BackendOptions, HostedOptions
+from emojifier_bot.vision.analyzers.registry import HostedOptions
 from emojifier_bot.vision.shared_points import SharedPoint
 
-NAME = "azure"
 PATH = (
     "/face/v1.2/detect?returnFaceId=false&returnFaceLandmarks=true"
     "&detectionModel=detection_03&returnFaceAttributes=headPose"
@@ -70,7 +68,7 @@ def _code(contents: Any) -> str:
     return code
 
 
-REFUSALS = Refusals(
+SERVICE = VendorService(
     "Azure Face",
     _code,
     credentials=frozenset({"401", "PermissionDenied", "Unauthorized"}),
@@ -93,23 +91,19 @@ class AzureApi:
             "Ocp-Apim-Subscription-Key": self.key,
         }
         call = ServiceCall(self.address, headers, sent.data)
-        contents = REFUSALS.post(call, timeout_seconds)
-        with REFUSALS.understanding():
+        contents = SERVICE.post(call, timeout_seconds)
+        with SERVICE.reading():
             if not isinstance(contents, list):
                 raise TypeError("expected a list of faces")
             return [_face(one) for one in contents]
 
 
-def _face(told: Mapping[str, Any]) -> HostedFace:
-    by_name = {
-        name: (float(xy["x"]), float(xy["y"]))
-        for name, xy in told.get("faceLandmarks", {}).items()
-    }
-    roll = told.get("faceAttributes", {}).get("headPose", {}).get("roll")
+def _face(reported: Mapping[str, Any]) -> HostedFace:
+    roll = reported.get("faceAttributes", {}).get("headPose", {}).get("roll")
     return HostedFace(
-        box=framed(told["faceRectangle"]),
-        points=named_points(by_name, POINTS),
-        roll_degrees=turned_over(roll),
+        box=box_from(reported["faceRectangle"]),
+        points=named_points(points_by_name(reported.get("faceLandmarks", {})), POINTS),
+        roll_degrees=counter_clockwise(roll),
     )
 
 
@@ -120,15 +114,13 @@ def make_api(hosted: HostedOptions) -> FaceApi:
         ConfigError: The key or the endpoint is missing, or would be shown.
     """
     key, url = needed_keys(
-        NAME,
+        "azure",
         {
             "AZURE_FACE_KEY": hosted.keys.get("AZURE_FACE_KEY", ""),
             "FACE_API_URL": hosted.url,
         },
     )
-    return AzureApi(base_address(url, "") + PATH, key)
+    return AzureApi(base_address(url) + PATH, key)
 
 
-def build(options: BackendOptions) -> HostedAnalyzer:
-    """Build the back end; see `hosted.build`."""
-    return build_hosted(NAME, options, make_api)
+build = partial(hosted_backend.build, "azure", make_api)

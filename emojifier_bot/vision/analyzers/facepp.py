@@ -11,49 +11,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from emojifier_bot.http import ServiceCall, multipart
-from emojifier_bot.vision.analyzers.hosted import HostedAnalyzer
-from emojifier_bot.vision.analyzers.hosted import build as build_hosted
-from emojifier_bot.vision.analyzers.hosted_answers import (
-    Refusals,
-    base_address,
-    needed_keys,
-)
-from emojifier_bot.vision.analyzers.hosted_face import (
+from emojifier_bot.vision.analyzers import hosted as hosted_backend
+from emojifier_bot.vision.analyzers.hosted_api import (
     FaceApi,
     HostedFace,
     PictureLimits,
     SentPicture,
-    framed,
+    VendorService,
+    base_address,
+    box_from,
+    counter_clockwise,
     named_points,
+    needed_keys,
+    points_by_name,
     scores_from,
-    turned_over,
 )
-from emojifier_bot.vision.analyzers.registry import BackendOptions, HostedOptions
+from emojifier_bot.vision.analyzers.registry import HostedOptions
 from emojifier_bot.vision.shared_points import SharedPoint
 from emojifier_bot.vision.types import Emotion
 
-NAME = "facepp"
 ADDRESS = "https://api-us.faceplusplus.com"
 PATH = "/facepp/v3/detect"
 #: Not verified, see above.
 LIMITS = PictureLimits(max_bytes=2_000_000, min_side_px=48, max_side_px=4096)
 EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
-    {
-        name: Emotion(name)
-        for name in (
-            "anger",
-            "disgust",
-            "fear",
-            "happiness",
-            "neutral",
-            "sadness",
-            "surprise",
-        )
-    }
+    {str(emotion): emotion for emotion in Emotion if emotion is not Emotion.CONTEMPT}
 )
 POINTS: Mapping[str, SharedPoint] = MappingProxyType(
     {
@@ -86,7 +73,7 @@ def _code(contents: Any) -> str:
     return code.strip()
 
 
-REFUSALS = Refusals(
+SERVICE = VendorService(
     "Face++",
     _code,
     credentials=frozenset({"AUTHENTICATION_ERROR", "AUTHORIZATION_ERROR"}),
@@ -114,22 +101,18 @@ class FaceppApi:
         # A name that tells nothing.
         content_type, body = multipart(fields, "image_file", "picture.jpg", sent.data)
         call = ServiceCall(self.address, {"Content-Type": content_type}, body)
-        contents = REFUSALS.post(call, timeout_seconds)
-        with REFUSALS.understanding():
+        contents = SERVICE.post(call, timeout_seconds)
+        with SERVICE.reading():
             return [_face(one) for one in contents["faces"]]
 
 
-def _face(told: Mapping[str, Any]) -> HostedFace:
-    attributes = told.get("attributes", {})
-    by_name = {
-        name: (float(xy["x"]), float(xy["y"]))
-        for name, xy in told.get("landmark", {}).items()
-    }
+def _face(reported: Mapping[str, Any]) -> HostedFace:
+    attributes = reported.get("attributes", {})
     roll = attributes.get("headpose", {}).get("roll_angle")
     return HostedFace(
-        box=framed(told["face_rectangle"]),
-        points=named_points(by_name, POINTS),
-        roll_degrees=turned_over(roll),
+        box=box_from(reported["face_rectangle"]),
+        points=named_points(points_by_name(reported.get("landmark", {})), POINTS),
+        roll_degrees=counter_clockwise(roll),
         scores=scores_from(attributes.get("emotion", {}), EMOTIONS),
     )
 
@@ -141,11 +124,10 @@ def make_api(hosted: HostedOptions) -> FaceApi:
         ConfigError: A key is missing, or the address would show it.
     """
     names = ("FACEPP_API_KEY", "FACEPP_API_SECRET")
-    key, secret = needed_keys(NAME, {name: hosted.keys.get(name, "") for name in names})
+    keys = {name: hosted.keys.get(name, "") for name in names}
+    key, secret = needed_keys("facepp", keys)
     address = base_address(hosted.url, ADDRESS) + PATH
     return FaceppApi(address, key, secret)
 
 
-def build(options: BackendOptions) -> HostedAnalyzer:
-    """Build the back end; see `hosted.build`."""
-    return build_hosted(NAME, options, make_api)
+build = partial(hosted_backend.build, "facepp", make_api)

@@ -17,33 +17,30 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from emojifier_bot.errors import HostedApiError
+from emojifier_bot.errors import ErrorKind, HostedApiError
 from emojifier_bot.http import ServiceCall
-from emojifier_bot.vision.analyzers.hosted import HostedAnalyzer
-from emojifier_bot.vision.analyzers.hosted import build as build_hosted
-from emojifier_bot.vision.analyzers.hosted_answers import (
-    Refusals,
-    base_address,
-    needed_keys,
-)
-from emojifier_bot.vision.analyzers.hosted_face import (
+from emojifier_bot.vision.analyzers import hosted as hosted_backend
+from emojifier_bot.vision.analyzers.hosted_api import (
     FaceApi,
     HostedFace,
     PictureLimits,
     Point,
     SentPicture,
+    VendorService,
+    base_address,
+    counter_clockwise,
     named_points,
+    needed_keys,
     scores_from,
-    turned_over,
 )
-from emojifier_bot.vision.analyzers.registry import BackendOptions, HostedOptions
+from emojifier_bot.vision.analyzers.registry import HostedOptions
 from emojifier_bot.vision.shared_points import SharedPoint
 from emojifier_bot.vision.types import BoundingBox, Emotion, EmotionScores
 
-NAME = "google"
 ADDRESS = "https://vision.googleapis.com"
 PATH = "/v1/images:annotate"
 #: A request may have 10 MB of JSON, in which three bytes of picture take four; the rest
@@ -109,7 +106,7 @@ def _code(contents: Any) -> str:
     return code
 
 
-REFUSALS = Refusals(
+SERVICE = VendorService(
     "Google Cloud Vision",
     _code,
     credentials=frozenset({"API_KEY_INVALID", "PERMISSION_DENIED", "UNAUTHENTICATED"}),
@@ -135,8 +132,8 @@ class GoogleApi:
             "X-Goog-Api-Key": self.key,
         }
         call = ServiceCall(self.address, headers, json.dumps(body).encode())
-        contents = REFUSALS.post(call, timeout_seconds)
-        with REFUSALS.understanding():
+        contents = SERVICE.post(call, timeout_seconds)
+        with SERVICE.reading():
             (answer,) = contents["responses"]
             if "error" in answer:
                 raise _error_inside(answer["error"])
@@ -145,26 +142,29 @@ class GoogleApi:
 
 def _error_inside(error: Mapping[str, Any]) -> HostedApiError:
     number = int(error["code"])
+    kind = ErrorKind.FACE_API_REFUSED
     if number == _EXHAUSTED:
-        return REFUSALS.is_busy(str(number))
-    if number in _PASSING:
-        return REFUSALS.down(str(number))
-    return REFUSALS.refused(str(number))
+        kind = ErrorKind.FACE_API_BUSY
+    elif number in _PASSING:
+        kind = ErrorKind.FACE_API_DOWN
+    return SERVICE.error(kind, str(number))
 
 
-def _face(told: Mapping[str, Any]) -> HostedFace:
+def _face(reported: Mapping[str, Any]) -> HostedFace:
     # The one around the skin, as ours is; the other is around the whole head.
-    polygon = told.get("fdBoundingPoly") or told["boundingPoly"]
+    polygon = reported.get("fdBoundingPoly") or reported["boundingPoly"]
     corners = [_xy(vertex) for vertex in polygon["vertices"]]
     across, down = zip(*corners, strict=True)
-    by_name = {one["type"]: _xy(one["position"]) for one in told.get("landmarks", ())}
-    roll = told.get("rollAngle")
+    by_name = {
+        one["type"]: _xy(one["position"]) for one in reported.get("landmarks", ())
+    }
+    roll = reported.get("rollAngle")
     return HostedFace(
         box=BoundingBox(min(across), min(down), max(across), max(down)),
-        confidence=float(told.get("detectionConfidence", 1.0)),
+        confidence=float(reported.get("detectionConfidence", 1.0)),
         points=named_points(by_name, POINTS),
-        roll_degrees=turned_over(roll),
-        scores=_scores(told),
+        roll_degrees=counter_clockwise(roll),
+        scores=_scores(reported),
     )
 
 
@@ -172,10 +172,10 @@ def _xy(vertex: Mapping[str, float]) -> Point:
     return float(vertex.get("x", 0.0)), float(vertex.get("y", 0.0))
 
 
-def _scores(told: Mapping[str, Any]) -> EmotionScores | None:
+def _scores(reported: Mapping[str, Any]) -> EmotionScores | None:
     """Return what the likelihoods say, None where the points say more."""
     likely = {
-        name: LIKELIHOODS.get(told.get(name, "UNKNOWN"), 0.0)
+        name: LIKELIHOODS.get(reported.get(name, "UNKNOWN"), 0.0)
         for name in EMOTIONS
         if name
     }
@@ -192,11 +192,9 @@ def make_api(hosted: HostedOptions) -> FaceApi:
         ConfigError: The key is missing, or the address would show it.
     """
     key_name = "GOOGLE_API_KEY"
-    (key,) = needed_keys(NAME, {key_name: hosted.keys.get(key_name, "")})
+    (key,) = needed_keys("google", {key_name: hosted.keys.get(key_name, "")})
     address = base_address(hosted.url, ADDRESS) + PATH
     return GoogleApi(address, key)
 
 
-def build(options: BackendOptions) -> HostedAnalyzer:
-    """Build the back end; see `hosted.build`."""
-    return build_hosted(NAME, options, make_api)
+build = partial(hosted_backend.build, "google", make_api)

@@ -1,32 +1,39 @@
 """Joins a hosted face API with the local models into one `FaceAnalyzer`.
 
-What the API does not tell, the local models read: an expression from the API's points,
-and where these are missing too, points and expression from the API's boxes.
+What the API does not report, the local models read: an expression from the API's
+points, and where these are missing too, points and expression from the API's boxes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image, ImageOps
 
 from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.errors import ConfigError, ErrorKind, HostedApiError
 from emojifier_bot.vision.analyzers import local
-from emojifier_bot.vision.analyzers.hosted_answers import check_keys
+from emojifier_bot.vision.analyzers.hosted_api import (
+    FaceApi,
+    HostedFace,
+    PictureLimits,
+    SentPicture,
+    check_keys,
+)
 from emojifier_bot.vision.analyzers.hosted_calls import (
     AnswerCache,
     Calls,
     RetryPolicy,
     circuit_breaker,
 )
-from emojifier_bot.vision.analyzers.hosted_face import FaceApi, HostedFace, SentPicture
-from emojifier_bot.vision.analyzers.hosted_picture import picture_to_send
 from emojifier_bot.vision.analyzers.registry import BackendOptions, HostedOptions
+from emojifier_bot.vision.crops import reduced_copy
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.frames import MEAN_FACE
@@ -37,7 +44,6 @@ from emojifier_bot.vision.shared_points import complete
 from emojifier_bot.vision.types import (
     BoundingBox,
     Detection,
-    EmotionScores,
     Face,
     FloatArray,
     Landmarks,
@@ -52,6 +58,14 @@ logger = logging.getLogger(__name__)
 SURE_PROBABILITY = 0.6
 #: Width of the mean face over the width of an API's box.
 FACE_OVER_BOX = 0.8
+#: Longer side of what is sent, even if more is allowed: three times what the local
+#: detector looks at, so that small faces of a group are seen.
+SENT_PX = 1920
+#: JPEG qualities that are tried until the file is small enough,
+QUALITIES = (92, 80, 65)
+#: then the picture is made smaller by this factor, so many times.
+SHRINK, SHRINKS = 0.7, 4
+BORDER_RGB = (127, 127, 127)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +76,9 @@ class HostedAnalyzer:
     api: FaceApi
     calls: Calls
     cache: AnswerCache
-    #: Reads what the API does not tell.
+    #: Reads what the API does not report.
     local: local.LocalAnalyzer
-    #: Reads the points that the API tells.
+    #: Reads the points that the API reports.
     by_points: EmotionClassifier
     #: Whether the local models stand in where the API fails.
     falls_back: bool
@@ -74,7 +88,7 @@ class HostedAnalyzer:
 
         Raises:
             HostedApiError: The API failed and nothing stands in for it; wrong keys and
-                addresses are always told, so that somebody mends them.
+                addresses always raise, so that somebody mends them.
         """
         try:
             sent = picture_to_send(picture, self.api.limits)
@@ -90,78 +104,59 @@ class HostedAnalyzer:
             logger.warning("Face service failed; the local models read", extra=facts)
             return self.local.analyze(picture)
         faces = [in_picture(face, sent.scale) for face in found]
-        return Reading(tuple(self._read(picture, faces)), self.name)
+        return Reading(self._read(picture, faces), self.name)
 
     def _ask(self, sent: SentPicture) -> list[HostedFace]:
         key = hashlib.sha256(sent.data).hexdigest()
-        known = self.cache.find(key)
-        if known is not None:
-            return known
-        found = self.calls.run(lambda seconds: self.api.ask(sent, seconds))
-        self.cache.keep(key, found)
+        found = self.cache.find(key)
+        if found is None:
+            found = self.calls.run(lambda seconds: self.api.ask(sent, seconds))
+            self.cache.keep(key, found)
         return found
 
-    def _read(self, picture: DecodedImage, faces: list[HostedFace]) -> list[Face]:
+    def _read(
+        self, picture: DecodedImage, faces: Sequence[HostedFace]
+    ) -> tuple[Face, ...]:
+        """Take what the API reports of each face, and read the rest here."""
         detections = [as_detection(face) for face in faces]
-        landmarks = self._landmarks(picture, faces, detections)
-        readings = self._readings(picture, faces, landmarks)
-        return [
-            Face(detection, points, scores, sure)
-            for detection, points, (scores, sure) in zip(
-                detections, landmarks, readings, strict=True
-            )
-        ]
-
-    def _landmarks(
-        self,
-        picture: DecodedImage,
-        faces: Sequence[HostedFace],
-        detections: Sequence[Detection],
-    ) -> list[Landmarks]:
-        """Return the API's points stretched to 68, or our own where it has none."""
-        lacking = [i for i, face in enumerate(faces) if not face.has_shared_points]
+        boxes_only = [i for i, face in enumerate(faces) if not face.has_shared_points]
         located = self.local.landmarker.locate(
-            picture, [detections[i] for i in lacking]
+            picture, [detections[i] for i in boxes_only]
         )
-        own = dict(zip(lacking, located, strict=True))
-        return [
+        own = dict(zip(boxes_only, located, strict=True))
+        landmarks = [
             own[i] if i in own else complete(face.points)
             for i, face in enumerate(faces)
         ]
-
-    def _readings(
-        self,
-        picture: DecodedImage,
-        faces: Sequence[HostedFace],
-        landmarks: Sequence[Landmarks],
-    ) -> list[tuple[EmotionScores, bool]]:
-        """Return each face's scores, and whether they are sure."""
-        readings = {
+        scores = {
             i: (face.scores, face.scores.top_probability >= SURE_PROBABILITY)
             for i, face in enumerate(faces)
             if face.scores is not None
         }
-        for classifier, reads_points in (
-            (self.by_points, True),
-            (self.local.classifier, False),
+        unscored = [i for i in range(len(faces)) if i not in scores]
+        for classifier, indices in (
+            (self.by_points, [i for i in unscored if i not in own]),
+            (self.local.classifier, [i for i in unscored if i in own]),
         ):
-            mine = [
-                i
-                for i, face in enumerate(faces)
-                if i not in readings and face.has_shared_points is reads_points
-            ]
-            scores = classifier.classify(picture, [landmarks[i] for i in mine])
-            for i, one in zip(mine, scores, strict=True):
-                readings[i] = (one, one.top_probability >= classifier.sure_threshold)
-        return [readings[i] for i in range(len(faces))]
+            read = classifier.classify(picture, [landmarks[i] for i in indices])
+            for i, one in zip(indices, read, strict=True):
+                scores[i] = (one, one.top_probability >= classifier.sure_threshold)
+        return tuple(
+            Face(detection, points, *scores[i])
+            for i, (detection, points) in enumerate(
+                zip(detections, landmarks, strict=True)
+            )
+        )
 
 
 def build(
     name: str,
-    options: BackendOptions,
     make_api: Callable[[HostedOptions], FaceApi],
+    options: BackendOptions,
 ) -> HostedAnalyzer:
-    """Build an API's back end; what its settings lack is told before models load.
+    """Build an API's back end; missing settings are reported before models load.
+
+    A vendor's file binds the first two arguments; the registry names the result.
 
     Raises:
         ConfigError: A key is missing or cannot be one, or the address would show it.
@@ -183,7 +178,7 @@ def join(
     models: local.LocalAnalyzer,
     by_points: EmotionClassifier,
 ) -> HostedAnalyzer:
-    """Put an API, the patience with it and the local models together."""
+    """Put an API, how it is called and the local models together."""
     policy = RetryPolicy(hosted.tries, hosted.timeout_seconds, hosted.budget_seconds)
     breaker = circuit_breaker(hosted.clock)
     return HostedAnalyzer(
@@ -197,21 +192,44 @@ def join(
     )
 
 
+def picture_to_send(picture: DecodedImage, limits: PictureLimits) -> SentPicture:
+    """Return an upright sRGB JPEG without metadata that keeps an API's limits.
+
+    Raises:
+        HostedApiError: ``face_api_refused``: no size keeps them.
+    """
+    longer = max(picture.image.size)
+    side_px = float(min(longer, limits.max_side_px, SENT_PX))
+    for _ in range(1 + SHRINKS):
+        copy = Image.fromarray(reduced_copy(picture, max(round(side_px), 1)))
+        right, below = (max(limits.min_side_px - side, 0) for side in copy.size)
+        bordered = ImageOps.expand(copy, (0, 0, right, below), BORDER_RGB)
+        for quality in QUALITIES:
+            file = io.BytesIO()
+            bordered.save(file, "JPEG", quality=quality)
+            if file.tell() <= limits.max_bytes:
+                scale = copy.width / picture.image.width
+                return SentPicture(file.getvalue(), bordered.size, scale)
+        side_px *= SHRINK
+    raise HostedApiError(
+        "The picture cannot be made small enough for the face service.",
+        kind=ErrorKind.FACE_API_REFUSED,
+    )
+
+
 def in_picture(face: HostedFace, scale: float) -> HostedFace:
     """Return a face of the sent picture in pixels of the picture itself."""
     five = face.five_xy
-    return HostedFace(
+    return replace(
+        face,
         box=BoundingBox(*(edge / scale for edge in face.box.xyxy)),
-        confidence=face.confidence,
         points={name: (x / scale, y / scale) for name, (x, y) in face.points.items()},
         five_xy=None if five is None else (five / scale).astype(np.float32),
-        roll_degrees=face.roll_degrees,
-        scores=face.scores,
     )
 
 
 def as_detection(face: HostedFace) -> Detection:
-    """Return a face as our landmark model wants it: its five points tell the roll."""
+    """Return a face as our landmark model wants it: its five points show the roll."""
     five_xy = face.five_xy
     if five_xy is None and face.roll_degrees is not None:
         five_xy = _usual_five(face.box, face.roll_degrees)

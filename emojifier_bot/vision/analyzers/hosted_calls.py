@@ -1,4 +1,4 @@
-"""How a hosted API is called: retried within a budget, and left alone while it is down.
+"""How a hosted API is called: retried within a budget, not at all while it is down.
 
 Each service has one `Calls` in a process, which all jobs share.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -16,7 +15,7 @@ from typing import TypeVar
 from emojifier_bot.circuit_breaker import CircuitBreaker, CircuitOpenError
 from emojifier_bot.clock import Clock
 from emojifier_bot.errors import ErrorKind, HostedApiError
-from emojifier_bot.vision.analyzers.hosted_face import HostedFace
+from emojifier_bot.vision.analyzers.hosted_api import HostedFace
 
 logger = logging.getLogger(__name__)
 
@@ -31,19 +30,19 @@ FIRST_WAIT_SECONDS: Mapping[str, float] = {
 JITTER_FROM = 0.5
 #: So many pictures in a row that the service failed on open the circuit,
 FAILURES_TO_OPEN = 3
-#: for this long; then one picture may try.
+#: for this long; then one picture is a trial.
 OPEN_SECONDS = 30.0
 #: Kinds that say something about the service, not about the picture or the key.
 OUTAGES = frozenset(
     {ErrorKind.FACE_API_DOWN, ErrorKind.FACE_API_BUSY, ErrorKind.FACE_API_ANSWER}
 )
-#: Answers that are remembered, and for how long: *Try another* comes soon.
-REMEMBERED, REMEMBERED_SECONDS = 64, 600.0
+#: Answers that are cached, and for how long: *Try another* comes soon.
+CACHED_ANSWERS, CACHED_SECONDS = 64, 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How much trouble one picture is worth."""
+    """How many calls and seconds one picture is worth."""
 
     tries: int
     timeout_seconds: float
@@ -56,47 +55,46 @@ class AnswerCache:
     def __init__(
         self,
         clock: Clock,
-        size: int = REMEMBERED,
-        seconds: float = REMEMBERED_SECONDS,
+        size: int = CACHED_ANSWERS,
+        seconds: float = CACHED_SECONDS,
     ) -> None:
         """Start empty."""
         self._clock, self._size, self._seconds = clock, size, seconds
         self._lock = threading.Lock()
-        self._answers: OrderedDict[str, tuple[float, list[HostedFace]]] = OrderedDict()
+        #: The oldest first.
+        self._answers: dict[str, tuple[float, list[HostedFace]]] = {}
 
     def find(self, key: str) -> list[HostedFace] | None:
         """Return what was answered, None where that is unknown or too old."""
         with self._lock:
-            self._forget_old()
-            if key not in self._answers:
-                return None
-            return self._answers[key][1]
+            self._drop_old()
+            return self._answers[key][1] if key in self._answers else None
 
     def keep(self, key: str, faces: list[HostedFace]) -> None:
-        """Remember an answer in place of the oldest one."""
+        """Cache an answer in place of the oldest one."""
         with self._lock:
+            self._drop_old()
             self._answers.pop(key, None)
             self._answers[key] = (self._clock.monotonic(), faces)
-            self._forget_old()
-            while len(self._answers) > self._size:
-                self._answers.popitem(last=False)
+            if len(self._answers) > self._size:
+                del self._answers[next(iter(self._answers))]
 
-    def _forget_old(self) -> None:
+    def _drop_old(self) -> None:
         oldest = self._clock.monotonic() - self._seconds
-        while self._answers and next(iter(self._answers.values()))[0] < oldest:
-            self._answers.popitem(last=False)
+        fresh = {key: one for key, one in self._answers.items() if one[0] >= oldest}
+        self._answers = fresh
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Calls one service, patiently at first and not at all while it is down."""
+    """Calls one service, with retries at first and not at all while it is down."""
 
     backend: str
     policy: RetryPolicy
     clock: Clock
     sleep: Callable[[float], None]
     breaker: CircuitBreaker
-    draw: random.Random = field(default_factory=random.Random)
+    random: random.Random = field(default_factory=random.Random)
 
     def run(self, attempt: Callable[[float], T]) -> T:
         """Return what an attempt returns.
@@ -105,7 +103,8 @@ class Calls:
             attempt: Takes how many seconds it may last.
 
         Raises:
-            HostedApiError: As the last attempt, or at once while the service rests.
+            HostedApiError: That of the last attempt; ``face_api_down`` at once while
+                the circuit is open.
         """
         try:
             with self.breaker.guard(_is_outage):
@@ -132,26 +131,21 @@ class Calls:
                 is_last = tried >= self.policy.tries or not error.retryable
                 if is_last or self.clock.monotonic() + wait >= end:
                     raise
-                self._log(error, tried, wait)
+                facts = {
+                    "action": "face_api_retry",
+                    "backend": self.backend,
+                    "error": error.kind,
+                    "tried": tried,
+                    "wait_seconds": round(wait, 2),
+                }
+                logger.info("Face service failed, trying again", extra=facts)
             self.sleep(wait)
 
     def _wait_seconds(self, error: HostedApiError, tried: int) -> float:
         if error.retry_after_seconds is not None:
             return error.retry_after_seconds
         full: float = FIRST_WAIT_SECONDS.get(error.kind, 0.0) * 2 ** (tried - 1)
-        return full * self.draw.uniform(JITTER_FROM, 1.0)
-
-    def _log(self, error: HostedApiError, tried: int, wait_seconds: float) -> None:
-        logger.info(
-            "Face service failed, trying again",
-            extra={
-                "action": "face_api_retry",
-                "backend": self.backend,
-                "error": error.kind,
-                "tried": tried,
-                "wait_seconds": round(wait_seconds, 2),
-            },
-        )
+        return full * self.random.uniform(JITTER_FROM, 1.0)
 
 
 def circuit_breaker(clock: Clock) -> CircuitBreaker:

@@ -52,7 +52,7 @@ class BackendOptions:
     #: Folder that holds one folder per shipped model.
     models: Path
     min_confidence: float
-    #: ``landmarks``, ``fused`` or ``shared_points``.
+    #: One of `EmotionModel`.
     emotion_model: str
     #: 0 is one for each core.
     threads: int = 0
@@ -77,7 +77,7 @@ class Service:
 class Backend:
     """One line of the registry."""
 
-    #: ``module:function``; the function takes `BackendOptions`.
+    #: ``module:function``; the function builds the analyzer from `BackendOptions`.
     value: str
     #: None: pictures stay on this machine.
     service: Service | None = None
@@ -124,19 +124,15 @@ def build_analyzer(name: str, options: BackendOptions) -> FaceAnalyzer:
             what it needs is missing: a key, a package.
         ModelFileError: A model is missing or differs.
     """
-    build: Callable[[BackendOptions], FaceAnalyzer]
     point = _find(name)
     try:
-        build = point.load()
+        build: Callable[[BackendOptions], FaceAnalyzer] = point.load()
     except (ImportError, AttributeError) as error:
-        raise ConfigError(
-            [
-                (
-                    f"The face back end {name!r} cannot be loaded: {error}. "
-                    "Install the package that it comes from again."
-                )
-            ]
-        ) from error
+        problem = (
+            f"The face back end {name!r} cannot be loaded: {error}. "
+            "Install the package that it comes from again."
+        )
+        raise ConfigError([problem]) from error
     return build(options)
 
 

@@ -15,31 +15,31 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from emojifier_bot.errors import ConfigError
+from emojifier_bot.errors import ConfigError, ErrorKind
 from emojifier_bot.http import ServiceCall
-from emojifier_bot.vision.analyzers.hosted import HostedAnalyzer
-from emojifier_bot.vision.analyzers.hosted import build as build_hosted
-from emojifier_bot.vision.analyzers.hosted_answers import Refusals, base_address
-from emojifier_bot.vision.analyzers.hosted_face import (
+from emojifier_bot.vision.analyzers import hosted as hosted_backend
+from emojifier_bot.vision.analyzers.hosted_api import (
     FaceApi,
     HostedFace,
     PictureLimits,
     Point,
     SentPicture,
+    VendorService,
+    base_address,
+    counter_clockwise,
     named_points,
     scores_from,
-    turned_over,
 )
-from emojifier_bot.vision.analyzers.registry import BackendOptions, HostedOptions
+from emojifier_bot.vision.analyzers.registry import HostedOptions
 from emojifier_bot.vision.shared_points import SharedPoint
 from emojifier_bot.vision.types import BoundingBox, Emotion, FloatArray
 
-NAME = "rekognition"
 CONTENT_TYPE = "application/x-amz-json-1.1"
 TARGET = "RekognitionService.DetectFaces"
 #: Raw bytes, before they are written as text; a side of 80 px is the least that it
@@ -91,7 +91,7 @@ def _code(contents: Any) -> str:
     return code
 
 
-REFUSALS = Refusals(
+SERVICE = VendorService(
     "Amazon Rekognition",
     _code,
     credentials=frozenset(
@@ -106,14 +106,6 @@ REFUSALS = Refusals(
     ),
     busy=frozenset({"ProvisionedThroughputExceededException", "ThrottlingException"}),
 )
-
-
-class Credentials(Protocol):
-    """What botocore knows of an account; temporary keys are renewed by it."""
-
-    def get_frozen_credentials(self) -> Any:
-        """Return the keys that are good at the moment."""
-        ...
 
 
 Sign = Callable[[str, Mapping[str, str], bytes], Mapping[str, str]]
@@ -137,29 +129,29 @@ class RekognitionApi:
         headers = {"Content-Type": CONTENT_TYPE, "X-Amz-Target": TARGET}
         signed = self.sign(self.address, headers, body)
         call = ServiceCall(self.address, signed, body)
-        contents = REFUSALS.post(call, timeout_seconds)
-        with REFUSALS.understanding():
+        contents = SERVICE.post(call, timeout_seconds)
+        with SERVICE.reading():
             return [_face(one, sent.size_wh) for one in contents["FaceDetails"]]
 
 
-def _face(told: Mapping[str, Any], size_wh: tuple[int, int]) -> HostedFace:
+def _face(reported: Mapping[str, Any], size_wh: tuple[int, int]) -> HostedFace:
     width, height = size_wh
-    box = told["BoundingBox"]
+    box = reported["BoundingBox"]
     left, top = box["Left"] * width, box["Top"] * height
     by_name: dict[str, Point] = {
         one["Type"]: (one["X"] * width, one["Y"] * height)
-        for one in told.get("Landmarks", ())
+        for one in reported.get("Landmarks", ())
     }
-    roll = told.get("Pose", {}).get("Roll")
-    emotions = {one["Type"]: one["Confidence"] for one in told.get("Emotions", ())}
+    roll = reported.get("Pose", {}).get("Roll")
+    emotions = {one["Type"]: one["Confidence"] for one in reported.get("Emotions", ())}
     return HostedFace(
         box=BoundingBox(
             left, top, left + box["Width"] * width, top + box["Height"] * height
         ),
-        confidence=told["Confidence"] / PERCENT,
+        confidence=reported["Confidence"] / PERCENT,
         points=named_points(by_name, POINTS),
         five_xy=_five(by_name),
-        roll_degrees=turned_over(roll),
+        roll_degrees=counter_clockwise(roll),
         scores=scores_from(emotions, EMOTIONS),
     )
 
@@ -183,11 +175,6 @@ def make_api(hosted: HostedOptions) -> FaceApi:
     return RekognitionApi(address, signer(hosted))
 
 
-def build(options: BackendOptions) -> HostedAnalyzer:
-    """Build the back end; see `hosted.build`."""
-    return build_hosted(NAME, options, make_api)
-
-
 def signer(hosted: HostedOptions) -> Sign:
     """Return what signs requests (AWS Signature Version 4).
 
@@ -199,14 +186,11 @@ def signer(hosted: HostedOptions) -> Sign:
         from botocore.awsrequest import AWSRequest
         from botocore.exceptions import BotoCoreError
     except ImportError as error:
-        raise ConfigError(
-            [
-                (
-                    "FACE_BACKEND=rekognition needs botocore, which is not "
-                    "installed: pip install 'emojifier-bot[rekognition]'."
-                )
-            ]
-        ) from error
+        problem = (
+            "FACE_BACKEND=rekognition needs botocore, which is not installed: "
+            "pip install 'emojifier-bot[rekognition]'."
+        )
+        raise ConfigError([problem]) from error
     credentials = _credentials(hosted.keys)
 
     def sign(
@@ -218,53 +202,46 @@ def signer(hosted: HostedOptions) -> Sign:
             SigV4Auth(frozen, "rekognition", hosted.region).add_auth(request)
         except BotoCoreError as error:
             # Its own words may hold an address or a file's contents.
-            raise REFUSALS.wrong_credentials(type(error).__name__) from None
+            raise SERVICE.error(
+                ErrorKind.FACE_API_CREDENTIALS, type(error).__name__
+            ) from None
         return dict(request.headers.items())
 
     return sign
 
 
-def _credentials(keys: Mapping[str, str]) -> Credentials:
-    """Return the keys of the settings, or what Amazon's own tools would find."""
-    from botocore.credentials import Credentials as Keys
+def _credentials(keys: Mapping[str, str]) -> Any:
+    """Return the keys of the settings, or what Amazon's own tools would find.
+
+    botocore's credentials; it renews temporary keys itself.
+    """
+    from botocore.credentials import Credentials
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import Session
 
     key_id = keys.get("AWS_ACCESS_KEY_ID", "")
     secret = keys.get("AWS_SECRET_ACCESS_KEY", "")
     if key_id and secret:
-        found: Credentials = Keys(key_id, secret, keys.get("AWS_SESSION_TOKEN") or None)
-        return found
+        return Credentials(key_id, secret, keys.get("AWS_SESSION_TOKEN") or None)
     if key_id or secret:
         raise ConfigError(
             ["AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: one is missing."]
         )
-    discovered = _discovered()
-    if discovered is None:
-        raise ConfigError(
-            [
-                (
-                    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are missing: "
-                    "FACE_BACKEND=rekognition needs them, or a profile or role that "
-                    "AWS's tools find."
-                )
-            ]
+    try:
+        discovered = Session().get_credentials()
+    except BotoCoreError as error:
+        problem = (
+            f"AWS's profiles, files or roles cannot be read ({type(error).__name__}). "
+            "Mend them, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
+        raise ConfigError([problem]) from None
+    if discovered is None:
+        problem = (
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are missing: FACE_BACKEND="
+            "rekognition needs them, or a profile or role that AWS's tools find."
+        )
+        raise ConfigError([problem])
     return discovered
 
 
-def _discovered() -> Credentials | None:
-    from botocore.exceptions import BotoCoreError
-    from botocore.session import Session
-
-    try:
-        found: Credentials | None = Session().get_credentials()
-    except BotoCoreError as error:
-        raise ConfigError(
-            [
-                (
-                    "AWS's profiles, files or roles cannot be read "
-                    f"({type(error).__name__}). Mend them, or set AWS_ACCESS_KEY_ID "
-                    "and AWS_SECRET_ACCESS_KEY."
-                )
-            ]
-        ) from None
-    return found
+build = partial(hosted_backend.build, "rekognition", make_api)

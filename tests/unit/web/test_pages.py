@@ -11,8 +11,8 @@ import pytest
 from flask import Flask
 
 from emojifier_bot.slack.manifest import SCOPES
-from emojifier_bot.vision.analyzers.hosted_calls import REMEMBERED_SECONDS
-from emojifier_bot.vision.analyzers.hosted_picture import SENT_PX
+from emojifier_bot.vision.analyzers.hosted import SENT_PX
+from emojifier_bot.vision.analyzers.hosted_calls import CACHED_SECONDS
 from emojifier_bot.web import replays
 from emojifier_bot.web.pages import (
     STATIC_DIR,
@@ -308,7 +308,7 @@ def test_a_service_and_what_it_gets_are_named():
     assert "without the camera's notes on place and time" in text
     assert "after a crash a picture may be sent again" in text
     assert f"at most {SENT_PX:,} pixels long" in text
-    assert REMEMBERED_SECONDS == 10 * 60
+    assert CACHED_SECONDS == 10 * 60
     assert "used again for at most ten minutes" in text
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 from emojifier_bot.errors import ConfigError, HostedApiError
 from emojifier_bot.vision.analyzers import rekognition as hosted_rekognition
 from emojifier_bot.vision.analyzers.hosted import as_detection
+from emojifier_bot.vision.analyzers.hosted_api import HostedFace
 from emojifier_bot.vision.analyzers.hosted_calls import FAILURES_TO_OPEN
-from emojifier_bot.vision.analyzers.hosted_face import HostedFace
 from emojifier_bot.vision.analyzers.registry import build_analyzer
 from emojifier_bot.vision.decode import decode, from_image
 from emojifier_bot.vision.landmark_geometry import roll_degrees
@@ -381,7 +381,7 @@ class TestCache:
 
         assert len(fake.asked) == 2
         assert [one.box for one in first] == [one.box for one in again]
-        assert place(first[0].landmarks) == place(again[0].landmarks)
+        assert place(first.faces[0].landmarks) == place(again.faces[0].landmarks)
 
     def test_a_failure_is_not_remembered(self, name, fake):
         analyzer = hosted(name, fake)

@@ -129,7 +129,7 @@ class TestOutsiders:
         assert name in backend_names()
         assert reading.backend == name
         assert len(reading) == 1
-        assert reading[0].box.center_xy == (150, 100)
+        assert reading.faces[0].box.center_xy == (150, 100)
 
     def test_it_counts_as_a_service(self, site):
         self.install(site, "", "middle", "middle_face:build")

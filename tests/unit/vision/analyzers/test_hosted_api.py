@@ -11,8 +11,8 @@ from emojifier_bot.vision.analyzers import azure as hosted_azure
 from emojifier_bot.vision.analyzers import facepp as hosted_facepp
 from emojifier_bot.vision.analyzers import google as hosted_google
 from emojifier_bot.vision.analyzers import rekognition as hosted_rekognition
-from emojifier_bot.vision.analyzers.hosted_face import PictureLimits, scores_from
-from emojifier_bot.vision.analyzers.hosted_picture import SENT_PX, picture_to_send
+from emojifier_bot.vision.analyzers.hosted import SENT_PX, picture_to_send
+from emojifier_bot.vision.analyzers.hosted_api import PictureLimits, scores_from
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.shared_points import SHARED_POINTS, SharedPoint
 from emojifier_bot.vision.types import EMOTIONS, Emotion
