@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, abort
 
-from emojifier_bot.web.app import WebParts, create_app
+from emojifier_bot.web.app import WebDependencies, create_app
 from emojifier_bot.web.pages import RenderedInstallPages, SiteFacts, pages_blueprint
 from tests.fakes.inbound import SetClock
 
@@ -22,7 +22,7 @@ FACTS = SiteFacts(
 def pages_app(facts: SiteFacts = FACTS) -> Flask:
     """Return the application with the public pages; nothing behind it is real."""
     app = create_app(
-        WebParts(
+        WebDependencies(
             slack=lambda _request: ("at Slack's", 200),
             clock=SetClock(),
             installs=facts.install_available,

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from emojifier_bot.slack.oauth import InstallFlow
     from emojifier_bot.vision.pipeline import Pipeline
     from emojifier_bot.vision.ports import Decoder
-    from emojifier_bot.web.app import WebParts
+    from emojifier_bot.web.app import WebDependencies
     from emojifier_bot.web.server import WebServer
 
 logger = logging.getLogger(__name__)
@@ -199,8 +199,9 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
         bolt = make_bolt_app(context, settings.slack_signing_secret.get_secret_value())
         installs = _installs(settings)
         flow = _install_flow(settings, stores, context) if installs else None
+        slack = flask_handler(bolt, flow)
         server = WebServer(
-            create_app(_web_parts(settings, stores, queue, flask_handler(bolt, flow))),
+            create_app(_web_dependencies(settings, stores, queue, slack)),
             host=settings.host,
             port=settings.port,
             threads=settings.web_threads,
@@ -278,15 +279,15 @@ def _install_flow(
     )
 
 
-def _web_parts(
+def _web_dependencies(
     settings: Settings,
     stores: Stores,
     queue: DbosJobQueue,
     slack: Callable[..., Any],
-) -> WebParts:
-    from emojifier_bot.web.app import WebParts
+) -> WebDependencies:
+    from emojifier_bot.web.app import WebDependencies
     from emojifier_bot.web.pages import SiteFacts, pages_blueprint
-    from emojifier_bot.web.rates import make_limits
+    from emojifier_bot.web.rate_limits import make_rate_limits
 
     service = face_service(settings)
     facts = SiteFacts(
@@ -295,28 +296,20 @@ def _web_parts(
         support_contact=settings.support_contact,
         face_backend=service.title if service else settings.face_backend,
     )
-    return WebParts(
+    return WebDependencies(
         slack=slack,
         clock=CLOCK,
         checks={
-            "database": _answers(stores.database.ping),
-            "queue": _answers(queue.standing),
+            "database": stores.database.ping,
+            "queue": queue.standing,
         },
         # Without one, requests are taken all the same and wait.
-        told={"worker": lambda: queue.standing().workers > 0},
+        reports={"worker": lambda: queue.standing().workers > 0},
         installs=_installs(settings),
         https=settings.public_url.startswith("https://"),
         pages=pages_blueprint(facts),
-        limits=make_limits(CLOCK, settings.client_address_header),
+        limits=make_rate_limits(CLOCK, settings.client_address_header),
     )
-
-
-def _answers(ask: Callable[[], object]) -> Callable[[], bool]:
-    def check() -> bool:
-        ask()
-        return True
-
-    return check
 
 
 # The worker process: what does the jobs.

@@ -1,4 +1,4 @@
-"""The Flask application: Slack's requests, installation and health."""
+"""The Flask application: Slack's requests, installation, health and pages."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from emojifier_bot import metrics
 from emojifier_bot.clock import Clock
 from emojifier_bot.errors import EmojifierError
 from emojifier_bot.slack.manifest import EVENTS_PATH, INSTALL_PATH, REDIRECT_PATH
-from emojifier_bot.web.guard import (
+from emojifier_bot.web.pages import SERVER_ERROR, render_failure
+from emojifier_bot.web.rate_limits import RateLimits
+from emojifier_bot.web.slack_requests import (
     BAD_REQUEST,
     MAX_BODY_BYTES,
+    OK,
+    Answer,
+    ReplayCache,
     is_ssl_check,
-    kind_of,
-    refused,
+    refusal_status,
+    request_kind,
 )
-from emojifier_bot.web.pages import SERVER_ERROR, render_failure
-from emojifier_bot.web.rates import Limits
-from emojifier_bot.web.replays import Answer, Answered
 
 logger = logging.getLogger(__name__)
 
-OK, NOT_ALLOWED, NOT_READY = 200, 405, 503
+NOT_ALLOWED, NOT_READY = 405, 503
 #: What Bolt raises while it reads a body of an odd shape, before it verifies it.
 ODD_SHAPES = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 #: Our pages load nothing from elsewhere, run nothing and are shown in no frame.
@@ -50,17 +52,17 @@ ONLY_HTTPS = "max-age=63072000"
 
 
 @dataclass(frozen=True, slots=True)
-class WebParts:
+class WebDependencies:
     """What the application is made of."""
 
-    #: Answers Slack's requests, and browsers that install: Bolt's Flask adapter.
+    #: Answers Slack's requests, and browsers that install.
     slack: Callable[[Request], ResponseReturnValue]
     clock: Clock
-    #: Whether what we need can be reached, by name: ``"database"``, ``"queue"``; an
-    #: error of ours says no too.
-    checks: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
-    #: What is told beside it, but keeps nobody from being served: ``"worker"``.
-    told: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
+    #: Whether what we need can be reached, by name: ``"database"``, ``"queue"``; False
+    #: or an error of ours says no.
+    checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    #: What is reported beside it, but keeps nobody from being served: ``"worker"``.
+    reports: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     #: Whether people can add the bot to Slack here.
     installs: bool = True
     #: Whether the world reaches us over https.
@@ -68,79 +70,87 @@ class WebParts:
     #: The pages for people.
     pages: Blueprint | None = None
     #: How often an address may ask for pages, and for installations.
-    limits: Limits | None = None
+    limits: RateLimits | None = None
 
 
-def create_app(parts: WebParts) -> Flask:
+def create_app(dependencies: WebDependencies) -> Flask:
     """Build the application."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    _add_slack(app, parts)
-    _add_health(app, parts)
-    _add_headers(app, https=parts.https)
-    if parts.limits is not None:
-        _add_limits(app, parts.limits)
-    if parts.pages is not None:
-        app.register_blueprint(parts.pages)
+    _add_slack(app, dependencies)
+    _add_health(app, dependencies)
+    _add_headers(app, https=dependencies.https)
+    if dependencies.limits is not None:
+        _add_limits(app, dependencies.limits)
+    if dependencies.pages is not None:
+        app.register_blueprint(dependencies.pages)
     return app
 
 
-def _add_slack(app: Flask, parts: WebParts) -> None:
-    answered = Answered(parts.clock)
+def _add_slack(app: Flask, dependencies: WebDependencies) -> None:
+    answers = ReplayCache(dependencies.clock)
 
     def answer() -> Answer:
-        response = make_response(parts.slack(request))
+        response = make_response(dependencies.slack(request))
         return Answer(response.status_code, response.data, response.content_type)
+
+    def refuse(status: int) -> ResponseReturnValue:
+        metrics.SLACK_REFUSED.labels(status).inc()
+        return "", status
 
     @app.post(EVENTS_PATH)
     def events() -> ResponseReturnValue:
-        body = request.get_data()
-        if is_ssl_check(request.headers, body):
+        headers, body = request.headers, request.get_data()
+        if is_ssl_check(headers, body):
             return "", OK
-        status = refused(request.headers, body, parts.clock.now())
+        status = refusal_status(headers, body, dependencies.clock.now())
         if status is not None:
-            return _refuse(status)
-        kind = kind_of(request.headers, body)
+            return refuse(status)
+        kind = request_kind(headers, body)
         with metrics.SLACK_ANSWER_SECONDS.labels(kind).time():
             try:
-                given = answered.once(request.headers, body, answer)
+                given = answers.answer_once(headers, body, answer)
             except ODD_SHAPES as error:
                 facts = {"action": "guard", "error": type(error).__name__}
                 logger.info("A request had an odd shape", extra=facts)
-                return _refuse(BAD_REQUEST)
+                return refuse(BAD_REQUEST)
         return Response(given.body, given.status, content_type=given.content_type)
 
     @app.get(EVENTS_PATH)
     def certificate_check() -> ResponseReturnValue:
         return "", OK if request.args.get("ssl_check") == "1" else NOT_ALLOWED
 
-    if parts.installs:
+    if dependencies.installs:
 
         @app.get(INSTALL_PATH)
         @app.get(REDIRECT_PATH)
         def install() -> ResponseReturnValue:
-            return parts.slack(request)
+            return dependencies.slack(request)
 
 
-def _refuse(status: int) -> ResponseReturnValue:
-    metrics.SLACK_REFUSED.labels(status).inc()
-    return "", status
-
-
-def _add_health(app: Flask, parts: WebParts) -> None:
+def _add_health(app: Flask, dependencies: WebDependencies) -> None:
     @app.get("/healthz")
     def alive() -> ResponseReturnValue:
         return {"alive": True}
 
     @app.get("/readyz")
     def ready() -> ResponseReturnValue:
-        found = {name: _passes(name, check) for name, check in parts.checks.items()}
-        status = OK if all(found.values()) else NOT_READY
-        told = {name: _passes(name, check) for name, check in parts.told.items()}
-        return found | told, status
+        checks, reports = dependencies.checks, dependencies.reports
+        checked = {name: _passes(name, check) for name, check in checks.items()}
+        reported = {name: _passes(name, report) for name, report in reports.items()}
+        return checked | reported, OK if all(checked.values()) else NOT_READY
 
 
-def _add_limits(app: Flask, limits: Limits) -> None:
+def _passes(name: str, check: Callable[[], object]) -> bool:
+    try:
+        return check() is not False
+    except EmojifierError as error:
+        facts = {"action": "ready", "check": name, "error": error.kind}
+        logger.warning("Not ready", extra=facts)
+        return False
+
+
+def _add_limits(app: Flask, limits: RateLimits) -> None:
     @app.before_request
     def limited() -> None:
         # Slack is known by its signature, not by its addresses.
@@ -148,21 +158,12 @@ def _add_limits(app: Flask, limits: Limits) -> None:
             return
         installs = request.path in {INSTALL_PATH, REDIRECT_PATH}
         limiter = limits.installations if installs else limits.pages
-        who = limits.who(request.headers, request.remote_addr or "")
-        wait_seconds = math.ceil(limiter.wait_seconds(who))
+        network = limits.network_of(request.headers, request.remote_addr or "")
+        wait_seconds = math.ceil(limiter.wait_seconds(network))
         if wait_seconds:
             facts = {"action": "limit", "installs": installs}
             logger.info("An address asks too often", extra=facts)
             raise TooManyRequests(retry_after=wait_seconds)
-
-
-def _passes(name: str, check: Callable[[], bool]) -> bool:
-    try:
-        return check()
-    except EmojifierError as error:
-        facts = {"action": "ready", "check": name, "error": error.kind}
-        logger.warning("Not ready", extra=facts)
-        return False
 
 
 def _add_headers(app: Flask, *, https: bool) -> None:

@@ -21,7 +21,7 @@ from waitress.task import ErrorTask
 
 from emojifier_bot.errors import ConfigError
 from emojifier_bot.web.app import SECURITY_HEADERS
-from emojifier_bot.web.guard import MAX_BODY_BYTES
+from emojifier_bot.web.slack_requests import MAX_BODY_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ MAX_HEADER_BYTES = 32_768
 GRACE_SECONDS = 5.0
 #: It warns whenever a request waits for a thread; the figures tell that better.
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-#: How often the loop looks around without being woken.
-LOOK_SECONDS = 0.2
+#: How long the loop waits for a socket at most.
+POLL_SECONDS = 0.2
 
 
 class WebServer:
@@ -54,9 +54,11 @@ class WebServer:
         try:
             self._socket = socket.create_server((host, port), family=family)
         except OSError as error:
-            said = f"Port {port} of {host} cannot be had: {error.strerror}. "
-            remedy = "Choose another one with HOST and PORT, or --host and --port."
-            raise ConfigError([said + remedy]) from error
+            problem = (
+                f"Port {port} of {host} cannot be had: {error.strerror}. Choose "
+                "another one with HOST and PORT, or --host and --port."
+            )
+            raise ConfigError([problem]) from error
         self._server: Any = create_server(
             app,
             sockets=[self._socket],
@@ -72,7 +74,7 @@ class WebServer:
             clear_untrusted_proxy_headers=False,
         )
         self._server.channel_class = _Channel
-        self._told_to_end = False
+        self._stopping = False
 
     @property
     def port(self) -> int:
@@ -81,13 +83,13 @@ class WebServer:
 
     def run(self) -> None:
         """Answer until `stop`; then finish what is under way, and listen no more."""
-        while not self._told_to_end:
-            self._look_around()
+        while not self._stopping:
+            self._poll()
         logger.info("The web server ends", extra={"action": "stop"})
         self._server.accepting = False
         until = time.monotonic() + GRACE_SECONDS
         while self._is_busy() and time.monotonic() < until:
-            self._look_around()
+            self._poll()
         self._server.task_dispatcher.shutdown(timeout=GRACE_SECONDS)
         wasyncore.close_all(self._server._map)  # noqa: SLF001 - it has no name outside
 
@@ -106,11 +108,11 @@ class WebServer:
 
     def stop(self) -> None:
         """Ask it to end; from any thread or signal handler."""
-        self._told_to_end = True
+        self._stopping = True
 
-    def _look_around(self) -> None:
+    def _poll(self) -> None:
         everyone = self._server._map  # noqa: SLF001 - no name outside
-        wasyncore.loop(LOOK_SECONDS, use_poll=True, map=everyone, count=1)
+        wasyncore.loop(POLL_SECONDS, use_poll=True, map=everyone, count=1)
 
     def _is_busy(self) -> bool:
         channels = list(self._server.active_channels.values())

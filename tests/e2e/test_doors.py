@@ -64,7 +64,7 @@ class Door:
     slack: SlackServer
     url: str
     folder: Path
-    households: Iterator[int] = field(default_factory=itertools.count)
+    networks: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def port(self) -> int:
@@ -112,7 +112,7 @@ class Door:
 
     def get(self, path: str, headers: Mapping = MappingProxyType({})):
         # Another address each time, unless the test says whose it is.
-        own = {"X-Test-Address": f"2001:db8:{next(self.households):x}::1"}
+        own = {"X-Test-Address": f"2001:db8:{next(self.networks):x}::1"}
         headers = own | dict(headers)
         return requests.get(
             f"{self.url}{path}", headers=headers, timeout=60, allow_redirects=False

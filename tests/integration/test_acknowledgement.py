@@ -27,7 +27,7 @@ from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.context import ListenerContext
 from emojifier_bot.slack.tokens import RotatingBotTokens
-from emojifier_bot.web.app import WebParts, create_app
+from emojifier_bot.web.app import WebDependencies, create_app
 from emojifier_bot.web.server import WebServer
 from tests.fakes.inbound import MemoryQueue, TalkingSink
 from tests.fakes.slack.server import SlackServer
@@ -70,7 +70,7 @@ def bot(slack, tmp_path):
         themes=("classic",),
     )
     bolt = make_bolt_app(inbound, slack.app.signing_secret)
-    parts = WebParts(slack=flask_handler(bolt), clock=clock)
+    parts = WebDependencies(slack=flask_handler(bolt), clock=clock)
     server = WebServer(create_app(parts), host="127.0.0.1", port=0, threads=16)
     thread = threading.Thread(target=server.run)
     thread.start()

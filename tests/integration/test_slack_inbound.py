@@ -36,7 +36,7 @@ from emojifier_bot.slack.oauth import (
 )
 from emojifier_bot.slack.policy import RequestPolicy
 from emojifier_bot.slack.tokens import RotatingBotTokens
-from emojifier_bot.web.app import WebParts, create_app
+from emojifier_bot.web.app import WebDependencies, create_app
 from emojifier_bot.web.pages import RenderedInstallPages
 from emojifier_bot.web.server import WebServer
 from tests.fakes.inbound import (
@@ -149,7 +149,7 @@ class Bench:
             refused_page=pages.refused,
         )
         bolt = make_bolt_app(self.context, app.signing_secret)
-        parts = WebParts(
+        parts = WebDependencies(
             slack=flask_handler(bolt, flow),
             clock=clock,
             checks={

@@ -7,8 +7,8 @@ from flask import Blueprint
 
 from emojifier_bot.errors import QueueError
 from emojifier_bot.metrics import web_registry
-from emojifier_bot.web.app import SECURITY_HEADERS, WebParts, create_app
-from emojifier_bot.web.guard import MAX_BODY_BYTES
+from emojifier_bot.web.app import SECURITY_HEADERS, WebDependencies, create_app
+from emojifier_bot.web.slack_requests import MAX_BODY_BYTES
 from tests.fakes.inbound import SetClock
 from tests.metrics import make_web_registry, values_of
 from tests.slack_payloads import command, event, shortcut, signed
@@ -21,7 +21,7 @@ def answer_ok(_request):
 
 
 def make_client(slack=answer_ok, **more):
-    parts = WebParts(slack=slack, clock=SetClock(), **more)
+    parts = WebDependencies(slack=slack, clock=SetClock(), **more)
     return create_app(parts).test_client()
 
 
@@ -188,7 +188,7 @@ def test_the_world_does_not_see_the_figures():
 def test_a_missing_worker_is_told_but_keeps_nobody_away():
     checks, told = {"queue": lambda: True}, {"worker": lambda: False}
 
-    answer = make_client(checks=checks, told=told).get("/readyz")
+    answer = make_client(checks=checks, reports=told).get("/readyz")
 
     assert answer.status_code == 200
     assert answer.get_json() == {"queue": True, "worker": False}

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
-from emojifier_bot.web.guard import (
+from emojifier_bot.web.slack_requests import (
     BAD_REQUEST,
     FORM,
     JSON,
     UNAUTHORIZED,
     WRONG_TYPE,
     is_ssl_check,
-    kind_of,
-    refused,
+    refusal_status,
+    request_kind,
 )
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -33,11 +33,11 @@ header = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"))
 def looked_at(body: bytes = b"a=b", **changed: str | None) -> int | None:
     named = {name.replace("_", "-"): value for name, value in changed.items()}
     whole = {name: one for name, one in (GOOD | named).items() if one is not None}
-    return refused(Headers(whole), body, NOW)
+    return refusal_status(Headers(whole), body, NOW)
 
 
 def test_nothing_at_all():
-    assert refused(Headers(), b"", NOW) == WRONG_TYPE
+    assert refusal_status(Headers(), b"", NOW) == WRONG_TYPE
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_what_is_no_timestamp(stamp):
         # As the server hands it over, unchecked.
         headers._list.append((TIMESTAMP, stamp))
 
-    assert refused(headers, b"", NOW) == UNAUTHORIZED
+    assert refusal_status(headers, b"", NOW) == UNAUTHORIZED
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_never_raises(content_type, stamp, signature, body):
         ]
     )
 
-    refused(headers, body, NOW)
+    refusal_status(headers, body, NOW)
     is_ssl_check(headers, body)
-    kind_of(headers, body)
+    request_kind(headers, body)
 
 
 @pytest.mark.parametrize(
@@ -146,4 +146,4 @@ def test_checks_of_our_certificate(body, is_one):
     ],
 )
 def test_kinds_of_requests(content_type, body, kind):
-    assert kind_of(Headers(GOOD | {"Content-Type": content_type}), body) == kind
+    assert request_kind(Headers(GOOD | {"Content-Type": content_type}), body) == kind

@@ -13,7 +13,7 @@ from flask import Flask
 from emojifier_bot.slack.manifest import SCOPES
 from emojifier_bot.vision.analyzers.hosted import SENT_PX
 from emojifier_bot.vision.analyzers.hosted_calls import CACHED_SECONDS
-from emojifier_bot.web import replays
+from emojifier_bot.web import slack_requests
 from emojifier_bot.web.pages import (
     STATIC_DIR,
     RenderedInstallPages,
@@ -315,7 +315,7 @@ def test_a_service_and_what_it_gets_are_named():
 def test_what_the_web_process_remembers_is_said():
     text = words("/privacy")
 
-    assert replays.REMEMBERED_SECONDS == 10 * 60
+    assert slack_requests.REMEMBERED_SECONDS == 10 * 60
     assert re.search(r">Answers to Slack</th> <td [^>]*>Ten minutes", text)
     assert re.search(r">Network addresses [^<]*</th> <td [^>]*>About two minutes", text)
 

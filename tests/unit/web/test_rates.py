@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
-from emojifier_bot.web.rates import (
+from emojifier_bot.web.rate_limits import (
     INSTALLATIONS,
     PAGES,
-    Limiter,
-    Limits,
+    AddressRateLimiter,
     Rate,
-    household,
-    make_limits,
+    RateLimits,
+    client_network,
+    make_rate_limits,
 )
 from tests.fakes.inbound import SetClock
 from tests.threads import at_once
@@ -21,7 +21,7 @@ RATE = Rate(burst=3, per_second=0.5)
 
 
 def test_nobody_waits_at_first():
-    limiter = Limiter(RATE, SetClock())
+    limiter = AddressRateLimiter(RATE, SetClock())
 
     assert [limiter.wait_seconds("a") for _ in range(3)] == [0, 0, 0]
     assert limiter.wait_seconds("a") == 2
@@ -30,7 +30,7 @@ def test_nobody_waits_at_first():
 
 def test_who_waits_may_ask_again():
     clock = SetClock()
-    limiter = Limiter(RATE, clock)
+    limiter = AddressRateLimiter(RATE, clock)
     for _ in range(4):
         limiter.wait_seconds("a")
     clock.advance(2)
@@ -41,7 +41,7 @@ def test_who_waits_may_ask_again():
 
 def test_nobody_saves_up():
     clock = SetClock()
-    limiter = Limiter(RATE, clock)
+    limiter = AddressRateLimiter(RATE, clock)
     limiter.wait_seconds("a")
     clock.advance(1e6)
 
@@ -49,26 +49,26 @@ def test_nobody_saves_up():
 
 
 def test_memory_is_bounded():
-    limiter = Limiter(RATE, SetClock(), most=100)
+    limiter = AddressRateLimiter(RATE, SetClock(), most=100)
     for number in range(1000):
         limiter.wait_seconds(str(number))
 
-    assert len(limiter._left) == 100
-    assert "999" in limiter._left
+    assert len(limiter._full_at) == 100
+    assert "999" in limiter._full_at
 
 
 def test_whoever_may_ask_as_at_first_is_forgotten():
     clock = SetClock()
-    limiter = Limiter(RATE, clock)
+    limiter = AddressRateLimiter(RATE, clock)
     for address in ("a", "a", "a", "b"):
         limiter.wait_seconds(address)
     clock.advance(RATE.burst / RATE.per_second - 1)
     limiter.wait_seconds("c")
-    assert set(limiter._left) == {"a", "b", "c"}
+    assert set(limiter._full_at) == {"a", "b", "c"}
     clock.advance(1)
     limiter.wait_seconds("c")
 
-    assert set(limiter._left) == {"c"}
+    assert set(limiter._full_at) == {"c"}
 
 
 @pytest.mark.parametrize("rate", [PAGES, INSTALLATIONS])
@@ -77,7 +77,7 @@ def test_every_address_is_forgotten_two_minutes_after_its_last_visit(rate):
 
 
 def test_threads_take_no_more_than_there_is():
-    limiter = Limiter(RATE, SetClock())
+    limiter = AddressRateLimiter(RATE, SetClock())
 
     assert at_once(lambda: limiter.wait_seconds("a") == 0).count(True) == 3
 
@@ -85,7 +85,7 @@ def test_threads_take_no_more_than_there_is():
 @given(st.lists(st.floats(0, 10), max_size=30))
 def test_in_any_time_no_more_than_the_rate(pauses):
     clock = SetClock()
-    limiter = Limiter(RATE, clock)
+    limiter = AddressRateLimiter(RATE, clock)
     taken = 0
     for pause in pauses:
         clock.advance(pause)
@@ -113,7 +113,7 @@ def test_in_any_time_no_more_than_the_rate(pauses):
     ],
 )
 def test_who_an_address_belongs_to(address, who):
-    assert household(address) == who
+    assert client_network(address) == who
 
 
 @pytest.mark.parametrize(
@@ -132,6 +132,6 @@ def test_who_an_address_belongs_to(address, who):
     ],
 )
 def test_only_the_header_of_the_setting_is_believed(header, given, who):
-    limits: Limits = make_limits(SetClock(), header)
+    limits: RateLimits = make_rate_limits(SetClock(), header)
 
-    assert limits.who(Headers(given), "127.0.0.1") == who
+    assert limits.network_of(Headers(given), "127.0.0.1") == who

@@ -5,8 +5,16 @@ import threading
 import pytest
 from werkzeug.datastructures import Headers
 
-from emojifier_bot.web.guard import FORM, JSON, SIGNATURE, TIMESTAMP
-from emojifier_bot.web.replays import CONFLICT, REMEMBERED_SECONDS, Answer, Answered
+from emojifier_bot.web.slack_requests import (
+    CONFLICT,
+    FORM,
+    JSON,
+    REMEMBERED_SECONDS,
+    SIGNATURE,
+    TIMESTAMP,
+    Answer,
+    ReplayCache,
+)
 from tests.fakes.inbound import SetClock
 
 BODY = b"a=b"
@@ -28,10 +36,10 @@ class Counter:
 
 
 def test_the_same_request_gets_the_same_answer():
-    answered, answer = Answered(SetClock()), Counter()
+    answered, answer = ReplayCache(SetClock()), Counter()
 
-    first = answered.once(headers(), BODY, answer)
-    again = answered.once(headers(), BODY, answer)
+    first = answered.answer_once(headers(), BODY, answer)
+    again = answered.answer_once(headers(), BODY, answer)
 
     assert first == again == Answer(200, b"1", "text/plain")
 
@@ -48,56 +56,56 @@ def test_the_same_request_gets_the_same_answer():
     ],
 )
 def test_any_other_request_is_another(other, body):
-    answered, answer = Answered(SetClock()), Counter()
-    answered.once(headers(), BODY, answer)
+    answered, answer = ReplayCache(SetClock()), Counter()
+    answered.answer_once(headers(), BODY, answer)
 
-    assert answered.once(other, body, answer).body == b"2"
+    assert answered.answer_once(other, body, answer).body == b"2"
 
 
 @pytest.mark.parametrize("status", [401, 400, 404, 500])
 def test_what_went_wrong_is_tried_again(status):
-    answered, answer = Answered(SetClock()), Counter(status)
-    answered.once(headers(), BODY, answer)
-    answered.once(headers(), BODY, answer)
+    answered, answer = ReplayCache(SetClock()), Counter(status)
+    answered.answer_once(headers(), BODY, answer)
+    answered.answer_once(headers(), BODY, answer)
 
     assert answer.asked == 2
 
 
 def test_what_raises_is_tried_again():
-    answered, answer = Answered(SetClock()), Counter()
+    answered, answer = ReplayCache(SetClock()), Counter()
 
     def fail() -> Answer:
         raise KeyError
 
     with pytest.raises(KeyError):
-        answered.once(headers(), BODY, fail)
+        answered.answer_once(headers(), BODY, fail)
 
-    assert answered.once(headers(), BODY, answer).body == b"1"
+    assert answered.answer_once(headers(), BODY, answer).body == b"1"
 
 
 def test_answers_are_forgotten_when_the_timestamp_is_too_old():
     clock = SetClock()
-    answered, answer = Answered(clock), Counter()
-    answered.once(headers(), BODY, answer)
+    answered, answer = ReplayCache(clock), Counter()
+    answered.answer_once(headers(), BODY, answer)
     clock.advance(REMEMBERED_SECONDS - 1)
-    answered.once(headers(), BODY, answer)
+    answered.answer_once(headers(), BODY, answer)
     assert answer.asked == 1
     clock.advance(2)
 
-    assert answered.once(headers(), BODY, answer).body == b"2"
+    assert answered.answer_once(headers(), BODY, answer).body == b"2"
 
 
 def test_memory_is_bounded():
-    answered, answer = Answered(SetClock(), most=10), Counter()
+    answered, answer = ReplayCache(SetClock(), most=10), Counter()
     for number in range(100):
-        answered.once(headers(f"v0={number}"), BODY, answer)
+        answered.answer_once(headers(f"v0={number}"), BODY, answer)
 
-    assert len(answered._given) == 10
+    assert len(answered._answers) == 10
     assert answered._under_way == set()
 
 
 def test_two_at_the_same_time_do_it_once():
-    answered, answer = Answered(SetClock()), Counter()
+    answered, answer = ReplayCache(SetClock()), Counter()
     begun, go_on = threading.Event(), threading.Event()
 
     def slow() -> Answer:
@@ -105,12 +113,13 @@ def test_two_at_the_same_time_do_it_once():
         go_on.wait(10)
         return answer()
 
-    thread = threading.Thread(target=lambda: answered.once(headers(), BODY, slow))
+    arguments = headers(), BODY, slow
+    thread = threading.Thread(target=answered.answer_once, args=arguments)
     thread.start()
     begun.wait(10)
-    assert answered.once(headers(), BODY, answer) == CONFLICT
+    assert answered.answer_once(headers(), BODY, answer) == CONFLICT
     go_on.set()
     thread.join()
 
-    assert answered.once(headers(), BODY, answer).body == b"1"
+    assert answered.answer_once(headers(), BODY, answer).body == b"1"
     assert answer.asked == 1

@@ -19,8 +19,8 @@ from flask import Flask, request
 from emojifier_bot.errors import ConfigError
 from emojifier_bot.web import server as server_module
 from emojifier_bot.web.app import SECURITY_HEADERS
-from emojifier_bot.web.guard import MAX_BODY_BYTES
 from emojifier_bot.web.server import WebServer
+from emojifier_bot.web.slack_requests import MAX_BODY_BYTES
 
 #: More than the system takes at once, less than waitress writes to a file.
 LONG_BYTES = 900_000

@@ -1,0 +1,163 @@
+"""Slack's requests before Bolt sees them: refused, answered again, or let through.
+
+Bolt verifies the signature itself. It takes any timestamp for a number and any
+signature for ASCII, and fails, or logs a body, where they are not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from werkzeug.datastructures import Headers
+
+from emojifier_bot.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+#: Slack's own requests are of a few kB; a message with long blocks has some 100.
+#: Flask answers 413 to larger ones.
+MAX_BODY_BYTES = 1_000_000
+#: How far a request's time may be from ours, as Slack asks.
+MAX_AGE_SECONDS = 300
+#: Answers are remembered for as long as a request may be early and then late.
+REMEMBERED_SECONDS = 2.0 * MAX_AGE_SECONDS
+#: Most answers are empty, the longest have some kB; more are forgotten, oldest first.
+MOST_ANSWERS = 5_000
+TIMESTAMP, SIGNATURE = "X-Slack-Request-Timestamp", "X-Slack-Signature"
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+OK, BAD_REQUEST, UNAUTHORIZED, WRONG_TYPE = 200, 400, 401, 415
+#: What Slack sends to see whether our certificate is good; it may be unsigned.
+SSL_CHECK = re.compile(rb"(^|&)ssl_check=1(&|$)")
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
+_SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
+
+
+def refusal_status(headers: Headers, body: bytes, now: datetime) -> int | None:
+    """Return the status that a request is refused with, None for one to look at.
+
+    Args:
+        headers: By names in any case.
+        body: All of it.
+        now: The time of day, aware.
+    """
+    status, reason = _refusal(headers, body, now)
+    if status is None:
+        return None
+    facts = {"action": "guard", "status": status, "reason": reason}
+    logger.info("A request was refused", extra=facts)
+    return status
+
+
+def _refusal(headers: Headers, body: bytes, now: datetime) -> tuple[int | None, str]:
+    content_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    timestamp = headers.get(TIMESTAMP, "")
+    if content_type not in (FORM, JSON):
+        return WRONG_TYPE, "content_type"
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return BAD_REQUEST, "encoding"
+    if not _TIMESTAMP.fullmatch(timestamp):
+        return UNAUTHORIZED, "timestamp"
+    if abs(now.timestamp() - int(timestamp)) > MAX_AGE_SECONDS:
+        return UNAUTHORIZED, "age"
+    if not _SIGNATURE.fullmatch(headers.get(SIGNATURE, "")):
+        return UNAUTHORIZED, "signature"
+    return None, ""
+
+
+def is_ssl_check(headers: Headers, body: bytes) -> bool:
+    """Return whether Slack only looks at our certificate."""
+    return headers.get("Content-Type", "").startswith(FORM) and bool(
+        SSL_CHECK.search(body)
+    )
+
+
+def request_kind(headers: Headers, body: bytes) -> str:
+    """Return what a request is, for the metrics: as cheap as it is rough."""
+    if headers.get("Content-Type", "").startswith(JSON):
+        return "event"
+    return "interaction" if body.startswith(b"payload=") else "command"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back to Slack."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = ""
+
+
+#: The answer to a request whose twin is under way; Slack tries later.
+CONFLICT = Answer(409)
+
+
+class ReplayCache:
+    """What Slack was answered, for requests that come again under the same signature.
+
+    Who got hold of a request could send it again while its timestamp is good. It then
+    gets the answer that was given, and nothing is done twice. Slack's own second tries
+    are answered like that too, unless the first try failed: failures are not
+    remembered. Another process knows nothing of this; there, as ever, the names of jobs
+    and the states of posts make a second time harmless. Threads may share it.
+    """
+
+    def __init__(self, clock: Clock, most: int = MOST_ANSWERS) -> None:
+        """Start with nothing remembered."""
+        self._clock = clock
+        self._most = most
+        self._lock = threading.Lock()
+        self._under_way: set[bytes] = set()
+        #: When, and what, the oldest first.
+        self._answers: OrderedDict[bytes, tuple[float, Answer]] = OrderedDict()
+
+    def answer_once(
+        self, headers: Headers, body: bytes, answer: Callable[[], Answer]
+    ) -> Answer:
+        """Answer a request, the same one only once.
+
+        Args:
+            headers: With a timestamp and a signature, not verified yet.
+            body: All of it.
+            answer: Verifies the request and answers it; what it raises is raised.
+        """
+        key = _key(headers, body)
+        with self._lock:
+            self._forget_old()
+            if key in self._answers:
+                return self._answers[key][1]
+            if key in self._under_way:
+                return CONFLICT
+            self._under_way.add(key)
+        try:
+            given = answer()
+            # Only what was verified and went well: of others' requests nothing is kept.
+            if given.status == OK:
+                with self._lock:
+                    self._answers[key] = (self._clock.monotonic(), given)
+                    if len(self._answers) > self._most:
+                        self._answers.popitem(last=False)
+        finally:
+            with self._lock:
+                self._under_way.discard(key)
+        return given
+
+    def _forget_old(self) -> None:
+        oldest = self._clock.monotonic() - REMEMBERED_SECONDS
+        while self._answers and next(iter(self._answers.values()))[0] < oldest:
+            self._answers.popitem(last=False)
+
+
+def _key(headers: Headers, body: bytes) -> bytes:
+    """Return what only this request has: who knows less of it learns nothing."""
+    signed = f"{headers[TIMESTAMP]}\n{headers[SIGNATURE]}\n".encode("latin-1")
+    kind = headers.get("Content-Type", "").encode("latin-1", "replace")
+    return hashlib.sha256(signed + kind + b"\n" + body).digest()
