@@ -13,7 +13,7 @@ from tomlkit.items import InlineTable
 from emojifier_bot.errors import ErrorKind, OutputError
 from emojifier_bot.tools.emotive_points import DECIMALS
 from emojifier_bot.vision.resources import emojis_dir
-from emojifier_bot.vision.themes import TABLE_NAME, read_theme
+from emojifier_bot.vision.theme_table import TABLE_NAME, read_theme
 from emojifier_bot.vision.types import EMOTIONS, EmojiTheme, FloatArray
 
 

@@ -13,15 +13,17 @@ from PIL import Image
 from emojifier_bot.errors import ConfigError, ThemeError
 from emojifier_bot.vision import resources
 from emojifier_bot.vision.ports import EmojiSource
-from emojifier_bot.vision.themes import (
+from emojifier_bot.vision.theme_table import (
     ART_SIZE_PX,
     MIN_MILD,
     MIN_POINT_DISTANCE,
+    read_theme,
+)
+from emojifier_bot.vision.themes import (
     SPRITE_SIZES_PX,
     ThemeFolder,
     list_themes,
     open_theme,
-    read_theme,
 )
 from emojifier_bot.vision.types import EMOTIONS, Anchor, GeometryBound, Measure
 from tests.builders import make_emoji, make_sprite
