@@ -22,7 +22,6 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from PIL import Image
 
 from emojifier_bot.errors import ConfigError
-from emojifier_bot.tools.read_faces import crop_detection, crop_picture
 from emojifier_bot.vision.crops import cut_frame, grey
 from emojifier_bot.vision.decode import DecodedImage, from_image
 from emojifier_bot.vision.features import geometry_features, stretch, to_canonical
@@ -37,6 +36,7 @@ from emojifier_bot.vision.models import (
 )
 from emojifier_bot.vision.resources import models_dir
 from emojifier_bot.vision.types import BoundingBox, FloatArray
+from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import (
     is_held_out,
     read_expressions,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from emojifier_bot.tools.emotive_points import (
+from emojifier_bot.vision.calibration import (
     DECIMALS,
     FaceReading,
     calibrate,
