@@ -24,7 +24,7 @@ from PIL import Image
 from emojifier_bot.errors import ConfigError
 from emojifier_bot.vision.crops import cut_frame, grey
 from emojifier_bot.vision.decode import DecodedImage, from_image
-from emojifier_bot.vision.features import geometry_features, stretch, to_canonical
+from emojifier_bot.vision.emotion import geometry_features, stretch, to_canonical
 from emojifier_bot.vision.frames import Affine, canonical_frame, landmark_frame
 from emojifier_bot.vision.landmark_geometry import five_points
 from emojifier_bot.vision.landmarks import OnnxLandmarker

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from emojifier_bot.vision.crops import cut_frame, grey
-from emojifier_bot.vision.features import APPEARANCE_PX, to_canonical
+from emojifier_bot.vision.emotion import APPEARANCE_PX, to_canonical
 from emojifier_bot.vision.frames import canonical_frame
 from emojifier_bot.vision.ports import FaceLandmarker
 from emojifier_training.crops import crop_detection, crop_picture
