@@ -8,30 +8,22 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 import requests
-from slack_sdk import WebClient
 
 from emojifier_bot.app.bot import make_policy
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.config import load_settings
-from emojifier_bot.db.crypto import open_vault
 from emojifier_bot.db.engine import open_database
-from emojifier_bot.db.installations import InstallationStore
-from emojifier_bot.db.migrate import upgrade
-from emojifier_bot.db.posts import PostLog
-from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.slack.app import flask_handler, make_bolt_app
-from emojifier_bot.slack.authorize import CachedAuthorize
-from emojifier_bot.slack.client import SlackClient
-from emojifier_bot.slack.context import ListenerContext
-from emojifier_bot.slack.tokens import RotatingBotTokens
 from emojifier_bot.web.app import WebDependencies, create_app
 from emojifier_bot.web.server import WebServer
-from tests.fakes.inbound import MemoryQueue, TalkingSink
 from tests.fakes.slack.server import SlackServer
-from tests.slack_payloads import BOT, TEAM, command, signed
+from tests.slack_listeners import make_context
+from tests.slack_payloads import command, signed
 
 PER_SECOND, SECONDS = 50, 3
 AUTH_TEST_SECONDS = 0.1
@@ -47,37 +39,23 @@ def slack():
 
 
 @pytest.fixture
-def bot(slack, tmp_path):
-    url, clock = f"sqlite:///{tmp_path / 'bot.db'}", SystemClock()
-    vault = open_vault("", url)
-    upgrade(url)
-    database = open_database(url)
-    store = InstallationStore(database, vault, clock)
-    store.save(Installation(Workspace(TEAM), "xoxb-1", BOT))
-    web = WebClient(base_url=slack.api_url)
-    tokens = RotatingBotTokens(store, clock, web, "", "")
+def bot(slack, sqlite_url):
     names = ("user_per_minute", "workspace_per_hour", "workspace_per_day")
     many = load_settings(**dict.fromkeys(names, 1_000_000))
-    inbound = ListenerContext(
-        queue=MemoryQueue(),
-        posts=PostLog(database, clock),
-        installations=store,
-        authorize=CachedAuthorize(store, clock),
-        sink=TalkingSink(),
-        vault=vault,
-        client=SlackClient(slack.api_url, tokens.installation),
-        policy=make_policy(many, database, clock),
-        themes=("classic",),
-    )
-    bolt = make_bolt_app(inbound, slack.app.signing_secret)
-    parts = WebDependencies(slack=flask_handler(bolt), clock=clock)
-    server = WebServer(create_app(parts), host="127.0.0.1", port=0, threads=16)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    yield server
-    server.stop()
-    thread.join()
-    inbound.close()
+    with closing(open_database(sqlite_url)) as database:
+        context = replace(
+            make_context(database, slack.api_url),
+            policy=make_policy(many, database, SystemClock()),
+        )
+        bolt = make_bolt_app(context, slack.app.signing_secret)
+        parts = WebDependencies(slack=flask_handler(bolt), clock=SystemClock())
+        server = WebServer(create_app(parts), host="127.0.0.1", port=0, threads=16)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        yield server
+        server.stop()
+        thread.join()
+        context.close()
 
 
 def one_round(url: str, secret: str) -> list[float]:

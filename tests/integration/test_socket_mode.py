@@ -1,34 +1,22 @@
-"""A whole command over Socket Mode: no public address, no signature."""
+"""Commands and events over Socket Mode: no public address, no signature."""
 
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import pytest
-from slack_sdk import WebClient
 
-from emojifier_bot.domain import Installation, Workspace
+from emojifier_bot.db.engine import open_database
 from emojifier_bot.errors import ConfigError, DeliveryError
 from emojifier_bot.slack.app import make_bolt_app
-from emojifier_bot.slack.authorize import CachedAuthorize
-from emojifier_bot.slack.client import SlackClient
-from emojifier_bot.slack.context import ListenerContext
 from emojifier_bot.slack.messages import render_message
-from emojifier_bot.slack.policy import RequestPolicy
 from emojifier_bot.slack.socket_mode import SocketMode
-from emojifier_bot.slack.tokens import RotatingBotTokens
-from tests.fakes.inbound import MemoryQueue, PlainVault, SetClock, TalkingSink
 from tests.fakes.servers import said, serving
 from tests.fakes.socket_mode import SocketModeLine
-from tests.fakes.stores import (
-    FakeAllowances,
-    FakeInstallationStore,
-    FakePostLog,
-    FakeWorkspaceSettings,
-)
+from tests.slack_listeners import make_context
 from tests.slack_payloads import (
     ASKER,
-    BOT,
     CHANNEL,
     RESPONSE_URL,
     TEAM,
@@ -53,106 +41,77 @@ def told(**answer: object) -> bytes:
 
 
 @pytest.fixture
-def queue():
-    return MemoryQueue()
+def slack_api():
+    with serving({}) as server:
+        yield server
 
 
 @pytest.fixture
-def settings():
-    return FakeWorkspaceSettings()
+def context(slack_api, sqlite_url):
+    with closing(open_database(sqlite_url)) as database:
+        context = make_context(database, slack_api.url("/api/"))
+        yield context
+        context.close()
 
 
 @pytest.fixture
-def sink():
-    return TalkingSink()
+def connection(context):
+    with closing(SocketMode(make_bolt_app(context, ""), "xapp-1")) as connection:
+        yield connection
 
 
 @pytest.fixture
-def make_line(queue, settings, sink):
-    opened = []
-
-    def make(api_url: str) -> SocketMode:
-        clock = SetClock()
-        store = FakeInstallationStore(Installation(Workspace(TEAM), "xoxb-1", BOT))
-        web = WebClient(base_url=api_url, retry_handlers=[])
-        tokens = RotatingBotTokens(store, clock, web, "", "")
-        inbound = ListenerContext(
-            queue=queue,
-            posts=FakePostLog(),
-            installations=store,
-            authorize=CachedAuthorize(store, clock),
-            sink=sink,
-            vault=PlainVault(),
-            client=SlackClient(api_url, tokens.installation),
-            policy=RequestPolicy(settings, FakeAllowances()),
-            themes=("classic",),
-        )
-        line = SocketMode(make_bolt_app(inbound, ""), "xapp-1")
-        opened.append((line, inbound))
-        return line
-
-    yield make
-    for line, inbound in opened:
-        line.close()
-        inbound.close()
+def slack(slack_api, connection):
+    """Return Slack's end of the open connection."""
+    with SocketModeLine() as slack:
+        slack_api.paths[OPEN] = told(ok=True, url=slack.url)
+        connection.open()
+        yield slack
+        connection.close()
 
 
-def test_a_command_is_answered_over_the_line(make_line, queue):
-    with (
-        SocketModeLine() as slack,
-        serving({OPEN: told(ok=True, url=slack.url)}) as web,
-    ):
-        make_line(web.url("/api/")).open()
-        answer = slack.send_command(COMMAND)
+def test_a_command_is_answered(slack, slack_api, context):
+    answer = slack.send_command(COMMAND)
 
-    assert web.heard[0].headers["authorization"] == "Bearer xapp-1"
+    assert slack_api.heard[0].headers["authorization"] == "Bearer xapp-1"
     assert answer["payload"]["text"] == render_message("accepted")
-    assert [one.surprise for one in queue.requests] == [True]
+    assert [one.surprise for one in context.queue.requests] == [True]
 
 
 @pytest.mark.parametrize("make_event", [mention, direct_message])
 def test_an_opt_out_by_event_is_stored_answered_and_not_repeated(
-    make_line, settings, sink, make_event
+    slack, context, make_event
 ):
+    settings = context.policy.settings
     opt_out = json.loads(make_event("opt out").body)
     opt_in = json.loads(make_event("opt in").body)
 
-    with (
-        SocketModeLine() as slack,
-        serving({OPEN: told(ok=True, url=slack.url)}) as web,
-    ):
-        line = make_line(web.url("/api/"))
-        line.open()
-        slack.send_event(opt_out)
-        assert settings.opted_out({ASKER}) == {ASKER}
+    slack.send_event(opt_out)
+    assert settings.opted_out({ASKER}) == {ASKER}
 
-        slack.send_event(opt_in)
-        slack.send_event(opt_out, retry_attempt=1, retry_reason="timeout")
-        assert settings.opted_out({ASKER}) == set()
+    slack.send_event(opt_in)
+    slack.send_event(opt_out, retry_attempt=1, retry_reason="timeout")
+    assert settings.opted_out({ASKER}) == set()
 
-    line.close()
-    assert sink.kinds == ["opted_out_now", "opted_in_now"]
+    context.close()
+    assert context.sink.kinds == ["opted_out_now", "opted_in_now"]
 
 
 @pytest.mark.parametrize(
-    ("code", "error", "says"),
+    ("answer", "error", "part"),
     [
-        ("invalid_auth", ConfigError, "SLACK_APP_TOKEN"),
-        ("not_allowed_token_type", ConfigError, "connections:write"),
-        ("internal_error", DeliveryError, "internal_error"),
+        (told(ok=False, error="invalid_auth"), ConfigError, "SLACK_APP_TOKEN"),
+        (
+            told(ok=False, error="not_allowed_token_type"),
+            ConfigError,
+            "connections:write",
+        ),
+        (told(ok=False, error="internal_error"), DeliveryError, "internal_error"),
+        (b"", DeliveryError, "did not answer"),
     ],
 )
-def test_a_line_that_slack_refuses(make_line, code, error, says):
-    with serving({OPEN: told(ok=False, error=code)}) as web:
-        line = make_line(web.url("/api/"))
+def test_a_connection_that_slack_refuses(slack_api, connection, answer, error, part):
+    slack_api.paths[OPEN] = answer
 
-        with pytest.raises(error, match=says):
-            line.open()
-
-
-def test_a_slack_that_does_not_answer(make_line):
-    with serving({OPEN: b""}) as web:
-        line = make_line(web.url("/api/"))
-
-        with pytest.raises(DeliveryError, match="did not answer"):
-            line.open()
+    with pytest.raises(error, match=part):
+        connection.open()

@@ -1,0 +1,256 @@
+"""The buttons under a result, and the home tab, over real HTTP."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from emojifier_bot.domain import (
+    Entrypoint,
+    FaceSummary,
+    ImageReference,
+    Installation,
+    Post,
+    Workspace,
+)
+from emojifier_bot.errors import DeliveryError, QueueFullError
+from emojifier_bot.slack.actions import MAX_TRIES, PendingDeletion
+from tests.fakes.slack.posting import new_trigger
+from tests.slack_listeners import HERE
+from tests.slack_payloads import (
+    ASKER,
+    BOT,
+    CHANNEL,
+    OTHER,
+    RESPONSE_URL,
+    TEAM,
+    TOP_TS,
+    command,
+    event,
+    image,
+    interaction,
+    mention,
+    press,
+    shortcut,
+    submission,
+)
+
+POST = Post(
+    post_id="job-1",
+    workspace=HERE,
+    asker_id=ASKER,
+    file_id="F9",
+    channel_id=CHANNEL,
+    title="party",
+    alt_text="two faces",
+    faces=(FaceSummary("😐", "neutral face", sure=True),),
+    source=ImageReference(file_id="F1"),
+    thread_ts=TOP_TS,
+    theme="classic",
+)
+
+
+@pytest.fixture
+def posted(listeners):
+    """Return the listeners of a workspace in which a result is posted."""
+    listeners.posts.record(POST)
+    return listeners
+
+
+def deleted_by(listeners, post_id: str = "job-1") -> str:
+    return listeners.posts.find(HERE, post_id).deleted_by
+
+
+def test_the_asker_deletes_at_once(posted):
+    assert posted.send(press("delete_post", "job-1")).status_code == 200
+
+    assert posted.notified() == ["post_deleted"]
+    assert posted.sink.deleted == [POST]
+    assert deleted_by(posted) == ASKER
+
+
+def test_anybody_else_is_asked_first(posted):
+    slack = posted.slack
+    somebody = slack.add_user(slack.world.workspaces[TEAM], "somebody").user_id
+    trigger_id = new_trigger(slack.world, somebody)
+
+    posted.send(press("delete_post", "job-1", somebody, trigger_id=trigger_id))
+    call = slack.wait_until(lambda: slack.calls_of("views.open"))[0]
+    assert call.answer["ok"], call.answer
+    posted.await_background()
+    assert posted.sink.deleted == []
+    [view] = slack.world.views.values()
+    metadata = view.body["private_metadata"]
+    answer = posted.send(submission("delete_post_confirmed", metadata, somebody))
+
+    assert (answer.status_code, answer.text) == (200, "")
+    assert posted.notified() == ["post_deleted"]
+    assert deleted_by(posted) == somebody
+    request = posted.sink.told[0][0]
+    assert (request.user_id, request.channel_id) == (somebody, CHANNEL)
+    assert request.sealed_response_url == f"sealed({RESPONSE_URL})"
+    assert slack.problems == []
+
+
+def test_the_window_of_an_organisations_app_knows_where_it_was_opened(posted):
+    posted.installations.save(
+        Installation(Workspace("", "E1", is_org_install=True), "xoxb-org", BOT)
+    )
+    asked = PendingDeletion("job-1", CHANNEL, "", "", TEAM)
+    view = {"type": "modal", "callback_id": "delete_post_confirmed", "state": {}}
+    view["app_installed_team_id"] = "E1"
+    payload = {
+        "type": "view_submission",
+        "team": None,
+        "enterprise": {"id": "E1"},
+        "is_enterprise_install": True,
+        "user": {"id": OTHER, "team_id": TEAM},
+        "view": view | {"id": "V1", "private_metadata": asked.to_metadata()},
+    }
+
+    posted.send(interaction(payload))
+
+    assert posted.notified() == ["post_deleted"]
+    assert deleted_by(posted) == OTHER
+
+
+def test_a_window_that_cannot_be_opened(posted):
+    posted.send(press("delete_post", "job-1", OTHER))
+
+    refused = posted.notified()
+    assert refused == [posted.slack.calls_of("views.open")[0].answer["error"]]
+
+
+@pytest.mark.parametrize("action", ["delete_post", "try_another"])
+def test_a_button_of_a_deleted_post(posted, action):
+    posted.posts.mark_deleted(HERE, "job-1", OTHER)
+
+    posted.send(press(action, "job-1"))
+
+    assert posted.notified() == ["post_gone"]
+    assert (posted.sink.deleted, posted.queue.requests) == ([], [])
+
+
+@pytest.mark.parametrize("action", ["delete_post", "try_another"])
+@pytest.mark.parametrize("post_id", ["unknown", "job-of-T2"])
+def test_a_button_of_a_post_that_this_workspace_does_not_have(
+    listeners, action, post_id
+):
+    there = Workspace("T2")
+    listeners.posts.record(replace(POST, workspace=there, post_id="job-of-T2"))
+
+    listeners.send(press(action, post_id))
+
+    assert listeners.notified() == ["post_forgotten"]
+    assert listeners.sink.deleted == []
+
+
+def test_a_deletion_that_slack_refuses_is_not_recorded(posted):
+    posted.sink.refuse_delete = DeliveryError("No.", kind="cant_delete_file")
+
+    posted.send(press("delete_post", "job-1"))
+
+    assert posted.notified() == ["cant_delete_file"]
+    assert deleted_by(posted) == ""
+
+
+def test_a_press_while_too_many_tasks_wait(posted):
+    go_on = threading.Event()
+    assert posted.context.background.submit("test", go_on.wait)
+
+    answer = posted.send(press("delete_post", "job-1"))
+
+    assert answer.status_code == 200
+    assert posted.notified() == ["busy"]
+    go_on.set()
+
+
+def test_another_is_tried_from_the_same_source(posted):
+    posted.send(press("try_another", "job-1"))
+    posted.queue.ended.add("job-1:1")
+    posted.send(press("try_another", "job-1"))
+
+    assert list(posted.queue.jobs) == ["job-1:1", "job-1:2"]
+    request = posted.queue.requests[1]
+    assert (request.entrypoint, request.source) == (Entrypoint.TRY_ANOTHER, POST.source)
+    assert (request.replaces_post_id, request.press) == ("job-1", 2)
+    assert (request.channel_id, request.thread_ts) == (CHANNEL, TOP_TS)
+    assert (request.theme, request.surprise) == ("classic", True)
+    assert posted.notified(2) == ["accepted", "accepted"]
+
+
+def test_two_quick_presses_queue_one_job(posted):
+    posted.send(press("try_another", "job-1"))
+    posted.send(press("try_another", "job-1"))
+
+    assert list(posted.queue.jobs) == ["job-1:1"]
+    assert posted.notified(2) == ["accepted", "accepted"]
+
+
+def test_one_post_is_not_tried_for_ever(posted):
+    posted.queue.ended.update(f"job-1:{number + 1}" for number in range(MAX_TRIES))
+
+    posted.send(press("try_another", "job-1"))
+
+    assert posted.notified() == ["busy"]
+    assert posted.queue.requests == []
+
+
+def test_a_deletion_follows_to_the_post_that_replaced_it_meanwhile(posted):
+    posted.posts.record(replace(POST, post_id="job-2", file_id="F2"))
+    delete = posted.sink.delete
+
+    def delete_while_it_is_replaced(post):
+        delete(post)
+        posted.posts.mark_deleted(HERE, "job-1", "job-2")
+
+    posted.sink.delete = delete_while_it_is_replaced
+    posted.send(press("delete_post", "job-1"))
+
+    assert posted.notified() == ["post_deleted"]
+    assert [post.post_id for post in posted.sink.deleted] == ["job-1", "job-2"]
+    assert deleted_by(posted, "job-2") == ASKER
+
+
+@pytest.mark.parametrize(
+    ("user", "error", "kind"),
+    [(OTHER, None, "not_asker"), (ASKER, QueueFullError("Full."), "queue_full")],
+)
+def test_another_that_cannot_be_tried(posted, user, error, kind):
+    posted.queue.error = error
+
+    posted.send(press("try_another", "job-1", user))
+
+    assert posted.notified() == [kind]
+    assert posted.queue.requests == []
+
+
+def test_the_home_tab_is_shown(listeners):
+    slack = listeners.slack
+    somebody = slack.add_user(slack.world.workspaces[TEAM], "somebody").user_id
+    opened = {"type": "app_home_opened", "tab": "home", "user": somebody}
+
+    listeners.send(event(opened))
+
+    [call] = slack.wait_until(lambda: slack.calls_of("views.publish"))
+    assert call.answer["ok"], call.answer
+    assert slack.problems == []
+
+
+def test_no_acknowledgement_waits_for_slack(posted):
+    posted.slack.faults.add("*", slow_seconds=3)
+    began = time.monotonic()
+
+    for sent in (
+        event({"type": "app_home_opened", "tab": "home", "user": ASKER}),
+        press("delete_post", "job-1", OTHER),
+        command(),
+        mention(files=[image()]),
+        shortcut([image()]),
+    ):
+        assert posted.send(sent).status_code == 200
+
+    assert time.monotonic() - began < 2

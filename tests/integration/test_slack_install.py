@@ -1,0 +1,261 @@
+"""Add to Slack over real HTTP, and the end of an installation."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from emojifier_bot.db.installations import InstallationStore
+from emojifier_bot.domain import Installation, Workspace
+from emojifier_bot.errors import QueueError
+from emojifier_bot.slack.messages import render_message
+from tests.jobs_rig import wait_until
+from tests.slack_listeners import HERE, ListenerRig
+from tests.slack_payloads import BOT, EVENT_TIME, command, event
+
+UNINSTALLED = {"type": "app_uninstalled"}
+ORGANISATION = Workspace("", "E1", is_org_install=True)
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        UNINSTALLED,
+        {"type": "tokens_revoked", "tokens": {"oauth": ["U1"], "bot": [BOT]}},
+    ],
+)
+def test_an_uninstallation_takes_effect_at_once(listeners, ended):
+    listeners.reply_to(command())
+
+    assert listeners.send(event(ended, authorizations=[])).status_code == 200
+
+    assert listeners.installations.all() == []
+    assert listeners.reply_to(command()) == render_message("not_installed")
+    wait_until(lambda: not listeners.queue.jobs)
+
+
+def test_jobs_are_forgotten_although_the_queue_fails_at_first(listeners):
+    listeners.reply_to(command())
+    listeners.queue.refuse_forget.append(QueueError("Away."))
+
+    listeners.send(event(UNINSTALLED, authorizations=[]))
+
+    wait_until(lambda: not listeners.queue.jobs)
+
+
+def test_slack_repeats_an_uninstallation_while_too_many_tasks_wait(listeners):
+    listeners.reply_to(command())
+    go_on = threading.Event()
+    listeners.context.background.submit("busy", go_on.wait)
+
+    refused = listeners.send(event(UNINSTALLED, authorizations=[]))
+    assert refused.status_code == 500
+    go_on.set()
+
+    def accepted() -> bool:
+        ended = event(UNINSTALLED, authorizations=[])
+        return listeners.send(ended).status_code == 200
+
+    wait_until(accepted)
+    wait_until(lambda: not listeners.queue.jobs)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        event(UNINSTALLED, authorizations=[], team_id=None),
+        event({"type": "tokens_revoked", "tokens": {"oauth": ["U1"], "bot": []}}),
+    ],
+    ids=["nobody", "a person's own token"],
+)
+def test_what_ends_no_installation(listeners, sent):
+    listeners.reply_to(command())
+
+    listeners.send(sent)
+
+    assert len(listeners.installations.all()) == 1
+    assert len(listeners.queue.jobs) == 1
+
+
+@pytest.mark.parametrize(("seconds", "remaining"), [(-60, 0), (5, 0), (60, 1)])
+def test_a_late_event_does_not_end_a_new_installation(listeners, seconds, remaining):
+    [old] = listeners.installations.all()
+    again = datetime.fromtimestamp(EVENT_TIME, UTC) + timedelta(seconds=seconds)
+    listeners.installations.save(replace(old, installed_at=again))
+
+    listeners.send(event(UNINSTALLED))
+
+    assert len(listeners.installations.all()) == remaining
+
+
+@pytest.mark.parametrize("team_id", ["T7", None])
+def test_an_organisations_installation_ends_as_a_whole(listeners, team_id):
+    listeners.installations.save(Installation(ORGANISATION, "xoxb-org", BOT))
+    names = {
+        "team_id": team_id,
+        "enterprise_id": "E1",
+        "is_enterprise_install": bool(team_id),
+    }
+
+    listeners.send(event(UNINSTALLED, authorizations=[], **names))
+
+    there = Workspace("T7", "E1", is_org_install=True)
+    assert listeners.installations.find(there) is None
+    assert listeners.installations.find(HERE) is not None
+
+
+# Add to Slack.
+
+
+def begin(listeners: ListenerRig) -> tuple[str, dict[str, str]]:
+    """Press the button and consent; return where Slack sends the browser to."""
+    first = requests.get(
+        f"{listeners.url}/slack/install", allow_redirects=False, timeout=10
+    )
+    assert first.status_code == 302
+    cookie = first.headers["Set-Cookie"]
+    assert "Secure" in cookie
+    assert "HttpOnly" in cookie
+    asked = requests.get(first.headers["Location"], allow_redirects=False, timeout=10)
+    assert asked.status_code == 302, asked.text
+    query = urlsplit(asked.headers["Location"]).query
+    return query, {"Cookie": cookie.partition(";")[0]}
+
+
+def finish(
+    listeners: ListenerRig, query: str, headers: dict[str, str]
+) -> requests.Response:
+    address = f"{listeners.url}/slack/oauth_redirect?{query}"
+    return requests.get(address, headers=headers, timeout=10)
+
+
+def test_somebody_adds_it_to_slack(listeners):
+    listeners.slack.app.token_rotation = True
+    listeners.slack.add_workspace("Initech", team_id="T3")
+    listeners.slack.switches.consent_team_id = "T3"
+
+    done = finish(listeners, *begin(listeners))
+
+    assert done.status_code == 200
+    assert "Initech" in done.text
+    assert "team=T3" in done.text
+    found = listeners.installations.find(Workspace("T3"))
+    assert found.bot_token in listeners.slack.world.grants
+    assert all((found.scopes, found.bot_user_id, found.bot_id, found.refresh_token))
+    lasts = found.expires_at - found.installed_at
+    assert abs(lasts - timedelta(hours=12)) < timedelta(minutes=1)
+    assert listeners.reply_to(command(team_id="T3")) == render_message("accepted")
+    assert listeners.slack.problems == []
+
+
+def test_somebody_adds_it_to_a_whole_organisation(listeners):
+    listeners.slack.add_workspace(
+        "Branch", team_id="T4", enterprise_id="E4", enterprise_name="Umbrella"
+    )
+    listeners.slack.switches.consent_team_id = "T4"
+    listeners.slack.switches.consent_org_wide = True
+
+    done = finish(listeners, *begin(listeners))
+
+    assert "Umbrella" in done.text
+    found = listeners.installations.find(Workspace("T4", "E4", is_org_install=True))
+    assert found.workspace == Workspace("", "E4", is_org_install=True)
+
+
+def test_a_state_is_good_once(listeners):
+    query, cookie = begin(listeners)
+
+    assert finish(listeners, query, cookie).status_code == 200
+    again = finish(listeners, query, cookie)
+
+    assert again.status_code == 401
+    assert "used before" in again.text
+
+
+def test_a_state_is_good_for_ten_minutes(listeners):
+    query, cookie = begin(listeners)
+    listeners.clock.advance(601)
+
+    assert finish(listeners, query, cookie).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Cookie": "slack-app-oauth-state=other"}, {"Cookie": "a=b"}]
+)
+def test_another_browser_cannot_finish_it(listeners, headers):
+    query, _ = begin(listeners)
+
+    done = finish(listeners, query, headers)
+
+    assert done.status_code == 400
+    assert "another browser" in done.text
+    assert len(listeners.installations.all()) == 1
+
+
+def test_a_forged_state_is_refused(listeners):
+    cookie = {"Cookie": "slack-app-oauth-state=../../etc/passwd"}
+
+    done = finish(listeners, "code=1&state=../../etc/passwd", cookie)
+
+    assert done.status_code == 401
+
+
+def test_a_code_is_good_once(listeners):
+    query, _ = begin(listeners)
+    code = parse_qs(query)["code"][0]
+    for status in (200, 400):
+        again, cookie = begin(listeners)
+        state = parse_qs(again)["state"][0]
+        done = finish(listeners, f"code={code}&state={state}", cookie)
+        assert done.status_code == status
+
+    assert "Begin again" in done.text
+
+
+def test_somebody_cancels(listeners):
+    listeners.slack.switches.consent_denied = True
+
+    done = finish(listeners, *begin(listeners))
+
+    assert done.status_code == 200
+    assert "cancelled" in done.text
+
+
+@pytest.mark.parametrize("query", ["", "error=<script>alert(1)</script>", "state=1"])
+def test_an_odd_return_gets_a_page(listeners, query):
+    done = finish(listeners, query, {})
+
+    assert done.status_code in {200, 400}
+    assert "<h1>" in done.text
+    assert "<script>" not in done.text
+
+
+@pytest.mark.parametrize(
+    "fault", [{"status": 500}, {"drop": True}], ids=["broken", "cut off"]
+)
+def test_slack_fails_at_the_last_step(listeners, fault):
+    listeners.slack.faults.add("oauth.v2.access", **fault)
+
+    done = finish(listeners, *begin(listeners))
+
+    assert done.status_code == 502
+    assert "Slack did not answer" in done.text
+
+
+def test_an_unexpected_error_at_the_last_step(listeners, caplog, monkeypatch):
+    query, cookie = begin(listeners)
+
+    def fail(*_arguments: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(InstallationStore, "save", fail)
+    done = finish(listeners, query, cookie)
+
+    assert done.status_code == 500
+    assert "Something went wrong" in done.text
+    assert parse_qs(query)["code"][0] not in caplog.text

@@ -1,0 +1,536 @@
+"""Commands, shortcuts, mentions and direct messages over real HTTP become jobs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from emojifier_bot.domain import Entrypoint, ImageReference, Installation, Workspace
+from emojifier_bot.errors import DeliveryError, QueueError, QueueFullError
+from emojifier_bot.slack.messages import render_message
+from tests.slack_listeners import HERE
+from tests.slack_payloads import (
+    ASKER,
+    BOT,
+    CHANNEL,
+    DIRECT,
+    OTHER,
+    RESPONSE_URL,
+    TEAM,
+    TOP_TS,
+    TS,
+    Sent,
+    command,
+    direct_message,
+    event,
+    image,
+    interaction,
+    mention,
+    shortcut,
+    signed,
+)
+
+ADDRESS = "https://pictures.example/party.jpg"
+SEALED = f"sealed({ADDRESS})"
+NEWEST = ImageReference(newest=True)
+TEXT_FILE = image("F9", mimetype="text/plain")
+
+
+def repeat(number: int = 1, reason: str = "http_timeout") -> dict[str, str]:
+    return {"X-Slack-Retry-Num": str(number), "X-Slack-Retry-Reason": reason}
+
+
+# Commands.
+
+
+@pytest.mark.parametrize(
+    ("sent", "fields"),
+    [
+        (command(), {"source": NEWEST}),
+        (command(command="/emojify-staging"), {"source": NEWEST}),
+        (command(ADDRESS), {"source": ImageReference(sealed_address=SEALED)}),
+        (
+            command(f"<{ADDRESS}|party>"),
+            {"source": ImageReference(sealed_address=SEALED)},
+        ),
+        (command("surprise"), {"source": NEWEST, "surprise": True}),
+        (command("PARTY"), {"source": NEWEST, "theme": "party"}),
+        (
+            command(f"private {ADDRESS}"),
+            {"source": ImageReference(sealed_address=SEALED), "private": True},
+        ),
+    ],
+)
+def test_a_command_is_queued(listeners, sent, fields):
+    reply = listeners.reply_to(sent)
+
+    [request] = listeners.queue.requests
+    assert (request.workspace, request.entrypoint) == (HERE, Entrypoint.COMMAND)
+    assert (request.user_id, request.channel_id) == (ASKER, CHANNEL)
+    assert request.sealed_response_url == f"sealed({RESPONSE_URL})"
+    assert {name: getattr(request, name) for name in fields} == fields
+    kind = "accepted_private" if request.private else "accepted"
+    assert reply == render_message(kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "facts"),
+    [
+        ("help", "help", {"themes": "`classic`, `party`"}),
+        ("suprise", "unknown_option", {"word": "suprise", "guess": "surprise"}),
+        ("photo.jpg", "not_a_url", {"word": "photo.jpg"}),
+        ("https://127.0.0.1/a.jpg", "private_address", {}),
+        (f"{ADDRESS} {ADDRESS}2", "several_addresses", {}),
+    ],
+)
+def test_a_command_that_asks_for_no_job(listeners, text, kind, facts):
+    assert listeners.reply_to(command(text)) == render_message(kind, **facts)
+    assert listeners.queue.requests == []
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (QueueFullError("Full."), "queue_full"),
+        (QueueError("Away."), "queue"),
+        (ZeroDivisionError(), "error"),
+    ],
+)
+def test_a_command_that_cannot_be_queued(listeners, error, kind, caplog):
+    listeners.queue.error = error
+
+    assert listeners.reply_to(command("surprise")) == render_message(kind)
+    assert "surprise" not in caplog.text
+
+
+def test_a_command_from_where_it_is_not_installed(listeners):
+    assert listeners.reply_to(command(team_id="T9")) == render_message("not_installed")
+    assert listeners.queue.requests == []
+
+
+def test_a_command_of_an_organisations_installation(listeners):
+    whole = Workspace("", "E1", is_org_install=True)
+    listeners.installations.save(Installation(whole, "xoxb-org", BOT))
+
+    listeners.reply_to(
+        command(team_id="T7", enterprise_id="E1", is_enterprise_install="true")
+    )
+
+    [request] = listeners.queue.requests
+    assert request.workspace == Workspace("T7", "E1", is_org_install=True)
+
+
+# Shortcuts.
+
+
+def test_a_shortcut_on_an_image(listeners):
+    assert listeners.send(shortcut([image()])).text == ""
+
+    [request] = listeners.queue.requests
+    assert (request.entrypoint, request.source) == (
+        Entrypoint.SHORTCUT,
+        ImageReference(file_id="F1", posted_by=OTHER),
+    )
+    assert request.thread_ts == ""
+    assert request.sealed_response_url == f"sealed({RESPONSE_URL})"
+    assert listeners.notified() == ["accepted"]
+
+
+@pytest.mark.parametrize("files", [None, [], [TEXT_FILE]])
+def test_a_shortcut_without_an_image(listeners, files):
+    listeners.send(shortcut(files))
+
+    assert listeners.notified() == ["no_image"]
+    assert listeners.queue.requests == []
+    asker = listeners.sink.told[0][0]
+    assert asker.sealed_response_url == f"sealed({RESPONSE_URL})"
+
+
+# Mentions.
+
+
+@pytest.mark.parametrize(
+    ("sent", "source"),
+    [
+        (mention(files=[image()]), ImageReference(file_id="F1", posted_by=ASKER)),
+        (mention(), NEWEST),
+        (mention(f"<@{BOT}> surprise"), NEWEST),
+        (
+            mention(f"<@{BOT}> <{ADDRESS}>"),
+            ImageReference(sealed_address=SEALED, posted_by=ASKER),
+        ),
+        (
+            mention(thread_ts=TOP_TS, parent_user_id=OTHER),
+            ImageReference(message_ts=TOP_TS, posted_by=OTHER),
+        ),
+        (
+            mention(f"<@{BOT}> please", thread_ts=TOP_TS, parent_user_id=OTHER),
+            ImageReference(message_ts=TOP_TS, posted_by=OTHER),
+        ),
+        (
+            mention(thread_ts=TOP_TS, parent_user_id=BOT),
+            ImageReference(message_ts=TS, posted_by=ASKER),
+        ),
+        (
+            mention(f"thanks <@{BOT}>"),
+            ImageReference(message_ts=TS, posted_by=ASKER),
+        ),
+    ],
+)
+def test_what_a_mention_means(listeners, sent, source):
+    assert listeners.send(sent).status_code == 200
+
+    [request] = listeners.queue.requests
+    assert (request.entrypoint, request.source) == (Entrypoint.MENTION, source)
+    assert request.reaction_ts == TS
+    assert request.sealed_response_url == ""
+
+
+def test_a_mention_with_options(listeners):
+    listeners.send(mention(f"<@{BOT}> party, private!", files=[image()]))
+
+    [request] = listeners.queue.requests
+    assert (request.theme, request.private) == ("party", True)
+
+
+# Direct messages.
+
+
+@pytest.mark.parametrize(
+    ("sent", "source"),
+    [
+        (
+            direct_message(subtype="file_share", files=[image()]),
+            ImageReference(file_id="F1", posted_by=ASKER),
+        ),
+        (
+            direct_message(f"look: <{ADDRESS}>"),
+            ImageReference(sealed_address=SEALED, posted_by=ASKER),
+        ),
+    ],
+)
+def test_a_direct_message_is_queued(listeners, sent, source):
+    listeners.send(sent)
+
+    [request] = listeners.queue.requests
+    assert (request.entrypoint, request.channel_id, request.source) == (
+        Entrypoint.DIRECT_MESSAGE,
+        DIRECT,
+        source,
+    )
+    assert (request.thread_ts, request.reaction_ts) == ("", TS)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kinds"),
+    [
+        (direct_message("hello"), ["help"]),
+        (direct_message("help"), ["help"]),
+        (direct_message(files=[TEXT_FILE]), ["no_image"]),
+        (direct_message("thanks", thread_ts=TOP_TS), []),
+        (mention(f"<@{BOT}> help"), ["help"]),
+        (mention(files=[TEXT_FILE]), ["no_image"]),
+    ],
+)
+def test_a_message_that_asks_for_no_job(listeners, sent, kinds):
+    listeners.send(sent)
+    listeners.context.close()
+
+    assert listeners.sink.kinds == kinds
+    assert listeners.queue.requests == []
+
+
+# Threads.
+
+THREE = [image("F1"), TEXT_FILE, image("F2"), image("F3")]
+
+
+@pytest.mark.parametrize(
+    ("sent", "reaction"),
+    [
+        (shortcut(THREE), ""),
+        (mention(files=THREE), TS),
+        (direct_message("private", subtype="file_share", files=THREE), TS),
+    ],
+    ids=["shortcut", "mention", "direct message"],
+)
+def test_several_images_are_answered_in_one_thread(listeners, sent, reaction):
+    listeners.send(sent)
+
+    requests = listeners.queue.requests
+    assert [one.source.file_id for one in requests] == ["F1", "F2", "F3"]
+    assert {one.thread_ts for one in requests} == {TS}
+    assert all(one.begins_thread for one in requests)
+    # One of them takes the reaction back.
+    assert [one.reaction_ts for one in requests] == [reaction, "", ""]
+    assert not any(one.private for one in requests)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        shortcut([image()], message={"thread_ts": TOP_TS}),
+        mention(files=[image()], thread_ts=TOP_TS),
+    ],
+)
+def test_a_request_in_a_thread_is_answered_there(listeners, sent):
+    listeners.send(sent)
+
+    [request] = listeners.queue.requests
+    assert (request.thread_ts, request.begins_thread) == (TOP_TS, False)
+
+
+# Events that mean nothing, and requests that come again.
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        direct_message(files=[image()], user=BOT),
+        direct_message(files=[image()], bot_id="BBOT"),
+        direct_message(files=[image()], bot_id="B7", user="U7"),
+        direct_message(subtype="bot_message", user=None),
+        direct_message(subtype="message_changed", hidden=True),
+        direct_message(subtype="message_deleted", hidden=True),
+        direct_message("x", files=[image()], edited={"user": ASKER, "ts": "2.2"}),
+        direct_message(files=[image()], channel=CHANNEL, channel_type="channel"),
+        mention(files=[image()], bot_id="B7"),
+        mention(files=[image()], user=BOT),
+        mention(files=[image()], edited={"user": ASKER, "ts": "2.2"}),
+        mention(files=[image()], channel=DIRECT),
+        event({"type": "reaction_added", "user": ASKER}),
+        event({"type": "app_home_opened", "user": ASKER, "tab": "messages"}),
+        event({"type": "unknown"}),
+        interaction(
+            {
+                "type": "block_actions",
+                "team": {"id": TEAM},
+                "actions": [{"type": "button", "action_id": "open_a_link"}],
+            }
+        ),
+        event({"type": "app_mention", "user": ASKER}, team_id="T9", authorizations=[]),
+    ],
+)
+def test_what_is_not_for_the_bot_is_ignored(listeners, sent):
+    assert listeners.send(sent).status_code == 200
+    listeners.context.close()
+
+    assert listeners.queue.requests == []
+    assert listeners.sink.told == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "jobs"),
+    [
+        (command(), 1),
+        (shortcut([image("F1"), image("F2")]), 2),
+        (direct_message(files=[image("F1"), image("F2")]), 2),
+        (mention(files=[image("F1"), image("F2")]), 2),
+    ],
+)
+def test_a_request_that_comes_again_queues_nothing(listeners, sent, jobs):
+    first = listeners.send(sent)
+    for number in range(1, 4):
+        again = listeners.send(sent, **repeat(number))
+        assert (again.status_code, again.text) == (200, first.text)
+
+    assert len(listeners.queue.jobs) == jobs
+
+
+@pytest.mark.parametrize("make", [command, lambda: shortcut([image()])])
+def test_the_same_may_be_asked_for_twice(listeners, make):
+    listeners.send(make())
+    listeners.send(make())
+
+    assert len(listeners.queue.jobs) == 2
+
+
+def test_a_repeated_event_is_answered_once(listeners):
+    sent = direct_message("hello")
+
+    listeners.send(sent)
+    listeners.send(sent, **repeat())
+    listeners.context.close()
+
+    assert listeners.sink.kinds == ["help"]
+
+
+def test_an_event_that_was_not_received_the_first_time_is_answered(listeners):
+    listeners.send(direct_message("hello"), **repeat(reason="connection_failed"))
+
+    assert listeners.notified() == ["help"]
+
+
+def test_a_full_queue_ends_the_event(listeners):
+    listeners.queue.error, listeners.queue.holds = QueueFullError("Full."), 1
+
+    answer = listeners.send(direct_message(files=[image("F1"), image("F2")]))
+
+    assert answer.status_code == 200
+    assert len(listeners.queue.jobs) == 1
+    assert listeners.notified() == ["queue_full"]
+
+
+def test_without_a_database_slack_sends_the_event_again(listeners):
+    listeners.queue.error, sent = QueueError("Away."), mention(files=[image()])
+
+    assert listeners.send(sent).status_code == 500
+    listeners.queue.error = None
+    assert listeners.send(sent, **repeat()).status_code == 200
+
+    assert len(listeners.queue.jobs) == 1
+
+
+def test_a_notification_that_cannot_be_delivered_is_logged(listeners, caplog):
+    listeners.sink.refuse_tell = DeliveryError("No.", kind="channel_not_found")
+
+    listeners.send(direct_message("hello"))
+    listeners.context.close()
+
+    [record] = [one for one in caplog.records if "not delivered" in one.message]
+    assert (record.outcome, record.error) == ("help", "channel_not_found")
+
+
+# Switched off and opted out.
+
+MESSAGES = (
+    pytest.param(shortcut([image()]), id="shortcut"),
+    pytest.param(mention(files=[image()]), id="mention"),
+    pytest.param(mention(), id="mention alone"),
+    pytest.param(
+        mention(thread_ts=TOP_TS, parent_user_id=OTHER), id="mention in a thread"
+    ),
+)
+
+
+@pytest.mark.parametrize("sent", MESSAGES)
+def test_a_message_in_a_channel_that_is_off(listeners, sent):
+    listeners.settings.switch(HERE, CHANNEL, OTHER, off=True)
+
+    listeners.send(sent)
+
+    assert listeners.notified() == ["channel_off"]
+    assert listeners.queue.requests == []
+
+
+def test_a_command_in_a_channel_that_is_off(listeners):
+    listeners.settings.switch(HERE, CHANNEL, OTHER, off=True)
+
+    assert listeners.reply_to(command()) == render_message("channel_off")
+
+
+@pytest.mark.parametrize("sent", MESSAGES)
+def test_pictures_of_people_who_opted_out(listeners, sent):
+    for person in (ASKER, OTHER):
+        listeners.settings.opt(HERE, person, out=True)
+
+    listeners.send(sent)
+
+    if b"parent_user_id" not in sent.body and b"files" not in sent.body:
+        assert len(listeners.queue.requests) == 1  # the worker looks whose it is
+    else:
+        assert listeners.notified() == ["opted_out"]
+        assert listeners.queue.requests == []
+
+
+@pytest.mark.parametrize(
+    ("text", "elsewhere", "kind", "out"),
+    [
+        ("opt out", False, "opted_out_now", True),
+        ("opt in", False, "opted_in_now", False),
+        ("opt in", True, "opted_out_elsewhere", True),
+    ],
+)
+def test_opting_by_a_command(listeners, text, elsewhere, kind, out):
+    listeners.settings.opt(HERE, ASKER, out=text == "opt in")
+    listeners.settings.opt(Workspace("T9"), ASKER, out=elsewhere)
+
+    assert listeners.reply_to(command(text)) == render_message(kind)
+    assert (listeners.settings.opted_out([ASKER]) == {ASKER}) is out
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        mention(f"<@{BOT}> opt out", files=[image()]),
+        direct_message("opt out", files=[image()]),
+    ],
+)
+def test_a_settings_command_comes_before_the_pictures_beside_it(listeners, sent):
+    listeners.send(sent)
+
+    assert listeners.notified() == ["opted_out_now"]
+    assert listeners.settings.opted_out([ASKER]) == {ASKER}
+    assert listeners.queue.requests == []
+
+
+def test_a_settings_command_that_is_repeated_late_undoes_nothing(listeners):
+    out = direct_message("opt out")
+    listeners.send(out)
+    listeners.send(direct_message("opt in", ts="1700000009.000001"))
+    again = replace(out, body=out.body.replace(b'"opt out"', b'"opt  out"'))
+
+    assert listeners.send(again, **repeat()).status_code == 200
+
+    assert listeners.notified(2) == ["opted_out_now", "opted_in_now"]
+    assert listeners.settings.opted_out([ASKER]) == frozenset()
+
+
+def test_switching_off_where_the_bot_may_not_ask_who_is_an_admin(listeners):
+    listeners.slack.faults.add("users.info", error="missing_scope")
+
+    assert listeners.send(command("off")).text == ""
+
+    assert listeners.notified() == ["admin_unknown"]
+    assert not listeners.settings.is_off(CHANNEL)
+
+
+# What is no request of Slack's.
+
+
+def test_another_secret_is_refused_and_its_body_not_logged(listeners, caplog):
+    caplog.set_level("DEBUG")
+    sent = command("swordfish")
+
+    answer = listeners.send_raw(sent.body, signed(sent, "another secret"))
+
+    assert answer.status_code == 401
+    assert "swordfish" not in caplog.text
+
+
+def test_a_request_of_six_minutes_ago_is_refused(listeners):
+    sent = command()
+    headers = signed(sent, listeners.slack.app.signing_secret, time.time() - 360)
+
+    assert listeners.send_raw(sent.body, headers).status_code == 401
+    assert listeners.queue.requests == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"3",
+        b'{"authorizations": 5, "type": "event_callback"}',
+        b'{"team": [], "type": "event_callback"}',
+        b"[" * 100_000,
+    ],
+)
+@pytest.mark.parametrize("secret", ["fake-signing-secret", "another"])
+def test_an_odd_body_breaks_nothing(listeners, body, secret, caplog):
+    sent = Sent(body, "application/json")
+
+    answer = listeners.send_raw(body, signed(sent, secret))
+
+    assert answer.status_code in {200, 400, 401}
+    assert "Traceback" not in caplog.text
+
+
+def test_a_challenge_is_answered(listeners):
+    sent = Sent(b'{"type": "url_verification", "challenge": "abc"}', "application/json")
+
+    assert listeners.send(sent).json() == {"challenge": "abc"}

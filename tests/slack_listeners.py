@@ -1,0 +1,150 @@
+"""The listeners behind the real web server: signed requests over HTTP, a fake Slack."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import requests
+
+from emojifier_bot.clock import SystemClock
+from emojifier_bot.db.crypto import Vault, generate_key
+from emojifier_bot.db.engine import Database
+from emojifier_bot.db.installations import InstallationStore
+from emojifier_bot.db.oauth_states import OAuthStates
+from emojifier_bot.db.posts import PostLog
+from emojifier_bot.db.rate_limits import RateLimiter
+from emojifier_bot.db.workspace_settings import WorkspaceSettings
+from emojifier_bot.domain import Installation, Workspace
+from emojifier_bot.slack.app import flask_handler, make_bolt_app
+from emojifier_bot.slack.authorize import CachedAuthorize
+from emojifier_bot.slack.background import Background
+from emojifier_bot.slack.client import SlackClient, make_app_client
+from emojifier_bot.slack.context import ListenerContext
+from emojifier_bot.slack.oauth import InstallFlow, OAuthApp
+from emojifier_bot.slack.policy import RequestPolicy
+from emojifier_bot.slack.tokens import RotatingBotTokens
+from emojifier_bot.web.app import WebDependencies, create_app
+from emojifier_bot.web.pages import RenderedInstallPages
+from emojifier_bot.web.server import WebServer
+from tests.fakes.inbound import MemoryQueue, PlainVault, SetClock, TalkingSink
+from tests.fakes.slack.server import SlackServer
+from tests.slack_payloads import BOT, TEAM, Sent, signed
+
+HERE = Workspace(TEAM)
+
+
+def make_context(
+    database: Database, api_url: str, clock: SetClock | None = None
+) -> ListenerContext:
+    """Build what the listeners work with, on a real database; it is installed HERE."""
+    clock = clock or SetClock()
+    store = InstallationStore(database, Vault([generate_key()]), clock)
+    store.save(Installation(HERE, "xoxb-1", BOT, "BBOT"))
+    tokens = RotatingBotTokens(store, clock, make_app_client(api_url), "", "")
+    return ListenerContext(
+        queue=MemoryQueue(),
+        posts=PostLog(database, clock),
+        installations=store,
+        authorize=CachedAuthorize(store, clock),
+        sink=TalkingSink(),
+        vault=PlainVault(),
+        client=SlackClient(api_url, tokens.installation),
+        policy=RequestPolicy(
+            WorkspaceSettings(database, clock), RateLimiter(database, clock, ())
+        ),
+        themes=("classic", "party"),
+        background=Background(threads=1, waiting=0),
+    )
+
+
+@dataclass
+class ListenerRig:
+    """A web server with listeners, and what stands behind them."""
+
+    slack: SlackServer
+    context: ListenerContext
+    states: OAuthStates
+    clock: SetClock
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self.queue, self.sink = self.context.queue, self.context.sink
+        self.posts, self.installations = self.context.posts, self.context.installations
+        self.settings = self.context.policy.settings
+
+    def make_server(self) -> WebServer:
+        app, pages = self.slack.app, RenderedInstallPages()
+        flow = InstallFlow(
+            app=OAuthApp(
+                app.client_id,
+                app.client_secret,
+                "https://bot.example",
+                f"{self.slack.url}/oauth/v2/authorize",
+            ),
+            store=self.installations,
+            states=self.states,
+            clock=self.clock,
+            client=make_app_client(self.slack.api_url),
+            changed=self.context.authorize.invalidate,
+            installed_page=pages.installed,
+            refused_page=pages.refused,
+        )
+        bolt = make_bolt_app(self.context, app.signing_secret)
+        parts = WebDependencies(slack=flask_handler(bolt, flow), clock=SystemClock())
+        server = WebServer(create_app(parts), host="127.0.0.1", port=0, threads=8)
+        self.url = f"http://127.0.0.1:{server.port}"
+        return server
+
+    def send(self, sent: Sent, **headers: str) -> requests.Response:
+        """Send a request as Slack would."""
+        own = signed(sent, self.slack.app.signing_secret)
+        return self.send_raw(sent.body, own | headers)
+
+    def send_raw(self, body: bytes, headers: dict[str, str]) -> requests.Response:
+        address = f"{self.url}/slack/events"
+        return requests.post(address, data=body, headers=headers, timeout=10)
+
+    def reply_to(self, command: Sent) -> str:
+        """Send a command; return what only its sender is shown."""
+        answer = self.send(command)
+        assert answer.status_code == 200
+        assert answer.json()["response_type"] == "ephemeral"
+        return answer.json()["text"]
+
+    def notified(self, number: int = 1) -> list[str]:
+        """Wait for notifications; return their kinds."""
+        until = time.monotonic() + 5
+        while len(self.sink.told) < number and time.monotonic() < until:
+            time.sleep(0.005)
+        return self.sink.kinds
+
+    def await_background(self) -> None:
+        """Wait until the task after an acknowledgement has ended."""
+        places = self.context.background._places
+        assert places.acquire(timeout=10)
+        places.release()
+
+
+@contextmanager
+def running_listeners(slack: SlackServer, database: Database) -> Iterator[ListenerRig]:
+    """Run the web server for a workspace that has installed the bot."""
+    slack.app.redirect_urls.append("https://bot.example")
+    grant = slack.world.install(slack.add_workspace(team_id=TEAM))
+    clock = SetClock()
+    context = make_context(database, slack.api_url, clock)
+    rig = ListenerRig(slack, context, OAuthStates(database, clock), clock)
+    [installed] = rig.installations.all()
+    rig.installations.save(replace(installed, bot_token=grant.token))
+    server = rig.make_server()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield rig
+    finally:
+        server.stop()
+        thread.join()
+        context.close()
