@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import fill, indent
 
-import click
+from typer import Context
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from emojifier_bot.cli.main import PROGRAM, app
 from emojifier_bot.config import SettingRow, settings_table
@@ -163,13 +165,13 @@ def cli_page() -> str:
 
 def help_texts() -> Iterator[tuple[str, str]]:
     """Yield the command and each of its verbs, with what ``--help`` prints for it."""
-    yield from _help_texts(app, PROGRAM, None)
+    yield from _help_texts(get_command(app), PROGRAM, None)
 
 
 def _help_texts(
-    command: click.Command, name: str, parent: click.Context | None
+    command: TyperGroup | TyperCommand, name: str, parent: Context | None
 ) -> Iterator[tuple[str, str]]:
-    context = click.Context(
+    context = Context(
         command,
         parent,
         info_name=name,
@@ -177,11 +179,9 @@ def _help_texts(
         **command.context_settings,
     )
     yield context.command_path, command.get_help(context)
-    if isinstance(command, click.Group):
-        for name_below in command.list_commands(context):
-            verb = command.get_command(context, name_below)
-            assert verb is not None  # noqa: S101 - it is listed
-            yield from _help_texts(verb, name_below, context)
+    verbs = command.commands if isinstance(command, TyperGroup) else {}
+    for verb_name, verb in verbs.items():
+        yield from _help_texts(verb, verb_name, context)
 
 
 def _table_line(row: SettingRow) -> str:

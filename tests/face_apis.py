@@ -8,13 +8,13 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from emojifier_bot.vision import models_dir
 from emojifier_bot.vision.analyzers.hosted import HostedAnalyzer, join
 from emojifier_bot.vision.analyzers.registry import (
     BackendOptions,
     HostedOptions,
     build_analyzer,
 )
-from emojifier_bot.vision.resources import models_dir
 from tests.fakes import face_azure, face_facepp, face_google, face_rekognition
 from tests.fakes.clock import ManualClock
 from tests.fakes.face_api import FaceApiFake

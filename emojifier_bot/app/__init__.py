@@ -77,8 +77,8 @@ def make_analyzer(
         ConfigError: There is none of that name, or a key of it is missing.
         ModelFileError: A model is missing or differs.
     """
+    from emojifier_bot.vision import models_dir
     from emojifier_bot.vision.analyzers.registry import BackendOptions, build_analyzer
-    from emojifier_bot.vision.resources import models_dir
 
     if falls_back is None:
         falls_back = settings.face_fallback == "local"

@@ -232,7 +232,7 @@ def _listener_context(
 ) -> ListenerContext:
     from emojifier_bot.slack.authorize import CachedAuthorize
     from emojifier_bot.slack.context import ListenerContext
-    from emojifier_bot.vision.resources import emojis_dir
+    from emojifier_bot.vision import emojis_dir
     from emojifier_bot.vision.themes import list_themes
 
     known = InstallationStore(hurried, stores.vault, CLOCK)

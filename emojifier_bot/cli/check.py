@@ -6,16 +6,14 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-import click
+import typer
 
-from emojifier_bot.cli.console import FAILED
 from emojifier_bot.errors import ConfigError, EmojifierError
 
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
 
 
-@click.command
 def check() -> None:
     """Check settings, models, theme and bot: one line each; exit code 1 for a fault."""
     from emojifier_bot.config import load_settings
@@ -24,7 +22,7 @@ def check() -> None:
         settings = load_settings()
     except ConfigError as error:
         _tell_problems(error.problems)
-        raise SystemExit(FAILED) from error
+        raise typer.Exit(1) from error
     _tell("settings", _changed(settings), fine=True)
     _tell_unknown_names()
     results = [
@@ -33,7 +31,7 @@ def check() -> None:
         *_check_bot(settings),
     ]
     if not all(results):
-        raise SystemExit(FAILED)
+        raise typer.Exit(1)
 
 
 def _tell_problems(wrong: list[str]) -> None:

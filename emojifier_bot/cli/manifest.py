@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import click
+from typing import Annotated
 
-from emojifier_bot.cli.console import WrongUsage
+import typer
+
+from emojifier_bot.cli.report import WrongUsage
 
 
-@click.command
-@click.option(
-    "--url",
-    default="",
-    show_default="the setting PUBLIC_URL",
-    help="Where the world reaches the bot, https://bot.example.com.",
-)
-@click.option(
-    "--socket-mode", is_flag=True, help="For one workspace, without a public address."
-)
-def manifest(url: str, socket_mode: bool) -> None:
+def manifest(
+    url: Annotated[
+        str,
+        typer.Option(
+            help="Where the world reaches the bot, https://bot.example.com.  "
+            "[default: the setting PUBLIC_URL]",
+        ),
+    ] = "",
+    socket_mode: Annotated[
+        bool,
+        typer.Option(
+            "--socket-mode",
+            help="For one workspace, without a public address.",
+        ),
+    ] = False,
+) -> None:
     """Print the Slack app manifest for this deployment, as JSON.
 
     Paste it at https://api.slack.com/apps, under "Create New App", "From a manifest".

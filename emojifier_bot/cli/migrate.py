@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import click
+from typing import Annotated
 
-from emojifier_bot.cli.console import WRONG_USAGE, say
+import typer
+
+from emojifier_bot.cli.report import say
+
+WRONG_USAGE = 2
 
 
-@click.command
-@click.option(
-    "--to",
-    default="",
-    show_default=False,
-    help="An older shape to go back to, as `0001`; the newest by default.",
-)
-@click.option(
-    "--force/--no-force",
-    default=False,
-    help="Go back although data that is newer gets lost.",
-)
-def migrate(to: str, force: bool) -> None:
+def migrate(
+    to: Annotated[
+        str,
+        typer.Option(
+            help="An older shape to go back to, as `0001`; the newest by default."
+        ),
+    ] = "",
+    force: Annotated[
+        bool, typer.Option(help="Go back although data that is newer gets lost.")
+    ] = False,
+) -> None:
     """Bring the database's tables to this version's shape, or back to an older one.
 
     Every process does the first of these when it starts. Go back before you run an
@@ -33,5 +35,5 @@ def migrate(to: str, force: bool) -> None:
             f"Going back to {to} deletes what it cannot hold. Stop every process, "
             "make a backup, then say so again with --force."
         )
-        raise SystemExit(WRONG_USAGE)
+        raise typer.Exit(WRONG_USAGE)
     say(f"The tables have shape {move_tables(load_settings(), to)}.")

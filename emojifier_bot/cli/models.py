@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import click
+import typer
 
-from emojifier_bot.cli.console import FAILED
-
-
-@click.group(no_args_is_help=True)
-def models() -> None:
-    """List or verify the models."""
+models_app = typer.Typer(help="List or verify the models.", no_args_is_help=True)
 
 
-@models.command("list")
+@models_app.command("list")
 def list_models() -> None:
     """Print each model's name, what it is, and what its licence note says."""
+    from emojifier_bot.vision import models_dir
     from emojifier_bot.vision.models import list_model_specs
-    from emojifier_bot.vision.resources import models_dir
 
     for spec in list_model_specs(models_dir()):
         print(f"{spec.name}: {spec.title}")
         print(f"    {spec.license_note}")
 
 
-@models.command("verify")
+@models_app.command("verify")
 def verify_models() -> None:
     """Compare each model file with its table's SHA-256; exit code 1 if one differs."""
     from emojifier_bot.errors import ModelFileError
+    from emojifier_bot.vision import models_dir
     from emojifier_bot.vision.models import list_model_specs
-    from emojifier_bot.vision.resources import models_dir
 
     wrong = 0
     specs = list_model_specs(models_dir())
@@ -41,4 +36,4 @@ def verify_models() -> None:
         else:
             print(f"ok     {spec.name}: {len(content) / 1e6:.1f} MB")
     if wrong or not specs:
-        raise SystemExit(FAILED)
+        raise typer.Exit(1)

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
+import typer
 
-from emojifier_bot.cli.console import FAILED
 from emojifier_bot.errors import ThemeError
 
 if TYPE_CHECKING:
     from emojifier_bot.vision.themes import ThemeFolder
 
-
-@click.group(no_args_is_help=True)
-def themes() -> None:
-    """List or verify the themes."""
+themes_app = typer.Typer(help="List or verify the themes.", no_args_is_help=True)
 
 
-@themes.command("list")
-def list_all() -> None:
+@themes_app.command("list")
+def list_themes() -> None:
     """Print each theme's name, title and number of emoji."""
     from emojifier_bot.vision.themes import open_theme
 
@@ -28,8 +24,8 @@ def list_all() -> None:
         print(f"{name}: {theme.title}, {len(theme.emoji)} emoji")
 
 
-@themes.command("verify")
-def verify_all() -> None:
+@themes_app.command("verify")
+def verify_themes() -> None:
     """Read each theme's table and art; exit code 1 if one is wrong."""
     from emojifier_bot.vision.themes import open_theme
 
@@ -42,7 +38,7 @@ def verify_all() -> None:
             wrong = True
             print(f"wrong  {name}: {error.message}")
     if wrong:
-        raise SystemExit(FAILED)
+        raise typer.Exit(1)
 
 
 def read_all(folder: ThemeFolder) -> int:
@@ -57,7 +53,6 @@ def read_all(folder: ThemeFolder) -> int:
 
 
 def _names() -> list[str]:
-    from emojifier_bot.vision.resources import emojis_dir
-    from emojifier_bot.vision.themes import list_themes
+    from emojifier_bot.vision import emojis_dir, themes
 
-    return list_themes(emojis_dir())
+    return themes.list_themes(emojis_dir())

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from emojifier_bot.vision.formats import readable_titles
+
 __all__ = ["MESSAGES", "SILENT", "Message", "is_retryable", "render_message"]
 
 PATH = Path(__file__).with_name("messages.toml")
@@ -19,6 +21,7 @@ DEFAULT_FACTS = {
     "word": "that",
     "guess": "help",
     "themes": "`classic`",
+    "formats": readable_titles("and"),
     "pictures": "usual",
     "wait": "a few minutes",
     "retention_days": "30",

@@ -1,8 +1,8 @@
-"""Lays an emoji over a picture, in place, touching only the pixels that it covers.
+"""Overlays a picture with emoji, in place, touching only the pixels that they cover.
 
 The art is scaled, turned and moved in one warp with premultiplied alpha, so that no
 colour of transparent pixels leaks into the edge. Where the art is reduced, the warp
-samples a finer grid than the picture's, and the mean of its cells is laid. Where it is
+samples a finer grid than the picture's, and the mean of its cells is used. Where it is
 enlarged, bilinear is soft but clean; bicubic rings along the rim.
 """
 
@@ -15,21 +15,21 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from emojifier_bot.vision.frames import Affine
+from emojifier_bot.vision.crops import Affine
 from emojifier_bot.vision.landmark_geometry import apply_affine
 from emojifier_bot.vision.types import Anchor, ImageArray, Placement
 
 #: Bilinear sampling reads two pixels in a row; up to this step between samples none
 #: is passed over by enough to show.
 BILINEAR_STEP = 4 / 3
-#: A region is laid in tiles of this side, so that a face as large as the picture needs
-#: 10 MiB and no copy of the picture.
+#: A region is painted in tiles of this side, so that a face as large as the picture
+#: needs 10 MiB and no copy of the picture.
 TILE_PX = 1024
 
 Region = tuple[int, int, int, int]
 
 
-def lay(
+def overlay(
     image: Image.Image,
     sprite: ImageArray,
     anchor: Anchor,

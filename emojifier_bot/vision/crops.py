@@ -1,6 +1,9 @@
-"""Reduced copies and upright frames cut out of a decoded picture, as models see them.
+"""Upright frames around faces, and what models see: crops and reduced copies.
 
-Whatever leaves here is sRGB without transparency; the full picture is never copied.
+A frame is a similarity transform from picture pixels to frame pixels. The landmark
+frame comes from a detection, the canonical frame from 68 points; whatever a model sees
+of a face goes through one of the two, in training and in use. It is sRGB without
+transparency; the full picture is never copied.
 """
 
 from __future__ import annotations
@@ -9,21 +12,195 @@ import math
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from emojifier_bot.vision.color import to_srgb
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.frames import Affine, frame_scale, invert
-from emojifier_bot.vision.landmark_geometry import apply_affine
-from emojifier_bot.vision.types import FloatArray, ImageArray
+from emojifier_bot.vision.landmark_geometry import (
+    RIGID,
+    apply_affine,
+    fit_similarity,
+    five_points,
+)
+from emojifier_bot.vision.types import BoundingBox, FloatArray, ImageArray, Landmarks
+
+Affine = NDArray[np.float64]
+
+#: Side of the landmark frame over the longer side of the detector's box: room for the
+#: chin and the brows where the box is off by a tenth.
+LANDMARK_FRAME_MARGIN = 1.4
+#: Distance of the outer eye corners in the canonical frame, over its side. The mean
+#: face is then 0.72 of the side high, which leaves room for an open mouth.
+CANONICAL_EYE_DISTANCE = 0.46
+#: Where the middle of the outer eye corners lies in the canonical frame, over its side.
+CANONICAL_EYE_CENTER = (0.5, 0.33)
+#: The mean of the training part of HELEN and AFW, made symmetric: x right, y down,
+#: origin between the outer eye corners, whose distance is 1.
+MEAN_FACE: FloatArray = np.array(
+    [
+        (-0.821, 0.014),
+        (-0.814, 0.23),
+        (-0.791, 0.445),
+        (-0.746, 0.654),
+        (-0.661, 0.847),
+        (-0.53, 1.015),
+        (-0.369, 1.155),
+        (-0.195, 1.265),
+        (0.0, 1.297),
+        (0.195, 1.265),
+        (0.369, 1.155),
+        (0.53, 1.015),
+        (0.661, 0.847),
+        (0.746, 0.654),
+        (0.791, 0.445),
+        (0.814, 0.23),
+        (0.821, 0.014),
+        (-0.666, -0.144),
+        (-0.567, -0.238),
+        (-0.423, -0.271),
+        (-0.273, -0.252),
+        (-0.132, -0.199),
+        (0.132, -0.199),
+        (0.273, -0.252),
+        (0.423, -0.271),
+        (0.567, -0.238),
+        (0.666, -0.144),
+        (0.0, -0.024),
+        (0.0, 0.114),
+        (0.0, 0.249),
+        (0.0, 0.389),
+        (-0.17, 0.491),
+        (-0.088, 0.52),
+        (0.0, 0.543),
+        (0.088, 0.52),
+        (0.17, 0.491),
+        (-0.5, 0.0),
+        (-0.41, -0.05),
+        (-0.303, -0.049),
+        (-0.208, 0.02),
+        (-0.308, 0.038),
+        (-0.416, 0.036),
+        (0.208, 0.02),
+        (0.303, -0.049),
+        (0.41, -0.05),
+        (0.5, 0.0),
+        (0.416, 0.036),
+        (0.308, 0.038),
+        (-0.317, 0.748),
+        (-0.2, 0.699),
+        (-0.08, 0.675),
+        (0.0, 0.695),
+        (0.08, 0.675),
+        (0.2, 0.699),
+        (0.317, 0.748),
+        (0.204, 0.863),
+        (0.087, 0.914),
+        (0.0, 0.923),
+        (-0.087, 0.914),
+        (-0.204, 0.863),
+        (-0.269, 0.753),
+        (-0.081, 0.742),
+        (0.0, 0.751),
+        (0.081, 0.742),
+        (0.269, 0.753),
+        (0.083, 0.811),
+        (0.0, 0.821),
+        (-0.083, 0.811),
+    ],
+    dtype=np.float32,
+)
 
 #: Transparent pixels show this grey to the models.
-GROUND = 127
+BACKGROUND = 127
 #: A region is reduced until it is at most this many times larger than its frame;
 #: bilinear sampling then skips no pixel.
 REDUCED_TO = 2.0
 #: Room around a region, so that bilinear sampling meets no cut.
 MARGIN_PX = 2
+
+
+def landmark_frame(
+    box: BoundingBox, five_xy: FloatArray | None, size_px: int
+) -> Affine:
+    """Return the frame in which 68 points are looked for.
+
+    Args:
+        box: The detector's box.
+        five_xy: ``(5, 2)`` its points, which tell the roll; None means upright.
+        size_px: Side of the frame.
+
+    Returns:
+        ``(2, 3)`` float64, picture pixels to frame pixels.
+    """
+    turn = 0.0 if five_xy is None else _turn_to_upright(five_xy)
+    longer = max(box.width, box.height, 1.0)
+    scale = size_px / (LANDMARK_FRAME_MARGIN * longer)
+    return centered_frame(box.center_xy, scale, turn, size_px)
+
+
+def canonical_frame(points_xy: FloatArray, size_px: int) -> Affine:
+    """Return the frame in which every face has its eyes in the same place.
+
+    Args:
+        points_xy: ``(68, 2)`` float32 pixels.
+        size_px: Side of the frame.
+
+    Returns:
+        ``(2, 3)`` float64, picture pixels to frame pixels.
+    """
+    rigid = list(RIGID)
+    return fit_similarity(points_xy[rigid], canonical_face(size_px)[rigid])
+
+
+def canonical_face(size_px: int) -> FloatArray:
+    """Return the ``(68, 2)`` float32 points of the mean face in the canonical frame."""
+    center = np.array(CANONICAL_EYE_CENTER, np.float32)
+    return ((MEAN_FACE * CANONICAL_EYE_DISTANCE + center) * size_px).astype(np.float32)
+
+
+def centered_frame(
+    center_xy: tuple[float, float], scale: float, turn_radians: float, size_px: int
+) -> Affine:
+    """Return the frame that has ``center_xy`` in its middle.
+
+    Args:
+        center_xy: Picture pixels.
+        scale: Frame pixels per picture pixel.
+        turn_radians: Turn applied to the picture, clockwise on screen positive.
+        size_px: Side of the frame.
+    """
+    cos, sin = scale * math.cos(turn_radians), scale * math.sin(turn_radians)
+    x, y = center_xy
+    middle = size_px / 2
+    return np.array(
+        [
+            [cos, -sin, middle - cos * x + sin * y],
+            [sin, cos, middle - sin * x - cos * y],
+        ]
+    )
+
+
+def invert(frame: Affine) -> Affine:
+    """Return the transform from frame pixels back to picture pixels."""
+    linear = np.linalg.inv(frame[:, :2])
+    return np.hstack([linear, -linear @ frame[:, 2:]])
+
+
+def frame_scale(frame: Affine) -> float:
+    """Return how many frame pixels one picture pixel becomes."""
+    return float(np.hypot(frame[0, 0], frame[1, 0]))
+
+
+def turn_degrees(landmarks: Landmarks) -> float:
+    """Return a face's roll from all its rigid points, counter-clockwise positive."""
+    frame = canonical_frame(landmarks.points_xy, 1)
+    return math.degrees(math.atan2(frame[1, 0], frame[0, 0]))
+
+
+def to_frame(frame: Affine, points_xy: FloatArray) -> FloatArray:
+    """Move ``(..., 2)`` picture points into the frame."""
+    return apply_affine(frame, points_xy)
 
 
 def reduced_copy(picture: DecodedImage, longer_side_px: int) -> ImageArray:
@@ -44,7 +221,7 @@ def reduced_copy(picture: DecodedImage, longer_side_px: int) -> ImageArray:
     # The last row and column of a reduced picture may be cut short; the box is exact.
     box = (0, 0, image.width / factor, image.height / factor)
     reduced = image.reduce(factor) if factor > 1 else image
-    return _seen(picture, reduced.resize(size, Image.Resampling.BILINEAR, box))
+    return _as_models_see(picture, reduced.resize(size, Image.Resampling.BILINEAR, box))
 
 
 def cut_frame(picture: DecodedImage, frame: Affine, size_px: int) -> ImageArray:
@@ -69,7 +246,7 @@ def cut_frame(picture: DecodedImage, frame: Affine, size_px: int) -> ImageArray:
     to_picture = np.array([[factor, 0.0, region[0]], [0.0, factor, region[1]]])
     matrix = frame[:, :2] @ to_picture
     matrix[:, 2] += frame[:, 2]
-    return warp(_seen(picture, patch), matrix, (size_px, size_px))
+    return warp(_as_models_see(picture, patch), matrix, (size_px, size_px))
 
 
 def warp(
@@ -107,6 +284,11 @@ def grey(image: ImageArray) -> ImageArray:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
+def _turn_to_upright(five_xy: FloatArray) -> float:
+    frame = fit_similarity(five_xy, five_points(MEAN_FACE))
+    return math.atan2(frame[1, 0], frame[0, 0])
+
+
 def _region(
     picture: DecodedImage, frame: Affine, size_px: int
 ) -> tuple[int, int, int, int]:
@@ -123,8 +305,8 @@ def _region(
     return x_min, y_min, x_max, y_max
 
 
-def _seen(picture: DecodedImage, image: Image.Image) -> ImageArray:
+def _as_models_see(picture: DecodedImage, image: Image.Image) -> ImageArray:
     if image.mode == "RGBA":
-        ground = Image.new("RGBA", image.size, (GROUND, GROUND, GROUND, 255))
-        image = Image.alpha_composite(ground, image).convert("RGB")
+        background = Image.new("RGBA", image.size, (*[BACKGROUND] * 3, 255))
+        image = Image.alpha_composite(background, image).convert("RGB")
     return np.asarray(to_srgb(image, picture.icc_profile))

@@ -1,22 +1,27 @@
 """The result, encoded as its input was: same format, same fidelity, no metadata.
 
 Pixels and their colour profile are all that is written.
+
+A picture that was compressed once loses again when it is compressed anew. Trials on a
+sample of it show how much each setting loses and costs; two numbers decide: 40 dB of
+fidelity to the input, and the input's own size.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.color import to_srgb
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.formats import FORMATS, format_for, format_named
-from emojifier_bot.vision.jpeg import JpegParameters, QuantisationTable
-from emojifier_bot.vision.lossy_quality import choose_setting
+from emojifier_bot.vision.types import FloatArray
 
 #: What Pillow's `save` takes for one format.
 Options = dict[str, Any]
@@ -28,30 +33,59 @@ _PAPER = (255, 255, 255, 255)
 #: What Pillow raises for pictures that a format cannot hold: its sides are limited.
 _WRITE_ERRORS = (OSError, ValueError, OverflowError)
 
-#: Coarsest to finest, for choosing by trial.
-_JPEG_QUALITIES = (70, 75, 80, 83, *range(85, 100))
-_WEBP_QUALITIES = (50, 60, 65, 70, 75, 77, 80, 82, 84, 86, 88, 90, 92, 95, 100)
-_AVIF_QUALITIES = {
-    "4:2:0": (45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95),
-    "4:4:4": (80, 85, 90, 95),
-}
-#: By how much the input's own tables are made finer where its blocks do not fit.
-_TABLE_SCALES = tuple(0.9**step for step in range(22))
-#: From lossless inputs nothing coarser than this is made.
-_LEAST_FIRST_QUALITY = 85
-
 _FULL_CHROMA = "4:4:4"
 _USUAL_SUBSAMPLING = "4:2:0"
+# Effort is from the knee of time over size: 12 megapixels take about a second each.
+_LOSSLESS: dict[str, Options] = {
+    "PNG": {"compress_level": 3},
+    "TIFF": {"compression": "tiff_adobe_deflate"},
+    "BMP": {},
+}
+_LOSSLESS_WEBP: Options = {"lossless": True, "exact": True, "method": 0, "quality": 0}
+_LOSSY_EFFORT: dict[str, Options] = {
+    "JPEG": {},
+    "WEBP": {"method": 4},
+    "AVIF": {"speed": 8},
+}
+#: Coarsest to finest, for choosing by trial.
+_TRIALS: dict[str, list[Options]] = {
+    "JPEG": [
+        {"quality": quality, "subsampling": _FULL_CHROMA, "optimize": True}
+        for quality in (70, 75, 80, 83, *range(85, 100))
+    ],
+    "WEBP": [
+        {"quality": quality, **_LOSSY_EFFORT["WEBP"]}
+        for quality in (50, 60, 65, 70, 75, 77, 80, 82, 84, 86, 88, 90, 92, 95, 100)
+    ],
+    "AVIF": [
+        {"quality": quality, "subsampling": subsampling, **_LOSSY_EFFORT["AVIF"]}
+        for subsampling, qualities in {
+            _USUAL_SUBSAMPLING: range(45, 96, 5),
+            _FULL_CHROMA: range(80, 96, 5),
+        }.items()
+        for quality in qualities
+    ],
+}
+#: From lossless inputs nothing coarser than this is made.
+_LEAST_FIRST_QUALITY = 85
+#: By how much the input's own tables are made finer where its blocks do not fit.
+_TABLE_SCALES = tuple(0.9**step for step in range(22))
 #: A JPEG that grows past this over its input is compressed once more, with Huffman
 #: tables of its own: slower, but up to a tenth smaller.
 _OPTIMIZED_FROM_RATIO = 1.1
 
-#: Effort, from the knee of time over size: 12 megapixels take about a second each.
-_PNG_LEVEL = 3
-_WEBP_METHOD = 4
-_WEBP_LOSSLESS: Options = {"lossless": True, "exact": True, "method": 0, "quality": 0}
-_TIFF_COMPRESSION = "tiff_adobe_deflate"
-_AVIF_SPEED = 8
+#: Peak signal-to-noise ratio that a result must have to its input. The sample may be a
+#: little kinder than the whole picture: hence the margin.
+REQUIRED_PSNR_DB = 40.0
+_SAMPLE_MARGIN_DB = 0.15
+#: Size of a result over its input's that is aimed at; 1.3 is what it must not pass.
+_AIMED_SIZE_RATIO = 1.15
+_WHITE = 255.0
+#: The sample: squares on the grid of 16 pixels that all codecs share, spread evenly.
+_GRID_PX = 16
+_TILE_PX = 5 * _GRID_PX
+_TILES_PER_SIDE = 8
+_SAMPLE_PX = _TILES_PER_SIDE * _TILE_PX
 
 
 def output_format(decoded: DecodedImage, extension: str | None) -> str:
@@ -106,127 +140,138 @@ def encode(
         ImageError: The format cannot hold this picture (``output_format``).
     """
     name = format or output_format(decoded, None)
+    icc_profile = decoded.icc_profile
     if image.mode == "RGBA" and name in _WITHOUT_ALPHA:
         paper = Image.new("RGBA", image.size, _PAPER)
         image = Image.alpha_composite(paper, image).convert("RGB")
     if name in _WITHOUT_PROFILE:
-        image = to_srgb(image, decoded.icc_profile)
+        image, icc_profile = to_srgb(image, icc_profile), None
     try:
-        return _WRITERS[name](decoded, image, quality)
+        options = _options(decoded, image, name, quality)
+        encoded = _save(image, name, options, icc_profile)
+        most_bytes = decoded.source_bytes * _OPTIMIZED_FROM_RATIO
+        if "qtables" in options and 0 < most_bytes < len(encoded):
+            encoded = _save(image, name, {**options, "optimize": True}, icc_profile)
     except _WRITE_ERRORS as error:
         raise ImageError(
             f"A picture of {image.width} x {image.height} pixels cannot be written as "
             f"{name}: {error}. Choose PNG.",
             kind=ErrorKind.OUTPUT_FORMAT,
         ) from error
-
-
-def _write_png(decoded: DecodedImage, image: Image.Image, _: int | None) -> bytes:
-    return _save(image, "PNG", decoded.icc_profile, {"compress_level": _PNG_LEVEL})
-
-
-def _write_tiff(decoded: DecodedImage, image: Image.Image, _: int | None) -> bytes:
-    return _save(image, "TIFF", decoded.icc_profile, {"compression": _TIFF_COMPRESSION})
-
-
-def _write_bmp(_: DecodedImage, image: Image.Image, __: int | None) -> bytes:
-    return _save(image, "BMP", None, {})
-
-
-def _write_jpeg(
-    decoded: DecodedImage, image: Image.Image, quality: int | None
-) -> bytes:
-    if decoded.jpeg is not None and quality is None:
-        return _write_like_jpeg(decoded, image, decoded.jpeg)
-    if quality is not None:
-        kept = decoded.jpeg.subsampling if decoded.jpeg else _USUAL_SUBSAMPLING
-        options = {"quality": quality, "subsampling": kept}
-        return _save(image, "JPEG", decoded.icc_profile, options)
-    trials = [
-        {"quality": quality, "subsampling": _FULL_CHROMA, "optimize": True}
-        for quality in _JPEG_QUALITIES
-    ]
-    return _write_by_trial(decoded, image, "JPEG", trials)
-
-
-def _write_like_jpeg(
-    decoded: DecodedImage, image: Image.Image, jpeg: JpegParameters
-) -> bytes:
-    """Compress with the input's own tables, finer ones where its blocks do not fit."""
-    trials: list[Options] = [
-        {"qtables": _scaled(jpeg.tables, scale), "subsampling": jpeg.subsampling}
-        for scale in _TABLE_SCALES
-    ]
-    options = trials[0]
-    if not jpeg.aligned:
-        options = choose_setting(image, trials, _trial_writer("JPEG"), budget_bytes=0)
-    encoded = _save(image, "JPEG", decoded.icc_profile, options)
-    if len(encoded) > (decoded.source_bytes or len(encoded)) * _OPTIMIZED_FROM_RATIO:
-        optimized = {**options, "optimize": True}
-        return _save(image, "JPEG", decoded.icc_profile, optimized)
     return encoded
 
 
-def _scaled(tables: tuple[QuantisationTable, ...], scale: float) -> list[list[int]]:
-    return [[max(round(divisor * scale), 1) for divisor in table] for table in tables]
-
-
-def _write_webp(
-    decoded: DecodedImage, image: Image.Image, quality: int | None
-) -> bytes:
+def _options(
+    decoded: DecodedImage, image: Image.Image, name: str, quality: int | None
+) -> Options:
+    """Return how a format is written so that the result is as fine as the input."""
+    jpeg = decoded.jpeg if name == "JPEG" else None
+    if name in _LOSSLESS:
+        return _LOSSLESS[name]
     if quality is not None:
-        options = {"quality": quality, "method": _WEBP_METHOD}
-        return _save(image, "WEBP", decoded.icc_profile, options)
-    if decoded.lossless:
-        return _save(image, "WEBP", decoded.icc_profile, _WEBP_LOSSLESS)
-    trials = [
-        {"quality": quality, "method": _WEBP_METHOD} for quality in _WEBP_QUALITIES
-    ]
-    return _write_by_trial(decoded, image, "WEBP", trials)
+        options = {"quality": quality, **_LOSSY_EFFORT[name]}
+        if name == "JPEG":
+            options["subsampling"] = jpeg.subsampling if jpeg else _USUAL_SUBSAMPLING
+        return options
+    if jpeg is not None:
+        trials: list[Options] = [
+            {
+                "qtables": [
+                    [max(round(divisor * scale), 1) for divisor in table]
+                    for table in jpeg.tables
+                ],
+                "subsampling": jpeg.subsampling,
+            }
+            for scale in _TABLE_SCALES
+        ]
+        return trials[0] if jpeg.aligned else choose_options(image, name, trials, 0)
+    trials = _TRIALS[name]
+    if not decoded.lossless:
+        return choose_options(image, name, trials, decoded.source_bytes)
+    if name == "WEBP":
+        return _LOSSLESS_WEBP
+    trials = [one for one in trials if one["quality"] >= _LEAST_FIRST_QUALITY]
+    return choose_options(image, name, trials, 0)
 
 
-def _write_avif(
-    decoded: DecodedImage, image: Image.Image, quality: int | None
-) -> bytes:
-    if quality is not None:
-        options = {"quality": quality, "speed": _AVIF_SPEED}
-        return _save(image, "AVIF", decoded.icc_profile, options)
-    trials = [
-        {"quality": quality, "subsampling": subsampling, "speed": _AVIF_SPEED}
-        for subsampling, qualities in _AVIF_QUALITIES.items()
-        for quality in qualities
-    ]
-    return _write_by_trial(decoded, image, "AVIF", trials)
+def choose_options(
+    image: Image.Image, name: str, trials: Sequence[Options], budget_bytes: int
+) -> Options:
+    """Return the options that suit a picture best.
+
+    Those are the most faithful ones among those that cost no more than the input did,
+    if they are faithful enough; else the cheapest that are; else the last.
+
+    Args:
+        image: RGB or RGBA.
+        name: The format.
+        trials: From the coarsest to the finest; at least one.
+        budget_bytes: Size of the input; 0 asks for the cheapest faithful ones.
+    """
+    sample = sample_of(image)
+    share = (sample.width * sample.height) / (image.width * image.height)
+    budget = budget_bytes * share * _AIMED_SIZE_RATIO
+    enough_db = REQUIRED_PSNR_DB + _SAMPLE_MARGIN_DB
+    best: tuple[float, Options] | None = None
+    for options in trials:
+        compressed = _save(sample, name, options)
+        with Image.open(io.BytesIO(compressed)) as reopened:
+            fidelity_db = psnr_db(sample, reopened.convert(sample.mode))
+        if len(compressed) <= budget:
+            if best is None or fidelity_db > best[0]:
+                best = (fidelity_db, options)
+        elif best is not None and best[0] >= enough_db:
+            break
+        elif fidelity_db >= enough_db:
+            return options
+    return trials[-1] if best is None or best[0] < enough_db else best[1]
 
 
-_WRITERS: dict[str, Callable[[DecodedImage, Image.Image, int | None], bytes]] = {
-    "JPEG": _write_jpeg,
-    "PNG": _write_png,
-    "WEBP": _write_webp,
-    "AVIF": _write_avif,
-    "TIFF": _write_tiff,
-    "BMP": _write_bmp,
-}
+def sample_of(image: Image.Image) -> Image.Image:
+    """Return 64 squares from all over a large picture, a small one itself."""
+    if image.width * image.height <= _SAMPLE_PX * _SAMPLE_PX:
+        return image
+    columns = _tile_starts(image.width)
+    rows = _tile_starts(image.height)
+    size = (len(columns) * _TILE_PX, len(rows) * _TILE_PX)
+    sample = Image.new(image.mode, size)
+    for row, top in enumerate(rows):
+        for column, left in enumerate(columns):
+            tile = image.crop((left, top, left + _TILE_PX, top + _TILE_PX))
+            sample.paste(tile, (column * _TILE_PX, row * _TILE_PX))
+    return sample
 
 
-def _write_by_trial(
-    decoded: DecodedImage, image: Image.Image, name: str, trials: list[Options]
-) -> bytes:
-    """Compress with the options that `choose_setting` finds."""
-    budget_bytes = decoded.source_bytes
-    if decoded.lossless:
-        budget_bytes = 0
-        trials = [one for one in trials if one["quality"] >= _LEAST_FIRST_QUALITY]
-    options = choose_setting(image, trials, _trial_writer(name), budget_bytes)
-    return _save(image, name, decoded.icc_profile, options)
+def psnr_db(first: Image.Image, second: Image.Image) -> float:
+    """Return the peak signal-to-noise ratio of two pictures of one size and mode.
+
+    What is transparent counts as little as it is seen. Equal pictures: infinity.
+    """
+    difference = _weighted_by_alpha(first) - _weighted_by_alpha(second)
+    mean_square = float(np.mean(difference * difference))
+    if mean_square == 0:
+        return math.inf
+    return 10 * math.log10(_WHITE * _WHITE / mean_square)
 
 
-def _trial_writer(name: str) -> Callable[[Image.Image, Options], bytes]:
-    return lambda image, options: _save(image, name, None, options)
+def _tile_starts(length_px: int) -> list[int]:
+    """Return where the tiles along one side begin, on the grid."""
+    last = max(length_px - _TILE_PX, 0)
+    count = min(_TILES_PER_SIDE, last // _TILE_PX + 1)
+    spread = np.linspace(0, last, count) // _GRID_PX * _GRID_PX
+    return [int(start) for start in spread]
+
+
+def _weighted_by_alpha(image: Image.Image) -> FloatArray:
+    """Return ``(H, W, C)`` float32 values, colours weighted by their alpha."""
+    values = np.asarray(image).astype(np.float32)
+    if image.mode == "RGBA":
+        values[..., :3] *= values[..., 3:] / np.float32(_WHITE)
+    return values
 
 
 def _save(
-    image: Image.Image, name: str, icc_profile: bytes | None, options: Options
+    image: Image.Image, name: str, options: Options, icc_profile: bytes | None = None
 ) -> bytes:
     """Write pixels and profile; whatever else the image may carry is overruled."""
     buffer = io.BytesIO()

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emojifier_bot.vision.crops import cut_frame, grey
+from emojifier_bot.vision.crops import Affine, cut_frame, grey, invert, landmark_frame
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.frames import Affine, invert, landmark_frame
 from emojifier_bot.vision.landmark_geometry import apply_affine
 from emojifier_bot.vision.models import ModelSpec, OnnxSession, in_batches
 from emojifier_bot.vision.types import Detection, Landmarks, LandmarkScheme

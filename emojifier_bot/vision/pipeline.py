@@ -10,7 +10,7 @@ from emojifier_bot.clock import Clock
 from emojifier_bot.vision.alt_text import alt_text
 from emojifier_bot.vision.choose import Choice, choose, surprise
 from emojifier_bot.vision.color import sprite_into_profile
-from emojifier_bot.vision.composite import lay
+from emojifier_bot.vision.composite import overlay
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.encode import encode, output_format
 from emojifier_bot.vision.formats import format_named
@@ -117,7 +117,7 @@ class Pipeline:
             enlarged = face.placement.size_px / face.emoji.anchor.diameter_px
             sprite = self.emoji.sprite(face.emoji, round(art_px * enlarged))
             sprite = sprite_into_profile(sprite, picture.icc_profile)
-            lay(picture.image, sprite, face.emoji.anchor, art_px, face.placement)
+            overlay(picture.image, sprite, face.emoji.anchor, art_px, face.placement)
 
 
 @dataclass(slots=True)

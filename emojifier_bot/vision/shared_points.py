@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from emojifier_bot.vision.frames import MEAN_FACE
+from emojifier_bot.vision.crops import MEAN_FACE
 from emojifier_bot.vision.types import FloatArray, Landmarks, LandmarkScheme
 
 

@@ -24,6 +24,7 @@ from werkzeug.exceptions import HTTPException
 
 from emojifier_bot.metrics import installed_version
 from emojifier_bot.slack.manifest import COMMAND, EVENTS_PATH, SCOPES
+from emojifier_bot.vision.formats import readable_titles
 
 STATIC_DIR = Path(__file__).parent / "static"
 TEMPLATES_DIR = Path(__file__).parent / "templates"
@@ -194,7 +195,7 @@ def render_failure(code: int) -> str:
 def render_text(template: str, site: Site) -> str:
     """Render a template of Markdown; its headings end with names, ``(#name)``."""
     return _TEXTS.get_template(template).render(
-        site=site, facts=site.facts, scopes=SCOPES
+        site=site, facts=site.facts, scopes=SCOPES, formats=readable_titles("and")
     )
 
 

@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-from emojifier_bot.vision.resources import models_dir
+from emojifier_bot.vision import models_dir
 
 FOLDERS = sorted(path for path in models_dir().iterdir() if path.is_dir())
 

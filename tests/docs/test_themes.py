@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from emojifier_bot.vision.resources import emojis_dir
+from emojifier_bot.vision import emojis_dir
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path for path in emojis_dir().iterdir() if path.is_dir())

@@ -73,7 +73,7 @@ def test_an_installed_package_finds_them(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path)
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from emojifier_bot.vision.resources import emojis_dir, models_dir\n"
+        "from emojifier_bot.vision import emojis_dir, models_dir\n"
         "print(emojis_dir(), models_dir(), sep='\\n')"
     )
 

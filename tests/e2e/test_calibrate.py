@@ -56,11 +56,16 @@ def test_photos_make_a_theme_that_replay_takes(run, proxies, tmp_path, sample):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Missing argument 'PROXIES'"),
+        ([], "Give either a folder of photos or --from-votes."),
+        (["a", "--from-votes", "b"], "Give either a folder of photos or --from-votes."),
         (["missing"], "missing is no folder."),
         (["."], "There is no photo in ."),
+        (
+            ["--from-votes", "a", "--backend", "google"],
+            "--from-votes reads cut-out faces by the local models only.",
+        ),
     ],
-    ids=["nothing", "no folder", "no photo"],
+    ids=["nothing", "both", "no folder", "no photo", "votes elsewhere"],
 )
 def test_wrong_usage_says_what_to_do(run, arguments, message):
     done = run("calibrate", *arguments)

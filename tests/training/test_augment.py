@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 import torch
 
 from emojifier_bot.vision import crops
-from emojifier_bot.vision.frames import centered_frame
+from emojifier_bot.vision.crops import centered_frame
 from emojifier_training import augment
 from tests.images import photo
 

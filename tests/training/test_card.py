@@ -9,11 +9,11 @@ import pytest
 pytest.importorskip("onnx", reason="needs onnx: `make train-env` installs it")
 pytest.importorskip("matplotlib", reason="needs matplotlib: `make train-env`")
 
-from click.testing import CliRunner
+from typer.testing import CliRunner
 
 from emojifier_bot.errors import ConfigError
+from emojifier_bot.vision import models_dir
 from emojifier_bot.vision.models import pick_model_spec, read_model_spec
-from emojifier_bot.vision.resources import models_dir
 from emojifier_training.card import (
     BLOCK,
     card_blocks,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from typer.testing import CliRunner
 
+from emojifier_bot.vision import models_dir
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import pick_model_spec
-from emojifier_bot.vision.resources import models_dir
 from emojifier_bot.vision.types import EMOTIONS, BoundingBox, Detection
 from emojifier_training.cli import app
 from emojifier_training.targets import TARGETS

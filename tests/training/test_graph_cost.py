@@ -9,10 +9,10 @@ pytest.importorskip("onnx", reason="needs onnx: `make train-env` installs it")
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from emojifier_bot.vision import models_dir
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.models import list_model_specs, pick_model_spec
-from emojifier_bot.vision.resources import models_dir
 from emojifier_training.graph_cost import (
     multiply_adds,
     parameters,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojifier_bot.vision.resources import emojis_dir
+from emojifier_bot.vision import emojis_dir
 from emojifier_bot.vision.types import BoundingBox, Detection
 from emojifier_training.drawings import EACH, KINDS, SIZE_WH, drawings
 from emojifier_training.no_faces import (

@@ -12,12 +12,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 #: Tests of their own, each of which tells a token its own way.
 TESTS = """
-import click, logging, subprocess, sys
-from click.testing import CliRunner
+import logging, subprocess, sys, typer
+from typer.testing import CliRunner
 
 TOKEN = "-".join(["xoxb", "1"])
 logger = logging.getLogger("emojifier_bot.somewhere")
-app = click.command("app")(lambda: print(TOKEN))
+app = typer.Typer()
+app.command()(lambda: print(TOKEN))
 
 
 def test_printed():

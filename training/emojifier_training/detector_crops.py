@@ -11,8 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emojifier_bot.vision.boxes import turned_boxes
-from emojifier_bot.vision.crops import REDUCED_TO, warp
-from emojifier_bot.vision.frames import Affine, centered_frame, frame_scale
+from emojifier_bot.vision.crops import (
+    REDUCED_TO,
+    Affine,
+    centered_frame,
+    frame_scale,
+    warp,
+)
 from emojifier_bot.vision.landmark_geometry import apply_affine
 from emojifier_bot.vision.types import FloatArray, ImageArray
 from emojifier_training.data import LabelledPicture

@@ -14,9 +14,9 @@ from PIL import Image
 
 from emojifier_bot.app import make_analyzer
 from emojifier_bot.config import load_settings
+from emojifier_bot.vision import emojis_dir
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.decode import from_image
-from emojifier_bot.vision.resources import emojis_dir
 from emojifier_bot.vision.types import Detection
 from emojifier_training.data import (
     DatasetError,

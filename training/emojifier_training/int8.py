@@ -22,10 +22,17 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from PIL import Image
 
 from emojifier_bot.errors import ConfigError
-from emojifier_bot.vision.crops import cut_frame, grey
+from emojifier_bot.tools.read_faces import crop_detection, crop_picture
+from emojifier_bot.vision import models_dir
+from emojifier_bot.vision.crops import (
+    Affine,
+    canonical_frame,
+    cut_frame,
+    grey,
+    landmark_frame,
+)
 from emojifier_bot.vision.decode import DecodedImage, from_image
-from emojifier_bot.vision.emotion import geometry_features, stretch, to_canonical
-from emojifier_bot.vision.frames import Affine, canonical_frame, landmark_frame
+from emojifier_bot.vision.features import geometry_features, stretch, to_canonical
 from emojifier_bot.vision.landmark_geometry import five_points
 from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import (
@@ -34,9 +41,7 @@ from emojifier_bot.vision.models import (
     pick_model_spec,
     read_model_spec,
 )
-from emojifier_bot.vision.resources import models_dir
 from emojifier_bot.vision.types import BoundingBox, FloatArray
-from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import (
     is_held_out,
     read_expressions,

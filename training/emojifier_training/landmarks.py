@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emojifier_bot.vision.frames import LANDMARK_FRAME_MARGIN, MEAN_FACE
+from emojifier_bot.vision.crops import LANDMARK_FRAME_MARGIN, MEAN_FACE
 from emojifier_bot.vision.landmark_geometry import (
     MIRRORED,
     RIGID,

@@ -33,10 +33,9 @@ from emojifier_bot.vision.analyzers.hosted_calls import (
     circuit_breaker,
 )
 from emojifier_bot.vision.analyzers.registry import BackendOptions, HostedOptions
-from emojifier_bot.vision.crops import reduced_copy
+from emojifier_bot.vision.crops import MEAN_FACE, reduced_copy
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.emotion import load_classifier
-from emojifier_bot.vision.frames import MEAN_FACE
 from emojifier_bot.vision.landmark_geometry import five_points
 from emojifier_bot.vision.models import pick_model_spec
 from emojifier_bot.vision.ports import EmotionClassifier

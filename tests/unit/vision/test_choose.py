@@ -17,7 +17,7 @@ from emojifier_bot.vision.choose import (
     point_distances,
     surprise,
 )
-from emojifier_bot.vision.frames import MEAN_FACE
+from emojifier_bot.vision.crops import MEAN_FACE
 from emojifier_bot.vision.landmark_geometry import measure
 from emojifier_bot.vision.themes import open_theme
 from emojifier_bot.vision.types import (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emojifier_bot.vision.choose import MIXTURE_SHARE, choose
-from emojifier_bot.vision.frames import MEAN_FACE
+from emojifier_bot.vision.crops import MEAN_FACE
 from emojifier_bot.vision.landmark_geometry import INNER_LIP_PAIRS, measure
 from emojifier_bot.vision.themes import open_theme
 from emojifier_bot.vision.types import EMOTIONS, EmotionScores

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from emojifier_bot.vision import composite
-from emojifier_bot.vision.composite import lay
+from emojifier_bot.vision.composite import overlay
 from emojifier_bot.vision.types import Anchor, Placement
 from tests.builders import ANCHOR, ART_SIZE_PX, make_placement, make_sprite
 from tests.images import assert_images_close, assert_same_pixels, flat, photo
@@ -22,7 +22,7 @@ REACH = ART_SIZE_PX * 2**0.5 / 2 / ANCHOR.diameter_px
 def laid(image, placement, *, sprite=None, anchor=ANCHOR) -> Image.Image:
     image = image.copy()
     sprite = make_sprite(YELLOW, anchor=anchor) if sprite is None else sprite
-    lay(image, sprite, anchor, ART_SIZE_PX, placement)
+    overlay(image, sprite, anchor, ART_SIZE_PX, placement)
     return image
 
 

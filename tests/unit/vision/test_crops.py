@@ -9,9 +9,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from emojifier_bot.vision.color import to_srgb
-from emojifier_bot.vision.crops import GROUND, cut_frame, grey, reduced_copy, warp
+from emojifier_bot.vision.crops import (
+    BACKGROUND,
+    centered_frame,
+    cut_frame,
+    frame_scale,
+    grey,
+    reduced_copy,
+    to_frame,
+    warp,
+)
 from emojifier_bot.vision.decode import DecodedImage, decode, from_image
-from emojifier_bot.vision.frames import centered_frame, frame_scale, to_frame
 from tests.images import assert_images_close, encoded, flat, photo
 from tests.profiles import SRGB, rgb_profile
 from tests.strategies import pictures
@@ -251,9 +259,9 @@ class TestWhatModelsSee:
     @pytest.mark.parametrize(
         ("alpha", "seen"),
         [
-            (0, (GROUND, GROUND, GROUND)),
+            (0, (BACKGROUND, BACKGROUND, BACKGROUND)),
             (255, GREEN),
-            (128, tuple((one + GROUND) / 2 for one in GREEN)),
+            (128, tuple((one + BACKGROUND) / 2 for one in GREEN)),
         ],
     )
     def test_transparent_pixels_show_the_ground(self, way, alpha, seen):
@@ -269,7 +277,7 @@ class TestWhatModelsSee:
         found = whole(from_image(image), way).astype(int)
 
         # Between red and the ground there is no green above the ground's.
-        assert found[..., 1].max() <= GROUND
+        assert found[..., 1].max() <= BACKGROUND
 
     def test_a_profile_is_turned_to_srgb(self, way):
         image = photo(64, 64)

@@ -1,10 +1,19 @@
+import math
+
+import numpy as np
 import pytest
 from hypothesis import given
 from PIL import Image
 
 from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.decode import decode, from_image
-from emojifier_bot.vision.encode import encode, output_format
+from emojifier_bot.vision.encode import (
+    choose_options,
+    encode,
+    output_format,
+    psnr_db,
+    sample_of,
+)
 from emojifier_bot.vision.formats import format_named
 from tests import profiles
 from tests.images import (
@@ -317,3 +326,70 @@ def test_a_painted_picture_is_what_is_written():
             mean_abs_diff(result.crop((24, 24, 56, 56)), flat((255, 0, 255), (32, 32)))
             < 8
         )
+
+
+def jpeg(image: Image.Image, quality: int) -> bytes:
+    return encoded(image, "JPEG", quality=quality, subsampling="4:4:4")
+
+
+NOISE = Image.fromarray(
+    np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+)
+PHOTO = photo(200, 160)
+
+
+@pytest.mark.parametrize(
+    ("image", "budget_bytes", "quality"),
+    [
+        # Without a budget, the cheapest faithful setting: that of the input.
+        (opened(jpeg(PHOTO, 70)), 0, 70),
+        # A large budget is spent on fidelity, no more than the budget is spent,
+        (PHOTO, 10_000_000, 90),
+        (opened(jpeg(PHOTO, 50)), len(jpeg(opened(jpeg(PHOTO, 50)), 50)), 50),
+        # but fidelity goes first; what is never faithful gets the finest.
+        (opened(jpeg(PHOTO, 70)), len(jpeg(opened(jpeg(PHOTO, 70)), 10)), 70),
+        (NOISE, 0, 90),
+    ],
+)
+def test_fidelity_and_size_choose_the_setting(image, budget_bytes, quality):
+    trials = [{"quality": one, "subsampling": "4:4:4"} for one in (10, 30, 50, 70, 90)]
+    chosen = choose_options(image, "JPEG", trials, budget_bytes)
+    assert chosen["quality"] == quality
+
+
+def test_a_small_picture_is_its_own_sample():
+    image = photo(640, 600)
+    assert sample_of(image) is image
+
+
+@pytest.mark.parametrize("size", [(1000, 800), (30, 20000), (20000, 30), (3000, 170)])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_sample_is_small_and_like_the_picture(size, mode):
+    image = photo(*size, mode)
+    sample = sample_of(image)
+    assert sample.mode == mode
+    assert sample.width % 80 == sample.height % 80 == 0
+    assert 0 < sample.width * sample.height <= 640 * 640
+    if min(size) > 80:
+        means = (
+            np.asarray(image).mean(axis=(0, 1)),
+            np.asarray(sample).mean(axis=(0, 1)),
+        )
+        assert np.allclose(*means, atol=12)
+
+
+@given(pictures())
+def test_equal_pictures_have_no_noise(image):
+    assert psnr_db(image, image.copy()) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ((0, 0, 0), (255, 255, 255), 0.0),
+        ((10, 10, 10), (11, 11, 11), 48.13),
+        ((9, 9, 9, 0), (200, 0, 90, 0), math.inf),
+    ],
+)
+def test_psnr(first, second, expected):
+    assert psnr_db(flat(first), flat(second)) == pytest.approx(expected, abs=0.01)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojifier_bot.vision.frames import (
+from emojifier_bot.vision.crops import (
     CANONICAL_EYE_CENTER,
     CANONICAL_EYE_DISTANCE,
     LANDMARK_FRAME_MARGIN,

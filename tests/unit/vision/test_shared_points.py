@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojifier_bot.vision.frames import MEAN_FACE
+from emojifier_bot.vision.crops import MEAN_FACE
 from emojifier_bot.vision.landmark_geometry import MIRRORED, mirror
 from emojifier_bot.vision.place import place
 from emojifier_bot.vision.shared_points import (

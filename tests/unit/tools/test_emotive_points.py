@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from emojifier_bot.vision.calibration import (
+from emojifier_bot.tools.emotive_points import (
     DECIMALS,
     FaceReading,
     calibrate,
@@ -21,8 +21,7 @@ from emojifier_bot.vision.calibration import (
     settled,
     with_points,
 )
-from emojifier_bot.vision.theme_table import MIN_POINT_DISTANCE
-from emojifier_bot.vision.themes import open_theme
+from emojifier_bot.vision.themes import MIN_POINT_DISTANCE, open_theme
 from emojifier_bot.vision.types import EMOTIONS, EmojiTheme, EmotionScores, Measure
 from tests.builders import make_emoji
 

@@ -3,15 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emojifier_bot.cli.bench import (
+from emojifier_bot.tools.bench import (
     Bench,
     ProcessUse,
     Timing,
+    compose,
+    cut_face,
     floor,
-    time_isolation,
+    textured,
     time_picture,
 )
-from emojifier_bot.cli.bench_pictures import compose, cut_face, textured
+from emojifier_bot.tools.isolation import time_isolation
 from emojifier_bot.vision.pipeline import EmojifyOptions
 from tests.fakes.faces import FakeAnalyzer, picture_with_faces
 from tests.fakes.pipeline import fake_pipeline

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as np_st
 
-from emojifier_bot.vision.emotion import (
+from emojifier_bot.vision.crops import MEAN_FACE, canonical_face
+from emojifier_bot.vision.features import (
     EXPRESSIVE_PAIRS,
     GEOMETRY_COUNT,
     POINT_SPREAD,
@@ -14,7 +15,6 @@ from emojifier_bot.vision.emotion import (
     stretch,
     to_canonical,
 )
-from emojifier_bot.vision.frames import MEAN_FACE, canonical_face
 from emojifier_bot.vision.landmark_geometry import MIRRORED, RIGID, mirror
 from tests.builders import make_landmarks
 from tests.strategies_faces import landmarks, rolls
