@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import cycle
 from pathlib import Path
+from typing import IO
 
 import requests
 from PIL import Image, ImageChops
@@ -31,7 +32,13 @@ PATIENCE_SECONDS = 120.0
 
 @contextmanager
 def process(
-    verb: str, *options: str, slack: SlackServer, database: str, folder: Path, **more
+    verb: str,
+    *options: str,
+    slack: SlackServer,
+    database: str,
+    folder: Path,
+    log: IO[str] | None = None,
+    **more: str,
 ) -> Iterator[subprocess.Popen]:
     """Run a verb in a home of its own until the end; it must end well."""
     for name in ("home", "tmp"):
@@ -44,6 +51,7 @@ def process(
         cwd=folder,
         env=environment | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
+        stderr=log,
         text=True,
     ) as running:
         try:

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +29,7 @@ from emojifier_bot.web.app import SECURITY_HEADERS
 from tests.fakes.clock import FakeClock
 from tests.fakes.servers import said, serving
 from tests.fakes.slack import SlackServer
+from tests.running_bot import address_of, process
 from tests.slack_payloads import (
     ASKER,
     CHANNEL,
@@ -45,7 +43,6 @@ from tests.slack_payloads import (
     signed,
 )
 
-ROOT = Path(__file__).parents[2]
 #: Stands in all that is sent by attackers; no log may have it.
 MARK = "swordfish"
 EVENTS = "/slack/events"
@@ -148,37 +145,29 @@ class Door:
 @contextmanager
 def opened(folder: Path, **more: str):
     """Run the web process."""
-    with SlackServer() as slack:
-        environment = {
-            **os.environ,
-            **slack.environment,
-            "PYTHONPATH": str(ROOT),
-            "DATABASE_URL": f"sqlite:///{folder / 'bot.db'}",
-            "PORT": "0",
-            "ENCRYPTION_KEYS": "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E=",
-            "EMOJIFIER_LOG_LEVEL": "DEBUG",
-            # Most of these attacks come from one address.
-            "EMOJIFIER_CLIENT_ADDRESS_HEADER": "X-Test-Address",
-            **more,
-        }
-        command = [sys.executable, "-m", "emojifier_bot", "serve", "--no-worker"]
-        with (folder / "log").open("w") as log:
-            process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-            try:
-                url = process.stdout.readline().split()[-1]
-                slack.app.redirect_urls.append(f"{url}/slack/oauth_redirect")
-                yield Door(slack, url, folder)
-            finally:
-                process.terminate()
-                assert process.wait(60) == 0
-                process.stdout.close()
+    settings = {
+        "EMOJIFIER_LOG_LEVEL": "DEBUG",
+        # Most of these attacks come from one address.
+        "EMOJIFIER_CLIENT_ADDRESS_HEADER": "X-Test-Address",
+        **more,
+    }
+    database = f"sqlite:///{folder / 'bot.db'}"
+    with (
+        SlackServer() as slack,
+        (folder / "log").open("w") as log,
+        process(
+            "serve",
+            "--no-worker",
+            slack=slack,
+            database=database,
+            folder=folder,
+            log=log,
+            **settings,
+        ) as web,
+    ):
+        url = address_of(web)
+        slack.app.redirect_urls.append(f"{url}/slack/oauth_redirect")
+        yield Door(slack, url, folder)
 
 
 @pytest.fixture(scope="module")
@@ -213,33 +202,19 @@ def chunks(body: bytes) -> bytes:
     return b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
 
 
-#: What is added to, or put in the place of, a good request's headers; its status.
+#: In the place of a good request's headers; the unit tests have more of them.
 WRONG_HEADERS = [
     ({STAMP: None}, 401),
-    ({STAMP: ""}, 401),
-    ({STAMP: "now"}, 401),
-    ({STAMP: "-1"}, 401),
     ({STAMP: "-1790000000"}, 401),
-    ({STAMP: "0"}, 401),
-    ({STAMP: "9" * 30}, 401),
     ({STAMP: "9" * 5000}, 401),
-    ({STAMP: "1e9"}, 401),
-    ({STAMP: "0x6900"}, 401),
     ({STAMP: "NaN"}, 401),
-    ({STAMP: "inf"}, 401),
     ({STAMP: "\u00b9\u00b2\u00b3"}, 401),
     ({STAMP: "\u0663".encode().decode("latin-1")}, 401),
     ({SIGNATURE: None}, 401),
-    ({SIGNATURE: ""}, 401),
     ({SIGNATURE: "v0=" + "0" * 64}, 401),
-    ({SIGNATURE: "v1=" + "0" * 64}, 401),
     ({SIGNATURE: "v0=" + "0" * 63 + "\u00fc"}, 401),
     ({SIGNATURE: MARK * 100}, 401),
     ({"Content-Type": None}, 415),
-    ({"Content-Type": ""}, 415),
-    ({"Content-Type": "text/plain"}, 415),
-    ({"Content-Type": "text/xml"}, 415),
-    ({"Content-Type": "multipart/form-data; boundary=x"}, 415),
     ({"Content-Type": f"{JSON}, {FORM}"}, 415),
     ({"Content-Type": "\u00ff"}, 415),
     # A good signature, of another kind of body: Bolt finds no JSON.
@@ -540,8 +515,9 @@ def test_nobody_is_sent_elsewhere(door, team, more):
     assert len(query["state"]) == len(query["scope"]) == len(query["client_id"]) == 1
     assert query["client_id"] == [door.slack.app.client_id]
     assert set(query) <= {"state", "scope", "client_id", "user_scope", "team"}
-    assert answer.headers["Set-Cookie"].count("=") == 4
-    assert "a=b" not in answer.headers["Set-Cookie"]
+    (cookie,) = answer.raw.headers.getlist("Set-Cookie")
+    assert cookie.startswith(f"{COOKIE}=")
+    assert "a=b" not in cookie
 
 
 def installed_at(door: Door) -> list:
