@@ -1,16 +1,15 @@
 """The 19 points that Google, Azure and our 68 have in common.
 
-A hosted API that tells no emotion still tells where these points lie. They are read by
-the emotion net of the variant ``shared_points``, and stretch the mean face to 68 points
-where the others are missing. Left and right are the person's own.
+A hosted API that reports no emotion still reports where these points lie. The emotion
+net of the variant ``shared_points`` reads them, and they stretch the mean face to 68
+points where the others are missing. Left and right are the person's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
+from enum import Enum
 from functools import cache
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,55 +18,34 @@ from emojifier_bot.vision.crops import MEAN_FACE
 from emojifier_bot.vision.types import FloatArray, Landmarks, LandmarkScheme
 
 
-class SharedPoint(StrEnum):
-    """Their names, in the order of every array of them."""
+class SharedPoint(Enum):
+    """The points, in the order of every array of them.
 
-    RIGHT_BROW_OUTER = "right_brow_outer"
-    RIGHT_BROW_INNER = "right_brow_inner"
-    LEFT_BROW_INNER = "left_brow_inner"
-    LEFT_BROW_OUTER = "left_brow_outer"
-    RIGHT_EYE_OUTER = "right_eye_outer"
-    RIGHT_EYE_TOP = "right_eye_top"
-    RIGHT_EYE_INNER = "right_eye_inner"
-    RIGHT_EYE_BOTTOM = "right_eye_bottom"
-    LEFT_EYE_INNER = "left_eye_inner"
-    LEFT_EYE_TOP = "left_eye_top"
-    LEFT_EYE_OUTER = "left_eye_outer"
-    LEFT_EYE_BOTTOM = "left_eye_bottom"
-    NOSE_TIP = "nose_tip"
-    NOSE_RIGHT = "nose_right"
-    NOSE_LEFT = "nose_left"
-    MOUTH_RIGHT = "mouth_right"
-    MOUTH_LEFT = "mouth_left"
-    UPPER_LIP_TOP = "upper_lip_top"
-    LOWER_LIP_BOTTOM = "lower_lip_bottom"
+    The value is which of the 68 points each is; the middle of a lid lies between two.
+    """
+
+    RIGHT_BROW_OUTER = (17,)
+    RIGHT_BROW_INNER = (21,)
+    LEFT_BROW_INNER = (22,)
+    LEFT_BROW_OUTER = (26,)
+    RIGHT_EYE_OUTER = (36,)
+    RIGHT_EYE_TOP = (37, 38)
+    RIGHT_EYE_INNER = (39,)
+    RIGHT_EYE_BOTTOM = (40, 41)
+    LEFT_EYE_INNER = (42,)
+    LEFT_EYE_TOP = (43, 44)
+    LEFT_EYE_OUTER = (45,)
+    LEFT_EYE_BOTTOM = (46, 47)
+    NOSE_TIP = (30,)
+    NOSE_RIGHT = (31,)
+    NOSE_LEFT = (35,)
+    MOUTH_RIGHT = (48,)
+    MOUTH_LEFT = (54,)
+    UPPER_LIP_TOP = (51,)
+    LOWER_LIP_BOTTOM = (57,)
 
 
 SHARED_POINTS: tuple[SharedPoint, ...] = tuple(SharedPoint)
-#: Which of the 68 points each is; the middle of a lid lies between two of them.
-FROM_68: Mapping[SharedPoint, tuple[int, ...]] = MappingProxyType(
-    {
-        SharedPoint.RIGHT_BROW_OUTER: (17,),
-        SharedPoint.RIGHT_BROW_INNER: (21,),
-        SharedPoint.LEFT_BROW_INNER: (22,),
-        SharedPoint.LEFT_BROW_OUTER: (26,),
-        SharedPoint.RIGHT_EYE_OUTER: (36,),
-        SharedPoint.RIGHT_EYE_TOP: (37, 38),
-        SharedPoint.RIGHT_EYE_INNER: (39,),
-        SharedPoint.RIGHT_EYE_BOTTOM: (40, 41),
-        SharedPoint.LEFT_EYE_INNER: (42,),
-        SharedPoint.LEFT_EYE_TOP: (43, 44),
-        SharedPoint.LEFT_EYE_OUTER: (45,),
-        SharedPoint.LEFT_EYE_BOTTOM: (46, 47),
-        SharedPoint.NOSE_TIP: (30,),
-        SharedPoint.NOSE_RIGHT: (31,),
-        SharedPoint.NOSE_LEFT: (35,),
-        SharedPoint.MOUTH_RIGHT: (48,),
-        SharedPoint.MOUTH_LEFT: (54,),
-        SharedPoint.UPPER_LIP_TOP: (51,),
-        SharedPoint.LOWER_LIP_BOTTOM: (57,),
-    }
-)
 #: Those of them that expressions hardly move: eye corners, the nose's tip and wings.
 SHARED_RIGID = (4, 6, 8, 10, 12, 13, 14)
 #: Pairs whose distance an expression changes: lids, lips, brows and their distance
@@ -85,7 +63,7 @@ SHARED_SPREAD = 0.09
 
 def pick_shared(points_xy: FloatArray) -> FloatArray:
     """Return the ``(..., 19, 2)`` shared points of ``(..., 68, 2)`` points."""
-    picked = [points_xy[..., FROM_68[one], :].mean(axis=-2) for one in SHARED_POINTS]
+    picked = [points_xy[..., one.value, :].mean(axis=-2) for one in SHARED_POINTS]
     return np.stack(picked, axis=-2).astype(np.float32)
 
 
@@ -118,7 +96,7 @@ def complete(shared_xy: Mapping[SharedPoint, tuple[float, float]]) -> Landmarks:
     seen = np.array([shared_xy[one] for one in SHARED_POINTS], np.float64)
     points_xy = _stretching() @ seen
     for point, (x, y) in shared_xy.items():
-        indices = list(FROM_68[point])
+        indices = list(point.value)
         # The middle of a lid is where it was seen, whatever the spline does to it.
         points_xy[indices] += np.array([x, y]) - points_xy[indices].mean(axis=0)
     return Landmarks(points_xy.astype(np.float32), LandmarkScheme.IBUG_68)

@@ -9,7 +9,6 @@ asked for, so nothing is kept there for later comparison.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -76,28 +75,6 @@ SERVICE = VendorService(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AzureApi:
-    """A `FaceApi`."""
-
-    address: str
-    key: str = field(repr=False)
-    limits: PictureLimits = LIMITS
-
-    def ask(self, sent: SentPicture, timeout_seconds: float) -> list[HostedFace]:
-        """Send a picture and return its faces."""
-        headers = {
-            "Content-Type": "application/octet-stream",
-            "Ocp-Apim-Subscription-Key": self.key,
-        }
-        call = ServiceCall(self.address, headers, sent.data)
-        contents = SERVICE.post(call, timeout_seconds)
-        with SERVICE.reading():
-            if not isinstance(contents, list):
-                raise TypeError("expected a list of faces")
-            return [_face(one) for one in contents]
-
-
 def _face(reported: Mapping[str, Any]) -> HostedFace:
     roll = reported.get("faceAttributes", {}).get("headPose", {}).get("roll")
     return HostedFace(
@@ -107,20 +84,31 @@ def _face(reported: Mapping[str, Any]) -> HostedFace:
     )
 
 
+def _faces(contents: Any, _: SentPicture) -> list[HostedFace]:
+    if not isinstance(contents, list):
+        raise TypeError("expected a list of faces")
+    return [_face(one) for one in contents]
+
+
 def make_api(hosted: HostedOptions) -> FaceApi:
     """Return the API as the settings name it.
 
     Raises:
         ConfigError: The key or the endpoint is missing, or would be shown.
     """
-    key, url = needed_keys(
-        "azure",
-        {
-            "AZURE_FACE_KEY": hosted.keys.get("AZURE_FACE_KEY", ""),
-            "FACE_API_URL": hosted.url,
-        },
-    )
-    return AzureApi(base_address(url) + PATH, key)
+    key_name = "AZURE_FACE_KEY"
+    settings = {key_name: hosted.keys.get(key_name, ""), "FACE_API_URL": hosted.url}
+    key, url = needed_keys("azure", settings)
+    address = base_address(url) + PATH
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Ocp-Apim-Subscription-Key": key,
+    }
+
+    def request(sent: SentPicture) -> ServiceCall:
+        return ServiceCall(address, headers, sent.data)
+
+    return FaceApi(SERVICE, LIMITS, request, _faces)
 
 
 build = partial(hosted_backend.build, "azure", make_api)

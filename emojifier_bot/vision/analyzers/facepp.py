@@ -10,7 +10,6 @@ verified. Faces for which an account gets no attributes are read by their points
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -81,31 +80,6 @@ SERVICE = VendorService(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FaceppApi:
-    """A `FaceApi`."""
-
-    address: str
-    key: str = field(repr=False)
-    secret: str = field(repr=False)
-    limits: PictureLimits = LIMITS
-
-    def ask(self, sent: SentPicture, timeout_seconds: float) -> list[HostedFace]:
-        """Send a picture and return its faces."""
-        fields = {
-            "api_key": self.key,
-            "api_secret": self.secret,
-            "return_landmark": "1",
-            "return_attributes": "emotion,headpose",
-        }
-        # A name that tells nothing.
-        content_type, body = multipart(fields, "image_file", "picture.jpg", sent.data)
-        call = ServiceCall(self.address, {"Content-Type": content_type}, body)
-        contents = SERVICE.post(call, timeout_seconds)
-        with SERVICE.reading():
-            return [_face(one) for one in contents["faces"]]
-
-
 def _face(reported: Mapping[str, Any]) -> HostedFace:
     attributes = reported.get("attributes", {})
     roll = attributes.get("headpose", {}).get("roll_angle")
@@ -115,6 +89,10 @@ def _face(reported: Mapping[str, Any]) -> HostedFace:
         roll_degrees=counter_clockwise(roll),
         scores=scores_from(attributes.get("emotion", {}), EMOTIONS),
     )
+
+
+def _faces(contents: Any, _: SentPicture) -> list[HostedFace]:
+    return [_face(one) for one in contents["faces"]]
 
 
 def make_api(hosted: HostedOptions) -> FaceApi:
@@ -127,7 +105,19 @@ def make_api(hosted: HostedOptions) -> FaceApi:
     keys = {name: hosted.keys.get(name, "") for name in names}
     key, secret = needed_keys("facepp", keys)
     address = base_address(hosted.url, ADDRESS) + PATH
-    return FaceppApi(address, key, secret)
+    fields = {
+        "api_key": key,
+        "api_secret": secret,
+        "return_landmark": "1",
+        "return_attributes": "emotion,headpose",
+    }
+
+    def request(sent: SentPicture) -> ServiceCall:
+        # A name that says nothing about the picture.
+        content_type, body = multipart(fields, "image_file", "picture.jpg", sent.data)
+        return ServiceCall(address, {"Content-Type": content_type}, body)
+
+    return FaceApi(SERVICE, LIMITS, request, _faces)
 
 
 build = partial(hosted_backend.build, "facepp", make_api)

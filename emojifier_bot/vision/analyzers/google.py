@@ -16,7 +16,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -114,32 +113,6 @@ SERVICE = VendorService(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GoogleApi:
-    """A `FaceApi`."""
-
-    address: str
-    key: str = field(repr=False)
-    limits: PictureLimits = LIMITS
-
-    def ask(self, sent: SentPicture, timeout_seconds: float) -> list[HostedFace]:
-        """Send a picture and return its faces."""
-        feature = {"type": "FACE_DETECTION", "maxResults": MAX_FACES}
-        picture = {"content": base64.b64encode(sent.data).decode("ascii")}
-        body = {"requests": [{"image": picture, "features": [feature]}]}
-        headers = {
-            "Content-Type": "application/json; charset=utf-8",
-            "X-Goog-Api-Key": self.key,
-        }
-        call = ServiceCall(self.address, headers, json.dumps(body).encode())
-        contents = SERVICE.post(call, timeout_seconds)
-        with SERVICE.reading():
-            (answer,) = contents["responses"]
-            if "error" in answer:
-                raise _error_inside(answer["error"])
-            return [_face(one) for one in answer.get("faceAnnotations", ())]
-
-
 def _error_inside(error: Mapping[str, Any]) -> HostedApiError:
     number = int(error["code"])
     kind = ErrorKind.FACE_API_REFUSED
@@ -185,6 +158,13 @@ def _scores(reported: Mapping[str, Any]) -> EmotionScores | None:
     return scores_from(likely | {"": 1.0 - most}, EMOTIONS)
 
 
+def _faces(contents: Any, _: SentPicture) -> list[HostedFace]:
+    (answer,) = contents["responses"]
+    if "error" in answer:
+        raise _error_inside(answer["error"])
+    return [_face(one) for one in answer.get("faceAnnotations", ())]
+
+
 def make_api(hosted: HostedOptions) -> FaceApi:
     """Return the API as the settings name it.
 
@@ -194,7 +174,18 @@ def make_api(hosted: HostedOptions) -> FaceApi:
     key_name = "GOOGLE_API_KEY"
     (key,) = needed_keys("google", {key_name: hosted.keys.get(key_name, "")})
     address = base_address(hosted.url, ADDRESS) + PATH
-    return GoogleApi(address, key)
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "X-Goog-Api-Key": key,
+    }
+
+    def request(sent: SentPicture) -> ServiceCall:
+        feature = {"type": "FACE_DETECTION", "maxResults": MAX_FACES}
+        picture = {"content": base64.b64encode(sent.data).decode("ascii")}
+        body = {"requests": [{"image": picture, "features": [feature]}]}
+        return ServiceCall(address, headers, json.dumps(body).encode())
+
+    return FaceApi(SERVICE, LIMITS, request, _faces)
 
 
 build = partial(hosted_backend.build, "google", make_api)

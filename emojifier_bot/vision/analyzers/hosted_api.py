@@ -11,11 +11,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -113,24 +112,6 @@ class HostedFace:
         return all(point in self.points for point in SHARED_POINTS)
 
 
-class FaceApi(Protocol):
-    """One vendor's API."""
-
-    @property
-    def limits(self) -> PictureLimits:
-        """Return what it takes."""
-        ...
-
-    def ask(self, sent: SentPicture, timeout_seconds: float) -> list[HostedFace]:
-        """Send a picture and return its faces.
-
-        Raises:
-            HostedApiError: ``face_api_down``, ``face_api_busy``, ``face_api_answer``,
-                ``face_api_refused`` or ``face_api_credentials``.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class VendorService:
     """Calls one vendor's service, and sorts what it answers in place of faces."""
@@ -176,14 +157,6 @@ class VendorService:
             retry_after_seconds=wait_seconds,
         )
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Turn what a malformed answer makes the reading code raise into our error."""
-        try:
-            yield
-        except _MALFORMED as error:
-            raise self.error(ErrorKind.FACE_API_ANSWER) from error
-
     def _sentence(self, kind: ErrorKind, code: str) -> str:
         return f"{self.name} {_SENTENCES[kind].format(code=code)}"
 
@@ -211,6 +184,31 @@ class VendorService:
             return code if _CODE.fullmatch(code) else ""
         except (KeyError, TypeError, AttributeError, IndexError):
             return ""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceApi:
+    """One vendor's API: how a picture is sent, and how the answer is read."""
+
+    service: VendorService
+    limits: PictureLimits
+    #: Returns the request for a picture; keys are in its headers or its body.
+    request: Callable[[SentPicture], ServiceCall] = field(repr=False)
+    #: Returns the faces in the JSON of a good answer.
+    read_faces: Callable[[Any, SentPicture], list[HostedFace]]
+
+    def ask(self, sent: SentPicture, timeout_seconds: float) -> list[HostedFace]:
+        """Send a picture and return its faces.
+
+        Raises:
+            HostedApiError: ``face_api_down``, ``face_api_busy``, ``face_api_answer``,
+                ``face_api_refused`` or ``face_api_credentials``.
+        """
+        contents = self.service.post(self.request(sent), timeout_seconds)
+        try:
+            return self.read_faces(contents, sent)
+        except _MALFORMED as error:
+            raise self.service.error(ErrorKind.FACE_API_ANSWER) from error
 
 
 def named_points(

@@ -14,7 +14,6 @@ import base64
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -111,29 +110,6 @@ SERVICE = VendorService(
 Sign = Callable[[str, Mapping[str, str], bytes], Mapping[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class RekognitionApi:
-    """A `FaceApi`."""
-
-    address: str
-    #: From address, headers and body to the headers of the signed request.
-    sign: Sign
-    limits: PictureLimits = LIMITS
-
-    def ask(self, sent: SentPicture, timeout_seconds: float) -> list[HostedFace]:
-        """Send a picture and return its faces."""
-        picture = base64.b64encode(sent.data).decode("ascii")
-        body = json.dumps(
-            {"Image": {"Bytes": picture}, "Attributes": ["DEFAULT", "EMOTIONS"]}
-        ).encode()
-        headers = {"Content-Type": CONTENT_TYPE, "X-Amz-Target": TARGET}
-        signed = self.sign(self.address, headers, body)
-        call = ServiceCall(self.address, signed, body)
-        contents = SERVICE.post(call, timeout_seconds)
-        with SERVICE.reading():
-            return [_face(one, sent.size_wh) for one in contents["FaceDetails"]]
-
-
 def _face(reported: Mapping[str, Any], size_wh: tuple[int, int]) -> HostedFace:
     width, height = size_wh
     box = reported["BoundingBox"]
@@ -162,6 +138,10 @@ def _five(by_name: Mapping[str, Point]) -> FloatArray | None:
     return np.array([by_name[name] for name in FIVE], np.float32)
 
 
+def _faces(contents: Any, sent: SentPicture) -> list[HostedFace]:
+    return [_face(one, sent.size_wh) for one in contents["FaceDetails"]]
+
+
 def make_api(hosted: HostedOptions) -> FaceApi:
     """Return the API as the settings name it.
 
@@ -172,7 +152,17 @@ def make_api(hosted: HostedOptions) -> FaceApi:
         raise ConfigError(["AWS_REGION must be one of Amazon's names: us-east-1."])
     own = f"https://rekognition.{hosted.region}.amazonaws.com"
     address = base_address(hosted.url, own) + "/"
-    return RekognitionApi(address, signer(hosted))
+    sign = signer(hosted)
+
+    def request(sent: SentPicture) -> ServiceCall:
+        picture = base64.b64encode(sent.data).decode("ascii")
+        body = json.dumps(
+            {"Image": {"Bytes": picture}, "Attributes": ["DEFAULT", "EMOTIONS"]}
+        ).encode()
+        headers = {"Content-Type": CONTENT_TYPE, "X-Amz-Target": TARGET}
+        return ServiceCall(address, sign(address, headers, body), body)
+
+    return FaceApi(SERVICE, LIMITS, request, _faces)
 
 
 def signer(hosted: HostedOptions) -> Sign:

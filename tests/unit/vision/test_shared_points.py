@@ -9,7 +9,6 @@ from emojifier_bot.vision.crops import MEAN_FACE
 from emojifier_bot.vision.landmark_geometry import MIRRORED, mirror
 from emojifier_bot.vision.place import place
 from emojifier_bot.vision.shared_points import (
-    FROM_68,
     SHARED_FEATURE_COUNT,
     SHARED_POINTS,
     SHARED_RIGID,
@@ -48,14 +47,15 @@ class TestPickShared:
 
     def test_left_and_right_are_mirror_images(self):
         for point in SHARED_POINTS:
-            other = point.replace("right", "LEFT").replace("left", "right").lower()
-            mirrored = {MIRRORED[index] for index in FROM_68[point]}
-            assert mirrored == set(FROM_68[SharedPoint(other)])
+            swapped = {"RIGHT": "LEFT", "LEFT": "RIGHT"}
+            words = [swapped.get(word, word) for word in point.name.split("_")]
+            mirrored = {MIRRORED[index] for index in point.value}
+            assert mirrored == set(SharedPoint["_".join(words)].value)
 
     def test_the_rigid_ones_are_eye_corners_and_nose(self):
-        names = {SHARED_POINTS[index].split("_", 1)[-1] for index in SHARED_RIGID}
+        names = {SHARED_POINTS[index].name.split("_", 1)[-1] for index in SHARED_RIGID}
 
-        assert names <= {"eye_outer", "eye_inner", "tip", "right", "left"}
+        assert names <= {"EYE_OUTER", "EYE_INNER", "TIP", "RIGHT", "LEFT"}
 
 
 class TestSharedFeatures:
@@ -86,7 +86,7 @@ class TestSharedFeatures:
     def test_other_points_do_not_count(self):
         face = laughing()
         other = face.copy()
-        used = {index for indices in FROM_68.values() for index in indices}
+        used = {index for point in SHARED_POINTS for index in point.value}
         other[[index for index in range(68) if index not in used]] += 9
 
         np.testing.assert_array_equal(
