@@ -18,19 +18,19 @@ from emojifier_bot.slack.blocks import (
 from emojifier_bot.slack.context import NO_PICTURE, ListenerContext
 from emojifier_bot.slack.payloads import Payload, workspace_of
 
-#: Of one post, how many jobs may try to replace it: each fails, or the post is gone.
+#: How many jobs may try to replace one post; each failed, or the post would be gone.
 MAX_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class PendingDeletion:
-    """What the window before a deletion remembers of the press that opened it."""
+    """The deletion that a window asks about, kept in the window itself."""
 
     post_id: str
     channel_id: str
     thread_ts: str
     sealed_response_url: str
-    #: Where the button was pressed; a window's answer may name another workspace.
+    #: Where the button was pressed; the window's answer may name another workspace.
     team_id: str = ""
 
     def to_metadata(self) -> str:
@@ -44,7 +44,7 @@ class PendingDeletion:
 
 
 class Actions:
-    """Listeners for presses. People in a picture have a say: anyone may delete it."""
+    """Listeners for the buttons. Anybody may delete a picture: they may be in it."""
 
     def __init__(self, context: ListenerContext) -> None:
         """Keep what the listeners work with."""
@@ -69,7 +69,7 @@ class Actions:
             self._ask(asker, post_id, str(body.get("trigger_id")))
 
     def delete_confirmed(self, ack: Ack, body: Payload, context: BoltContext) -> None:
-        """Delete what somebody was asked about and is sure of."""
+        """Delete the post after it was confirmed in the window."""
         ack()
         asked, asker = self._pending(body, context)
         record = self._find_post(asker, asked.post_id)
@@ -77,7 +77,7 @@ class Actions:
             self._delete(asker, record.post)
 
     def failed(self, error: Exception, body: Payload, context: BoltContext) -> None:
-        """Tell who pressed that it did not work; they have no other answer."""
+        """Notify the user that it did not work; they get no other answer."""
         if body.get("type") == "view_submission":
             _, asker = self._pending(body, context)
         else:
@@ -109,21 +109,20 @@ class Actions:
             replaces_post_id=post_id,
             press=press,
         )
+        outcome = Outcome(ErrorKind.BUSY)
         try:
-            key = self._next_key(post_id)
-            outcome = (
-                self._context.enqueue(again, key) if key else Outcome(ErrorKind.BUSY)
-            )
+            if key := self._next_key(post_id):
+                outcome = self._context.enqueue(again, key)
         except QueueError as error:
             outcome = Outcome(error.kind)
         self._context.notify(asker, outcome.kind, **outcome.facts)
 
     def _next_key(self, post_id: str) -> str:
-        """Return the key of the job that may replace a post, one at a time.
+        """Return the key of the next job that may replace a post; empty for none.
 
-        Presses while that job is under way get its own key, and queue nothing: two
-        results would be posted before either takes the first one away. Empty where too
-        many have ended and the post still stands: each is asked for, and Slack waits.
+        Only one job at a time: a press while one is under way gets the same key and
+        queues nothing, or two results would be posted for one that is replaced. The
+        number of keys is limited because each is looked up while Slack waits.
         """
         keys = (f"{post_id}:{number}" for number in range(1, MAX_TRIES + 1))
         free = (key for key in keys if not self._context.queue.has_ended(key))
@@ -132,7 +131,7 @@ class Actions:
     def _pending(
         self, body: Payload, context: BoltContext
     ) -> tuple[PendingDeletion, EmojifyRequest]:
-        """Return what the window was opened for, and who answered in it."""
+        """Return the deletion that the window asked about, and who confirmed it."""
         asked = PendingDeletion.from_metadata(body["view"]["private_metadata"])
         here = workspace_of(context, body)
         asker = EmojifyRequest(
@@ -147,21 +146,19 @@ class Actions:
         return asked, asker
 
     def _find_post(self, asker: EmojifyRequest, post_id: str) -> PostRecord | None:
-        """Return a post that nobody deleted; else tell that it is gone or forgotten."""
+        """Return a post that still exists; else notify the user and return None."""
         record = self._context.posts.find(asker.workspace, post_id)
         if record is not None and not record.deleted_by:
             return record
-        self._context.notify(
-            asker, ErrorKind.POST_GONE if record else ErrorKind.POST_FORGOTTEN
-        )
+        kind = ErrorKind.POST_GONE if record else ErrorKind.POST_FORGOTTEN
+        self._context.notify(asker, kind)
         return None
 
     def _delete(self, asker: EmojifyRequest, post: Post) -> None:
         def task() -> None:
-            first = self._delete_with_successors(asker, post)
-            self._context.notify(
-                asker, "post_deleted" if first else ErrorKind.POST_GONE
-            )
+            deleted = self._delete_with_successors(asker, post)
+            kind = "post_deleted" if deleted else ErrorKind.POST_GONE
+            self._context.notify(asker, kind)
 
         self._context.run_later(asker, "delete_post", task)
 
@@ -169,15 +166,15 @@ class Actions:
         """Delete a post, or the one that *Try another* put in its place just now.
 
         Returns:
-            False where somebody else was faster.
+            False if somebody else has deleted it meanwhile.
         """
-        shared, workspace = self._context, asker.workspace
+        posts, workspace = self._context.posts, asker.workspace
         while True:
-            shared.sink.delete(post)
-            if shared.posts.mark_deleted(workspace, post.post_id, asker.user_id):
+            self._context.sink.delete(post)
+            if posts.mark_deleted(workspace, post.post_id, asker.user_id):
                 return True
-            gone = shared.posts.find(workspace, post.post_id)
-            successor = gone and shared.posts.find(workspace, gone.deleted_by)
+            gone = posts.find(workspace, post.post_id)
+            successor = gone and posts.find(workspace, gone.deleted_by)
             if not successor:
                 return False
             post = successor.post

@@ -1,9 +1,9 @@
 """Messages, windows and the home tab in Block Kit, within Slack's limits.
 
-With a result stands a comment: who asked, what was found, and how sure that is.
+The comment above a result says who asked, what was found, and how sure that is.
 
-A result's buttons look alike for everybody in the channel. Who may press them is for
-the listeners to decide, so *Delete* has no dialog of its own: the asker needs none, and
+Everybody in the channel sees the same buttons below a result. The listeners decide who
+may press them, so *Delete* has no confirmation dialog: the asker needs none, and
 everybody else gets a window.
 """
 
@@ -27,7 +27,7 @@ MAX_SECTION_TEXT, MAX_BUTTON_TEXT, MAX_BUTTON_VALUE = 3000, 75, 2000
 MAX_VIEW_TITLE, MAX_METADATA = 24, 3000
 #: What replaces the end of a text that is too long.
 CUT = "…"
-#: More faces than this are counted by their emoji; nobody reads a longer row.
+#: More faces than this are counted by emoji; nobody reads a longer row.
 SHOWN_ONE_BY_ONE = 12
 #: So many kinds of emoji are counted; the rest is summed up.
 COUNTED_KINDS = 8
@@ -131,7 +131,7 @@ def delete_confirmation_view(metadata: str) -> Block:
     """Return the window that asks whether to delete somebody else's post.
 
     Args:
-        metadata: What the window brings back when somebody is sure.
+        metadata: Comes back with the answer.
 
     Raises:
         ValueError: That is longer than Slack keeps.
@@ -197,9 +197,9 @@ def button(
 
     Args:
         text: On it.
-        action_id: Which listener hears of a press.
-        value: What that listener is told.
-        spoken: What a screen reader says; empty for the text.
+        action_id: Chooses the listener.
+        value: Passed to the listener.
+        spoken: Text for screen readers; empty for the same text.
         style: ``"primary"``, ``"danger"`` or empty.
 
     Raises:

@@ -28,7 +28,7 @@ from emojifier_bot.slack.messages import is_retryable
 
 logger = logging.getLogger(__name__)
 
-#: Somebody waits, and the job can try again.
+#: Short, because a user waits and the job can try again.
 TIMEOUT_SECONDS = 15
 #: The SDK would log addresses and whole answers; it logs nothing.
 sdk_logger = logging.getLogger("emojifier_bot.slack.sdk")

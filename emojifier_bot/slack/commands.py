@@ -1,4 +1,4 @@
-"""The words after ``/emojify`` and around a mention: read them, obey settings commands.
+"""Parses the words after ``/emojify`` and around a mention; runs settings commands.
 
 Slack writes addresses as ``<https://host/path|label>`` and ``&`` as ``&amp;`` where it
 escapes; people put quotes around them. Words come in any order and either case.
@@ -54,7 +54,7 @@ _MENTION = re.compile(r"<@[^>]*>")
 #: ``host.example/path``, ``photo.jpg``, ``www.x``, ``ftp://x``: meant as an address.
 _LIKE_ADDRESS = re.compile(r"^(\w[\w+.-]*://.*|www\..*|[\w-]+(\.[\w-]+)+(/.*)?)$")
 
-#: What Slack calls somebody who may decide for a workspace.
+#: What Slack calls people who may decide for a workspace.
 ADMINS = ("is_admin", "is_owner", "is_primary_owner")
 #: Slack's refusals where the bot may not ask who is an admin.
 NOT_ALLOWED = frozenset({ErrorKind.MISSING_SCOPE, ErrorKind.NO_PERMISSION})
@@ -183,8 +183,8 @@ class SettingsCommands:
         """Run a command, or begin to.
 
         Returns:
-            Kind of the answer; empty where Slack must be asked first: then whoever
-            asked is notified afterwards.
+            Kind of the answer; empty if Slack must be asked first: then the asker is
+            notified afterwards.
         """
         if command in {SettingsCommand.OPT_OUT, SettingsCommand.OPT_IN}:
             return self._opt(asker, out=command is SettingsCommand.OPT_OUT)
@@ -216,7 +216,7 @@ class SettingsCommands:
         return "channel_off_elsewhere" if elsewhere else "channel_switched_on"
 
     def _refusal(self, asker: EmojifyRequest) -> str:
-        """Return why somebody may not decide for the workspace; empty if they may."""
+        """Return why the asker may not decide for the workspace; empty if they may."""
         client, workspace = self.context.client, asker.workspace
         if asker.user_id == client.installation(workspace).installed_by != "":
             return ""
@@ -233,9 +233,9 @@ class SettingsCommands:
 
 
 def is_admin(user: Mapping[str, Any], workspace: Workspace) -> bool:
-    """Return whether somebody decides for a workspace or its organisation.
+    """Return whether a user is an admin of a workspace or its organisation.
 
-    A guest from elsewhere in a shared channel may be an admin, but at home.
+    Somebody from another organisation in a shared channel may be an admin, but there.
     """
     grid = user.get("enterprise_user") or {}
     of_organisation = grid.get("enterprise_id") == workspace.enterprise_id != ""

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 #: Answers to what was queued; all others say why it was not.
 ACCEPTED = frozenset({OutcomeKind.ACCEPTED, OutcomeKind.ACCEPTED_PRIVATE})
-#: A request that only says whom to answer and where names a picture all the same.
+#: For requests that only say whom to answer, and where.
 NO_PICTURE = ImageReference(newest=True)
 
 
@@ -55,8 +55,8 @@ class ListenerContext:
     themes: tuple[str, ...]
     #: Raises a `FetchError` for an address that can be refused without a request.
     check_address: Callable[[str], None] = check_address
-    #: For calls of Slack, and for notifications; these have threads of their own, so
-    #: that a notification can still say that the others are all in use.
+    #: For calls of Slack, and for notifications, which have threads of their own: they
+    #: must still get through when the others are all in use.
     background: Background = field(default_factory=Background)
     notifications: Background = field(
         default_factory=lambda: Background(NOTIFICATION_THREADS, WAITING_NOTIFICATIONS)
@@ -99,7 +99,7 @@ class ListenerContext:
         return self.vault.seal(secret) if secret else ""
 
     def asker_of(self, body: Payload, context: BoltContext) -> EmojifyRequest:
-        """Return who pressed a button, as somebody to answer."""
+        """Return who pressed a button, as a request that can be answered."""
         container = body.get("container") or {}
         message = body.get("message") or {}
         thread_ts = message.get("thread_ts") or container.get("thread_ts") or ""
@@ -114,7 +114,7 @@ class ListenerContext:
         )
 
     def notify(self, request: EmojifyRequest, kind: str, **facts: str) -> None:
-        """Send a message to whoever asked, after the acknowledgement."""
+        """Send a message to the asker, after the acknowledgement."""
 
         def task() -> None:
             try:

@@ -1,6 +1,6 @@
 """Finds and fetches the picture of a request: in Slack, or at an address.
 
-The bot's token goes to Slack's file hosts alone; an address that somebody typed is read
+The bot's token is sent only to Slack's file hosts; an address that a user typed is read
 without any token.
 """
 
@@ -41,13 +41,13 @@ PAGE_FILES, MAX_PAGES = 100, 3
 UPLOADED_BEFORE_SECONDS = 600.0
 #: while clocks differ by this much at most.
 UPLOADED_AFTER_SECONDS = 60.0
-#: Where Slack does not say which message shows a file, this near is near enough.
+#: Where Slack does not say which message shows a file: most time between the two.
 NEAR_SECONDS = 120.0
 #: Files around a message that are asked about one by one.
 MAX_LOOKUPS = 10
-#: Refusals of joining that show that nothing can be read or posted there.
+#: Refusals to join which mean that nothing can be read or posted there.
 CLOSED = frozenset({ErrorKind.CHANNEL_NOT_FOUND, ErrorKind.IS_ARCHIVED})
-#: In the figures; it is no method of Slack's.
+#: Name in the metrics; it is no method of Slack's.
 DOWNLOAD = "download"
 
 #: What a refusal of Slack's means for the picture that was pointed at.
@@ -56,7 +56,7 @@ _SOURCE_KINDS: Mapping[str, ErrorKind] = {
     ErrorKind.FILE_NOT_FOUND: ErrorKind.SOURCE_GONE,
     ErrorKind.NOT_VISIBLE: ErrorKind.HIDDEN_FILE,
 }
-#: What an error at Slack's file hosts means; they are no website of somebody's.
+#: What an error at Slack's file hosts means; the usual kinds are about websites.
 _FILE_HOST_KINDS: Mapping[str, ErrorKind] = {
     ErrorKind.NOT_FOUND: ErrorKind.SOURCE_GONE,
     ErrorKind.FORBIDDEN: ErrorKind.HIDDEN_FILE,
@@ -79,7 +79,7 @@ class SlackImageSource:
     file_hosts: frozenset[str]
     #: Largest picture that is read.
     max_bytes: int
-    #: Who has opted out with their pictures.
+    #: Knows who has opted out.
     policy: RequestPolicy
 
     def resolve(self, request: EmojifyRequest) -> list[ImageReference]:
@@ -109,9 +109,9 @@ class SlackImageSource:
 
         Raises:
             FetchError: Refused, not reachable, gone, too big, not an image; or
-                ``opted_out``: whoever posted it does not want it emojified.
+                ``opted_out``: the person who posted it has opted out.
             DeliveryError: Slack refused.
-            VaultError: The address cannot be opened any more.
+            VaultError: The address cannot be decrypted any more.
         """
         if reference.sealed_address:
             address = self.vault.unseal(reference.sealed_address)
@@ -147,8 +147,8 @@ class SlackImageSource:
     def _posters(self, workspace: Workspace, address: str) -> set[str]:
         """Return who posted the file in Slack that an address names, if it names one.
 
-        What Slack does not tell the bot is of no use there: without a token its hosts
-        give nobody's files away, but for those that their owner made public.
+        Files that the bot cannot see need no check: without a token Slack's hosts
+        deliver only files that their owner made public.
         """
         named = parse_file_link(address, self.file_hosts)
         if named is None:
@@ -162,30 +162,30 @@ class SlackImageSource:
         return {named.user_id, str(file.get("user") or "")}
 
     def _newest(self, request: EmojifyRequest) -> list[Payload]:
-        """Return the newest picture that no bot posted, in a list of its own.
+        """Return the newest picture that no bot posted, in a list; empty for none.
 
         Raises:
-            FetchError: ``opted_out``: there are only pictures that are left alone.
+            FetchError: ``opted_out``: all of them are by people who opted out.
         """
-        passed_over: frozenset[str] = frozenset()
-        for files in self._ends(request):
+        skipped: frozenset[str] = frozenset()
+        for files in self._pages_from_both_ends(request):
             usable = [
                 one for one in files if image_ids([one]) and not _is_external(one)
             ]
-            alone = self.policy.opted_out(_posters_of(usable, request.channel_id))
-            passed_over |= alone
+            opted_out = self.policy.opted_out(_posters_of(usable, request.channel_id))
+            skipped |= opted_out
             for file in sorted(usable, key=_created, reverse=True):
-                left = _is_theirs(file, request.channel_id, alone)
-                if not (left or self._is_bots(request.workspace, file)):
+                theirs = _is_theirs(file, request.channel_id, opted_out)
+                if not (theirs or self._is_bots(request.workspace, file)):
                     return [file]
-        if passed_over:
+        if skipped:
             raise _error(ErrorKind.OPTED_OUT)
         return []
 
-    def _ends(self, request: EmojifyRequest) -> Iterator[list[Payload]]:
-        """Give a channel's images from both ends of Slack's list, page by page.
+    def _pages_from_both_ends(self, request: EmojifyRequest) -> Iterator[list[Payload]]:
+        """Yield a channel's images from both ends of Slack's list, page by page.
 
-        Nobody promises its order: the newest may be at either end.
+        Its order is not documented: the newest may be at either end.
         """
         first, pages = self._page(request, 1)
         for number in range(1, min(MAX_PAGES, (pages + 1) // 2) + 1):
@@ -236,7 +236,7 @@ class SlackImageSource:
         return self._file(request.workspace, str(file["id"]))
 
     def _is_bots(self, workspace: Workspace, file: Payload) -> bool:
-        """Tell whether a bot posted a file, as far as the bot may know."""
+        """Return whether a bot posted a file, as far as that is known."""
         user_id = str(file.get("user") or "")
         installation = self.client.installation(workspace)
         if user_id == installation.bot_user_id or file.get("bot_id"):
@@ -248,7 +248,7 @@ class SlackImageSource:
         except DeliveryError as error:
             if error.retryable:
                 raise
-            return False  # somebody of another organisation
+            return False  # a user of another organisation
         return bool((answer.get("user") or {}).get("is_bot"))
 
     def _file(self, workspace: Workspace, file_id: str) -> Payload:
@@ -261,7 +261,7 @@ class SlackImageSource:
         return dict(answer.get("file") or {})
 
     def _check(self, file: Payload) -> None:
-        """Refuse what need not be fetched to be refused."""
+        """Refuse a file by its description, before it is fetched."""
         if file.get("mode") in GONE_MODES:
             raise _error(ErrorKind.SOURCE_GONE)
         if _is_external(file):
@@ -297,7 +297,7 @@ class SlackImageSource:
 def check_picture(data: bytes, page_kind: ErrorKind = ErrorKind.PAGE) -> None:
     """Refuse bytes that are no picture.
 
-    A picture that cannot be read passes: the decoder knows more to say about it.
+    A picture that cannot be read passes: the decoder reports it more exactly.
 
     Raises:
         FetchError: ``empty``, ``not_an_image`` or, for a web page, ``page_kind``.
@@ -326,13 +326,13 @@ def _error(kind: ErrorKind | SlackCode, cause: FetchError | None = None) -> Fetc
 
 
 def _posters_of(files: Iterable[Payload], channel_id: str) -> set[str]:
-    """Return who uploaded some files, and who showed them in a channel."""
+    """Return who uploaded some files, and who shared them in a channel."""
     found = {str(file.get("user") or "") for file in files}
     return found.union(*(sharers_in(file, channel_id) for file in files))
 
 
 def _is_theirs(file: Payload, channel_id: str, people: Collection[str]) -> bool:
-    """Tell whether one of them uploaded a file, or only they showed it in a channel."""
+    """Return whether one of them uploaded a file, or only they shared it there."""
     sharers = sharers_in(file, channel_id)
     return file.get("user") in people or (bool(sharers) and sharers <= set(people))
 

@@ -1,6 +1,6 @@
-"""The listeners that begin a job: read, check what can be checked at once, queue.
+"""The listeners that queue jobs: commands, shortcuts, mentions and direct messages.
 
-No listener calls Slack before it has acknowledged. All end as the same
+No listener calls Slack before it has acknowledged. Each makes the same
 `EmojifyRequest`.
 
 What a mention means, in this order:
@@ -62,19 +62,19 @@ logger = logging.getLogger(__name__)
 OK, FAILED = 200, 500
 #: Events that need no installation: they end one.
 UNINSTALL_EVENTS = frozenset({"app_uninstalled", "tokens_revoked"})
-#: What comes once only, from somebody who pressed something and waits.
+#: Slack sends these only once, when a user has pressed something and waits.
 PRESSES = frozenset({"block_actions", "message_action", "view_submission"})
-#: Any command of the app's is for us, whatever an operator called it.
+#: Operators may give the command another name.
 ANY_COMMAND = re.compile("^/")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message to the bot, as far as it asks for something."""
+    """A mention or a direct message, read."""
 
     event: Payload
     parsed: ParsedCommand
-    #: What it asks for, but for the picture.
+    #: What it asks for, without the picture.
     request: EmojifyRequest
     #: Slack delivers it again; it may have been answered before.
     is_repeat: bool
@@ -103,7 +103,7 @@ class Listeners:
         context: BoltContext,
         next: Callable[[], None],  # noqa: A002 - Bolt gives it by this name
     ) -> BoltResponse | None:
-        """Pass on what comes from where the bot is installed."""
+        """Pass on requests from workspaces that have installed the bot."""
         event = body.get("event") or {}
         known = (
             body.get("type") == "url_verification"
@@ -329,7 +329,7 @@ class Listeners:
     def _run_settings(self, message: Message, command: SettingsCommand) -> None:
         """Run a settings command once: a late repeat could undo a newer one.
 
-        So where the database does not answer, whoever sent it must be notified.
+        That is why the sender is notified where the database does not answer.
         """
         if message.is_repeat:
             return

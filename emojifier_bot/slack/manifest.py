@@ -2,8 +2,8 @@
 
 The manifest is pasted at https://api.slack.com/apps.
 
-Over Socket Mode nothing has an address, and the token is the one that the app's page
-shows: it must not rotate, for nobody could hand the next one to the settings.
+In Socket Mode there are no addresses, and the token is the one that the app's page
+shows: it must not rotate, because nothing would put the next one into the settings.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def manifest(public_url: str, *, socket_mode: bool = False) -> dict[str, Any]:
     """Return the manifest as JSON types.
 
     Args:
-        public_url: Where the world reaches the bot; not used over Socket Mode.
-        socket_mode: For trying it without a public address.
+        public_url: The bot's public address; not used in Socket Mode.
+        socket_mode: Whether it runs without a public address.
     """
     base = public_url.rstrip("/")
     answers = {} if socket_mode else {"request_url": base + EVENTS_PATH}

@@ -1,4 +1,4 @@
-"""What people in Slack read: renders the sentences of ``messages.toml``."""
+"""Renders the messages that people in Slack read, from ``messages.toml``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """*Add to Slack*: sends a browser to Slack's consent page, and keeps what Slack grants.
 
-Bolt's own flow logs codes, lets network and database errors escape and builds a page
-of its own; every part of it had to be replaced. What is left is below.
+Bolt's own flow is not used: it logs codes, and lets errors of the network and the
+database escape to the browser.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from emojifier_bot.slack.tokens import SHORT_WAITS, retry_until_stored
 
 logger = logging.getLogger(__name__)
 
-#: Where people get to a workspace's conversation with the bot.
+#: Opens a workspace's conversation with the bot.
 OPEN_APP = "https://slack.com/app_redirect?app={app_id}&team={team_id}"
 OK, REFUSED, NOT_VERIFIED, FAILED, NO_ANSWER, AWAY = 200, 400, 401, 500, 502, 503
 #: Reason of a refusal where our own database does not answer; nothing is spent yet.
@@ -50,7 +50,7 @@ DATABASE_AWAY = "database_away"
 STATE_COOKIE, STATE_SECONDS = "slack-app-oauth-state", 600
 #: What `?team=` may be: it goes into an address that a browser is sent to.
 _TEAM_ID = re.compile(r"[TE][A-Z0-9]{1,31}", re.ASCII)
-#: Codes that say that the token in the settings is wrong, not the network.
+#: Codes which mean that the token in the settings is wrong.
 WRONG_TOKEN = frozenset(
     {
         ErrorKind.ACCOUNT_INACTIVE,
@@ -68,7 +68,7 @@ class OAuthApp:
 
     client_id: str
     client_secret: str = field(repr=False)
-    #: Where the world reaches the bot, ``"https://bot.example.com"``.
+    #: The bot's public address, ``"https://bot.example.com"``.
     public_url: str
     authorize_url: str
 
@@ -143,7 +143,7 @@ class InstallFlow:
         app_link = OPEN_APP.format(app_id=granted.app_id, team_id=granted.workspace.id)
         name = granted.team_name or granted.enterprise_name
         response = self._page(self.installed_page(name, app_link), OK)
-        # Only now: a browser that somebody else sent here keeps the state it began.
+        # Only now: a link from somebody else must not end what this browser began.
         self._set_cookie(response, "", 0)
         return response
 
@@ -154,7 +154,7 @@ class InstallFlow:
             InstallError: Nothing was granted.
         """
         query = request.args
-        if reason := query.get("error"):  # somebody pressed Cancel
+        if reason := query.get("error"):  # the user pressed Cancel
             raise InstallError(reason, OK)
         state, cookie = query.get("state", ""), request.cookies.get(STATE_COOKIE, "")
         if not state or not hmac.compare_digest(state.encode(), cookie.encode()):
@@ -231,8 +231,8 @@ class InstallFlow:
     def _bot_id(self, token: str) -> str:
         """Ask for the bot's id; empty where Slack does not answer.
 
-        The code is spent by now, and the id only tells Bolt which messages are the
-        bot's own: we pass over all bots'.
+        The code is spent by now, and the id is only for Bolt to recognise the bot's own
+        messages: the listeners ignore all bots.
         """
         try:
             return self.client.auth_test(token=token).get("bot_id") or ""

@@ -58,7 +58,7 @@ def is_direct(channel_id: str) -> bool:
 
 
 def is_from_person(event: Payload) -> bool:
-    """Return whether somebody wrote a message just now: no bot, no edit, no notice."""
+    """Return whether a person wrote a new message: no bot, no edit, no notice."""
     if event.get("bot_id") or event.get("bot_profile") or event.get("edited"):
         return False
     written = event.get("subtype") in WRITTEN_SUBTYPES
@@ -128,7 +128,7 @@ class SlackFileLink:
     """What the address of a file in Slack says."""
 
     file_id: str
-    #: Who posted it; empty where the address does not say.
+    #: Who posted it; empty if the address does not say.
     user_id: str = ""
 
 
@@ -136,7 +136,7 @@ def parse_file_link(address: str, hosts: Collection[str]) -> SlackFileLink | Non
     """Return the file in Slack that an address names; None for any other address.
 
     Args:
-        address: As somebody typed it.
+        address: As a user typed it.
         hosts: Further hosts (``host`` or ``host:port``) that keep Slack's files.
     """
     try:

@@ -1,4 +1,4 @@
-"""What is refused before it is queued: not wanted here, not by them, not so often."""
+"""Decides which requests are refused: switched off, opted out, over a limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
 
 @dataclass(frozen=True, slots=True)
 class RequestPolicy:
-    """Settings of workspaces and people, and rate limits."""
+    """Checks the settings of workspaces and people, and the rate limits."""
 
     settings: WorkspaceSettings
     limiter: RateLimiter
@@ -45,7 +45,7 @@ class RequestPolicy:
 
 
 def limit_reached(exhausted: Exhausted) -> Outcome:
-    """Return the answer to somebody who reached a limit."""
+    """Return the answer to a request over a limit."""
     pictures, wait = exhausted.limit.pictures, duration(exhausted.wait_seconds)
     return Outcome(exhausted.limit.kind, {"pictures": str(pictures), "wait": wait})
 

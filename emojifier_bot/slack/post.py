@@ -1,4 +1,4 @@
-"""Delivers to Slack: three calls to post a result, and words to whoever asked."""
+"""Posts results to Slack in three calls, and notifies the people who asked."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
 SEEN = "eyes"
 #: Alt text that fits if Slack counts bytes, in characters.
 SHORT_ALT_TEXT_CHARACTERS = 250
-#: Ends the title of a file whose message has no buttons. Slack keeps titles and tells
-#: them, so that whoever goes on after a crash knows what this one has seen.
+#: Ends the title of a file whose message has no buttons. Slack keeps the title, so that
+#: a worker that resumes the job after a crash can see it.
 BARE = " (buttons in the thread)"
 GONE = frozenset({ErrorKind.FILE_DELETED, ErrorKind.FILE_NOT_FOUND})
-#: Refusals of joining that leave it at "not in the channel".
+#: Refusals to join which leave it at "not in the channel".
 CANNOT_JOIN = frozenset(
     {
         ErrorKind.MISSING_SCOPE,
@@ -50,10 +50,10 @@ CANNOT_JOIN = frozenset(
         ErrorKind.CHANNEL_NOT_FOUND,
     }
 )
-#: Ways in that may be used in direct messages of which the bot is no part.
+#: Entry points that work in direct messages of which the bot is not a member.
 ANYWHERE = frozenset({Entrypoint.COMMAND, Entrypoint.SHORTCUT})
 UNKNOWN_TYPE = "application/octet-stream"
-#: What is no method of Slack's, in the figures.
+#: Names in the metrics of what is no method of Slack's.
 UPLOAD, RESPONSE = "upload", "response"
 
 
@@ -67,14 +67,14 @@ class SlackReplySink:
     file_hosts: frozenset[str]
 
     def add_reaction(self, request: EmojifyRequest) -> None:
-        """Put the reaction "seen"; where that fails, nothing waits for it."""
+        """Add the reaction "seen"; a failure does not matter."""
         try:
             self._react("reactions.add", request)
         except DeliveryError:
             return  # the client has logged it
 
     def remove_reaction(self, request: EmojifyRequest) -> None:
-        """Take the reaction back; left there, it would look like work undone.
+        """Remove the reaction; left there, it would look like unfinished work.
 
         Raises:
             DeliveryError: Slack may do it later.
@@ -99,8 +99,8 @@ class SlackReplySink:
     def target(self, request: EmojifyRequest) -> str:
         """Return the channel for the result.
 
-        What is asked in somebody's direct messages with somebody else comes to the
-        asker's own with the bot, for it can reach no others.
+        A request in a direct message between two people is answered in the asker's
+        direct messages with the bot, which cannot post in the other ones.
 
         Raises:
             DeliveryError: Direct messages cannot be opened.
@@ -125,7 +125,7 @@ class SlackReplySink:
         """Send the bytes; return the id of the file.
 
         Raises:
-            DeliveryError: The workspace, or Slack, does not take it.
+            DeliveryError: The workspace, or Slack, does not accept it.
         """
         ticket = self._ticket(workspace, picture)
         kind, _ = mimetypes.guess_type(picture.filename, strict=False)
@@ -207,7 +207,7 @@ class SlackReplySink:
         """Ask once whether the file is shown.
 
         Raises:
-            DeliveryError: Slack would not say.
+            DeliveryError: Slack refused or did not answer.
         """
         try:
             return share_of(self._file(post), post.channel_id)
@@ -224,8 +224,8 @@ class SlackReplySink:
     def ensure_buttons(self, post: Post, share: Share) -> None:
         """Add the buttons in the thread where the file had to be shown without.
 
-        That is all that can be known: no permission of the bot's lets it read what a
-        channel shows.
+        Whether an earlier try added them can only be seen from who has replied: the bot
+        has no permission to read messages.
 
         Raises:
             DeliveryError: Slack refused.
@@ -260,10 +260,10 @@ class SlackReplySink:
                 raise
 
     def notify(self, request: EmojifyRequest, outcome: Outcome) -> None:
-        """Tell the asker alone: where the command was given, else in direct messages.
+        """Send a message to the asker only: where they asked, else in direct messages.
 
         Raises:
-            DeliveryError: None of the ways is open, or the best of them may be later.
+            DeliveryError: It could not be sent in any way, or a retry may succeed.
         """
         if outcome.kind in SILENT:
             return
@@ -304,12 +304,12 @@ class SlackReplySink:
             raise delivery_error(error) from None
         if answer.status_code != HTTPStatus.OK:
             raise DeliveryError(
-                "Slack did not take the answer; it is told in another way.",
+                "Slack did not take the answer; it is sent in another way.",
                 kind=SlackCode(f"status_{answer.status_code}"),
             )
 
     def _post_ephemeral(self, request: EmojifyRequest, text: str) -> None:
-        """Write where it was asked, for the asker's eyes."""
+        """Post where it was asked, visible only to the asker."""
         words = {"text": text, "thread_ts": _thread_of(request)}
         if is_direct(request.channel_id):
             self._post_message(request.workspace, channel=request.channel_id, **words)
@@ -340,6 +340,6 @@ class SlackReplySink:
 def _thread_of(request: EmojifyRequest) -> str:
     """Return the thread in which it was asked; empty for the channel itself.
 
-    What is for one person alone is not shown in a thread that nobody has begun.
+    An ephemeral message is not shown in a thread that has no reply yet.
     """
     return "" if request.begins_thread else request.thread_ts

@@ -1,4 +1,4 @@
-"""Keeps what Slack gives only once: bot tokens, and their renewal in good time.
+"""Stores what Slack gives only once, and renews bot tokens in time.
 
 A refresh token works once. Where two processes use the same one, Slack refuses the
 second; it then waits a moment for the first to store the new token, and takes that.

@@ -1,10 +1,8 @@
-"""Uninstallation: the token, every row and every job of the workspace go."""
+"""Uninstallation: deletes the token, every row and every job of the workspace."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from slack_bolt import App, BoltContext
@@ -17,19 +15,16 @@ from emojifier_bot.slack.tokens import LONG_WAITS, retry_until_stored
 
 logger = logging.getLogger(__name__)
 
-#: How far Slack's clock and ours may be apart.
+#: How much Slack's clock and ours may differ.
 CLOCKS_DIFFER = timedelta(seconds=10)
 
 
 class Uninstallations:
     """Listeners for the two events of an uninstallation; either may come first."""
 
-    def __init__(
-        self, context: ListenerContext, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, context: ListenerContext) -> None:
         """Keep what the listeners work with."""
         self._context = context
-        self._sleep = sleep
 
     def register(self, app: App) -> None:
         """Register the listeners with Bolt."""
@@ -74,7 +69,7 @@ class Uninstallations:
             if workspace.id not in installations.holders():
                 installations.delete(workspace)
 
-        retry_until_stored(forget, LONG_WAITS, self._sleep)
+        retry_until_stored(forget, LONG_WAITS)
 
     def _is_newer(self, workspace: Workspace, body: Payload) -> bool:
         """Return whether it was installed again before this late event came."""
