@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from emojifier_bot.app import make_analyzer
 from emojifier_bot.config import load_settings
-from emojifier_bot.tools.read_faces import crop_detection, crop_picture
 from emojifier_bot.vision import models_dir
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.choose import choose
@@ -29,6 +28,7 @@ from emojifier_bot.vision.models import list_model_specs
 from emojifier_bot.vision.place import face_height
 from emojifier_bot.vision.themes import open_theme
 from emojifier_bot.vision.types import EmojiTheme, EmotionScores, Measure
+from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import read_detection, read_expressions
 from emojifier_training.evaluate_detector import picture_of
 

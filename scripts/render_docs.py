@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import fill, indent
 
-from typer import Context
-from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command
+import click
 
 from emojifier_bot.cli.main import PROGRAM, app
 from emojifier_bot.config import SettingRow, settings_table
@@ -165,13 +163,13 @@ def cli_page() -> str:
 
 def help_texts() -> Iterator[tuple[str, str]]:
     """Yield the command and each of its verbs, with what ``--help`` prints for it."""
-    yield from _help_texts(get_command(app), PROGRAM, None)
+    yield from _help_texts(app, PROGRAM, None)
 
 
 def _help_texts(
-    command: TyperGroup | TyperCommand, name: str, parent: Context | None
+    command: click.Command, name: str, parent: click.Context | None
 ) -> Iterator[tuple[str, str]]:
-    context = Context(
+    context = click.Context(
         command,
         parent,
         info_name=name,
@@ -179,9 +177,11 @@ def _help_texts(
         **command.context_settings,
     )
     yield context.command_path, command.get_help(context)
-    verbs = command.commands if isinstance(command, TyperGroup) else {}
-    for verb_name, verb in verbs.items():
-        yield from _help_texts(verb, verb_name, context)
+    if isinstance(command, click.Group):
+        for name_below in command.list_commands(context):
+            verb = command.get_command(context, name_below)
+            assert verb is not None  # noqa: S101 - it is listed
+            yield from _help_texts(verb, name_below, context)
 
 
 def _table_line(row: SettingRow) -> str:

@@ -26,6 +26,7 @@ import psycopg
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from emojifier_bot.cli.bench import peak_bytes
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.crypto import Vault
 from emojifier_bot.db.engine import open_database
@@ -40,7 +41,6 @@ from emojifier_bot.domain import (
     Workspace,
 )
 from emojifier_bot.jobs.queue import DbosJobQueue
-from emojifier_bot.tools.isolation import peak_bytes
 from tests.fakes.slack import SlackServer, SlackUser, Town, found_town
 from tests.postgres import PostgresServer, find_programs, running_postgres
 from tests.running_bot import KEY, process

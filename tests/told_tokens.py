@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 #: ``xoxb-1``, ``xoxe.xoxb-…``, ``xapp-…``, and the fake app's two secrets. In prose,
 #: ``xoxb-…`` is no token.

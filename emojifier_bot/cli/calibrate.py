@@ -1,92 +1,105 @@
-"""``calibrate``: emotive points from faces that should get each emoji."""
+"""``calibrate``: emotive points from photos that should get each emoji."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from emojifier_bot.cli.inputs import is_picture
-from emojifier_bot.cli.remote import AcceptRemote, agree_to_send
-from emojifier_bot.cli.report import WrongUsage, counted, say
+from emojifier_bot.cli.console import (
+    WrongUsage,
+    accept_remote_option,
+    agree_to_send,
+    counted,
+    progress_bar,
+    say,
+)
+from emojifier_bot.cli.files import is_picture
+from emojifier_bot.errors import ErrorKind, HostedApiError, ImageError, OutputError
 
 if TYPE_CHECKING:
-    from emojifier_bot.config import Settings
-    from emojifier_bot.tools.emotive_points import Calibration, Readings
-    from emojifier_bot.vision.types import EmojiTheme
+    from tomlkit.items import InlineTable
+
+    from emojifier_bot.vision.calibration import Calibration, FaceReading, Readings
+    from emojifier_bot.vision.ports import Decoder, FaceAnalyzer
+    from emojifier_bot.vision.themes import ThemeFolder
+    from emojifier_bot.vision.types import EmojiTheme, FloatArray
 
 #: Photos of one emoji from which their mean says something.
 ENOUGH_PHOTOS = 3
+#: Columns of the table.
+TABLE_WIDTH = 150
 
 
+@click.command
+@click.argument(
+    "proxies",
+    metavar="PROXIES",
+    type=click.Path(path_type=Path),
+    help="A folder of photos for each emoji: PROXIES/<short name>/*.jpg.",
+)
+@click.option("--theme", help="Whose emoji: a name, or a theme's folder.")
+@click.option("--backend", help="What finds and reads the faces.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The new theme's folder. Default: ./<theme>-mine.",
+)
+@click.option("--force", is_flag=True, help="Overwrite a theme that is there.")
+@accept_remote_option
 def calibrate(
-    proxies: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="PROXIES",
-            help="A folder of photos for each emoji: PROXIES/<short name>/*.jpg.",
-            show_default=False,
-        ),
-    ] = None,
-    theme: Annotated[
-        str | None, typer.Option(help="Whose emoji: a name, or a theme's folder.")
-    ] = None,
-    from_votes: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DATA",
-            help="Instead of photos: faces with people's votes, a folder or .npz file.",
-        ),
-    ] = None,
-    every: Annotated[
-        int, typer.Option(min=1, help="--from-votes: only every so many faces.")
-    ] = 1,
-    backend: Annotated[
-        str | None, typer.Option(help="What finds and reads the faces.")
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", help="The new theme's folder. Default: ./<theme>-mine."
-        ),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write over a theme that is there.")
-    ] = False,
-    accept_remote: AcceptRemote = False,
+    proxies: Path,
+    theme: str | None,
+    backend: str | None,
+    output: Path | None,
+    force: bool,
+    accept_remote: bool,
 ) -> None:
-    """Place a theme's emoji by faces that should get them, as a new theme.
+    """Place a theme's emoji by photos that should get them, as a new theme.
 
-    Each emoji's point becomes the mean of what the back end says of its faces. Each
+    Each emoji's point becomes the mean of what the back end reads in its faces. Each
     face is then left out and must still get its emoji. The shipped theme is not
     touched; a picture of the points lies beside the new one.
     """
-    if (proxies is None) == (from_votes is None):
-        raise WrongUsage("Give either a folder of photos or --from-votes.")
-    if from_votes is not None and backend not in {None, "local"}:
-        raise WrongUsage("--from-votes reads cut-out faces by the local models only.")
-
+    from emojifier_bot.app import make_analyzer, make_decoder
     from emojifier_bot.config import load_settings
-    from emojifier_bot.tools.emotive_points import calibrate as calibrated
-    from emojifier_bot.tools.new_theme import refuse_theme_folder, write_theme
-    from emojifier_bot.tools.points_map import draw_points
-    from emojifier_bot.vision.themes import ThemeFolder, open_theme
+    from emojifier_bot.vision.themes import open_theme
 
     settings = load_settings(theme=theme, face_backend=backend)
     source = open_theme(settings.theme)
     folder = output or Path(f"{source.theme.name}-mine")
     refuse_theme_folder(folder, source.folder, force=force)
-    if proxies is not None:
-        photos = find_photos(source.theme, proxies)
-        count = sum(map(len, photos.values()))
-        agree_to_send(settings, count, accepted=accept_remote)
-        readings, least = _from_photos(settings, photos), 1
-    else:
-        assert from_votes is not None  # noqa: S101 - one of the two is given
-        readings, least = _from_votes(source.theme, from_votes, every)
+    photos = find_photos(source.theme, proxies)
+    agree_to_send(settings, sum(map(len, photos.values())), accepted=accept_remote)
+    # Nothing stands in for a service that is down: it reads otherwise.
+    analyzer = make_analyzer(settings, falls_back=False)
+    readings = read_photos(photos, make_decoder(settings), analyzer)
+    if not readings:
+        raise WrongUsage("None of the photos shows a face. Take other ones.")
+    write_calibrated(source, folder, readings)
+
+
+def write_calibrated(
+    source: ThemeFolder, folder: Path, readings: Readings, least: int = 1
+) -> None:
+    """Write a theme whose points follow faces, a picture of them, and a table.
+
+    Args:
+        source: The theme that it is made from.
+        folder: The new theme's.
+        readings: The faces of each emoji.
+        least: Faces that an emoji needs to be moved.
+    """
+    from emojifier_bot.vision.calibration import calibrate as calibrated
+    from emojifier_bot.vision.points_map import draw_points
+    from emojifier_bot.vision.themes import ThemeFolder
+
     result = calibrated(source.theme, readings, least)
     _print_table(result)
     write_theme(source.folder, folder, result.theme)
@@ -94,28 +107,6 @@ def calibrate(
     draw_points(ThemeFolder(folder), readings).save(picture)
     say(f"Wrote the theme {folder} and the picture {picture}.")
     say(f"Use it: emojifier-bot replay photo.jpg --theme {folder.resolve()}")
-
-
-def _from_photos(settings: Settings, photos: Mapping[str, list[Path]]) -> Readings:
-    from emojifier_bot.app import make_analyzer, make_decoder
-    from emojifier_bot.cli.progress import bar
-    from emojifier_bot.tools.proxies import read_proxies
-
-    with bar("Reading photos") as progress:
-        # Nothing stands in for a service that is down: it reads otherwise.
-        analyzer = make_analyzer(settings, falls_back=False)
-        read = read_proxies(photos, make_decoder(settings), analyzer, progress)
-    for problem in read.problems:
-        say(problem)
-    for name, faces in read.by_emoji.items():
-        if len(faces) < ENOUGH_PHOTOS:
-            say(
-                f"{name} has {counted(len(faces), 'face')}: take {ENOUGH_PHOTOS} or "
-                "more, of several people."
-            )
-    if not read.by_emoji:
-        raise WrongUsage("None of the photos shows a face. Take other ones.")
-    return read.by_emoji
 
 
 def find_photos(theme: EmojiTheme, proxies: Path) -> dict[str, list[Path]]:
@@ -144,31 +135,53 @@ def find_photos(theme: EmojiTheme, proxies: Path) -> dict[str, list[Path]]:
     return photos
 
 
-def _from_votes(theme: EmojiTheme, data: Path, every: int) -> tuple[Readings, int]:
-    import numpy as np
+def read_photos(
+    photos: Mapping[str, Sequence[Path]], decoder: Decoder, analyzer: FaceAnalyzer
+) -> dict[str, list[FaceReading]]:
+    """Read the largest face of each photo; report those without one.
 
-    from emojifier_bot.cli.progress import bar
-    from emojifier_bot.tools.proxies import LEAST_VOTED_FACES, read_voted
-    from emojifier_training.data import read_expressions
-    from emojifier_training.evaluate import SHOWN, Models
+    Raises:
+        BackendError: The faces could not be read.
+        HostedApiError: The service is down, or takes no picture at all.
+    """
+    from emojifier_bot.vision.calibration import reading_of
 
-    faces = read_expressions(data)
-    faces = faces.subset(np.arange(0, len(faces.images), every))
-    local = Models().analyzer(SHOWN)
-    emoji = [one for one in theme.emoji if not one.surprise_only]
-    with bar("Reading faces") as progress:
-        readings = read_voted(
-            emoji, faces, local.landmarker, local.classifier, progress
-        )
-    return readings, LEAST_VOTED_FACES
+    every = [(name, path) for name, paths in photos.items() for path in paths]
+    readings: dict[str, list[FaceReading]] = {}
+    problems = []
+    with progress_bar("Reading photos") as progress:
+        for index, (name, path) in enumerate(every):
+            progress(index, len(every))
+            try:
+                faces = analyzer.analyze(decoder.decode(path.read_bytes()))
+            except (ImageError, HostedApiError, OSError) as error:
+                if isinstance(error, HostedApiError) and not error.is_about_picture:
+                    raise
+                problems.append(f"{path} cannot be read: {error}")
+                continue
+            if not faces:
+                problems.append(f"{path} has no face that was found; it is left out.")
+                continue
+            if len(faces) > 1:
+                problems.append(f"{path} has {len(faces)} faces; the largest counts.")
+            largest = max(faces, key=lambda face: face.box.width * face.box.height)
+            readings.setdefault(name, []).append(reading_of(largest))
+    for name, found in readings.items():
+        if len(found) < ENOUGH_PHOTOS:
+            problems.append(
+                f"{name} has {counted(len(found), 'face')}: take {ENOUGH_PHOTOS} or "
+                "more, of several people."
+            )
+    for problem in problems:
+        say(problem)
+    return readings
 
 
 def _print_table(result: Calibration) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from emojifier_bot.cli.figures import TABLE_WIDTH
-    from emojifier_bot.tools.emotive_points import NEVER_WINS
+    from emojifier_bot.vision.calibration import NEVER_WINS
 
     table = Table(box=None, padding=(0, 1, 0, 0))
     for name in ("emoji", "faces", "mean away", "went", "right left out"):
@@ -196,3 +209,106 @@ def _print_table(result: Calibration) -> None:
         f"{counted(moved, 'emoji', 'emoji')} of {len(result.emoji)} moved. Of faces "
         f"left out, {result.hits} of {result.checked} get the emoji that they should."
     )
+
+
+def refuse_theme_folder(to: Path, source: Path, *, force: bool) -> None:
+    """Check that a new theme may be written to a folder.
+
+    Raises:
+        OutputError: It is one of those that ship with us, the theme that it is made
+            from, or is there already and ``force`` is not given or it is no theme.
+    """
+    from emojifier_bot.vision import emojis_dir
+    from emojifier_bot.vision.theme_table import TABLE_NAME
+
+    real = to.resolve()
+    if real.parent == emojis_dir().resolve() or real == source.resolve():
+        raise OutputError(
+            f"{to} is a theme that is not to be touched. Choose another folder by -o.",
+            kind=ErrorKind.EXISTS,
+        )
+    if not to.exists():
+        return
+    if not (to / TABLE_NAME).is_file() and (not to.is_dir() or any(to.iterdir())):
+        raise OutputError(
+            f"{to} is there already and is no theme. Choose another folder by -o.",
+            kind=ErrorKind.EXISTS,
+        )
+    if not force:
+        raise OutputError(
+            f"{to} is there already. Use --force to write over it, or -o to write "
+            "elsewhere.",
+            kind=ErrorKind.EXISTS,
+        )
+
+
+def write_theme(source: Path, to: Path, theme: EmojiTheme) -> None:
+    """Write a copy of a theme, with its art and comments, with other points.
+
+    An emoji whose point moves keeps what it was declared to show as its mixture.
+
+    Args:
+        source: The theme's folder.
+        to: The new folder; its name becomes the theme's.
+        theme: The theme with its new points.
+
+    Raises:
+        OutputError: The place refuses it.
+        ThemeError: The new theme could not be opened; nothing is written then.
+    """
+    from emojifier_bot.vision.theme_table import TABLE_NAME, read_theme
+
+    points = {one.name: one.point for one in theme.emoji}
+    table = _with_points(source / TABLE_NAME, to.name, points)
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=to.parent, prefix=".theme-") as scratch:
+            draft = Path(scratch, to.name)
+            draft.mkdir()
+            for one in theme.emoji:
+                shutil.copyfile(source / f"{one.name}.png", draft / f"{one.name}.png")
+            (draft / TABLE_NAME).write_text(table, encoding="utf-8")
+            read_theme(draft)
+            _replace(draft, to, Path(scratch, "before"))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{to} cannot be written: {reason}. Choose another folder by -o.",
+            kind=ErrorKind.UNWRITABLE,
+        ) from error
+
+
+def _replace(draft: Path, to: Path, before: Path) -> None:
+    if to.exists():
+        to.rename(before)
+    draft.rename(to)
+
+
+def _with_points(path: Path, name: str, points: Mapping[str, FloatArray]) -> str:
+    """Return the table's text with another name and points, comments kept."""
+    import tomlkit
+
+    table = tomlkit.parse(path.read_text(encoding="utf-8"))
+    table["name"] = name
+    for entry in table["emoji"]:
+        before, now = entry["point"], _shares(points[entry["name"]])
+        if before.unwrap() == now.unwrap():
+            continue
+        if "mixture" not in entry:
+            entry["mixture"] = tomlkit.inline_table()
+            entry["mixture"].update(before.unwrap())
+        entry["point"] = now
+    return tomlkit.dumps(table)
+
+
+def _shares(point: FloatArray) -> InlineTable:
+    import tomlkit
+
+    from emojifier_bot.vision.calibration import DECIMALS
+    from emojifier_bot.vision.types import EMOTIONS
+
+    shares = tomlkit.inline_table()
+    for emotion, share in zip(EMOTIONS, point.tolist(), strict=True):
+        if (exact := round(share, DECIMALS)) != 0:
+            shares.append(str(emotion), exact)
+    return shares

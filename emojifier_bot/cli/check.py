@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-import typer
+import click
 
+from emojifier_bot.cli.console import FAILED
 from emojifier_bot.errors import ConfigError, EmojifierError
 
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
 
 
+@click.command
 def check() -> None:
     """Check settings, models, theme and bot: one line each; exit code 1 for a fault."""
     from emojifier_bot.config import load_settings
@@ -22,7 +24,7 @@ def check() -> None:
         settings = load_settings()
     except ConfigError as error:
         _tell_problems(error.problems)
-        raise typer.Exit(1) from error
+        raise SystemExit(FAILED) from error
     _tell("settings", _changed(settings), fine=True)
     _tell_unknown_names()
     results = [
@@ -31,7 +33,7 @@ def check() -> None:
         *_check_bot(settings),
     ]
     if not all(results):
-        raise typer.Exit(1)
+        raise SystemExit(FAILED)
 
 
 def _tell_problems(wrong: list[str]) -> None:

@@ -6,50 +6,87 @@ import io
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from emojifier_bot.cli.inputs import find_inputs
-from emojifier_bot.cli.remote import AcceptRemote, agree_to_send
-from emojifier_bot.cli.report import WrongUsage, counted, say, shown
+from emojifier_bot.cli.console import (
+    FAILED,
+    WrongUsage,
+    accept_remote_option,
+    agree_to_send,
+    counted,
+    print_json,
+    progress_bar,
+    say,
+    shown,
+)
+from emojifier_bot.cli.files import find_inputs, refuse_existing, write_file
 from emojifier_bot.errors import HostedApiError, ImageError
 
 if TYPE_CHECKING:
-    from emojifier_bot.cli.inputs import Source
+    from PIL import Image, ImageDraw
+
+    from emojifier_bot.cli.files import Source
     from emojifier_bot.config import Settings
-    from emojifier_bot.tools.agreement import Compared
-    from emojifier_bot.tools.contact_sheet import Difference
+    from emojifier_bot.vision.agreement import Compared
     from emojifier_bot.vision.decode import DecodedImage
     from emojifier_bot.vision.ports import FaceAnalyzer
+    from emojifier_bot.vision.types import BoundingBox, Face
 
 #: Faces on the sheet; the rest is counted.
 MOST_ON_SHEET = 60
+#: The sheet: a tile for each face, with both answers below.
+TILE_PX, GAP_PX, TEXT_PX, COLUMNS = 200, 16, 15, 5
+CAPTION_PX = 2 * (TEXT_PX + 6)
+#: Room around a face, shares of its box.
+ROOM = 0.35
+GROUND = (255, 255, 255)
+#: Of the first and the second back end: their boxes and their words.
+COLORS = ((30, 100, 200), (200, 80, 20))
+LINE_PX = 3
 
 
+@click.command
+@click.argument("first", metavar="FIRST", help="A face back end, such as local.")
+@click.argument("second", metavar="SECOND", help="Another one.")
+@click.argument(
+    "pictures",
+    metavar="PICTURES...",
+    nargs=-1,
+    required=True,
+    help="Pictures, or folders.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "sheet",
+    type=click.Path(path_type=Path),
+    default=Path("differences.png"),
+    help="Where the faces that differ are drawn.",
+)
+@click.option(
+    "-r", "--recursive", is_flag=True, help="Go into the folders of a folder."
+)
+@click.option("--force", is_flag=True, help="Overwrite the sheet.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object to stdout."
+)
+@accept_remote_option
 def compare(
-    first: Annotated[str, typer.Argument(help="A face back end, such as local.")],
-    second: Annotated[str, typer.Argument(help="Another one.")],
-    pictures: Annotated[
-        list[str], typer.Argument(metavar="PICTURES", help="Pictures, or folders.")
-    ],
-    sheet: Annotated[
-        Path,
-        typer.Option("-o", "--output", help="Where the faces that differ are drawn."),
-    ] = Path("differences.png"),
-    recursive: Annotated[
-        bool, typer.Option("-r", "--recursive", help="Go into the folders of a folder.")
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Overwrite the sheet.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one object to stdout.")
-    ] = False,
-    accept_remote: AcceptRemote = False,
+    first: str,
+    second: str,
+    pictures: tuple[str, ...],
+    *,
+    sheet: Path,
+    recursive: bool,
+    force: bool,
+    as_json: bool,
+    accept_remote: bool,
 ) -> None:
-    """Let two back ends read the same pictures and tell where they differ.
+    """Let two back ends read the same pictures and report where they differ.
 
     Faces are the same if their boxes overlap. Agreement on the emotion is Cohen's
     kappa, with its 95 % interval.
@@ -57,11 +94,8 @@ def compare(
     if first == second:
         raise WrongUsage("Name two different back ends.")
 
-    from emojifier_bot.cli.figures import print_json
-    from emojifier_bot.cli.outputs import refuse_existing, write_file
     from emojifier_bot.config import load_settings
-    from emojifier_bot.tools.agreement import agreement
-    from emojifier_bot.tools.contact_sheet import draw_sheet
+    from emojifier_bot.vision.agreement import agreement
 
     refuse_existing(sheet, force=force)
     found = find_inputs(pictures, recursive=recursive)
@@ -84,7 +118,7 @@ def compare(
         write_file(sheet, drawn.getvalue(), force=force)
         say(f"{counted(len(differences), 'face')} differ; {sheet} shows them.")
     if len(read) < len(found.sources):
-        raise typer.Exit(1)
+        raise SystemExit(FAILED)
 
 
 def _read_all(
@@ -92,15 +126,13 @@ def _read_all(
 ) -> tuple[list[Compared], list[Difference]]:
     """Read every picture twice; what cannot be read is told and left out."""
     from emojifier_bot.app import make_analyzer, make_decoder
-    from emojifier_bot.cli.progress import bar
-    from emojifier_bot.tools.contact_sheet import difference
 
     # Nothing stands in for a service that is down: its answers are what is compared.
     analyzers = [make_analyzer(one, falls_back=False) for one in settings]
     decoder, limit = make_decoder(settings[0]), settings[0].max_bytes
     read: list[Compared] = []
     differences: list[Difference] = []
-    with bar("Reading pictures") as progress:
+    with progress_bar("Reading pictures") as progress:
         for index, source in enumerate(sources):
             try:
                 picture = decoder.decode(source.read(limit))
@@ -111,7 +143,7 @@ def _read_all(
                 say(f"{shown(source.given)}: {error.message}")
             else:
                 differences += [
-                    difference(picture.image, *pair) for pair in read[-1].differing
+                    Difference.cut(picture.image, *pair) for pair in read[-1].differing
                 ]
             progress(index + 1, len(sources))
     return read, differences
@@ -120,7 +152,7 @@ def _read_all(
 def _compared(
     name: str, picture: DecodedImage, analyzers: Sequence[FaceAnalyzer]
 ) -> Compared:
-    from emojifier_bot.tools.agreement import compared
+    from emojifier_bot.vision.agreement import compared
 
     faces, seconds = [], []
     for analyzer in analyzers:
@@ -177,3 +209,92 @@ def _interval(measured: Mapping[str, float]) -> str:
         f"{measured['value']:.2f} ({measured['low']:.2f} to {measured['high']:.2f}, "
         f"{measured['count']} faces)"
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Difference:
+    """One face about which two back ends differ."""
+
+    tile: Image.Image
+    first: Face | None
+    second: Face | None
+
+    @classmethod
+    def cut(
+        cls, picture: Image.Image, first: Face | None, second: Face | None
+    ) -> Difference:
+        """Cut the face out of its picture; at least one of the two found it."""
+        return cls(_tile(picture, (first, second)), first, second)
+
+
+def draw_sheet(
+    names: tuple[str, str], differences: Sequence[Difference]
+) -> Image.Image:
+    """Draw a tile for each difference.
+
+    Args:
+        names: Of the two back ends.
+        differences: At least one.
+
+    Returns:
+        RGB, as high as it needs to be.
+    """
+    from PIL import Image, ImageDraw
+
+    columns = min(len(differences), COLUMNS)
+    rows = -(-len(differences) // COLUMNS)
+    wide, high = TILE_PX + GAP_PX, TILE_PX + CAPTION_PX + GAP_PX
+    size_wh = (columns * wide + GAP_PX, rows * high + GAP_PX)
+    sheet = Image.new("RGB", size_wh, GROUND)
+    for index, one in enumerate(differences):
+        at = (GAP_PX + index % COLUMNS * wide, GAP_PX + index // COLUMNS * high)
+        sheet.paste(one.tile, at)
+        _caption(ImageDraw.Draw(sheet), at, names, one)
+    return sheet
+
+
+def _tile(picture: Image.Image, answers: Sequence[Face | None]) -> Image.Image:
+    from PIL import Image, ImageDraw
+
+    left, top, side = _square([face.box for face in answers if face is not None])
+    edges = (left, top, left + side, top + side)
+    crop = picture.crop(tuple(map(round, edges))).convert("RGB")  # type: ignore[arg-type] # four of them
+    scale = TILE_PX / side
+    tile = crop.resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS)
+    draw = ImageDraw.Draw(tile)
+    for face, color in zip(answers, COLORS, strict=True):
+        if face is not None:
+            x_min, y_min, x_max, y_max = face.box.xyxy
+            inside = (x_min - left, y_min - top, x_max - left, y_max - top)
+            box = [edge * scale for edge in inside]
+            draw.rectangle(box, outline=color, width=LINE_PX)
+    return tile
+
+
+def _square(boxes: Sequence[BoundingBox]) -> tuple[float, float, float]:
+    """Return left, top and side of the square around boxes, with room."""
+    x_min, y_min = (min(box.xyxy[edge] for box in boxes) for edge in (0, 1))
+    x_max, y_max = (max(box.xyxy[edge] for box in boxes) for edge in (2, 3))
+    side = max(x_max - x_min, y_max - y_min, 1.0) * (1 + 2 * ROOM)
+    return (x_min + x_max - side) / 2, (y_min + y_max - side) / 2, side
+
+
+def _caption(
+    draw: ImageDraw.ImageDraw,
+    at: tuple[int, int],
+    names: tuple[str, str],
+    one: Difference,
+) -> None:
+    from PIL import ImageFont
+
+    font = ImageFont.load_default(TEXT_PX)
+    lines = zip(names, (one.first, one.second), COLORS, strict=True)
+    for row, (name, face, color) in enumerate(lines):
+        y = at[1] + TILE_PX + 4 + row * (TEXT_PX + 5)
+        draw.text((at[0], y), f"{name}: {_answer(face)}", color, font)
+
+
+def _answer(face: Face | None) -> str:
+    if face is None:
+        return "no face"
+    return f"{face.scores.top} {face.scores.top_probability:.2f}"

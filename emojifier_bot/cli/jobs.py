@@ -3,56 +3,61 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from emojifier_bot.cli.choices import JobStateName
-from emojifier_bot.cli.report import say, shown
+from emojifier_bot.cli.console import FAILED, say, shown
+from emojifier_bot.domain import JobState
 
 if TYPE_CHECKING:
     from emojifier_bot.domain import Job
     from emojifier_bot.jobs.queue import DbosJobQueue
 
-FAILED = 1
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
-JobId = Annotated[str, typer.Argument(help="A job's id, as `jobs list` prints it.")]
-
-jobs_app = typer.Typer(
-    help="List, show, retry or cancel the bot's jobs.", no_args_is_help=True
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON to stdout."
+)
+job_id_argument = click.argument(
+    "job_id", metavar="JOB_ID", help="A job's id, as `jobs list` prints it."
 )
 
 
-@jobs_app.command("list")
-def list_jobs(
-    state: Annotated[
-        JobStateName | None, typer.Option(help="Only jobs in this state.")
-    ] = None,
-    limit: Annotated[
-        int, typer.Option(min=1, max=10_000, help="At most so many.")
-    ] = 50,
-    as_json: AsJson = False,
-) -> None:
-    """Print the newest jobs, one line each."""
-    from emojifier_bot.domain import JobState
+@click.group(no_args_is_help=True)
+def jobs() -> None:
+    """List, show, retry or cancel the bot's jobs."""
 
-    jobs = _admin().list(None if state is None else JobState(state), limit)
+
+@jobs.command("list")
+@click.option(
+    "--state",
+    type=click.Choice([str(state) for state in JobState]),
+    help="Only jobs in this state.",
+)
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, help="At most so many."
+)
+@json_option
+def list_jobs(state: str | None, limit: int, as_json: bool) -> None:
+    """Print the newest jobs, one line each."""
+    found = _admin().list(None if state is None else JobState(state), limit)
     if as_json:
-        print(json.dumps([_as_dict(job) for job in jobs], indent=2))
+        print(json.dumps([_as_dict(job) for job in found], indent=2))
         return
-    for job in jobs:
+    for job in found:
         print(_line(job))
-    if not jobs:
+    if not found:
         say("There are no such jobs.")
 
 
-@jobs_app.command("show")
-def show_job(job_id: JobId, as_json: AsJson = False) -> None:
+@jobs.command("show")
+@job_id_argument
+@json_option
+def show_job(job_id: str, as_json: bool) -> None:
     """Print one job with the steps that are done."""
     job = _admin().show(job_id)
     if job is None:
         say(f"There is no job {shown(job_id)}; `jobs list` prints their ids.")
-        raise typer.Exit(FAILED)
+        raise SystemExit(FAILED)
     if as_json:
         print(json.dumps(_as_dict(job), indent=2))
         return
@@ -61,34 +66,35 @@ def show_job(job_id: JobId, as_json: AsJson = False) -> None:
         print(f"    {shown(step)}")
 
 
-@jobs_app.command("retry")
-def retry_job(job_id: JobId) -> None:
+@jobs.command("retry")
+@job_id_argument
+def retry_job(job_id: str) -> None:
     """Run a failed or cancelled job again, from the step that failed."""
-    _settle(
+    _report(
         job_id,
         done=_admin().retry(job_id),
-        told="runs again as soon as a worker is free",
-        refused="is not failed or cancelled, or does not exist",
+        success="runs again as soon as a worker is free",
+        refusal="is not failed or cancelled, or does not exist",
     )
 
 
-@jobs_app.command("cancel")
-def cancel_job(job_id: JobId) -> None:
-    """Cancel a job that has not ended, and tell who asked; what is posted stays."""
+@jobs.command("cancel")
+@job_id_argument
+def cancel_job(job_id: str) -> None:
+    """Cancel a job that has not ended, and notify who asked; what is posted stays."""
     admin = _admin()
     job = admin.show(job_id)
-    done = admin.cancel(job_id)
-    _settle(
+    _report(
         job_id,
-        done=done,
-        told="is cancelled",
-        refused="has ended already, or does not exist",
+        done=admin.cancel(job_id),
+        success="is cancelled",
+        refusal="has ended already, or does not exist",
     )
     if job is not None:
-        _tell_cancelled(job)
+        _notify(job)
 
 
-def _tell_cancelled(job: Job) -> None:
+def _notify(job: Job) -> None:
     from emojifier_bot.app.operators import tell_cancelled
     from emojifier_bot.config import load_settings
     from emojifier_bot.errors import EmojifierError
@@ -96,15 +102,15 @@ def _tell_cancelled(job: Job) -> None:
     try:
         tell_cancelled(load_settings(), job.request)
     except EmojifierError as error:
-        say(f"Who asked was not told: {error.message}")
+        say(f"Who asked was not notified: {error.message}")
     else:
-        say("Who asked was told.")
+        say("Who asked was notified.")
 
 
-def _settle(job_id: str, *, done: bool, told: str, refused: str) -> None:
-    say(f"Job {shown(job_id)} {told if done else refused}.")
+def _report(job_id: str, *, done: bool, success: str, refusal: str) -> None:
+    say(f"Job {shown(job_id)} {success if done else refusal}.")
     if not done:
-        raise typer.Exit(FAILED)
+        raise SystemExit(FAILED)
 
 
 def _admin() -> DbosJobQueue:

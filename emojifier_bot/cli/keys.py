@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import typer
+import click
 
-from emojifier_bot.cli.report import counted, say
-
-FAILED = 1
-
-keys_app = typer.Typer(
-    help="Make or rotate the keys that tokens are encrypted with.",
-    no_args_is_help=True,
-)
+from emojifier_bot.cli.console import FAILED, counted, say
 
 
-@keys_app.command("new")
+@click.group(no_args_is_help=True)
+def keys() -> None:
+    """Make or rotate the keys that tokens are encrypted with."""
+
+
+@keys.command("new")
 def new_key() -> None:
     """Print a new key for ENCRYPTION_KEYS."""
     from emojifier_bot.db.crypto import generate_key
@@ -22,7 +20,7 @@ def new_key() -> None:
     print(generate_key())
 
 
-@keys_app.command("rotate")
+@keys.command("rotate")
 def rotate_keys() -> None:
     """Encrypt everything anew with the first key of ENCRYPTION_KEYS.
 
@@ -38,4 +36,4 @@ def rotate_keys() -> None:
     if done.unreadable:
         many = counted(done.unreadable, "secret")
         say(f"{many} can be read with none of the keys: put the missing key back.")
-        raise typer.Exit(FAILED)
+        raise SystemExit(FAILED)

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
-
-from emojifier_bot.cli.report import WrongUsage
+from emojifier_bot.cli.console import WrongUsage
 
 
-def manifest(
-    url: Annotated[
-        str,
-        typer.Option(
-            help="Where the world reaches the bot, https://bot.example.com.  "
-            "[default: the setting PUBLIC_URL]",
-        ),
-    ] = "",
-    socket_mode: Annotated[
-        bool,
-        typer.Option(
-            "--socket-mode",
-            help="For one workspace, without a public address.",
-        ),
-    ] = False,
-) -> None:
+@click.command
+@click.option(
+    "--url",
+    default="",
+    show_default="the setting PUBLIC_URL",
+    help="Where the world reaches the bot, https://bot.example.com.",
+)
+@click.option(
+    "--socket-mode", is_flag=True, help="For one workspace, without a public address."
+)
+def manifest(url: str, socket_mode: bool) -> None:
     """Print the Slack app manifest for this deployment, as JSON.
 
     Paste it at https://api.slack.com/apps, under "Create New App", "From a manifest".

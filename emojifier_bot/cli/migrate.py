@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
-
-from emojifier_bot.cli.report import say
-
-WRONG_USAGE = 2
+from emojifier_bot.cli.console import WRONG_USAGE, say
 
 
-def migrate(
-    to: Annotated[
-        str,
-        typer.Option(
-            help="An older shape to go back to, as `0001`; the newest by default."
-        ),
-    ] = "",
-    force: Annotated[
-        bool, typer.Option(help="Go back although data that is newer gets lost.")
-    ] = False,
-) -> None:
+@click.command
+@click.option(
+    "--to",
+    default="",
+    show_default=False,
+    help="An older shape to go back to, as `0001`; the newest by default.",
+)
+@click.option(
+    "--force/--no-force",
+    default=False,
+    help="Go back although data that is newer gets lost.",
+)
+def migrate(to: str, force: bool) -> None:
     """Bring the database's tables to this version's shape, or back to an older one.
 
     Every process does the first of these when it starts. Go back before you run an
@@ -35,5 +33,5 @@ def migrate(
             f"Going back to {to} deletes what it cannot hold. Stop every process, "
             "make a backup, then say so again with --force."
         )
-        raise typer.Exit(WRONG_USAGE)
+        raise SystemExit(WRONG_USAGE)
     say(f"The tables have shape {move_tables(load_settings(), to)}.")

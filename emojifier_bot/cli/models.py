@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import typer
+import click
 
-models_app = typer.Typer(help="List or verify the models.", no_args_is_help=True)
+from emojifier_bot.cli.console import FAILED
 
 
-@models_app.command("list")
+@click.group(no_args_is_help=True)
+def models() -> None:
+    """List or verify the models."""
+
+
+@models.command("list")
 def list_models() -> None:
     """Print each model's name, what it is, and what its licence note says."""
     from emojifier_bot.vision import models_dir
@@ -18,7 +23,7 @@ def list_models() -> None:
         print(f"    {spec.license_note}")
 
 
-@models_app.command("verify")
+@models.command("verify")
 def verify_models() -> None:
     """Compare each model file with its table's SHA-256; exit code 1 if one differs."""
     from emojifier_bot.errors import ModelFileError
@@ -36,4 +41,4 @@ def verify_models() -> None:
         else:
             print(f"ok     {spec.name}: {len(content) / 1e6:.1f} MB")
     if wrong or not specs:
-        raise typer.Exit(1)
+        raise SystemExit(FAILED)

@@ -2,119 +2,138 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import secrets
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections import Counter
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from emojifier_bot.cli.inputs import STDIN, find_inputs
-from emojifier_bot.cli.outputs import STDOUT, Target, plan_targets
-from emojifier_bot.cli.remote import AcceptRemote, agree_to_send
-from emojifier_bot.cli.report import Reporter, WrongUsage, counted, shown
+from emojifier_bot.cli.console import (
+    FAILED,
+    Reporter,
+    WrongUsage,
+    accept_remote_option,
+    agree_to_send,
+    counted,
+    shown,
+)
+from emojifier_bot.cli.files import (
+    STANDARD_STREAM,
+    Inputs,
+    Source,
+    Target,
+    find_inputs,
+    plan_targets,
+    refuse_existing,
+    write_file,
+)
 from emojifier_bot.emotion_models import EmotionModel
+from emojifier_bot.errors import EmojifierError, ErrorKind
+from emojifier_bot.vision.formats import WRITTEN_EXTENSIONS
 
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
+    from emojifier_bot.vision.pipeline import Pipeline
+    from emojifier_bot.vision.types import Result
+
+logger = logging.getLogger(__name__)
 
 #: Seeds that --surprise draws for itself, below this.
 _SEEDS = 2**32
-
-Inputs = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="IN",
-        help="Pictures, folders of pictures, patterns, or '-' for standard input.",
-        show_default=False,
-    ),
-]
-Output = Annotated[
-    str | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="OUT",
-        help="A file for one picture; a folder if it is one, ends in '/', or there "
-        "are several pictures; '-' for standard output. Default: "
-        "photo.emojified.jpg beside photo.jpg.",
-    ),
-]
-Recursive = Annotated[
-    bool, typer.Option("-r", "--recursive", help="Go into the folders of a folder.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object a picture, a line each.")
-]
-Debug = Annotated[
-    bool,
-    typer.Option(
-        "--debug", help="Also write photo.debug.jpg with boxes, points and scores."
-    ),
-]
-Theme = Annotated[
-    str | None,
-    typer.Option("--theme", help="The set of emoji: a name, or a theme's folder."),
-]
-Backend = Annotated[
-    str | None, typer.Option("--backend", help="What finds and reads the faces.")
-]
-EmotionModelName = Annotated[
-    EmotionModel | None,
-    typer.Option(
-        "--emotion-model",
-        help="What reads the expression: landmarks alone, or the picture too.",
-    ),
-]
-MinConfidence = Annotated[
-    float | None,
-    typer.Option(
-        "--min-confidence",
-        min=0.01,
-        max=1,
-        help="How sure the detector must be that something is a face.",
-    ),
-]
-Quality = Annotated[
-    int | None,
-    typer.Option(
-        "--quality",
-        min=1,
-        max=100,
-        help="Of JPEG, WebP and AVIF. Default: as fine as the input.",
-    ),
-]
-Surprise = Annotated[
-    bool, typer.Option("--surprise", help="Draw among the emoji that come near.")
-]
-Seed = Annotated[
-    int | None,
-    typer.Option("--seed", help="With --surprise: the same seed, the same emoji."),
-]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Tell only what failed.")]
-Verbose = Annotated[
-    bool, typer.Option("-v", "--verbose", help="Tell more, and log each picture.")
-]
+UNEXPECTED = (
+    "Something went wrong that should not have: {error}. The log says more; please "
+    "report it with the picture, if you may."
+)
+#: What is printed of a picture that failed before anything was known of it.
+_UNKNOWN: dict[str, object] = {
+    "output": None,
+    "width": None,
+    "height": None,
+    "faces": [],
+    "alt_text": "",
+    "notes": [],
+    "backend": None,
+    "milliseconds": {},
+}
 
 
+@click.command
+@click.argument(
+    "inputs",
+    metavar="IN...",
+    nargs=-1,
+    required=True,
+    help="Pictures, folders of pictures, patterns, or '-' for standard input.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    help="A file for one picture; a folder if it is one, ends in '/', or there are "
+    "several pictures; '-' for standard output. Default: photo.emojified.jpg beside "
+    "photo.jpg.",
+)
+@click.option(
+    "-r", "--recursive", is_flag=True, help="Go into the folders of a folder."
+)
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object a picture, a line each.",
+)
+@click.option(
+    "--debug",
+    is_flag=True,
+    help="Also write photo.debug.jpg with boxes, points and scores.",
+)
+@click.option("--theme", help="The set of emoji: a name, or a theme's folder.")
+@click.option("--backend", help="What finds and reads the faces.")
+@accept_remote_option
+@click.option(
+    "--emotion-model",
+    type=click.Choice([str(one) for one in EmotionModel]),
+    help="What reads the expression: landmarks alone, or the picture too.",
+)
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0.01, 1),
+    help="How sure the detector must be that something is a face.",
+)
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    help="Of JPEG, WebP and AVIF. Default: as fine as the input.",
+)
+@click.option("--surprise", is_flag=True, help="Draw among the emoji that come near.")
+@click.option(
+    "--seed", type=int, help="With --surprise: the same seed, the same emoji."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Report only what failed.")
+@click.option("-v", "--verbose", is_flag=True, help="Report more, log each picture.")
 def replay(
-    inputs: Inputs,
+    inputs: tuple[str, ...],
     *,
-    output: Output = None,
-    recursive: Recursive = False,
-    force: Force = False,
-    json: Json = False,
-    debug: Debug = False,
-    theme: Theme = None,
-    backend: Backend = None,
-    accept_remote: AcceptRemote = False,
-    emotion_model: EmotionModelName = None,
-    min_confidence: MinConfidence = None,
-    quality: Quality = None,
-    surprise: Surprise = False,
-    seed: Seed = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    output: str | None,
+    recursive: bool,
+    force: bool,
+    as_json: bool,
+    debug: bool,
+    theme: str | None,
+    backend: str | None,
+    accept_remote: bool,
+    emotion_model: str | None,
+    min_confidence: float | None,
+    quality: int | None,
+    surprise: bool,
+    seed: int | None,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Put an emoji over every face of saved pictures.
 
@@ -125,8 +144,13 @@ def replay(
 
     Exit codes: 0 done, 1 some picture failed, 2 wrong usage, 130 interrupted.
     """
-    _check_options(inputs, output, json=json, debug=debug)
-    _check_flags(surprise=surprise, seed=seed, quiet=quiet, verbose=verbose)
+    _check_streams(inputs, output, json=as_json, debug=debug)
+    _refuse(
+        {
+            "--seed only works with --surprise.": seed is not None and not surprise,
+            "-q and -v contradict each other.": quiet and verbose,
+        }
+    )
     found = find_inputs(inputs, recursive=recursive)
     targets = plan_targets(found, output)
     settings = _settings(
@@ -141,21 +165,24 @@ def replay(
     if surprise and seed is None:
         seed = secrets.randbelow(_SEEDS)
 
-    from emojifier_bot.cli.emojify_files import FileEmojifier, Wishes
+    from emojifier_bot.app import make_pipeline
 
-    wishes = Wishes(
-        force=force,
-        json=json,
-        debug=debug,
-        to_stdout=output == STDOUT,
-        quality=quality,
-        surprise_seed=seed,
-    )
     reporter = Reporter(quiet=quiet)
     if verbose and found.skipped:
         reporter.note(f"{counted(found.skipped, 'file')} left out.")
-    if not FileEmojifier.load(settings, wishes, reporter).run_all(found, targets):
-        raise typer.Exit(1)
+    emojifier = FileEmojifier(
+        make_pipeline(settings),
+        settings.max_bytes,
+        reporter,
+        force=force,
+        json=as_json,
+        debug=debug,
+        to_stdout=output == STANDARD_STREAM,
+        quality=quality,
+        surprise_seed=seed,
+    )
+    if not emojifier.run(found, targets):
+        raise SystemExit(FAILED)
 
 
 def _settings(*, verbose: bool, **options: object) -> Settings:
@@ -169,33 +196,24 @@ def _settings(*, verbose: bool, **options: object) -> Settings:
     return settings
 
 
-def _check_options(
-    inputs: list[str], output: str | None, *, json: bool, debug: bool
+def _check_streams(
+    inputs: tuple[str, ...], output: str | None, *, json: bool, debug: bool
 ) -> None:
-    stdin, stdout = STDIN in inputs, output == STDOUT
-    wrong = {
-        "--json and -o - both want standard output. Give -o a file.": stdout and json,
-        "-o - takes one picture.": stdout and len(inputs) > 1,
-        "Standard output is a terminal, which cannot show a picture. Send it to a file "
-        "or a program.": stdout and sys.stdout.isatty(),
-        "A picture from standard input needs -o: a file, a folder, or - for standard "
-        "output.": stdin and output is None,
-        "- can be given only once.": inputs.count(STDIN) > 1,
-        "--debug writes a second file, which needs a place: give a file as IN or as "
-        "-o.": debug and stdin and stdout,
-        "-o needs a name.": output == "",
-        "IN needs a name.": "" in inputs,
-    }
-    _refuse(wrong)
-
-
-def _check_flags(
-    *, surprise: bool, seed: int | None, quiet: bool, verbose: bool
-) -> None:
+    stdin, stdout = STANDARD_STREAM in inputs, output == STANDARD_STREAM
     _refuse(
         {
-            "--seed only works with --surprise.": seed is not None and not surprise,
-            "-q and -v contradict each other.": quiet and verbose,
+            "--json and -o - both want standard output. Give -o a file.": stdout
+            and json,
+            "-o - takes one picture.": stdout and len(inputs) > 1,
+            "Standard output is a terminal, which cannot show a picture. Send it to a "
+            "file or a program.": stdout and sys.stdout.isatty(),
+            "A picture from standard input needs -o: a file, a folder, or - for "
+            "standard output.": stdin and output is None,
+            "- can be given only once.": inputs.count(STANDARD_STREAM) > 1,
+            "--debug writes a second file, which needs a place: give a file as IN or "
+            "as -o.": debug and stdin and stdout,
+            "-o needs a name.": output == "",
+            "IN needs a name.": "" in inputs,
         }
     )
 
@@ -207,8 +225,6 @@ def _refuse(wrong: dict[str, bool]) -> None:
 
 
 def _check_extensions(targets: list[Target]) -> None:
-    from emojifier_bot.vision.formats import WRITTEN_EXTENSIONS
-
     for target in targets:
         extension = target.extension
         if extension is not None and extension.lower() not in WRITTEN_EXTENSIONS:
@@ -216,3 +232,149 @@ def _check_extensions(targets: list[Target]) -> None:
                 f"Pictures cannot be written as {shown(extension)!r}. "
                 f"These work: {', '.join(WRITTEN_EXTENSIONS)}."
             )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureOutcome:
+    """What became of one picture."""
+
+    result: Result | None = None
+    #: Where it was written, as it would be typed.
+    output: str | None = None
+    error: EmojifierError | None = None
+
+    @property
+    def kind(self) -> str:
+        """Return what the summary counts it as."""
+        if self.error is not None or self.result is None:
+            return "failed"
+        return "emojified" if self.result.faces else "without faces"
+
+    def to_dict(self, source: Source) -> dict[str, object]:
+        """Return the object that ``--json`` prints."""
+        if self.result is not None:
+            return self.result.to_dict(source.given, self.output)
+        error = self.error and {"kind": self.error.kind, "message": self.error.message}
+        return {"input": source.given, **_UNKNOWN, "error": error}
+
+
+@dataclass(frozen=True, slots=True)
+class FileEmojifier:
+    """Emojifies files one after the other; a bad one does not stop the others."""
+
+    pipeline: Pipeline
+    max_bytes: int
+    reporter: Reporter
+    _: KW_ONLY
+    force: bool = False
+    json: bool = False
+    debug: bool = False
+    to_stdout: bool = False
+    quality: int | None = None
+    surprise_seed: int | None = None
+
+    def run(self, inputs: Inputs, targets: list[Target]) -> bool:
+        """Emojify every picture; return whether all went well."""
+        if not inputs.sources:
+            self.reporter.note("There are no pictures there.")
+        counts: Counter[str] = Counter()
+        with self.reporter.progress("Pictures", len(targets)):
+            for source, target in zip(inputs.sources, targets, strict=True):
+                outcome = self._outcome(source, target)
+                counts[outcome.kind] += 1
+                self._report(source, outcome, every=not inputs.many)
+                self.reporter.advance()
+        if inputs.many and counts:
+            parts = (
+                f"{counts[kind]} {kind}"
+                for kind in ("emojified", "without faces", "failed")
+                if counts[kind]
+            )
+            many = counted(counts.total(), "picture")
+            self.reporter.note(f"{many}: {', '.join(parts)}.")
+        return not counts["failed"]
+
+    def _outcome(self, source: Source, target: Target) -> PictureOutcome:
+        try:
+            return self._emojify(source, target)
+        except EmojifierError as error:
+            return PictureOutcome(error=error)
+        except Exception as error:
+            # The outermost loop: whatever one picture does, the others go on.
+            logger.exception(
+                "Picture failed",
+                extra={"action": "picture_failed", "input": shown(source.given)},
+            )
+            message = UNEXPECTED.format(error=shown(str(error)) or type(error).__name__)
+            return PictureOutcome(
+                error=EmojifierError(message, kind=ErrorKind.UNEXPECTED)
+            )
+
+    def _emojify(self, source: Source, target: Target) -> PictureOutcome:
+        from emojifier_bot.vision.pipeline import EmojifyOptions
+
+        data = source.read(self.max_bytes)
+        if not self.to_stdout:
+            refuse_existing(target.expected, force=self.force)
+        options = EmojifyOptions(target.extension, self.quality, self.surprise_seed)
+        result = self.pipeline.run(data, options)
+        if not result.faces:
+            return PictureOutcome(result)
+        files = {}
+        if not self.to_stdout:
+            files[target.result(result.extensions)] = result.encoded
+        if self.debug:
+            files[target.debug(result.extensions)] = self._draw_debug(data, result)
+        for path in files:
+            refuse_existing(path, force=self.force)
+        for path, content in files.items():
+            write_file(path, content, force=self.force)
+        output = STANDARD_STREAM if self.to_stdout else str(next(iter(files)))
+        return PictureOutcome(result, output)
+
+    def _draw_debug(self, data: bytes, result: Result) -> bytes:
+        from emojifier_bot.vision.debug import draw_debug
+        from emojifier_bot.vision.encode import encode
+
+        picture = self.pipeline.decoder.decode(data)
+        drawn = draw_debug(picture.image, result.faces)
+        return encode(picture, drawn, result.format, self.quality)
+
+    def _report(self, source: Source, outcome: PictureOutcome, *, every: bool) -> None:
+        name, result = shown(source.given), outcome.result
+        if outcome.error is not None:
+            self.reporter.problem(f"{name}: {outcome.error.message}")
+        elif result is not None:
+            for note in result.notes:
+                self.reporter.note(f"{name}: {note}")
+            if not result.faces:
+                self.reporter.note(f"{name}: No face found, so nothing was written.")
+            elif every:
+                to_stdout = outcome.output == STANDARD_STREAM
+                place = (
+                    "to standard output" if to_stdout else shown(outcome.output or "")
+                )
+                faces = counted(len(result.faces), "face")
+                self.reporter.note(f"{name}: {faces}, {place}")
+        _log(source, outcome)
+        # Outside of what is caught: a closed pipe ends the run.
+        if self.json:
+            print(json.dumps(outcome.to_dict(source)), flush=True)
+        if outcome.output == STANDARD_STREAM and result is not None:
+            sys.stdout.buffer.write(result.encoded)
+            sys.stdout.buffer.flush()
+
+
+def _log(source: Source, outcome: PictureOutcome) -> None:
+    facts: dict[str, object] = {
+        "action": "picture_done",
+        "input": shown(source.given),
+        "outcome": outcome.kind,
+    }
+    if outcome.result is not None:
+        facts["faces"] = len(outcome.result.faces)
+        facts["backend"] = outcome.result.backend
+        facts["milliseconds"] = {
+            stage: round(one) for stage, one in outcome.result.milliseconds.items()
+        }
+    logger.info("Picture done", extra=facts)

@@ -1,17 +1,22 @@
-"""``serve``: the web process, and beside it one worker that is kept alive."""
+"""``serve``: the web process, and beside it one ``worker`` that is kept alive."""
 
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
+
+if TYPE_CHECKING:
+    from emojifier_bot.config import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -23,37 +28,70 @@ SETTLED_SECONDS = 60.0
 END_SECONDS = 35.0
 #: The option of `worker` that ends it when this process is gone.
 WITH_PARENT = "--with-parent"
-#: How often the worker is looked at.
-LOOK_SECONDS = 0.2
+#: How often the worker is polled.
+POLL_SECONDS = 0.2
 
 
-def serve(
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on instead of HOST.")
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=65535, help="Port instead of PORT; 0 picks a free one."
-        ),
-    ] = None,
-    with_worker: Annotated[
-        bool, typer.Option("--worker/--no-worker", help="Run a worker beside it.")
-    ] = True,
-) -> None:
+@click.command
+@click.option("--host", help="Address to listen on instead of HOST.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port instead of PORT; 0 picks a free one.",
+)
+@click.option(
+    "--worker/--no-worker",
+    "with_worker",
+    default=True,
+    help="Run a worker beside it.",
+)
+def serve(host: str | None, port: int | None, with_worker: bool) -> None:
     """Run the Slack bot: answer Slack and browsers, and do the jobs beside it."""
     from emojifier_bot.app.bot import open_web
+
+    settings = _bot_settings(host=host, port=port)
+    with open_web(settings) as server, _worker(wanted=with_worker):
+        print(f"Listening on http://{settings.host}:{server.port}", flush=True)
+        server.run_until_signal()
+
+
+@click.command
+@click.option(
+    WITH_PARENT, is_flag=True, hidden=True, help="End when standard input closes."
+)
+def worker(with_parent: bool) -> None:
+    """Do the bot's jobs until told to end; run as many as there are cores."""
+    from emojifier_bot.app.bot import run_job_worker
+
+    settings = _bot_settings()
+    if with_parent:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    raise SystemExit(run_job_worker(settings))
+
+
+def _bot_settings(**options: Any) -> Settings:
+    """Read the settings that the bot needs, and have the log written as they say.
+
+    Raises:
+        ConfigError: Some are missing or wrong.
+    """
     from emojifier_bot.config import bot_problems, load_settings
     from emojifier_bot.errors import ConfigError
     from emojifier_bot.logs import configure_logging
 
-    settings = load_settings(host=host, port=port)
+    settings = load_settings(**options)
     if problems := bot_problems(settings):
         raise ConfigError(problems)
     configure_logging(settings.log_level, settings.log_format)
-    with open_web(settings) as server, _worker(wanted=with_worker):
-        print(f"Listening on http://{settings.host}:{server.port}", flush=True)
-        server.run_until_signal()
+    return settings
+
+
+def _end_with_parent() -> None:
+    """Wait until the other end of standard input is gone, then end this process."""
+    # Not by `sys.stdin`, whose lock this thread would hold when the process ends.
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
@@ -77,7 +115,7 @@ class WorkerKeeper:
     def __init__(self, command: list[str]) -> None:
         """Keep the command; `start` runs it."""
         self._command = command
-        self._told_to_end = threading.Event()
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="worker keeper")
 
     def start(self) -> None:
@@ -85,28 +123,28 @@ class WorkerKeeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the command, kindly at first, and wait until it has."""
-        self._told_to_end.set()
+        """Terminate the command, kill it if it does not end, and wait for that."""
+        self._stopping.set()
         self._thread.join()
 
     def _keep(self) -> None:
         wait = RESTART_SECONDS
-        while not self._told_to_end.is_set():
+        while not self._stopping.is_set():
             began = time.monotonic()
             code = self._run_once()
-            if self._told_to_end.is_set():
+            if self._stopping.is_set():
                 return
             settled = time.monotonic() - began > SETTLED_SECONDS
             wait = RESTART_SECONDS if settled else min(wait * 2, MOST_RESTART_SECONDS)
             facts = {"action": "restart_worker", "code": code, "wait_seconds": wait}
             logger.warning("The worker ended and is started again", extra=facts)
-            self._told_to_end.wait(wait)
+            self._stopping.wait(wait)
 
     def _run_once(self) -> int:
         # The pipe closes with this process, however it ends: no worker outlives it.
         with subprocess.Popen(self._command, stdin=subprocess.PIPE) as process:  # noqa: S603 - our own
-            while process.poll() is None and not self._told_to_end.is_set():
-                time.sleep(LOOK_SECONDS)
+            while process.poll() is None and not self._stopping.is_set():
+                time.sleep(POLL_SECONDS)
             if process.poll() is None:
                 _end(process)
             return process.returncode

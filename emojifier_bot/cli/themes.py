@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
+import click
 
+from emojifier_bot.cli.console import FAILED
 from emojifier_bot.errors import ThemeError
 
 if TYPE_CHECKING:
     from emojifier_bot.vision.themes import ThemeFolder
 
-themes_app = typer.Typer(help="List or verify the themes.", no_args_is_help=True)
+
+@click.group(no_args_is_help=True)
+def themes() -> None:
+    """List or verify the themes."""
 
 
-@themes_app.command("list")
-def list_themes() -> None:
+@themes.command("list")
+def list_all() -> None:
     """Print each theme's name, title and number of emoji."""
     from emojifier_bot.vision.themes import open_theme
 
@@ -24,8 +28,8 @@ def list_themes() -> None:
         print(f"{name}: {theme.title}, {len(theme.emoji)} emoji")
 
 
-@themes_app.command("verify")
-def verify_themes() -> None:
+@themes.command("verify")
+def verify_all() -> None:
     """Read each theme's table and art; exit code 1 if one is wrong."""
     from emojifier_bot.vision.themes import open_theme
 
@@ -38,7 +42,7 @@ def verify_themes() -> None:
             wrong = True
             print(f"wrong  {name}: {error.message}")
     if wrong:
-        raise typer.Exit(1)
+        raise SystemExit(FAILED)
 
 
 def read_all(folder: ThemeFolder) -> int:
@@ -53,6 +57,7 @@ def read_all(folder: ThemeFolder) -> int:
 
 
 def _names() -> list[str]:
-    from emojifier_bot.vision import emojis_dir, themes
+    from emojifier_bot.vision import emojis_dir
+    from emojifier_bot.vision.themes import list_themes
 
-    return themes.list_themes(emojis_dir())
+    return list_themes(emojis_dir())

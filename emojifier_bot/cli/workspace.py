@@ -6,53 +6,49 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
-from emojifier_bot.cli.report import counted, say
+from emojifier_bot.cli.console import FAILED, counted, say
 
-FAILED = 1
 #: Only who made the file may read it: it says who posted what.
 OWNER_ONLY = 0o600
-_HOLDER = re.compile(r"[TE][A-Z0-9]{1,30}")
-
-workspace_app = typer.Typer(
-    help="Export or delete everything that is kept about a workspace.",
-    no_args_is_help=True,
-)
+_TEAM_ID = re.compile(r"[TE][A-Z0-9]{1,30}")
 
 
-def _holder(given: str) -> str:
-    if not _HOLDER.fullmatch(given):
-        raise typer.BadParameter(
+def _check_team_id(_ctx: click.Context, _param: click.Parameter, given: str) -> str:
+    if not _TEAM_ID.fullmatch(given):
+        raise click.BadParameter(
             "must be Slack's id of a workspace, as T0123ABCD, or of an organisation, "
             "as E0123ABCD"
         )
     return given
 
 
-TeamId = Annotated[
-    str,
-    typer.Argument(
-        metavar="TEAM_ID",
-        callback=_holder,
-        help="Slack's id of the workspace, T…, or of a whole organisation, E….",
-    ),
-]
+team_id_argument = click.argument(
+    "team_id",
+    metavar="TEAM_ID",
+    callback=_check_team_id,
+    help="Slack's id of the workspace, T…, or of a whole organisation, E….",
+)
 
 
-@workspace_app.command("export")
-def export(
-    team_id: TeamId,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", help="A file instead of stdout.", dir_okay=False
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
-) -> None:
+@click.group(no_args_is_help=True)
+def workspace() -> None:
+    """Export or delete everything that is kept about a workspace."""
+
+
+@workspace.command("export")
+@team_id_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file instead of stdout.",
+)
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+def export(team_id: str, output: Path | None, force: bool) -> None:
     """Print everything that is kept about a workspace as JSON, but no tokens."""
     kept = _kept(team_id)
     text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
@@ -62,14 +58,13 @@ def export(
         _write(output, text, force=force)
     if not _rows(kept):
         say(f"Nothing is kept about {team_id}.")
-        raise typer.Exit(FAILED)
+        raise SystemExit(FAILED)
 
 
-@workspace_app.command("delete")
-def delete(
-    team_id: TeamId,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
+@workspace.command("delete")
+@team_id_argument
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(team_id: str, yes: bool) -> None:
     """Delete everything that is kept about a workspace.
 
     Its token goes, its settings, the log of its posts and its jobs, those that run
@@ -83,7 +78,7 @@ def delete(
     kept = _kept(team_id)
     if not _rows(kept):
         say(f"Nothing is kept about {team_id}.")
-        raise typer.Exit(FAILED)
+        raise SystemExit(FAILED)
     for name, rows in kept.items():
         if rows:
             say(f"{name}: {counted(len(rows), 'row')}")
@@ -92,7 +87,7 @@ def delete(
         "on the workspace's list and its pictures stay, until an admin removes them."
     )
     if not yes:
-        typer.confirm(f"Delete everything about {team_id}?", abort=True, err=True)
+        click.confirm(f"Delete everything about {team_id}?", abort=True, err=True)
     delete_workspace(load_settings(), team_id)
     say(
         "Deleted. A web process that runs may take requests for another minute; what "
@@ -117,10 +112,10 @@ def _write(file: Path, text: str, *, force: bool) -> None:
         handle = os.open(file, os.O_CREAT | os.O_WRONLY | how, OWNER_ONLY)
     except FileExistsError as error:
         say(f"{file} is there already; --force overwrites it.")
-        raise typer.Exit(FAILED) from error
+        raise SystemExit(FAILED) from error
     except OSError as error:
         say(f"{file} cannot be written: {error.strerror}.")
-        raise typer.Exit(FAILED) from error
+        raise SystemExit(FAILED) from error
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         # A file that was there keeps its mode otherwise.
         os.fchmod(handle, OWNER_ONLY)

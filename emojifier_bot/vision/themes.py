@@ -1,17 +1,11 @@
-"""Reads a theme: a folder with a table, ``theme.toml``, and one PNG for each emoji.
+"""Themes: folders with a table, ``theme.toml``, and one PNG for each emoji.
 
-Opening a theme reads its table only; a picture is opened when it is first laid.
+Opening a theme reads its table only; a picture is opened when it is first drawn.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 import os
-import re
-import tomllib
-from collections import Counter
-from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,39 +15,17 @@ from PIL import Image
 
 from emojifier_bot.errors import ConfigError, ThemeError
 from emojifier_bot.vision import emojis_dir
-from emojifier_bot.vision.toml_table import TomlTable
-from emojifier_bot.vision.types import (
-    EMOTIONS,
-    Anchor,
-    Emoji,
-    EmojiTheme,
-    GeometryBound,
-    ImageArray,
-    Measure,
-)
+from emojifier_bot.vision.theme_table import ART_SIZE_PX, TABLE_NAME, read_theme
+from emojifier_bot.vision.types import Anchor, Emoji, EmojiTheme, ImageArray
 
-TABLE_NAME = "theme.toml"
-#: Width and height of every emoji's art.
-ART_SIZE_PX = 512
 #: The art by halvings; a smaller emoji is laid from the smallest.
 SPRITE_SIZES_PX = (32, 64, 128, 256, 512)
 #: At most 1 MiB each; a picture rarely needs more than a dozen.
 CACHED_SPRITES = 48
-#: Two emoji closer than this in the space of emotions (whose corners are the square
-#: root of 2 apart) could not be told apart by any reading of a face.
-MIN_POINT_DISTANCE = 0.10
-#: How far from 1 the shares of a point may sum up.
-POINT_SUM_TOLERANCE = 1e-6
-#: Fewer mild emoji cannot stand for eight emotions that one is not sure about.
-MIN_MILD = 6
-MAX_BOUNDS = 2
-#: Longest text of one emoji, so that eight of them fit in an alt text.
-MAX_SPOKEN_CHARACTERS = 60
 #: What of an emoji's disc must hide the face under it.
 MIN_OPAQUE_SHARE = 0.99
 OPAQUE = 255
 
-_NAME = re.compile(r"[a-z0-9_+'-]+")
 _UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
@@ -167,154 +139,6 @@ def open_theme(name_or_path: str | Path) -> ThemeFolder:
         )
         raise ConfigError([problem])
     return ThemeFolder(emojis_dir() / name_or_path)
-
-
-def read_theme(folder: Path) -> EmojiTheme:
-    """Read a theme's table.
-
-    Raises:
-        ThemeError: It is missing or wrong; every problem is listed.
-    """
-    path = folder / TABLE_NAME
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ThemeError(
-            f"{path} cannot be read: {error}. A theme is a folder with a {TABLE_NAME}."
-        ) from error
-    problems: list[str] = []
-    table = TomlTable(values, "the theme", problems)
-    name, title = table.text("name"), table.text("title")
-    for key in ("description", "license", "author"):
-        table.text(key, default="")
-    entries = table.tables("emoji")
-    table.refuse_the_rest()
-    emoji = _emoji_of(entries, folder, problems)
-    problems += [*_repeated(emoji), *_too_close(emoji)]
-    if len(emoji) == len(entries):  # else some may be missing for their own faults
-        problems += _too_few(emoji)
-    if problems:
-        raise ThemeError("\n".join([f"{path} is wrong:", *problems]))
-    return EmojiTheme(name, title, ART_SIZE_PX, emoji)
-
-
-def _emoji_of(
-    entries: Sequence[dict[str, Any]], folder: Path, problems: list[str]
-) -> tuple[Emoji, ...]:
-    """Return the entries that are right in themselves."""
-    emoji = []
-    for position, entry in enumerate(entries, start=1):
-        name = entry.get("name")
-        where = f"emoji {name!r}" if isinstance(name, str) else f"emoji no. {position}"
-        noted = len(problems)
-        table = TomlTable(entry, where, problems)
-        fields = _emoji_fields(table, folder)
-        if len(problems) == noted:
-            emoji.append(Emoji(**fields))
-    return tuple(emoji)
-
-
-def _emoji_fields(table: TomlTable, folder: Path) -> dict[str, Any]:
-    fields = {
-        "name": _name(table, folder),
-        "character": table.text("character"),
-        "spoken": table.text("spoken", limit=MAX_SPOKEN_CHARACTERS),
-        "point": _point(table.table("point")),
-        "anchor": _anchor(table.table("anchor")),
-        "mild": table.flag("mild"),
-        "surprise_only": table.flag("surprise_only"),
-        "bounds": _bounds(table),
-        "mixture": _point(table.table("mixture")) if "mixture" in table else None,
-    }
-    if fields["mild"] and fields["surprise_only"]:
-        table.note("mild and surprise_only exclude each other.")
-    table.refuse_the_rest()
-    return fields
-
-
-def _name(table: TomlTable, folder: Path) -> str:
-    name = table.text("name")
-    if not _NAME.fullmatch(name):
-        table.note("name must be a Slack short name: small letters, digits, _ + ' -")
-    elif not (folder / f"{name}.png").is_file():
-        table.note(f"its art {name}.png is missing.")
-    return name
-
-
-def _point(table: TomlTable) -> list[float]:
-    shares = {key: table.number(key) for key in table if key in EMOTIONS}
-    table.refuse_the_rest()
-    if any(share < 0 for share in shares.values()):
-        table.note("no share may be negative.")
-    total = sum(shares.values())
-    if abs(total - 1) > POINT_SUM_TOLERANCE:
-        table.note(f"the shares must sum to 1, not to {total:.6g}.")
-    return [shares.get(emotion, 0.0) for emotion in EMOTIONS]
-
-
-def _anchor(table: TomlTable) -> Anchor:
-    center_xy = table.pair("center_xy")
-    diameter = table.number("diameter_px")
-    table.refuse_the_rest()
-    radius = diameter / 2
-    outside = any(not radius <= at <= ART_SIZE_PX - radius for at in center_xy)
-    if diameter <= 0:
-        table.note("diameter_px must be more than 0.")
-    elif outside and math.isfinite(sum(center_xy) + diameter):
-        table.note(f"the disc must lie inside the {ART_SIZE_PX} px art.")
-    return Anchor(center_xy, diameter)
-
-
-def _bounds(table: TomlTable) -> tuple[GeometryBound, ...]:
-    entries = table.tables("bounds")
-    if len(entries) > MAX_BOUNDS:
-        table.note(f"there may be at most {MAX_BOUNDS} bounds, not {len(entries)}.")
-    parsed = [_bound(table, entry) for entry in entries]
-    bounds = tuple(bound for bound in parsed if bound is not None)
-    if len({bound.measure for bound in bounds}) < len(bounds):
-        table.note("two bounds on one measure: join them.")
-    return bounds
-
-
-def _bound(parent: TomlTable, values: dict[str, Any]) -> GeometryBound | None:
-    table = parent.child(values, "bounds")
-    measure = table.text("measure")
-    given = {"minimum", "maximum"} & values.keys()
-    limits = {key: table.number(key) for key in sorted(given)}
-    table.refuse_the_rest()
-    if measure not in list(Measure):
-        table.note(f"measure must be one of {', '.join(Measure)}.")
-        return None
-    bound = GeometryBound(Measure(measure), **limits)
-    if not limits or bound.minimum >= bound.maximum:
-        table.note("there must be a minimum below a maximum, or one of the two.")
-    return bound
-
-
-def _repeated(emoji: Sequence[Emoji]) -> Iterator[str]:
-    for key in ("name", "character", "spoken"):
-        counts = Counter(getattr(one, key) for one in emoji)
-        for value, count in counts.items():
-            if count > 1:
-                yield f"- {count} emoji have the {key} {value!r}."
-
-
-def _too_close(emoji: Sequence[Emoji]) -> Iterator[str]:
-    for first, other in itertools.combinations(emoji, 2):
-        distance = float(np.linalg.norm(first.point - other.point))
-        if distance < MIN_POINT_DISTANCE - POINT_SUM_TOLERANCE:
-            yield (
-                f"- the points of {first.name!r} and {other.name!r} are "
-                f"{distance:.3f} apart; it must be {MIN_POINT_DISTANCE:.2f} or more."
-            )
-
-
-def _too_few(emoji: Sequence[Emoji]) -> Iterator[str]:
-    if all(one.surprise_only for one in emoji):
-        yield "- no emoji may be chosen for a face: all are surprise_only."
-    mild = sum(one.mild for one in emoji)
-    if mild < MIN_MILD:
-        yield f"- {mild} emoji are mild; {MIN_MILD} or more must be."
 
 
 def _disc(anchor: Anchor) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from emojifier_bot.cli.emojify_files import FileEmojifier, Wishes
-from emojifier_bot.cli.inputs import find_inputs
-from emojifier_bot.cli.outputs import plan_targets
-from emojifier_bot.cli.report import Reporter
+from emojifier_bot.cli.console import Reporter
+from emojifier_bot.cli.files import find_inputs, plan_targets
+from emojifier_bot.cli.replay import FileEmojifier
 from emojifier_bot.vision.decode import decode
 from emojifier_bot.vision.formats import FORMATS, channel_format, format_named, sniff
 from emojifier_bot.vision.pipeline import EmojifyOptions
@@ -48,10 +47,8 @@ def test_replay_takes_and_gives_every_extension(extension, tmp_path, monkeypatch
 
     inputs = find_inputs(["folder"], recursive=False)
     targets = plan_targets(inputs, "out")
-    emojifier = FileEmojifier(
-        fake_pipeline(), 1_000_000, Wishes(), Reporter(quiet=True)
-    )
-    assert emojifier.run_all(inputs, targets)
+    emojifier = FileEmojifier(fake_pipeline(), 1_000_000, Reporter(quiet=True))
+    assert emojifier.run(inputs, targets)
 
     (written,) = Path("out").iterdir()
     assert written == targets[0].expected

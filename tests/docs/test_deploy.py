@@ -12,9 +12,9 @@ from configparser import RawConfigParser
 from fnmatch import fnmatch
 from pathlib import Path
 
+import click
 import pytest
 import yaml
-from typer.main import get_command
 
 from emojifier_bot import __version__
 from emojifier_bot.cli.main import PROGRAM, app
@@ -51,7 +51,7 @@ UID = 10001
 def parsed(words: list[str]) -> None:
     """Let the command line read what a container is told to run."""
     verb, *options = words
-    command = get_command(app).commands[verb]
+    command = app.get_command(click.Context(app), verb)
     command.make_context(verb, options, resilient_parsing=False)
 
 

@@ -56,16 +56,11 @@ def test_photos_make_a_theme_that_replay_takes(run, proxies, tmp_path, sample):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Give either a folder of photos or --from-votes."),
-        (["a", "--from-votes", "b"], "Give either a folder of photos or --from-votes."),
+        ([], "Missing argument 'PROXIES'"),
         (["missing"], "missing is no folder."),
         (["."], "There is no photo in ."),
-        (
-            ["--from-votes", "a", "--backend", "google"],
-            "--from-votes reads cut-out faces by the local models only.",
-        ),
     ],
-    ids=["nothing", "both", "no folder", "no photo", "votes elsewhere"],
+    ids=["nothing", "no folder", "no photo"],
 )
 def test_wrong_usage_says_what_to_do(run, arguments, message):
     done = run("calibrate", *arguments)

@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
-#: typer itself loads pydantic once a verb has options.
-HEAVY = {"PIL", "cv2", "numpy", "onnxruntime", "rich", "structlog", "torch"}
+HEAVY = {
+    *("PIL", "cv2", "numpy", "onnxruntime", "pydantic", "requests", "rich"),
+    *("structlog", "torch"),
+}
 
 
 @pytest.mark.parametrize(

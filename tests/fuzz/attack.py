@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emojifier_bot.cli.bench import peak_bytes
 from emojifier_bot.errors import ImageError
-from emojifier_bot.tools.isolation import peak_bytes
 from emojifier_bot.vision.decode import DecodeLimits
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 from emojifier_bot.vision.sandbox.process import DecoderProcess

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from emojifier_bot.app.bot import make_policy, open_stores
 from emojifier_bot.cli.main import app

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("onnx", reason="needs onnx: `make train-env` installs it")
 pytest.importorskip("matplotlib", reason="needs matplotlib: `make train-env`")
 
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from emojifier_bot.errors import ConfigError
 from emojifier_bot.vision import models_dir

@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 import torch
 
 from emojifier_bot.vision.crops import canonical_face
-from emojifier_bot.vision.features import APPEARANCE_PX, geometry_features, stretch
+from emojifier_bot.vision.emotion import APPEARANCE_PX, geometry_features, stretch
 from emojifier_bot.vision.landmark_geometry import mirror
 from emojifier_bot.vision.types import EMOTIONS
 from emojifier_training.data import LabelledExpressions

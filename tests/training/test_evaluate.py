@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from emojifier_bot.vision import models_dir
 from emojifier_bot.vision.decode import from_image

@@ -16,7 +16,7 @@ import onnxruntime
 import torch
 
 from emojifier_bot.vision.detector import YuNetDetector
-from emojifier_bot.vision.features import APPEARANCE_PX, GEOMETRY_COUNT
+from emojifier_bot.vision.emotion import APPEARANCE_PX, GEOMETRY_COUNT
 from emojifier_bot.vision.models import read_model_spec
 from emojifier_bot.vision.types import EMOTIONS, Emotion
 from emojifier_training.detector_loss import decode_boxes, grid

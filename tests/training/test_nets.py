@@ -6,7 +6,7 @@ pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 
 import torch
 
-from emojifier_bot.vision.features import APPEARANCE_PX, GEOMETRY_COUNT
+from emojifier_bot.vision.emotion import APPEARANCE_PX, GEOMETRY_COUNT
 from emojifier_training.fit import count_parameters
 from emojifier_training.nets import (
     AppearanceEmotionNet,

@@ -5,9 +5,9 @@ import pytest
 
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 
-from emojifier_bot.tools.read_faces import crop_detection, crop_picture
 from emojifier_bot.vision.crops import canonical_frame, cut_frame, grey
-from emojifier_bot.vision.features import APPEARANCE_PX, to_canonical
+from emojifier_bot.vision.emotion import APPEARANCE_PX, to_canonical
+from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import LabelledExpressions, read_expressions
 from emojifier_training.emotion import MARGIN_PX, STORED_PX
 from emojifier_training.prepare import prepare_faces

@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from emojifier_bot.cli.figures import without_nan
-from emojifier_bot.tools.intervals import Measured
+from emojifier_bot.cli.console import without_nan
+from emojifier_bot.vision.intervals import Measured
 from emojifier_training.figures import (
     print_rows,
     shown,

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.detector import YuNetDetector

@@ -12,13 +12,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 #: Tests of their own, each of which tells a token its own way.
 TESTS = """
-import logging, subprocess, sys, typer
-from typer.testing import CliRunner
+import click, logging, subprocess, sys
+from click.testing import CliRunner
 
 TOKEN = "-".join(["xoxb", "1"])
 logger = logging.getLogger("emojifier_bot.somewhere")
-app = typer.Typer()
-app.command()(lambda: print(TOKEN))
+app = click.command("app")(lambda: print(TOKEN))
 
 
 def test_printed():

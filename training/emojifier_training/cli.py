@@ -1,4 +1,4 @@
-"""The command line of the laboratory: train, export, evaluate, card and bench."""
+"""The command line of the laboratory."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import shlex
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from emojifier_bot.cli.choices import ModelTask
-from emojifier_bot.cli.main import FriendlyGroup
-from emojifier_bot.cli.progress import bar
-from emojifier_bot.cli.report import WrongUsage, counted, say
+from emojifier_bot.cli.console import WrongUsage, counted, progress_bar, say
+from emojifier_bot.cli.main import CONTEXT, ErrorGroup
 from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.errors import ConfigError
 
@@ -29,25 +27,37 @@ DATA = Path("../shared/data")
 ROUNDS, QUICK_ROUNDS = 60, 20
 BYTES_PER_GB = 1_000_000_000
 
-DataOption = Annotated[Path, typer.Option(help="Folder of the three data sets.")]
-VariantOption = Annotated[EmotionModel, typer.Option(help="Which emotion net.")]
-EveryOption = Annotated[
-    int, typer.Option(min=1, help="Evaluate only every n-th sample.")
-]
-ThreadsOption = Annotated[int, typer.Option(min=0, help="0 takes the setting.")]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object to stdout.")
-]
+TASKS = click.Choice(["detector", "landmarks", "emotion"])
+FOLDER = click.Path(path_type=Path)
+STATE_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+EMOTION_MODELS = click.Choice([str(one) for one in EmotionModel])
 
-app = typer.Typer(
-    cls=FriendlyGroup,
-    help="Train, export and evaluate the models of Emojifier Bot.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+data_option = click.option(
+    "--data", type=FOLDER, default=DATA, help="Folder of the three data sets."
 )
+variant_option = click.option(
+    "--variant",
+    type=EMOTION_MODELS,
+    default=str(EmotionModel.FUSED),
+    help="Which emotion net.",
+)
+every_option = click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    default=1,
+    help="Take only every n-th sample.",
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=0), default=0, help="0 takes the setting."
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object to stdout."
+)
+
+
+@click.group(cls=ErrorGroup, no_args_is_help=True, context_settings=CONTEXT)
+def app() -> None:
+    """Train, export and evaluate the models of Emojifier Bot."""
 
 
 def require(verb: str, *modules: str) -> None:
@@ -67,38 +77,34 @@ def require(verb: str, *modules: str) -> None:
 
 
 @app.command()
+@click.argument("task", type=TASKS)
+@data_option
+@click.option(
+    "--run", type=FOLDER, help="Folder of the run; an unfinished one goes on."
+)
+@variant_option
+@click.option("--steps", type=click.IntRange(min=1), help="Batches in all.")
+@click.option("--batch-size", type=click.IntRange(min=2), help="Samples.")
+@click.option("--learning-rate", type=click.FloatRange(min=0.0), help="At its highest.")
+@click.option("--seed", type=int, help="Of every random draw.")
+@click.option("--threads", type=click.IntRange(min=1), help="Processor.")
+@click.option("--start-from", type=STATE_FILE, help="A model's state.pt to start from.")
+@click.option("--fold", type=click.IntRange(0, 4), help="Emotion: hold this fifth out.")
+@click.option(
+    "--teacher", type=STATE_FILE, help="Emotion: a state.pt to learn from too."
+)
+@click.option("--forecast", is_flag=True, help="Say what it would need, and stop.")
 def train(
-    task: ModelTask,
-    data: DataOption = DATA,
-    run: Annotated[
-        Path | None, typer.Option(help="Folder of the run; an unfinished one goes on.")
-    ] = None,
-    variant: VariantOption = EmotionModel.FUSED,
-    steps: Annotated[int | None, typer.Option(min=1, help="Batches in all.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=2, help="Samples.")] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(min=0.0, help="At its highest.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of every random draw.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor.")] = None,
-    start_from: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="A model's state.pt to start from."
-        ),
-    ] = None,
-    fold: Annotated[
-        int | None, typer.Option(min=0, max=4, help="Emotion: hold this fifth out.")
-    ] = None,
-    teacher: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="Emotion: a state.pt to learn from too."
-        ),
-    ] = None,
-    forecast: Annotated[
-        bool, typer.Option("--forecast", help="Say what it would need, and stop.")
-    ] = False,
+    task: str,
+    *,
+    data: Path,
+    run: Path | None,
+    variant: str,
+    start_from: Path | None,
+    fold: int | None,
+    teacher: Path | None,
+    forecast: bool,
+    **knobs: Any,
 ) -> None:
     """Train one of the models; the log and the state stay in the run's folder."""
     require("train", "torch")
@@ -106,26 +112,19 @@ def train(
 
     name = _task_name(task, variant)
     folder = run or Path("runs") / name
-    knobs = {
-        "steps": steps,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "seed": seed,
-        "threads": threads,
-    }
     config = _changed(tasks.TASKS[name].config, knobs)
     command = command_line(
         "train",
         task,
         data=None if data.resolve() == DATA.resolve() else data,
         run=run,
-        variant=variant if task is ModelTask.EMOTION else None,
+        variant=variant if task == "emotion" else None,
         **knobs,
         start_from=start_from,
         fold=fold,
         teacher=teacher,
     )
-    with bar(f"Training {name}") as progress:
+    with progress_bar(f"Training {name}") as progress:
         inputs = tasks.Inputs(data, folder.parent, config, fold, progress, teacher)
         if forecast:
             needs = runs.forecast_task(name, inputs, folder, start_from)
@@ -137,26 +136,36 @@ def train(
 
 
 @app.command()
+@click.argument("task", type=TASKS)
+@click.option(
+    "--to", type=FOLDER, required=True, help="The model's folder, models/<name>."
+)
+@click.option("--run", type=FOLDER, help="Folder of the run.")
+@variant_option
+@click.option(
+    "--calibration",
+    type=FOLDER,
+    multiple=True,
+    help="Emotion: folders of the cross-validation's runs.",
+)
+@click.option("--int8", is_flag=True, help="Landmarks, emotion: in eight bits.")
+@data_option
 def export(
-    task: ModelTask,
-    to: Annotated[Path, typer.Option(help="The model's folder, models/<name>.")],
-    run: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
-    variant: VariantOption = EmotionModel.FUSED,
-    calibration: Annotated[
-        list[Path] | None,
-        typer.Option(help="Emotion: folders of the cross-validation's runs."),
-    ] = None,
-    int8: Annotated[
-        bool, typer.Option("--int8", help="Landmarks, emotion: in eight bits.")
-    ] = False,
-    data: DataOption = DATA,
+    task: str,
+    *,
+    to: Path,
+    run: Path | None,
+    variant: str,
+    calibration: tuple[Path, ...],
+    int8: bool,
+    data: Path,
 ) -> None:
     """Write a run's averaged weights as ONNX, with model.toml and a state to go on."""
     require("export", "torch", "onnx")
     from emojifier_training import runs
 
     name = _task_name(task, variant)
-    runs.export_task(name, run or Path("runs") / name, to, calibration or ())
+    runs.export_task(name, run or Path("runs") / name, to, calibration)
     if int8:
         from emojifier_training.int8 import shrink
 
@@ -165,41 +174,56 @@ def export(
 
 
 @app.command()
+@click.argument(
+    "task",
+    type=TASKS,
+    required=False,
+    help="One model; without it, every figure that has a target.",
+)
+@click.argument(
+    "data",
+    type=FOLDER,
+    required=False,
+    help="The task's set: a folder, or an .npz file.",
+)
+@click.option(
+    "--data",
+    "sets",
+    type=FOLDER,
+    default=DATA,
+    help="Folder of the three sets, where none is named.",
+)
+@click.option(
+    "--emotion-model", type=EMOTION_MODELS, help="Emotion: which net to evaluate."
+)
+@click.option("--held-out", is_flag=True, help="Only what training never saw.")
+@click.option(
+    "--first-look", is_flag=True, help="Detect upright faces only, in one pass."
+)
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Also turned, covered, blurred and small faces: many minutes.",
+)
+@every_option
+@threads_option
+@json_option
+@click.option(
+    "--markdown", type=FOLDER, help="Without a task: write this page as well."
+)
 def evaluate(
-    task: Annotated[
-        ModelTask | None,
-        typer.Argument(help="One model; without it, every figure that has a target."),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Argument(help="The task's set: a folder, or an .npz file.")
-    ] = None,
-    sets: Annotated[
-        Path,
-        typer.Option("--data", help="Folder of the three sets, where none is named."),
-    ] = DATA,
-    emotion_model: Annotated[
-        EmotionModel | None, typer.Option(help="Emotion: which net to evaluate.")
-    ] = None,
-    held_out: Annotated[
-        bool, typer.Option("--held-out", help="Only what training never saw.")
-    ] = False,
-    first_look: Annotated[
-        bool,
-        typer.Option("--first-look", help="Detect upright faces only, in one pass."),
-    ] = False,
-    full: Annotated[
-        bool,
-        typer.Option(
-            "--full",
-            help="Also turned, covered, blurred and small faces: many minutes.",
-        ),
-    ] = False,
-    every: EveryOption = 1,
-    threads: ThreadsOption = 0,
-    as_json: JsonOption = False,
-    markdown: Annotated[
-        Path | None, typer.Option(help="Without a task: write this page as well.")
-    ] = None,
+    task: str | None,
+    data: Path | None,
+    *,
+    sets: Path,
+    emotion_model: str | None,
+    held_out: bool,
+    first_look: bool,
+    full: bool,
+    every: int,
+    threads: int,
+    as_json: bool,
+    markdown: Path | None,
 ) -> None:
     """Measure the models on labelled data, by the code that replay runs.
 
@@ -212,7 +236,7 @@ def evaluate(
     if markdown and task:
         raise WrongUsage("A page has every figure: leave the task out.")
     models = Models(emotion_model, second_look=not first_look, threads=threads)
-    with bar(f"Evaluating {task or 'everything'}") as progress:
+    with progress_bar(f"Evaluating {task or 'everything'}") as progress:
         evaluator = Evaluator(models, progress, held_out, every)
         if task is None:
             _summary(evaluator, _existing(sets), as_json, markdown)
@@ -226,18 +250,18 @@ def evaluate(
 
 
 @app.command()
-def card(
-    model: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, help="The model's folder.")
-    ],
-    data: DataOption = DATA,
-    keep_figures: Annotated[
-        bool,
-        typer.Option("--keep-figures", help="Only fill the card anew, as measured."),
-    ] = False,
-    every: EveryOption = 1,
-    threads: ThreadsOption = 0,
-) -> None:
+@click.argument(
+    "model",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The model's folder.",
+)
+@data_option
+@click.option(
+    "--keep-figures", is_flag=True, help="Only fill the card anew, as measured."
+)
+@every_option
+@threads_option
+def card(model: Path, data: Path, keep_figures: bool, every: int, threads: int) -> None:
     """Measure a model on what training never saw, and fill its card's tables.
 
     Beside the card lies figures.json, which holds every figure.
@@ -249,7 +273,7 @@ def card(
     if keep_figures:
         figures = cards.read_figures(model)
     else:
-        with bar(f"Measuring {model.name}") as progress:
+        with progress_bar(f"Measuring {model.name}") as progress:
             evaluator = Evaluator(Models(threads=threads), progress, every=every)
             figures = cards.measure(model, evaluator, data)
     cards.write_card(model, figures)
@@ -257,13 +281,12 @@ def card(
 
 
 @app.command()
-def bench(
-    models: Annotated[
-        Path | None, typer.Option(help="Their folder, instead of the shipped ones.")
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer rounds.")] = False,
-    as_json: JsonOption = False,
-) -> None:
+@click.option(
+    "--models", type=FOLDER, help="Their folder, instead of the shipped ones."
+)
+@click.option("--quick", is_flag=True, help="Fewer rounds.")
+@json_option
+def bench(models: Path | None, quick: bool, as_json: bool) -> None:
     """Time each model on one core: one face, and ten faces in one call."""
     require("bench", "onnx")
     from emojifier_bot.vision import models_dir
@@ -275,6 +298,39 @@ def bench(
         print_json(rows)
     else:
         print_table("One core, medians", rows)
+
+
+@app.command()
+@click.argument(
+    "data", type=FOLDER, help="Faces with people's votes: a folder, or an .npz file."
+)
+@click.option("--theme", help="Whose emoji: a name, or a theme's folder.")
+@every_option
+@click.option(
+    "-o",
+    "--output",
+    type=FOLDER,
+    help="The new theme's folder. Default: ./<theme>-mine.",
+)
+@click.option("--force", is_flag=True, help="Overwrite a theme that is there.")
+def calibrate(
+    data: Path, *, theme: str | None, every: int, output: Path | None, force: bool
+) -> None:
+    """Place a theme's emoji by people's votes on faces, as a new theme.
+
+    As `emojifier-bot calibrate` does by photos.
+    """
+    from emojifier_bot.cli.calibrate import refuse_theme_folder, write_calibrated
+    from emojifier_bot.config import load_settings
+    from emojifier_bot.vision.themes import open_theme
+    from emojifier_training.votes import LEAST_VOTED_FACES, read_votes
+
+    source = open_theme(load_settings(theme=theme).theme)
+    folder = output or Path(f"{source.theme.name}-mine")
+    refuse_theme_folder(folder, source.folder, force=force)
+    with progress_bar("Reading faces") as progress:
+        readings = read_votes(source.theme, data, every, progress)
+    write_calibrated(source, folder, readings, LEAST_VOTED_FACES)
 
 
 def run() -> None:
@@ -295,8 +351,8 @@ def command_line(verb: str, *arguments: object, **options: object) -> str:
     return shlex.join(words)
 
 
-def _task_name(task: ModelTask, variant: EmotionModel) -> str:
-    return f"emotion-{variant}" if task is ModelTask.EMOTION else str(task)
+def _task_name(task: str, variant: str) -> str:
+    return f"emotion-{variant}" if task == "emotion" else task
 
 
 def _changed(config: FitConfig, knobs: dict[str, Any]) -> FitConfig:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emojifier_bot.emotion_models import EmotionModel
-from emojifier_bot.vision.features import APPEARANCE_PX
+from emojifier_bot.vision.emotion import APPEARANCE_PX
 from emojifier_bot.vision.landmark_geometry import MIRRORED, mirror
 from emojifier_bot.vision.types import FloatArray, ImageArray
 from emojifier_training import augment

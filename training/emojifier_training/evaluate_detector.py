@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from emojifier_bot.tools.intervals import Measured, bootstrap, share
+from emojifier_bot.vision.intervals import Measured, bootstrap, share
 from emojifier_bot.vision.types import Detection, FloatArray
 from emojifier_training.average_precision import (
     MatchedPicture,

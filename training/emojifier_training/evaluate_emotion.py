@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from emojifier_bot.tools.intervals import Measured, bootstrap_all, share
-from emojifier_bot.tools.read_faces import crop_detection, crop_picture
+from emojifier_bot.vision.intervals import Measured, bootstrap_all, share
 from emojifier_bot.vision.ports import EmotionClassifier, FaceLandmarker
 from emojifier_bot.vision.types import EMOTIONS, FloatArray
 from emojifier_training.calibration import risk_coverage
+from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import LabelledExpressions
 from emojifier_training.metrics import (
     Labels,

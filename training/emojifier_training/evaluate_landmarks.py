@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from emojifier_bot.tools.intervals import bootstrap, mean, share
 from emojifier_bot.vision.boxes import box_iou
 from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.intervals import bootstrap, mean, share
 from emojifier_bot.vision.landmark_geometry import (
     OUTER_LEFT_EYE_CORNER,
     OUTER_RIGHT_EYE_CORNER,

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emojifier_bot.vision.features import APPEARANCE_PX
+from emojifier_bot.vision.emotion import APPEARANCE_PX
 from emojifier_bot.vision.types import EMOTIONS
 from emojifier_training.emotion import feature_count
 from emojifier_training.nets import DetectorNet, YuNetFormat

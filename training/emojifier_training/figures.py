@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from emojifier_bot.cli.figures import TABLE_WIDTH, print_json
+from emojifier_bot.cli.calibrate import TABLE_WIDTH
+from emojifier_bot.cli.console import print_json
 
 if TYPE_CHECKING:
     from rich.table import Table

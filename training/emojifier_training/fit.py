@@ -18,8 +18,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from emojifier_bot.cli.bench import peak_bytes
 from emojifier_bot.errors import ConfigError
-from emojifier_bot.tools.isolation import peak_bytes
 from emojifier_training.device import DEVICE, device_peak_bytes
 from emojifier_training.nets import GrownUnit
 

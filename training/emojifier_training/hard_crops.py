@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from emojifier_bot.tools.intervals import mean
 from emojifier_bot.vision.boxes import scaled
 from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.intervals import mean
 from emojifier_bot.vision.ports import FaceLandmarker
 from emojifier_bot.vision.types import FloatArray, ImageArray
 from emojifier_training.evaluate_landmarks import Located, followed

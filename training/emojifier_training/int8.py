@@ -22,7 +22,6 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from PIL import Image
 
 from emojifier_bot.errors import ConfigError
-from emojifier_bot.tools.read_faces import crop_detection, crop_picture
 from emojifier_bot.vision import models_dir
 from emojifier_bot.vision.crops import (
     Affine,
@@ -32,7 +31,7 @@ from emojifier_bot.vision.crops import (
     landmark_frame,
 )
 from emojifier_bot.vision.decode import DecodedImage, from_image
-from emojifier_bot.vision.features import geometry_features, stretch, to_canonical
+from emojifier_bot.vision.emotion import geometry_features, stretch, to_canonical
 from emojifier_bot.vision.landmark_geometry import five_points
 from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import (
@@ -42,6 +41,7 @@ from emojifier_bot.vision.models import (
     read_model_spec,
 )
 from emojifier_bot.vision.types import BoundingBox, FloatArray
+from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import (
     is_held_out,
     read_expressions,

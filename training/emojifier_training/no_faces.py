@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from emojifier_bot.tools.intervals import mean
+from emojifier_bot.vision.intervals import mean
 from emojifier_bot.vision.types import Detection, FloatArray
 from emojifier_training.data import LabelledPicture
 from emojifier_training.drawings import KINDS, SIZE_WH, drawings

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emojifier_bot.tools.read_faces import crop_detection, crop_picture
 from emojifier_bot.vision.crops import canonical_frame, cut_frame, grey
-from emojifier_bot.vision.features import APPEARANCE_PX, to_canonical
+from emojifier_bot.vision.emotion import APPEARANCE_PX, to_canonical
 from emojifier_bot.vision.ports import FaceLandmarker
+from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import LabelledExpressions
 from emojifier_training.emotion import MARGIN_PX, STORED_PX, PreparedFaces
 

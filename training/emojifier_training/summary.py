@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emojifier_bot.tools.intervals import Measured
 from emojifier_bot.vision import models_dir
+from emojifier_bot.vision.intervals import Measured
 from emojifier_bot.vision.models import pick_model_spec
 from emojifier_training.evaluate import EVERY_CANDIDATE, SHOWN, Evaluator
 from emojifier_training.evaluate_detector import (

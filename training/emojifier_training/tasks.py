@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.vision import models_dir
-from emojifier_bot.vision.features import APPEARANCE_PX
+from emojifier_bot.vision.emotion import APPEARANCE_PX
 from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import ModelSpec, pick_model_spec
 from emojifier_training.calibration import (

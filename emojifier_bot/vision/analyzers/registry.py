@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.errors import ConfigError
 from emojifier_bot.vision.ports import FaceAnalyzer
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
 
 #: The entry points of other packages.
 GROUP = "emojifier_bot.backends"
@@ -99,11 +104,11 @@ BACKENDS: Mapping[str, Backend] = MappingProxyType(
 
 def backend_names() -> list[str]:
     """Return all names that there are, those of other packages included."""
-    return sorted({*BACKENDS, *entry_points(group=GROUP).names})
+    return sorted({*BACKENDS, *(point.name for point in _entry_points())})
 
 
 def service_of(name: str) -> Service | None:
-    """Tell who gets the pictures of a back end; nothing of it is loaded.
+    """Return who gets the pictures of a back end; nothing of it is loaded.
 
     Returns:
         None where they stay on this machine. Of another package's back end nobody
@@ -112,21 +117,21 @@ def service_of(name: str) -> Service | None:
     Raises:
         ConfigError: No back end has this name.
     """
-    point = _find(name)
-    return BACKENDS[name].service if name in BACKENDS else Service(point.name)
+    return BACKENDS[name].service if name in BACKENDS else Service(_others(name).name)
 
 
 def build_analyzer(name: str, options: BackendOptions) -> FaceAnalyzer:
-    """Build a back end by its name.
+    """Build a back end by its name; our own names cannot be taken by others.
 
     Raises:
         ConfigError: No back end has this name; the message lists those there are. Or
             what it needs is missing: a key, a package.
         ModelFileError: A model is missing or differs.
     """
-    point = _find(name)
+    ours = BACKENDS.get(name)
+    load = partial(resolve_name, ours.value) if ours else _others(name).load
     try:
-        build: Callable[[BackendOptions], FaceAnalyzer] = point.load()
+        build: Callable[[BackendOptions], FaceAnalyzer] = load()
     except (ImportError, AttributeError) as error:
         problem = (
             f"The face back end {name!r} cannot be loaded: {error}. "
@@ -136,12 +141,15 @@ def build_analyzer(name: str, options: BackendOptions) -> FaceAnalyzer:
     return build(options)
 
 
-def _find(name: str) -> EntryPoint:
-    """Return where a back end is; our own names cannot be taken by others."""
-    if name in BACKENDS:
-        return EntryPoint(name, BACKENDS[name].value, GROUP)
-    found = entry_points(group=GROUP, name=name)
+def _others(name: str) -> EntryPoint:
+    found = [point for point in _entry_points() if point.name == name]
     if not found:
         known = ", ".join(backend_names())
         raise ConfigError([f"There is no face back end {name!r}; there is {known}."])
     return min(found, key=lambda point: point.value)
+
+
+def _entry_points() -> EntryPoints:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow, seldom needed
+
+    return entry_points(group=GROUP)

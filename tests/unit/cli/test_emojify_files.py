@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from emojifier_bot.cli.emojify_files import FileEmojifier, Wishes
-from emojifier_bot.cli.inputs import find_inputs
-from emojifier_bot.cli.outputs import plan_targets
-from emojifier_bot.cli.report import Reporter
+from emojifier_bot.cli.console import Reporter
+from emojifier_bot.cli.files import find_inputs, plan_targets
+from emojifier_bot.cli.replay import FileEmojifier
 from emojifier_bot.errors import InferenceError
 from tests.builders import make_face
 from tests.fakes.faces import FakeAnalyzer, picture_with_faces
@@ -34,9 +33,9 @@ def run(typed, output=None, *, analyzer=None, quiet=False, **wishes) -> bool:
     inputs = find_inputs(typed, recursive=False)
     targets = plan_targets(inputs, output)
     emojifier = FileEmojifier(
-        fake_pipeline(analyzer), MAX_BYTES, Wishes(**wishes), Reporter(quiet=quiet)
+        fake_pipeline(analyzer), MAX_BYTES, Reporter(quiet=quiet), **wishes
     )
-    return emojifier.run_all(inputs, targets)
+    return emojifier.run(inputs, targets)
 
 
 def new_files() -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emojifier_bot.cli.inputs import find_inputs, is_ours, is_pattern
+from emojifier_bot.cli.files import find_inputs, is_ours, is_pattern
 from emojifier_bot.errors import ImageError
 
 MIB = 1 << 20

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from emojifier_bot.cli.inputs import find_inputs
-from emojifier_bot.cli.outputs import plan_targets, refuse_existing, write_file
-from emojifier_bot.cli.report import WrongUsage
+from emojifier_bot.cli.console import WrongUsage
+from emojifier_bot.cli.files import (
+    find_inputs,
+    plan_targets,
+    refuse_existing,
+    write_file,
+)
 from emojifier_bot.errors import OutputError
 
 PNG, JPEG = (".png",), (".jpg", ".jpeg")

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from emojifier_bot.cli.report import Reporter, counted, say, shown
+from emojifier_bot.cli.console import Reporter, counted, say, shown
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_the_bar_is_for_terminals_only(monkeypatch, stream, quiet, shows):
     monkeypatch.setenv("TERM", "xterm")
     reporter = Reporter(quiet=quiet)
 
-    with reporter.progress(2):
+    with reporter.progress("Pictures", 2):
         reporter.advance()
         reporter.problem("[b]odd[/b] name")
         reporter.advance()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from emojifier_bot import __version__
 from emojifier_bot.cli.main import app
@@ -29,7 +29,7 @@ def _folder(tmp_path, monkeypatch):
         (["a.png", "--quality", "fine"], "quality"),
         (["a.png", "--min-confidence", "0"], "min-confidence"),
         (["a.png", "--min-confidence", "1.1"], "min-confidence"),
-        (["a.png", "--min-confidence", "nan"], "confidence"),
+        (["a.png", "--min-confidence", "nan"], "MIN_CONFIDENCE is 'nan'"),
         (["a.png", "--emotion-model", "magic"], "emotion-model"),
         (["a.png", "--seed", "1"], "--surprise"),
         (["a.png", "--seed", "x", "--surprise"], "seed"),

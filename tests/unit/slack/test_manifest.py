@@ -4,8 +4,8 @@ import json
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 from referencing import Registry, Resource
-from typer.testing import CliRunner
 
 from emojifier_bot.cli.main import app
 from emojifier_bot.slack.manifest import (

@@ -10,18 +10,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emojifier_bot import vision
 from emojifier_bot.errors import ConfigError, ThemeError
+from emojifier_bot.vision import emojis_dir
 from emojifier_bot.vision.ports import EmojiSource
-from emojifier_bot.vision.themes import (
+from emojifier_bot.vision.theme_table import (
     ART_SIZE_PX,
     MIN_MILD,
     MIN_POINT_DISTANCE,
+    read_theme,
+)
+from emojifier_bot.vision.themes import (
     SPRITE_SIZES_PX,
     ThemeFolder,
     list_themes,
     open_theme,
-    read_theme,
 )
 from emojifier_bot.vision.types import EMOTIONS, Anchor, GeometryBound, Measure
 from tests.builders import make_emoji, make_sprite
@@ -377,7 +379,7 @@ def test_a_path_without_a_theme_is_said(tmp_path):
         open_theme(tmp_path / "nothing")
 
 
-@pytest.mark.parametrize("name", list_themes(vision.emojis_dir()))
+@pytest.mark.parametrize("name", list_themes(emojis_dir()))
 def test_shipped_themes_are_sound(name):
     theme = open_theme(name)
 

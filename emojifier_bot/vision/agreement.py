@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emojifier_bot.tools.intervals import bootstrap, share
 from emojifier_bot.vision.boxes import box_iou
+from emojifier_bot.vision.intervals import bootstrap, share
 from emojifier_bot.vision.types import EMOTIONS, Face
 
 #: Two boxes that share this much are the same face; back ends frame faces differently.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from emojifier_bot.tools.emotive_points import (
+from emojifier_bot.vision.calibration import (
     DECIMALS,
     FaceReading,
     calibrate,
@@ -21,7 +21,8 @@ from emojifier_bot.tools.emotive_points import (
     settled,
     with_points,
 )
-from emojifier_bot.vision.themes import MIN_POINT_DISTANCE, open_theme
+from emojifier_bot.vision.theme_table import MIN_POINT_DISTANCE
+from emojifier_bot.vision.themes import open_theme
 from emojifier_bot.vision.types import EMOTIONS, EmojiTheme, EmotionScores, Measure
 from tests.builders import make_emoji
 

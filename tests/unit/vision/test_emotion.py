@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as np_st
 
 from emojifier_bot.vision.crops import MEAN_FACE, canonical_face
-from emojifier_bot.vision.features import (
+from emojifier_bot.vision.emotion import (
     EXPRESSIVE_PAIRS,
     GEOMETRY_COUNT,
     POINT_SPREAD,

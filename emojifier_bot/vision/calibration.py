@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from emojifier_bot.vision.choose import choose, fits
-from emojifier_bot.vision.themes import MIN_POINT_DISTANCE
+from emojifier_bot.vision.landmark_geometry import measure
+from emojifier_bot.vision.theme_table import MIN_POINT_DISTANCE
 from emojifier_bot.vision.types import (
     EMOTIONS,
     Emoji,
     EmojiTheme,
     EmotionScores,
+    Face,
     FloatArray,
     Measure,
 )
@@ -45,6 +47,11 @@ class FaceReading:
     measures: Measures
     #: Whether the back end is sure of it.
     confident: bool
+
+
+def reading_of(face: Face) -> FaceReading:
+    """Return what counts of a face when its emoji is chosen."""
+    return FaceReading(face.scores, measure(face.landmarks.points_xy), face.confident)
 
 
 #: By the short name of the emoji that the faces should get.

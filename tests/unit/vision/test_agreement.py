@@ -6,21 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
-from emojifier_bot.tools.agreement import (
+from emojifier_bot.vision.agreement import (
     agreement,
     cohen_kappa,
     compared,
     match_faces,
-)
-from emojifier_bot.tools.contact_sheet import (
-    COLORS,
-    COLUMNS,
-    GAP_PX,
-    TILE_PX,
-    difference,
-    draw_sheet,
 )
 from tests.builders import make_face, make_landmarks
 
@@ -111,25 +102,3 @@ def test_what_differs_is_what_the_sheet_shows():
     pairs = [(a and a.scores.top, b and b.scores.top) for a, b in one.differing]
 
     assert pairs == [("happiness", "sadness"), ("happiness", None)]
-
-
-@pytest.mark.parametrize("count", [1, COLUMNS, COLUMNS + 1])
-def test_a_sheet_has_a_tile_for_each_difference(count):
-    picture = Image.new("RGB", (600, 300), (90, 160, 90))
-    tile = difference(picture, face(), None)
-
-    sheet = draw_sheet(("one", "other"), [tile] * count)
-
-    columns, rows = min(count, COLUMNS), -(-count // COLUMNS)
-    assert sheet.width == columns * (TILE_PX + GAP_PX) + GAP_PX
-    assert sheet.height > rows * TILE_PX
-    pixels = np.asarray(sheet).reshape(-1, 3)
-    first, second = (np.abs(pixels - color).max(axis=1).min() == 0 for color in COLORS)
-    assert (first, second) == (True, True)
-
-
-def test_a_face_at_the_very_edge_gets_a_tile():
-    tile = difference(Image.new("RGBA", (160, 160)), None, face((150.0, 155.0)))
-
-    assert tile.tile.size == (TILE_PX, TILE_PX)
-    assert tile.tile.mode == "RGB"

@@ -3,17 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emojifier_bot.tools.bench import (
+from emojifier_bot.cli.bench import (
     Bench,
     ProcessUse,
     Timing,
-    compose,
-    cut_face,
     floor,
-    textured,
+    time_isolation,
     time_picture,
 )
-from emojifier_bot.tools.isolation import time_isolation
+from emojifier_bot.cli.bench_pictures import compose, cut_face, textured
 from emojifier_bot.vision.pipeline import EmojifyOptions
 from tests.fakes.faces import FakeAnalyzer, picture_with_faces
 from tests.fakes.pipeline import fake_pipeline

@@ -5,21 +5,15 @@ import hashlib
 import numpy as np
 import pytest
 
+from emojifier_bot.cli.calibrate import read_photos, refuse_theme_folder, write_theme
 from emojifier_bot.errors import OutputError, ThemeError
-from emojifier_bot.tools.emotive_points import FaceReading, with_points
-from emojifier_bot.tools.new_theme import refuse_theme_folder, write_theme
-from emojifier_bot.tools.points_map import (
-    APART_PX,
-    CIRCLE,
-    SIZE_WH,
-    corners,
-    draw_points,
-    place,
-    spread,
-)
 from emojifier_bot.vision import emojis_dir
+from emojifier_bot.vision.calibration import with_points
+from emojifier_bot.vision.decode import InProcessDecoder
 from emojifier_bot.vision.themes import ThemeFolder, open_theme
-from emojifier_bot.vision.types import EMOTIONS, EmotionScores
+from emojifier_bot.vision.types import EMOTIONS, Reading
+from tests.builders import make_face, make_landmarks
+from tests.images import encoded, photo
 
 SHIPPED = open_theme("classic")
 MIXED = np.full(8, 0.125, np.float32)
@@ -130,45 +124,31 @@ class TestWhereAThemeMayGo:
             refuse_theme_folder(tmp_path / "theme", SHIPPED.folder, force=True)
 
 
-class TestMap:
-    def test_pure_emotions_lie_on_the_circle_and_neutral_in_its_middle(self):
-        at = dict(zip(EMOTIONS, corners().tolist(), strict=True))
-        middle = (SIZE_WH[0] / 2, SIZE_WH[1] / 2)
-        away = {
-            emotion: float(np.hypot(*np.subtract(place, middle)))
-            for emotion, place in at.items()
-        }
+class Analyzer:
+    """Finds as many faces as is said, each larger than the one before."""
 
-        assert {round(away[one], 6) for one in CIRCLE} == {500.0}
-        assert away["neutral"] == 0
-        assert len({tuple(np.round(one, 3)) for one in at.values()}) == 8
+    def __init__(self, *counts):
+        self._counts = iter(counts)
 
-    def test_a_mixture_lies_between_its_emotions(self):
-        half = np.zeros((1, 8), np.float32)
-        half[0, :2] = 0.5
+    def analyze(self, _picture):
+        faces = [
+            make_face(EMOTIONS[index], landmarks=make_landmarks(eye_distance_px=size))
+            for index, size in enumerate(range(40, 40 + 20 * next(self._counts), 20))
+        ]
+        return Reading(tuple(faces), "fake")
 
-        np.testing.assert_allclose(place(half)[0], corners()[:2].mean(axis=0))
 
-    def test_emoji_are_moved_apart_but_not_far(self):
-        heap = np.full((12, 2), 600.0)
+def test_the_largest_face_counts_and_what_is_wrong_is_reported(tmp_path, capsys):
+    jpeg = encoded(photo(), "JPEG")
+    photos = [tmp_path / f"{index}.jpg" for index in range(4)]
+    for path, content in zip(photos, [jpeg, jpeg, b"<html>", jpeg[:60]], strict=True):
+        path.write_bytes(content)
 
-        apart = spread(heap)
+    read = read_photos({"glad": photos}, InProcessDecoder(), Analyzer(3, 0))
 
-        away = np.linalg.norm(apart[:, None] - apart[None], axis=2)
-        np.fill_diagonal(away, np.inf)
-        assert away.min() > 0.8 * APART_PX
-        assert np.linalg.norm(apart - heap, axis=1).max() < 4 * APART_PX
-
-    def test_every_emoji_and_the_faces_are_drawn(self):
-        free = np.zeros((1, 8), np.float32)
-        free[0, [EMOTIONS.index("disgust"), EMOTIONS.index("sadness")]] = 0.5
-        faces = [FaceReading(EmotionScores(free[0]), {}, True)]
-
-        bare, seen = draw_points(SHIPPED, {}), draw_points(SHIPPED, {"sob": faces})
-
-        assert (bare.mode, bare.size) == ("RGB", SIZE_WH)
-        yellow = np.abs(np.asarray(bare, int) - (255, 210, 70)).max(axis=2) < 40
-        assert yellow.mean() > 0.02
-        changed = np.argwhere(np.asarray(bare) != np.asarray(seen))[:, 1::-1]
-        assert len(changed) > 0
-        np.testing.assert_allclose(changed.mean(axis=0), place(free)[0], atol=2)
+    assert [one.scores.top for one in read["glad"]] == [EMOTIONS[2]]
+    largest, none, *damaged, few = capsys.readouterr().err.splitlines()
+    assert largest == f"{photos[0]} has 3 faces; the largest counts."
+    assert none == f"{photos[1]} has no face that was found; it is left out."
+    assert all("cannot be read" in line for line in damaged)
+    assert few.startswith("glad has 1 face: take 3 or more")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emojifier_bot.tools.read_faces import (
+from emojifier_training.crops import (
     BOX_SHARE,
     READ_PX,
     crop_detection,

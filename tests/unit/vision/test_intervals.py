@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojifier_bot.tools.intervals import (
+from emojifier_bot.vision.intervals import (
     Measured,
     bootstrap,
     bootstrap_all,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from emojifier_bot.tools.emotive_points import Readings
+from emojifier_bot.vision.calibration import Readings
 from emojifier_bot.vision.ports import EmojiSource
 from emojifier_bot.vision.types import EMOTIONS, Emotion, FloatArray
 

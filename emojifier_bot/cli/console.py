@@ -1,0 +1,189 @@
+"""What people read and answer while the command line works, and JSON for programs.
+
+Notes, problems and progress go to standard error: standard output may carry a picture.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from emojifier_bot.config import Settings
+    from emojifier_bot.vision.analyzers.registry import Service
+
+#: Exit codes.
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+accept_remote_option = click.option(
+    "--accept-remote",
+    is_flag=True,
+    help="Send pictures to a hosted back end without being asked.",
+)
+
+
+class WrongUsage(click.UsageError):
+    """The command makes no sense as typed: shown with the usage, exit code 2."""
+
+
+def shown(text: str) -> str:
+    r"""Return a name as one readable line.
+
+    >>> shown("new\nline \udcff.jpg")
+    'new\\nline \\udcff.jpg'
+    """
+    return "".join(
+        char if char.isprintable() else ascii(char)[1:-1] for char in str(text)
+    )
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "face"), counted(2, "face")
+    ('1 face', '2 faces')
+    """
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def say(text: str) -> None:
+    """Write a line to standard error, if there is one."""
+    # `print` would take standard output for None, and that may carry a picture.
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)
+
+
+def print_json(figures: Mapping[str, Any]) -> None:
+    """Print one object to standard output; JSON has no NaN, so None stands for it."""
+    print(json.dumps(without_nan(figures), allow_nan=False))
+
+
+def without_nan(figures: Any) -> Any:
+    """Return figures with None for what is not defined.
+
+    >>> without_nan({"ap": float("nan"), "rows": [1.0]})
+    {'ap': None, 'rows': [1.0]}
+    """
+    if isinstance(figures, Mapping):
+        return {name: without_nan(value) for name, value in figures.items()}
+    if isinstance(figures, list | tuple):
+        return [without_nan(value) for value in figures]
+    is_nan = isinstance(figures, float) and math.isnan(figures)
+    return None if is_nan else figures
+
+
+class Reporter:
+    """Notes, problems and the progress bar of one run."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        """Start silent; ``quiet`` drops the notes and the progress bar."""
+        self.quiet = quiet
+        self._progress: Progress | None = None
+
+    def note(self, text: str) -> None:
+        """Write what a quiet run leaves out."""
+        if not self.quiet:
+            self.problem(text)
+
+    def problem(self, text: str) -> None:
+        """Write what went wrong, above the bar if there is one."""
+        if self._progress is None:
+            say(text)
+            return
+        from rich.text import Text
+
+        self._progress.console.print(Text(text), soft_wrap=True)
+
+    @contextmanager
+    def progress(self, title: str, total: int | None = None) -> Iterator[None]:
+        """Show a bar while the block runs, on a terminal only."""
+        if self.quiet or sys.stderr is None or not sys.stderr.isatty():
+            yield
+            return
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        console = Console(stderr=True)
+        with Progress(
+            *columns, TimeRemainingColumn(), console=console, transient=True
+        ) as progress:
+            progress.add_task(title, total=total)
+            self._progress = progress
+            try:
+                yield
+            finally:
+                self._progress = None
+
+    def advance(self, done: int | None = None, total: int | None = None) -> None:
+        """Move the bar on: by one, or to so many of so many."""
+        if self._progress is None:
+            return
+        task = self._progress.task_ids[0]
+        if done is None:
+            self._progress.advance(task)
+        else:
+            self._progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while the block runs; the function given takes done and total."""
+    reporter = Reporter(quiet=False)
+    with reporter.progress(title):
+        yield reporter.advance
+
+
+def agree_to_send(settings: Settings, pictures: int, *, accepted: bool) -> None:
+    """Go on only if no picture leaves this machine, or somebody agrees that it does.
+
+    Args:
+        settings: Name the back end.
+        pictures: How many there are.
+        accepted: Whether ``--accept-remote`` was given.
+
+    Raises:
+        WrongUsage: Nobody can be asked, or the answer is no.
+    """
+    from emojifier_bot.app import face_service
+
+    service = face_service(settings)
+    if service is None or accepted or not pictures:
+        return
+    say(
+        f"{counted(pictures, 'picture')} will be sent to {service.title}, which reads "
+        f"the faces under its own terms. {_cost(service, pictures)}"
+    )
+    if not (sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()):
+        raise WrongUsage(
+            f"Nobody can be asked whether pictures may go to {service.title}. Add "
+            "--accept-remote if they may, or --backend local."
+        )
+    if not click.confirm("Send?", err=True):
+        raise WrongUsage("Nothing was sent. --backend local reads the faces here.")
+
+
+def _cost(service: Service, pictures: int) -> str:
+    from emojifier_bot.vision.analyzers.registry import PRICES_AS_OF
+
+    price = service.usd_per_1000
+    if price is None:
+        return "Its own pages say what that costs."
+    return (
+        f"That costs about US$ {price * pictures / 1000:.3f} (list price US$ "
+        f"{price:.2f} per 1,000, {PRICES_AS_OF}; check the vendor's page)."
+    )
