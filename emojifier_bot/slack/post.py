@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import mimetypes
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import PurePath
 from typing import Any
 
 from slack_sdk.webhook import WebhookClient
@@ -33,6 +33,7 @@ from emojifier_bot.slack.client import (
 from emojifier_bot.slack.messages import SILENT, render_message
 from emojifier_bot.slack.payloads import is_direct, share_of, shares_in
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
+from emojifier_bot.vision.formats import format_for
 
 #: The reaction "seen".
 SEEN = "eyes"
@@ -128,12 +129,12 @@ class SlackReplySink:
             DeliveryError: The workspace, or Slack, does not accept it.
         """
         ticket = self._ticket(workspace, picture)
-        kind, _ = mimetypes.guess_type(picture.filename, strict=False)
+        kind = format_for(PurePath(picture.filename).suffix)
         with self.client.timed(UPLOAD):
             post_bytes(
                 str(ticket["upload_url"]),
                 picture.data,
-                content_type=kind or UNKNOWN_TYPE,
+                content_type=kind.mime_type if kind else UNKNOWN_TYPE,
                 hosts=self.file_hosts,
             )
         return str(ticket["file_id"])

@@ -23,7 +23,7 @@ from emojifier_bot.vision.landmark_geometry import (
     fit_similarity,
     five_points,
 )
-from emojifier_bot.vision.types import BoundingBox, FloatArray, ImageArray, Landmarks
+from emojifier_bot.vision.types import BoundingBox, FloatArray, ImageArray
 
 Affine = NDArray[np.float64]
 
@@ -190,17 +190,6 @@ def invert(frame: Affine) -> Affine:
 def frame_scale(frame: Affine) -> float:
     """Return how many frame pixels one picture pixel becomes."""
     return float(np.hypot(frame[0, 0], frame[1, 0]))
-
-
-def turn_degrees(landmarks: Landmarks) -> float:
-    """Return a face's roll from all its rigid points, counter-clockwise positive."""
-    frame = canonical_frame(landmarks.points_xy, 1)
-    return math.degrees(math.atan2(frame[1, 0], frame[0, 0]))
-
-
-def to_frame(frame: Affine, points_xy: FloatArray) -> FloatArray:
-    """Move ``(..., 2)`` picture points into the frame."""
-    return apply_affine(frame, points_xy)
 
 
 def reduced_copy(picture: DecodedImage, longer_side_px: int) -> ImageArray:

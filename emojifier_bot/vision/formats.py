@@ -151,8 +151,7 @@ FORMATS = (
 _CHANNEL_FORMAT = "JPEG"
 _BY_NAME = {one.name: one for one in FORMATS}
 _BY_EXTENSION = {extension: one for one in FORMATS for extension in one.extensions}
-#: File extensions of pictures, and those that a result can have.
-READ_EXTENSIONS = tuple(_BY_EXTENSION)
+#: File extensions that a result can have.
 WRITTEN_EXTENSIONS = tuple(
     extension for extension, one in _BY_EXTENSION.items() if one.is_written
 )

@@ -16,10 +16,10 @@ from emojifier_bot.vision.crops import (
     frame_scale,
     grey,
     reduced_copy,
-    to_frame,
     warp,
 )
 from emojifier_bot.vision.decode import DecodedImage, decode, from_image
+from emojifier_bot.vision.landmark_geometry import apply_affine
 from tests.images import assert_images_close, encoded, flat, photo
 from tests.profiles import SRGB, rgb_profile
 from tests.strategies import pictures
@@ -81,7 +81,7 @@ class TestCutFrame:
 
         found = dot_center(cut_frame(picture, frame, SIZE_PX))
 
-        wanted = to_frame(frame, np.float32([[x, y]]))[0]
+        wanted = apply_affine(frame, np.float32([[x, y]]))[0]
         # Of the frame's pixels or of the picture's, whichever are larger.
         pixel = max(1, frame_scale(frame))
         np.testing.assert_allclose(found, wanted, atol=0.15 * pixel)
