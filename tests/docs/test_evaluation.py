@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emojifier_training.summary import HEADINGS, INTRO, NOTES
-from emojifier_training.targets import TARGETS
+from emojifier_training.summary import HEADINGS, INTRO, NOTES, TARGETS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "evaluation.md"

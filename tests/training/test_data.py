@@ -5,22 +5,24 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from emojifier_bot.errors import EmojifierError
+from emojifier_bot.vision.types import EMOTIONS, Emotion
 from emojifier_training.data import (
+    VOTE_NAMES,
     DatasetError,
     decode_rgb,
     is_held_out,
     read_detection,
+    read_expressions,
     read_landmarks,
 )
 from tests.conftest import ROOT
 from tests.datasets import (
     face_label,
-    tiny_detection,
-    tiny_landmarks,
+    tiny_expressions,
+    votes_for,
     write_detection,
+    write_expressions,
     write_labels,
     write_landmarks,
     write_tar,
@@ -74,9 +76,6 @@ class TestIsHeldOut:
 
 
 class TestReadDetection:
-    def test_an_empty_set(self, tmp_path):
-        assert read_detection(write_detection(tmp_path, {}, shards=0)) == []
-
     def test_pictures_come_by_name_from_all_archives(self, tmp_path):
         colors = {
             f"wider/{name}.png": (index, 2, 3) for index, name in enumerate("cab")
@@ -110,26 +109,8 @@ class TestReadDetection:
         assert found.invalid.tolist() == [False, True]
         assert found.occlusion.tolist() == [2, 0]
 
-    def test_a_picture_without_faces(self, tmp_path):
-        folder = write_detection(tmp_path, {"wider/a.png": (flat((0,) * 3), [])})
-
-        (found,) = read_detection(folder)
-
-        assert found.xyxy.shape == (0, 4)
-        assert found.points_xy.shape == (0, 5, 2)
-        assert found.invalid.shape == found.occlusion.shape == (0,)
-
-    def test_the_tiny_set_has_both_parts(self, tmp_path):
-        found = read_detection(tiny_detection(tmp_path))
-
-        assert sum(is_held_out(one.source, one.name) for one in found) == 1
-        assert len(found) == 5
-
 
 class TestReadLandmarks:
-    def test_an_empty_set(self, tmp_path):
-        assert read_landmarks(write_landmarks(tmp_path, {})) == []
-
     def test_crops_come_by_name_with_their_points(self, tmp_path):
         crops = {
             "youtube/7_2.png": (flat((1, 2, 3)), POINTS),
@@ -143,17 +124,6 @@ class TestReadLandmarks:
         assert youtube.points_xy.tolist() == POINTS
         assert youtube.points_xy.dtype == np.float32
         assert (helen.image() == (4, 5, 6)).all()
-
-    def test_the_tiny_set_has_both_parts(self, tmp_path):
-        found = read_landmarks(tiny_landmarks(tmp_path))
-
-        held_out = [
-            one.source
-            for one in found
-            if is_held_out(one.source, one.name, one.subject)
-        ]
-        assert {"helen", "afw"} <= set(held_out)
-        assert len(held_out) < len(found) == 12
 
 
 READERS = {"detection": read_detection, "landmarks": read_landmarks}
@@ -175,13 +145,6 @@ class TestBrokenSets:
     def test_no_folder(self, read, tmp_path):
         with pytest.raises(DatasetError, match=r"no labels\.json\.gz in .*nowhere"):
             read(tmp_path / "nowhere")
-
-    @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
-    def test_a_file_for_a_folder(self, read, tmp_path):
-        (tmp_path / "file").touch()
-
-        with pytest.raises(DatasetError, match=r"no labels\.json\.gz in .*file"):
-            read(tmp_path / "file")
 
     @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
     @pytest.mark.parametrize(
@@ -257,11 +220,141 @@ class TestBrokenSets:
         with pytest.raises(DatasetError, match=r"a\.png cannot be decoded: "):
             decode_rgb(data, "a.png")
 
-    def test_the_error_is_one_of_ours(self):
-        assert issubclass(DatasetError, EmojifierError)
+
+def grey_faces(count: int) -> np.ndarray:
+    return np.arange(count * 16, dtype=np.uint8).reshape(count, 4, 4)
 
 
-def test_a_picture_of_any_mode_becomes_rgb():
-    data = encoded(Image.new("LA", (3, 2), (9, 255)), "PNG")
+class TestReadExpressions:
+    def test_an_empty_file(self, tmp_path):
+        path = write_expressions(tmp_path, grey_faces(0), votes=np.empty((0, 10)))
 
-    assert decode_rgb(data, "a.png").tolist() == [[[9] * 3] * 3] * 2
+        found = read_expressions(path)
+
+        assert found.images.shape == (0, 4, 4)
+        assert found.targets.shape == (0, 8)
+        assert found.majority.shape == found.is_validation.shape == (0,)
+
+    def test_votes_become_shares_in_our_order(self, tmp_path):
+        votes = 6 * votes_for("fear", count=1) + 3 * votes_for("neutral", count=1)
+        votes += votes_for("unknown", count=1)
+
+        found = read_expressions(
+            write_expressions(tmp_path, grey_faces(1), votes=votes)
+        )
+
+        shares = dict(zip(EMOTIONS, found.targets[0], strict=True))
+        assert shares[Emotion.FEAR] == pytest.approx(2 / 3)
+        assert shares[Emotion.NEUTRAL] == pytest.approx(1 / 3)
+        assert found.targets.sum() == pytest.approx(1)
+        assert found.targets.dtype == np.float32
+        assert EMOTIONS[found.majority[0]] is Emotion.FEAR
+
+    def test_a_tied_vote_goes_to_the_first_in_our_order(self, tmp_path):
+        votes = votes_for("surprise") + votes_for("contempt")
+
+        found = read_expressions(
+            write_expressions(tmp_path, grey_faces(1), votes=votes)
+        )
+
+        assert EMOTIONS[found.majority[0]] is Emotion.CONTEMPT
+
+    @pytest.mark.parametrize("dtype", ["U", "S"])
+    def test_labels_are_names(self, dtype, tmp_path):
+        labels = np.array([str(one) for one in EMOTIONS]).astype(dtype)
+
+        found = read_expressions(
+            write_expressions(tmp_path, grey_faces(8), labels=labels)
+        )
+
+        assert found.majority.tolist() == list(range(8))
+        np.testing.assert_array_equal(found.targets, np.eye(8))
+        assert not found.is_validation.any()
+
+    def test_faces_without_an_emotion_are_dropped(self, tmp_path):
+        votes = votes_for("unknown", "anger", "no_face", "fear")
+        path = write_expressions(
+            tmp_path, grey_faces(4), votes=votes, is_validation=[1, 0, 1, 1]
+        )
+
+        found = read_expressions(path)
+
+        np.testing.assert_array_equal(found.images, grey_faces(4)[[1, 3]])
+        assert found.majority.tolist() == [0, 3]
+        assert found.is_validation.tolist() == [False, True]
+
+    def test_a_folder_with_one_file(self, tmp_path):
+        tiny_expressions(tmp_path)
+
+        found = read_expressions(tmp_path)
+
+        assert len(found.images) == 16
+        assert np.bincount(found.majority).tolist() == [2] * 8
+        assert found.is_validation.sum() == 8
+
+    @pytest.mark.parametrize(
+        ("names", "count"), [([], 0), (["a.npz", "b.npz"], 2), (["a.npy"], 0)]
+    )
+    def test_any_other_folder(self, names, count, tmp_path):
+        for name in names:
+            (tmp_path / name).touch()
+
+        with pytest.raises(DatasetError, match=rf"one \.npz file at .*found {count}"):
+            read_expressions(tmp_path)
+
+    @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 broken"])
+    def test_a_file_of_another_kind(self, content, tmp_path):
+        (tmp_path / "faces.npz").write_bytes(content)
+
+        with pytest.raises(DatasetError, match=r"faces\.npz cannot be read as \.npz"):
+            read_expressions(tmp_path / "faces.npz")
+
+    def test_objects_are_not_unpickled(self, tmp_path):
+        labels = np.array(["anger"], dtype=object)
+        path = write_expressions(tmp_path, grey_faces(1), labels=labels)
+
+        with pytest.raises(DatasetError, match="Object arrays cannot be loaded"):
+            read_expressions(path)
+
+    @pytest.mark.parametrize(
+        ("images", "arrays", "says"),
+        [
+            (grey_faces(1), {}, "neither 'labels' nor 'votes'"),
+            (grey_faces(1)[0], {"labels": ["anger"]}, r"'images' .* shape \(4, 4\)"),
+            (grey_faces(1) / 255, {"labels": ["anger"]}, "must be grey or RGB, uint8"),
+            (
+                np.zeros((1, 4, 4, 2), np.uint8),
+                {"labels": ["anger"]},
+                "must be grey or RGB, uint8",
+            ),
+            (grey_faces(2), {"labels": ["anger"]}, "differ in length"),
+            (grey_faces(1), {"labels": [["anger"]]}, r"'labels' .* shape \(1, 1\)"),
+            (grey_faces(1), {"labels": ["rage"]}, r"no emotion: \['rage'\]"),
+            (
+                grey_faces(3),
+                {"labels": ["Anger", "fear", "7"]},
+                r"no emotion: \['7', 'Anger'\]",
+            ),
+            (grey_faces(2), {"labels": [3, 4]}, r"no emotion: \['3', '4'\]"),
+            (grey_faces(1), {"votes": np.ones(10)}, r"'votes' .* shape \(10,\)"),
+            (
+                grey_faces(1),
+                {"votes": np.ones((1, 8))},
+                f"must have 10 columns: {', '.join(VOTE_NAMES)}",
+            ),
+            (grey_faces(2), {"votes": np.ones((3, 10))}, "differ in length"),
+            (
+                grey_faces(1),
+                {"labels": ["anger"], "is_validation": [0, 1]},
+                "differ in length",
+            ),
+        ],
+        ids=range(13),
+    )
+    def test_wrong_arrays(self, images, arrays, says, tmp_path):
+        path = write_expressions(tmp_path, images, **arrays)
+
+        with pytest.raises(DatasetError, match=says) as caught:
+            read_expressions(path)
+
+        assert "faces.npz" in caught.value.message

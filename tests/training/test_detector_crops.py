@@ -124,20 +124,6 @@ class TestBoxes:
                 ).any()
 
 
-def test_turns_go_both_ways_and_far():
-    # An ellipse that is twice as high as wide is as wide as high at 45 degrees.
-    box = (150, 60, 250, 260)
-
-    shapes = [
-        (box[2] - box[0]) / (box[3] - box[1])
-        for crop in crops(80, drawn(box), picture(box))
-        for box in crop.xyxy
-    ]
-
-    assert min(shapes) < 0.55
-    assert max(shapes) > 1.0
-
-
 class TestPoints:
     BOX = (150, 100, 250, 220)
     #: Right and left eye, nose, mouth corners, the person's own sides.
@@ -179,10 +165,6 @@ class TestPoints:
 
         assert seen > 40
 
-    def test_unknown_points_stay_unknown(self):
-        for crop in crops(5, drawn(self.BOX), picture(self.BOX)):
-            assert np.isnan(crop.points_xy).all()
-
 
 class TestIgnored:
     def test_invalid_faces_are_ignored(self):
@@ -199,11 +181,6 @@ class TestIgnored:
             assert (heights >= SMALLEST_FACE_PX).all()
             ignored += list(crop.ignored_xyxy[:, 3] - crop.ignored_xyxy[:, 1])
         assert min(ignored) < SMALLEST_FACE_PX
-
-    def test_and_faces_whose_middle_is_outside(self):
-        for crop in crops(60, drawn(*BOXES), picture(*BOXES)):
-            middles = (crop.xyxy[:, :2] + crop.xyxy[:, 2:]) / 2
-            assert ((middles > 0) & (middles < CROP_PX)).all()
 
     def test_a_crowd_is_sampled_and_the_rest_ignored(self):
         boxes = [
@@ -241,11 +218,6 @@ class TestColours:
         for before, after in zip(plain, changed, strict=True):
             assert after.image_bgr.shape == (CROP_PX, CROP_PX, 3)
             assert (after.image_bgr != before.image_bgr).any()
-
-    def test_grey_is_grey(self):
-        chances = replace(NEVER, grey=1.0)
-        for crop in crops(3, drawn(*BOXES), picture(*BOXES), chances=chances):
-            assert (np.ptp(crop.image_bgr.astype(int), axis=-1) == 0).all()
 
     def test_the_same_seed_gives_the_same_crop(self):
         image, labels = drawn(*BOXES), picture(*BOXES)

@@ -17,7 +17,7 @@ from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import pick_model_spec
 from emojifier_bot.vision.types import EMOTIONS, BoundingBox, Detection
 from emojifier_training.cli import app
-from emojifier_training.targets import TARGETS
+from emojifier_training.summary import TARGETS
 from tests.datasets import (
     SAMPLE_BOX,
     expression_images,
@@ -101,14 +101,6 @@ class TestEmotion:
             assert set(row) <= NAMES
             assert sum(row.values()) == figures["per_class"][true]["count"]
 
-    def test_figures_fit_each_other(self, tmp_path):
-        figures = figures_of("emotion", tiny_expressions(tmp_path))
-
-        hits = sum(row.get(name, 0) for name, row in figures["confusion"].items())
-        assert figures["accuracy"] == pytest.approx(hits / 16)
-        scores = [row["f1"] for row in figures["per_class"].values()]
-        assert figures["macro_f1"] == pytest.approx(np.mean(scores))
-
     def test_a_smile_is_read_as_happiness(self, tmp_path):
         path = write_expressions(
             tmp_path, expression_images(3), labels=["happiness"] * 3
@@ -178,11 +170,6 @@ class TestDetector:
         assert figures["ap_masks"] is None
         assert figures["ap"] == 1
 
-    def test_only_what_training_never_saw(self, tmp_path):
-        folder = detection_set(tmp_path, held_out=True)
-
-        assert figures_of("detector", folder, "--held-out")["pictures"] == 1
-
     def test_turned_and_without_faces(self, tmp_path):
         figures = figures_of("detector", detection_set(tmp_path), "--full")
 
@@ -191,11 +178,6 @@ class TestDetector:
         photos = figures["without_faces"]["regions of photographs"]
         assert photos["pictures"] == 2
         assert photos["per_picture"] == 0
-
-    def test_every_second_picture(self, tmp_path):
-        figures = figures_of("detector", detection_set(tmp_path), "--every", 2)
-
-        assert figures["pictures"] == 1
 
 
 class TestLandmarks:
@@ -259,15 +241,6 @@ class TestEverything:
         assert text.count("\n| detection |") == 6
         assert text.startswith("# ")
 
-    @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not at hand")
-    def test_the_shared_data_is_found(self, monkeypatch):
-        monkeypatch.chdir(ROOT)
-
-        rows = figures_of("--every", 60)
-
-        measured = {key for key, row in rows.items() if row.get("value") is not None}
-        assert set(TARGETS) - measured <= {"accuracy_posed"} | COUNTED
-
 
 class TestRefusals:
     def refused(self, *arguments, code=1):
@@ -275,29 +248,6 @@ class TestRefusals:
 
         assert done.stdout == ""
         return " ".join(done.stderr.split())
-
-    @pytest.mark.parametrize("task", ["detector", "landmarks"])
-    def test_no_such_folder(self, task, tmp_path):
-        says = self.refused(task, tmp_path / "nowhere")
-
-        assert says == f"There is no labels.json.gz in {tmp_path / 'nowhere'}."
-
-    def test_no_such_file(self, tmp_path):
-        says = self.refused("emotion", tmp_path / "nowhere.npz")
-
-        assert says.startswith("Expected one .npz file at ")
-
-    def test_a_file_of_another_kind(self, tmp_path):
-        (tmp_path / "notes.txt").write_text("no faces")
-
-        says = self.refused("emotion", tmp_path / "notes.txt")
-
-        assert "notes.txt cannot be read as .npz" in says
-
-    def test_a_label_that_is_no_emotion(self, tmp_path):
-        path = write_expressions(tmp_path, expression_images(1), labels=["joy"])
-
-        assert "labels that are no emotion: ['joy']" in self.refused("emotion", path)
 
     def test_a_picture_that_is_none(self, tmp_path):
         label = {"source": "wider", "event": "x", "faces": []}

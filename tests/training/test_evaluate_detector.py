@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from emojifier_bot.vision.types import BoundingBox, Detection
-from emojifier_training.data import DatasetError, LabelledPicture
-from emojifier_training.evaluate_detector import evaluate_detector, picture_of
+from emojifier_training.data import LabelledPicture
+from emojifier_training.evaluate_detector import (
+    beside_labels,
+    detector_figures,
+    find_rotated,
+    picture_of,
+    rotated,
+    rotated_boxes,
+)
 from tests.images import encoded, flat
 
 SIZE_WH = (640, 480)
@@ -34,29 +41,24 @@ def box(place: int, height: float = 40.0) -> tuple[float, ...]:
     return (place * 80.0, 10.0, place * 80.0 + height, 10.0 + height)
 
 
-def judge(*judged, progress=lambda *_: None):
-    """Evaluate on pictures, each given with what the detector says of it."""
-    found = {id(labelled): detections for labelled, detections in judged}
-    return evaluate_detector(
-        lambda one: [
-            Detection(BoundingBox(*edges), confidence)
-            for edges, confidence in found[id(one)]
-        ],
-        [labelled for labelled, _ in judged],
-        progress,
+def evaluate(*pictures):
+    """Return the figures of pictures, each given with what the detector says of it."""
+    return detector_figures(
+        [
+            beside_labels(
+                labelled,
+                [
+                    Detection(BoundingBox(*xyxy), confidence)
+                    for xyxy, confidence in said
+                ],
+            )
+            for labelled, said in pictures
+        ]
     )
 
 
-def test_no_pictures():
-    figures = judge()
-
-    assert figures["pictures"] == figures["faces"] == 0
-    assert math.isnan(figures["ap"])
-    assert figures["false_alarms_per_picture"] == 0
-
-
 def test_all_found():
-    figures = judge((picture(box(0), box(1)), [(box(0), 0.9), (box(1), 0.6)]))
+    figures = evaluate((picture(box(0), box(1)), [(box(0), 0.9), (box(1), 0.6)]))
 
     assert figures["ap"] == figures["ap_wider"] == figures["ap_32_64"] == 1
     assert figures["recall"] == 1
@@ -64,14 +66,8 @@ def test_all_found():
     assert figures["false_alarms_per_picture"] == 0
 
 
-def test_nothing_found():
-    figures = judge((picture(box(0)), []))
-
-    assert figures["ap"] == figures["recall"] == 0
-
-
 def test_each_source_and_height_is_told():
-    figures = judge(
+    figures = evaluate(
         (picture(box(0, 40), name="wider/a.png"), [(box(0, 40), 0.9)]),
         (picture(box(0, 24), name="masks/a.png"), []),
     )
@@ -95,20 +91,20 @@ def test_each_source_and_height_is_told():
 def test_heights_are_told_at_one_size_of_picture(size_wh, height, faces):
     labelled = picture(box(0, height), size_wh=size_wh)
 
-    assert judge((labelled, []))["faces"] == faces
+    assert evaluate((labelled, []))["faces"] == faces
 
 
 def test_small_faces_neither_help_nor_hurt():
     labelled = picture(box(0), box(1, 12))
 
-    assert judge((labelled, [(box(1, 12), 0.95), (box(0), 0.9)]))["ap"] == 1
-    assert judge((labelled, [(box(0), 0.9)]))["ap"] == 1
+    assert evaluate((labelled, [(box(1, 12), 0.95), (box(0), 0.9)]))["ap"] == 1
+    assert evaluate((labelled, [(box(0), 0.9)]))["ap"] == 1
 
 
-def test_nor_do_faces_that_nobody_could_judge():
+def test_nor_do_faces_that_nobody_could_evaluate():
     labelled = picture(box(0), invalid=[box(1)])
 
-    figures = judge((labelled, [(box(1), 0.95), (box(0), 0.9)]))
+    figures = evaluate((labelled, [(box(1), 0.95), (box(0), 0.9)]))
 
     assert figures["ap"] == 1
     assert figures["faces"] == figures["recall_faces"] == 1
@@ -117,14 +113,14 @@ def test_nor_do_faces_that_nobody_could_judge():
 
 @pytest.mark.parametrize(("confidence", "recall"), [(0.5, 1), (0.49, 0)])
 def test_recall_counts_what_a_result_would_show(confidence, recall):
-    figures = judge((picture(box(0)), [(box(0), confidence), (box(1), 0.1)]))
+    figures = evaluate((picture(box(0)), [(box(0), confidence), (box(1), 0.1)]))
 
     assert figures["recall"] == recall
     assert figures["false_alarms_per_picture"] == 0
 
 
 def test_false_alarms_are_told_for_each_picture():
-    figures = judge(
+    figures = evaluate(
         (picture(box(0)), [(box(0), 0.9), (box(1), 0.8), (box(2), 0.7)]),
         (picture(), [(box(1), 0.6), (box(2), 0.4)]),
     )
@@ -132,44 +128,12 @@ def test_false_alarms_are_told_for_each_picture():
     assert figures["false_alarms_per_picture"] == 3 / 2
 
 
-def test_progress_is_told():
-    told = []
-
-    judge((picture(), []), (picture(), []), progress=lambda *now: told.append(now))
-
-    assert told == [(1, 2), (2, 2)]
-
-
-def test_a_labelled_picture_is_decoded():
-    image = picture_of(picture(size_wh=(6, 4)))
-
-    assert (image.mode, image.size) == ("RGB", (6, 4))
-    assert image.getpixel((0, 0)) == (9, 9, 9)
-
-
-def test_a_damaged_one_is_named():
-    labelled = picture()
-    damaged = LabelledPicture(
-        labelled.name,
-        labelled.source,
-        labelled.event,
-        b"no picture",
-        labelled.xyxy,
-        labelled.points_xy,
-        labelled.invalid,
-        labelled.occlusion,
-    )
-
-    with pytest.raises(DatasetError, match=r"wider/a\.png cannot be decoded"):
-        picture_of(damaged)
-
-
 def test_kinds_of_faces_are_told_apart():
     hidden = dataclasses.replace(
         picture(box(0), box(1)), occlusion=np.array([0, 2], np.int64)
     )
 
-    figures = judge((hidden, [(box(0), 0.9)]))
+    figures = evaluate((hidden, [(box(0), 0.9)]))
 
     clear, heavy = (
         figures["by_occlusion"][f"wider, {name}"] for name in ("none", "heavy")
@@ -185,7 +149,7 @@ def test_kinds_of_faces_are_told_apart():
     [(5, (0, 0, 0)), (6, (0, 0, 1)), (19, (0, 1, 1)), (31, (1, 1, 1))],
 )
 def test_stand_ins_for_how_hard_faces_are(height, faces):
-    figures = judge((picture(box(0, height)), []))
+    figures = evaluate((picture(box(0, height)), []))
 
     told = tuple(row["faces"] for row in figures["by_difficulty"].values())
     assert told == faces
@@ -194,7 +158,7 @@ def test_stand_ins_for_how_hard_faces_are(height, faces):
 def test_intervals_hold_their_figures():
     pictures = [(picture(box(0)), [(box(0), 0.9)] * (n % 3 > 0)) for n in range(9)]
 
-    figures = judge(*pictures)
+    figures = evaluate(*pictures)
 
     for name in ("ap", "recall", "precision"):
         row = figures["intervals"][name]
@@ -205,10 +169,60 @@ def test_intervals_hold_their_figures():
 def test_the_curve_falls_with_the_confidence():
     labelled = picture(box(0), box(1))
 
-    curve = judge((labelled, [(box(0), 0.9), (box(1), 0.4), (box(2), 0.3)]))["curve"]
+    curve = evaluate((labelled, [(box(0), 0.9), (box(1), 0.4), (box(2), 0.3)]))["curve"]
 
     assert [curve[at]["recall"] for at in ("0.30", "0.40", "0.90")] == [1, 1, 0.5]
     assert [curve[at]["precision"] for at in ("0.30", "0.40")] == [2 / 3, 1]
     assert math.isnan(curve["0.95"]["precision"])
     recalls = [row["recall"] for row in curve.values()]
     assert recalls == sorted(recalls, reverse=True)
+
+
+#: A bright face on a dark picture, so that its pixels tell where it is.
+SMALL_WH, FACE = (120, 80), (10, 20, 40, 60)
+
+
+@pytest.fixture
+def bright():
+    image = flat((9, 9, 9), SMALL_WH)
+    image.paste((250, 250, 250), FACE)
+    return dataclasses.replace(picture(FACE), encoded=encoded(image, "PNG"))
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_quarter_turns_keep_boxes_on_their_faces(degrees, bright):
+    turned = rotated(bright, degrees)
+
+    x_min, y_min, x_max, y_max = turned.xyxy[0].round().astype(int)
+    pixels = np.asarray(picture_of(turned))
+    assert pixels[y_min:y_max, x_min:x_max].mean() > 245
+    bright = (pixels.mean(axis=2) > 128).sum()
+    assert (x_max - x_min) * (y_max - y_min) == bright == 30 * 40
+
+
+def test_it_turns_counter_clockwise():
+    (box,) = rotated_boxes(np.float32([FACE]), 90, SMALL_WH, (80, 120))
+
+    np.testing.assert_allclose(box, (20, 80, 60, 110), atol=1e-4)
+
+
+@pytest.mark.parametrize("degrees", [30, 45, -45])
+def test_a_tilted_face_lies_in_its_box(degrees, bright):
+    turned = rotated(bright, degrees)
+
+    pixels = np.asarray(picture_of(turned)).mean(axis=2) > 240
+    y, x = np.nonzero(pixels)
+    box = turned.xyxy[0]
+    assert (box[0] + box[2]) / 2 == pytest.approx(x.mean() + 0.5, abs=1)
+    assert (box[1] + box[3]) / 2 == pytest.approx(y.mean() + 0.5, abs=1)
+
+
+def test_heights_are_those_of_the_upright_faces(bright):
+    (one,) = find_rotated(
+        lambda turned: [Detection(BoundingBox(*turned.xyxy[0]), 0.9)],
+        [bright],
+        90,
+        lambda *_: None,
+    )
+
+    assert one.heights == pytest.approx(40 * 640 / 120)

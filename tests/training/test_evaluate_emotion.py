@@ -11,11 +11,9 @@ from emojifier_bot.vision.types import EMOTIONS, Emotion
 from emojifier_training.data import LabelledExpressions
 from emojifier_training.evaluate_emotion import (
     classify_crops,
-    confusion_by_name,
     emotion_figures,
     sure_figures,
 )
-from emojifier_training.metrics import confusion_matrix
 from tests.builders import make_scores
 from tests.fakes.faces import FakeClassifier, FakeLandmarker
 
@@ -45,13 +43,6 @@ class GreyReader(FakeClassifier):
 
 
 class TestClassifyCrops:
-    def test_no_crops(self):
-        found = classify_crops(
-            FakeLandmarker(), FakeClassifier(), labelled(), lambda *_: None
-        )
-
-        assert found.shape == (0, 8)
-
     def test_a_row_for_each_crop_in_order(self):
         told = []
         faces = labelled(FEAR, ANGER, FEAR)
@@ -120,31 +111,8 @@ class TestEmotionFigures:
         gaps = (1 - 0.9) + (1 - 0.5) + 0.6
         assert figures["calibration_error"] == pytest.approx(gaps / 3, abs=1e-6)
 
-    def test_nobody_is_sure(self):
-        probabilities = make_scores(FEAR, 0.4).probabilities[None]
-
-        figures = emotion_figures(probabilities, labelled(FEAR), 0.5)
-
-        assert figures["sure"]["coverage"] == 0
-        assert math.isnan(figures["sure"]["accuracy"])
-
-
-def test_the_confusion_names_only_what_occurs():
-    counts = confusion_matrix(np.array([3, 3, 0]), np.array([3, 7, 7]))
-
-    assert confusion_by_name(counts) == {
-        "anger": {"surprise": 1},
-        "fear": {"fear": 1, "surprise": 1},
-    }
-
 
 class TestSureFigures:
-    def test_no_faces(self):
-        figures = sure_figures(np.empty((0, 8), np.float32), np.empty(0, np.int64))
-
-        assert figures["risk_coverage"] == []
-        assert figures["furthest_at_0.92"] == {"coverage": 0, "threshold": 1}
-
     def test_by_hand(self):
         # The surer half is right, the other half is not.
         tops = (0.9, 0.8, 0.6, 0.5)

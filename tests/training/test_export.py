@@ -1,12 +1,8 @@
 from __future__ import annotations
 
-import tomllib
-
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 pytest.importorskip("onnx", reason="needs onnx: `make train-env` installs it")
@@ -23,7 +19,6 @@ from emojifier_training.detector_loss import decode_boxes, grid
 from emojifier_training.export import (
     OPSET,
     TRACED_PX,
-    _toml,
     emotion_output,
     export_detector,
     export_emotion,
@@ -279,27 +274,3 @@ class TestWriteModel:
         assert spec.labels == EMOTIONS == tuple(Emotion)
         assert (spec.temperature, spec.sure_threshold) == (1.2346, 0.712)
         assert "research" in spec.license_note
-
-    def test_writing_again_replaces_file_and_hash(self, tmp_path):
-        write_model(tmp_path, b"old", DETECTOR)
-        write_model(tmp_path, b"new", DETECTOR)
-
-        assert read_model_spec(tmp_path).verified_bytes() == b"new"
-
-    @given(
-        st.dictionaries(
-            st.from_regex(r"[a-z_]+", fullmatch=True),
-            st.one_of(
-                st.booleans(),
-                st.integers(-(2**40), 2**40),
-                st.floats(allow_nan=False, allow_infinity=False),
-                st.text(st.characters(min_codepoint=32, exclude_characters="\x7f")),
-                st.lists(st.sampled_from(["a", 'b"', "\\"])),
-            ),
-        )
-    )
-    def test_any_table_is_toml(self, values):
-        table = {"name": "x", **values}
-
-        assert tomllib.loads(_toml(table)) == table
-        assert tomllib.loads(_toml({"section": values})) == {"section": values}

@@ -18,7 +18,7 @@ from emojifier_training.graph_cost import (
     parameters,
     use_cost,
 )
-from emojifier_training.targets import TARGETS
+from emojifier_training.summary import TARGETS
 from tests.builders import make_landmarks
 from tests.images import flat
 
@@ -94,10 +94,6 @@ def test_use_reads_a_face_as_often_as_is_counted(mirror):
 
     assert sum(counted) == 1 + mirror
     assert use_cost(spec) == sum(counted) * multiply_adds(spec.verified_bytes())
-
-
-def test_parameters_by_hand():
-    assert parameters(conv((4, 3, 5, 5), [1, 3, 12, 12])) == 300
 
 
 @pytest.mark.parametrize("task", ["detector", "landmarks"])

@@ -12,10 +12,14 @@ from emojifier_training.metrics import (
     accuracy,
     calibration_error,
     confusion_matrix,
-    f1_scores,
+    cross_entropies,
+    fit_temperature,
     macro_f1,
+    one_hot,
     per_class,
+    pick_sure_threshold,
     reliability,
+    risk_coverage,
 )
 
 ANGER, CONTEMPT, DISGUST, FEAR = range(4)
@@ -40,10 +44,6 @@ def test_no_faces():
     rows = per_class(none(), none())
     assert list(rows) == [str(one) for one in EMOTIONS]
     assert all(not any(row.values()) for row in rows.values())
-
-
-def test_accuracy():
-    assert accuracy(TRUTH, PREDICTED) == pytest.approx(3 / 5)
 
 
 def test_rows_are_the_truth_and_columns_the_prediction():
@@ -76,12 +76,6 @@ def test_each_class(name, precision, recall, f1, count):
 
 def test_macro_f1_leaves_out_classes_that_do_not_occur():
     assert macro_f1(TRUTH, PREDICTED) == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
-
-
-def test_a_class_predicted_but_never_true_only_costs_precision():
-    assert macro_f1(np.array([ANGER, ANGER]), np.array([ANGER, FEAR])) == (
-        pytest.approx(2 / 3)
-    )
 
 
 @given(labels)
@@ -125,25 +119,7 @@ def test_calibration_error_by_hand(tops, right, expected):
     assert calibration_error(probabilities, truth) == pytest.approx(expected, abs=1e-6)
 
 
-class TestF1Scores:
-    def test_no_faces(self):
-        assert np.isnan(f1_scores(none(), none())).all()
-
-    def test_they_are_those_of_each_class(self):
-        rows = per_class(TRUTH, PREDICTED)
-
-        for row, score in zip(rows.values(), f1_scores(TRUTH, PREDICTED), strict=True):
-            assert (
-                np.isnan(score)
-                if row["count"] == 0
-                else score == pytest.approx(row["f1"])
-            )
-
-
 class TestReliability:
-    def test_no_faces(self):
-        assert reliability(np.empty((0, 8), np.float32), none()) == []
-
     def test_by_hand(self):
         probabilities = np.full((3, 8), 0.01, np.float32)
         probabilities[:, FEAR] = (0.9, 0.92, 0.5)
@@ -155,16 +131,94 @@ class TestReliability:
         assert rows[1]["confidence"] == pytest.approx(0.91)
         assert all(row["low"] <= row["confidence"] for row in rows)
 
-    @given(labels)
-    def test_the_gaps_add_up_to_the_calibration_error(self, pairs):
-        truth, predicted = pairs.T
-        probabilities = np.full((len(truth), 8), 0.05, np.float32)
-        top = 0.3 + 0.6 * np.arange(len(truth)) / len(truth)
-        probabilities[np.arange(len(truth)), predicted] = top
 
-        rows = reliability(probabilities, truth)
+COUNT = 4000
 
-        gaps = sum(r["count"] * abs(r["confidence"] - r["accuracy"]) for r in rows)
-        assert gaps / len(truth) == pytest.approx(
-            calibration_error(probabilities, truth), abs=1e-5
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def drawn_from(probabilities: np.ndarray, seed: int = 1) -> np.ndarray:
+    """Draw each row's class as its probabilities say."""
+    dice = np.random.default_rng(seed).random((len(probabilities), 1))
+    return (dice > probabilities.cumsum(axis=1)).sum(axis=1).clip(max=7)
+
+
+def honest(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits whose probabilities are just what happens."""
+    logits = np.random.default_rng(seed).normal(0, 2, (COUNT, 8)).astype(np.float32)
+    return logits, drawn_from(softmax(logits))
+
+
+class TestTemperature:
+    @pytest.mark.parametrize("temperature", [0.4, 0.8, 1.0, 1.5, 3.0])
+    def test_a_known_one_is_found_again(self, temperature):
+        logits, truth = honest()
+
+        found = fit_temperature(logits * np.float32(temperature), one_hot(truth))
+
+        assert found == pytest.approx(temperature, rel=0.06)
+
+    def test_shares_are_fitted_as_they_are(self):
+        logits, _ = honest()
+
+        assert fit_temperature(logits * 2, softmax(logits)) == pytest.approx(
+            2, rel=0.02
         )
+
+
+def test_cross_entropies():
+    shares = np.array([[0.5, 0.5, 0, 0, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0, 0, 0]])
+    logits = np.zeros((2, 8))
+    logits[1, 2] = np.log(7)
+
+    found = cross_entropies(logits, shares)
+
+    np.testing.assert_allclose(found, [np.log(8), np.log(2)])
+
+
+def logits_with(tops) -> np.ndarray:
+    """Return logits whose class 0 has these probabilities."""
+    tops = np.array(tops, np.float64)[:, None]
+    return np.log(np.hstack([tops, np.repeat((1 - tops) / 7, 7, axis=1)]))
+
+
+class TestSureThreshold:
+    @pytest.mark.parametrize(
+        ("tops", "right", "threshold"),
+        [
+            ([], [], 1.0),
+            ([0.6], [False], 1.0),
+            ([0.6], [True], 0.6),
+            ([0.9, 0.6], [True, True], 0.6),
+            ([0.6, 0.9], [False, True], 0.9),
+            # Two of three are not enough, three of four are.
+            ([0.9, 0.8, 0.7, 0.6], [True, False, True, True], 0.6),
+            ([0.9, 0.8, 0.7, 0.6], [True, False, True, False], 0.9),
+            ([0.9, 0.8, 0.7, 0.6], [False, True, True, False], 1.0),
+            # Faces with the same probability are sure together or not at all.
+            ([0.9, 0.9], [True, False], 1.0),
+            ([0.9, 0.9, 0.9, 0.9], [True, False, True, True], 0.9),
+        ],
+    )
+    def test_by_hand(self, tops, right, threshold):
+        truth = np.where(np.array(right, bool), 0, 1)
+
+        found = pick_sure_threshold(logits_with(tops), truth, 0.75)
+
+        assert found == pytest.approx(threshold)
+
+
+class TestRiskCoverage:
+    def test_by_hand(self):
+        probabilities = softmax(logits_with([0.9, 0.6, 0.6, 0.8]))
+        truth = np.array([0, 0, 1, 1])
+
+        curve = risk_coverage(probabilities, truth)
+
+        # Two faces have the same probability and come together.
+        np.testing.assert_allclose(curve.thresholds, [0.9, 0.8, 0.6], atol=1e-6)
+        np.testing.assert_allclose(curve.coverages, [0.25, 0.5, 1])
+        np.testing.assert_allclose(curve.accuracies, [1, 0.5, 0.5])

@@ -66,15 +66,6 @@ class TestHasTwin:
 
         assert np.flatnonzero(found).tolist() == [3, 17]
 
-    def test_in_color(self):
-        pictures = np.repeat(crops(photographs(5))[..., None], 3, axis=3)
-
-        assert has_near_duplicate(pictures, pictures[2:]).tolist() == [
-            False,
-            False,
-            *[True] * 3,
-        ]
-
     def test_more_than_are_compared_at_a_time(self):
         pictures = crops(photographs(BLOCK + 1))
 
@@ -90,11 +81,6 @@ class TestHasTwin:
 
         assert found.tolist() == [False] * count
 
-    def test_an_even_grey_is_no_twin(self):
-        grey = np.full((2, FACE_PX, FACE_PX), 128, np.uint8)
-
-        assert not has_near_duplicate(grey, grey).any()
-
 
 class TestUnseen:
     def test_what_training_has_is_not_judged(self):
@@ -107,13 +93,6 @@ class TestUnseen:
         # The first is shaded in the fifth, the last is the third again.
         assert found.tolist() == [False, False, False, True, False, False]
         assert judged.tolist() == [True, False, False, True, False, True]
-
-    def test_faces_that_nobody_trains_on_matter_not(self):
-        images = np.repeat(crops(photographs(1)), 3, axis=0)
-
-        found = unseen(images, np.array([1, 0, 0], bool), np.zeros(3, bool))
-
-        assert found.tolist() == [True, False, False]
 
 
 def test_the_validation_part_of_ferplus(shared_data):

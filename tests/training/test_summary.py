@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import math
 
 import pytest
@@ -8,18 +7,18 @@ import pytest
 from emojifier_bot.cli.console import without_nan
 from emojifier_bot.vision.intervals import Measured
 from emojifier_training.figures import (
-    print_rows,
     shown,
     with_intervals,
 )
 from emojifier_training.summary import (
     HEADINGS,
+    TARGETS,
     Row,
+    Target,
     cells,
     evaluation_page,
     markdown_table,
 )
-from emojifier_training.targets import TARGETS, Target
 
 HIGH = Target("emotion", "accuracy", 0.8, 0.9)
 LOW = Target("landmarks", "error", 0.04, 0.03, lower_is_better=True)
@@ -38,24 +37,6 @@ class TestTargets:
         assert target.must is not None
         assert target.aim is None or target.met(target.aim, target.must)
         assert target.aim is None or not target.met(target.must, target.aim)
-
-    def test_the_numbers_are_those_that_were_set(self):
-        wanted = {
-            "ap_easy": (0.88, 0.93),
-            "ap_medium": (0.84, 0.91),
-            "ap_hard": (0.60, 0.75),
-            "recall_0": (0.92, 0.96),
-            "recall_90": (0.88, 0.95),
-            "recall_180": (0.88, 0.95),
-            "nme_helen": (0.043, 0.036),
-            "accuracy_fused": (0.84, 0.88),
-            "macro_f1_fused": (0.60, 0.70),
-            "accuracy_posed": (0.68, 0.83),
-            "accuracy_landmarks": (0.70, 0.75),
-            "macro_f1_landmarks": (0.42, 0.50),
-        }
-
-        assert {k: (TARGETS[k].must, TARGETS[k].aim) for k in wanted} == wanted
 
 
 @pytest.mark.parametrize(
@@ -98,18 +79,6 @@ def test_a_row_as_people_read_it():
     )
 
 
-def test_an_exact_figure_has_no_interval():
-    assert cells(Row(BOUND, Measured(9, 9, 9, 1), ""))[3] == ""
-
-
-def test_a_row_as_programs_read_it():
-    row = Row(HIGH, measured(0.85), "50 faces").as_dict()
-
-    assert json.loads(json.dumps(row)) == row
-    assert (row["value"], row["must"], row["aim"]) == (0.85, 0.8, 0.9)
-    assert row["reached"] == "must"
-
-
 def test_the_page_holds_the_table():
     rows = [Row(HIGH, measured(0.85), "50 faces"), Row(LOW, None, "no data")]
 
@@ -119,18 +88,6 @@ def test_the_page_holds_the_table():
     lines = table.splitlines()
     assert len(lines) == 4
     assert {line.count("|") for line in lines} == {len(HEADINGS) + 1}
-
-
-def test_no_rows():
-    assert len(markdown_table([]).splitlines()) == 2
-
-
-def test_the_table_is_printed_to_stdout(capsys):
-    print_rows([Row(HIGH, measured(0.85), "50 faces")])
-
-    out = capsys.readouterr().out
-    assert "0.850" in out
-    assert "≥ 0.900" in out
 
 
 class TestFigures:

@@ -69,22 +69,6 @@ def uses(spec):
 
 
 @pytest.mark.requires_torch
-def test_a_net_learns_from_another(data, cache, tmp_path):
-    first, second = cache / "teaches", cache / "taught"
-    call("train", *EMOTION, "--data", data, "--run", first, *SMALL)
-    call("export", *EMOTION, "--run", first, "--to", tmp_path / "emotion_a_202601")
-    teacher = tmp_path / "emotion_a_202601" / "state.pt"
-
-    call(
-        *("train", *EMOTION, "--data", data, "--run", second, *SMALL),
-        *("--teacher", teacher),
-    )
-
-    assert f"--teacher {teacher}" in log_of(second)[0]["command"]
-    assert log_of(first)[-1]["loss"] != log_of(second)[-1]["loss"]
-
-
-@pytest.mark.requires_torch
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_from_data_to_a_model_in_use(task, data, cache, tmp_path):
     run, model = cache / "-".join(task), tmp_path / "models" / "some_net_202601"
@@ -136,17 +120,6 @@ def test_a_forecast_tells_what_is_left_and_writes_nothing(data, cache, tmp_path)
 
 
 @pytest.mark.requires_torch
-def test_knobs_are_taken(data, tmp_path):
-    knobs = ["--learning-rate", "0.5", "--seed", "4", "--threads", "1"]
-
-    arguments = ["--data", data, "--run", tmp_path, *SMALL, *knobs]
-    call("train", "landmarks", *arguments)
-
-    config = log_of(tmp_path)[0]["config"]
-    assert (config["learning_rate"], config["seed"], config["threads"]) == (0.5, 4, 1)
-
-
-@pytest.mark.requires_torch
 class TestStartFrom:
     @pytest.fixture(scope="class")
     @classmethod
@@ -156,24 +129,12 @@ class TestStartFrom:
         call("export", "landmarks", "--run", run, "--to", cache / "model")
         return cache / "model" / "state.pt"
 
-    def test_a_models_state(self, state, data, tmp_path):
-        arguments = ["--data", data, "--run", tmp_path, *SMALL]
-
-        call("train", "landmarks", "--start-from", state, *arguments)
-
-        assert log_of(tmp_path)[-1]["step"] == 2
-
     def test_the_state_of_another_net(self, state, data, cache):
         arguments = ["--data", data, "--run", cache / "other", *SMALL]
 
         says = call("train", *EMOTION, "--start-from", state, *arguments, code=2)
 
         assert says == f"{state} holds the weights of another net."
-
-    def test_no_such_file(self, data, tmp_path):
-        arguments = ["--start-from", tmp_path / "nowhere.pt", "--data", data]
-
-        assert "nowhere.pt" in call("train", "landmarks", *arguments, code=2)
 
 
 @pytest.mark.requires_torch
@@ -189,15 +150,6 @@ class TestEightBits:
         sizes = [file.stat().st_size for file in files]
         assert sizes[1] < sizes[0] / 2
         assert uses(read_model_spec(tmp_path / "int8"))
-
-    def test_a_detector_stays_as_it_is(self, data, cache, tmp_path):
-        run = cache / "eight-detector"
-        call("train", "detector", "--data", data, "--run", run, *SMALL)
-        arguments = ["--run", run, "--to", tmp_path / "a", "--int8", "--data", data]
-
-        says = call("export", "detector", *arguments, code=2)
-
-        assert "cannot be turned into eight bits" in says
 
 
 @pytest.mark.requires_torch
@@ -249,16 +201,6 @@ class TestRefusals:
             f"There is no run_state.pt in {tmp_path / 'run'}: train that model first."
         )
         assert not (tmp_path / "model").exists()
-
-    @pytest.mark.requires_torch
-    @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
-    def test_no_data(self, task, tmp_path):
-        arguments = ["--data", tmp_path / "nowhere", "--run", tmp_path / "run"]
-
-        says = call("train", *task, *arguments, code=1)
-
-        assert "nowhere" in says
-        assert not (tmp_path / "run").exists()
 
     @pytest.mark.parametrize(
         "arguments",

@@ -17,7 +17,7 @@ IGNORED_OVERLAP = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MatchedPicture:
-    """The detections of one picture, judged."""
+    """The detections of one picture, matched with its labels."""
 
     #: ``(N,)`` float32.
     confidences: FloatArray

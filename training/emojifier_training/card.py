@@ -18,10 +18,17 @@ from types import MappingProxyType
 from typing import Any
 
 from emojifier_bot.errors import ConfigError
-from emojifier_bot.vision.landmark_geometry import REGIONS
 from emojifier_bot.vision.models import ModelSpec, read_model_spec
 from emojifier_bot.vision.types import EMOTIONS
 from emojifier_training import MODEL_LOG_FILE, charts
+from emojifier_training.card_tables import (
+    SOURCES,
+    TABLES,
+    Row,
+    count,
+    figures_table,
+    table,
+)
 from emojifier_training.data import (
     HAND_LABELLED,
     SET_FOLDERS,
@@ -34,33 +41,16 @@ from emojifier_training.evaluate import Evaluator, Models
 from emojifier_training.evaluate_emotion import SURE_ACCURACY
 from emojifier_training.graph_cost import is_quantized, parameters, use_cost
 from emojifier_training.near_duplicates import held_out
-from emojifier_training.summary import markdown
-
-Row = Mapping[str, Any]
-Column = Callable[[Row], str]
 
 FIGURES_FILE, CARD_FILE = "figures.json", "MODEL_CARD.md"
 #: Decimals of what is stored.
 DIGITS = 5
 #: The name of a table, and the table or the block of commands that follows it.
 BLOCK = re.compile(r"<!-- (\w+) -->\n(```sh\n(?:.*\n)*?```\n|(?:\|.*\n)*)")
-#: How cards name the landmark sets, the height classes, what a model's cost is counted
-#: for, and which points of the curve they show.
-SOURCES = MappingProxyType(
-    {"helen": "HELEN", "afw": "AFW", "youtube": "video frames (noisy labels)"}
-)
-HEIGHTS = MappingProxyType(
-    {
-        "8_16": "8 to 16 px",
-        "16_32": "16 to 32 px",
-        "32_64": "32 to 64 px",
-        "64_inf": "over 64 px",
-    }
-)
+#: What a model's cost is counted for.
 COST_OF = MappingProxyType(
     {"detector": "320 × 320", "landmarks": "a face", "emotion": "a face"}
 )
-CURVE_AT = ("0.30", "0.40", "0.50", "0.60", "0.70", "0.80")
 
 
 def measure(folder: Path, evaluator: Evaluator, data: Path) -> dict[str, Any]:
@@ -148,15 +138,17 @@ def filled(text: str, blocks: Mapping[str, str]) -> str:
 def card_blocks(spec: ModelSpec, figures: Row) -> dict[str, str]:
     """Return every table of a task's card, by the name that stands above it."""
     return {
-        "size": _figures_table(
+        "size": figures_table(
             {
                 "parameters": f"{figures['parameters']:,}",
                 f"multiply-adds, {COST_OF[spec.task]}": _millions(figures),
                 "size of the file": f"{figures['bytes'] / 1e6:.2f} MB",
             }
         ),
-        "data": _table(
-            "source", figures["data"], {"for training": _count("train"), **_HELD_OUT}
+        "data": table(
+            "source",
+            figures["data"],
+            {"for training": count("train"), "held out": count("held")},
         ),
         "commands": commands(spec),
         "evaluate": evaluate_command(spec, figures["every"]),
@@ -259,197 +251,6 @@ DATA_COUNTS: Mapping[str, Callable[[Path], dict[str, Any]]] = MappingProxyType(
         "detector": _detection_counts,
         "landmarks": _landmark_counts,
         "emotion": _expression_counts,
-    }
-)
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """Return a figure; a dash where there is none.
-
-    >>> number(0.12345), number(None), number(float("nan"))
-    ('0.123', '–', '–')
-    """
-    if value is None or math.isnan(value):
-        return "–"
-    return f"{value:.{digits}f}"
-
-
-def ranged(row: Row, key: str = "value", *, scale: float = 1, digits: int = 3) -> str:
-    """Return a figure with its interval in brackets.
-
-    >>> ranged({"ap": 0.5, "ap_low": 0.4, "ap_high": 0.6}, "ap", digits=2)
-    '0.50 (0.40 – 0.60)'
-    """
-    prefix = "" if key == "value" else f"{key}_"
-    value, low, high = (
-        number(None if row.get(one) is None else row[one] * scale, digits)
-        for one in (key, f"{prefix}low", f"{prefix}high")
-    )
-    return value if "–" in {value, low, high} else f"{value} ({low} – {high})"
-
-
-def _count(key: str) -> Column:
-    return lambda row: f"{row[key]:,}"
-
-
-def _plain(key: str, digits: int = 3) -> Column:
-    return lambda row: number(row.get(key), digits)
-
-
-def _ranged(key: str = "value", *, scale: float = 1, digits: int = 3) -> Column:
-    return lambda row: ranged(row, key, scale=scale, digits=digits)
-
-
-def _table(first: str, rows: Mapping[str, Row], columns: Mapping[str, Column]) -> str:
-    """Return a table whose first column is text and whose others are figures."""
-    return markdown(
-        (first, *columns),
-        ("---", *["--:"] * len(columns)),
-        [
-            (name, *(show(row) for show in columns.values()))
-            for name, row in rows.items()
-        ],
-    )
-
-
-def _figures_table(rows: Mapping[str, str]) -> str:
-    return markdown(("figure", "value"), ("---", "--:"), rows.items())
-
-
-_HELD_OUT = {"held out": _count("held")}
-_FOUND = {"faces": _count("faces"), "AP": _ranged("ap"), "recall": _ranged("recall")}
-_SHOWN = {
-    "precision": _plain("precision"),
-    "false a picture": _plain("false_alarms_per_picture", 2),
-}
-_ERROR = {"faces": _count("count"), "error, %": _ranged(scale=100, digits=2)}
-
-
-def _detector_tables(held: Row) -> dict[str, str]:
-    def kinds(first: str, rows: Mapping[str, Row]) -> str:
-        occurring = {
-            HEIGHTS.get(name, name): row for name, row in rows.items() if row["faces"]
-        }
-        return _table(first, occurring, _FOUND)
-
-    return {
-        "by_difficulty": kinds("set", held["by_difficulty"]),
-        "by_height": kinds("height", held["by_height"]),
-        "by_occlusion": kinds("set, covered", held["by_occlusion"] | held["by_source"]),
-        "by_roll": _table("turned by", held["by_roll"], _FOUND | _SHOWN),
-        "operating": _figures_table(
-            {
-                "pictures": f"{held['pictures']:,}",
-                "recall": ranged(held["intervals"]["recall"]),
-                "precision": ranged(held["intervals"]["precision"]),
-                "false a picture": number(held["false_alarms_per_picture"], 2),
-            }
-        ),
-        "curve": _table(
-            "confidence",
-            {at: held["curve"][at] for at in CURVE_AT},
-            {"recall": _plain("recall"), **_SHOWN},
-        ),
-        "without_faces": _table(
-            "without a face",
-            held["without_faces"],
-            {
-                "pictures": _count("pictures"),
-                "seen a picture": _ranged("per_picture", digits=2),
-            },
-        ),
-    }
-
-
-def _landmark_tables(held: Row) -> dict[str, str]:
-    intervals = held["intervals"]
-
-    def errors(first: str, names: Mapping[str, str]) -> str:
-        rows = {
-            shown: intervals[key] for key, shown in names.items() if key in intervals
-        }
-        return _table(first, rows, _ERROR)
-
-    return {
-        "by_source": errors(
-            "set",
-            {f"nme_{key}": name for key, name in SOURCES.items()}
-            | {"nme": f"all ({held['found']} of {held['count']} found)"},
-        ),
-        "by_region": errors("region", {f"nme_{name}": name for name in REGIONS}),
-        "cumulative": _table(
-            "error at most",
-            {
-                f"{float(at):.0%}".replace("%", " %"): v
-                for at, v in held["cumulative"].items()
-            },
-            {"share of the faces": lambda v: f"{ranged(v, scale=100, digits=1)} %"},
-        ),
-        "followed": _table(
-            "ratio",
-            {name.replace("_", " "): row for name, row in held["followed"].items()},
-            {
-                "faces": _count("faces"),
-                "correlation": _ranged("correlation"),
-                "mean difference": _plain("mean_difference"),
-                "spread of the labels": _plain("spread"),
-            },
-        ),
-        "harder": _table(
-            "",
-            held["harder"],
-            {
-                "faces": _count("faces"),
-                "error, %": _ranged("nme", scale=100, digits=2),
-                "mouth followed": _plain("mouth_opening_correlation", 2),
-                "right eye": _plain("right_eye_opening_correlation", 2),
-                "left eye": _plain("left_eye_opening_correlation", 2),
-            },
-        ),
-        "disc": _figures_table(
-            {
-                "labelled points covered": f"{held['disc_coverage'] * 100:.2f} %",
-                "median diameter, face heights": number(
-                    held["disc_over_face_height"], 2
-                ),
-            }
-        ),
-    }
-
-
-def _emotion_tables(held: Row) -> dict[str, str]:
-    intervals, threshold = held["intervals"], held["sure"]["threshold"]
-    main = {
-        "accuracy": "accuracy",
-        "macro-F1": "macro_f1",
-        "expected calibration error": "calibration_error",
-        f"called sure (from {round(threshold, 3):g} on)": "sure_coverage",
-        "right where sure": "sure_accuracy",
-    }
-    return {
-        "main": _figures_table({k: ranged(intervals[key]) for k, key in main.items()}),
-        "per_class": _table(
-            "emotion",
-            {
-                str(emotion): held["per_class"][str(emotion)]
-                | {"interval": intervals[f"f1_{emotion}"]}
-                for emotion in EMOTIONS
-            },
-            {
-                "faces": _count("count"),
-                "precision": _plain("precision", 2),
-                "recall": _plain("recall", 2),
-                "F1": lambda row: ranged(row["interval"], digits=2),
-            },
-        ),
-    }
-
-
-TABLES: Mapping[str, Callable[[Row], dict[str, str]]] = MappingProxyType(
-    {
-        "detector": _detector_tables,
-        "landmarks": _landmark_tables,
-        "emotion": _emotion_tables,
     }
 )
 

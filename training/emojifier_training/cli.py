@@ -108,11 +108,11 @@ def train(
 ) -> None:
     """Train one of the models; the log and the state stay in the run's folder."""
     require("train", "torch")
-    from emojifier_training import runs, tasks
+    from emojifier_training import runs
 
     name = _task_name(task, variant)
     folder = run or Path("runs") / name
-    config = _changed(tasks.TASKS[name].config, knobs)
+    config = _changed(runs.TASKS[name].config, knobs)
     command = command_line(
         "train",
         task,
@@ -125,7 +125,7 @@ def train(
         teacher=teacher,
     )
     with progress_bar(f"Training {name}") as progress:
-        inputs = tasks.Inputs(data, folder.parent, config, fold, progress, teacher)
+        inputs = runs.Inputs(data, folder.parent, config, fold, progress, teacher)
         if forecast:
             needs = runs.forecast_task(name, inputs, folder, start_from)
             text = _forecast(name, needs, config.threads)
@@ -167,7 +167,7 @@ def export(
     name = _task_name(task, variant)
     runs.export_task(name, run or Path("runs") / name, to, calibration)
     if int8:
-        from emojifier_training.int8 import shrink
+        from emojifier_training.quantize import shrink
 
         shrink(to, data)
     say(f"Wrote {to}")

@@ -12,6 +12,7 @@ from emojifier_bot.vision.landmark_geometry import five_points
 from emojifier_bot.vision.types import ImageArray
 from emojifier_training.data import (
     HAND_LABELLED,
+    SET_FOLDERS,
     LabelledCrop,
     LabelledPicture,
     is_held_out,
@@ -21,8 +22,8 @@ from emojifier_training.data import (
 from emojifier_training.detector_crops import CHANCES, Crop, mosaic, random_crop
 from emojifier_training.detector_loss import detection_loss
 from emojifier_training.device import autocast, to_device
-from emojifier_training.drawings import KINDS, TRAINED_KINDS, drawings
 from emojifier_training.landmarks import face_bounds
+from emojifier_training.negatives import KINDS, TRAINED_KINDS, drawings
 from emojifier_training.nets import DetectorNet
 
 #: The crowd event has 450 pictures of tiny faces, the masks set near-duplicates, and
@@ -69,13 +70,14 @@ class DetectorRecipe:
         return random_crop(self.images[index], self.train[index], random)
 
     def evaluate(self, _net: nn.Module) -> dict[str, float]:
-        """Return nothing: ``evaluate detector`` judges the exported file."""
+        """Return nothing: ``evaluate detector`` measures the exported file."""
         return {}
 
 
 def _training_pictures(data: Path) -> list[LabelledPicture]:
-    crops = [c for c in read_landmarks(data / "landmarks") if c.source in HAND_LABELLED]
-    pictures = read_detection(data / "detection") + [as_picture(c) for c in crops]
+    crops = read_landmarks(data / SET_FOLDERS["landmarks"])
+    pictures = read_detection(data / SET_FOLDERS["detector"])
+    pictures += [as_picture(crop) for crop in crops if crop.source in HAND_LABELLED]
     return [p for p in pictures if not is_held_out(p.source, p.name)]
 
 

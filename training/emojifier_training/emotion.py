@@ -5,6 +5,7 @@ The landmark net never saw these crops, so its points are what use will bring.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pkgutil import resolve_name
@@ -16,10 +17,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emojifier_bot.emotion_models import EmotionModel
-from emojifier_bot.vision.emotion import APPEARANCE_PX
+from emojifier_bot.vision.crops import canonical_frame, cut_frame, grey
+from emojifier_bot.vision.emotion import APPEARANCE_PX, to_canonical
 from emojifier_bot.vision.landmark_geometry import MIRRORED, mirror
+from emojifier_bot.vision.ports import FaceLandmarker
 from emojifier_bot.vision.types import FloatArray, ImageArray
-from emojifier_training import augment
+from emojifier_training import Progress, augment
+from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import LabelledExpressions
 from emojifier_training.device import autocast, to_device, to_numpy
 from emojifier_training.fit import load_warm_start
@@ -98,7 +102,7 @@ class EmotionRecipe:
         Args:
             variant: Key of `NETS`.
             train: Faces to learn from.
-            held_out: Faces that are only judged.
+            held_out: Faces that are only evaluated.
             batch_size: Faces a step.
             teacher: A ``state.pt`` of that variant. What it says of a face and its
                 mirror image together is learned beside the votes (Hinton et al., 2015).
@@ -106,7 +110,7 @@ class EmotionRecipe:
         self.net = NETS[variant]()
         self.train, self.held_out, self.batch_size = train, held_out, batch_size
         self.variant = variant
-        self.looks_matter = variant == "fused"
+        self.uses_appearance = variant == "fused"
         # A class that hardly occurs counts as one face: no logarithm is endless.
         counts = train.targets.sum(dim=0).clamp(min=1.0)
         rates = (train.targets * (counts ** (RARITY_POWER - 1))).sum(dim=1)
@@ -131,22 +135,22 @@ class EmotionRecipe:
 
         Rare classes are drawn more often than they come; that shift is added to the
         logits inside the loss (logit adjustment, Menon et al., 2021), so that the net
-        learns from balanced batches and still tells probabilities of the real mix.
+        learns from balanced batches and still gives probabilities of the real mix.
         """
         pick = torch.multinomial(self.rates, self.batch_size, replacement=True)
         batch = self._batch(pick)
         if self.taught is not None:
             batch = (*batch, self.taught[pick])
-        geometry, looks, targets, *taught = _mixed(batch)
+        geometry, appearance, targets, *taught = _mixed(batch)
         with autocast():
-            logits = net(geometry, looks)
+            logits = net(geometry, appearance)
         logits = logits.float()
         targets = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / EMOTION_COUNT
         loss = functional.cross_entropy(logits + self.log_shift, targets)
         if taught:
-            # The teacher tells of the real mix already.
-            told = functional.cross_entropy(logits, taught[0])
-            loss = torch.lerp(loss, told, TEACHER_SHARE)
+            # The teacher gives probabilities of the real mix already.
+            distilled = functional.cross_entropy(logits, taught[0])
+            loss = torch.lerp(loss, distilled, TEACHER_SHARE)
         return loss
 
     def _batch(self, pick: Tensor) -> tuple[Tensor, ...]:
@@ -157,15 +161,21 @@ class EmotionRecipe:
         other_way = other_way + torch.tensor([1.0, 0.0])
         points = torch.where(flip.reshape(-1, 1, 1), other_way, points)
         points = points + torch.randn_like(points) * POINT_NOISE
-        looks = faces.looks[pick].float()
-        if not self.looks_matter:
-            return self._geometry(points), looks, faces.targets[pick]
-        looks = torch.where(flip.reshape(-1, 1, 1, 1), looks.flip(-1), looks)
-        looks = augment.warp(looks, _jittered_frames(count), APPEARANCE_PX)
-        looks = augment.change_light(looks)
-        looks = augment.lose_detail(looks, 20, 0.2)
-        looks = augment.cover(looks, 0.4)
-        return self._geometry(points), as_looks(looks), faces.targets[pick]
+        appearance = faces.appearance[pick].float()
+        if not self.uses_appearance:
+            return self._geometry(points), appearance, faces.targets[pick]
+        appearance = torch.where(
+            flip.reshape(-1, 1, 1, 1), appearance.flip(-1), appearance
+        )
+        appearance = augment.warp(appearance, _jittered_frames(count), APPEARANCE_PX)
+        appearance = augment.change_light(appearance)
+        appearance = augment.lose_detail(appearance, 20, 0.2)
+        appearance = augment.cover(appearance, 0.4)
+        return (
+            self._geometry(points),
+            normalise_appearance(appearance),
+            faces.targets[pick],
+        )
 
     def _geometry(self, points: Tensor) -> Tensor:
         return as_geometry(points, self.variant)
@@ -189,17 +199,23 @@ class PreparedFaces:
     """Canonical points and wider canonical frames of labelled faces, as tensors."""
 
     def __init__(
-        self, canonical_xy: FloatArray, looks: ImageArray, labelled: LabelledExpressions
+        self,
+        canonical_xy: FloatArray,
+        appearance: ImageArray,
+        labelled: LabelledExpressions,
     ) -> None:
         """Keep ``(N, 68, 2)`` points, ``(N, S, S)`` grey frames and the labels."""
         self.canonical_xy = to_device(canonical_xy)
-        self.looks = to_device(looks)[:, None]
+        self.appearance = to_device(appearance)[:, None]
         self.targets = to_device(labelled.targets)
 
     def subset(self, keep: Tensor) -> PreparedFaces:
         """Return the rows that a mask or index tensor names."""
         part = object.__new__(PreparedFaces)
-        part.canonical_xy, part.looks = self.canonical_xy[keep], self.looks[keep]
+        part.canonical_xy, part.appearance = (
+            self.canonical_xy[keep],
+            self.appearance[keep],
+        )
         part.targets = self.targets[keep]
         return part
 
@@ -222,13 +238,15 @@ def predict(
     inner = slice(MARGIN_PX, MARGIN_PX + APPEARANCE_PX)
     rows = []
     with torch.no_grad():
-        for part in torch.arange(len(faces.looks)).split(256):
-            looks = as_looks(faces.looks[part][..., inner, inner].float())
+        for part in torch.arange(len(faces.appearance)).split(256):
+            appearance = normalise_appearance(
+                faces.appearance[part][..., inner, inner].float()
+            )
             points = faces.canonical_xy[part]
-            logits = net(as_geometry(points, variant), looks)
+            logits = net(as_geometry(points, variant), appearance)
             if both_ways:
                 other_way = to_device(mirror(to_numpy(points), 1.0))
-                other = net(as_geometry(other_way, variant), looks.flip(-1))
+                other = net(as_geometry(other_way, variant), appearance.flip(-1))
                 logits = (logits + other) / 2
             rows.append(logits)
     return torch.cat(rows)
@@ -239,11 +257,11 @@ def as_geometry(canonical_xy: Tensor, variant: str = "fused") -> Tensor:
     return to_device(features_of(variant)(to_numpy(canonical_xy)))
 
 
-def as_looks(looks: Tensor) -> Tensor:
+def normalise_appearance(appearance: Tensor) -> Tensor:
     """Stretch each frame to its own minimum and maximum, then to -1 to 1."""
-    low = looks.amin(dim=(2, 3), keepdim=True)
-    high = looks.amax(dim=(2, 3), keepdim=True)
-    unit = (looks - low) / (high - low).clamp(min=1)
+    low = appearance.amin(dim=(2, 3), keepdim=True)
+    high = appearance.amax(dim=(2, 3), keepdim=True)
+    unit = (appearance - low) / (high - low).clamp(min=1)
     return (unit * 2 - 1).contiguous(memory_format=torch.channels_last)
 
 
@@ -265,3 +283,49 @@ def _jittered_frames(count: int) -> Tensor:
     turn = torch.deg2rad(torch.randn(count) * 5)
     center = torch.randn(count, 2) * 1.5 + STORED_PX / 2
     return augment.similarity(scale, turn, center, APPEARANCE_PX)
+
+
+def prepare_faces(
+    faces: LabelledExpressions,
+    landmarker: FaceLandmarker,
+    landmarks_sha256: str,
+    cache: Path,
+    progress: Progress,
+) -> PreparedFaces:
+    """Bring every crop into the canonical frame, or take it from the cache.
+
+    Args:
+        faces: Labelled crops.
+        landmarker: Finds their points, as it does in use.
+        landmarks_sha256: Of the landmark model; another one reads the faces again.
+        cache: Folder for the result, tens of megabytes.
+        progress: Told how many of how many are done.
+    """
+    key = hashlib.sha256(faces.images.tobytes() + landmarks_sha256.encode())
+    path = cache / f"prepared-{key.hexdigest()[:16]}.npz"
+    if not path.is_file():
+        points, appearance = _read(faces, landmarker, progress)
+        cache.mkdir(parents=True, exist_ok=True)
+        # Whole or not at all: an interrupted run must not leave half a file.
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, points=points, appearance=appearance)
+        partial.replace(path)
+    with np.load(path) as arrays:
+        return PreparedFaces(arrays["points"], arrays["appearance"], faces)
+
+
+def _read(
+    faces: LabelledExpressions, landmarker: FaceLandmarker, progress: Progress
+) -> tuple[np.ndarray, np.ndarray]:
+    count = len(faces.images)
+    points = np.empty((count, 68, 2), np.float32)
+    appearance = np.empty((count, STORED_PX, STORED_PX), np.uint8)
+    for index, crop in enumerate(faces.images):
+        picture = crop_picture(crop)
+        points_xy = landmarker.locate(picture, [crop_detection()])[0].points_xy
+        points[index] = to_canonical(points_xy)
+        frame = canonical_frame(points_xy, APPEARANCE_PX)
+        frame[:, 2] += MARGIN_PX
+        appearance[index] = grey(cut_frame(picture, frame, STORED_PX))
+        progress(index + 1, count)
+    return points, appearance

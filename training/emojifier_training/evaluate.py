@@ -18,6 +18,7 @@ from emojifier_bot.vision import emojis_dir
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.types import Detection
+from emojifier_training import Progress
 from emojifier_training.data import (
     DatasetError,
     LabelledCrop,
@@ -30,27 +31,30 @@ from emojifier_training.data import (
 )
 from emojifier_training.evaluate_detector import (
     RECALL_FACE_PX,
+    ROTATIONS_DEGREES,
     Found,
     ap_and_recall,
     at_least,
     detector_figures,
     find_all,
+    find_rotated,
     measured_ap,
     picture_of,
     seen,
 )
 from emojifier_training.evaluate_emotion import classify_crops, emotion_figures
-from emojifier_training.evaluate_landmarks import landmark_figures, locate_all
-from emojifier_training.hard_crops import hard_figures
+from emojifier_training.evaluate_landmarks import (
+    hard_figures,
+    landmark_figures,
+    locate_all,
+)
 from emojifier_training.near_duplicates import held_out
-from emojifier_training.no_faces import false_alarms
-from emojifier_training.rotation import ROTATIONS_DEGREES, find_rotated
+from emojifier_training.negatives import false_alarms
 
-Progress = Callable[[int, int], None]
 Sample = TypeVar("Sample")
 #: Average precision wants every candidate.
 EVERY_CANDIDATE = 0.01
-#: Everything else is judged on the faces that a result would show.
+#: Everything else is measured on the faces that a result would show.
 SHOWN = 0.5
 #: Whose art a picture without faces may show.
 THEME = "classic"
@@ -58,7 +62,7 @@ THEME = "classic"
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Which models are judged, and how they run."""
+    """Which models are evaluated, and how they run."""
 
     #: ``fused`` or ``landmarks``; None takes the setting.
     emotion_variant: str | None = None
@@ -102,7 +106,7 @@ class Evaluator:
     progress: Progress
     #: Only what training never saw.
     held_out: bool = False
-    #: Every so many samples is judged: a subset while developing.
+    #: Only every n-th sample: a subset while developing.
     every: int = 1
 
     def figures(self, task: str, data: Path, *, full: bool) -> dict[str, Any]:
@@ -131,7 +135,7 @@ class Evaluator:
         }
 
     def pictures(self, data: Path) -> list[LabelledPicture]:
-        """Return what the detector is judged on."""
+        """Return what the detector is evaluated on."""
         every = read_detection(data)
         return self._chosen(
             [p for p in every if not self.held_out or is_held_out(p.source, p.name)],
@@ -180,7 +184,7 @@ class Evaluator:
         }
 
     def crops(self, data: Path) -> list[LabelledCrop]:
-        """Return what the landmarks are judged on."""
+        """Return what the landmarks are evaluated on."""
         every = read_landmarks(data)
         return self._chosen(
             [
@@ -202,7 +206,7 @@ class Evaluator:
         return emotion_figures(probabilities, faces, threshold)
 
     def faces(self, data: Path) -> LabelledExpressions:
-        """Return what the emotions are judged on."""
+        """Return what the emotions are evaluated on."""
         faces = read_expressions(data)
         if self.held_out:
             faces = faces.subset(held_out(faces))
@@ -216,7 +220,7 @@ class Evaluator:
 
 
 def finder(analyzer: LocalAnalyzer) -> Callable[[Image.Image], list[Detection]]:
-    """Return what finds the faces of a picture with all looks."""
+    """Return what finds the faces of a picture with all passes."""
     return lambda image: analyzer.detect(from_image(image))
 
 

@@ -1,8 +1,10 @@
-"""Judges the detector, all its looks and merging included, on labelled pictures."""
+"""Evaluates the detector, all its passes and merging included, on labelled pictures."""
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from emojifier_bot.vision.boxes import turned_boxes
 from emojifier_bot.vision.intervals import Measured, bootstrap, share
 from emojifier_bot.vision.types import Detection, FloatArray
+from emojifier_training import Progress
 from emojifier_training.average_precision import (
     MatchedPicture,
     average_precision,
@@ -22,9 +26,7 @@ from emojifier_training.average_precision import (
 )
 from emojifier_training.data import LabelledPicture
 
-Progress = Callable[[int, int], None]
-
-#: Heights are told for pictures whose longer side is this long.
+#: Heights are given for pictures whose longer side is this long.
 REFERENCE_PX = 640
 #: Faces lower than this at the reference size are neither hits nor misses.
 SMALLEST_FACE_PX = 20.0
@@ -41,6 +43,10 @@ RECALL_CONFIDENCE, RECALL_IOU, RECALL_FACE_PX = 0.5, 0.4, 24.0
 AP_IOU = 0.5
 #: Confidences of the curve from which the operating point is chosen.
 CURVE_CONFIDENCES = tuple(round(0.1 + 0.05 * step, 2) for step in range(18))
+#: Counter-clockwise on screen.
+ROTATIONS_DEGREES = (0, 45, 90, 180)
+#: What shows beyond the corners of a turned picture.
+GROUND_RGB = (127, 127, 127)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,21 +62,6 @@ class Found:
 
 #: Tells which faces of a picture are wanted, ``(M,)``; the others do not matter.
 Wanted = Callable[[Found], NDArray[np.bool_]]
-
-
-def evaluate_detector(
-    detect: Callable[[LabelledPicture], list[Detection]],
-    pictures: Sequence[LabelledPicture],
-    progress: Progress,
-) -> dict[str, object]:
-    """Return average precision at IoU 0.5, overall and by kind of face, and recall.
-
-    Args:
-        detect: Finds faces in a labelled picture, down to confidence 0.01.
-        pictures: What to judge on.
-        progress: Told how many of how many are done.
-    """
-    return detector_figures(find_all(detect, pictures, progress))
 
 
 def find_all(
@@ -186,7 +177,7 @@ def count_wanted(found: Sequence[Found], wanted: Wanted) -> int:
 
 
 def measured_ap(found: Sequence[Found], wanted: Wanted) -> Measured:
-    """Return average precision; its interval comes from drawing pictures anew."""
+    """Return average precision; its interval comes from a bootstrap over pictures."""
     ranked = rank([_match(one, wanted(one), AP_IOU) for one in found])
     whole = bootstrap(
         lambda drawn: ranked_precision(
@@ -251,3 +242,62 @@ def curve(found: Sequence[Found]) -> dict[str, dict[str, float]]:
             "false_alarms_per_picture": now.false_alarms_per_picture,
         }
     return rows
+
+
+def rotated(picture: LabelledPicture, degrees: float) -> LabelledPicture:
+    """Return a picture turned counter-clockwise, with room for all of it.
+
+    Boxes become those of turned ellipses; the five points are dropped.
+    """
+    image = picture_of(picture)
+    turned = image.rotate(
+        degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=GROUND_RGB
+    )
+    buffer = io.BytesIO()
+    turned.save(buffer, "PNG", compress_level=1)
+    count = len(picture.xyxy)
+    return dataclasses.replace(
+        picture,
+        encoded=buffer.getvalue(),
+        xyxy=rotated_boxes(picture.xyxy, degrees, image.size, turned.size),
+        points_xy=np.full((count, 5, 2), np.nan, np.float32),
+    )
+
+
+def rotated_boxes(
+    xyxy: FloatArray,
+    degrees: float,
+    size_wh: tuple[int, int],
+    turned_wh: tuple[int, int],
+) -> FloatArray:
+    """Return where boxes lie after a turn about the middle of the picture.
+
+    Args:
+        xyxy: ``(N, 4)`` float32 pixels before the turn.
+        degrees: The turn, counter-clockwise.
+        size_wh: Size of the picture before the turn.
+        turned_wh: Size of the picture after it.
+    """
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    center = (xyxy[:, :2] + xyxy[:, 2:]) / 2 - np.array(size_wh, np.float32) / 2
+    turn = np.array([[cos, -sin], [sin, cos]], np.float32)
+    center = center @ turn + np.array(turned_wh, np.float32) / 2
+    return turned_boxes(center.astype(np.float32), xyxy[:, 2:] - xyxy[:, :2], degrees)
+
+
+def find_rotated(
+    detect: Callable[[LabelledPicture], list[Detection]],
+    pictures: Sequence[LabelledPicture],
+    degrees: float,
+    progress: Progress,
+) -> list[Found]:
+    """Let the detector look at turned copies; heights are those of upright faces."""
+    found = []
+    for index, picture in enumerate(pictures):
+        turned = rotated(picture, degrees)
+        one = beside_labels(turned, detect(turned))
+        scale = REFERENCE_PX / max(picture_of(turned).size)
+        heights = (picture.xyxy[:, 3] - picture.xyxy[:, 1]) * np.float32(scale)
+        found.append(dataclasses.replace(one, heights=heights))
+        progress(index + 1, len(pictures))
+    return found

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from emojifier_bot.vision.intervals import Measured, bootstrap_all, share
 from emojifier_bot.vision.ports import EmotionClassifier, FaceLandmarker
 from emojifier_bot.vision.types import EMOTIONS, FloatArray
-from emojifier_training.calibration import risk_coverage
+from emojifier_training import Progress
 from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import LabelledExpressions
 from emojifier_training.metrics import (
@@ -22,12 +20,12 @@ from emojifier_training.metrics import (
     macro_f1,
     per_class,
     reliability,
+    risk_coverage,
 )
 
-Progress = Callable[[int, int], None]
-#: What is called sure is to be right this often,
+#: What is called sure should be right this often,
 SURE_ACCURACY = 0.92
-#: and the curve that shows what that costs is told at these shares of the faces.
+#: and the curve that shows what that costs is given at these shares of the faces.
 COVERAGES = tuple(step / 20 for step in range(1, 21))
 
 

@@ -8,10 +8,12 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import tomlkit
 import torch
 from torch import Tensor, nn
 
 from emojifier_bot.vision.emotion import APPEARANCE_PX
+from emojifier_bot.vision.models import SPEC_FILE
 from emojifier_bot.vision.types import EMOTIONS
 from emojifier_training.emotion import feature_count
 from emojifier_training.nets import DetectorNet, YuNetFormat
@@ -45,10 +47,10 @@ def export_landmarks(net: nn.Module, size_px: int) -> bytes:
 def export_emotion(net: nn.Module, variant: str = "fused") -> bytes:
     """Return an ONNX file that takes a batch of geometry and, if fused, of frames."""
     geometry = torch.zeros(2, feature_count(variant))
-    looks = torch.zeros(2, 1, APPEARANCE_PX, APPEARANCE_PX)
+    appearance = torch.zeros(2, 1, APPEARANCE_PX, APPEARANCE_PX)
     names = ["geometry", "appearance"]
     axes = {name: {0: "faces"} for name in [*names, "logits"]}
-    return to_onnx(net, (geometry, looks), names, ["logits"], axes)
+    return to_onnx(net, (geometry, appearance), names, ["logits"], axes)
 
 
 def to_onnx(
@@ -85,7 +87,7 @@ def to_onnx(
 
 
 def write_model(folder: Path, content: bytes, table: dict[str, Any]) -> None:
-    """Write a model's folder: the file and what `backends.model_spec` reads.
+    """Write a model's folder: the file and what `read_model_spec` reads.
 
     Args:
         folder: ``models/<task>_<architecture>_<yyyymm>``.
@@ -95,8 +97,11 @@ def write_model(folder: Path, content: bytes, table: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
+    # Sections last: what follows one in TOML belongs to it.
+    order = sorted(table, key=lambda name: isinstance(table[name], dict))
     whole = {"file": "model.onnx", "sha256": sha256, "license_note": LICENSE_NOTE}
-    (folder / "model.toml").write_text(_toml(table | whole), encoding="utf-8")
+    text = tomlkit.dumps(whole | {name: table[name] for name in order})
+    (folder / SPEC_FILE).write_text(text, encoding="utf-8")
 
 
 def emotion_output(temperature: float, sure_threshold: float) -> dict[str, Any]:
@@ -106,21 +111,3 @@ def emotion_output(temperature: float, sure_threshold: float) -> dict[str, Any]:
         "temperature": round(temperature, 4),
         "sure_threshold": round(sure_threshold, 3),
     }
-
-
-def _toml(table: dict[str, Any]) -> str:
-    plain = {k: v for k, v in table.items() if not isinstance(v, dict)}
-    lines = [f"{key} = {_value(value)}" for key, value in plain.items()]
-    for name, section in table.items():
-        if isinstance(section, dict):
-            lines += ["", f"[{name}]"]
-            lines += [f"{key} = {_value(value)}" for key, value in section.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(_value(item) for item in value) + "]"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return str(value).lower() if isinstance(value, bool) else str(value)

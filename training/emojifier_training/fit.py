@@ -10,7 +10,6 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,10 +19,10 @@ from torch import Tensor, nn
 
 from emojifier_bot.cli.bench import peak_bytes
 from emojifier_bot.errors import ConfigError
+from emojifier_training import Progress
 from emojifier_training.device import DEVICE, device_peak_bytes
 from emojifier_training.nets import GrownUnit
 
-Progress = Callable[[int, int], None]
 STATE_FILE, LOG_FILE = "run_state.pt", "log.jsonl"
 #: Steps of a forecast: the first ones, which set things up, are not timed.
 SETTLING_STEPS, TIMED_STEPS = 3, 12

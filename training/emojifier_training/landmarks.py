@@ -21,6 +21,7 @@ from emojifier_bot.vision.landmark_geometry import (
 from emojifier_bot.vision.types import FloatArray
 from emojifier_training import augment
 from emojifier_training.data import (
+    SET_FOLDERS,
     LabelledCrop,
     is_held_out,
     read_landmarks,
@@ -58,7 +59,7 @@ class LandmarkRecipe:
         self, data: Path, batch_size: int, *, jitter: Jitter | None = None
     ) -> None:
         """Read the set and hold its share out."""
-        crops = read_landmarks(data / "landmarks")
+        crops = read_landmarks(data / SET_FOLDERS["landmarks"])
         held = [is_held_out(c.source, c.name, c.subject) for c in crops]
         self.net: nn.Module = LandmarkNet()
         self.batch_size = batch_size

@@ -20,7 +20,7 @@ from emojifier_training.data import LabelledExpressions
 #: all pairs were, from 0.86 to 0.90 about half of them.
 DUPLICATE_CORRELATION = 0.88
 #: Correlation of thumbnails from which crops are compared in full. Of the FER+
-#: validation faces that have a twin, 95 in 100 are still found.
+#: validation faces that have a near-duplicate, 95 in 100 are still found.
 ALIKE_CORRELATION = 0.85
 THUMBNAIL_PX = 12
 #: Share of the side by which one crop may lie beside the other, each way.
@@ -30,22 +30,22 @@ BLOCK = 1000
 
 
 def held_out(faces: LabelledExpressions) -> NDArray[np.bool_]:
-    """Return ``(N,)`` True for validation faces that training has no twin of."""
+    """Return ``(N,)`` True for validation faces that training has no duplicate of."""
     return unseen(faces.images, faces.is_validation, ~faces.is_validation)
 
 
 def unseen(
-    images: ImageArray, judged: NDArray[np.bool_], trained: NDArray[np.bool_]
+    images: ImageArray, held: NDArray[np.bool_], trained: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Return those to be judged that none of the trained ones is a twin of.
+    """Return those held out that have no near-duplicate among the trained ones.
 
     Args:
         images: ``(N, H, W)`` grey or ``(N, H, W, 3)`` RGB, uint8.
-        judged: ``(N,)`` mask.
+        held: ``(N,)`` mask.
         trained: ``(N,)`` mask.
     """
-    mask = judged.copy()
-    mask[judged] = ~has_near_duplicate(images[judged], images[trained])
+    mask = held.copy()
+    mask[held] = ~has_near_duplicate(images[held], images[trained])
     return mask
 
 

@@ -249,7 +249,7 @@ class LandmarkEmotionNet(nn.Module):
         self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(160, EMOTION_COUNT))
 
     def forward(self, geometry: Tensor, _appearance: Tensor) -> Tensor:
-        """Map ``(N, features)`` to logits ``(N, 8)``; looks at no appearance."""
+        """Map ``(N, features)`` to logits ``(N, 8)``; sees no appearance."""
         logits: Tensor = self.head(self.geometry(geometry))
         return logits
 
@@ -292,11 +292,11 @@ class FusedEmotionNet(nn.Module):
 
     def forward(self, geometry: Tensor, appearance: Tensor) -> Tensor:
         """Map ``(N, features)`` and ``(N, 1, 52, 52)`` to logits ``(N, 8)``."""
-        looks = self.appearance(appearance).float()
+        seen = self.appearance(appearance).float()
         points = self.geometry(geometry)
         if self.training:
             points = points * (torch.rand(len(points), 1) >= GEOMETRY_HIDDEN)
-        logits: Tensor = self.head(torch.cat([looks, points], dim=1))
+        logits: Tensor = self.head(torch.cat([seen, points], dim=1))
         return logits
 
 

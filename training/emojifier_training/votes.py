@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,10 @@ from emojifier_bot.vision.calibration import FaceReading
 from emojifier_bot.vision.landmark_geometry import measure
 from emojifier_bot.vision.ports import EmotionClassifier, FaceLandmarker
 from emojifier_bot.vision.types import Emoji, EmojiTheme, FloatArray
+from emojifier_training import Progress
 from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import LabelledExpressions, read_expressions
 from emojifier_training.evaluate import SHOWN, Models
-
-Progress = Callable[[int, int], None]
 
 #: Votes this close to an emoji's mixture are votes for it (Euclidean, in the space
 #: whose corners are the square root of 2 apart).

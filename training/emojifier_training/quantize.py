@@ -1,4 +1,4 @@
-"""Tries eight-bit weights and activations: how much faster, and what it costs."""
+"""Turns a model's weights and activations into eight bits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from onnxruntime.quantization import (
     CalibrationDataReader,
     QuantFormat,
     QuantType,
-    quantize_dynamic,
     quantize_static,
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -43,6 +42,7 @@ from emojifier_bot.vision.models import (
 from emojifier_bot.vision.types import BoundingBox, FloatArray
 from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import (
+    SET_FOLDERS,
     is_held_out,
     read_expressions,
     read_landmarks,
@@ -52,48 +52,11 @@ from emojifier_training.landmarks import face_bounds
 
 #: Faces of the training part that the ranges of the activations are taken from.
 CALIBRATION_FACES = 200
-
 #: What is turned into eight bits; the rest takes no time.
 QUANTIZED_OPS = ("Conv", "Gemm")
 
 #: Inputs of one run by name.
 Feed = dict[str, FloatArray]
-
-
-def quantized(content: bytes, feeds: Sequence[Feed]) -> bytes:
-    """Return a file with eight-bit weights and activations.
-
-    Args:
-        content: An ONNX file.
-        feeds: Inputs that the ranges of the activations are taken from.
-    """
-    return _rewritten(
-        content,
-        lambda source, target: quantize_static(
-            source,
-            target,
-            _Feeds(feeds),
-            quant_format=QuantFormat.QDQ,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-            # Seven bits of weights: processors without VNNI add pairs of products in
-            # sixteen bits, and eight would overflow there.
-            reduce_range=True,
-            op_types_to_quantize=list(QUANTIZED_OPS),
-            nodes_to_exclude=_last_convolution(content),
-        ),
-    )
-
-
-def _last_convolution(content: bytes) -> list[str]:
-    """Return the name of the node that makes the maps of points, where there is one.
-
-    What follows turns small differences into positions: in eight bits it alone would
-    double the error.
-    """
-    nodes = onnx.load_from_string(content).graph.node
-    return [node.name for node in nodes if node.op_type == "Conv"][-1:]
 
 
 def shrink(folder: Path, data: Path) -> None:
@@ -110,27 +73,50 @@ def shrink(folder: Path, data: Path) -> None:
     content = spec.verified_bytes()
     if spec.task not in FEEDS or is_quantized(content):
         raise ConfigError([f"{folder} cannot be turned into eight bits."])
-    write_file(spec, quantized(content, FEEDS[spec.task](spec, data)), folder)
+    small = quantized(content, FEEDS[spec.task](spec, data))
+    (folder / spec.file).write_bytes(small)
+    table = (folder / SPEC_FILE).read_text("utf-8")
+    table = table.replace(spec.sha256, hashlib.sha256(small).hexdigest())
+    (folder / SPEC_FILE).write_text(table, encoding="utf-8")
 
 
-def quantized_weights(content: bytes) -> bytes:
-    """Return a file with eight-bit weights; activations are ranged as they come."""
-    return _rewritten(
-        content,
-        lambda source, target: quantize_dynamic(
-            source, target, weight_type=QuantType.QUInt8
-        ),
-    )
+def quantized(content: bytes, feeds: Sequence[Feed]) -> bytes:
+    """Return a file with eight-bit weights and activations.
 
-
-def _rewritten(content: bytes, rewrite: Callable[[Path, Path], object]) -> bytes:
+    Args:
+        content: An ONNX file.
+        feeds: Inputs that the ranges of the activations are taken from.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
+        names = ("float.onnx", "ready.onnx", "int8.onnx")
+        source, ready, target = (Path(folder, name) for name in names)
         source.write_bytes(content)
-        ready = Path(folder, "ready.onnx")
         quant_pre_process(source, ready, skip_symbolic_shape=True)
-        rewrite(ready, target)
+        quantize_static(
+            ready,
+            target,
+            _Feeds(feeds),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            # Seven bits of weights: processors without VNNI add pairs of products in
+            # sixteen bits, and eight would overflow there.
+            reduce_range=True,
+            op_types_to_quantize=list(QUANTIZED_OPS),
+            nodes_to_exclude=_last_convolution(content),
+        )
         return target.read_bytes()
+
+
+def _last_convolution(content: bytes) -> list[str]:
+    """Return the name of the node that makes the maps of points, where there is one.
+
+    What follows turns small differences into positions: in eight bits it alone would
+    double the error.
+    """
+    nodes = onnx.load_from_string(content).graph.node
+    return [node.name for node in nodes if node.op_type == "Conv"][-1:]
 
 
 class _Feeds(CalibrationDataReader):
@@ -142,22 +128,6 @@ class _Feeds(CalibrationDataReader):
     def get_next(self) -> Feed | None:
         """Return the next inputs, None at the end."""
         return next(self._left, None)
-
-
-def write_file(spec: ModelSpec, content: bytes, folder: Path) -> Path:
-    """Write a model's file and table anew, with another content.
-
-    Args:
-        spec: Of the model.
-        content: The file in place of its own.
-        folder: Where they go; may be the model's own.
-    """
-    table = (spec.folder / SPEC_FILE).read_text("utf-8")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / spec.file).write_bytes(content)
-    digest = hashlib.sha256(content).hexdigest()
-    (folder / SPEC_FILE).write_text(table.replace(spec.sha256, digest), "utf-8")
-    return folder
 
 
 def _normalised(spec: ModelSpec, picture: DecodedImage, frame: Affine) -> FloatArray:
@@ -172,7 +142,7 @@ def landmark_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
     """Return frames of training faces."""
     crops = [
         one
-        for one in read_landmarks(data / "landmarks")
+        for one in read_landmarks(data / SET_FOLDERS["landmarks"])
         if not is_held_out(one.source, one.name, one.subject)
     ]
     feeds = []
@@ -187,7 +157,7 @@ def landmark_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
 def emotion_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
     """Return geometry and appearance of training faces."""
     landmarker = OnnxLandmarker(pick_model_spec(models_dir(), "landmarks"), threads=1)
-    faces = read_expressions(data / "expressions")
+    faces = read_expressions(data / SET_FOLDERS["emotion"])
     feeds = []
     for crop in _spread(faces.images[~faces.is_validation]):
         picture = crop_picture(crop)

@@ -7,9 +7,12 @@ from hypothesis import strategies as st
 
 from emojifier_bot.vision import emojis_dir
 from emojifier_bot.vision.types import BoundingBox, Detection
-from emojifier_training.drawings import EACH, KINDS, SIZE_WH, drawings
-from emojifier_training.no_faces import (
+from emojifier_training.negatives import (
+    EACH,
+    KINDS,
     REGION_PX,
+    SIZE_WH,
+    drawings,
     emoji_sheets,
     empty_region,
     false_alarms,
@@ -38,19 +41,11 @@ def test_sheets_hold_every_emoji():
 
 
 class TestEmptyRegion:
-    def test_a_picture_without_faces_is_taken_whole(self):
-        region = empty_region(picture())
-
-        assert region.size == (640, 480)
-
     def test_a_face_and_its_room_stay_out(self):
         region = empty_region(picture((0.0, 0.0, 100.0, 100.0)))
 
         assert min(region.size) >= REGION_PX
         assert region.size != (640, 480)
-
-    def test_a_full_picture_has_none(self):
-        assert empty_region(picture((200.0, 100.0, 500.0, 400.0))) is None
 
     def test_faces_that_nobody_could_judge_are_faces(self):
         labelled = picture(invalid=[(200.0, 100.0, 500.0, 400.0)])

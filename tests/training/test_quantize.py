@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
+pytest.importorskip("onnx", reason="needs onnx: `make train-env` installs it")
 
 import shutil
 
@@ -15,15 +16,12 @@ from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import pick_model_spec, read_model_spec
 from emojifier_bot.vision.types import BoundingBox, Detection
+from emojifier_training.export import write_model
+from emojifier_training.fit import load_warm_start
 from emojifier_training.graph_cost import is_quantized, multiply_adds, parameters
-from emojifier_training.int8 import (
-    FEEDS,
-    quantized,
-    quantized_weights,
-    shrink,
-    write_file,
-)
-from emojifier_training.runs import float_file
+from emojifier_training.nets import LandmarkNet
+from emojifier_training.quantize import FEEDS, shrink
+from emojifier_training.runs import TASKS
 from tests.builders import make_landmarks
 from tests.datasets import SAMPLE_BOX, sample, tiny_data
 
@@ -68,74 +66,39 @@ def said_by(spec):
 
 
 def test_a_landmark_model_stays_near_what_it_said(data, tmp_path):
-    spec = pick_model_spec(models_dir(), "landmarks")
-    trained = float_file(spec)
-    folder = write_file(spec, trained, tmp_path / spec.name)
-    before = said_by(read_model_spec(folder))
+    net = LandmarkNet()
+    shipped = pick_model_spec(models_dir(), "landmarks")
+    load_warm_start(net, shipped.folder / "state.pt")
+    trained = TASKS["landmarks"].export(net)
+    write_model(tmp_path, trained, TASKS["landmarks"].table)
+    before = said_by(read_model_spec(tmp_path))
 
-    shrink(folder, data)
+    shrink(tmp_path, data)
 
-    small = read_model_spec(folder).verified_bytes()
+    small = read_model_spec(tmp_path).verified_bytes()
     assert is_quantized(small)
     assert len(small) < len(trained) / 2
-    assert np.abs(said_by(read_model_spec(folder)) - before).mean() < 2
-    # What it costs and has learned is told without the scales.
+    assert np.abs(said_by(read_model_spec(tmp_path)) - before).mean() < 2
+    # Its cost and its parameters are counted without the scales.
     assert multiply_adds(small) == multiply_adds(trained)
     assert parameters(small) == pytest.approx(parameters(trained), rel=0.01)
 
 
-def test_the_shipped_landmarks_are_those_that_were_trained():
-    spec = pick_model_spec(models_dir(), "landmarks")
-    trained = float_file(spec)
-
-    assert is_quantized(spec.verified_bytes())
-    assert not is_quantized(trained)
-    assert len(trained) > 2 * len(spec.verified_bytes())
-
-
 def test_an_emotion_model_is_still_read_by_use(data, tmp_path):
-    spec = pick_model_spec(models_dir(), "emotion", "fused")
-    content = quantized(spec.verified_bytes(), FEEDS["emotion"](spec, data))
+    folder = copied(tmp_path, "emotion", "fused")
 
-    folder = write_file(spec, content, tmp_path / spec.name)
+    shrink(folder, data)
 
     face = make_landmarks(center_xy=(226, 110), eye_distance_px=62)
     classifier = load_classifier(read_model_spec(folder), 1)
     (scores,) = classifier.classify(from_image(sample()), [face])
     assert scores.probabilities.sum() == pytest.approx(1, abs=1e-3)
-
-
-def test_weights_alone():
-    spec = pick_model_spec(models_dir(), "emotion", "landmarks")
-    content = spec.verified_bytes()
-
-    assert len(quantized_weights(content)) < len(content) / 2
-
-
-class TestFloatFile:
-    def test_a_file_in_floating_point_is_taken_as_it_is(self):
-        spec = pick_model_spec(models_dir(), "emotion", "fused")
-
-        assert float_file(spec) == spec.verified_bytes()
-
-    def test_no_state_makes_an_emotion_model_again(self, data, tmp_path):
-        folder = copied(tmp_path, "emotion", "landmarks")
+    with pytest.raises(ConfigError, match="cannot be turned into eight bits"):
         shrink(folder, data)
 
-        with pytest.raises(ConfigError, match="is in eight bits already"):
-            float_file(read_model_spec(folder))
 
+def test_a_detector_is_refused(data, tmp_path):
+    folder = copied(tmp_path, "detector")
 
-class TestRefusals:
-    def test_a_detector(self, data, tmp_path):
-        folder = copied(tmp_path, "detector")
-
-        with pytest.raises(ConfigError, match="cannot be turned into eight bits"):
-            shrink(folder, data)
-
-    def test_twice(self, data, tmp_path):
-        folder = copied(tmp_path, "emotion", "landmarks")
+    with pytest.raises(ConfigError, match="cannot be turned into eight bits"):
         shrink(folder, data)
-
-        with pytest.raises(ConfigError, match="cannot be turned into eight bits"):
-            shrink(folder, data)
