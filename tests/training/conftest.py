@@ -1,15 +1,10 @@
-"""One thread and one seed for whatever runs torch, and no hurry for the first call."""
+"""One thread and one seed for whatever runs torch."""
 
 from __future__ import annotations
 
 import importlib.util
 
 import pytest
-from hypothesis import settings
-
-# The first call into torch or OpenCV takes seconds; later ones do not.
-settings.register_profile("training", deadline=None)
-settings.load_profile("training")
 
 
 @pytest.fixture(autouse=True)
