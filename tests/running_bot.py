@@ -38,16 +38,31 @@ def process(
     database: str,
     folder: Path,
     log: IO[str] | None = None,
+    fast: bool = False,
+    killed: bool = False,
     **more: str,
 ) -> Iterator[subprocess.Popen]:
-    """Run a verb in a home of its own until the end; it must end well."""
+    """Run a verb in a home of its own until the end of the block.
+
+    Args:
+        verb: ``"serve"`` or ``"worker"``.
+        options: Its options.
+        slack: Whom it talks to.
+        database: URL of its database.
+        folder: Where its home and its temporary files are.
+        log: Where its standard error goes.
+        fast: It is the worker of `tests.fast_worker`.
+        killed: It is killed at the end; otherwise it is told to end and must do well.
+        more: Further variables of its environment.
+    """
     for name in ("home", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     own = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
     settings = {"DATABASE_URL": database, "PORT": "0", "ENCRYPTION_KEYS": KEY}
     environment = os.environ | slack.environment | own | settings | more
+    command = ["tests.fast_worker"] if fast else ["emojifier_bot", verb, *options]
     with subprocess.Popen(
-        [sys.executable, "-m", "emojifier_bot", verb, *options],
+        [sys.executable, "-m", *command],
         cwd=folder,
         env=environment | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -57,8 +72,11 @@ def process(
         try:
             yield running
         finally:
-            running.terminate()
-            assert running.wait(END_SECONDS) == 0
+            if killed:
+                running.kill()
+            else:
+                running.terminate()
+                assert running.wait(END_SECONDS) == 0
 
 
 def address_of(web: subprocess.Popen) -> str:
@@ -68,15 +86,13 @@ def address_of(web: subprocess.Popen) -> str:
 
 @contextmanager
 def running_fleet(
-    slack: SlackServer, database: str, folder: Path, *, webs: int, workers: int, **more
+    slack: SlackServer, database: str, folder: Path, *, webs: int, workers: int
 ) -> Iterator[list[str]]:
     """Run web processes and workers on one database; give the webs' addresses."""
 
     def start(verb: str, number: int, *options: str) -> subprocess.Popen:
         own = folder / f"{verb}-{number}"
-        running = process(
-            verb, *options, slack=slack, database=database, folder=own, **more
-        )
+        running = process(verb, *options, slack=slack, database=database, folder=own)
         return stack.enter_context(running)
 
     with ExitStack() as stack:

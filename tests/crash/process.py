@@ -4,7 +4,7 @@ The product is the same to the last line. What surrounds its commits is put in f
 outside: DBOS's recorder, SQLAlchemy's event before a COMMIT, the queue and the log of
 posts are wrapped here, before the command line is imported.
 
-``HURRY`` in the environment makes a worker of short lease and short waits, for tests.
+``HURRY`` in the environment makes a worker of short lease and short waits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,16 +23,10 @@ from typing import Any
 import sqlalchemy as sa
 from dbos._sys_db import SystemDatabase
 
-from emojifier_bot.app import make_isolated_decoder
-from emojifier_bot.app.bot import make_worker_parts, open_stores
 from emojifier_bot.cli.main import run
 from emojifier_bot.clock import SystemClock
-from emojifier_bot.config import load_settings
 from emojifier_bot.db.posts import PostLog
 from emojifier_bot.jobs.queue import DbosJobQueue
-from emojifier_bot.jobs.slots import LeaseTimes
-from emojifier_bot.jobs.worker import run_worker
-from emojifier_bot.logs import configure_logging
 from tests.crash.points import (
     AFTER,
     BEFORE,
@@ -44,15 +37,11 @@ from tests.crash.points import (
     Mines,
     commit_point,
 )
-from tests.jobs_rig import FAST
+from tests.fast_worker import run_fast_worker
 
 #: Variables: the folder of mines; whether a worker is in a hurry; the file that says
 #: how far the clock is ahead, seconds.
 MINES, HURRY, CLOCK_FILE = "CRASH_MINES", "CRASH_HURRY", "CRASH_CLOCK"
-#: Of a worker in a hurry: how long it drains, and how soon it is taken for dead. A busy
-#: machine must not starve it for that long.
-DRAIN_SECONDS = 4
-LEASE = LeaseTimes(lease_seconds=4.0, beat_seconds=0.8)
 
 
 class _Here(threading.local):
@@ -128,26 +117,10 @@ def set_clock_by(file: Path) -> None:
     SystemClock.now = now
 
 
-def hurried_worker() -> int:
-    """Work as `worker` does, with the times of tests."""
-    settings = load_settings()
-    configure_logging(settings.log_level, settings.log_format)
-    stores = open_stores(settings)
-    with make_isolated_decoder(settings) as decoder:
-        parts = make_worker_parts(settings, stores, decoder)
-        return run_worker(
-            settings.database_url,
-            replace(parts, timing=FAST),
-            settings.worker_concurrency,
-            LEASE,
-            DRAIN_SECONDS,
-        )
-
-
 if __name__ == "__main__":
     Tripwires(Mines(Path(os.environ[MINES]))).install()
     if CLOCK_FILE in os.environ:
         set_clock_by(Path(os.environ[CLOCK_FILE]))
     if os.environ.get(HURRY) and sys.argv[1] == "worker":
-        sys.exit(hurried_worker())
+        sys.exit(run_fast_worker())
     run()

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
+from subprocess import Popen
 
 import pytest
-import requests
 
 from emojifier_bot.app.operators import make_job_admin
 from emojifier_bot.config import load_settings
 from emojifier_bot.domain import JobState
 from emojifier_bot.jobs.queue import DbosJobQueue
-from tests.fakes.slack import SlackServer, SlackUser
+from tests.fakes.slack import SlackServer
+from tests.running_bot import PATIENCE_SECONDS, Bot, address_of, process
 
-ROOT = Path(__file__).parents[2]
-SAMPLE = (ROOT / "docs" / "sample" / "astronaut.png").read_bytes()
-PATIENCE_SECONDS = 240.0
 #: Long enough that a second post would have come.
 QUIET_SECONDS = 3.0
-KEY = "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E="
+#: Longer than a backup takes; nobody waits for it.
+SLOW_SECONDS = 30.0
 PLAIN = "postgresql://"
 
 
@@ -39,8 +36,12 @@ class SqliteHome:
         self.copies.mkdir()
 
     @property
+    def url(self) -> str:
+        return f"sqlite:///{self.folder / 'bot.db'}"
+
+    @property
     def variables(self) -> dict[str, str]:
-        return {"DATABASE_URL": f"sqlite:///{self.folder / 'bot.db'}"}
+        return {"database": self.url, "ENCRYPTION_KEYS": ""}
 
     def back_up(self) -> None:
         with closing(sqlite3.connect(self.folder / "bot.db")) as database:
@@ -62,7 +63,7 @@ class PostgresHome:
 
     @property
     def variables(self) -> dict[str, str]:
-        return {"DATABASE_URL": self.url, "ENCRYPTION_KEYS": KEY}
+        return {"database": self.url}
 
     def back_up(self) -> None:
         self._run("pg_dump", "--format=custom", f"--file={self.copy}")
@@ -76,83 +77,68 @@ class PostgresHome:
         subprocess.run([program, where, *arguments], check=True, capture_output=True)
 
 
-class Bot:
-    """The bot's two processes, which can be killed, and a workspace."""
+class Operator:
+    """Runs the bot's two processes, which may be killed, and asks it for pictures."""
 
-    def __init__(self, slack: SlackServer, home: SqliteHome | PostgresHome) -> None:
-        self.slack, self.home = slack, home
-        self.acme = slack.add_workspace("Acme")
-        self.user = slack.add_user(self.acme, "ada")
-        self.picture = slack.elsewhere.add_picture("/astronaut.png", SAMPLE)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        ours = self.slack.environment | self.home.variables
-        return {**os.environ, "PYTHONPATH": str(ROOT), "PORT": "0", **ours}
+    def __init__(
+        self, slack: SlackServer, home: SqliteHome | PostgresHome, folder: Path
+    ) -> None:
+        self.slack, self.home, self._folder = slack, home, folder
+        self._bot: Bot | None = None
 
     @contextmanager
     def web(self) -> Iterator[None]:
         """Run the web process; it dies with the block."""
-        with self._killed("serve", "--no-worker") as process:
-            self.url = process.stdout.readline().split()[-1]
+        with self._running("serve", "--no-worker") as running:
+            url = address_of(running)
+            if self._bot is None:
+                self._bot = Bot(self.slack, url)
+            self._bot.ada.delivery.through([url])
             yield
 
-    @contextmanager
-    def worker(self) -> Iterator[None]:
+    def worker(self) -> AbstractContextManager[Popen]:
         """Run a worker; it dies with the block."""
-        with self._killed("worker"):
-            yield
+        return self._running("worker", fast=True)
 
-    @contextmanager
-    def _killed(self, *words: str) -> Iterator[subprocess.Popen]:
-        with subprocess.Popen(
-            [sys.executable, "-m", "emojifier_bot", *words],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+    def _running(
+        self, *words: str, fast: bool = False
+    ) -> AbstractContextManager[Popen]:
+        return process(
+            *words,
+            slack=self.slack,
+            folder=self._folder,
+            fast=fast,
+            killed=True,
+            **self.home.variables,
+        )
 
-    def install(self) -> None:
-        self.slack.app.redirect_urls.append(f"{self.url}/slack/oauth_redirect")
-        answer = requests.get(f"{self.url}/slack/install", timeout=30)
-        assert answer.ok, (answer.url, answer.history, answer.text[-1500:])
-
-    def ask(self, channel: str) -> str:
+    def ask(self) -> str:
         """Ask for a picture in a new channel; return its id."""
-        room = self.slack.add_channel(self.acme, channel, [self.user]).channel_id
-        ada = SlackUser(self.slack, self.acme, self.user, self.url)
-        assert ada.command(room, self.picture).ok
-        return room
+        channel = self._bot.channel()
+        assert self._bot.ada.command(channel, self._bot.address()).ok
+        return channel
 
     @property
     def jobs(self) -> DbosJobQueue:
         """Open what stands behind `emojifier-bot jobs`."""
-        url = self.home.variables["DATABASE_URL"]
-        return make_job_admin(load_settings(database_url=url))
+        return make_job_admin(load_settings(database_url=self.home.url))
 
     def ids(self, state: JobState) -> list[str]:
         with closing(self.jobs) as jobs:
             return [one.job_id for one in jobs.list(state, 100)]
-
-    def wait_for(self, room: str) -> None:
-        self.slack.wait_until(lambda: self.slack.results(room), PATIENCE_SECONDS)
 
     def wait_for_end(self, count: int) -> None:
         self.slack.wait_until(
             lambda: len(self.ids(JobState.SUCCEEDED)) == count, PATIENCE_SECONDS
         )
 
-    def counts(self, *rooms: str) -> list[int]:
+    def counts(self, *channels: str) -> list[int]:
         time.sleep(QUIET_SECONDS)
-        return [len(self.slack.results(room)) for room in rooms]
+        return [len(self.slack.results(one)) for one in channels]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def bot(request, tmp_path):
+def operator(request, tmp_path):
     with ExitStack() as stack:
         if request.param == "sqlite":
             home = SqliteHome(tmp_path)
@@ -162,47 +148,45 @@ def bot(request, tmp_path):
         else:
             pytest.skip("needs pg_dump and pg_restore")
         slack = stack.enter_context(SlackServer())
-        yield Bot(slack, home)
+        yield Operator(slack, home, tmp_path / "bot")
         assert not slack.problems
 
 
-def test_jobs_of_the_backup_end_and_nothing_is_posted_twice(bot):
-    with bot.web(), bot.worker():
-        bot.install()
-        posted = bot.ask("posted")
-        bot.wait_for_end(1)
-        # The bytes of both are on their way for longer than the backup takes.
-        bot.slack.faults.add("upload", slow_seconds=10, times=2)
-        before = len(bot.slack.calls_of("upload"))
-        in_flight = bot.ask("in-flight")
-        bot.slack.wait_until(
-            lambda: len(bot.slack.calls_of("upload")) > before, PATIENCE_SECONDS
+def test_jobs_of_the_backup_end_and_nothing_is_posted_twice(operator):
+    slack = operator.slack
+    with operator.web(), operator.worker():
+        posted = operator.ask()
+        operator.wait_for_end(1)
+        # The bytes of both are on their way while the backup is made.
+        slack.faults.add("upload", slow_seconds=SLOW_SECONDS, times=2)
+        before = len(slack.calls_of("upload"))
+        in_flight = operator.ask()
+        slack.wait_until(
+            lambda: len(slack.calls_of("upload")) > before, PATIENCE_SECONDS
         )
-        waiting = bot.ask("waiting")
-        bot.home.back_up()
-    bot.home.lose_and_restore()
+        waiting = operator.ask()
+        operator.home.back_up()
+        assert slack.results(in_flight) == []
+    operator.home.lose_and_restore()
+    slack.faults.clear()
 
-    with bot.web(), bot.worker():
-        bot.wait_for(in_flight)
-        bot.wait_for(waiting)
-        bot.wait_for_end(3)
+    with operator.web(), operator.worker():
+        operator.wait_for_end(3)
 
-        assert bot.counts(posted, in_flight, waiting) == [1, 1, 1]
+        assert operator.counts(posted, in_flight, waiting) == [1, 1, 1]
 
 
-def test_what_was_posted_after_the_backup_can_be_kept_from_being_posted_again(bot):
-    with bot.web():
-        bot.install()
-        room = bot.ask("after")
-        bot.home.back_up()
-        with bot.worker():
-            bot.wait_for(room)
-            bot.wait_for_end(1)
-    bot.home.lose_and_restore()
+def test_what_was_posted_after_the_backup_can_be_kept_from_being_posted_again(operator):
+    with operator.web():
+        operator.ask()
+        operator.home.back_up()
+        with operator.worker():
+            operator.wait_for_end(1)
+    operator.home.lose_and_restore()
 
     # A worker would post it once more: this backup is from before.
-    (job_id,) = bot.ids(JobState.QUEUED)
-    with closing(bot.jobs) as jobs:
+    (job_id,) = operator.ids(JobState.QUEUED)
+    with closing(operator.jobs) as jobs:
         assert jobs.cancel(job_id)
-    assert bot.ids(JobState.QUEUED) == bot.ids(JobState.SUCCEEDED) == []
-    assert bot.ids(JobState.CANCELLED) == [job_id]
+    assert operator.ids(JobState.QUEUED) == operator.ids(JobState.SUCCEEDED) == []
+    assert operator.ids(JobState.CANCELLED) == [job_id]

@@ -87,7 +87,7 @@ def test_slacks_retries_to_other_webs_post_once(bot):
         bot.slack.wait_until(lambda: len(bot.slack.results(channel)) > 1, QUIET_SECONDS)
 
 
-def test_every_web_is_healthy_and_none_answers_after_an_uninstall(bot):
+def test_no_web_answers_after_an_uninstall(bot):
     home = bot.slack.add_workspace("Gone")
     bot.slack.switches.consent_team_id = home.team_id
     try:
@@ -95,14 +95,14 @@ def test_every_web_is_healthy_and_none_answers_after_an_uninstall(bot):
     finally:
         bot.slack.switches.consent_team_id = ""
     user = bot.slack.add_user(home, "hans")
-    people = [SlackUser(bot.slack, home, user, url) for url in bot.urls]
+    # The second web has not remembered the installation, as it does for a minute.
+    first, second = (SlackUser(bot.slack, home, user, url) for url in bot.urls)
     channel = bot.slack.add_channel(home, "yard", [user]).channel_id
-    for person in people:
-        assert person.command(channel, "help").ok
+    assert "every face" in first.command(channel, "help").json()["text"]
 
-    people[0].uninstall()
+    first.uninstall()
 
-    for person in people:
+    for person in (first, second):
 
         def refused(person=person) -> bool:
             person.command(channel, "help")

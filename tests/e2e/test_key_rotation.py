@@ -22,7 +22,7 @@ from tests.fakes.slack import SlackServer
 from tests.running_bot import PATIENCE_SECONDS, ROOT, Bot, address_of, process
 
 #: Between two requests.
-PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 1.0
 
 
 class Asker:

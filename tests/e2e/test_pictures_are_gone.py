@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
 import secrets
-import signal
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,9 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.fakes.slack import SlackServer
 from tests.running_bot import (
-    KEY,
     PATIENCE_SECONDS,
-    ROOT,
     SAMPLE,
     Bot,
     address_of,
@@ -80,19 +76,6 @@ def children_of(pid: int) -> list[int]:
     return found[1:]
 
 
-def killable_worker(slack: SlackServer, database: str, home: Path) -> subprocess.Popen:
-    """Start a worker that need not end well."""
-    for name in ("home", "tmp"):
-        (home / name).mkdir(parents=True)
-    own = {"HOME": str(home / "home"), "TMPDIR": str(home / "tmp")}
-    settings = {"DATABASE_URL": database, "ENCRYPTION_KEYS": KEY}
-    return subprocess.Popen(
-        [sys.executable, "-m", "emojifier_bot", "worker"],
-        cwd=home,
-        env=os.environ | slack.environment | own | settings | {"PYTHONPATH": str(ROOT)},
-    )
-
-
 def wait_for_end(pids: list[int]) -> None:
     """Wait until processes are gone; those below a killed one end by themselves."""
     until = time.monotonic() + SECONDS
@@ -118,20 +101,13 @@ def test_nothing_of_a_picture_is_left_after_kill_9(tmp_path):
     database = f"sqlite:///{tmp_path / 'bot.db'}"
     home = tmp_path / "worker"
     with SlackServer() as slack, ExitStack() as stack:
-
-        def start(verb: str, *options: str, folder: Path) -> subprocess.Popen:
-            running = process(
-                verb, *options, slack=slack, database=database, folder=folder
-            )
-            return stack.enter_context(running)
-
-        web = start("serve", "--no-worker", folder=tmp_path / "web")
+        run = partial(process, slack=slack, database=database)
+        web = stack.enter_context(run("serve", "--no-worker", folder=tmp_path / "web"))
         bot = Bot(slack, address_of(web))
         channel = bot.channel()
         # The bytes stay in the worker's hands while Slack takes them slowly.
         slack.faults.add("upload", slow_seconds=SECONDS, times=1)
-        worker = killable_worker(slack, database, home)
-        try:
+        with run("worker", folder=home, fast=True, killed=True) as worker:
             bot.ada.command(channel, bot.address("/marked.png", data))
             bot.slack.wait_until(
                 lambda: slack.calls_of("files.getUploadURLExternal"), PATIENCE_SECONDS
@@ -139,14 +115,11 @@ def test_nothing_of_a_picture_is_left_after_kill_9(tmp_path):
             below = children_of(worker.pid)
 
             assert holding(marks, tmp_path, SHARED_MEMORY) == []
-        finally:
-            os.kill(worker.pid, signal.SIGKILL)
-            worker.wait()
 
         wait_for_end(below)
         assert holding(marks, tmp_path, SHARED_MEMORY) == []
         assert [one for one in (home / "tmp").rglob("*") if one.is_file()] == []
 
-        start("worker", folder=tmp_path / "next")
+        stack.enter_context(run("worker", folder=tmp_path / "next", fast=True))
         bot.result(channel)
         assert holding(marks, tmp_path, SHARED_MEMORY) == []

@@ -116,14 +116,27 @@ def test_a_page_without_marks_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("database", "when"), [("sqlite", BEFORE), ("postgres", AFTER)]
+    ("database", "points"),
+    [
+        (
+            "sqlite",
+            [commit_point(name, BEFORE) for name in DECISIVE]
+            + [
+                slack_point(call, BEFORE)
+                for call in dict.fromkeys(SLACK_CALLS.values())
+            ],
+        ),
+        (
+            "postgres",
+            [commit_point(name, AFTER) for name in (ENQUEUE, "complete", JOB_END)],
+        ),
+    ],
+    ids=["sqlite", "postgres"],
 )
 def test_whoever_is_killed_wherever_nothing_is_lost_or_posted_twice(
-    database, when, request, tmp_path
+    database, points, request, tmp_path
 ):
     url = request.getfixturevalue(f"{database}_url")
-    points = [commit_point(name, when) for name in DECISIVE]
-    points += [slack_point(call, when) for call in dict.fromkeys(SLACK_CALLS.values())]
     plan = Plan(
         database,
         JOBS,

@@ -1,0 +1,41 @@
+"""A worker with the leases and waits of tests: ``python -m tests.fast_worker``.
+
+All else is as `emojifier-bot worker` has it.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+from emojifier_bot.app import make_isolated_decoder
+from emojifier_bot.app.bot import make_worker_parts, open_stores
+from emojifier_bot.config import load_settings
+from emojifier_bot.jobs.slots import LeaseTimes
+from emojifier_bot.jobs.worker import run_worker
+from emojifier_bot.logs import configure_logging
+from tests.jobs_rig import FAST
+
+DRAIN_SECONDS = 4
+#: A busy machine must not starve a worker for as long as a lease.
+LEASE = LeaseTimes(lease_seconds=4.0, beat_seconds=0.8)
+
+
+def run_fast_worker() -> int:
+    """Work until told to end; return the exit code."""
+    settings = load_settings()
+    configure_logging(settings.log_level, settings.log_format)
+    stores = open_stores(settings)
+    with make_isolated_decoder(settings) as decoder:
+        parts = make_worker_parts(settings, stores, decoder)
+        return run_worker(
+            settings.database_url,
+            replace(parts, timing=FAST),
+            settings.worker_concurrency,
+            LEASE,
+            DRAIN_SECONDS,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(run_fast_worker())
