@@ -1,16 +1,37 @@
+"""The cache of installations: quick, bounded, and never of one that ended."""
+
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pytest
 from slack_bolt import BoltContext
 
+from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.slack import authorize
 from emojifier_bot.slack.authorize import CACHE_SECONDS, CachedAuthorize
-from tests.fakes.inbound import NOW, SetClock, WatchedInstallations
+from tests.fakes.inbound import NOW
 
 HERE = Workspace("T1", "E1")
 THERE = Workspace("T2", "E1")
-WHOLE = Workspace("", "E1", is_org_install=True)
+ORGANISATION = Workspace("", "E1", is_org_install=True)
+
+
+class CountingStore:
+    """A real store that counts its searches."""
+
+    def __init__(self, store: InstallationStore) -> None:
+        self.store = store
+        self.finds = 0
+        #: Called at the end of each search.
+        self.after_find: Callable[[], None] = lambda: None
+
+    def find(self, workspace: Workspace) -> Installation | None:
+        self.finds += 1
+        found = self.store.find(workspace)
+        self.after_find()
+        return found
 
 
 def installed(workspace: Workspace = HERE) -> Installation:
@@ -18,101 +39,94 @@ def installed(workspace: Workspace = HERE) -> Installation:
 
 
 @pytest.fixture
-def clock():
-    return SetClock()
+def store(make_store):
+    return CountingStore(make_store(installed(), installed(THERE)))
 
 
-def test_nobody_is_known(clock):
-    store = WatchedInstallations()
-    known = CachedAuthorize(store, clock)
-
-    assert known.installation(HERE) is None
-    store.save(installed())
-    assert known.installation(HERE) == installed()
+@pytest.fixture
+def cached(store, clock):
+    return CachedAuthorize(store, clock)
 
 
-def test_bolt_learns_who_the_bot_is_but_no_token(clock):
-    known = CachedAuthorize(WatchedInstallations(installed()), clock)
+def test_that_nothing_is_installed_is_not_cached(store, cached):
+    store.store.delete(HERE)
+
+    assert cached.installation(HERE) is None
+    store.store.save(installed())
+    assert cached.installation(HERE) == installed()
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_bolt_gets_the_bots_ids_but_no_token(store, cached, is_installed):
+    if not is_installed:
+        store.store.delete(HERE)
     context = BoltContext({"team_id": "T1", "enterprise_id": "E1"})
 
-    result = known(context=context, enterprise_id="E1", team_id="T1", user_id="U1")
+    result = cached(context=context, enterprise_id="E1", team_id="T1", user_id="U1")
 
-    assert (result.bot_user_id, result.bot_id) == ("UBOT", "BBOT")
-    assert result.user_id == "U1"
     assert "xoxb" not in str(result)
+    if is_installed:
+        assert (result.bot_user_id, result.bot_id) == ("UBOT", "BBOT")
+        assert result.user_id == "U1"
+    else:
+        assert result is None
 
 
-def test_bolt_learns_that_nobody_is_known(clock):
-    known = CachedAuthorize(WatchedInstallations(), clock)
-    context = BoltContext({"team_id": "T1"})
-
-    assert not known(context=context, enterprise_id=None, team_id="T1", user_id="U1")
-
-
-def test_the_store_is_asked_once_a_minute(clock):
-    store = WatchedInstallations(installed())
-    known = CachedAuthorize(store, clock)
-
+def test_the_store_is_asked_once_a_minute(store, cached, clock):
     for _ in range(1000):
-        known.installation(HERE)
+        cached.installation(HERE)
     assert store.finds == 1
     clock.advance(CACHE_SECONDS + 1)
-    known.installation(HERE)
+    cached.installation(HERE)
     assert store.finds == 2
 
 
-def test_an_uninstallation_elsewhere_is_noticed_within_a_minute(clock):
-    store = WatchedInstallations(installed())
-    known = CachedAuthorize(store, clock)
-    known.installation(HERE)
+def test_an_uninstallation_by_another_process_is_noticed_within_a_minute(
+    store, cached, clock
+):
+    cached.installation(HERE)
 
-    store.delete(HERE)
+    store.store.delete(HERE)
     clock.advance(CACHE_SECONDS + 1)
 
-    assert known.installation(HERE) is None
+    assert cached.installation(HERE) is None
 
 
 @pytest.mark.parametrize(
-    ("ended", "others_asked_again"), [(HERE, 0), (THERE, 0), (WHOLE, 1)]
+    ("ended", "asked_again"), [(HERE, 1), (THERE, 1), (ORGANISATION, 2)]
 )
-def test_what_is_forgotten_is_asked_again(clock, ended, others_asked_again):
-    store = WatchedInstallations(installed(), installed(THERE))
-    known = CachedAuthorize(store, clock)
-    known.installation(HERE)
-    known.installation(THERE)
+def test_an_invalidation_asks_the_store_again(store, cached, ended, asked_again):
+    cached.installation(HERE)
+    cached.installation(THERE)
     store.finds = 0
 
-    known.invalidate(ended)
-    known.installation(HERE)
-    known.installation(THERE)
+    cached.invalidate(ended)
+    cached.installation(HERE)
+    cached.installation(THERE)
 
-    assert store.finds == 1 + others_asked_again
+    assert store.finds == asked_again
 
 
-def test_a_search_that_began_before_an_uninstallation_is_not_remembered(clock):
-    store = WatchedInstallations(installed())
-    known = CachedAuthorize(store, clock)
-
+def test_a_search_that_began_before_an_uninstallation_is_not_cached(store, cached):
     def uninstall():
-        store.delete(HERE)
-        known.invalidate(HERE)
+        store.store.delete(HERE)
+        cached.invalidate(HERE)
 
-    store.during_find = uninstall
-    known.installation(HERE)
-    store.during_find = lambda: None
+    store.after_find = uninstall
+    cached.installation(HERE)
+    store.after_find = lambda: None
 
-    assert known.installation(HERE) is None
+    assert cached.installation(HERE) is None
 
 
-def test_it_is_bounded(clock, monkeypatch):
+def test_the_cache_is_bounded(store, cached, monkeypatch):
     monkeypatch.setattr(authorize, "CACHE_SIZE", 3)
     teams = [Workspace(f"T{number}") for number in range(5)]
-    store = WatchedInstallations(*map(installed, teams))
-    known = CachedAuthorize(store, clock)
-
     for team in teams:
-        known.installation(team)
-    known.installation(teams[-1])
+        store.store.save(installed(team))
+        cached.installation(team)
+
+    cached.installation(teams[-1])
     assert store.finds == 5
-    known.installation(teams[0])
+    cached.installation(teams[0])
     assert store.finds == 6

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -12,6 +11,8 @@ from slack_sdk import WebClient
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
+from emojifier_bot.db.installations import InstallationStore
+from emojifier_bot.db.oauth_states import OAuthStates
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import ConfigError, DeliveryError, StoreError
 from emojifier_bot.slack import oauth
@@ -19,7 +20,6 @@ from emojifier_bot.slack.client import make_app_client
 from emojifier_bot.slack.oauth import InstallFlow, OAuthApp, installation_of_token
 from tests.fakes.inbound import NOW, SetClock
 from tests.fakes.servers import said, serving
-from tests.fakes.stores import FakeInstallationStore, FakeOAuthStates
 
 ACCESS, AUTH_TEST = "/api/oauth.v2.access", "/api/auth.test"
 TOKEN = "xoxb-1"
@@ -96,28 +96,19 @@ def test_a_slack_that_does_not_answer(answer):
 # Add to Slack.
 
 
-@dataclass
-class FailingStore(FakeInstallationStore):
-    """A store that fails at first."""
-
-    failures: int = 0
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def save(self, installation: Installation) -> None:
-        self.failures -= 1
-        if self.failures >= 0:
-            raise StoreError("Away.")
-        super().save(installation)
+@pytest.fixture
+def store(make_store):
+    return make_store()
 
 
-def make_flow(api_url: str, store: FakeInstallationStore, public_url: str):
+def make_flow(
+    api_url: str, store: InstallationStore, public_url: str = "https://bot.example"
+) -> InstallFlow:
     return InstallFlow(
         app=OAuthApp("1.2", "secret", public_url, "https://slack.com/x"),
         store=store,
-        states=FakeOAuthStates(),
-        clock=SetClock(),
+        states=OAuthStates(store.database, store.clock),
+        clock=store.clock,
         client=make_app_client(api_url),
         changed=lambda _workspace: None,
         installed_page=lambda name, link: f"installed {name} {link}",
@@ -129,10 +120,10 @@ def request(path: str, **headers: str) -> Request:
     return Request(EnvironBuilder(path, headers=headers).get_environ())
 
 
-def finish(answers: dict[str, bytes], store: FakeInstallationStore) -> Response:
+def finish(answers: dict[str, bytes], store: InstallationStore) -> Response:
     """Return what a browser is answered that comes back from Slack."""
     with serving(answers) as slack:
-        flow = make_flow(slack.url("/api/"), store, "https://bot.example")
+        flow = make_flow(slack.url("/api/"), store)
         state = flow.states.issue()
         query = urlencode({"code": "123", "state": state})
         cookie = f"slack-app-oauth-state={state}"
@@ -140,8 +131,8 @@ def finish(answers: dict[str, bytes], store: FakeInstallationStore) -> Response:
 
 
 @pytest.mark.parametrize("scheme", ["https", "http"])
-def test_a_browser_is_sent_to_slack_with_a_state_and_a_cookie(scheme):
-    flow = make_flow("https://slack/api/", FailingStore(), f"{scheme}://bot.example")
+def test_a_browser_is_sent_to_slack_with_a_state_and_a_cookie(store, scheme):
+    flow = make_flow("https://slack/api/", store, f"{scheme}://bot.example")
 
     sent = flow.begin(request("/slack/install?team=T1"))
     odd = flow.begin(request("/slack/install?team=T1%26x=1"))
@@ -197,8 +188,7 @@ def test_a_browser_is_sent_to_slack_with_a_state_and_a_cookie(scheme):
     ],
     ids=["least", "all", "organisation"],
 )
-def test_what_slack_grants_is_stored(more, found):
-    store = FailingStore()
+def test_what_slack_grants_is_stored(store, more, found):
     answers = {ACCESS: answer_of(**GRANTED | more), AUTH_TEST: answer_of(ok=True)}
 
     finish(answers, store)
@@ -219,9 +209,7 @@ def test_what_slack_grants_is_stored(more, found):
     ],
     ids=["good", "refused", "broken", "no object", "no text", "cut off"],
 )
-def test_the_installation_is_stored_whatever_is_known_of_the_bot(answer):
-    store = FailingStore()
-
+def test_the_installation_is_stored_whatever_is_known_of_the_bot(store, answer):
     done = finish({ACCESS: answer_of(**GRANTED), AUTH_TEST: answer}, store)
 
     [found] = store.all()
@@ -246,9 +234,7 @@ def test_the_installation_is_stored_whatever_is_known_of_the_bot(answer):
         answer_of(**GRANTED | {"expires_in": "soon"}),
     ],
 )
-def test_an_answer_that_makes_no_sense_is_no_answer(answer):
-    store = FailingStore()
-
+def test_an_answer_that_makes_no_sense_is_no_answer(store, answer):
     done = finish({ACCESS: answer, AUTH_TEST: answer_of(ok=True)}, store)
 
     assert (done.status_code, done.get_data(as_text=True)) == (
@@ -260,8 +246,8 @@ def test_an_answer_that_makes_no_sense_is_no_answer(answer):
 
 
 @pytest.mark.parametrize("answer", [{"ok": True}, {"ok": True, "access_token": ""}])
-def test_an_answer_without_a_token(answer):
-    done = finish({ACCESS: answer_of(**answer)}, FailingStore())
+def test_an_answer_without_a_token(store, answer):
+    done = finish({ACCESS: answer_of(**answer)}, store)
 
     assert (done.status_code, done.get_data(as_text=True)) == (
         401,
@@ -272,10 +258,20 @@ def test_an_answer_without_a_token(answer):
 @pytest.mark.parametrize(
     ("failures", "status", "stored"), [(0, 200, 1), (2, 200, 1), (3, 500, 0)]
 )
-def test_storing_is_tried_three_times(failures, status, stored, monkeypatch, caplog):
+def test_storing_is_tried_three_times(  # noqa: PLR0917 - fixtures and a table
+    store, failures, status, stored, monkeypatch, caplog
+):
+    save, tries = InstallationStore.save, []
+
+    def fail_at_first(self, installation):
+        tries.append(1)
+        if len(tries) <= failures:
+            raise StoreError("Away.")
+        save(self, installation)
+
+    monkeypatch.setattr(InstallationStore, "save", fail_at_first)
     monkeypatch.setattr(oauth, "SHORT_WAITS", (0, 0))
     answers = {ACCESS: answer_of(**GRANTED), AUTH_TEST: answer_of(ok=True)}
-    store = FailingStore(failures)
 
     assert finish(answers, store).status_code == status
     assert len(store.all()) == stored
@@ -283,8 +279,8 @@ def test_storing_is_tried_three_times(failures, status, stored, monkeypatch, cap
 
 
 @pytest.mark.parametrize("secret", [TOKEN, "secret", "123"])
-def test_no_failure_logs_a_secret(caplog, secret):
+def test_no_failure_logs_a_secret(store, caplog, secret):
     caplog.set_level("DEBUG")
-    finish({ACCESS: said(500, secret.encode(), **JSON)}, FailingStore())
+    finish({ACCESS: said(500, secret.encode(), **JSON)}, store)
 
     assert secret not in caplog.text.replace("bot.example", "")

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emojifier_bot.db.rate_limits import RateLimiter
+from emojifier_bot.db.workspace_settings import WorkspaceSettings
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,
@@ -14,8 +16,6 @@ from emojifier_bot.domain import (
 )
 from emojifier_bot.slack.messages import render_message
 from emojifier_bot.slack.policy import RequestPolicy, duration
-from tests.fakes.clock import FakeClock
-from tests.fakes.stores import FakeAllowances, FakeWorkspaceSettings
 
 HERE = Workspace("T1", "E1")
 LIMIT = Limit("user_limit", pictures=2, period_seconds=60, is_personal=True)
@@ -27,8 +27,10 @@ def request(posted_by: str = "") -> EmojifyRequest:
 
 
 @pytest.fixture
-def policy():
-    return RequestPolicy(FakeWorkspaceSettings(), FakeAllowances(FakeClock(), LIMIT))
+def policy(database, clock):
+    return RequestPolicy(
+        WorkspaceSettings(database, clock), RateLimiter(database, clock, [LIMIT])
+    )
 
 
 def test_nothing_is_refused_at_first(policy):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs
 
 import pytest
 from slack_sdk import WebClient
 
+from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import DeliveryError, QueueError, StoreError
 from emojifier_bot.slack.tokens import (
@@ -20,12 +21,18 @@ from emojifier_bot.slack.tokens import (
     RotatingBotTokens,
     retry_until_stored,
 )
-from tests.fakes.inbound import NOW, SetClock, WatchedInstallations
-from tests.fakes.servers import said, serving
+from tests.fakes.inbound import NOW, SetClock
+from tests.fakes.servers import RawServer, said, serving
 
 HERE = Workspace("T1")
 PATH = "/api/oauth.v2.access"
 STATIC = Installation(HERE, "xoxb-static", "UBOT", installed_at=NOW)
+ANSWER = {
+    "ok": True,
+    "access_token": "xoxe.xoxb-2",
+    "refresh_token": "xoxe-2",
+    "expires_in": 43200,
+}
 
 
 def rotating(number: int, expires_at: datetime) -> Installation:
@@ -38,79 +45,88 @@ def rotating(number: int, expires_at: datetime) -> Installation:
 
 
 ROTATING = rotating(1, NOW + timedelta(hours=12))
-ANSWER = {
-    "ok": True,
-    "access_token": "xoxe.xoxb-2",
-    "refresh_token": "xoxe-2",
-    "expires_in": 43200,
-}
 
 
-def told(status: int = 200, **answer: object) -> bytes:
-    body = json.dumps(answer).encode()
+def answer_of(status: int = 200, **values: object) -> bytes:
+    body = json.dumps(values).encode()
     return said(status, body, content_type="application/json")
 
 
-@pytest.fixture
-def slack():
-    with serving({PATH: told(**ANSWER)}) as server:
-        yield server
+NOT_JSON = said(502, b"<html>bad gateway</html>", content_type="text/html")
+REFUSED = answer_of(ok=False, error="invalid_refresh_token")
+
+
+@dataclass(repr=False)
+class Process:
+    """A process that renews tokens; naps take no time."""
+
+    slack: RawServer
+    clock: SetClock
+    store: InstallationStore
+    naps: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        client = WebClient(base_url=self.slack.url("/api/"), retry_handlers=[])
+        self.tokens = RotatingBotTokens(
+            self.store, self.clock, client, "1.2", "secret", self.nap
+        )
+
+    def nap(self, seconds: float) -> None:
+        self.naps.append(seconds)
+
+    def installation(self, hours: float = 0) -> Installation:
+        """Ask for the token so many hours after it was issued."""
+        self.clock.advance(hours * 3600 - self.clock.monotonic())
+        return self.tokens.installation(HERE)
+
+    def error(self, hours: float) -> DeliveryError:
+        with pytest.raises(DeliveryError) as caught:
+            self.installation(hours)
+        return caught.value
 
 
 @pytest.fixture
-def clock():
-    return SetClock()
+def process(make_store, clock):
+    with serving({PATH: answer_of(**ANSWER)}) as slack:
+        yield Process(slack, clock, make_store(ROTATING))
 
 
-@pytest.fixture
-def make_tokens(slack, clock):
-    def make(store, sleep=lambda _seconds: None):
-        client = WebClient(base_url=slack.url("/api/"), retry_handlers=[])
-        return RotatingBotTokens(store, clock, client, "1.2", "secret", sleep)
+def test_not_installed(process):
+    process.store.delete(HERE)
 
-    return make
+    error = process.error(0)
 
-
-def test_nobody_installed_it(make_tokens):
-    with pytest.raises(DeliveryError) as caught:
-        make_tokens(WatchedInstallations()).installation(HERE)
-
-    assert caught.value.kind == "not_installed"
-    assert not caught.value.retryable
+    assert (error.kind, error.retryable) == ("not_installed", False)
 
 
 @pytest.mark.parametrize(
     ("found", "hours"), [(STATIC, 0), (STATIC, 10_000), (ROTATING, 0), (ROTATING, 9.9)]
 )
-def test_a_token_that_lasts_is_taken_as_it_is(make_tokens, slack, clock, found, hours):
-    clock.advance(hours * 3600)
+def test_a_token_that_lasts_is_taken_as_it_is(process, found, hours):
+    process.store.save(found)
 
-    assert make_tokens(WatchedInstallations(found)).installation(HERE) == found
-    assert slack.heard == []
+    assert process.installation(hours) == found
+    assert process.slack.heard == []
 
 
 @pytest.mark.parametrize("hours", [10, 11.99, 13])
-def test_a_token_that_ends_soon_is_renewed(make_tokens, slack, clock, hours):
-    store = WatchedInstallations(ROTATING)
-    clock.advance(hours * 3600)
-
-    found = make_tokens(store).installation(HERE)
+def test_a_token_that_expires_soon_is_renewed_once(process, hours):
+    found = process.installation(hours)
 
     assert (found.bot_token, found.refresh_token) == ("xoxe.xoxb-2", "xoxe-2")
-    assert found.expires_at == clock.now() + timedelta(hours=12)
-    assert store.find(HERE) == found
-    assert parse_qs(slack.heard[0].body.decode())["refresh_token"] == ["xoxe-1"]
-    assert make_tokens(store).installation(HERE) == found
-    assert len(slack.heard) == 1
+    assert found.expires_at == process.clock.now() + timedelta(hours=12)
+    assert process.store.find(HERE) == found
+    [sent] = process.slack.heard
+    assert parse_qs(sent.body.decode())["refresh_token"] == ["xoxe-1"]
+    assert process.installation(hours) == found
+    assert len(process.slack.heard) == 1
 
 
-def test_threads_renew_once(make_tokens, slack, clock):
-    store = WatchedInstallations(ROTATING)
-    tokens = make_tokens(store)
-    clock.advance(11 * 3600)
+def test_threads_renew_once(process):
+    process.clock.advance(11 * 3600)
     found = []
     threads = [
-        threading.Thread(target=lambda: found.append(tokens.installation(HERE)))
+        threading.Thread(target=lambda: found.append(process.tokens.installation(HERE)))
         for _ in range(8)
     ]
 
@@ -120,215 +136,143 @@ def test_threads_renew_once(make_tokens, slack, clock):
         one.join()
 
     assert {one.bot_token for one in found} == {"xoxe.xoxb-2"}
-    assert len(slack.heard) == 1
+    assert len(process.slack.heard) == 1
 
 
-def test_another_process_stored_first(make_tokens, slack, clock):
-    store = WatchedInstallations(ROTATING)
-    clock.advance(11 * 3600)
-    theirs = rotating(9, clock.now() + timedelta(hours=12))
+@pytest.mark.parametrize(("answer", "naps"), [(answer_of(**ANSWER), 0), (REFUSED, 2)])
+def test_another_process_was_faster(process, answer, naps):
+    theirs = rotating(9, NOW + timedelta(hours=23))
 
-    def answer(sock):
-        store.save(theirs)
-        sock.sendall(told(**ANSWER))
+    def respond(sock):
+        if not naps:
+            process.store.save(theirs)
+        sock.sendall(answer)
 
-    slack.paths[PATH] = answer
+    def nap(seconds):
+        process.naps.append(seconds)
+        if len(process.naps) == naps:
+            process.store.save(theirs)
 
-    assert make_tokens(store).installation(HERE) == theirs
+    process.slack.paths[PATH] = respond
+    process.tokens = replace(process.tokens, sleep=nap)
 
-
-def test_another_process_spent_the_refresh_token(make_tokens, slack, clock):
-    store = WatchedInstallations(ROTATING)
-    clock.advance(11 * 3600)
-    slack.paths[PATH] = told(ok=False, error="invalid_refresh_token")
-    theirs = rotating(9, clock.now() + timedelta(hours=12))
-    naps = []
-
-    def sleep(seconds):
-        naps.append(seconds)
-        if len(naps) == 2:
-            store.save(theirs)
-
-    assert make_tokens(store, sleep).installation(HERE) == theirs
-    assert len(naps) == 2
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        told(ok=False, error="invalid_refresh_token"),
-        told(500, ok=False, error="internal_error"),
-        said(502, b"<html>bad gateway</html>", content_type="text/html"),
-        told(429, ok=False, error="ratelimited", retry_after=30),
-        b"",
-    ],
-    ids=["refused", "broken", "no json", "too often", "cut off"],
-)
-def test_an_old_token_serves_while_it_lasts(make_tokens, slack, clock, answer, caplog):
-    slack.paths[PATH] = answer
-    clock.advance(11 * 3600)
-
-    found = make_tokens(WatchedInstallations(ROTATING)).installation(HERE)
-
-    assert found == ROTATING
-    ours = [one for one in caplog.records if one.name.startswith("emojifier_bot")]
-    assert [one.action for one in ours] == ["renew_token"]
-    assert "xoxe" not in caplog.text
+    assert process.installation(11) == theirs
+    assert len(process.naps) == naps
 
 
 @pytest.mark.parametrize(
     ("answer", "kind", "retryable"),
     [
-        (
-            told(ok=False, error="invalid_refresh_token"),
-            "not_installed",
-            False,
-        ),
-        (told(ok=False, error="bad_client_secret"), "not_installed", False),
-        (told(503), "slack_unreachable", True),
-        (
-            said(502, b"<html>", content_type="text/html"),
-            "slack_unreachable",
-            True,
-        ),
+        (REFUSED, "not_installed", False),
+        (answer_of(ok=False, error="bad_client_secret"), "not_installed", False),
+        (answer_of(500, ok=False, error="internal_error"), "slack_unreachable", True),
+        (answer_of(503), "slack_unreachable", True),
+        (answer_of(429, ok=False, error="ratelimited"), "ratelimited", True),
+        (NOT_JSON, "slack_unreachable", True),
         (b"", "slack_unreachable", True),
+        *(
+            (
+                said(200, body, content_type="application/json"),
+                "slack_unreachable",
+                True,
+            )
+            for body in (b"[]", b"[1]", b"null", b"3", b"{", b"\xff")
+        ),
+        *(
+            (answer_of(**ANSWER | odd), "slack_unreachable", True)
+            for odd in (
+                {"access_token": None},
+                {"access_token": ""},
+                {"refresh_token": None},
+                {"expires_in": None},
+                {"expires_in": "soon"},
+                {"expires_in": [1]},
+                {"expires_in": 1e400},
+                {"expires_in": 1e300},
+            )
+        ),
     ],
 )
-def test_a_token_that_ended_is_an_error(  # noqa: PLR0917 - fixtures and a table
-    make_tokens, slack, clock, answer, kind, retryable
+def test_a_token_that_cannot_be_renewed_serves_until_it_expires(
+    process, answer, kind, retryable, caplog
 ):
-    slack.paths[PATH] = answer
-    clock.advance(12 * 3600)
-    naps = []
+    process.slack.paths[PATH] = answer
 
-    with pytest.raises(DeliveryError) as caught:
-        make_tokens(WatchedInstallations(ROTATING), naps.append).installation(HERE)
+    assert process.installation(11) == ROTATING
+    ours = [one for one in caplog.records if one.name.startswith("emojifier_bot")]
+    assert [one.action for one in ours] == ["renew_token"]
+    process.naps.clear()
+    error = process.error(12)
 
-    error = caught.value
     assert (error.kind, error.retryable) == (kind, retryable)
-    assert error.retry_after_seconds is None
-    assert len(naps) == (0 if retryable else POLLS)
+    assert len(process.naps) == (0 if retryable else POLLS)
+    assert process.store.find(HERE) == ROTATING
+    assert "xoxe" not in caplog.text
 
 
-def test_retry_after_is_passed_on(make_tokens, slack, clock):
+def test_the_time_to_wait_is_passed_on(process):
     body = b'{"ok": false, "error": "ratelimited"}'
-    slack.paths[PATH] = said(
+    process.slack.paths[PATH] = said(
         429, body, content_type="application/json", retry_after="30"
     )
-    clock.advance(12 * 3600)
 
-    with pytest.raises(DeliveryError) as caught:
-        make_tokens(WatchedInstallations(ROTATING)).installation(HERE)
+    error = process.error(12)
 
-    assert caught.value.kind == "ratelimited"
-    assert caught.value.retry_after_seconds == 30
+    assert (error.kind, error.retry_after_seconds) == ("ratelimited", 30)
 
 
-def test_uninstalled_during_the_renewal(make_tokens, slack, clock):
-    store = WatchedInstallations(ROTATING)
-    clock.advance(11 * 3600)
+def test_uninstalled_during_the_renewal(process):
+    def respond(sock):
+        process.store.delete(HERE)
+        sock.sendall(answer_of(**ANSWER))
 
-    def answer(sock):
-        store.delete(HERE)
-        sock.sendall(told(**ANSWER))
+    process.slack.paths[PATH] = respond
 
-    slack.paths[PATH] = answer
-
-    with pytest.raises(DeliveryError, match="not installed"):
-        make_tokens(store).installation(HERE)
+    assert process.error(11).kind == "not_installed"
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {"access_token": None},
-        {"access_token": ""},
-        {"refresh_token": None},
-        {"expires_in": None},
-        {"expires_in": "soon"},
-        {"expires_in": [1]},
-        {"expires_in": 1e400},
-        {"expires_in": 1e300},
-    ],
-)
-@pytest.mark.parametrize(("hours", "serves"), [(11, True), (12, False)])
-def test_an_answer_that_lacks_something_changes_nothing(  # noqa: PLR0917 - a table
-    make_tokens, slack, clock, odd, hours, serves
+def test_a_new_token_is_stored_although_the_database_fails_at_first(
+    process, monkeypatch
 ):
-    slack.paths[PATH] = told(**ANSWER | odd)
-    store = WatchedInstallations(ROTATING)
-    clock.advance(hours * 3600)
+    tries = fail(monkeypatch, times=1)
 
-    if serves:
-        assert make_tokens(store).installation(HERE) == ROTATING
-    else:
-        with pytest.raises(DeliveryError) as caught:
-            make_tokens(store).installation(HERE)
-        assert (caught.value.kind, caught.value.retryable) == (
-            "slack_unreachable",
-            True,
-        )
-    assert store.find(HERE) == ROTATING
+    found = process.installation(11)
 
-
-@pytest.mark.parametrize("body", [b"[]", b"[1]", b"null", b"3", b"{", b"\xff"])
-def test_an_answer_that_is_none(make_tokens, slack, clock, body):
-    slack.paths[PATH] = said(200, body, content_type="application/json")
-    clock.advance(11 * 3600)
-
-    assert make_tokens(WatchedInstallations(ROTATING)).installation(HERE) == ROTATING
-
-
-def test_a_new_token_is_kept_where_the_database_has_a_bad_moment(
-    make_tokens, slack, clock
-):
-    class Restarting(WatchedInstallations):
-        tries = 0
-
-        def replace_tokens(self, installation, spent_refresh):
-            self.tries += 1
-            if self.tries == 1:
-                raise StoreError("Away.")
-            return super().replace_tokens(installation, spent_refresh)
-
-    store, naps = Restarting(ROTATING), []
-    clock.advance(11 * 3600)
-
-    found = make_tokens(store, naps.append).installation(HERE)
-
-    assert found.refresh_token == store.find(HERE).refresh_token == "xoxe-2"
-    assert (store.tries, len(naps), len(slack.heard)) == (2, 1, 1)
+    assert found.refresh_token == process.store.find(HERE).refresh_token == "xoxe-2"
+    assert (len(tries), len(process.naps), len(process.slack.heard)) == (2, 1, 1)
 
 
 def test_a_new_token_that_was_not_stored_is_stored_by_the_next_call(
-    make_tokens, slack, clock
+    process, monkeypatch
 ):
-    class Away(WatchedInstallations):
-        is_away = True
-
-        def replace_tokens(self, installation, spent_refresh):
-            if self.is_away:
-                raise StoreError("Away.")
-            return super().replace_tokens(installation, spent_refresh)
-
-    store, naps = Away(ROTATING), []
-    tokens = make_tokens(store, naps.append)
-    clock.advance(11 * 3600)
+    fail(monkeypatch, times=len(LONG_WAITS) + 1)
     with pytest.raises(StoreError):
-        tokens.installation(HERE)
-    assert sum(naps) > 30
-    assert "xoxe-2" not in repr(tokens)
+        process.installation(11)
+    assert process.naps == list(LONG_WAITS)
+    assert "xoxe-2" not in repr(process.tokens)
 
-    store.is_away = False
-
-    assert tokens.installation(HERE).refresh_token == "xoxe-2"
-    assert store.find(HERE).refresh_token == "xoxe-2"
-    assert len(slack.heard) == 1, "the refresh token is spent once"
-    assert tokens.unsaved == {}
+    assert process.installation(11).refresh_token == "xoxe-2"
+    assert process.store.find(HERE).refresh_token == "xoxe-2"
+    assert len(process.slack.heard) == 1, "the refresh token is used once"
+    assert process.tokens.unsaved == {}
 
 
-def test_secrets_are_not_in_the_repr(make_tokens):
-    assert "secret" not in repr(make_tokens(WatchedInstallations(ROTATING)))
+def fail(monkeypatch: pytest.MonkeyPatch, times: int) -> list[str]:
+    """Let so many tries to store a token fail; return all tries."""
+    tries, store = [], InstallationStore.replace_tokens
+
+    def replace_tokens(self, installation, spent_refresh):
+        tries.append(spent_refresh)
+        if len(tries) <= times:
+            raise StoreError("Away.")
+        return store(self, installation, spent_refresh)
+
+    monkeypatch.setattr(InstallationStore, "replace_tokens", replace_tokens)
+    return tries
+
+
+def test_secrets_are_not_in_the_repr(process):
+    assert "secret" not in repr(process.tokens)
 
 
 @pytest.mark.parametrize("waits", [(), SHORT_WAITS, LONG_WAITS])
