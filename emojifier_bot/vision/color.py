@@ -35,8 +35,11 @@ _HEADER_BYTES = 128
 _HEADER = struct.Struct(">I4xI4s4s4s12x4s28x3i48x")
 _ENTRY = struct.Struct(">4sII")
 _COUNT = struct.Struct(">I")
+_XYZ = struct.Struct(">4s4x3i")
 #: The white that all profiles connect by, in 65536ths.
 _D50 = (63190, 65536, 54061)
+#: Colour space, connection space, signature.
+_RGB_BY_XYZ = [b"RGB ", b"XYZ ", b"acsp"]
 _CLASSES = frozenset({b"mntr", b"scnr", b"spac", b"prtr"})
 _VERSIONS = frozenset({2, 4})
 _VERSION_SHIFT, _VERSION_MASK = 24, 0xFFF00000
@@ -46,7 +49,7 @@ _CURVES = (b"rTRC", b"gTRC", b"bTRC")
 #: With one of these a profile is read by its tables, not by its nine numbers.
 _TABLES = frozenset(f"{way}{n}".encode() for way in ("A2B", "D2B") for n in range(4))
 
-_XYZ_BYTES, _CURVE_HEADER_BYTES = 20, 12
+_CURVE_HEADER_BYTES = 12
 _MOST_TAGS, _MOST_POINTS = 100, 4096
 #: How many numbers each kind of formula has, 65536ths each.
 _FORMULA_NUMBERS = (1, 3, 4, 5, 7)
@@ -120,16 +123,32 @@ def model_to_srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image 
 def plain_profile(icc_profile: bytes) -> bytes | None:
     """Return a profile of the same colours that holds numbers and curves only.
 
-    Bringing down twice gives the same as once.
+    Applying it twice gives the same as once.
 
     Returns:
         ``None`` where these are not all that there is to it: a profile with tables,
         for other than RGB pixels, or a damaged one.
     """
     try:
-        return _rebuilt(icc_profile)
+        _, version, kind, *spaces, _, _, _ = _HEADER.unpack_from(icc_profile)
+        tags = _tags(icc_profile)
+        is_known = kind in _CLASSES and version >> _VERSION_SHIFT in _VERSIONS
+        if not is_known or spaces != _RGB_BY_XYZ or not _TABLES.isdisjoint(tags):
+            return None
+        kept = {name: _checked_xyz(tags[name]) for name in _COLORANTS}
+        kept |= {name: _checked_curve(tags[name]) for name in _CURVES}
+        kept[b"wtpt"] = _checked_xyz(tags.get(b"wtpt") or _XYZ.pack(b"XYZ ", *_D50))
     except (struct.error, KeyError, ValueError):
         return None
+    start = _HEADER_BYTES + _COUNT.size + len(kept) * _ENTRY.size
+    directory, body = _COUNT.pack(len(kept)), b""
+    for name, content in kept.items():
+        directory += _ENTRY.pack(name, start + len(body), len(content))
+        body += content + b"\0" * (-len(content) % 4)
+    header = _HEADER.pack(
+        start + len(body), version & _VERSION_MASK, kind, *_RGB_BY_XYZ, *_D50
+    )
+    return header + directory + body
 
 
 @lru_cache(maxsize=_CACHED)
@@ -199,46 +218,21 @@ def _srgb() -> ImageCms.ImageCmsProfile:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
-def _rebuilt(icc_profile: bytes) -> bytes:
-    _, version, kind, space, connection, signature, *_ = _HEADER.unpack_from(
-        icc_profile
-    )
-    known = (kind in _CLASSES, space == b"RGB ", connection == b"XYZ ")
-    if (
-        not all(known)
-        or signature != b"acsp"
-        or version >> _VERSION_SHIFT not in (_VERSIONS)
-    ):
-        raise ValueError
-    tags = _tags(icc_profile)
-    if not _TABLES.isdisjoint(tags):
-        raise ValueError
-    kept = {name: _checked_xyz(tags[name]) for name in _COLORANTS}
-    kept |= {name: _checked_curve(tags[name]) for name in _CURVES}
-    kept[b"wtpt"] = _checked_xyz(tags.get(b"wtpt") or _xyz(_D50))
-    return _written(version & _VERSION_MASK, kind, kept)
-
-
 def _tags(icc_profile: bytes) -> dict[bytes, bytes]:
     (count,) = _COUNT.unpack_from(icc_profile, _HEADER_BYTES)
     if count > _MOST_TAGS:
         raise ValueError
-    begin = _HEADER_BYTES + _COUNT.size
-    found: dict[bytes, bytes] = {}
-    for place in range(begin, begin + count * _ENTRY.size, _ENTRY.size):
-        name, start, length = _ENTRY.unpack_from(icc_profile, place)
-        found[name] = icc_profile[start : start + length]
-    return found
+    first = _HEADER_BYTES + _COUNT.size
+    entries = range(first, first + count * _ENTRY.size, _ENTRY.size)
+    found = (_ENTRY.unpack_from(icc_profile, entry) for entry in entries)
+    return {name: icc_profile[start : start + size] for name, start, size in found}
 
 
 def _checked_xyz(content: bytes) -> bytes:
-    if not content.startswith(b"XYZ ") or len(content) < _XYZ_BYTES:
+    kind, *values = _XYZ.unpack_from(content)
+    if kind != b"XYZ ":
         raise ValueError
-    return _xyz(struct.unpack_from(">3i", content, 8))
-
-
-def _xyz(values: tuple[int, ...]) -> bytes:
-    return b"XYZ \0\0\0\0" + struct.pack(">3i", *values)
+    return _XYZ.pack(kind, *values)
 
 
 def _checked_curve(content: bytes) -> bytes:
@@ -259,15 +253,3 @@ def _checked_curve(content: bytes) -> bytes:
     if len(content) < length:
         raise ValueError
     return content[:length]
-
-
-def _written(version: int, kind: bytes, tags: dict[bytes, bytes]) -> bytes:
-    start = _HEADER_BYTES + _COUNT.size + len(tags) * _ENTRY.size
-    directory, body = _COUNT.pack(len(tags)), b""
-    for name, content in tags.items():
-        directory += _ENTRY.pack(name, start + len(body), len(content))
-        body += content + b"\0" * (-len(content) % 4)
-    header = _HEADER.pack(
-        start + len(body), version, kind, b"RGB ", b"XYZ ", b"acsp", *_D50
-    )
-    return header + directory + body

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
@@ -121,16 +121,21 @@ def exif_orientation(exif: bytes | None) -> int:
 
 
 def webp_header(data: bytes) -> tuple[tuple[int, int], bool]:
-    """Return width, height, and whether the (first) frame is lossless.
+    """Return width and height of a WebP, and whether its (first) frame is lossless.
 
-    Damage is left for the decoder to find; the size is then 0, 0.
+    Damage is left for the decoder to find; the size may then be 0, 0.
     """
     size_wh = (0, 0)
-    for name, payload in _webp_chunks(data):
+    start = _RIFF_HEADER_BYTES
+    while start + _CHUNK_HEADER_BYTES <= len(data):
+        name, length = struct.unpack_from("<4sI", data, start)
+        start += _CHUNK_HEADER_BYTES
         if size_wh == (0, 0):
-            size_wh = _webp_size(name, payload)
+            size_wh = _webp_size(name, data[start : start + _FRAME_HEADER_BYTES])
         if name in {b"VP8 ", b"VP8L"}:
             return size_wh, name == b"VP8L"
+        # The chunks of an animation's frame follow its header.
+        start += _FRAME_HEADER_BYTES if name == b"ANMF" else length + length % 2
     return size_wh, False
 
 
@@ -231,17 +236,6 @@ _LOADERS: dict[str, _Loader] = {
     "TIFF": _load_upright,
     "ICO": _load_ico,
 }
-
-
-def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield names and the beginnings of payloads; an animation's frames are entered."""
-    start = _RIFF_HEADER_BYTES
-    while start + _CHUNK_HEADER_BYTES <= len(data):
-        name = data[start : start + 4]
-        length = int.from_bytes(data[start + 4 : start + 8], "little")
-        start += _CHUNK_HEADER_BYTES
-        yield name, data[start : start + _FRAME_HEADER_BYTES]
-        start += _FRAME_HEADER_BYTES if name == b"ANMF" else length + length % 2
 
 
 def _webp_size(name: bytes, payload: bytes) -> tuple[int, int]:
