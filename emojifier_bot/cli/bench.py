@@ -15,10 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from emojifier_bot.vision.pipeline import Pipeline
-    from emojifier_bot.vision.ports import Decoder
 
 #: The sample of a checkout; an installed package has none.
 SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample" / "astronaut.png"
@@ -42,9 +41,8 @@ AIM_SIZE_WH, AIM_FACES = (4000, 3000), 10
 AIM_RATIO, AIM_FACE_MS, AIM_COLD_SECONDS, AIM_PEAK_MB = 1.6, 6.0, 1.0, 400.0
 #: 2 and 12 megapixels, and what decoding in a process of its own may add there.
 AIMS_ISOLATION_MS = {(1632, 1224): 10.0, (4000, 3000): 25.0}
-#: Rounds of each picture, rounds of decoding one alone, and cold starts.
-ROUNDS, ISOLATION_ROUNDS, COLD_RUNS = 7, 21, 3
-QUICK_ROUNDS, QUICK_ISOLATION_ROUNDS, QUICK_COLD_RUNS = 3, 9, 1
+#: Rounds of each picture, rounds of decoding alone, and cold starts.
+ROUNDS, QUICK_ROUNDS = (7, 21, 3), (3, 9, 1)
 #: Pictures before the timed ones: the first ones fill memory that is kept.
 _UNCOUNTED = 2
 _BYTES_PER_KB, _BYTES_PER_MB = 1024, 1e6
@@ -63,6 +61,9 @@ print(json.dumps({"code": done.returncode, "cpu": used.ru_utime + used.ru_stime,
 _ISOLATED = (
     "import sys; from emojifier_bot.cli import bench; bench.isolated(sys.argv[1])"
 )
+
+#: A measurement as ``--json`` prints it.
+Figures = dict[str, Any]
 
 
 @click.command
@@ -90,90 +91,16 @@ def bench(photo: Path | None, as_json: bool, quick: bool) -> None:
 
     found = measure_all(make_pipeline(load_settings()), photo, quick=quick)
     if as_json:
-        print(json.dumps(found.as_dict()))
+        print(json.dumps(found))
         return
     from rich.console import Console
 
     console = Console()
-    console.print(_timings_table(found))
+    console.print(_timings_table(found["timings"]))
     console.print(_aims_table(found))
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Warm times for one picture."""
-
-    width: int
-    height: int
-    faces_pasted: int
-    faces_found: int
-    floor_ms: float
-    pipeline_ms: float
-    #: Median of the pairs' ratios.
-    ratio: float
-    #: Stage name to its median milliseconds.
-    stages_ms: dict[str, float]
-
-    @property
-    def beyond_floor_ms(self) -> float:
-        """Return what the pipeline takes on top of the floor."""
-        return self.pipeline_ms - self.floor_ms
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessUse:
-    """What a process took from start to end."""
-
-    cpu_seconds: float
-    peak_mb: float
-
-
-@dataclass(frozen=True, slots=True)
-class Isolation:
-    """Warm times of decoding one picture here and there."""
-
-    width: int
-    height: int
-    in_process_ms: float
-    isolated_ms: float
-    #: Median of the pairs' differences.
-    added_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """Everything that one run measured."""
-
-    timings: tuple[Timing, ...]
-    #: ``replay`` of the largest picture with ten faces.
-    large: ProcessUse
-    #: ``replay`` of a small photo; the least of several runs.
-    cold: ProcessUse
-    #: What decoding in a process of its own adds, at 2 and 12 megapixels.
-    isolation: tuple[Isolation, ...] = ()
-    #: Of worker and decoder together, at 12 megapixels; None where nobody tells.
-    isolated_mb: float | None = None
-
-    @property
-    def face_ms(self) -> dict[str, float]:
-        """Return the milliseconds for each further face, by picture size."""
-        found: dict[str, float] = {}
-        for size in dict.fromkeys((one.width, one.height) for one in self.timings):
-            rows = [one for one in self.timings if (one.width, one.height) == size]
-            few = min(rows, key=lambda one: one.faces_found)
-            most = max(rows, key=lambda one: one.faces_found)
-            further = most.faces_found - few.faces_found
-            if further:
-                extra = most.beyond_floor_ms - few.beyond_floor_ms
-                found[f"{size[0]}x{size[1]}"] = extra / further
-        return found
-
-    def as_dict(self) -> dict[str, object]:
-        """Return all figures for ``bench --json``."""
-        return {**asdict(self), "face_ms": self.face_ms}
-
-
-def measure_all(pipeline: Pipeline, photo: Path, *, quick: bool = False) -> Bench:
+def measure_all(pipeline: Pipeline, photo: Path, *, quick: bool = False) -> Figures:
     """Measure everything: minutes on a slow machine.
 
     Args:
@@ -188,33 +115,33 @@ def measure_all(pipeline: Pipeline, photo: Path, *, quick: bool = False) -> Benc
     from emojifier_bot.cli.bench_pictures import compose, cut_face
 
     face = cut_face(pipeline, photo.read_bytes())
-    rounds = QUICK_ROUNDS if quick else ROUNDS
+    rounds, isolation_rounds, cold_runs = QUICK_ROUNDS if quick else ROUNDS
     timings = [
-        time_picture(pipeline, compose(face, size_wh, count), count, rounds)
+        {"faces_pasted": count}
+        | time_picture(pipeline, compose(face, size_wh, count), rounds)
         for size_wh in ((AIM_SIZE_WH,) if quick else SIZES_WH)
         for count in FACE_COUNTS
     ]
+    cold = [replay_use(photo) for _ in range(cold_runs)]
+    isolation = time_isolation(
+        [compose(face, size_wh, AIM_FACES) for size_wh in AIMS_ISOLATION_MS],
+        isolation_rounds,
+    )
     with tempfile.TemporaryDirectory() as folder:
         large = Path(folder, "large.jpg")
         large.write_bytes(compose(face, AIM_SIZE_WH, AIM_FACES))
-        colds = [
-            replay_use(photo) for _ in range(QUICK_COLD_RUNS if quick else COLD_RUNS)
-        ]
-        return Bench(
-            timings=tuple(timings),
-            large=replay_use(large),
-            cold=min(colds, key=lambda one: one.cpu_seconds),
-            isolation=time_isolation(
-                [compose(face, size_wh, AIM_FACES) for size_wh in AIMS_ISOLATION_MS],
-                QUICK_ISOLATION_ROUNDS if quick else ISOLATION_ROUNDS,
-            ),
-            isolated_mb=_isolated_mb(large),
-        )
+        return {
+            "timings": timings,
+            # `replay` of the largest picture with ten faces, and of a small photo.
+            "large": replay_use(large),
+            "cold": min(cold, key=lambda one: one["cpu_seconds"]),
+            "isolation": isolation,
+            "isolated_mb": _isolated_mb(large),
+            "face_ms": face_ms(timings),
+        }
 
 
-def time_picture(
-    pipeline: Pipeline, data: bytes, faces_pasted: int, rounds: int
-) -> Timing:
+def time_picture(pipeline: Pipeline, data: bytes, rounds: int) -> Figures:
     """Time floor and pipeline in turn, after one round that does not count."""
     from emojifier_bot.vision.pipeline import EmojifyOptions
 
@@ -228,18 +155,18 @@ def time_picture(
         result = pipeline.run(data, options)
         pairs.append((floor_ms, (time.perf_counter() - began) * 1000))
         stages.append(result.milliseconds)
-    return Timing(
-        width=result.width,
-        height=result.height,
-        faces_pasted=faces_pasted,
-        faces_found=len(result.faces),
-        floor_ms=statistics.median(pair[0] for pair in pairs),
-        pipeline_ms=statistics.median(pair[1] for pair in pairs),
-        ratio=statistics.median(pair[1] / pair[0] for pair in pairs),
-        stages_ms={
+    return {
+        "width": result.width,
+        "height": result.height,
+        "faces_found": len(result.faces),
+        "floor_ms": statistics.median(pair[0] for pair in pairs),
+        "pipeline_ms": statistics.median(pair[1] for pair in pairs),
+        # Of the pairs' ratios.
+        "ratio": statistics.median(pair[1] / pair[0] for pair in pairs),
+        "stages_ms": {
             name: statistics.median(one[name] for one in stages) for name in stages[0]
         },
-    )
+    }
 
 
 def floor(data: bytes) -> bytes:
@@ -253,34 +180,48 @@ def floor(data: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def time_isolation(pictures: Sequence[bytes], rounds: int) -> tuple[Isolation, ...]:
-    """Decode each picture in both ways in turn."""
+def face_ms(timings: Sequence[Figures]) -> dict[str, float]:
+    """Return the milliseconds for each further face, by picture size."""
+    found: dict[str, float] = {}
+    for size in dict.fromkeys(map(_size, timings)):
+        rows = [one for one in timings if _size(one) == size]
+        few = min(rows, key=lambda one: one["faces_found"])
+        most = max(rows, key=lambda one: one["faces_found"])
+        if further := most["faces_found"] - few["faces_found"]:
+            least, all_of_it = (
+                one["pipeline_ms"] - one["floor_ms"] for one in (few, most)
+            )
+            found[size] = (all_of_it - least) / further
+    return found
+
+
+def _size(one: Mapping[str, Any]) -> str:
+    return f"{one['width']}x{one['height']}"
+
+
+def time_isolation(pictures: Sequence[bytes], rounds: int) -> list[Figures]:
+    """Decode each picture here and in a process of its own, in turn."""
     from emojifier_bot.vision.decode import InProcessDecoder
     from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 
-    here = InProcessDecoder()
+    here, found = InProcessDecoder(), []
     with IsolatedDecoder() as there:
-        return tuple(_time(here, there, data, rounds) for data in pictures)
-
-
-def _time(here: Decoder, there: Decoder, data: bytes, rounds: int) -> Isolation:
-    image = here.decode(data).image
-    for _ in range(_UNCOUNTED):
-        there.decode(data)
-    pairs = [
-        (
-            _milliseconds(lambda: here.decode(data)),
-            _milliseconds(lambda: there.decode(data)),
-        )
-        for _ in range(rounds)
-    ]
-    return Isolation(
-        width=image.width,
-        height=image.height,
-        in_process_ms=statistics.median(pair[0] for pair in pairs),
-        isolated_ms=statistics.median(pair[1] for pair in pairs),
-        added_ms=statistics.median(pair[1] - pair[0] for pair in pairs),
-    )
+        for data in pictures:
+            width, height = here.decode(data).image.size
+            pairs = [
+                [_milliseconds(partial(one.decode, data)) for one in (here, there)]
+                for _ in range(_UNCOUNTED + rounds)
+            ][_UNCOUNTED:]
+            found.append(
+                {
+                    "width": width,
+                    "height": height,
+                    "in_process_ms": statistics.median(pair[0] for pair in pairs),
+                    "isolated_ms": statistics.median(pair[1] for pair in pairs),
+                    "added_ms": statistics.median(pair[1] - pair[0] for pair in pairs),
+                }
+            )
+    return found
 
 
 def _milliseconds(work: Callable[[], object]) -> float:
@@ -289,7 +230,7 @@ def _milliseconds(work: Callable[[], object]) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def replay_use(photo: Path) -> ProcessUse:
+def replay_use(photo: Path) -> Figures:
     """Run ``replay`` in a process of its own and return what it took.
 
     Raises:
@@ -298,15 +239,10 @@ def replay_use(photo: Path) -> ProcessUse:
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder, "out.jpg"))
         replay = [sys.executable, "-m", "emojifier_bot", "replay", str(photo)]
-        done = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-c", _LAUNCHER, *replay, "-o", out],
-            capture_output=True,
-            check=True,
-        )
-    used = json.loads(done.stdout)
+        used = _json_of([sys.executable, "-c", _LAUNCHER, *replay, "-o", out])
     if used["code"]:
         raise ValueError(f"replay failed: {used['said']}")
-    return ProcessUse(used["cpu"], used["peak"] / _BYTES_PER_MB)
+    return {"cpu_seconds": used["cpu"], "peak_mb": used["peak"] / _BYTES_PER_MB}
 
 
 def _isolated_mb(photo: Path) -> float | None:
@@ -314,20 +250,18 @@ def _isolated_mb(photo: Path) -> float | None:
 
     Both peaks are added, and what they share is counted twice. None where the system
     does not say.
-
-    Raises:
-        ValueError: It failed.
     """
+    peak: float | None = _json_of([sys.executable, "-c", _ISOLATED, str(photo)])
+    return peak
+
+
+def _json_of(command: Sequence[str]) -> Any:
     done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-c", _ISOLATED, str(photo)],
-        capture_output=True,
-        text=True,
-        check=False,
+        command, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise ValueError(f"the isolated pipeline failed: {done.stderr}")
-    peak: float | None = json.loads(done.stdout)
-    return peak
+        raise ValueError(f"a process of the measurement failed: {done.stderr}")
+    return json.loads(done.stdout)
 
 
 def isolated(photo: str) -> None:
@@ -353,7 +287,7 @@ def isolated(photo: str) -> None:
 
 
 def peak_bytes(process: int | str) -> int:
-    """Return the most memory that a process has had resident; 0 where nobody tells.
+    """Return the most memory that a process has had resident; 0 where nothing says.
 
     Args:
         process: Its number, or ``"self"``.
@@ -366,60 +300,54 @@ def peak_bytes(process: int | str) -> int:
     return int(found[1]) * _BYTES_PER_KB if found else 0
 
 
-def _timings_table(found: Bench) -> Table:
+def _timings_table(timings: Sequence[Figures]) -> Table:
     from rich.table import Table
 
-    stages = list(found.timings[0].stages_ms)
     # Narrow enough for 80 columns.
     table = Table(title="Warm, milliseconds", box=None, padding=(0, 0, 0, 1))
+    stages = timings[0]["stages_ms"]
     for name in ("picture", "faces", "floor", "pipeline", "ratio", *stages):
         table.add_column(name, justify="right", no_wrap=True)
-    for one in found.timings:
+    for one in timings:
+        found, pasted = one["faces_found"], one["faces_pasted"]
         table.add_row(
-            f"{one.width}x{one.height}",
-            _faces(one),
-            f"{one.floor_ms:.0f}",
-            f"{one.pipeline_ms:.0f}",
-            f"{one.ratio:.2f}",
-            *(f"{one.stages_ms[stage]:.1f}" for stage in stages),
+            _size(one),
+            str(found) if found == pasted else f"{found} of {pasted}",
+            f"{one['floor_ms']:.0f}",
+            f"{one['pipeline_ms']:.0f}",
+            f"{one['ratio']:.2f}",
+            *(f"{milliseconds:.1f}" for milliseconds in one["stages_ms"].values()),
         )
     return table
 
 
-def _faces(one: Timing) -> str:
-    if one.faces_found == one.faces_pasted:
-        return str(one.faces_found)
-    return f"{one.faces_found} of {one.faces_pasted}"
-
-
-def _aims_table(found: Bench) -> Table:
+def _aims_table(found: Figures) -> Table:
     from rich.table import Table
 
     table = Table("", "measured", "aim", title="Aims", box=None)
-    for size, milliseconds in found.face_ms.items():
+    for size, milliseconds in found["face_ms"].items():
         table.add_row(
             f"each further face, {size}",
             f"{milliseconds:.1f} ms",
             f"{AIM_FACE_MS:g} ms",
         )
-    for one in found.timings:
-        wanted = (one.width, one.height, one.faces_pasted)
+    for one in found["timings"]:
+        wanted = (one["width"], one["height"], one["faces_pasted"])
         if wanted == (*AIM_SIZE_WH, AIM_FACES):
-            table.add_row(
-                "12 MP, ten faces", f"{one.ratio:.2f} × floor", f"{AIM_RATIO:g}"
-            )
-    memory = f"{found.large.peak_mb:.0f} MB"
+            ratio = f"{one['ratio']:.2f} × floor"
+            table.add_row("12 MP, ten faces", ratio, f"{AIM_RATIO:g}")
+    memory = f"{found['large']['peak_mb']:.0f} MB"
     table.add_row("peak memory, 12 MP", memory, f"{AIM_PEAK_MB:g} MB")
-    for split in found.isolation:
-        size_wh = (split.width, split.height)
+    for one in found["isolation"]:
+        size_wh = (one["width"], one["height"])
         table.add_row(
-            f"isolation, {split.width * split.height / 1e6:.0f} MP",
-            f"{split.added_ms:.1f} ms",
+            f"isolation, {one['width'] * one['height'] / 1e6:.0f} MP",
+            f"{one['added_ms']:.1f} ms",
             f"{AIMS_ISOLATION_MS[size_wh]:g} ms",
         )
-    if found.isolated_mb is not None:
-        both = f"{found.isolated_mb:.0f} MB"
+    if found["isolated_mb"] is not None:
+        both = f"{found['isolated_mb']:.0f} MB"
         table.add_row("worker and decoder, 12 MP", both, f"{AIM_PEAK_MB:g} MB")
-    cold = f"{found.cold.cpu_seconds:.2f} s"
+    cold = f"{found['cold']['cpu_seconds']:.2f} s"
     table.add_row("cold start, processor", cold, f"{AIM_COLD_SECONDS:g} s")
     return table

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
+
+from emojifier_bot.cli import bench
 
 HEAVY = {
     *("PIL", "cv2", "numpy", "onnxruntime", "pydantic", "requests", "rich"),
@@ -87,3 +91,21 @@ def test_help_loads_nothing_heavy(command, arguments, tmp_path):
     loaded = done.stderr.partition("LOADED")[2].split()
     assert "emojifier_bot" in loaded
     assert HEAVY.isdisjoint(loaded), sorted(HEAVY.intersection(loaded))
+
+
+def test_bench_prints_all_figures_as_one_object(monkeypatch):
+    monkeypatch.setattr(bench, "ROUNDS", (1, 1, 1))
+    monkeypatch.setattr(bench, "SIZES_WH", ((640, 480),))
+
+    done = CliRunner().invoke(bench.bench, ["--json"])
+
+    figures = json.loads(done.stdout)
+    assert set(figures) == {
+        *("timings", "large", "cold", "face_ms", "isolation", "isolated_mb"),
+    }
+    assert [one["faces_pasted"] for one in figures["timings"]] == [1, 10, 30]
+    assert set(figures["timings"][0]) == {
+        *("width", "height", "faces_pasted", "faces_found", "floor_ms"),
+        *("pipeline_ms", "ratio", "stages_ms"),
+    }
+    assert set(figures["cold"]) == {"cpu_seconds", "peak_mb"}
