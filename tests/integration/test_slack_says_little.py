@@ -7,6 +7,7 @@ import json
 import pytest
 
 from emojifier_bot.domain import ImageReference, Installation, Share, ShareState
+from emojifier_bot.errors import DeliveryError
 from emojifier_bot.http import GuardedClient
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.files import SlackImageSource, check_picture
@@ -135,11 +136,24 @@ def test_a_completed_file_of_which_nothing_is_known_yet(server, sink):
     assert sink.share(make_post()) == Share(ShareState.PENDING)
 
 
+JSON = {"content_type": "application/json"}
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b"null", b"[]", b"[1]", b"<html>", b"\xff\xfe", b"{"]
+    "answered",
+    [
+        b"",
+        *(
+            said(200, body, **JSON)
+            for body in (b"", b"null", b"[]", b"[1]", b"<html>", b"\xff\xfe", b"{")
+        ),
+        said(200, b'{"ok": false}', **JSON),
+        said(429, b'{"ok": false}', retry_after="soon", **JSON),
+    ],
 )
-def test_answers_that_are_none(server, sink, body):
-    server.paths["/api/files.info"] = said(200, body, content_type="application/json")
-    with pytest.raises(Exception, match="did not answer") as caught:
+def test_an_answer_that_makes_no_sense_is_no_answer(server, sink, answered):
+    server.paths["/api/files.info"] = answered
+    with pytest.raises(DeliveryError, match="did not answer") as caught:
         sink.share(make_post())
     assert caught.value.retryable
+    assert caught.value.retry_after_seconds is None

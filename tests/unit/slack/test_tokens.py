@@ -68,7 +68,7 @@ class Process:
     def __post_init__(self) -> None:
         client = WebClient(base_url=self.slack.url("/api/"), retry_handlers=[])
         self.tokens = RotatingBotTokens(
-            self.store, self.clock, client, "1.2", "secret", self.nap
+            self.store, self.clock, client, "1.2", "swordfish", self.nap
         )
 
     def nap(self, seconds: float) -> None:
@@ -271,8 +271,8 @@ def fail(monkeypatch: pytest.MonkeyPatch, times: int) -> list[str]:
     return tries
 
 
-def test_secrets_are_not_in_the_repr(process):
-    assert "secret" not in repr(process.tokens)
+def test_the_client_secret_is_not_in_the_repr(process):
+    assert "swordfish" not in repr(process.tokens)
 
 
 @pytest.mark.parametrize("waits", [(), SHORT_WAITS, LONG_WAITS])
