@@ -60,6 +60,10 @@ class Stores:
     states: OAuthStates
     posts: PostLog
 
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
 
 def open_stores(settings: Settings, *, make: bool = True) -> Stores:
     """Open the database.
@@ -184,7 +188,7 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
 
     with ExitStack() as opened:
         stores = open_stores(settings)
-        opened.callback(stores.database.close)
+        opened.callback(stores.close)
         adopt_token(settings, stores)
         queue = make_queue(settings)
         opened.callback(queue.close)

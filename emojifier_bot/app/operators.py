@@ -1,8 +1,9 @@
-"""What operators ask and do: look without changing anything, keys, jobs, workspaces."""
+"""What operators do: check an installation, look after keys, jobs and workspaces."""
 
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from typing import Any
 
 from emojifier_bot.app.bot import (
@@ -45,11 +46,8 @@ def rotate_encryption(settings: Settings) -> Rotation:
         StoreError: The database does not answer.
         ConfigError: The keys are missing or wrong.
     """
-    stores = open_stores(settings)
-    try:
+    with closing(open_stores(settings)) as stores:
         return rotate(stores.database, stores.vault)
-    finally:
-        stores.database.close()
 
 
 def move_tables(settings: Settings, shape: str) -> str:
@@ -83,19 +81,16 @@ def make_job_admin(settings: Settings) -> DbosJobQueue:
     return make_queue(settings, make_tables=False)
 
 
-def tell_cancelled(settings: Settings, request: EmojifyRequest) -> None:
-    """Tell whoever asked that an operator cancelled it.
+def notify_cancelled(settings: Settings, request: EmojifyRequest) -> None:
+    """Notify the person who asked that an operator cancelled the job.
 
     Raises:
-        EmojifierError: They could not be told; the message says why.
+        EmojifierError: They could not be notified; the message says why.
     """
-    stores = open_stores(settings, make=False)
-    try:
+    with closing(open_stores(settings, make=False)) as stores:
         sink = make_sink(settings, stores, make_slack(settings, stores))
         sink.notify(request, Outcome(OutcomeKind.CANCELLED))
         sink.remove_reaction(request)
-    finally:
-        stores.database.close()
 
 
 # Checks; nothing is made or changed.
@@ -119,18 +114,16 @@ def check_database(settings: Settings) -> str:
         return f"{name}, empty; the first start makes its tables"
     if stands is Standing.OLD:
         return f"{name}, of an older version; the next start brings it up to date"
-    stores = open_stores(settings, make=False)
-    queue = make_queue(settings, make_tables=False)
-    try:
+    with (
+        closing(open_stores(settings, make=False)) as stores,
+        closing(make_queue(settings, make_tables=False)) as queue,
+    ):
         jobs = queue.standing()
         installed = len(stores.installations.all())
-    finally:
-        queue.close()
-        stores.database.close()
-    said = f"{name}, {installed} installed, {jobs.waiting} jobs waiting"
+    found = f"{name}, {installed} installed, {jobs.waiting} jobs waiting"
     if not jobs.stranded:
-        return said
-    return f"{said}, {jobs.stranded} of a version that no worker runs"
+        return found
+    return f"{found}, {jobs.stranded} of a version that no worker runs"
 
 
 def check_token(settings: Settings) -> str:
@@ -184,12 +177,9 @@ def export_workspace(settings: Settings, holder_id: str) -> dict[str, Any]:
     """
     _check_tables(settings)
     workspace = _workspace(holder_id)
-    stores = open_stores(settings, make=False)
-    try:
+    with closing(open_stores(settings, make=False)) as stores:
         kept: dict[str, Any] = dict(workspace_rows(stores.database, workspace))
         spared = stores.installations.holders()
-    finally:
-        stores.database.close()
     kept["jobs"] = WorkspaceJobs(settings.database_url).records(workspace, spared)
     opened: dict[str, Any] = _opened(kept, stores.vault)
     return opened
@@ -205,16 +195,13 @@ def delete_workspace(settings: Settings, holder_id: str) -> None:
     """
     _check_tables(settings)
     workspace = _workspace(holder_id)
-    stores = open_stores(settings, make=False)
-    try:
+    with closing(open_stores(settings, make=False)) as stores:
         # Without a token no job does anything more; then what the last ones noted.
         stores.installations.delete(workspace)
         WorkspaceJobs(settings.database_url).delete(
             workspace, stores.installations.holders()
         )
         stores.installations.delete(workspace)
-    finally:
-        stores.database.close()
 
 
 def _check_tables(settings: Settings) -> None:

@@ -95,12 +95,12 @@ def cancel_job(job_id: str) -> None:
 
 
 def _notify(job: Job) -> None:
-    from emojifier_bot.app.operators import tell_cancelled
+    from emojifier_bot.app.operators import notify_cancelled
     from emojifier_bot.config import load_settings
     from emojifier_bot.errors import EmojifierError
 
     try:
-        tell_cancelled(load_settings(), job.request)
+        notify_cancelled(load_settings(), job.request)
     except EmojifierError as error:
         say(f"Who asked was not notified: {error.message}")
     else:
