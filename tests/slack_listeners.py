@@ -30,7 +30,8 @@ from emojifier_bot.slack.tokens import RotatingBotTokens
 from emojifier_bot.web.app import WebDependencies, create_app
 from emojifier_bot.web.pages import RenderedInstallPages
 from emojifier_bot.web.server import WebServer
-from tests.fakes.inbound import MemoryQueue, PlainVault, SetClock, TalkingSink
+from tests.fakes.clock import ManualClock
+from tests.fakes.inbound import MemoryQueue, PlainVault, TalkingSink
 from tests.fakes.slack.server import SlackServer
 from tests.slack_payloads import BOT, TEAM, Sent, signed
 
@@ -38,10 +39,10 @@ HERE = Workspace(TEAM)
 
 
 def make_context(
-    database: Database, api_url: str, clock: SetClock | None = None
+    database: Database, api_url: str, clock: ManualClock | None = None
 ) -> ListenerContext:
     """Build what the listeners work with, on a real database; it is installed HERE."""
-    clock = clock or SetClock()
+    clock = clock or ManualClock()
     store = InstallationStore(database, Vault([generate_key()]), clock)
     store.save(Installation(HERE, "xoxb-1", BOT, "BBOT"))
     tokens = RotatingBotTokens(store, clock, make_app_client(api_url), "", "")
@@ -68,7 +69,7 @@ class ListenerRig:
     slack: SlackServer
     context: ListenerContext
     states: OAuthStates
-    clock: SetClock
+    clock: ManualClock
     url: str = ""
 
     def __post_init__(self) -> None:
@@ -134,7 +135,7 @@ def running_listeners(slack: SlackServer, database: Database) -> Iterator[Listen
     """Run the web server for a workspace that has installed the bot."""
     slack.app.redirect_urls.append("https://bot.example")
     grant = slack.world.install(slack.add_workspace(team_id=TEAM))
-    clock = SetClock()
+    clock = ManualClock()
     context = make_context(database, slack.api_url, clock)
     rig = ListenerRig(slack, context, OAuthStates(database, clock), clock)
     [installed] = rig.installations.all()

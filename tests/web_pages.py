@@ -6,7 +6,7 @@ from flask import Flask, abort
 
 from emojifier_bot.web.app import WebDependencies, create_app
 from emojifier_bot.web.pages import RenderedInstallPages, SiteFacts, pages_blueprint
-from tests.fakes.inbound import SetClock
+from tests.fakes.clock import ManualClock
 
 #: Pages that people find by themselves.
 PUBLIC = ("/", "/privacy", "/support")
@@ -24,7 +24,7 @@ def pages_app(facts: SiteFacts = FACTS) -> Flask:
     app = create_app(
         WebDependencies(
             slack=lambda _request: ("at Slack's", 200),
-            clock=SetClock(),
+            clock=ManualClock(),
             installs=facts.install_available,
             https=False,
             pages=pages_blueprint(facts),

@@ -16,7 +16,7 @@ from emojifier_bot.jobs import workspace_jobs
 from emojifier_bot.jobs.names import job_id_for
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.room import Room
-from tests.fakes.inbound import SetClock
+from tests.fakes.clock import ManualClock
 from tests.fakes.job_queue import FakeJobQueue
 from tests.jobs_rig import make_request, wait_until
 from tests.threads import THREADS, at_once
@@ -200,7 +200,7 @@ def test_a_database_that_is_away_is_told(unused_port):
 
 
 def test_after_somebody_waited_in_vain_nobody_else_does(sqlite_url, monkeypatch):
-    clock = SetClock()
+    clock = ManualClock()
     with closing(DbosJobQueue(sqlite_url, LIMIT, clock)) as queue:
 
         def wait_in_vain(_room, _partition):

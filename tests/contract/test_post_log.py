@@ -8,7 +8,7 @@ import pytest
 
 from emojifier_bot.domain import ImageReference, Workspace
 from tests.builders_store import TEAM, make_post
-from tests.fakes.clock import NOON
+from tests.fakes.clock import NOW
 from tests.threads import THREADS, at_once
 
 IN_GRID = Workspace("T1", "E1")
@@ -20,7 +20,7 @@ def test_there_are_none_at_first(stores):
     assert stores.posts.find(TEAM, "p1") is None
     assert stores.posts.count_press(TEAM, "p1") == 0
     assert not stores.posts.mark_deleted(TEAM, "p1", "U1")
-    assert stores.posts.forget_before(NOON) == 0
+    assert stores.posts.forget_before(NOW) == 0
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_all_of_it_comes_back(stores, source):
 
     record = stores.posts.find(SERVED_BY_ORG, "p1")
     assert record.post == post
-    assert (record.posted_at, record.presses) == (NOON, 0)
+    assert (record.posted_at, record.presses) == (NOW, 0)
     assert (record.deleted_by, record.deleted_at) == ("", None)
 
 
@@ -109,7 +109,7 @@ def test_who_deleted_it_is_noted_once(stores, clock):
 
     record = stores.posts.find(TEAM, "p1")
     assert record.deleted_by == "U1"
-    assert record.deleted_at == NOON + timedelta(seconds=60)
+    assert record.deleted_at == NOW + timedelta(seconds=60)
 
 
 def test_of_many_threads_one_deletes(stores):
@@ -144,8 +144,8 @@ def test_what_was_posted_before_a_moment_is_forgotten(stores, clock):
         stores.posts.record(make_post(post_id=post_id))
         clock.advance(3600)
 
-    assert stores.posts.forget_before(NOON) == 0
-    assert stores.posts.forget_before(NOON + timedelta(hours=2)) == 2
+    assert stores.posts.forget_before(NOW) == 0
+    assert stores.posts.forget_before(NOW + timedelta(hours=2)) == 2
     assert stores.posts.find(TEAM, "p2") is None
     assert stores.posts.find(TEAM, "p3")
 
@@ -155,16 +155,16 @@ def test_a_deletion_is_remembered_from_its_own_day(stores, clock):
     clock.advance(60)
     stores.posts.mark_deleted(TEAM, "p1", "U2")
 
-    assert stores.posts.forget_before(NOON + timedelta(seconds=30)) == 0
-    assert stores.posts.forget_before(NOON + timedelta(seconds=90)) == 1
+    assert stores.posts.forget_before(NOW + timedelta(seconds=30)) == 0
+    assert stores.posts.forget_before(NOW + timedelta(seconds=90)) == 1
 
 
 def test_a_moment_is_the_same_in_every_zone(stores):
     stores.posts.record(make_post())
     east = timezone(timedelta(hours=9))
 
-    assert stores.posts.forget_before(NOON.astimezone(east)) == 0
-    moment = (NOON + timedelta(seconds=1)).astimezone(east)
+    assert stores.posts.forget_before(NOW.astimezone(east)) == 0
+    moment = (NOW + timedelta(seconds=1)).astimezone(east)
     assert stores.posts.forget_before(moment) == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from emojifier_bot.domain import Workspace
 from tests.builders_store import TEAM, make_installation, make_post
-from tests.fakes.clock import NOON
+from tests.fakes.clock import NOW
 from tests.threads import THREADS, at_once
 
 #: The same workspace, asked for in every way that Slack asks.
@@ -34,11 +34,11 @@ class TestInstallations:
             app_id="A1",
             scopes=("commands", "files:write"),
             refresh_token="xoxe-1",
-            expires_at=NOON + timedelta(hours=12, microseconds=7),
+            expires_at=NOW + timedelta(hours=12, microseconds=7),
             team_name="Team é",
             enterprise_name="Org 😆",
             installed_by="U7",
-            installed_at=NOON - timedelta(days=3),
+            installed_at=NOW - timedelta(days=3),
         )
 
         stores.installations.save(full)
@@ -57,7 +57,7 @@ class TestInstallations:
         assert found.expires_at.utcoffset() == timedelta(0)
 
     def test_a_naive_time_is_refused(self, stores):
-        naive = NOON.replace(tzinfo=None)
+        naive = NOW.replace(tzinfo=None)
 
         with pytest.raises(Exception, match="aware"):
             stores.installations.save(make_installation(expires_at=naive))
@@ -65,12 +65,12 @@ class TestInstallations:
     def test_who_gives_no_time_installed_just_now(self, stores):
         stores.installations.save(make_installation())
 
-        assert stores.installations.find(TEAM).installed_at == NOON
+        assert stores.installations.find(TEAM).installed_at == NOW
 
     def test_installing_again_takes_the_place_of_the_old(self, stores):
         old = make_installation(refresh_token="r1", team_name="Old")
         stores.installations.save(old)
-        new = make_installation(bot_token="xoxb-new", installed_at=NOON)
+        new = make_installation(bot_token="xoxb-new", installed_at=NOW)
 
         stores.installations.save(new)
 
@@ -130,7 +130,7 @@ class TestInstallations:
 
     def test_the_oldest_comes_first(self, stores):
         for hours, team in ((2, "T1"), (1, "T2"), (3, "T3"), (1, "T0")):
-            at = NOON + timedelta(hours=hours)
+            at = NOW + timedelta(hours=hours)
             stores.installations.save(
                 make_installation(Workspace(team), installed_at=at)
             )
@@ -148,15 +148,15 @@ class TestRotatingTokens:
     OLD = make_installation(
         bot_token="xoxe.xoxb-1",
         refresh_token="xoxe-1",
-        expires_at=NOON,
-        installed_at=NOON,
+        expires_at=NOW,
+        installed_at=NOW,
         team_name="Team",
     )
     NEW = make_installation(
         bot_token="xoxe.xoxb-2",
         refresh_token="xoxe-2",
-        expires_at=NOON + timedelta(hours=12),
-        installed_at=NOON,
+        expires_at=NOW + timedelta(hours=12),
+        installed_at=NOW,
         team_name="Team",
     )
 

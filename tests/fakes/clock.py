@@ -1,19 +1,21 @@
-"""A clock that a test can read ahead."""
+"""Clocks that tests move."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+from emojifier_bot.clock import Clock
+
+NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 
-class FakeClock:
+class FakeClock(Clock):
     """A `Clock` that moves on by one step each time it is asked.
 
     The time of day moves only when it is told to.
     """
 
-    def __init__(self, step_seconds: float = 0.001, now: datetime = NOON) -> None:
+    def __init__(self, step_seconds: float = 0.001, now: datetime = NOW) -> None:
         self._step_seconds = step_seconds
         self._ticks = 0
         self._now = now
@@ -29,10 +31,10 @@ class FakeClock:
         self._now += timedelta(seconds=seconds)
 
 
-class ManualClock:
+class ManualClock(Clock):
     """A `Clock` that stands still until a test moves it, or somebody sleeps."""
 
-    def __init__(self, now: datetime = NOON) -> None:
+    def __init__(self, now: datetime = NOW) -> None:
         self._began = now
         self.seconds = 0.0
         self.slept: list[float] = []

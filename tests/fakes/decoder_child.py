@@ -37,7 +37,9 @@ FACTS = {
 }
 
 
-def _child(connection: socket.socket, limits: ChildLimits, work: Callable[[], object]):
+def _child(
+    connection: socket.socket, limits: ChildLimits, work: Callable[[], object]
+) -> None:
     """Do as the real one does until a picture comes."""
     silence = os.open(os.devnull, os.O_WRONLY)
     status = lock_down(limits)
@@ -71,10 +73,7 @@ def raises(connection: socket.socket, limits: ChildLimits) -> None:
 
 
 def eats_memory(connection: socket.socket, limits: ChildLimits) -> None:
-    eaten = []
-    _child(
-        connection, limits, lambda: [eaten.append(bytearray(2**24)) for _ in range(999)]
-    )
+    _child(connection, limits, lambda: [bytearray(2**24) for _ in range(999)])
 
 
 def spins(connection: socket.socket, limits: ChildLimits) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from emojifier_bot.vision.ports import EmojiSource
 from emojifier_bot.vision.types import Emoji, EmojiTheme, ImageArray
 from tests.builders import make_sprite, make_theme
 
 
-class FakeEmojiSource:
+class FakeEmojiSource(EmojiSource):
     """An `EmojiSource` whose emoji are all the same yellow disc."""
 
     def __init__(self, emoji: Sequence[Emoji] | None = None) -> None:

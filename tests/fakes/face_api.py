@@ -79,8 +79,9 @@ class SeenFace:
     def points(self, table: PointTable) -> dict[str, tuple[float, float]]:
         """Return a vendor's points by name."""
         return {
-            name: tuple(map(float, self.points_xy[list(indices)].mean(axis=0)))
+            name: (float(x), float(y))
             for name, indices in table.items()
+            for x, y in [self.points_xy[list(indices)].mean(axis=0)]
         }
 
 

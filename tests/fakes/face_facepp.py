@@ -111,7 +111,9 @@ class FaceppFake(FaceApiFake):
         if not set(filter(None, wanted)) <= ATTRIBUTES:
             raise self.refuse("BAD_ARGUMENTS: return_attributes")
 
-    def _face(self, face: SeenFace, wanted: set[str], with_points: bool):
+    def _face(
+        self, face: SeenFace, wanted: set[str], with_points: bool
+    ) -> dict[str, Any]:
         told: dict[str, Any] = {
             "face_token": "0" * 32,
             "face_rectangle": {
@@ -137,8 +139,8 @@ class FaceppFake(FaceApiFake):
 def _form(asked: Asked) -> dict[str, bytes]:
     head = f"Content-Type: {asked.headers.get('content-type', '')}\r\n\r\n".encode()
     message = email.message_from_bytes(head + asked.body, policy=email.policy.HTTP)
-    fields = {}
+    fields: dict[str, bytes] = {}
     for part in message.iter_parts():
         name = part.get_param("name", header="content-disposition")
-        fields[str(name)] = part.get_payload(decode=True)
+        fields[str(name)] = bytes(part.get_payload(decode=True))
     return fields

@@ -138,8 +138,8 @@ class GoogleFake(FaceApiFake):
                 {"type": name, "position": _without_zeros(x=x, y=y, z=-4.5)}
                 for name, (x, y) in face.points(POINTS).items()
             ]
-        for name in () if self.emotions is None else self.emotions:
-            annotation[f"{name}Likelihood"] = self.emotions[name]
+        for name, likelihood in (self.emotions or {}).items():
+            annotation[f"{name}Likelihood"] = likelihood
         return annotation
 
 

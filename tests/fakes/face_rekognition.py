@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from PIL import Image
+
 from tests.fakes.face_api import Asked, FaceApiFake, SeenFace, Told, opened
 from tests.fakes.sigv4 import Signed, refusal
 
@@ -149,7 +151,7 @@ class RekognitionFake(FaceApiFake):
         except ValueError:
             raise self.refuse("SerializationException") from None
 
-    def _picture(self, body: dict[str, Any]):
+    def _picture(self, body: dict[str, Any]) -> Image.Image:
         try:
             data = base64.b64decode(body["Image"]["Bytes"], validate=True)
         except (KeyError, TypeError, binascii.Error):
@@ -163,7 +165,9 @@ class RekognitionFake(FaceApiFake):
             raise self.refuse("InvalidParameterException")
         return picture
 
-    def _detail(self, face: SeenFace, size_wh: tuple[int, int], *, emotions: object):
+    def _detail(
+        self, face: SeenFace, size_wh: tuple[int, int], *, emotions: object
+    ) -> dict[str, Any]:
         width, height = size_wh
         table = POINTS | FIVE if self.tells_points else FIVE
         detail: dict[str, Any] = {

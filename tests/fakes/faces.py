@@ -10,6 +10,12 @@ import numpy as np
 from PIL import Image
 
 from emojifier_bot.vision.decode import DecodedImage
+from emojifier_bot.vision.ports import (
+    EmotionClassifier,
+    FaceAnalyzer,
+    FaceDetector,
+    FaceLandmarker,
+)
 from emojifier_bot.vision.types import (
     BoundingBox,
     Detection,
@@ -45,7 +51,7 @@ def picture_with_faces(
     return image
 
 
-class FakeDetector:
+class FakeDetector(FaceDetector):
     """A `FaceDetector` that finds patches of one colour."""
 
     def __init__(self, confidence: float = 0.9) -> None:
@@ -59,11 +65,15 @@ class FakeDetector:
         # The larger, the more confident, so that the order is told.
         patches.sort(key=lambda row: -row[cv2.CC_STAT_AREA])
         return [
-            self._detection(*map(int, row[:4]), rank)
-            for rank, row in enumerate(patches)
+            self._detection(x, y, width, height, rank)
+            for rank, (x, y, width, height) in enumerate(
+                map(int, row[:4]) for row in patches
+            )
         ]
 
-    def _detection(self, x, y, width, height, rank) -> Detection:
+    def _detection(
+        self, x: int, y: int, width: int, height: int, rank: int
+    ) -> Detection:
         five = np.array(FIVE_SHARES, np.float32) * (width, height) + (x, y)
         return Detection(
             BoundingBox(x, y, x + width, y + height),
@@ -72,7 +82,7 @@ class FakeDetector:
         )
 
 
-class FakeLandmarker:
+class FakeLandmarker(FaceLandmarker):
     """A `FaceLandmarker` that puts the mean face into each box."""
 
     def locate(
@@ -89,7 +99,7 @@ class FakeLandmarker:
 
 
 @dataclass
-class FakeClassifier:
+class FakeClassifier(EmotionClassifier):
     """An `EmotionClassifier` that says the same of every face."""
 
     top: Emotion = Emotion.HAPPINESS
@@ -104,7 +114,7 @@ class FakeClassifier:
 
 
 @dataclass
-class FakeAnalyzer:
+class FakeAnalyzer(FaceAnalyzer):
     """A `FaceAnalyzer` that finds the same faces in every picture, or fails."""
 
     faces: Sequence[Face] = ()

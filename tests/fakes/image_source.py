@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 
 from emojifier_bot.domain import EmojifyRequest, FetchedImage, ImageReference, Workspace
-from emojifier_bot.errors import FetchError
+from emojifier_bot.errors import ErrorKind, FetchError, SlackCode
+from emojifier_bot.ports import ImageSource
 
 
-class FakeImageSource:
+class FakeImageSource(ImageSource):
     """An `ImageSource` that knows files and messages by their ids."""
 
     def __init__(
@@ -44,7 +45,7 @@ class FakeImageSource:
         if reference.newest:
             names = list(self._pictures)[-1:]
         if not names:
-            raise FetchError("There is no image.", kind="no_image")
+            raise FetchError("There is no image.", kind=ErrorKind.NO_IMAGE)
         return [ImageReference(file_id=name) for name in names]
 
     def fetch(self, workspace: Workspace, reference: ImageReference) -> FetchedImage:
@@ -55,5 +56,5 @@ class FakeImageSource:
             if self._errors:
                 raise self._errors.pop(0)
         if name not in self._pictures:
-            raise FetchError("It is gone.", kind="gone")
+            raise FetchError("It is gone.", kind=SlackCode("gone"))
         return FetchedImage(self._pictures[name], self._name)

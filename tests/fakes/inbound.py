@@ -4,30 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 from emojifier_bot.domain import EmojifyRequest, Installation, Outcome, Post, Workspace
 from emojifier_bot.errors import DeliveryError, EmojifierError
 from tests.fakes.stores import FakeInstallationStore
-
-NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
-
-
-class SetClock:
-    """A `Clock` that stands still until a test moves it."""
-
-    def __init__(self, now: datetime = NOW) -> None:
-        self._now = now
-        self._passed = 0.0
-
-    def monotonic(self) -> float:
-        return self._passed
-
-    def now(self) -> datetime:
-        return self._now + timedelta(seconds=self._passed)
-
-    def advance(self, seconds: float) -> None:
-        self._passed += seconds
 
 
 class WatchedInstallations(FakeInstallationStore):

@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from emojifier_bot.domain import EmojifyRequest, Job, JobState, Workspace
 from emojifier_bot.errors import QueueFullError
 from emojifier_bot.jobs.names import job_id_for, partition_of
+from emojifier_bot.ports import JobQueue
 
 BEGAN = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 
-class FakeJobQueue:
+class FakeJobQueue(JobQueue):
     """A `JobQueue` and `DbosJobQueue` in memory; jobs end when a test says so."""
 
     def __init__(self, queue_limit: int = 100) -> None:
@@ -75,7 +76,11 @@ class FakeJobQueue:
         return self._move(job_id, JobState.CANCELLED, JobState.QUEUED, JobState.RUNNING)
 
     def end(
-        self, job_id: str, state: JobState, outcome: str = "", steps: tuple = ()
+        self,
+        job_id: str,
+        state: JobState,
+        outcome: str = "",
+        steps: tuple[str, ...] = (),
     ) -> None:
         """End a job as a worker would."""
         job = self._jobs[job_id]

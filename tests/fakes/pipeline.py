@@ -6,13 +6,13 @@ from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.decode import DecodedImage, InProcessDecoder
 from emojifier_bot.vision.pipeline import Pipeline
-from emojifier_bot.vision.ports import FaceAnalyzer
+from emojifier_bot.vision.ports import Decoder, FaceAnalyzer
 from tests.fakes.clock import FakeClock
 from tests.fakes.emoji import FakeEmojiSource
 from tests.fakes.faces import FakeClassifier, FakeDetector, FakeLandmarker
 
 
-class FakeDecoder:
+class FakeDecoder(Decoder):
     """A `Decoder` that gives the pictures it was told, by their bytes."""
 
     def __init__(self, pictures: dict[bytes, DecodedImage]) -> None:

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from emojifier_bot.domain import (
     EmojifyRequest,
@@ -24,7 +25,8 @@ from emojifier_bot.domain import (
     ShareState,
     Workspace,
 )
-from emojifier_bot.errors import DeliveryError
+from emojifier_bot.errors import DeliveryError, SlackCode
+from emojifier_bot.ports import ReplySink
 
 #: Nothing is done, and the caller is told so.
 REFUSE = "refuse"
@@ -47,7 +49,7 @@ class Fault:
     seconds: float = 0.0
 
 
-class FakeReplySink:
+class FakeReplySink(ReplySink):
     """A `ReplySink` in a folder."""
 
     def __init__(
@@ -72,7 +74,7 @@ class FakeReplySink:
             path = self.folder / "faults" / f"{method}.{number:04}"
             path.write_text(json.dumps(asdict(fault)))
 
-    def calls(self, method: str = "") -> list[dict]:
+    def calls(self, method: str = "") -> list[dict[str, Any]]:
         """Return what was called, in order."""
         path = self.folder / "calls"
         lines = path.read_text().splitlines() if path.exists() else []
@@ -83,7 +85,7 @@ class FakeReplySink:
         """Return how the asker was told that jobs ended."""
         return [one["kind"] for one in self.calls("notify")]
 
-    def shown(self) -> list[dict]:
+    def shown(self) -> list[dict[str, Any]]:
         """Return every post in the channels, a file twice if it is there twice."""
         paths = sorted((self.folder / "shown").iterdir())
         return [json.loads(path.read_text()) for path in paths]
@@ -118,10 +120,12 @@ class FakeReplySink:
         def show() -> None:
             path = self.folder / "files" / post.file_id
             if not path.exists():
-                raise DeliveryError("No such file.", kind="file_not_found")
+                raise DeliveryError("No such file.", kind=SlackCode("file_not_found"))
             before = len(list((self.folder / "shown").glob(f"{post.file_id}.*")))
             if before and not self._twice:
-                raise DeliveryError("Completed already.", kind="already_completed")
+                raise DeliveryError(
+                    "Completed already.", kind=SlackCode("already_completed")
+                )
             shown = self.folder / "shown" / f"{post.file_id}.{before}"
             shown.write_text(json.dumps(post.to_dict()))
 
@@ -156,7 +160,7 @@ class FakeReplySink:
         self._call("remove_reaction", {"ts": request.reaction_ts})
 
     def _call(
-        self, method: str, facts: dict, do: Callable[[], None] = lambda: None
+        self, method: str, facts: dict[str, Any], do: Callable[[], None] = lambda: None
     ) -> None:
         fault = self._next_fault(method)
         if fault is not None:
@@ -185,7 +189,7 @@ class FakeReplySink:
             return fault
         return None
 
-    def _note(self, call: dict) -> None:
+    def _note(self, call: dict[str, Any]) -> None:
         line = json.dumps(call | {"pid": os.getpid(), "at": time.time()}) + "\n"
         # One write of one line: processes do not tear each other's.
         with (self.folder / "calls").open("a") as file:
@@ -195,7 +199,7 @@ class FakeReplySink:
 def _error(fault: Fault) -> DeliveryError:
     return DeliveryError(
         "Planned by a test.",
-        kind=fault.kind,
+        kind=SlackCode(fault.kind),
         retryable=fault.retryable,
         retry_after_seconds=fault.retry_after_seconds,
     )

@@ -27,7 +27,6 @@ class SocketModeLine:
         self._listening.settimeout(PATIENCE_SECONDS)
         self._connected = threading.Event()
         self._thread = threading.Thread(target=self._accept)
-        self._line: socket.socket | None = None
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -35,7 +34,7 @@ class SocketModeLine:
 
     def __exit__(self, *_: object) -> None:
         self._thread.join()
-        if self._line is not None:
+        if self._connected.is_set():
             self._line.close()
         self._listening.close()
 
@@ -68,7 +67,7 @@ class SocketModeLine:
         while True:
             kind, data = self._read()
             if kind == TEXT:
-                answer = json.loads(data)
+                answer: dict[str, Any] = json.loads(data)
                 assert answer["envelope_id"] == envelope["envelope_id"]
                 return answer
             if kind == PING:

@@ -96,11 +96,11 @@ class FakePostLog:
         self._records.pop(_key(workspace, post_id), None)
 
     def forget_before(self, moment: datetime) -> int:
-        moment = _utc(moment)
+        before = _utc(moment) or moment
         old = [
             key
             for key, one in self._records.items()
-            if (one.deleted_at or one.posted_at) < moment
+            if (one.posted_at if one.deleted_at is None else one.deleted_at) < before
         ]
         for key in old:
             del self._records[key]

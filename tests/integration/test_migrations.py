@@ -18,7 +18,7 @@ from tests.builders_store import TEAM, make_installation, make_post, sql_stores
 from tests.fakes.clock import FakeClock
 
 ROWS = 3
-NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 SHAPES = [
     step.revision
     for step in reversed([*ScriptDirectory(migrate.MIGRATIONS).walk_revisions()])
@@ -45,7 +45,7 @@ def value_for(column, number):
     if isinstance(column.type, sa.JSON):
         return [column.name, {"number": number, "text": "é 😆"}]
     if isinstance(column.type, sa.DateTime):
-        moment = NOON + timedelta(hours=number)
+        moment = NOW + timedelta(hours=number)
         # SQLite keeps UTC and no zone.
         return moment if column.type.timezone else moment.replace(tzinfo=None)
     if isinstance(column.type, sa.Text | sa.String):

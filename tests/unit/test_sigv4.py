@@ -22,7 +22,7 @@ from tests.fakes.sigv4 import (
 
 KEY_ID = "AKIDEXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-STAMP, NOON = "20150830T123600Z", datetime(2015, 8, 30, 12, 36, tzinfo=UTC)
+STAMP, NOW = "20150830T123600Z", datetime(2015, 8, 30, 12, 36, tzinfo=UTC)
 SUITE = Scope("20150830", "us-east-1", "service")
 IAM = Scope("20150830", "us-east-1", "iam")
 FORM = "application/x-www-form-urlencoded"
@@ -97,16 +97,16 @@ def authorized(
 @pytest.mark.parametrize(
     ("sent", "now", "expected"),
     [
-        (request(), NOON, "MissingAuthenticationTokenException"),
-        (request(authorization="Bearer x"), NOON, "IncompleteSignatureException"),
-        (authorized(key="AKIDOTHER"), NOON, "UnrecognizedClientException"),
-        (authorized("0" * 64), NOON, "InvalidSignatureException"),
-        (authorized(names="host"), NOON, "InvalidSignatureException"),
-        (authorized(names="x-amz-date;host"), NOON, "InvalidSignatureException"),
-        (authorized(names="host;x-amz-date;x-more"), NOON, "InvalidSignatureException"),
-        (authorized(), NOON + timedelta(minutes=6), "InvalidSignatureException"),
-        (authorized(), NOON + timedelta(minutes=4), None),
-        (authorized(), NOON, None),
+        (request(), NOW, "MissingAuthenticationTokenException"),
+        (request(authorization="Bearer x"), NOW, "IncompleteSignatureException"),
+        (authorized(key="AKIDOTHER"), NOW, "UnrecognizedClientException"),
+        (authorized("0" * 64), NOW, "InvalidSignatureException"),
+        (authorized(names="host"), NOW, "InvalidSignatureException"),
+        (authorized(names="x-amz-date;host"), NOW, "InvalidSignatureException"),
+        (authorized(names="host;x-amz-date;x-more"), NOW, "InvalidSignatureException"),
+        (authorized(), NOW + timedelta(minutes=6), "InvalidSignatureException"),
+        (authorized(), NOW + timedelta(minutes=4), None),
+        (authorized(), NOW, None),
     ],
 )
 def test_what_is_refused(sent, now, expected):
@@ -118,6 +118,6 @@ def test_what_is_refused(sent, now, expected):
 def test_a_changed_body_is_noticed():
     changed = Signed("GET", "/", authorized().headers, b"x")
 
-    found = refusal(changed, {KEY_ID: SECRET}, "us-east-1", "service", NOON)
+    found = refusal(changed, {KEY_ID: SECRET}, "us-east-1", "service", NOW)
 
     assert found == "InvalidSignatureException"

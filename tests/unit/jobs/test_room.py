@@ -9,7 +9,7 @@ from emojifier_bot.clock import SystemClock
 from emojifier_bot.jobs.database import open_engine
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.room import COUNT_SECONDS, Room
-from tests.fakes.inbound import SetClock
+from tests.fakes.clock import ManualClock
 
 LIMIT = 12
 
@@ -37,7 +37,7 @@ class SlowRoom(Room):
 
 
 def test_there_are_as_many_places_as_the_limit_says(engine):
-    room = Room(engine, LIMIT, SetClock())
+    room = Room(engine, LIMIT, ManualClock())
 
     taken = [room.take("-/T1") for _ in range(LIMIT + LIMIT // 4 + 1)]
 
@@ -46,7 +46,7 @@ def test_there_are_as_many_places_as_the_limit_says(engine):
 
 
 def test_who_waits_for_a_slow_count_relies_on_the_one_before(engine):
-    clock = SetClock()
+    clock = ManualClock()
     room = SlowRoom(engine, clock)
     assert room.take("-/T1")
     clock.advance(COUNT_SECONDS + 1)

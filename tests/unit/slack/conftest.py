@@ -11,12 +11,12 @@ from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.engine import Database, open_database
 from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.domain import Installation
-from tests.fakes.inbound import SetClock
+from tests.fakes.clock import ManualClock
 
 
 @pytest.fixture
-def clock() -> SetClock:
-    return SetClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
@@ -26,7 +26,9 @@ def database(sqlite_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def make_store(database: Database, clock: SetClock) -> Callable[..., InstallationStore]:
+def make_store(
+    database: Database, clock: ManualClock
+) -> Callable[..., InstallationStore]:
     def make(*installations: Installation) -> InstallationStore:
         store = InstallationStore(database, Vault([generate_key()]), clock)
         for one in installations:

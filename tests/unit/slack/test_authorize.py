@@ -11,7 +11,7 @@ from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.slack import authorize
 from emojifier_bot.slack.authorize import CACHE_SECONDS, CachedAuthorize
-from tests.fakes.inbound import NOW
+from tests.fakes.clock import NOW
 
 HERE = Workspace("T1", "E1")
 THERE = Workspace("T2", "E1")

@@ -18,7 +18,7 @@ from emojifier_bot.errors import ConfigError, DeliveryError, StoreError
 from emojifier_bot.slack import oauth
 from emojifier_bot.slack.client import make_app_client
 from emojifier_bot.slack.oauth import InstallFlow, OAuthApp, installation_of_token
-from tests.fakes.inbound import NOW, SetClock
+from tests.fakes.clock import NOW, ManualClock
 from tests.fakes.servers import said, serving
 
 ACCESS, AUTH_TEST = "/api/oauth.v2.access", "/api/auth.test"
@@ -45,7 +45,7 @@ def answer_of(**values: object) -> bytes:
 def installation_from(answer: bytes) -> Installation:
     with serving({AUTH_TEST: answer}) as slack:
         client = WebClient(base_url=slack.url("/api/"), retry_handlers=[])
-        return installation_of_token(client, TOKEN, SetClock())
+        return installation_of_token(client, TOKEN, ManualClock())
 
 
 @pytest.mark.parametrize(

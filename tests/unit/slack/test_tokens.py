@@ -21,7 +21,7 @@ from emojifier_bot.slack.tokens import (
     RotatingBotTokens,
     retry_until_stored,
 )
-from tests.fakes.inbound import NOW, SetClock
+from tests.fakes.clock import NOW, ManualClock
 from tests.fakes.servers import RawServer, said, serving
 
 HERE = Workspace("T1")
@@ -61,7 +61,7 @@ class Process:
     """A process that renews tokens; naps take no time."""
 
     slack: RawServer
-    clock: SetClock
+    clock: ManualClock
     store: InstallationStore
     naps: list[float] = field(default_factory=list)
 

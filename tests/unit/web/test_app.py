@@ -9,7 +9,7 @@ from emojifier_bot.errors import QueueError
 from emojifier_bot.metrics import web_registry
 from emojifier_bot.web.app import SECURITY_HEADERS, WebDependencies, create_app
 from emojifier_bot.web.slack_requests import MAX_BODY_BYTES
-from tests.fakes.inbound import SetClock
+from tests.fakes.clock import ManualClock
 from tests.metrics import make_web_registry, values_of
 from tests.slack_payloads import command, event, shortcut, signed
 
@@ -21,12 +21,12 @@ def answer_ok(_request):
 
 
 def make_client(slack=answer_ok, **more):
-    parts = WebDependencies(slack=slack, clock=SetClock(), **more)
+    parts = WebDependencies(slack=slack, clock=ManualClock(), **more)
     return create_app(parts).test_client()
 
 
 def post(client, sent):
-    headers = signed(sent, "any", SetClock().now().timestamp())
+    headers = signed(sent, "any", ManualClock().now().timestamp())
     return client.post(EVENTS, data=sent.body, headers=headers)
 
 
@@ -93,7 +93,7 @@ def test_what_is_refused_does_not_reach_slacks_side():
         raise AssertionError
 
     client = make_client(fail)
-    good = signed(command(), "any", SetClock().now().timestamp())
+    good = signed(command(), "any", ManualClock().now().timestamp())
 
     assert client.post(EVENTS).status_code == 415
     assert client.post(EVENTS, data=b"{}", content_type="text/xml").status_code == 415

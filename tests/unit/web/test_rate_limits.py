@@ -14,14 +14,14 @@ from emojifier_bot.web.rate_limits import (
     client_network,
     make_rate_limits,
 )
-from tests.fakes.inbound import SetClock
+from tests.fakes.clock import ManualClock
 from tests.threads import at_once
 
 RATE = Rate(burst=3, per_second=0.5)
 
 
 def test_nobody_waits_at_first():
-    limiter = AddressRateLimiter(RATE, SetClock())
+    limiter = AddressRateLimiter(RATE, ManualClock())
 
     assert [limiter.wait_seconds("a") for _ in range(3)] == [0, 0, 0]
     assert limiter.wait_seconds("a") == 2
@@ -29,7 +29,7 @@ def test_nobody_waits_at_first():
 
 
 def test_who_waits_may_ask_again():
-    clock = SetClock()
+    clock = ManualClock()
     limiter = AddressRateLimiter(RATE, clock)
     for _ in range(4):
         limiter.wait_seconds("a")
@@ -40,7 +40,7 @@ def test_who_waits_may_ask_again():
 
 
 def test_nobody_saves_up():
-    clock = SetClock()
+    clock = ManualClock()
     limiter = AddressRateLimiter(RATE, clock)
     limiter.wait_seconds("a")
     clock.advance(1e6)
@@ -49,7 +49,7 @@ def test_nobody_saves_up():
 
 
 def test_memory_is_bounded():
-    limiter = AddressRateLimiter(RATE, SetClock(), most=100)
+    limiter = AddressRateLimiter(RATE, ManualClock(), most=100)
     for number in range(1000):
         limiter.wait_seconds(str(number))
 
@@ -58,7 +58,7 @@ def test_memory_is_bounded():
 
 
 def test_whoever_may_ask_as_at_first_is_forgotten():
-    clock = SetClock()
+    clock = ManualClock()
     limiter = AddressRateLimiter(RATE, clock)
     for address in ("a", "a", "a", "b"):
         limiter.wait_seconds(address)
@@ -77,14 +77,14 @@ def test_every_address_is_forgotten_two_minutes_after_its_last_visit(rate):
 
 
 def test_threads_take_no_more_than_there_is():
-    limiter = AddressRateLimiter(RATE, SetClock())
+    limiter = AddressRateLimiter(RATE, ManualClock())
 
     assert at_once(lambda: limiter.wait_seconds("a") == 0).count(True) == 3
 
 
 @given(st.lists(st.floats(0, 10), max_size=30))
 def test_in_any_time_no_more_than_the_rate(pauses):
-    clock = SetClock()
+    clock = ManualClock()
     limiter = AddressRateLimiter(RATE, clock)
     taken = 0
     for pause in pauses:
@@ -132,6 +132,6 @@ def test_who_an_address_belongs_to(address, who):
     ],
 )
 def test_only_the_header_of_the_setting_is_believed(header, given, who):
-    limits: RateLimits = make_rate_limits(SetClock(), header)
+    limits: RateLimits = make_rate_limits(ManualClock(), header)
 
     assert limits.network_of(Headers(given), "127.0.0.1") == who

@@ -24,7 +24,7 @@ from emojifier_bot.web.slack_requests import (
     refusal_status,
     request_kind,
 )
-from tests.fakes.inbound import SetClock
+from tests.fakes.clock import ManualClock
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
@@ -139,7 +139,7 @@ class Counter:
 
 class TestReplayCache:
     def test_the_same_request_gets_the_same_answer(self):
-        cache, answer = ReplayCache(SetClock()), Counter()
+        cache, answer = ReplayCache(ManualClock()), Counter()
 
         first = cache.answer_once(headers(), BODY, answer)
         again = cache.answer_once(headers(), BODY, answer)
@@ -158,21 +158,21 @@ class TestReplayCache:
         ],
     )
     def test_any_other_request_is_another(self, other, body):
-        cache, answer = ReplayCache(SetClock()), Counter()
+        cache, answer = ReplayCache(ManualClock()), Counter()
         cache.answer_once(headers(), BODY, answer)
 
         assert cache.answer_once(other, body, answer).body == b"2"
 
     @pytest.mark.parametrize("status", [401, 400, 404, 500])
     def test_a_request_that_failed_is_tried_again(self, status):
-        cache, answer = ReplayCache(SetClock()), Counter(status)
+        cache, answer = ReplayCache(ManualClock()), Counter(status)
         cache.answer_once(headers(), BODY, answer)
         cache.answer_once(headers(), BODY, answer)
 
         assert answer.asked == 2
 
     def test_a_request_that_raised_is_tried_again(self):
-        cache, answer = ReplayCache(SetClock()), Counter()
+        cache, answer = ReplayCache(ManualClock()), Counter()
 
         def fail() -> Answer:
             raise KeyError
@@ -183,7 +183,7 @@ class TestReplayCache:
         assert cache.answer_once(headers(), BODY, answer).body == b"1"
 
     def test_answers_are_forgotten_when_the_timestamp_is_too_old(self):
-        clock = SetClock()
+        clock = ManualClock()
         cache, answer = ReplayCache(clock), Counter()
         cache.answer_once(headers(), BODY, answer)
         clock.advance(REMEMBERED_SECONDS - 1)
@@ -194,7 +194,7 @@ class TestReplayCache:
         assert cache.answer_once(headers(), BODY, answer).body == b"2"
 
     def test_memory_is_bounded(self):
-        cache, answer = ReplayCache(SetClock(), most=10), Counter()
+        cache, answer = ReplayCache(ManualClock(), most=10), Counter()
         for number in range(100):
             cache.answer_once(headers(signature=f"v0={number}"), BODY, answer)
 
@@ -202,7 +202,7 @@ class TestReplayCache:
         assert cache._under_way == set()
 
     def test_two_at_the_same_time_are_answered_once(self):
-        cache, answer = ReplayCache(SetClock()), Counter()
+        cache, answer = ReplayCache(ManualClock()), Counter()
         begun, go_on = threading.Event(), threading.Event()
 
         def slow() -> Answer:
