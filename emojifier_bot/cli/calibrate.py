@@ -16,8 +16,8 @@ from emojifier_bot.cli.console import (
     accept_remote_option,
     agree_to_send,
     counted,
+    print_err,
     progress_bar,
-    say,
 )
 from emojifier_bot.cli.files import is_picture
 from emojifier_bot.errors import ErrorKind, HostedApiError, ImageError, OutputError
@@ -105,8 +105,8 @@ def write_calibrated(
     write_theme(source.folder, folder, result.theme)
     picture = folder.with_name(f"{folder.name}.points.png")
     draw_points(ThemeFolder(folder), readings).save(picture)
-    say(f"Wrote the theme {folder} and the picture {picture}.")
-    say(f"Use it: emojifier-bot replay photo.jpg --theme {folder.resolve()}")
+    print_err(f"Wrote the theme {folder} and the picture {picture}.")
+    print_err(f"Use it: emojifier-bot replay photo.jpg --theme {folder.resolve()}")
 
 
 def find_photos(theme: EmojiTheme, proxies: Path) -> dict[str, list[Path]]:
@@ -121,7 +121,7 @@ def find_photos(theme: EmojiTheme, proxies: Path) -> dict[str, list[Path]]:
     known = {one.name for one in theme.emoji}
     for folder in folders:
         if folder.name not in known:
-            say(f"{folder} is left out: the theme has no emoji of that name.")
+            print_err(f"{folder} is left out: the theme has no emoji of that name.")
     photos = {
         one.name: sorted(path for path in one.iterdir() if is_picture(path))
         for one in folders
@@ -173,7 +173,7 @@ def read_photos(
                 "more, of several people."
             )
     for problem in problems:
-        say(problem)
+        print_err(problem)
     return readings
 
 

@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 @click.command
 def check() -> None:
     """Check settings, models, theme and bot: one line each; exit code 1 for a fault."""
+    from emojifier_bot.app import check_faces
     from emojifier_bot.config import load_settings
 
     try:
         settings = load_settings()
     except ConfigError as error:
-        _tell_problems(error.problems)
+        _print_problems(error.problems)
         raise SystemExit(FAILED) from error
-    _tell("settings", _changed(settings), fine=True)
-    _tell_unknown_names()
+    _print("settings", _changed(settings), fine=True)
+    _print_unknown_names()
     results = [
-        _passes("models", lambda: _read_blank(settings)),
+        _passes("models", lambda: check_faces(settings)),
         _passes("theme", lambda: _read_art(settings)),
         *_check_bot(settings),
     ]
@@ -36,19 +37,19 @@ def check() -> None:
         raise SystemExit(FAILED)
 
 
-def _tell_problems(wrong: list[str]) -> None:
-    """Tell every wrong setting, and what is missing besides them."""
+def _print_problems(wrong: list[str]) -> None:
+    """Print every wrong setting, and what is missing besides them."""
     from emojifier_bot.config import bot_problems, is_bot_set_up, load_sound_settings
 
     for problem in wrong:
-        _tell("settings", problem, fine=False)
-    _tell_unknown_names()
+        _print("settings", problem, fine=False)
+    _print_unknown_names()
     sound = load_sound_settings()
     for problem in bot_problems(sound) if is_bot_set_up(sound) else ():
-        _tell("slack", problem, fine=False)
+        _print("slack", problem, fine=False)
 
 
-def _tell_unknown_names() -> None:
+def _print_unknown_names() -> None:
     """Warn of misspelt names. Others may read them: that is no fault."""
     from emojifier_bot.config import unknown_names
 
@@ -66,7 +67,7 @@ def _check_bot(settings: Settings) -> list[bool]:
             print(f"{'':<17}{problem}")
         return []
     for problem in problems:
-        _tell("slack", problem, fine=False)
+        _print("slack", problem, fine=False)
     if problems:
         return [False]
     return [
@@ -111,14 +112,14 @@ def _ways_in(settings: Settings) -> str:
 
 def _passes(name: str, attempt: Callable[[], str]) -> bool:
     try:
-        _tell(name, attempt(), fine=True)
+        _print(name, attempt(), fine=True)
     except EmojifierError as error:
-        _tell(name, error.message, fine=False)
+        _print(name, error.message, fine=False)
         return False
     return True
 
 
-def _tell(name: str, text: str, *, fine: bool) -> None:
+def _print(name: str, text: str, *, fine: bool) -> None:
     print(_line("ok" if fine else "wrong", name, text))
 
 
@@ -133,12 +134,6 @@ def _changed(settings: Settings) -> str:
         if getattr(settings, one.name) != one.default
     )
     return f"changed: {', '.join(names)}" if names else "all at their defaults"
-
-
-def _read_blank(settings: Settings) -> str:
-    from emojifier_bot.app import check_faces
-
-    return check_faces(settings)
 
 
 def _read_art(settings: Settings) -> str:

@@ -18,9 +18,9 @@ from emojifier_bot.cli.console import (
     accept_remote_option,
     agree_to_send,
     counted,
+    print_err,
     print_json,
     progress_bar,
-    say,
     shown,
 )
 from emojifier_bot.cli.files import find_inputs, refuse_existing, write_file
@@ -116,7 +116,7 @@ def compare(
         drawn = io.BytesIO()
         draw_sheet((first, second), differences[:MOST_ON_SHEET]).save(drawn, "PNG")
         write_file(sheet, drawn.getvalue(), force=force)
-        say(f"{counted(len(differences), 'face')} differ; {sheet} shows them.")
+        print_err(f"{counted(len(differences), 'face')} differ; {sheet} shows them.")
     if len(read) < len(found.sources):
         raise SystemExit(FAILED)
 
@@ -140,7 +140,7 @@ def _read_all(
             except (ImageError, HostedApiError) as error:
                 if isinstance(error, HostedApiError) and not error.is_about_picture:
                     raise
-                say(f"{shown(source.given)}: {error.message}")
+                print_err(f"{shown(source.given)}: {error.message}")
             else:
                 differences += [
                     Difference.cut(picture.image, *pair) for pair in read[-1].differing

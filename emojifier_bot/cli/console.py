@@ -54,11 +54,9 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
-def say(text: str) -> None:
+def print_err(text: str) -> None:
     """Write a line to standard error, if there is one."""
-    # `print` would take standard output for None, and that may carry a picture.
-    if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)
+    click.echo(text, err=True)
 
 
 def print_json(figures: Mapping[str, Any]) -> None:
@@ -96,7 +94,7 @@ class Reporter:
     def problem(self, text: str) -> None:
         """Write what went wrong, above the bar if there is one."""
         if self._progress is None:
-            say(text)
+            print_err(text)
             return
         from rich.text import Text
 
@@ -164,7 +162,7 @@ def agree_to_send(settings: Settings, pictures: int, *, accepted: bool) -> None:
     service = face_service(settings)
     if service is None or accepted or not pictures:
         return
-    say(
+    print_err(
         f"{counted(pictures, 'picture')} will be sent to {service.title}, which reads "
         f"the faces under its own terms. {_cost(service, pictures)}"
     )

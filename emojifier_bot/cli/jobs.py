@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emojifier_bot.cli.console import FAILED, say, shown
+from emojifier_bot.cli.console import FAILED, print_err, shown
 from emojifier_bot.domain import JobState
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def list_jobs(state: str | None, limit: int, as_json: bool) -> None:
     for job in found:
         print(_line(job))
     if not found:
-        say("There are no such jobs.")
+        print_err("There are no such jobs.")
 
 
 @jobs.command("show")
@@ -56,7 +56,7 @@ def show_job(job_id: str, as_json: bool) -> None:
     """Print one job with the steps that are done."""
     job = _admin().show(job_id)
     if job is None:
-        say(f"There is no job {shown(job_id)}; `jobs list` prints their ids.")
+        print_err(f"There is no job {shown(job_id)}; `jobs list` prints their ids.")
         raise SystemExit(FAILED)
     if as_json:
         print(json.dumps(_as_dict(job), indent=2))
@@ -102,13 +102,13 @@ def _notify(job: Job) -> None:
     try:
         notify_cancelled(load_settings(), job.request)
     except EmojifierError as error:
-        say(f"Who asked was not notified: {error.message}")
+        print_err(f"Who asked was not notified: {error.message}")
     else:
-        say("Who asked was notified.")
+        print_err("Who asked was notified.")
 
 
 def _report(job_id: str, *, done: bool, success: str, refusal: str) -> None:
-    say(f"Job {shown(job_id)} {success if done else refusal}.")
+    print_err(f"Job {shown(job_id)} {success if done else refusal}.")
     if not done:
         raise SystemExit(FAILED)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from emojifier_bot.cli.console import FAILED, counted, say
+from emojifier_bot.cli.console import FAILED, counted, print_err
 
 
 @click.group(no_args_is_help=True)
@@ -32,8 +32,10 @@ def rotate_keys() -> None:
     from emojifier_bot.config import load_settings
 
     done = rotate_encryption(load_settings())
-    say(f"{counted(done.renewed, 'secret')} encrypted anew with the first key.")
+    print_err(f"{counted(done.renewed, 'secret')} encrypted anew with the first key.")
     if done.unreadable:
         many = counted(done.unreadable, "secret")
-        say(f"{many} can be read with none of the keys: put the missing key back.")
+        print_err(
+            f"{many} can be read with none of the keys: put the missing key back."
+        )
         raise SystemExit(FAILED)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from emojifier_bot import __version__
-from emojifier_bot.cli.console import FAILED, INTERRUPTED, WRONG_USAGE, say
+from emojifier_bot.cli.console import FAILED, INTERRUPTED, WRONG_USAGE, print_err
 from emojifier_bot.errors import ConfigError, EmojifierError
 
 PROGRAM = "emojifier-bot"
@@ -44,7 +44,7 @@ class ErrorGroup(click.Group):
         try:
             return super().invoke(ctx)
         except EmojifierError as error:
-            say(error.message)
+            print_err(error.message)
             wrong = isinstance(error, ConfigError)
             raise SystemExit(WRONG_USAGE if wrong else FAILED) from error
         except KeyboardInterrupt as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from emojifier_bot.cli.console import WRONG_USAGE, say
+from emojifier_bot.cli.console import WRONG_USAGE, print_err
 
 
 @click.command
@@ -29,9 +29,9 @@ def migrate(to: str, force: bool) -> None:
     from emojifier_bot.config import load_settings
 
     if to and not force:
-        say(
+        print_err(
             f"Going back to {to} deletes what it cannot hold. Stop every process, "
             "make a backup, then say so again with --force."
         )
         raise SystemExit(WRONG_USAGE)
-    say(f"The tables have shape {move_tables(load_settings(), to)}.")
+    print_err(f"The tables have shape {move_tables(load_settings(), to)}.")

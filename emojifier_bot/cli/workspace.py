@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from emojifier_bot.cli.console import FAILED, counted, say
+from emojifier_bot.cli.console import FAILED, counted, print_err
 
 #: Only who made the file may read it: it says who posted what.
 OWNER_ONLY = 0o600
@@ -57,7 +57,7 @@ def export(team_id: str, output: Path | None, force: bool) -> None:
     else:
         _write(output, text, force=force)
     if not _rows(kept):
-        say(f"Nothing is kept about {team_id}.")
+        print_err(f"Nothing is kept about {team_id}.")
         raise SystemExit(FAILED)
 
 
@@ -77,19 +77,19 @@ def delete(team_id: str, yes: bool) -> None:
 
     kept = _kept(team_id)
     if not _rows(kept):
-        say(f"Nothing is kept about {team_id}.")
+        print_err(f"Nothing is kept about {team_id}.")
         raise SystemExit(FAILED)
     for name, rows in kept.items():
         if rows:
-            say(f"{name}: {counted(len(rows), 'row')}")
-    say(
+            print_err(f"{name}: {counted(len(rows), 'row')}")
+    print_err(
         "All of that is deleted, for good. Nothing is revoked at Slack: the app stays "
         "on the workspace's list and its pictures stay, until an admin removes them."
     )
     if not yes:
         click.confirm(f"Delete everything about {team_id}?", abort=True, err=True)
     delete_workspace(load_settings(), team_id)
-    say(
+    print_err(
         "Deleted. A web process that runs may take requests for another minute; what "
         "comes of them is deleted by the same command then."
     )
@@ -111,10 +111,10 @@ def _write(file: Path, text: str, *, force: bool) -> None:
     try:
         handle = os.open(file, os.O_CREAT | os.O_WRONLY | how, OWNER_ONLY)
     except FileExistsError as error:
-        say(f"{file} is there already; --force overwrites it.")
+        print_err(f"{file} is there already; --force overwrites it.")
         raise SystemExit(FAILED) from error
     except OSError as error:
-        say(f"{file} cannot be written: {error.strerror}.")
+        print_err(f"{file} cannot be written: {error.strerror}.")
         raise SystemExit(FAILED) from error
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         # A file that was there keeps its mode otherwise.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emojifier_bot.cli.console import WrongUsage, counted, progress_bar, say
+from emojifier_bot.cli.console import WrongUsage, counted, print_err, progress_bar
 from emojifier_bot.cli.main import CONTEXT, ErrorGroup
 from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.errors import ConfigError
@@ -132,7 +132,7 @@ def train(
         else:
             runs.train_task(name, inputs, folder, start_from, progress, command=command)
             text = f"Done. Write the model with: {PROGRAM} export {task} --run {folder}"
-    say(text)
+    print_err(text)
 
 
 @app.command()
@@ -170,7 +170,7 @@ def export(
         from emojifier_training.quantize import shrink
 
         shrink(to, data)
-    say(f"Wrote {to}")
+    print_err(f"Wrote {to}")
 
 
 @app.command()
@@ -277,7 +277,7 @@ def card(model: Path, data: Path, keep_figures: bool, every: int, threads: int) 
             evaluator = Evaluator(Models(threads=threads), progress, every=every)
             figures = cards.measure(model, evaluator, data)
     cards.write_card(model, figures)
-    say(f"Wrote {model / cards.CARD_FILE}")
+    print_err(f"Wrote {model / cards.CARD_FILE}")
 
 
 @app.command()
@@ -382,7 +382,7 @@ def _summary(
     rows = summarise(evaluator, data)
     if page is not None:
         page.write_text(evaluation_page(rows.values()), encoding="utf-8")
-        say(f"Wrote {page}")
+        print_err(f"Wrote {page}")
     if as_json:
         print_json({key: row.as_dict() for key, row in rows.items()})
     else:

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from emojifier_bot.cli.console import Reporter, counted, say, shown
+from emojifier_bot.cli.console import Reporter, counted, print_err, shown
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_quiet_run_tells_problems_only(capsys):
 def test_without_standard_error_nothing_goes_elsewhere(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr", None)
 
-    say("lost")
+    print_err("lost")
 
     assert capsys.readouterr().out == ""
 
