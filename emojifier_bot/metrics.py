@@ -202,7 +202,7 @@ def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> Iterator
                 break
             continue
         facts = {"action": "figures", "port": server.server_port}
-        logger.info("Figures are served", extra=facts)
+        logger.info("Metrics are served", extra=facts)
         try:
             yield server.server_port
         finally:
@@ -211,7 +211,7 @@ def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> Iterator
             thread.join()
         return
     facts = {"action": "figures", "host": host, "port": port}
-    logger.warning("No port for the figures can be had", extra=facts)
+    logger.warning("No port for the metrics can be had", extra=facts)
     yield 0
 
 

@@ -293,12 +293,12 @@ class Settings:
     )
     port: int = _setting(3000, PORT, "The port that `serve` listens on.", "PORT")
     metrics_host: str = _setting(
-        "127.0.0.1", TEXT, "The address that figures are served on.", "METRICS_HOST"
+        "127.0.0.1", TEXT, "The address that metrics are served on.", "METRICS_HOST"
     )
     metrics_port: int = _setting(
         9464,
         PORT,
-        "The port for figures. Each process takes the first free one from here on.",
+        "The port for metrics. Each process takes the first free one from here on.",
         "METRICS_PORT",
     )
     web_threads: int = _setting(

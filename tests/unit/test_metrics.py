@@ -78,7 +78,7 @@ class TestServeMetrics:
         with serve_metrics(CollectorRegistry(), nobody, 0) as found:
             assert found == 0
 
-        assert "No port for the figures" in caplog.text
+        assert "No port for the metrics" in caplog.text
 
     @pytest.mark.parametrize(
         ("port", "first", "last"),
