@@ -9,14 +9,18 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from PIL import Image
 
 from tests.fakes.face_api import Asked, FaceApiFake, SeenFace, Told, opened
-from tests.fakes.sigv4 import Signed, refusal
 
 KEY_ID, SECRET = "AKIDOFTHETESTS", "secret/of+the+tests"
 REGION = "eu-central-1"
@@ -92,6 +96,47 @@ FIVE = {
     "mouthRight": (54,),
 }
 
+_AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/,]+)/[^,]+, ?"
+    r"SignedHeaders=(?P<headers>[a-z0-9;-]+), ?Signature=(?P<signature>[0-9a-f]{64})"
+)
+#: How far a request's time may be off.
+LARGEST_SKEW = timedelta(minutes=5)
+
+
+def signature_error(asked: Asked) -> str | None:
+    """Return the name of Amazon's error for a bad signature, None for a good one.
+
+    The request is signed once more, with botocore and the keys of the tests: a request
+    whose headers, body, service or region are not those that were signed differs.
+    """
+    given = asked.headers.get("authorization")
+    if given is None:
+        return "MissingAuthenticationTokenException"
+    parts = _AUTHORIZATION.fullmatch(given)
+    if not parts:
+        return "IncompleteSignatureException"
+    if parts["key"] != KEY_ID:
+        return "UnrecognizedClientException"
+    names = parts["headers"].split(";")
+    if not {"host", "x-amz-date"} <= set(names) <= set(asked.headers):
+        return "InvalidSignatureException"
+    stamp = asked.headers["x-amz-date"]
+    moment = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    request = AWSRequest(
+        asked.method,
+        f"http://{asked.headers['host']}{asked.target}",
+        {name: asked.headers[name] for name in names},
+        asked.body,
+    )
+    request.context["timestamp"] = stamp
+    signer = SigV4Auth(Credentials(KEY_ID, SECRET), "rekognition", REGION)
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    is_late = abs(datetime.now(UTC) - moment) > LARGEST_SKEW
+    if is_late or signer.signature(text, request) != parts["signature"]:
+        return "InvalidSignatureException"
+    return None
+
 
 @dataclass
 class RekognitionFake(FaceApiFake):
@@ -132,8 +177,7 @@ class RekognitionFake(FaceApiFake):
         return Told(200, {"FaceDetails": details})
 
     def _check_head(self, asked: Asked) -> None:
-        signed = Signed(asked.method, asked.target, asked.headers, asked.body)
-        wrong = refusal(signed, {KEY_ID: SECRET}, REGION, "rekognition")
+        wrong = signature_error(asked)
         if wrong is not None:
             raise self.refuse(wrong)
         if asked.headers.get("x-amz-security-token", "") != self.session_token:
