@@ -43,18 +43,7 @@ def test_mirroring_swaps_pairs():
 
 def test_the_mean_face_is_its_own_mirror_image():
     np.testing.assert_allclose(mirror(MEAN_FACE, 0), MEAN_FACE, atol=0.002)
-
-
-def test_the_rigid_points_are_symmetric_but_for_the_nose():
-    # 31 and 35, the wings of the nose, are a pair.
     assert {MIRRORED[index] for index in RIGID} == set(RIGID)
-
-
-@given(landmarks(), st.floats(10, 4000))
-def test_mirroring_twice_changes_nothing(face, width):
-    twice = mirror(mirror(face.points_xy, width), width)
-
-    np.testing.assert_allclose(twice, face.points_xy, atol=1e-2)
 
 
 @given(landmarks())
@@ -73,15 +62,11 @@ def test_five_points_are_the_persons_own_right_first():
 
 
 @pytest.mark.parametrize("reduce", [five_points, np.asarray])
-@pytest.mark.parametrize("roll", [0, 25, -25, 90, -90, 179, -179])
+@pytest.mark.parametrize("roll", [0, 25, -90, 179, -179, 180])
 def test_roll(roll, reduce):
     points_xy = reduce(make_landmarks(roll_degrees=roll).points_xy)
 
     assert turn_difference(roll_degrees(points_xy), roll) < 0.1
-
-
-def test_upside_down_is_half_a_turn():
-    assert abs(roll_degrees(make_landmarks(roll_degrees=180).points_xy)) > 179.9
 
 
 @given(rolls, st.floats(0.1, 20), st.floats(-500, 500), st.floats(-500, 500))
@@ -95,16 +80,12 @@ def test_a_similarity_is_found_again(turn, scale, x, y):
     np.testing.assert_allclose(found, wanted, atol=2e-3)
 
 
-def test_a_reflection_is_not_fitted():
-    found = fit_similarity(MEAN_FACE, MEAN_FACE * np.float32([-1, 1]))
+def test_a_reflection_is_not_fitted_and_points_that_coincide_do_not_crash():
+    mirrored = fit_similarity(MEAN_FACE, MEAN_FACE * np.float32([-1, 1]))
+    collapsed = fit_similarity(np.ones((5, 2), np.float32), MEAN_FACE[:5])
 
-    assert np.linalg.det(found[:, :2]) >= 0
-
-
-def test_points_that_coincide_fit_without_a_crash():
-    same = np.ones((5, 2), np.float32)
-
-    assert np.isfinite(fit_similarity(same, MEAN_FACE[:5])).all()
+    assert np.linalg.det(mirrored[:, :2]) >= 0
+    assert np.isfinite(collapsed).all()
 
 
 @pytest.mark.parametrize("shape", [(0, 2), (1, 2), (3, 68, 2)])
