@@ -22,7 +22,6 @@ from tests.images import (
     oriented_exif,
     psnr,
 )
-from tests.profiles import rgb_profile
 
 UPRIGHT = 1
 #: Where the sample's face is, and how far off its emoji's middle may be.
@@ -98,17 +97,6 @@ def the_face(result):
     return result.faces[0]
 
 
-def her_face(result):
-    """Return the face of the sample's portrait, whatever else was taken for one."""
-    found = [
-        one
-        for one in result.faces
-        if math.dist(one.placement.center_xy, FACE_XY) <= FACE_TOLERANCE_PX
-    ]
-    assert len(found) == 1, tell(result)
-    return found[0]
-
-
 def assert_sure_smile(one):
     assert one.face.scores.top is Emotion.HAPPINESS, one.face.scores.as_dict()
     assert one.sure
@@ -133,11 +121,10 @@ def assert_turned_faces(before, after, degrees):
 
 class TestTheSample:
     def test_one_sure_smile(self, emojifier):
-        result = emojifier.emojify(sample())
+        one = the_face(emojifier.emojify(sample()))
 
-        one = the_face(result)
         assert_sure_smile(one)
-        assert one is her_face(result)
+        assert math.dist(one.placement.center_xy, FACE_XY) <= FACE_TOLERANCE_PX
         assert abs(one.placement.roll_degrees) <= ROLL_TOLERANCE_DEGREES
 
     @pytest.mark.parametrize("degrees", [*QUARTER_TURNS, 30, -30, 135])
@@ -189,9 +176,7 @@ class TestTheSample:
 
 
 class TestTheResult:
-    @pytest.mark.parametrize(
-        ("quality", "subsampling"), [(95, 0), (90, 2), (75, 2)], ids=str
-    )
+    @pytest.mark.parametrize(("quality", "subsampling"), [(95, 0), (75, 2)])
     def test_a_jpeg_is_kept_outside_the_emoji(self, emojifier, quality, subsampling):
         data = encoded(sample(), "JPEG", quality=quality, subsampling=subsampling)
 
@@ -219,41 +204,6 @@ class TestTheResult:
         assert MAKER_TAG not in exif
         assert not exif.get_ifd(GPS_TAG)
 
-    @pytest.mark.parametrize(
-        ("codec", "written"),
-        [
-            ("JPEG", "JPEG"),
-            ("PNG", "PNG"),
-            ("WEBP", "WEBP"),
-            ("GIF", "PNG"),
-            ("HEIF", "JPEG"),
-            ("AVIF", "AVIF"),
-            ("BMP", "BMP"),
-            ("TIFF", "TIFF"),
-            ("MPO", "JPEG"),
-        ],
-    )
-    def test_every_format(self, emojifier, codec, written):
-        data = encoded(sample(), codec)
-
-        result = emojifier.emojify(data)
-
-        one = her_face(result)
-        assert_sure_smile(one)
-        assert result.format == written
-        after = opened(result.encoded)
-        assert (after.format, after.size) == (written, (512, 512))
-        assert is_covered(after, one.placement)
-
-    @pytest.mark.parametrize("codec", ["JPEG", "PNG", "WEBP", "TIFF"])
-    def test_the_colour_profile_is_kept(self, emojifier, codec):
-        profile = rgb_profile()
-
-        result = emojifier.emojify(encoded(sample(), codec, icc_profile=profile))
-
-        assert_sure_smile(her_face(result))
-        assert opened(result.encoded).info["icc_profile"] == profile
-
 
 class TestGroups:
     def test_a_crew_of_three(self, emojifier, photos):
@@ -268,17 +218,8 @@ class TestGroups:
         assert len(tops) == 10, tell(result)
         assert tops.count(Emotion.HAPPINESS) >= 9, tell(result)
 
-    @pytest.mark.parametrize(
-        ("name", "degrees"),
-        [
-            ("crew_of_three.jpg", 90),
-            ("crew_of_three.jpg", 135),
-            ("crew_of_three.jpg", 180),
-            ("crew_of_ten.jpg", 90),
-            ("crew_of_ten.jpg", 135),
-            ("crew_of_ten.jpg", 180),
-        ],
-    )
+    @pytest.mark.parametrize("name", ["crew_of_three.jpg", "crew_of_ten.jpg"])
+    @pytest.mark.parametrize("degrees", [90, 135, 180])
     def test_turned(self, emojifier, photos, name, degrees):
         with Image.open(photos / name) as image:
             image.thumbnail((1280, 1280))
@@ -299,14 +240,3 @@ def near_emoji(before: Image.Image, result) -> np.ndarray:
         height // BLOCK_PX, BLOCK_PX, width // BLOCK_PX, BLOCK_PX
     ).any(axis=(1, 3))
     return blocks.repeat(BLOCK_PX, axis=0).repeat(BLOCK_PX, axis=1)
-
-
-def is_covered(image: Image.Image, placement) -> bool:
-    """Tell whether the middle of an emoji's place is no longer as the sample has it."""
-    x, y = placement.center_xy
-    reach = placement.size_px / 3
-    box = (round(x - reach), round(y - reach), round(x + reach), round(y + reach))
-    before, after = (
-        np.asarray(one.convert("RGB").crop(box), np.int16) for one in (sample(), image)
-    )
-    return bool((np.abs(before - after).max(axis=-1) > 16).mean() > 0.9)
