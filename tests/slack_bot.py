@@ -8,6 +8,11 @@ from typing import Any
 
 from PIL import Image
 
+from emojifier_bot.clock import SystemClock
+from emojifier_bot.db.crypto import Vault, generate_key
+from emojifier_bot.db.engine import Database
+from emojifier_bot.db.rate_limits import RateLimiter
+from emojifier_bot.db.workspace_settings import WorkspaceSettings
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,
@@ -25,7 +30,6 @@ from emojifier_bot.slack.files import SlackImageSource, check_picture
 from emojifier_bot.slack.policy import RequestPolicy
 from emojifier_bot.slack.post import SlackReplySink
 from tests.fakes.slack import SlackServer, Town
-from tests.fakes.stores import FakeAllowances, FakeVault, FakeWorkspaceSettings
 
 MAX_BYTES = 200_000
 #: Seconds; a test that waits for it in vain should not wait long.
@@ -39,9 +43,16 @@ def picture(shade: int = 90, size_px: int = 32) -> bytes:
     return out.getvalue()
 
 
+def make_policy(database: Database) -> RequestPolicy:
+    """Return a policy without rate limits."""
+    clock = SystemClock()
+    settings = WorkspaceSettings(database, clock)
+    return RequestPolicy(settings, RateLimiter(database, clock, ()))
+
+
 @dataclass
 class FixedTokens:
-    """A `BotTokens` of workspaces whose tokens never change."""
+    """Installations of workspaces whose tokens never change."""
 
     installations: dict[str, Installation] = field(default_factory=dict)
 
@@ -59,8 +70,9 @@ class Bot:
     town: Town
     #: Whether the store knows what was granted.
     knows_scopes: bool = True
-    vault: FakeVault = field(default_factory=FakeVault)
-    settings: FakeWorkspaceSettings = field(default_factory=FakeWorkspaceSettings)
+    #: What the source asks; only who fetches pictures needs it.
+    policy: RequestPolicy | None = None
+    vault: Vault = field(default_factory=lambda: Vault([generate_key()]))
 
     def __post_init__(self) -> None:
         self.tokens = FixedTokens({self.workspace.team_id: self._installation()})
@@ -79,7 +91,7 @@ class Bot:
             ),
             file_hosts=hosts,
             max_bytes=MAX_BYTES,
-            policy=RequestPolicy(self.settings, FakeAllowances()),
+            policy=self.policy,
         )
 
     @property

@@ -16,8 +16,6 @@ from emojifier_bot.db.engine import Database
 from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.db.oauth_states import OAuthStates
 from emojifier_bot.db.posts import PostLog
-from emojifier_bot.db.rate_limits import RateLimiter
-from emojifier_bot.db.workspace_settings import WorkspaceSettings
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.slack.app import flask_handler, make_bolt_app
 from emojifier_bot.slack.authorize import CachedAuthorize
@@ -25,7 +23,6 @@ from emojifier_bot.slack.background import Background
 from emojifier_bot.slack.client import SlackClient, make_app_client
 from emojifier_bot.slack.context import ListenerContext
 from emojifier_bot.slack.oauth import InstallFlow, OAuthApp
-from emojifier_bot.slack.policy import RequestPolicy
 from emojifier_bot.slack.tokens import RotatingBotTokens
 from emojifier_bot.web.app import WebDependencies, create_app
 from emojifier_bot.web.pages import RenderedInstallPages
@@ -33,6 +30,7 @@ from emojifier_bot.web.server import WebServer
 from tests.fakes.clock import ManualClock
 from tests.fakes.inbound import MemoryQueue, PlainVault, TalkingSink
 from tests.fakes.slack.server import SlackServer
+from tests.slack_bot import make_policy
 from tests.slack_payloads import BOT, TEAM, Sent, signed
 
 HERE = Workspace(TEAM)
@@ -54,9 +52,7 @@ def make_context(
         sink=TalkingSink(),
         vault=PlainVault(),
         client=SlackClient(api_url, tokens.installation),
-        policy=RequestPolicy(
-            WorkspaceSettings(database, clock), RateLimiter(database, clock, ())
-        ),
+        policy=make_policy(database),
         themes=("classic", "party"),
         background=Background(threads=1, waiting=0),
     )

@@ -65,7 +65,7 @@ def test_who_asked_is_told(run, town, environment):
 
     assert done.returncode == 0, done.stderr
     assert b"is cancelled" in done.stderr
-    assert b"was told" in done.stderr
+    assert b"was notified" in done.stderr
     assert state_of(job_id) is JobState.CANCELLED
     (told,) = town.slack.told(town.town.ada.user_id)
     assert "stopped my work" in told
@@ -93,7 +93,7 @@ def test_where_nobody_can_be_told_the_operator_hears_it(run, town, environment):
     done = run("jobs", "cancel", job_id, **environment)
 
     assert done.returncode == 0, done.stderr
-    assert b"was not told" in done.stderr
+    assert b"was not notified" in done.stderr
     assert state_of(job_id) is JobState.CANCELLED
 
 

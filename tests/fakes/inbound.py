@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from emojifier_bot.domain import EmojifyRequest, Installation, Outcome, Post, Workspace
+from emojifier_bot.domain import EmojifyRequest, Outcome, Post, Workspace
 from emojifier_bot.errors import DeliveryError, EmojifierError
-from tests.fakes.stores import FakeInstallationStore
-
-
-class WatchedInstallations(FakeInstallationStore):
-    """An `InstallationStore` in memory that counts how often it is asked."""
-
-    def __init__(self, *found: Installation) -> None:
-        super().__init__(*found)
-        self.finds = 0
-        #: Called in the middle of each search.
-        self.during_find: Callable[[], None] = lambda: None
-
-    def find(self, workspace: Workspace) -> Installation | None:
-        self.finds += 1
-        found = super().find(workspace)
-        self.during_find()
-        return found
 
 
 class PlainVault:

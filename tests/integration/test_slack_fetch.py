@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
+from emojifier_bot.db.engine import open_database
 from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference
 from emojifier_bot.errors import DeliveryError, FetchError, RemoteError, VaultError
 from tests.fakes.slack import BOT_SCOPES, Reply, SlackServer, found_town
 from tests.fakes.slack.posting import post_files, share_file
-from tests.slack_bot import MAX_BYTES, Bot, picture
+from tests.slack_bot import MAX_BYTES, Bot, make_policy, picture
 
 
 @pytest.fixture
@@ -23,8 +25,19 @@ def slack():
 
 
 @pytest.fixture
-def bot(slack):
-    return Bot(slack, found_town(slack))
+def make_bot(slack, sqlite_url):
+    with closing(open_database(sqlite_url)) as database:
+        policy = make_policy(database)
+
+        def make(*scopes, **town) -> Bot:
+            return Bot(slack, found_town(slack, *scopes, **town), policy=policy)
+
+        yield make
+
+
+@pytest.fixture
+def bot(make_bot):
+    return make_bot()
 
 
 def posted(bot, *names, who=None, room=None, data=None, **more):
@@ -73,10 +86,12 @@ class TestNewest:
         assert resolved(bot, bot.request()) == old.file_ids
 
     @pytest.mark.parametrize("known", [True, False])
-    def test_other_bots_are_passed_over_where_that_can_be_known(self, slack, known):
+    def test_other_bots_are_passed_over_where_that_can_be_known(
+        self, slack, make_bot, known
+    ):
         asked = set(slack.app.scopes)
         scopes = asked if known else asked - {"users:read"}
-        bot = Bot(slack, found_town(slack, scopes))
+        bot = make_bot(scopes)
         mine = posted(bot, "mine.png")
         other = slack.add_user(bot.town.workspace, "other-bot", is_bot=True)
         theirs = posted(bot, "theirs.png", who=other)
@@ -95,8 +110,8 @@ class TestNewest:
         methods = [call.method for call in slack.calls]
         assert methods == ["conversations.join", "files.list", "users.info"]
 
-    def test_a_public_channel_that_may_not_be_joined(self, slack):
-        bot = Bot(slack, found_town(slack, BOT_SCOPES))
+    def test_a_public_channel_that_may_not_be_joined(self, make_bot):
+        bot = make_bot(BOT_SCOPES)
         posted(bot, "new.png", room=bot.town.random)
         request = bot.request(channel_id=bot.town.random.channel_id)
         assert refused(bot.source.resolve, request).kind == "no_image"
@@ -125,8 +140,8 @@ class TestNewest:
         assert resolved(bot, bot.request()) == new.file_ids
         assert len(slack.calls_of("files.list")) == 2
 
-    def test_an_organisations_token(self, slack):
-        bot = Bot(slack, found_town(slack, org_wide=True, enterprise_id="E1"))
+    def test_an_organisations_token(self, make_bot):
+        bot = make_bot(org_wide=True, enterprise_id="E1")
         new = posted(bot, "new.png")
         assert resolved(bot, bot.request()) == new.file_ids
 
@@ -281,7 +296,7 @@ class TestAddress:
 class TestPicturesOfThoseWhoOptedOut:
     @pytest.fixture(autouse=True)
     def _ada_opts_out(self, bot):
-        bot.settings.opt(bot.workspace, bot.town.ada.user_id, out=True)
+        bot.policy.settings.opt(bot.workspace, bot.town.ada.user_id, out=True)
 
     def test_a_file_of_theirs_is_not_even_fetched(self, bot, slack):
         hers = posted(bot, "hers.png")
@@ -345,5 +360,5 @@ class TestPicturesOfThoseWhoOptedOut:
     def test_others_are_not_concerned(self, bot):
         bobs = posted(bot, "bobs.png", who=bot.town.bob)
         assert fetch(bot, *bobs.file_ids).name == "bobs.png"
-        bot.settings.opt(bot.workspace, bot.town.ada.user_id, out=False)
+        bot.policy.settings.opt(bot.workspace, bot.town.ada.user_id, out=False)
         assert fetch(bot, *posted(bot, "hers.png").file_ids).name == "hers.png"

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import pytest
 
+from emojifier_bot.db.crypto import Vault, generate_key
+from emojifier_bot.db.engine import open_database
 from emojifier_bot.domain import ImageReference, Installation, Share, ShareState
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.http import GuardedClient
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.files import SlackImageSource, check_picture
-from emojifier_bot.slack.policy import RequestPolicy
 from emojifier_bot.slack.post import BARE, SlackReplySink
 from tests.fakes.servers import said, serving
-from tests.fakes.stores import FakeAllowances, FakeVault, FakeWorkspaceSettings
-from tests.slack_bot import FixedTokens
+from tests.slack_bot import FixedTokens, make_policy
 from tests.slack_posts import make_post, make_request
 
 SENT = 1_790_000_000.0
@@ -38,16 +39,17 @@ def client(server):
 
 @pytest.fixture
 def sink(client):
-    return SlackReplySink(client, FakeVault(), frozenset())
+    return SlackReplySink(client, Vault([generate_key()]), frozenset())
 
 
 @pytest.fixture
-def source(client):
+def source(client, sqlite_url):
     web = GuardedClient(
         allow_hosts=frozenset(), max_bytes=1000, check_body=check_picture
     )
-    rules = RequestPolicy(FakeWorkspaceSettings(), FakeAllowances())
-    return SlackImageSource(client, FakeVault(), web, frozenset(), 1000, rules)
+    with closing(open_database(sqlite_url)) as database:
+        vault, policy = Vault([generate_key()]), make_policy(database)
+        yield SlackImageSource(client, vault, web, frozenset(), 1000, policy)
 
 
 def answer(**values) -> bytes:
