@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
 
-HEAVY = {"PIL", "cv2", "onnx", "onnxruntime", "pillow_heif", "slack_bolt", "torch"}
+from tests.datasets import SAMPLE
 
-IMPORT = "import emojifier_bot"
-HELP = """
-sys.argv = ["emojifier-bot", "--help"]
+#: What no picture is emojified with.
+BOT = {"dbos", "flask", "requests", "rich", "slack_bolt", "sqlalchemy", "structlog"}
+PICTURES = {"PIL", "cv2", "numpy", "onnxruntime", "pillow_heif"}
+LABORATORY = {"emojifier_training", "matplotlib", "onnx", "torch"}
+
+VERB = """
+sys.argv = ["emojifier-bot", {}]
 from emojifier_bot.cli.main import run
 try:
     run()
 except SystemExit as stop:
     assert not stop.code, stop.code
 """
-PIPELINE = """
-from emojifier_bot.app import make_pipeline
-from emojifier_bot.config import load_settings
-make_pipeline(load_settings())
-"""
-REPORT = "\nprint('LOADED', *sys.modules)"
-
-#: What only the bot needs.
-BOTS = {"dbos", "flask", "prometheus_client", "slack_sdk", "sqlalchemy", "waitress"}
+REPLAY = VERB.format(f"'replay', {str(SAMPLE)!r}, '-o', 'out.png'")
 
 
 @pytest.mark.parametrize(
-    ("program", "unwanted"),
-    [(IMPORT, HEAVY | BOTS), (HELP, HEAVY | BOTS), (PIPELINE, BOTS)],
-    ids=["import", "help", "pipeline"],
+    ("program", "heavy"),
+    [
+        ("import emojifier_bot", BOT | PICTURES | LABORATORY),
+        ("import emojifier_bot.config", BOT | PICTURES | LABORATORY | {"dotenv"}),
+        (VERB.format("'--version'"), BOT | PICTURES | LABORATORY),
+        (VERB.format("'--help'"), BOT | PICTURES | LABORATORY),
+        (VERB.format("'replay', '--help'"), BOT | PICTURES | LABORATORY),
+        (REPLAY, BOT | LABORATORY | {"pillow_heif"}),
+    ],
+    ids=["import", "config", "version", "help", "help of replay", "replay"],
 )
-def test_nothing_is_loaded_that_is_not_used(program, unwanted, tmp_path):
+def test_nothing_heavy_is_loaded(program, heavy, tmp_path):
+    report = "print('LOADED', *sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys\n{program}{REPORT}"],
+        [sys.executable, "-c", f"import sys\n{program}\n{report}"],
         cwd=tmp_path,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
         capture_output=True,
         text=True,
         check=False,
@@ -45,4 +51,5 @@ def test_nothing_is_loaded_that_is_not_used(program, unwanted, tmp_path):
 
     assert done.returncode == 0, done.stderr
     loaded = done.stdout.rpartition("LOADED")[2].split()
-    assert unwanted.isdisjoint(loaded), sorted(unwanted.intersection(loaded))
+    assert "emojifier_bot" in loaded
+    assert heavy.isdisjoint(loaded), sorted(heavy.intersection(loaded))

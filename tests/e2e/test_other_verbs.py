@@ -1,20 +1,13 @@
-"""The verbs that look after an installation, and what is loaded for them."""
+"""The verbs that look after an installation."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 from click.testing import CliRunner
 
 from emojifier_bot.cli import bench
-
-HEAVY = {
-    *("PIL", "cv2", "numpy", "onnxruntime", "pydantic", "requests", "rich"),
-    *("structlog", "torch"),
-}
 
 
 @pytest.mark.parametrize(
@@ -67,30 +60,6 @@ def test_check_tells_what_is_missing_beside_what_is_wrong(run):
         strict=True,
     ):
         assert name in line
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["replay", "--help"], ["--version"]])
-def test_help_loads_nothing_heavy(command, arguments, tmp_path):
-    program = (
-        "import atexit, sys\n"
-        "atexit.register(lambda: print('LOADED', *sys.modules, file=sys.stderr))\n"
-        f"sys.argv = ['emojifier-bot', *{arguments!r}]\n"
-        "from emojifier_bot.cli.main import run\n"
-        "run()"
-    )
-
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env=command[1],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    loaded = done.stderr.partition("LOADED")[2].split()
-    assert "emojifier_bot" in loaded
-    assert HEAVY.isdisjoint(loaded), sorted(HEAVY.intersection(loaded))
 
 
 def test_bench_prints_all_figures_as_one_object(monkeypatch):

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from emojifier_bot.cli.console import Reporter, counted, print_err, shown
+from emojifier_bot.cli.console import Reporter, print_err, shown
 
 
 @pytest.mark.parametrize(
@@ -24,26 +24,14 @@ def test_names_are_shown_on_one_line(text, expected):
 
 
 @pytest.mark.parametrize(
-    ("count", "expected"), [(0, "0 faces"), (1, "1 face"), (2, "2 faces")]
+    ("quiet", "written"), [(False, "note\nproblem\n"), (True, "problem\n")]
 )
-def test_numbers_have_their_noun(count, expected):
-    assert counted(count, "face") == expected
-
-
-def test_all_goes_to_standard_error(capsys):
-    reporter = Reporter(quiet=False)
+def test_all_goes_to_standard_error_and_problems_always(capsys, quiet, written):
+    reporter = Reporter(quiet=quiet)
     reporter.note("note")
     reporter.problem("problem")
 
-    assert capsys.readouterr() == ("", "note\nproblem\n")
-
-
-def test_a_quiet_run_tells_problems_only(capsys):
-    reporter = Reporter(quiet=True)
-    reporter.note("note")
-    reporter.problem("problem")
-
-    assert capsys.readouterr().err == "problem\n"
+    assert capsys.readouterr() == ("", written)
 
 
 def test_without_standard_error_nothing_goes_elsewhere(monkeypatch, capsys):

@@ -6,9 +6,11 @@ import logging
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from emojifier_bot.cli.console import Reporter
 from emojifier_bot.cli.files import find_inputs, plan_targets
+from emojifier_bot.cli.main import app
 from emojifier_bot.cli.replay import FileEmojifier
 from emojifier_bot.errors import InferenceError
 from tests.builders import make_face
@@ -17,25 +19,25 @@ from tests.fakes.pipeline import fake_pipeline
 from tests.images import encoded, opened
 
 MAX_BYTES = 1_000_000
+BOX = [150, 80, 260, 220]
 
 
 @pytest.fixture(autouse=True)
 def _pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    face = picture_with_faces((400, 300), [(150, 80, 260, 220)])
+    face = picture_with_faces((400, 300), [BOX])
     Path("face.png").write_bytes(encoded(face, "PNG"))
     Path("face2.jpg").write_bytes(encoded(face, "JPEG", quality=95))
     Path("blank.png").write_bytes(encoded(picture_with_faces((40, 30), []), "PNG"))
     Path("broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
 
 
-def run(typed, output=None, *, analyzer=None, quiet=False, **wishes) -> bool:
+def run(typed, output=None, *, analyzer=None, quiet=False, **options) -> bool:
     inputs = find_inputs(typed, recursive=False)
-    targets = plan_targets(inputs, output)
     emojifier = FileEmojifier(
-        fake_pipeline(analyzer), MAX_BYTES, Reporter(quiet=quiet), **wishes
+        fake_pipeline(analyzer), MAX_BYTES, Reporter(quiet=quiet), **options
     )
-    return emojifier.run(inputs, targets)
+    return emojifier.run(inputs, plan_targets(inputs, output))
 
 
 def new_files() -> list[str]:
@@ -48,6 +50,42 @@ def json_lines(capsys) -> list[dict]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "IN"),
+        (["face.png", "--nonsense"], "--nonsense"),
+        (["face.png", "--quality", "0"], "quality"),
+        (["face.png", "--quality", "fine"], "quality"),
+        (["face.png", "--min-confidence", "1.1"], "min-confidence"),
+        (["face.png", "--min-confidence", "nan"], "MIN_CONFIDENCE is 'nan'"),
+        (["face.png", "--emotion-model", "magic"], "emotion-model"),
+        (["face.png", "--seed", "1"], "--surprise"),
+        (["face.png", "-q", "-v"], "-q and -v"),
+        (["face.png", "-o", "-", "--json"], "--json and -o -"),
+        (["face.png", "face2.jpg", "-o", "-"], "one picture"),
+        (["face.png", "-o", "face.png", "--force"], "is an input"),
+        (["face.png", "-o", ""], "-o needs a name"),
+        (["face.png", "-o", "out.txt"], r"'.txt'. These work: .jpg"),
+        (["face.png", "-o", "out.heic"], "'.heic'"),
+        ([""], "IN needs a name"),
+        (["-", "--json"], "needs -o"),
+        (["-", "-", "-o", "out/"], "only once"),
+        (["-", "-o", "-", "--debug"], "--debug"),
+        (["face.png", "--theme", "nosuch"], "'nosuch'; there is classic"),
+        (["face.png", "--backend", "nosuch"], "back end 'nosuch'; there is azure,"),
+    ],
+)
+def test_wrong_usage_says_what_is_wrong(arguments, says):
+    done = CliRunner().invoke(app, ["replay", *arguments])
+
+    assert done.exit_code == 2, done.output
+    assert says in " ".join(done.stderr.split())
+    assert "Traceback" not in done.output
+    assert done.stdout == ""
+    assert new_files() == []
+
+
 def test_one_picture(capsys):
     assert run(["face.png"])
 
@@ -56,79 +94,53 @@ def test_one_picture(capsys):
 
 
 def test_no_face_is_no_failure_and_writes_nothing(capsys):
+    Path("empty").mkdir()
+
     assert run(["blank.png"], debug=True)
+    assert run(["empty"])
 
     assert new_files() == []
-    assert (
-        capsys.readouterr().err == "blank.png: No face found, so nothing was written.\n"
+    none, empty = capsys.readouterr().err.splitlines()
+    assert none == "blank.png: No face found, so nothing was written."
+    assert empty == "There are no pictures there."
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_bad_picture_does_not_stop_the_others(capsys, quiet):
+    assert not run(["broken.jpg", "face.png", "gone.png", "blank.png"], quiet=quiet)
+
+    assert new_files() == ["face.emojified.png"]
+    broken, gone, *notes = capsys.readouterr().err.splitlines()
+    assert broken.startswith("broken.jpg: This JPEG is cut off")
+    assert gone.startswith("gone.png: It cannot be read: No such file")
+    assert bool(notes) is not quiet
+    assert notes[1:] in (
+        [],
+        ["4 pictures: 1 emojified, 1 without faces, 2 failed."],
     )
 
 
-def test_no_pictures_are_no_failure(capsys):
-    Path("empty").mkdir()
-
-    assert run(["empty"])
-    assert "no pictures" in capsys.readouterr().err
-
-
-def test_a_bad_picture_does_not_stop_the_others(capsys):
-    assert not run(["broken.jpg", "face.png", "gone.png", "blank.png"])
-
-    assert new_files() == ["face.emojified.png"]
-    told = capsys.readouterr().err.splitlines()
-    assert told[0].startswith("broken.jpg: This JPEG is cut off")
-    assert told[1].startswith("gone.png: It cannot be read: No such file")
-    assert told[-1] == "4 pictures: 1 emojified, 1 without faces, 2 failed."
-
-
-def test_a_quiet_run_tells_failures_only(capsys):
-    run(["broken.jpg", "face.png", "blank.png"], quiet=True)
-
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("broken.jpg: ")
-
-
 def test_json_has_one_line_a_picture_in_the_order_of_the_input(capsys):
-    run(["face.png", "broken.jpg", "blank.png", "gone.png"], "out", json=True)
+    odd = "bad \udcff\nname.png"
+    Path(odd).write_bytes(Path("face.png").read_bytes())
+    run([odd, "broken.jpg", "blank.png", "gone.png"], "out", json=True)
 
     done, broken, blank, gone = json_lines(capsys)
-    assert [done["input"], done["output"]] == ["face.png", "out/face.emojified.png"]
-    assert (done["width"], done["height"]) == (400, 300)
-    assert done["faces"][0]["box"] == pytest.approx([150, 80, 260, 220], abs=2)
+    assert (done["input"], done["width"], done["height"]) == (odd, 400, 300)
     assert (blank["faces"], blank["output"]) == ([], None)
     assert "error" not in blank
     assert (broken["faces"], broken["output"]) == ([], None)
     assert broken["error"]["kind"] == "truncated"
     assert gone["error"]["kind"] == "unreadable"
     assert set(done) == set(blank) == set(gone) - {"error"}
-
-
-def test_a_face_in_json_has_every_key(capsys):
-    run(["face.png"], json=True)
-
-    ((face,),) = [one["faces"] for one in json_lines(capsys)]
+    (face,) = done["faces"]
     assert set(face) == {
-        "box",
-        "confidence",
-        "landmarks",
-        "roll_degrees",
-        "emotions",
-        "emoji",
-        "sure",
+        *("box", "confidence", "landmarks", "roll_degrees", "emotions", "emoji", "sure")
     }
+    assert face["box"] == pytest.approx(BOX, abs=2)
     assert [len(point) for point in face["landmarks"]] == [2] * 68
     assert sum(face["emotions"].values()) == pytest.approx(1, abs=1e-3)
     assert set(face["emoji"]) == {"name", "character"}
-
-
-def test_json_can_hold_names_that_are_no_text(capsys):
-    name = "bad \udcff\nname.png"
-    Path(name).write_bytes(Path("face.png").read_bytes())
-
-    assert run([name], json=True)
-
-    (line,) = json_lines(capsys)
-    assert line["input"] == name
 
 
 def test_debug_draws_on_a_picture_of_its_own():
@@ -145,41 +157,25 @@ def test_debug_draws_on_a_picture_of_its_own():
 @pytest.mark.parametrize("there", ["face.emojified.png", "face.debug.png"])
 def test_nothing_is_overwritten_and_nothing_half_done(there):
     Path(there).write_bytes(b"old")
+    analyzer = FakeAnalyzer()
 
     assert not run(["face.png"], debug=True)
-
     assert new_files() == [there]
     assert Path(there).read_bytes() == b"old"
 
-
-def test_what_exists_is_refused_before_faces_are_read():
-    Path("face.emojified.png").write_bytes(b"old")
-    analyzer = FakeAnalyzer()
-
-    assert not run(["face.png"], analyzer=analyzer)
-
-    assert analyzer.seen_wh == []
-
-
-def test_force_overwrites():
-    Path("face.emojified.png").write_bytes(b"old")
-
+    # Faces are not even read where the result exists.
+    assert run(["face.png"], analyzer=analyzer) is ("debug" in there)
+    assert bool(analyzer.seen_wh) is ("debug" in there)
     assert run(["face.png"], force=True)
 
-    assert opened(Path("face.emojified.png").read_bytes()).size == (400, 300)
 
-
-def test_a_wrong_extension_is_put_right():
+def test_the_content_decides_the_format_unless_a_name_is_given():
     Path("face2.jpg").write_bytes(Path("face.png").read_bytes())
 
     assert run(["face2.jpg"])
-
-    assert new_files() == ["face2.emojified.png"]
-
-
-def test_the_named_extension_decides_the_format():
     assert run(["face.png"], "new.webp")
 
+    assert new_files() == ["face2.emojified.png", "new.webp"]
     assert opened(Path("new.webp").read_bytes()).format == "WEBP"
 
 
@@ -194,19 +190,18 @@ def test_standard_output_gets_the_picture_alone(monkeypatch, capsys):
     assert new_files() == []
 
 
-class TestUnexpected:
-    def test_is_logged_told_and_survived(self, caplog, capsys):
+class TestErrors:
+    def test_an_unexpected_one_is_logged_reported_and_survived(self, caplog, capsys):
         analyzer = FakeAnalyzer(error=ZeroDivisionError("odd\nnumber"))
 
         with caplog.at_level(logging.ERROR, "emojifier_bot"):
             assert not run(["face.png", "blank.png"], analyzer=analyzer, json=True)
 
         assert [one.action for one in caplog.records] == ["picture_failed"] * 2
-        assert [one["error"]["kind"] for one in json_lines(capsys)] == [
-            "unexpected"
-        ] * 2
+        kinds = [one["error"]["kind"] for one in json_lines(capsys)]
+        assert kinds == ["unexpected"] * 2
 
-    def test_expected_errors_are_not_logged(self, caplog, capsys):
+    def test_an_expected_one_is_not_logged(self, caplog, capsys):
         analyzer = FakeAnalyzer(error=InferenceError("The model failed."))
 
         assert not run(["face.png"], analyzer=analyzer)
@@ -221,7 +216,7 @@ class TestUnexpected:
         assert new_files() == []
 
 
-def test_the_result_tells_its_notes(capsys):
+def test_notes_of_the_result_are_reported(capsys):
     data = Path("face2.jpg").read_bytes()
     Path("face2.jpg").write_bytes(data[: len(data) * 3 // 4])
 

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from emojifier_bot.cli.console import WrongUsage
+from emojifier_bot.cli.files import (
+    find_inputs,
+    is_ours,
+    is_pattern,
+    plan_targets,
+    refuse_existing,
+    write_file,
+)
+from emojifier_bot.errors import ImageError, OutputError
+
+MIB = 1 << 20
+PNG, JPEG = (".png",), (".jpg", ".jpeg")
+FILES = [
+    "photos/b.jpg",
+    "photos/a.PNG",
+    "photos/notes.txt",
+    "photos/a.emojified.png",
+    "photos/a.debug.PNG",
+    "photos/.hidden.jpg",
+    "photos/sub/c.heic",
+    "photos/sub/.git/d.jpg",
+    "photos/.cache/e.jpg",
+    "photos/odd[1].jpg",
+    *("a.png", "b.jpg", "in/a.png", "in/sub/a.png", "out/x"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    """Make the current folder one with files of every sort."""
+    for name in FILES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "photos" / "folder.jpg").mkdir()
+    (tmp_path / "photos" / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "in" / "link.png").symlink_to(tmp_path / "in" / "a.png")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected", "many"),
+    [
+        ([], [], False),
+        (["-"], ["-"], False),
+        (["photos/b.jpg"], ["photos/b.jpg"], False),
+        (["nowhere.jpg"], ["nowhere.jpg"], False),
+        (["photos/a.emojified.png"], ["photos/a.emojified.png"], False),
+        (["photos/notes.txt", "-"], ["photos/notes.txt", "-"], True),
+        (["photos/odd[1].jpg"], ["photos/odd[1].jpg"], False),
+        (["photos/[ab].*"], ["photos/a.PNG", "photos/b.jpg"], True),
+        (["photos/**/c.*"], ["photos/sub/c.heic"], True),
+        (["*.nothing"], ["*.nothing"], True),
+        (["photos"], ["photos/a.PNG", "photos/b.jpg", "photos/odd[1].jpg"], True),
+        (["photos/sub/", "photos/b.jpg"], ["photos/sub/c.heic", "photos/b.jpg"], True),
+    ],
+)
+def test_what_stands_for_which_pictures(typed, expected, many):
+    inputs = find_inputs(typed, recursive=False)
+
+    assert [one.given for one in inputs.sources] == expected
+    assert inputs.many is many
+
+
+def test_recursion_keeps_the_place_below_the_folder():
+    inputs = find_inputs(["photos"], recursive=True)
+
+    assert inputs.sources[-1].given == "photos/sub/c.heic"
+    assert [str(one.subfolder) for one in inputs.sources] == [".", ".", ".", "sub"]
+
+
+def test_what_is_left_out_is_counted():
+    # A text, two of our own, and a link to nowhere. Hidden files are not even seen.
+    assert find_inputs(["photos"], recursive=False).skipped == 4
+
+
+def test_a_name_that_exists_is_no_pattern():
+    assert not is_pattern("photos/odd[1].jpg")
+    assert is_pattern("photos/odd[2].jpg")
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("photo.jpg", False),
+        ("photo.emojified.jpg", True),
+        ("photo.DEBUG.png", True),
+        ("photo.emojified", False),
+        ("emojified.jpg", False),
+        (".emojified.jpg", False),
+    ],
+)
+def test_our_own_pictures_are_recognised_by_name(name, ours):
+    assert is_ours(Path(name)) is ours
+
+
+class TestRead:
+    def read(self, typed, max_bytes=MIB):
+        (source,) = find_inputs([typed], recursive=False).sources
+        return source.read(max_bytes)
+
+    def test_a_file_and_standard_input(self, monkeypatch):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"bytes")))
+
+        assert (self.read("photos/b.jpg"), self.read("-")) == (b"x", b"bytes")
+
+    @pytest.mark.parametrize(
+        ("typed", "max_bytes", "says", "kind"),
+        [
+            ("nowhere.jpg", MIB, "No such file", "unreadable"),
+            ("nothing*.jpg", MIB, "Nothing has such a name", "unreadable"),
+            ("photos/b.jpg/x.jpg", MIB, "Not a directory", "unreadable"),
+            ("x" * 300, MIB, "too long", "unreadable"),
+            ("photos/b.jpg", 0, "more than 0 MB", "too_large"),
+            # Endless, so it must not be read to its end.
+            ("/dev/zero", 1, "more than 1e-06 MB", "too_large"),
+        ],
+    )
+    def test_what_cannot_be_read_says_why(self, typed, max_bytes, says, kind):
+        with pytest.raises(ImageError, match=says) as caught:
+            self.read(typed, max_bytes)
+
+        assert caught.value.kind == kind
+
+
+def plan(typed, output=None):
+    return plan_targets(find_inputs(typed, recursive=True), output)
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("typed", "extensions", "expected"),
+        [
+            ("in/a.png", PNG, "in/a.emojified.png"),
+            ("a.JPEG", JPEG, "a.emojified.JPEG"),
+            ("a.b.c.jpg", JPEG, "a.b.c.emojified.jpg"),
+            ("a.jpg", PNG, "a.emojified.png"),
+            ("a.heic", JPEG, "a.emojified.jpg"),
+            ("a.gif", PNG, "a.emojified.png"),
+            ("noname", JPEG, "noname.emojified.jpg"),
+            ("version 1.2 final", PNG, "version 1.2 final.emojified.png"),
+            (".png", PNG, ".png.emojified.png"),
+            ("a.emojified.png", PNG, "a.emojified.emojified.png"),
+        ],
+    )
+    def test_beside_the_input(self, typed, extensions, expected):
+        (target,) = plan([typed])
+
+        assert str(target.result(extensions)) == expected
+
+    @pytest.mark.parametrize(
+        ("typed", "output", "result", "debug", "extension"),
+        [
+            ("a.png", "new.png", "new.png", "new.debug.png", ".png"),
+            ("a.png", "b.emojified.jpg", "b.emojified.jpg", "b.debug.jpg", ".jpg"),
+            ("a.png", "new", "new", "new.debug.png", None),
+            ("a.png", "out", "out/a.emojified.png", "out/a.debug.png", None),
+            ("a.png", "new/", "new/a.emojified.png", "new/a.debug.png", None),
+            ("a.png", "new/b.png", "new/b.png", "new/b.debug.png", ".png"),
+            ("-", "out/", "out/stdin.emojified.png", "out/stdin.debug.png", None),
+        ],
+    )
+    def test_for_one_input(self, typed, output, result, debug, extension):
+        (target,) = plan([typed], output)
+        extensions = (extension,) if extension else PNG
+
+        assert str(target.result(extensions)) == result
+        assert str(target.debug(extensions)) == debug
+        assert target.extension == extension
+
+    @pytest.mark.parametrize("typed", [["a.png", "b.jpg"], ["in/sub"], ["*.png"]])
+    def test_several_inputs_go_into_a_folder(self, typed):
+        for target in plan(typed, "fresh"):
+            assert target.result(PNG).parent == Path("fresh")
+
+    def test_a_folders_shape_is_kept(self):
+        Path("in/link.png").unlink()
+        names = [str(one.result(PNG)) for one in plan(["in"], "fresh")]
+
+        assert names == ["fresh/a.emojified.png", "fresh/sub/a.emojified.png"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "output", "says"),
+    [
+        (["a.png", "b.jpg"], "a.png", "a.png is a file"),
+        (["a.png", "./a.png"], None, "would both become"),
+        (["a.png", "in/a.png"], "out", "would both become out/a.emojified.png"),
+        (["c.heic", "c.jpg"], None, "would both become c.emojified.jpg"),
+        (["a.png"], "./in/../a.png", "is an input"),
+        (["in/a.png"], "in/link.png", "is an input"),
+    ],
+)
+def test_what_would_lose_a_picture_is_refused_at_once(typed, output, says):
+    with pytest.raises(WrongUsage, match=says):
+        plan(typed, output)
+
+
+class TestWrite:
+    @pytest.fixture
+    def target(self, tmp_path):
+        return tmp_path / "out" / "result.png"
+
+    def test_missing_folders_are_made_and_nothing_else_is_left(self, tmp_path):
+        target = tmp_path / "new" / "sub" / "z.png"
+        write_file(target, b"content", force=False)
+
+        assert target.read_bytes() == b"content"
+        assert list(target.parent.iterdir()) == [target]
+        (target.parent / "plain").touch()
+        assert target.stat().st_mode == (target.parent / "plain").stat().st_mode
+
+    def test_what_is_there_is_overwritten_by_force_only(self, target):
+        target.write_bytes(b"old")
+
+        with pytest.raises(OutputError, match="--force") as caught:
+            write_file(target, b"new", force=False)
+        assert caught.value.kind == "exists"
+        assert target.read_bytes() == b"old"
+
+        write_file(target, b"new", force=True)
+        assert target.read_bytes() == b"new"
+
+    def test_a_link_to_nowhere_counts_as_there(self, target):
+        target.symlink_to("nowhere")
+
+        with pytest.raises(OutputError, match="--force"):
+            write_file(target, b"new", force=False)
+
+    @pytest.mark.parametrize("path", ["out", os.devnull])
+    def test_a_folder_or_a_device_is_never_overwritten(self, path):
+        with pytest.raises(OutputError, match="folder or a device") as caught:
+            refuse_existing(Path(path), force=True)
+
+        assert caught.value.kind == "not_a_file"
+
+    @pytest.mark.parametrize("name", ["x/result.png", "n" * 300 + ".png"])
+    def test_a_place_that_refuses_is_reported(self, tmp_path, name):
+        before = sorted(tmp_path.rglob("*"))
+
+        with pytest.raises(OutputError, match="cannot be written") as caught:
+            write_file(tmp_path / "out" / name, b"new", force=False)
+
+        assert caught.value.kind == "not_writable"
+        assert sorted(tmp_path.rglob("*")) == before
