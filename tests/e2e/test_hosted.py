@@ -87,7 +87,6 @@ class TestReplay:
         assert sorted(one.name for one in photos.iterdir()) == ["a.png", "b.png"]
         assert "US$ 0.002 (list price US$ 1.00 per 1,000" in done.stderr
 
-    @pytest.mark.parametrize("name", VENDORS)
     def test_then_they_go_and_the_result_says_who_answered(
         self, name, fake, photos, environment, tmp_path
     ):
@@ -182,7 +181,6 @@ class TestCheck:
         assert "answers and gets every picture" in done.stdout
         assert len(fake.asked) == 1
 
-    @pytest.mark.parametrize("name", VENDORS)
     def test_wrong_keys_are_told_and_not_shown(self, name, environment, tmp_path):
         wrong = {key: value + "x" for key, value in VENDORS[name].keys.items()}
         done = run(["check"], environment | wrong, tmp_path)
