@@ -1,4 +1,4 @@
-"""Says a result aloud: how many faces there are and what each of them shows."""
+"""Alternative text of a result: how many faces there are and what each shows."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def _fitted(face_count: int, items: Sequence[tuple[str, int]]) -> str:
     """Join as many whole items as fit, each a text and how many faces it stands for."""
     faces = "1 face" if face_count == 1 else f"{face_count} faces"
     for kept in range(len(items), 0, -1):
-        said = ", ".join(text for text, _ in items[:kept])
+        named = ", ".join(text for text, _ in items[:kept])
         left = sum(count for _, count in items[kept:])
         rest = f" and {left} more" if left else ""
-        sentence = f"{faces}: {said}{rest}"
+        sentence = f"{faces}: {named}{rest}"
         if len(sentence) <= MAX_ALT_TEXT_CHARACTERS:
             return sentence
     return faces

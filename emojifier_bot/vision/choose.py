@@ -2,7 +2,9 @@
 
 The emoji near the face's point in the 8-D space of emotions form its neighbourhood.
 Within it, an emoji whose geometry bounds the face meets (a wink, a yawn, a wide open
-laugh) beats one without bounds; then the nearest wins. Beyond it geometry has no say.
+laugh) beats one without bounds; then the nearest wins. Beyond it geometry
+does not count.
+
 A face that the classifier is not sure about gets one of the mild emoji instead, unless
 the nearest of all emoji is close and stands for a mixture: then the mixture is what
 the face shows.
@@ -57,7 +59,7 @@ def choose(
     Args:
         theme: Where to pick from; emoji marked ``surprise_only`` are left out.
         scores: The face's point in the space of emotions.
-        measures: What `landmark_geometry.measure` says of the face.
+        measures: The result of `landmark_geometry.measure` for the face.
         confident: Whether the classifier's top probability reaches its threshold.
     """
     emoji = [one for one in theme.emoji if not one.surprise_only]

@@ -70,8 +70,8 @@ class OnnxEmotionClassifier:
     ) -> list[EmotionScores]:
         """Return the eight calibrated probabilities of each face.
 
-        A face and its mirror image show the same: where the model says so, the mean of
-        both readings counts.
+        A face and its mirror image show the same emotion: where ``model.toml`` asks for
+        it, the mean of both readings counts.
         """
         return [
             scores
@@ -132,7 +132,7 @@ def to_canonical(points_xy: FloatArray) -> FloatArray:
 
 
 def geometry_features(canonical_xy: FloatArray) -> FloatArray:
-    """Return what the points of canonical faces tell.
+    """Compute the geometry features of canonical faces.
 
     Args:
         canonical_xy: ``(N, 68, 2)`` float32 in a canonical frame of side 1.

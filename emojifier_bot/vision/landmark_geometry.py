@@ -1,4 +1,4 @@
-"""What the points of a face tell: its frame, its roll, how open mouth and eyes are."""
+"""Geometry of a face's points: its frame, its roll, how open mouth and eyes are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models as data: what ``model.toml`` says about the weights, and what runs them."""
+"""Models as data: what ``model.toml`` states about the weights, and what runs them."""
 
 from __future__ import annotations
 

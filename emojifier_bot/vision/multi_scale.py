@@ -57,13 +57,13 @@ TURNED_CONFIDENCE = 0.8
 #: Faces of at least this size, in pixels of the main copy, are seen by the coarse and
 #: the main pass; the coarse pass adds no smaller face in the direction of the main one.
 NEAR_FACE_PX = 64.0
-#: What a pass is taken to say of a face that it did not report, and the least that
-#: counts of what it said: detectors report whatever they are surer of.
+#: The confidence of a pass in a face that it did not report, and the least confidence
+#: that counts: detectors report every face that they are surer of.
 UNSEEN_CONFIDENCE = 0.1
-#: Between these sides of a face, pixels of the main copy, the word of the main pass
-#: gives way to that of the fine pass, by the logarithm of the side;
+#: Between these sides of a face, pixels of the main copy, the weight moves from the
+#: main pass to the fine pass, by the logarithm of the side;
 SMALL_FACE_PX, LARGE_FACE_PX = 10.0, 40.0
-#: even of the smallest it counts as much as that.
+#: even for the smallest the main pass keeps this much.
 LEAST_SHARE = 0.1
 #: The fine pass costs as much as all others: what the main pass is less sure of is no
 #: reason for one.
@@ -178,7 +178,7 @@ def needs_fine_pass(main: Sequence[Detection]) -> bool:
 def fuse_scales(
     main: Sequence[Detection], fine: Sequence[Detection]
 ) -> list[Detection]:
-    """Join what the main and the fine pass say of every face, best first.
+    """Fuse the detections of the main and the fine pass, best first.
 
     The confidence is the weighted geometric mean of both (the logarithmic pool, Genest
     and Zidek, 1986), the box the mean by weighted confidence (as in weighted boxes
@@ -237,7 +237,7 @@ def _mean(first: ArrayLike, second: ArrayLike, weight: float) -> FloatArray:
 
 
 def _seen_once(one: Detection, share: float) -> Detection:
-    """Return a detection of which the other pass knows nothing."""
+    """Return a detection that the other pass did not report."""
     confidence = _geometric_mean(one.confidence, UNSEEN_CONFIDENCE, share)
     return Detection(one.box, confidence, one.landmarks)
 
@@ -266,7 +266,7 @@ def _is_near(one: Detection) -> bool:
 def require_agreement(
     main: Sequence[Detection], coarse: Sequence[Detection]
 ) -> list[Detection]:
-    """Join what the main and the coarse pass say of near faces.
+    """Merge the detections of near faces by the main and the coarse pass.
 
     A face that only one of them saw must be as sure as a turned one.
     """

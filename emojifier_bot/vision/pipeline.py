@@ -22,7 +22,7 @@ from emojifier_bot.vision.types import EmojifiedFace, Face, Result
 
 @dataclass(frozen=True, slots=True)
 class EmojifyOptions:
-    """What the asker may wish for."""
+    """What the user may choose."""
 
     #: File extension of the output, ``".png"``; None keeps the input's format.
     extension: str | None = None

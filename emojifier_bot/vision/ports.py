@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Decoder(Protocol):
-    """Turns bytes that nobody vouches for into an upright picture."""
+    """Turns untrusted bytes into an upright picture."""
 
     def decode(self, data: bytes) -> DecodedImage:
         """Decode one picture.

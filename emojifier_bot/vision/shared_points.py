@@ -68,7 +68,7 @@ def pick_shared(points_xy: FloatArray) -> FloatArray:
 
 
 def shared_features(points_xy: FloatArray) -> FloatArray:
-    """Return what the shared points of faces tell, whatever their place and size.
+    """Compute features of the shared points that place, size and roll do not change.
 
     Args:
         points_xy: ``(N, 68, 2)`` float32 in any frame; only the shared ones count.

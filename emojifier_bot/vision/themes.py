@@ -18,7 +18,7 @@ from emojifier_bot.vision import emojis_dir
 from emojifier_bot.vision.theme_table import ART_SIZE_PX, TABLE_NAME, read_theme
 from emojifier_bot.vision.types import Anchor, Emoji, EmojiTheme, ImageArray
 
-#: The art by halvings; a smaller emoji is laid from the smallest.
+#: The art by halvings; a smaller emoji is drawn from the smallest.
 SPRITE_SIZES_PX = (32, 64, 128, 256, 512)
 #: At most 1 MiB each; a picture rarely needs more than a dozen.
 CACHED_SPRITES = 48

@@ -118,7 +118,7 @@ class Landmarks:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detection:
-    """What a detector says about one face."""
+    """One face as a detector found it."""
 
     box: BoundingBox
     #: 0 to 1.
@@ -199,7 +199,7 @@ class Reading:
 
 
 class Measure(StrEnum):
-    """What the geometry of a face can tell; `landmark_geometry` computes them."""
+    """Measures of a face's geometry; `landmark_geometry` computes them."""
 
     #: Gap between the inner lips over the mouth's inner width.
     MOUTH_OPENING = "mouth_opening"
@@ -249,7 +249,7 @@ class Emoji:
     surprise_only: bool = False
     #: At most two.
     bounds: tuple[GeometryBound, ...] = ()
-    #: ``(8,)`` float32: what people would say that its faces show; None: the point.
+    #: ``(8,)`` float32: what people see in faces that get it; None: the point.
     mixture: FloatArray | None = None
 
     def __post_init__(self) -> None:
@@ -283,7 +283,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmojifiedFace:
-    """A face with the emoji chosen for it and the place where it was laid."""
+    """A face with the emoji chosen for it and the place where it was painted."""
 
     face: Face
     emoji: Emoji
@@ -322,7 +322,7 @@ class Result:
     encode_for: Callable[[str], bytes] = field(repr=False)
     #: File extensions that `encoded` already fits.
     extensions: tuple[str, ...] = ()
-    #: What the asker should know about the picture: "30 % of its rows are missing".
+    #: What the user should know about the picture: "30 % of its rows are missing".
     notes: tuple[str, ...] = ()
     #: Name of the back end that read the faces.
     backend: str = "local"

@@ -35,7 +35,7 @@ PATH = (
     "/face/v1.2/detect?returnFaceId=false&returnFaceLandmarks=true"
     "&detectionModel=detection_03&returnFaceAttributes=headPose"
 )
-#: 1 KB at least: a JPEG of 256 px has that, be it as empty as it may.
+#: 1 KB at least: a JPEG of 256 px has that, even if it is empty.
 LIMITS = PictureLimits(max_bytes=6_000_000, min_side_px=256, max_side_px=4096)
 POINTS: Mapping[str, SharedPoint] = MappingProxyType(
     {

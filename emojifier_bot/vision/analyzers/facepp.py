@@ -113,7 +113,7 @@ def make_api(hosted: HostedOptions) -> FaceApi:
     }
 
     def request(sent: SentPicture) -> ServiceCall:
-        # A name that says nothing about the picture.
+        # A file name without information.
         content_type, body = multipart(fields, "image_file", "picture.jpg", sent.data)
         return ServiceCall(address, {"Content-Type": content_type}, body)
 

@@ -45,9 +45,9 @@ PATH = "/v1/images:annotate"
 #: A request may have 10 MB of JSON, in which three bytes of picture take four; the rest
 #: is room for what is around it.
 LIMITS = PictureLimits(max_bytes=7_000_000, min_side_px=16, max_side_px=8192)
-#: Faces that are asked for; unasked it tells ten.
+#: Faces that are asked for; the default is ten.
 MAX_FACES = 100
-#: A word's share; nobody says what the words mean in numbers.
+#: A word's share; Google does not define the words in numbers.
 LIKELIHOODS: Mapping[str, float] = MappingProxyType(
     {
         "VERY_UNLIKELY": 0.02,
@@ -57,8 +57,8 @@ LIKELIHOODS: Mapping[str, float] = MappingProxyType(
         "VERY_LIKELY": 0.95,
     }
 )
-#: From this likelihood on Google's word counts; below it says of no emotion that it is
-#: there, and nothing of the four that it never names.
+#: From this likelihood on Google's word counts; below it no emotion is said to be
+#: there, and the four that Google never names may be.
 TELLING = LIKELIHOODS["POSSIBLE"]
 EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
     {
@@ -146,7 +146,7 @@ def _xy(vertex: Mapping[str, float]) -> Point:
 
 
 def _scores(reported: Mapping[str, Any]) -> EmotionScores | None:
-    """Return what the likelihoods say, None where the points say more."""
+    """Return the scores of the likelihoods, None where the points are better."""
     likely = {
         name: LIKELIHOODS.get(reported.get(name, "UNKNOWN"), 0.0)
         for name in EMOTIONS

@@ -53,7 +53,7 @@ from emojifier_bot.vision.types import (
 logger = logging.getLogger(__name__)
 
 #: From this probability on an API's reading counts as sure. Their scores are not
-#: calibrated, and nobody here measured them: the even bet, rounded up.
+#: calibrated, and were not measured here: the even bet, rounded up.
 SURE_PROBABILITY = 0.6
 #: Width of the mean face over the width of an API's box.
 FACE_OVER_BOX = 0.8
@@ -87,7 +87,7 @@ class HostedAnalyzer:
 
         Raises:
             HostedApiError: The API failed and nothing stands in for it; wrong keys and
-                addresses always raise, so that somebody mends them.
+                addresses always raise, so that they are noticed.
         """
         try:
             sent = picture_to_send(picture, self.api.limits)

@@ -120,7 +120,7 @@ class VendorService:
     name: str
     #: Finds the service's own code in an answer's JSON; empty for none.
     code_of: Callable[[Any], str]
-    #: Codes that say more than the HTTP status does; a code may go on after a colon.
+    #: Codes that are more precise than the HTTP status; details may follow a colon.
     credentials: frozenset[str] = frozenset()
     busy: frozenset[str] = frozenset()
 
@@ -133,7 +133,7 @@ class VendorService:
         try:
             answer = post_to_service(call, timeout_seconds)
         except FetchError as error:
-            # Not "from error": nobody needs to know more, and less can leak.
+            # Not "from error": its message may hold more than users should see.
             raise HostedApiError(
                 self._sentence(ErrorKind.FACE_API_DOWN, error.kind),
                 kind=ErrorKind.FACE_API_DOWN,

@@ -32,7 +32,7 @@ JITTER_FROM = 0.5
 FAILURES_TO_OPEN = 3
 #: for this long; then one picture is a trial.
 OPEN_SECONDS = 30.0
-#: Kinds that say something about the service, not about the picture or the key.
+#: Kinds that are faults of the service, not of the picture or the key.
 OUTAGES = frozenset(
     {ErrorKind.FACE_API_DOWN, ErrorKind.FACE_API_BUSY, ErrorKind.FACE_API_ANSWER}
 )

@@ -30,7 +30,7 @@ PRICES_AS_OF = "November 2026"
 
 @dataclass(frozen=True, slots=True)
 class HostedOptions:
-    """What a back end is told that sends pictures away."""
+    """Options of back ends that send pictures to a vendor."""
 
     clock: Clock
     #: Waits so many seconds.
@@ -52,7 +52,7 @@ class HostedOptions:
 
 @dataclass(frozen=True, slots=True)
 class BackendOptions:
-    """What a back end is told when it is built."""
+    """Options that every back end is built with."""
 
     #: Folder that holds one folder per shipped model.
     models: Path
@@ -65,7 +65,7 @@ class BackendOptions:
     detector: Path | None = None
     landmarks: Path | None = None
     emotion: Path | None = None
-    #: None where nobody means to send pictures away.
+    #: None where no picture may be sent.
     hosted: HostedOptions | None = None
 
 
@@ -74,7 +74,7 @@ class Service:
     """Who gets the pictures of a back end, and for how much."""
 
     title: str
-    #: List price of 1,000 pictures as of `PRICES_AS_OF`; None where nobody knows.
+    #: List price of 1,000 pictures as of `PRICES_AS_OF`; None where it is unknown.
     usd_per_1000: float | None = None
 
 
@@ -111,8 +111,8 @@ def service_of(name: str) -> Service | None:
     """Return who gets the pictures of a back end; nothing of it is loaded.
 
     Returns:
-        None where they stay on this machine. Of another package's back end nobody
-        here can say that: it counts as a service of its own name.
+        None where they stay on this machine. Where another package's back end
+        sends pictures is unknown: it counts as a service of its own name.
 
     Raises:
         ConfigError: No back end has this name.
