@@ -14,3 +14,23 @@ def _repeatable():
 
         torch.set_num_threads(1)
         torch.manual_seed(0)
+
+
+@pytest.fixture
+def losses():
+    """Return what takes steps down a loss and returns the loss before each."""
+
+    def descend(net, loss_of, steps):
+        import torch  # noqa: PLC0415 - may be missing
+
+        optimizer = torch.optim.AdamW(net.parameters(), lr=5e-3)
+        seen = []
+        for _ in range(steps):
+            loss = loss_of(net.train())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            seen.append(float(loss.detach()))
+        return seen
+
+    return descend

@@ -15,15 +15,14 @@ from emojifier_bot.errors import ConfigError
 from emojifier_bot.vision import models_dir
 from emojifier_bot.vision.models import pick_model_spec, read_model_spec
 from emojifier_training.card import (
-    BLOCK,
     card_blocks,
-    filled,
     measure,
     read_figures,
     write_card,
 )
 from emojifier_training.cli import app
 from emojifier_training.evaluate import Evaluator, Models
+from emojifier_training.pages import BLOCK, filled
 from tests.datasets import tiny_data
 from tests.images import opened
 

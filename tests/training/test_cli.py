@@ -1,14 +1,16 @@
-"""What every command of the laboratory says about packages that are missing."""
+"""The command line of the laboratory, with and without the packages of its extra."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from emojifier_training.cli import command_line
+from emojifier_training.cli import app, command_line
 
 #: Of the project: Python finds its package there, installed or not.
 FOLDER = Path(__file__).parents[2] / "training"
@@ -75,3 +77,14 @@ def test_a_command_is_logged_as_it_was_typed():
     typed = command_line("train", "emotion", start_from=None, run="my runs/a")
 
     assert typed == "emojifier-training train emotion --run 'my runs/a'"
+
+
+def test_each_model_is_timed():
+    pytest.importorskip("onnx", reason="needs onnx: `make train-env` installs it")
+
+    done = CliRunner().invoke(app, ["bench", "--quick", "--json"])
+
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)
+    assert len(rows) == 4
+    assert all(row["milliseconds"] > 0 for row in rows.values())

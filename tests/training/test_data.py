@@ -19,7 +19,6 @@ from emojifier_training.data import (
 from tests.conftest import ROOT
 from tests.datasets import (
     face_label,
-    tiny_expressions,
     votes_for,
     write_detection,
     write_expressions,
@@ -52,12 +51,6 @@ class TestIsHeldOut:
     )
     def test_stays_as_it_is(self, source, name, subject, held_out):
         assert is_held_out(source, name, subject) is held_out
-
-    @pytest.mark.parametrize(("source", "share"), [("wider", 0.1), ("helen", 0.125)])
-    def test_its_share_is_as_it_says(self, source, share):
-        found = np.mean([is_held_out(source, f"{index}.jpg") for index in range(4000)])
-
-        assert found == pytest.approx(share, abs=0.02)
 
     @pytest.mark.parametrize("task", ["detection", "landmarks"])
     def test_the_lists_in_the_docs_are_what_it_says(self, task, shared_data):
@@ -110,34 +103,22 @@ class TestReadDetection:
         assert found.occlusion.tolist() == [2, 0]
 
 
-class TestReadLandmarks:
-    def test_crops_come_by_name_with_their_points(self, tmp_path):
-        crops = {
-            "youtube/7_2.png": (flat((1, 2, 3)), POINTS),
-            "helen/b.png": (flat((4, 5, 6)), POINTS),
-        }
+def test_crops_come_by_name_with_their_points(tmp_path):
+    crops = {
+        "youtube/7_2.png": (flat((1, 2, 3)), POINTS),
+        "helen/b.png": (flat((4, 5, 6)), POINTS),
+    }
 
-        helen, youtube = read_landmarks(write_landmarks(tmp_path, crops))
+    helen, youtube = read_landmarks(write_landmarks(tmp_path, crops))
 
-        assert (helen.name, helen.source, helen.subject) == ("helen/b.png", "helen", "")
-        assert (youtube.source, youtube.subject) == ("youtube", "youtube/7")
-        assert youtube.points_xy.tolist() == POINTS
-        assert youtube.points_xy.dtype == np.float32
-        assert (helen.image() == (4, 5, 6)).all()
+    assert (helen.name, helen.source, helen.subject) == ("helen/b.png", "helen", "")
+    assert (youtube.source, youtube.subject) == ("youtube", "youtube/7")
+    assert youtube.points_xy.tolist() == POINTS
+    assert youtube.points_xy.dtype == np.float32
+    assert (helen.image() == (4, 5, 6)).all()
 
 
 READERS = {"detection": read_detection, "landmarks": read_landmarks}
-
-
-def break_detection(folder, **change):
-    """Write a set with one face whose label has a key changed, or taken out."""
-    face = face_label((1, 2, 3, 4), points_xy=FIVE)
-    for key, value in change.items():
-        if value is None:
-            del face[key]
-        else:
-            face[key] = value
-    return write_detection(folder, {"wider/a.png": (flat((0,) * 3), [face])})
 
 
 class TestBrokenSets:
@@ -160,25 +141,12 @@ class TestBrokenSets:
             read(tmp_path)
 
     @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
-    def test_labels_that_are_a_list(self, read, tmp_path):
-        write_labels(tmp_path, [1, 2])
-
-        with pytest.raises(DatasetError, match="must hold one object"):
-            read(tmp_path)
-
-    @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
     def test_a_picture_that_is_in_no_archive(self, read, tmp_path):
         write_labels(tmp_path, {"wider/a.png": {"source": "wider"}})
         write_tar(tmp_path / "crops.tar", {"wider/b.png": b""})
 
         with pytest.raises(DatasetError, match=r"wider/a\.png is labelled but in no"):
             read(tmp_path)
-
-    def test_crops_without_an_archive(self, tmp_path):
-        write_labels(tmp_path, {})
-
-        with pytest.raises(DatasetError, match=r"crops\.tar cannot be read: "):
-            read_landmarks(tmp_path)
 
     def test_an_archive_that_is_none(self, tmp_path):
         write_labels(tmp_path, {})
@@ -190,28 +158,20 @@ class TestBrokenSets:
     @pytest.mark.parametrize(
         "change",
         [
-            {"box_xyxy": None},
             {"box_xyxy": [1, 2, 3]},
             {"box_xyxy": "everywhere"},
             {"points_xy": FIVE[:4]},
-            {"invalid": None},
             {"occlusion": "heavy"},
         ],
         ids=str,
     )
     def test_a_face_with_a_wrong_label(self, change, tmp_path):
-        folder = break_detection(tmp_path, **change)
+        face = face_label((1, 2, 3, 4), points_xy=FIVE) | change
+        pictures = {"wider/a.png": (flat((0,) * 3), [face])}
+        folder = write_detection(tmp_path, pictures)
 
         with pytest.raises(DatasetError, match=r"label of wider/a\.png lacks or mis"):
             read_detection(folder)
-
-    @pytest.mark.parametrize("points", [POINTS[:67], [*POINTS[:67], [1.0]], 5])
-    def test_a_crop_with_wrong_points(self, points, tmp_path):
-        write_labels(tmp_path, {"afw/a.png": {"source": "afw", "points_xy": points}})
-        write_tar(tmp_path / "crops.tar", {"afw/a.png": b""})
-
-        with pytest.raises(DatasetError, match=r"label of afw/a\.png lacks or mis"):
-            read_landmarks(tmp_path)
 
     @pytest.mark.parametrize(
         "data", [b"", b"no picture", encoded(photo(), "PNG")[:500]]
@@ -226,15 +186,6 @@ def grey_faces(count: int) -> np.ndarray:
 
 
 class TestReadExpressions:
-    def test_an_empty_file(self, tmp_path):
-        path = write_expressions(tmp_path, grey_faces(0), votes=np.empty((0, 10)))
-
-        found = read_expressions(path)
-
-        assert found.images.shape == (0, 4, 4)
-        assert found.targets.shape == (0, 8)
-        assert found.majority.shape == found.is_validation.shape == (0,)
-
     def test_votes_become_shares_in_our_order(self, tmp_path):
         votes = 6 * votes_for("fear", count=1) + 3 * votes_for("neutral", count=1)
         votes += votes_for("unknown", count=1)
@@ -249,15 +200,6 @@ class TestReadExpressions:
         assert found.targets.sum() == pytest.approx(1)
         assert found.targets.dtype == np.float32
         assert EMOTIONS[found.majority[0]] is Emotion.FEAR
-
-    def test_a_tied_vote_goes_to_the_first_in_our_order(self, tmp_path):
-        votes = votes_for("surprise") + votes_for("contempt")
-
-        found = read_expressions(
-            write_expressions(tmp_path, grey_faces(1), votes=votes)
-        )
-
-        assert EMOTIONS[found.majority[0]] is Emotion.CONTEMPT
 
     @pytest.mark.parametrize("dtype", ["U", "S"])
     def test_labels_are_names(self, dtype, tmp_path):
@@ -282,15 +224,6 @@ class TestReadExpressions:
         np.testing.assert_array_equal(found.images, grey_faces(4)[[1, 3]])
         assert found.majority.tolist() == [0, 3]
         assert found.is_validation.tolist() == [False, True]
-
-    def test_a_folder_with_one_file(self, tmp_path):
-        tiny_expressions(tmp_path)
-
-        found = read_expressions(tmp_path)
-
-        assert len(found.images) == 16
-        assert np.bincount(found.majority).tolist() == [2] * 8
-        assert found.is_validation.sum() == 8
 
     @pytest.mark.parametrize(
         ("names", "count"), [([], 0), (["a.npz", "b.npz"], 2), (["a.npy"], 0)]
@@ -322,34 +255,16 @@ class TestReadExpressions:
             (grey_faces(1), {}, "neither 'labels' nor 'votes'"),
             (grey_faces(1)[0], {"labels": ["anger"]}, r"'images' .* shape \(4, 4\)"),
             (grey_faces(1) / 255, {"labels": ["anger"]}, "must be grey or RGB, uint8"),
-            (
-                np.zeros((1, 4, 4, 2), np.uint8),
-                {"labels": ["anger"]},
-                "must be grey or RGB, uint8",
-            ),
             (grey_faces(2), {"labels": ["anger"]}, "differ in length"),
             (grey_faces(1), {"labels": [["anger"]]}, r"'labels' .* shape \(1, 1\)"),
             (grey_faces(1), {"labels": ["rage"]}, r"no emotion: \['rage'\]"),
-            (
-                grey_faces(3),
-                {"labels": ["Anger", "fear", "7"]},
-                r"no emotion: \['7', 'Anger'\]",
-            ),
-            (grey_faces(2), {"labels": [3, 4]}, r"no emotion: \['3', '4'\]"),
             (grey_faces(1), {"votes": np.ones(10)}, r"'votes' .* shape \(10,\)"),
             (
                 grey_faces(1),
                 {"votes": np.ones((1, 8))},
                 f"must have 10 columns: {', '.join(VOTE_NAMES)}",
             ),
-            (grey_faces(2), {"votes": np.ones((3, 10))}, "differ in length"),
-            (
-                grey_faces(1),
-                {"labels": ["anger"], "is_validation": [0, 1]},
-                "differ in length",
-            ),
         ],
-        ids=range(13),
     )
     def test_wrong_arrays(self, images, arrays, says, tmp_path):
         path = write_expressions(tmp_path, images, **arrays)

@@ -5,7 +5,6 @@ import pytest
 
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 
-import torch
 
 from emojifier_bot.vision.landmark_geometry import five_points
 from emojifier_training.data import is_held_out, read_landmarks
@@ -15,9 +14,7 @@ from emojifier_training.detector import (
     as_picture,
     background_drawings,
 )
-from emojifier_training.fit import FitConfig, Run
 from emojifier_training.negatives import KINDS, TRAINED_KINDS, drawings
-from emojifier_training.nets import DetectorNet
 from tests.datasets import tiny_detection, tiny_landmarks
 
 pytestmark = pytest.mark.requires_torch
@@ -29,15 +26,6 @@ def data(tmp_path_factory):
     tiny_detection(folder / "detection")
     tiny_landmarks(folder / "landmarks")
     return folder
-
-
-class Small(DetectorRecipe):
-    """The recipe with a narrower net."""
-
-    def __init__(self, data):
-        super().__init__(data, batch_size=2)
-        torch.manual_seed(3)
-        self.net = DetectorNet(width=8)
 
 
 def test_a_part_is_held_out(data):
@@ -79,28 +67,3 @@ def test_a_landmark_crop_becomes_a_picture_with_one_face(data):
     np.testing.assert_array_equal(picture.points_xy[0], five_points(crop.points_xy))
     assert not picture.invalid.any()
     np.testing.assert_array_equal(picture.image(), crop.image())
-
-
-def test_a_resumed_run_draws_what_it_would_have_drawn(data, tmp_path):
-    config = FitConfig(
-        steps=4, batch_size=2, learning_rate=1e-3, warmup_steps=1, evaluate_every=2
-    )
-
-    def stop_at(wanted):
-        def stop(step, _):
-            if step == wanted:
-                raise InterruptedError
-
-        return stop
-
-    whole = Run(Small(data), config, tmp_path / "whole")
-    whole.fit(lambda *_: None)
-    with pytest.raises(InterruptedError):
-        Run(Small(data), config, tmp_path / "parts").fit(stop_at(3))
-    resumed = Run(Small(data), config, tmp_path / "parts")
-    resumed.fit(lambda *_: None)
-
-    for first, other in zip(
-        whole.net.state_dict().values(), resumed.net.state_dict().values(), strict=True
-    ):
-        assert torch.equal(first, other)

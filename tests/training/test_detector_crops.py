@@ -9,7 +9,6 @@ from PIL import Image, ImageDraw
 from emojifier_training.data import LabelledPicture
 from emojifier_training.detector_crops import (
     CROP_PX,
-    FACES_PER_CROP,
     SMALLEST_FACE_PX,
     Chances,
     random_crop,
@@ -70,17 +69,16 @@ def channel_of(crop, box) -> int:
     return 2 - int(crop.image_bgr[y, x].argmax())
 
 
-class TestWithoutFaces:
-    @pytest.mark.parametrize("size_wh", [(1, 1), (30, 500), SIZE_WH, (2000, 1500)])
-    def test_there_are_empty_arrays(self, size_wh):
-        image = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
+@pytest.mark.parametrize("size_wh", [(1, 1), (30, 500), SIZE_WH, (2000, 1500)])
+def test_there_are_empty_arrays(size_wh):
+    image = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
 
-        for crop in crops(5, image, picture()):
-            assert crop.image_bgr.shape == (CROP_PX, CROP_PX, 3)
-            assert crop.image_bgr.dtype == np.uint8
-            assert crop.image_bgr.flags.c_contiguous
-            assert crop.xyxy.shape == crop.ignored_xyxy.shape == (0, 4)
-            assert crop.points_xy.shape == (0, 5, 2)
+    for crop in crops(5, image, picture()):
+        assert crop.image_bgr.shape == (CROP_PX, CROP_PX, 3)
+        assert crop.image_bgr.dtype == np.uint8
+        assert crop.image_bgr.flags.c_contiguous
+        assert crop.xyxy.shape == crop.ignored_xyxy.shape == (0, 4)
+        assert crop.points_xy.shape == (0, 5, 2)
 
 
 @pytest.mark.parametrize(
@@ -167,11 +165,6 @@ class TestPoints:
 
 
 class TestIgnored:
-    def test_invalid_faces_are_ignored(self):
-        labels = picture(*BOXES, invalid=[True, False, True])
-        for crop in crops(30, drawn(*BOXES), labels):
-            assert {channel_of(crop, box) for box in crop.xyxy} <= {1}
-
     def test_so_are_faces_that_are_too_small(self):
         small = (200.0, 150, 203, 153)
         near = (205.0, 100, 285, 200)
@@ -182,21 +175,6 @@ class TestIgnored:
             ignored += list(crop.ignored_xyxy[:, 3] - crop.ignored_xyxy[:, 1])
         assert min(ignored) < SMALLEST_FACE_PX
 
-    def test_a_crowd_is_sampled_and_the_rest_ignored(self):
-        boxes = [
-            (x, y, x + 12.0, y + 14.0)
-            for x in range(20, 380, 20)
-            for y in range(20, 280, 20)
-        ]
-        image = np.zeros((300, 400, 3), np.uint8)
-
-        counts = []
-        for crop in crops(20, image, picture(*boxes), chances=NEVER):
-            counts.append(len(crop.xyxy))
-            both = {tuple(box) for box in np.vstack([crop.xyxy, crop.ignored_xyxy])}
-            assert len(both) == len(crop.xyxy) + len(crop.ignored_xyxy)
-        assert max(counts) == FACES_PER_CROP
-
     def test_overturned_faces_are_background(self):
         chances = replace(NEVER, around_face=1.0, overturn=1.0)
 
@@ -205,28 +183,13 @@ class TestIgnored:
             assert (crop.image_bgr > LIT).any()
 
 
-class TestColours:
-    @pytest.mark.parametrize(
-        "name", ["grey", "tint", "blur", "jpeg", "hide", "overturn"]
-    )
-    def test_each_change_changes_pixels(self, name):
-        image, labels = drawn(*BOXES), picture(*BOXES)
+@pytest.mark.parametrize("name", ["grey", "tint", "blur", "jpeg", "hide", "overturn"])
+def test_each_change_changes_pixels(name):
+    image, labels = drawn(*BOXES), picture(*BOXES)
 
-        plain = crops(5, image, labels, chances=NEVER)
-        changed = crops(5, image, labels, chances=replace(NEVER, **{name: 1.0}))
+    plain = crops(5, image, labels, chances=NEVER)
+    changed = crops(5, image, labels, chances=replace(NEVER, **{name: 1.0}))
 
-        for before, after in zip(plain, changed, strict=True):
-            assert after.image_bgr.shape == (CROP_PX, CROP_PX, 3)
-            assert (after.image_bgr != before.image_bgr).any()
-
-    def test_the_same_seed_gives_the_same_crop(self):
-        image, labels = drawn(*BOXES), picture(*BOXES)
-
-        first, again = (
-            random_crop(image, labels, np.random.default_rng(7)) for _ in range(2)
-        )
-
-        for one in fields(first):
-            np.testing.assert_array_equal(
-                getattr(first, one.name), getattr(again, one.name)
-            )
+    for before, after in zip(plain, changed, strict=True):
+        assert after.image_bgr.shape == (CROP_PX, CROP_PX, 3)
+        assert (after.image_bgr != before.image_bgr).any()

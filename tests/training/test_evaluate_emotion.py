@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +11,6 @@ from emojifier_training.data import LabelledExpressions
 from emojifier_training.evaluate_emotion import (
     classify_crops,
     emotion_figures,
-    sure_figures,
 )
 from tests.builders import make_scores
 from tests.fakes.faces import FakeClassifier, FakeLandmarker
@@ -42,92 +40,53 @@ class GreyReader(FakeClassifier):
         return [make_scores(EMOTIONS[picture.image.getpixel((0, 0))[0]])]
 
 
-class TestClassifyCrops:
-    def test_a_row_for_each_crop_in_order(self):
-        told = []
-        faces = labelled(FEAR, ANGER, FEAR)
+def test_a_row_for_each_crop_in_order():
+    told = []
+    faces = labelled(FEAR, ANGER, FEAR)
 
-        found = classify_crops(
-            FakeLandmarker(), GreyReader(), faces, lambda *now: told.append(now)
-        )
+    found = classify_crops(
+        FakeLandmarker(), GreyReader(), faces, lambda *now: told.append(now)
+    )
 
-        assert found.dtype == np.float32
-        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
-        assert found.argmax(axis=1).tolist() == faces.majority.tolist()
-        assert told == [(1, 3), (2, 3), (3, 3)]
-
-    def test_the_classifier_gets_the_points_of_the_landmarker(self):
-        reader = GreyReader()
-
-        classify_crops(FakeLandmarker(), reader, labelled(FEAR), lambda *_: None)
-
-        (points_xy,) = reader.seen_points
-        assert points_xy.shape == (68, 2)
-        # The middle between the eyes lies in the middle of the crop's box.
-        eyes = points_xy[[36, 45]]
-        np.testing.assert_allclose(eyes.mean(axis=0), [72, 72], atol=0.1)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    assert found.argmax(axis=1).tolist() == faces.majority.tolist()
+    assert told == [(1, 3), (2, 3), (3, 3)]
 
 
-class TestEmotionFigures:
-    def test_no_faces(self):
-        figures = emotion_figures(np.empty((0, 8), np.float32), labelled(), 0.5)
+def test_emotion_figures_by_hand():
+    # Two of three right; sure in two, of which one is right.
+    probabilities = np.stack(
+        [
+            make_scores(FEAR, 0.9).probabilities,
+            make_scores(ANGER, 0.5).probabilities,
+            make_scores(FEAR, 0.6).probabilities,
+        ]
+    )
 
-        assert figures["count"] == 0
-        assert figures["confusion"] == {}
-        assert math.isnan(figures["accuracy"])
-        assert math.isnan(figures["sure"]["coverage"])
+    figures = emotion_figures(probabilities, labelled(FEAR, ANGER, ANGER), 0.6)
 
-    def test_by_hand(self):
-        # Two of three right; sure in two, of which one is right.
-        probabilities = np.stack(
-            [
-                make_scores(FEAR, 0.9).probabilities,
-                make_scores(ANGER, 0.5).probabilities,
-                make_scores(FEAR, 0.6).probabilities,
-            ]
-        )
-
-        figures = emotion_figures(probabilities, labelled(FEAR, ANGER, ANGER), 0.6)
-
-        assert figures["count"] == 3
-        assert figures["accuracy"] == pytest.approx(2 / 3)
-        # Both classes: one of two predicted or found, F1 of two thirds.
-        assert figures["macro_f1"] == pytest.approx(2 / 3)
-        assert figures["per_class"]["fear"] == {
-            "precision": pytest.approx(1 / 2),
-            "recall": 1,
-            "f1": pytest.approx(2 / 3),
-            "count": 1,
-        }
-        assert figures["confusion"] == {
-            "anger": {"anger": 1, "fear": 1},
-            "fear": {"fear": 1},
-        }
-        assert figures["sure"] == {
-            "threshold": 0.6,
-            "coverage": pytest.approx(2 / 3),
-            "accuracy": pytest.approx(1 / 2),
-        }
-        gaps = (1 - 0.9) + (1 - 0.5) + 0.6
-        assert figures["calibration_error"] == pytest.approx(gaps / 3, abs=1e-6)
-
-
-class TestSureFigures:
-    def test_by_hand(self):
-        # The surer half is right, the other half is not.
-        tops = (0.9, 0.8, 0.6, 0.5)
-        probabilities = np.stack([make_scores(FEAR, top).probabilities for top in tops])
-        truth = np.array([EMOTIONS.index(one) for one in (FEAR, FEAR, ANGER, ANGER)])
-
-        figures = sure_figures(probabilities, truth)
-
-        assert figures["furthest_at_0.92"] == {
-            "coverage": 0.5,
-            "threshold": pytest.approx(0.8),
-        }
-        assert figures["risk_coverage"][-1]["accuracy"] == 0.5
-        coverages = [row["coverage"] for row in figures["risk_coverage"]]
-        assert coverages == sorted(coverages)
+    assert figures["count"] == 3
+    assert figures["accuracy"] == pytest.approx(2 / 3)
+    # Both classes: one of two predicted or found, F1 of two thirds.
+    assert figures["macro_f1"] == pytest.approx(2 / 3)
+    assert figures["per_class"]["fear"] == {
+        "precision": pytest.approx(1 / 2),
+        "recall": 1,
+        "f1": pytest.approx(2 / 3),
+        "count": 1,
+    }
+    assert figures["confusion"] == {
+        "anger": {"anger": 1, "fear": 1},
+        "fear": {"fear": 1},
+    }
+    assert figures["sure"] == {
+        "threshold": 0.6,
+        "coverage": pytest.approx(2 / 3),
+        "accuracy": pytest.approx(1 / 2),
+    }
+    gaps = (1 - 0.9) + (1 - 0.5) + 0.6
+    assert figures["calibration_error"] == pytest.approx(gaps / 3, abs=1e-6)
 
 
 def test_intervals_hold_their_figures():

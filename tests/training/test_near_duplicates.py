@@ -82,17 +82,16 @@ class TestHasTwin:
         assert found.tolist() == [False] * count
 
 
-class TestUnseen:
-    def test_what_training_has_is_not_judged(self):
-        images = crops(photographs(4))
-        images = np.concatenate([images, shaded(images[:1]), images[2:3]])
-        judged = np.array([1, 0, 0, 1, 0, 1], bool)
+def test_what_training_has_is_not_judged():
+    images = crops(photographs(4))
+    images = np.concatenate([images, shaded(images[:1]), images[2:3]])
+    judged = np.array([1, 0, 0, 1, 0, 1], bool)
 
-        found = unseen(images, judged, ~judged)
+    found = unseen(images, judged, ~judged)
 
-        # The first is shaded in the fifth, the last is the third again.
-        assert found.tolist() == [False, False, False, True, False, False]
-        assert judged.tolist() == [True, False, False, True, False, True]
+    # The first is shaded in the fifth, the last is the third again.
+    assert found.tolist() == [False, False, False, True, False, False]
+    assert judged.tolist() == [True, False, False, True, False, True]
 
 
 def test_the_validation_part_of_ferplus(shared_data):

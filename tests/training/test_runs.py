@@ -67,33 +67,31 @@ class TestSplit:
         assert np.flatnonzero(judged != held_out).tolist() == [one]
 
 
-class TestTasks:
-    @pytest.mark.parametrize("name", TASKS)
-    def test_each_has_a_table_that_back_ends_know(self, name):
-        table = TASKS[name].table
+@pytest.mark.parametrize("name", TASKS)
+def test_each_has_a_table_that_back_ends_know(name):
+    table = TASKS[name].table
 
-        assert table["task"] in SPEC_TASKS
-        assert table["title"]
-        if table["task"] == "emotion":
-            assert name == f"emotion-{table['variant']}"
-        else:
-            assert name == table["task"]
+    assert table["task"] in SPEC_TASKS
+    assert table["title"]
+    if table["task"] == "emotion":
+        assert name == f"emotion-{table['variant']}"
+    else:
+        assert name == table["task"]
 
 
-class TestCalibrated:
-    def test_the_table_of_outputs(self):
-        random = np.random.default_rng(0)
-        logits = random.normal(0, 1.5, (3000, 8)).astype(np.float32)
-        powers = np.exp(logits)
-        chances = (powers / powers.sum(axis=1, keepdims=True)).cumsum(axis=1)
-        truth = (random.random((3000, 1)) > chances).sum(axis=1).clip(max=7)
-        targets = np.eye(8, dtype=np.float32)[truth]
+def test_the_table_of_outputs():
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 1.5, (3000, 8)).astype(np.float32)
+    powers = np.exp(logits)
+    chances = (powers / powers.sum(axis=1, keepdims=True)).cumsum(axis=1)
+    truth = (random.random((3000, 1)) > chances).sum(axis=1).clip(max=7)
+    targets = np.eye(8, dtype=np.float32)[truth]
 
-        table = calibrated(logits * 2, targets)
+    table = calibrated(logits * 2, targets)
 
-        assert table["labels"] == [str(one) for one in EMOTIONS]
-        assert table["temperature"] == pytest.approx(2, rel=0.08)
-        assert SURE_ACCURACY - 0.1 < table["sure_threshold"] <= 1
+    assert table["labels"] == [str(one) for one in EMOTIONS]
+    assert table["temperature"] == pytest.approx(2, rel=0.08)
+    assert SURE_ACCURACY - 0.1 < table["sure_threshold"] <= 1
 
 
 @pytest.mark.parametrize(

@@ -4,20 +4,14 @@ import math
 
 import pytest
 
-from emojifier_bot.cli.console import without_nan
 from emojifier_bot.vision.intervals import Measured
-from emojifier_training.figures import (
-    shown,
-    with_intervals,
-)
 from emojifier_training.summary import (
     HEADINGS,
     TARGETS,
     Row,
     Target,
     cells,
-    evaluation_page,
-    markdown_table,
+    write_page,
 )
 
 HIGH = Target("emotion", "accuracy", 0.8, 0.9)
@@ -27,16 +21,6 @@ BOUND = Target("speed", "cost", 10, None, lower_is_better=True)
 
 def measured(value):
     return Measured(value, value - 0.01, value + 0.01, 50)
-
-
-class TestTargets:
-    @pytest.mark.parametrize("key", TARGETS)
-    def test_the_aim_is_beyond_the_must(self, key):
-        target = TARGETS[key]
-
-        assert target.must is not None
-        assert target.aim is None or target.met(target.aim, target.must)
-        assert target.aim is None or not target.met(target.must, target.aim)
 
 
 @pytest.mark.parametrize(
@@ -79,37 +63,19 @@ def test_a_row_as_people_read_it():
     )
 
 
-def test_the_page_holds_the_table():
-    rows = [Row(HIGH, measured(0.85), "50 faces"), Row(LOW, None, "no data")]
+def test_a_page_keeps_its_prose(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Title\n\n<!-- targets -->\n| old |\n\nNotes.\n")
 
-    table = markdown_table(rows)
+    write_page(page, [Row(HIGH, measured(0.85), "50 faces"), Row(LOW, None, "no")])
 
-    assert table in evaluation_page(rows)
-    lines = table.splitlines()
-    assert len(lines) == 4
-    assert {line.count("|") for line in lines} == {len(HEADINGS) + 1}
+    head, *table, _, notes = page.read_text("utf-8").splitlines()[2:]
+    assert (head, notes) == ("<!-- targets -->", "Notes.")
+    assert len(table) == 4
+    assert {line.count("|") for line in table} == {len(HEADINGS) + 1}
 
 
-class TestFigures:
-    @pytest.mark.parametrize(
-        ("figures", "expected"),
-        [
-            ({}, {}),
-            (math.nan, None),
-            ({"a": [math.nan, {"b": 1.0}]}, {"a": [None, {"b": 1.0}]}),
-        ],
-    )
-    def test_json_has_no_nan(self, figures, expected):
-        assert without_nan(figures) == expected
+def test_a_new_page_is_the_table(tmp_path):
+    write_page(tmp_path / "page.md", [])
 
-    def test_intervals_stand_beside_their_figures(self):
-        row = {"value": 0.5, "low": 0.4, "high": math.nan, "count": 3}
-
-        assert with_intervals(row) == {"value": "0.5 (0.4 – )", "count": "3"}
-        assert with_intervals({"low": 0.2, "count": 3}) == {"low": "0.2", "count": "3"}
-
-    def test_what_is_not_defined_is_left_blank(self):
-        assert with_intervals({"ap": math.nan, "ap_low": 1.0, "ap_high": 1.0}) == {
-            "ap": ""
-        }
-        assert shown(math.nan) == ""
+    assert len((tmp_path / "page.md").read_text("utf-8").splitlines()) == 3

@@ -138,21 +138,6 @@ class TestStartFrom:
 
 
 @pytest.mark.requires_torch
-class TestEightBits:
-    def test_a_model_becomes_smaller(self, data, cache, tmp_path):
-        run = cache / "eight"
-        call("train", "landmarks", "--data", data, "--run", run, *SMALL)
-        for name, options in (("float", []), ("int8", ["--int8", "--data", data])):
-            arguments = ["--run", run, "--to", tmp_path / name, *options]
-            call("export", "landmarks", *arguments)
-
-        files = [tmp_path / name / "model.onnx" for name in ("float", "int8")]
-        sizes = [file.stat().st_size for file in files]
-        assert sizes[1] < sizes[0] / 2
-        assert uses(read_model_spec(tmp_path / "int8"))
-
-
-@pytest.mark.requires_torch
 class TestCalibration:
     @pytest.fixture(scope="class")
     @classmethod
@@ -180,14 +165,6 @@ class TestCalibration:
         spec = read_model_spec(tmp_path / "a_b")
         assert 0.2 < spec.temperature < 4.5
         assert 0 < spec.sure_threshold <= 1
-
-    def test_a_run_that_is_not_there(self, folds, tmp_path):
-        pooled = ["--calibration", tmp_path / "nowhere", "--to", tmp_path / "a_b"]
-
-        says = call("export", *EMOTION, "--run", folds[0], *pooled, code=2)
-
-        assert says.startswith(f"There is no held_out.npz in {tmp_path / 'nowhere'}")
-        assert not (tmp_path / "a_b").exists()
 
 
 class TestRefusals:

@@ -95,6 +95,9 @@ def rank(pictures: Sequence[MatchedPicture]) -> Ranked:
 def ranked_precision(ranked: Ranked, times: NDArray[np.int64]) -> float:
     """Return average precision with each picture taken so many times.
 
+    It is the area under the precision–recall curve, made monotone and exact (every
+    point of the curve), as in PASCAL VOC 2010 and later. NaN where no face is wanted.
+
     Args:
         ranked: What was found in the pictures.
         times: ``(P,)``; ones take each picture as it is.
@@ -107,12 +110,3 @@ def ranked_precision(ranked: Ranked, times: NDArray[np.int64]) -> float:
     precision = hits / np.maximum(np.cumsum(weights), 1)
     precision = np.maximum.accumulate(precision[::-1])[::-1]
     return float((np.diff(hits / wanted, prepend=0.0) * precision).sum())
-
-
-def average_precision(pictures: Sequence[MatchedPicture]) -> float:
-    """Return the area under the precision–recall curve, made monotone.
-
-    The area is exact (every point of the curve), as in PASCAL VOC 2010 and later.
-    NaN where there is no wanted face.
-    """
-    return ranked_precision(rank(pictures), np.ones(len(pictures), np.int64))

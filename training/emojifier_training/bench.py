@@ -54,7 +54,6 @@ def time_models(models: Path, rounds: int) -> dict[str, dict[str, Any]]:
         rows[spec.name] = {
             "milliseconds": _median_ms(partial(session.run, None, one), rounds),
             "milliseconds_a_face_of_ten": many_ms / MANY_FACES,
-            "batching_differs": batching_differs(session, faces),
             "multiply_adds": multiply_adds(content),
         }
     return rows
@@ -100,15 +99,3 @@ def _faces(content: bytes) -> dict[str, FloatArray]:
         one.name: random.normal(0, 0.5, (MANY_FACES, *one.shape[1:])).astype(np.float32)
         for one in _session(content).get_inputs()
     }
-
-
-def batching_differs(
-    session: onnxruntime.InferenceSession, faces: dict[str, FloatArray]
-) -> float:
-    """Return by how much faces in one call differ from the same faces alone."""
-    together = session.run(None, faces)[0]
-    alone = [
-        session.run(None, {name: values[index, None] for name, values in faces.items()})
-        for index in range(MANY_FACES)
-    ]
-    return float(np.abs(together - np.concatenate([one[0] for one in alone])).max())

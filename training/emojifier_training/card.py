@@ -1,8 +1,4 @@
-"""Fills the tables of a model's card with what was measured, and draws its charts.
-
-A card is prose with tables. Above each table that is filled here stands a comment with
-its name, ``<!-- by_height -->``; everything else in the card stays as it is.
-"""
+"""Fills the tables of a model's card with what was measured, and draws its charts."""
 
 from __future__ import annotations
 
@@ -38,15 +34,13 @@ from emojifier_training.data import (
     read_landmarks,
 )
 from emojifier_training.evaluate import Evaluator, Models
-from emojifier_training.evaluate_emotion import SURE_ACCURACY
 from emojifier_training.graph_cost import is_quantized, parameters, use_cost
 from emojifier_training.near_duplicates import held_out
+from emojifier_training.pages import filled
 
 FIGURES_FILE, CARD_FILE = "figures.json", "MODEL_CARD.md"
 #: Decimals of what is stored.
 DIGITS = 5
-#: The name of a table, and the table or the block of commands that follows it.
-BLOCK = re.compile(r"<!-- (\w+) -->\n(```sh\n(?:.*\n)*?```\n|(?:\|.*\n)*)")
 #: What a model's cost is counted for.
 COST_OF = MappingProxyType(
     {"detector": "320 × 320", "landmarks": "a face", "emotion": "a face"}
@@ -118,21 +112,7 @@ def write_card(folder: Path, figures: Row) -> None:
     text = (path if path.is_file() else template).read_text("utf-8")
     text = text.replace("$name", spec.name).replace("$title", spec.title)
     path.write_text(filled(text, card_blocks(spec, figures)), encoding="utf-8")
-    charts.draw(spec.task, figures["held_out"], folder, SURE_ACCURACY)
-
-
-def filled(text: str, blocks: Mapping[str, str]) -> str:
-    r"""Return a card with its blocks replaced; an unknown name is left alone.
-
-    >>> filled("<!-- size -->\n| old |\n\nend\n", {"size": "| new |\n"})
-    '<!-- size -->\n| new |\n\nend\n'
-    """
-
-    def fill(found: re.Match[str]) -> str:
-        name, old = found.groups()
-        return f"<!-- {name} -->\n{blocks.get(name, old)}"
-
-    return BLOCK.sub(fill, text)
+    charts.draw(spec.task, figures["held_out"], folder)
 
 
 def card_blocks(spec: ModelSpec, figures: Row) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from emojifier_bot.vision.landmark_geometry import REGIONS
 from emojifier_bot.vision.types import EMOTIONS
-from emojifier_training.summary import markdown
+from emojifier_training.pages import markdown
 
 Row = Mapping[str, Any]
 Column = Callable[[Row], str]

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emojifier_bot.cli.console import WrongUsage, counted, print_err, progress_bar
+from emojifier_bot.cli.console import (
+    WrongUsage,
+    counted,
+    print_err,
+    print_json,
+    progress_bar,
+    without_nan,
+)
 from emojifier_bot.cli.main import CONTEXT, ErrorGroup
 from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.errors import ConfigError
@@ -26,6 +33,8 @@ DATA = Path("../shared/data")
 #: How often `bench` times each model, and how often with ``--quick``.
 ROUNDS, QUICK_ROUNDS = 60, 20
 BYTES_PER_GB = 1_000_000_000
+#: Columns that the table of all targets takes.
+TABLE_WIDTH = 150
 
 TASKS = click.Choice(["detector", "landmarks", "emotion"])
 FOLDER = click.Path(path_type=Path)
@@ -126,11 +135,11 @@ def train(
     )
     with progress_bar(f"Training {name}") as progress:
         inputs = runs.Inputs(data, folder.parent, config, fold, progress, teacher)
+        training = runs.begin(name, inputs, folder, start_from, command)
         if forecast:
-            needs = runs.forecast_task(name, inputs, folder, start_from)
-            text = _forecast(name, needs, config.threads)
+            text = _forecast(name, training.needs(), config.threads)
         else:
-            runs.train_task(name, inputs, folder, start_from, progress, command=command)
+            runs.finish(training, progress)
             text = f"Done. Write the model with: {PROGRAM} export {task} --run {folder}"
     print_err(text)
 
@@ -209,7 +218,7 @@ def export(
 @threads_option
 @json_option
 @click.option(
-    "--markdown", type=FOLDER, help="Without a task: write this page as well."
+    "--markdown", type=FOLDER, help="Without a task: fill the table of this page too."
 )
 def evaluate(
     task: str | None,
@@ -231,7 +240,6 @@ def evaluate(
     """
     from emojifier_training.data import SET_FOLDERS
     from emojifier_training.evaluate import Evaluator, Models
-    from emojifier_training.figures import print_figures, print_json
 
     if markdown and task:
         raise WrongUsage("A page has every figure: leave the task out.")
@@ -243,10 +251,7 @@ def evaluate(
             return
         folder = data or _existing(sets) / SET_FOLDERS[task]
         figures = evaluator.figures(task, folder, full=full)
-    if as_json:
-        print_json(figures)
-    else:
-        print_figures(figures)
+    _print(figures, as_json)
 
 
 @app.command()
@@ -291,13 +296,9 @@ def bench(models: Path | None, quick: bool, as_json: bool) -> None:
     require("bench", "onnx")
     from emojifier_bot.vision import models_dir
     from emojifier_training.bench import time_models
-    from emojifier_training.figures import print_json, print_table
 
-    rows = time_models(models or models_dir(), QUICK_ROUNDS if quick else ROUNDS)
-    if as_json:
-        print_json(rows)
-    else:
-        print_table("One core, medians", rows)
+    rounds = QUICK_ROUNDS if quick else ROUNDS
+    _print(time_models(models or models_dir(), rounds), as_json)
 
 
 @app.command()
@@ -373,20 +374,36 @@ def _forecast(name: str, needs: Needs, threads: int) -> str:
     )
 
 
+def _print(figures: dict[str, Any], as_json: bool) -> None:
+    """Print one line for programs, or the same over many lines for people."""
+    if as_json:
+        print_json(figures)
+        return
+    from rich.console import Console
+
+    Console(stderr=True).print_json(data=without_nan(figures))
+
+
 def _summary(
     evaluator: Evaluator, data: Path, as_json: bool, page: Path | None
 ) -> None:
-    from emojifier_training.figures import print_json, print_rows
-    from emojifier_training.summary import evaluation_page, summarise
+    from rich.console import Console
+    from rich.table import Table
+
+    from emojifier_training.summary import HEADINGS, cells, summarise, write_page
 
     rows = summarise(evaluator, data)
     if page is not None:
-        page.write_text(evaluation_page(rows.values()), encoding="utf-8")
+        write_page(page, rows.values())
         print_err(f"Wrote {page}")
     if as_json:
         print_json({key: row.as_dict() for key, row in rows.items()})
-    else:
-        print_rows(rows.values())
+        return
+    table = Table(*HEADINGS, box=None)
+    for row in rows.values():
+        table.add_row(*cells(row))
+    # Each row on one line; a narrow terminal breaks it where it likes.
+    Console(width=TABLE_WIDTH).print(table, soft_wrap=True)
 
 
 def _existing(folder: Path) -> Path:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 from PIL import Image
 
 from emojifier_bot.vision.decode import DecodedImage, from_image
-from emojifier_bot.vision.ports import FaceLandmarker
-from emojifier_bot.vision.types import BoundingBox, Detection, ImageArray, Landmarks
+from emojifier_bot.vision.types import BoundingBox, Detection, ImageArray
 
 #: A FER crop of 48 pixels is cut closely around the head; the box of a detector on the
 #: same photo would be this share of the crop's side, in its middle.
@@ -31,10 +28,3 @@ def crop_detection() -> Detection:
     return Detection(
         BoundingBox(margin, margin, READ_PX - margin, READ_PX - margin), 1.0
     )
-
-
-def locate_crops(
-    landmarker: FaceLandmarker, pictures: Sequence[DecodedImage]
-) -> list[Landmarks]:
-    """Return the 68 points of each crop's face, pixels of the enlarged crop."""
-    return [landmarker.locate(one, [crop_detection()])[0] for one in pictures]

@@ -5,7 +5,6 @@ The landmark net never saw these crops, so its points are what use will bring.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pkgutil import resolve_name
@@ -17,14 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emojifier_bot.emotion_models import EmotionModel
-from emojifier_bot.vision.crops import canonical_frame, cut_frame, grey
-from emojifier_bot.vision.emotion import APPEARANCE_PX, to_canonical
+from emojifier_bot.vision.emotion import APPEARANCE_PX
 from emojifier_bot.vision.landmark_geometry import MIRRORED, mirror
-from emojifier_bot.vision.ports import FaceLandmarker
-from emojifier_bot.vision.types import FloatArray, ImageArray
-from emojifier_training import Progress, augment
-from emojifier_training.crops import crop_detection, crop_picture
-from emojifier_training.data import LabelledExpressions
+from emojifier_bot.vision.types import FloatArray
+from emojifier_training import augment
 from emojifier_training.device import autocast, to_device, to_numpy
 from emojifier_training.fit import load_warm_start
 from emojifier_training.metrics import accuracy, macro_f1
@@ -33,11 +28,8 @@ from emojifier_training.nets import (
     FusedEmotionNet,
     LandmarkEmotionNet,
 )
+from emojifier_training.prepared_faces import MARGIN_PX, STORED_PX, PreparedFaces
 
-#: The stored frame is this much wider than what the net sees, on each side, so that
-#: shifts and turns find pixels.
-MARGIN_PX = 8
-STORED_PX = APPEARANCE_PX + 2 * MARGIN_PX
 #: Spread of the noise on canonical points, shares of the frame.
 POINT_NOISE = 0.006
 #: Rare classes are drawn as often as their count to this power: 1 is as they come,
@@ -195,31 +187,6 @@ class EmotionRecipe:
         }
 
 
-class PreparedFaces:
-    """Canonical points and wider canonical frames of labelled faces, as tensors."""
-
-    def __init__(
-        self,
-        canonical_xy: FloatArray,
-        appearance: ImageArray,
-        labelled: LabelledExpressions,
-    ) -> None:
-        """Keep ``(N, 68, 2)`` points, ``(N, S, S)`` grey frames and the labels."""
-        self.canonical_xy = to_device(canonical_xy)
-        self.appearance = to_device(appearance)[:, None]
-        self.targets = to_device(labelled.targets)
-
-    def subset(self, keep: Tensor) -> PreparedFaces:
-        """Return the rows that a mask or index tensor names."""
-        part = object.__new__(PreparedFaces)
-        part.canonical_xy, part.appearance = (
-            self.canonical_xy[keep],
-            self.appearance[keep],
-        )
-        part.targets = self.targets[keep]
-        return part
-
-
 def predict(
     net: nn.Module,
     faces: PreparedFaces,
@@ -283,49 +250,3 @@ def _jittered_frames(count: int) -> Tensor:
     turn = torch.deg2rad(torch.randn(count) * 5)
     center = torch.randn(count, 2) * 1.5 + STORED_PX / 2
     return augment.similarity(scale, turn, center, APPEARANCE_PX)
-
-
-def prepare_faces(
-    faces: LabelledExpressions,
-    landmarker: FaceLandmarker,
-    landmarks_sha256: str,
-    cache: Path,
-    progress: Progress,
-) -> PreparedFaces:
-    """Bring every crop into the canonical frame, or take it from the cache.
-
-    Args:
-        faces: Labelled crops.
-        landmarker: Finds their points, as it does in use.
-        landmarks_sha256: Of the landmark model; another one reads the faces again.
-        cache: Folder for the result, tens of megabytes.
-        progress: Told how many of how many are done.
-    """
-    key = hashlib.sha256(faces.images.tobytes() + landmarks_sha256.encode())
-    path = cache / f"prepared-{key.hexdigest()[:16]}.npz"
-    if not path.is_file():
-        points, appearance = _read(faces, landmarker, progress)
-        cache.mkdir(parents=True, exist_ok=True)
-        # Whole or not at all: an interrupted run must not leave half a file.
-        partial = path.with_suffix(".partial.npz")
-        np.savez(partial, points=points, appearance=appearance)
-        partial.replace(path)
-    with np.load(path) as arrays:
-        return PreparedFaces(arrays["points"], arrays["appearance"], faces)
-
-
-def _read(
-    faces: LabelledExpressions, landmarker: FaceLandmarker, progress: Progress
-) -> tuple[np.ndarray, np.ndarray]:
-    count = len(faces.images)
-    points = np.empty((count, 68, 2), np.float32)
-    appearance = np.empty((count, STORED_PX, STORED_PX), np.uint8)
-    for index, crop in enumerate(faces.images):
-        picture = crop_picture(crop)
-        points_xy = landmarker.locate(picture, [crop_detection()])[0].points_xy
-        points[index] = to_canonical(points_xy)
-        frame = canonical_frame(points_xy, APPEARANCE_PX)
-        frame[:, 2] += MARGIN_PX
-        appearance[index] = grey(cut_frame(picture, frame, STORED_PX))
-        progress(index + 1, count)
-    return points, appearance

@@ -30,17 +30,15 @@ from emojifier_training.data import (
     read_landmarks,
 )
 from emojifier_training.evaluate_detector import (
+    RECALL_CONFIDENCE,
     RECALL_FACE_PX,
     ROTATIONS_DEGREES,
     Found,
-    ap_and_recall,
     at_least,
     detector_figures,
     find_all,
-    find_rotated,
-    measured_ap,
-    picture_of,
-    seen,
+    kind,
+    operating_point,
 )
 from emojifier_training.evaluate_emotion import classify_crops, emotion_figures
 from emojifier_training.evaluate_landmarks import (
@@ -148,24 +146,19 @@ class Evaluator:
         min_confidence: float,
         degrees: float = 0,
     ) -> list[Found]:
-        """Let the whole pipeline look at pictures, turned or as they are."""
+        """Let the whole pipeline find faces in pictures, rotated or as they are."""
         find = finder(self.models.analyzer(min_confidence))
-        if degrees:
-            return find_rotated(
-                lambda p: find(picture_of(p)), pictures, degrees, self.progress
-            )
-        return find_all(lambda p: find(picture_of(p)), pictures, self.progress)
+        return find_all(find, pictures, self.progress, degrees)
 
     def _roll(
         self, pictures: Sequence[LabelledPicture], degrees: float
-    ) -> dict[str, float]:
-        wanted = at_least(RECALL_FACE_PX)
-        ap = measured_ap(self.find(pictures, EVERY_CANDIDATE, degrees), wanted)
+    ) -> dict[str, Any]:
         # What a result shows differs: candidates below its confidence explain nothing.
-        shown = seen(self.find(pictures, SHOWN, degrees), wanted)
-        return ap_and_recall(ap, shown.recall) | {
-            "precision": shown.precision.value,
-            "false_alarms_per_picture": shown.false_alarms_per_picture,
+        shown = self.find(pictures, SHOWN, degrees)
+        every = self.find(pictures, EVERY_CANDIDATE, degrees)
+        point = operating_point(shown, RECALL_CONFIDENCE)
+        return kind(every, at_least(RECALL_FACE_PX), shown) | {
+            name: point[name] for name in ("precision", "false_alarms_per_picture")
         }
 
     def landmarks(self, data: Path, *, full: bool = False) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,6 @@ from emojifier_bot.vision.types import Detection, FloatArray
 from emojifier_training import Progress
 from emojifier_training.average_precision import (
     MatchedPicture,
-    average_precision,
     match_boxes,
     rank,
     ranked_precision,
@@ -65,31 +65,37 @@ Wanted = Callable[[Found], NDArray[np.bool_]]
 
 
 def find_all(
-    detect: Callable[[LabelledPicture], list[Detection]],
+    find: Callable[[Image.Image], list[Detection]],
     pictures: Sequence[LabelledPicture],
     progress: Progress,
+    degrees: float = 0,
 ) -> list[Found]:
-    """Let the detector look at every picture."""
+    """Let a detector find the faces of pictures, rotated or as they are."""
     found = []
-    for index, picture in enumerate(pictures):
-        found.append(beside_labels(picture, detect(picture)))
+    for index, upright in enumerate(pictures):
+        picture = rotated(upright, degrees) if degrees else upright
+        detections = find(picture_of(picture))
+        found.append(beside_labels(picture, detections, upright))
         progress(index + 1, len(pictures))
     return found
 
 
-def detector_figures(found: Sequence[Found]) -> dict[str, object]:
+def detector_figures(found: Sequence[Found]) -> dict[str, Any]:
     """Return every figure that one pass over the pictures gives."""
     counted = at_least(SMALLEST_FACE_PX)
     sources = sorted({one.picture.source for one in found})
     whole = measured_ap(found, counted)
     shown = seen(found, at_least(RECALL_FACE_PX))
-    classes = {f"{low:.0f}_{high:.0f}": (low, high) for low, high in HEIGHT_CLASSES}
+    by_height = {
+        f"{low:.0f}_{high:.0f}": kind(found, between(low, high))
+        for low, high in HEIGHT_CLASSES
+    }
+    by_source = {name: kind(of_source(found, name), counted) for name in sources}
     return {
         "ap": whole.value,
         "pictures": len(found),
-        "faces": count_wanted(found, counted),
-        **{f"ap_{n}": _ap(found, between(*c)) for n, c in classes.items()},
-        **{f"ap_{s}": _ap(of_source(found, s), counted) for s in sources},
+        "faces": whole.count,
+        **{f"ap_{name}": row["ap"] for name, row in (by_height | by_source).items()},
         "recall": shown.recall.value if shown.recall.count else 0.0,
         "recall_faces": shown.recall.count,
         "precision": shown.precision.value,
@@ -100,28 +106,36 @@ def detector_figures(found: Sequence[Found]) -> dict[str, object]:
             "precision": shown.precision.as_dict(),
         },
         "by_difficulty": {
-            name: _kind(found, at_least(height))
-            for name, height in DIFFICULTIES.items()
+            name: kind(found, at_least(height)) for name, height in DIFFICULTIES.items()
         },
-        "by_height": {n: _kind(found, between(*c)) for n, c in classes.items()},
-        "by_source": {s: _kind(of_source(found, s), counted) for s in sources},
+        "by_height": by_height,
+        "by_source": by_source,
         "by_occlusion": {
-            f"{source}, {name}": _kind(
+            f"{source}, {name}": kind(
                 of_source(found, source), occluded(level, SMALLEST_FACE_PX)
             )
             for source in sources
             for level, name in enumerate(OCCLUSIONS)
         },
-        "curve": curve(found),
+        "curve": {
+            f"{confidence:.2f}": operating_point(found, confidence)
+            for confidence in CURVE_CONFIDENCES
+        },
     }
 
 
-def _kind(found: Sequence[Found], wanted: Wanted) -> dict[str, float]:
-    return ap_and_recall(measured_ap(found, wanted), seen(found, wanted).recall)
+def kind(
+    found: Sequence[Found], wanted: Wanted, shown: Sequence[Found] | None = None
+) -> dict[str, Any]:
+    """Return one line of a table: the faces, and both figures with their intervals.
 
-
-def ap_and_recall(ap: Measured, recall: Measured) -> dict[str, float]:
-    """Return one line of a table: the faces, and both figures with their intervals."""
+    Args:
+        found: All candidates.
+        wanted: Which faces count.
+        shown: What a result would show, for recall, where that was asked for apart.
+    """
+    ap = measured_ap(found, wanted)
+    recall = seen(found if shown is None else shown, wanted).recall
     return {
         "faces": ap.count,
         "ap": ap.value,
@@ -133,17 +147,38 @@ def ap_and_recall(ap: Measured, recall: Measured) -> dict[str, float]:
     }
 
 
+def operating_point(found: Sequence[Found], confidence: float) -> dict[str, float]:
+    """Return recall, precision and false alarms a picture from a confidence on."""
+    now = seen(found, at_least(RECALL_FACE_PX), confidence)
+    return {
+        "recall": now.recall.value,
+        "precision": now.precision.value,
+        "false_alarms_per_picture": now.false_alarms_per_picture,
+    }
+
+
 def picture_of(labelled: LabelledPicture) -> Image.Image:
     """Decode a labelled picture for the pipeline."""
     return Image.fromarray(labelled.image())
 
 
-def beside_labels(picture: LabelledPicture, detections: list[Detection]) -> Found:
-    """Put what was found beside what is labelled."""
+def beside_labels(
+    picture: LabelledPicture,
+    detections: list[Detection],
+    upright: LabelledPicture | None = None,
+) -> Found:
+    """Put what was found beside what is labelled.
+
+    Args:
+        picture: In which it was found.
+        detections: What was found.
+        upright: The picture before it was rotated, whose faces' heights count.
+    """
     xyxy = np.array([d.box.xyxy for d in detections], np.float32).reshape(-1, 4)
     with Image.open(io.BytesIO(picture.encoded)) as image:
         scale = REFERENCE_PX / max(image.size)
-    heights = (picture.xyxy[:, 3] - picture.xyxy[:, 1]) * np.float32(scale)
+    labelled = (upright or picture).xyxy
+    heights = (labelled[:, 3] - labelled[:, 1]) * np.float32(scale)
     confidences = np.array([d.confidence for d in detections], np.float32)
     return Found(picture, xyxy, confidences, heights)
 
@@ -171,25 +206,16 @@ def of_source(found: Sequence[Found], source: str) -> list[Found]:
     return [one for one in found if one.picture.source == source]
 
 
-def count_wanted(found: Sequence[Found], wanted: Wanted) -> int:
-    """Return how many faces are wanted."""
-    return int(sum(wanted(one).sum() for one in found))
-
-
 def measured_ap(found: Sequence[Found], wanted: Wanted) -> Measured:
     """Return average precision; its interval comes from a bootstrap over pictures."""
     ranked = rank([_match(one, wanted(one), AP_IOU) for one in found])
+    pictures = len(ranked.wanted)
     whole = bootstrap(
-        lambda drawn: ranked_precision(
-            ranked, np.bincount(drawn, minlength=len(ranked.wanted))
-        ),
-        len(ranked.wanted),
+        lambda drawn: ranked_precision(ranked, np.bincount(drawn, minlength=pictures)),
+        pictures,
     )
-    return Measured(whole.value, whole.low, whole.high, count_wanted(found, wanted))
-
-
-def _ap(found: Sequence[Found], wanted: Wanted) -> float:
-    return average_precision([_match(one, wanted(one), AP_IOU) for one in found])
+    count = int(sum(wanted(one).sum() for one in found))
+    return Measured(whole.value, whole.low, whole.high, count)
 
 
 def _match(one: Found, wanted: NDArray[np.bool_], iou: float) -> MatchedPicture:
@@ -231,19 +257,6 @@ def seen(
     )
 
 
-def curve(found: Sequence[Found]) -> dict[str, dict[str, float]]:
-    """Return recall, precision and false alarms a picture over the confidence."""
-    rows = {}
-    for confidence in CURVE_CONFIDENCES:
-        now = seen(found, at_least(RECALL_FACE_PX), confidence)
-        rows[f"{confidence:.2f}"] = {
-            "recall": now.recall.value,
-            "precision": now.precision.value,
-            "false_alarms_per_picture": now.false_alarms_per_picture,
-        }
-    return rows
-
-
 def rotated(picture: LabelledPicture, degrees: float) -> LabelledPicture:
     """Return a picture turned counter-clockwise, with room for all of it.
 
@@ -283,21 +296,3 @@ def rotated_boxes(
     turn = np.array([[cos, -sin], [sin, cos]], np.float32)
     center = center @ turn + np.array(turned_wh, np.float32) / 2
     return turned_boxes(center.astype(np.float32), xyxy[:, 2:] - xyxy[:, :2], degrees)
-
-
-def find_rotated(
-    detect: Callable[[LabelledPicture], list[Detection]],
-    pictures: Sequence[LabelledPicture],
-    degrees: float,
-    progress: Progress,
-) -> list[Found]:
-    """Let the detector look at turned copies; heights are those of upright faces."""
-    found = []
-    for index, picture in enumerate(pictures):
-        turned = rotated(picture, degrees)
-        one = beside_labels(turned, detect(turned))
-        scale = REFERENCE_PX / max(picture_of(turned).size)
-        heights = (picture.xyxy[:, 3] - picture.xyxy[:, 1]) * np.float32(scale)
-        found.append(dataclasses.replace(one, heights=heights))
-        progress(index + 1, len(pictures))
-    return found

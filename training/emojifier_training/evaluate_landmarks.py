@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import cv2
@@ -224,47 +225,41 @@ def _box(points_xy: FloatArray) -> tuple[FloatArray, FloatArray]:
     return low, high - low
 
 
-def covered(part: tuple[float, float, float, float]) -> Harden:
-    """Return what hides a part of the face behind a flat rectangle."""
-
-    def harden(crop: ImageArray, points_xy: FloatArray) -> tuple[ImageArray, float]:
-        low, size = _box(points_xy)
-        edges = np.array(part, np.float32).reshape(2, 2) * size + low
-        (x_min, y_min), (x_max, y_max) = edges.round().astype(int).clip(0)
-        hidden = crop.copy()
-        hidden[y_min:y_max, x_min:x_max] = COVER_RGB
-        return hidden, 1.0
-
-    return harden
+def covered(
+    part: tuple[float, ...], crop: ImageArray, points_xy: FloatArray
+) -> tuple[ImageArray, float]:
+    """Hide a part of the face behind a flat rectangle."""
+    low, size = _box(points_xy)
+    edges = np.array(part, np.float32).reshape(2, 2) * size + low
+    (x_min, y_min), (x_max, y_max) = edges.round().astype(int).clip(0)
+    hidden = crop.copy()
+    hidden[y_min:y_max, x_min:x_max] = COVER_RGB
+    return hidden, 1.0
 
 
-def blurred(spread: float) -> Harden:
-    """Return what blurs a crop by a share of the face's height."""
-
-    def harden(crop: ImageArray, points_xy: FloatArray) -> tuple[ImageArray, float]:
-        sigma = spread * float(_box(points_xy)[1][1])
-        return np.asarray(cv2.GaussianBlur(crop, (0, 0), sigma), np.uint8), 1.0
-
-    return harden
+def blurred(
+    spread: float, crop: ImageArray, points_xy: FloatArray
+) -> tuple[ImageArray, float]:
+    """Blur a crop by a share of the face's height."""
+    sigma = spread * float(_box(points_xy)[1][1])
+    return np.asarray(cv2.GaussianBlur(crop, (0, 0), sigma), np.uint8), 1.0
 
 
-def reduced(height_px: float) -> Harden:
-    """Return what reduces a crop until the face is that high."""
-
-    def harden(crop: ImageArray, points_xy: FloatArray) -> tuple[ImageArray, float]:
-        scale = height_px / float(_box(points_xy)[1][1])
-        side = max(round(crop.shape[0] * scale), 1)
-        small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
-        return np.asarray(small, np.uint8), side / crop.shape[0]
-
-    return harden
+def reduced(
+    height_px: float, crop: ImageArray, points_xy: FloatArray
+) -> tuple[ImageArray, float]:
+    """Reduce a crop until the face is that high."""
+    scale = height_px / float(_box(points_xy)[1][1])
+    side = max(round(crop.shape[0] * scale), 1)
+    small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8), side / crop.shape[0]
 
 
 HARD: MappingProxyType[str, Harden] = MappingProxyType(
     {
-        **{name: covered(part) for name, part in COVERS.items()},
-        **{f"blurred by {one:.0%} of its height": blurred(one) for one in BLURS},
-        **{f"face of {height} px": reduced(height) for height in SMALL_PX},
+        **{name: partial(covered, part) for name, part in COVERS.items()},
+        **{f"blurred by {s:.0%} of its height": partial(blurred, s) for s in BLURS},
+        **{f"face of {height} px": partial(reduced, height) for height in SMALL_PX},
     }
 )
 

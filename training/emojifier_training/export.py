@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from emojifier_bot.vision.emotion import APPEARANCE_PX
 from emojifier_bot.vision.models import SPEC_FILE
-from emojifier_bot.vision.types import EMOTIONS
 from emojifier_training.emotion import feature_count
 from emojifier_training.nets import DetectorNet, YuNetFormat
 
@@ -102,12 +101,3 @@ def write_model(folder: Path, content: bytes, table: dict[str, Any]) -> None:
     whole = {"file": "model.onnx", "sha256": sha256, "license_note": LICENSE_NOTE}
     text = tomlkit.dumps(whole | {name: table[name] for name in order})
     (folder / SPEC_FILE).write_text(text, encoding="utf-8")
-
-
-def emotion_output(temperature: float, sure_threshold: float) -> dict[str, Any]:
-    """Return the ``[output]`` table of an emotion model."""
-    return {
-        "labels": [str(emotion) for emotion in EMOTIONS],
-        "temperature": round(temperature, 4),
-        "sure_threshold": round(sure_threshold, 3),
-    }

@@ -19,6 +19,7 @@ from emojifier_bot.vision import models_dir
 from emojifier_bot.vision.emotion import APPEARANCE_PX
 from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import pick_model_spec
+from emojifier_bot.vision.types import EMOTIONS
 from emojifier_training import MODEL_LOG_FILE, Progress
 from emojifier_training.data import SET_FOLDERS, LabelledExpressions, read_expressions
 from emojifier_training.detector import DetectorRecipe
@@ -28,11 +29,9 @@ from emojifier_training.emotion import (
     PRIOR_RELIEFS,
     READ_BOTH_WAYS,
     EmotionRecipe,
-    prepare_faces,
 )
 from emojifier_training.evaluate_emotion import SURE_ACCURACY
 from emojifier_training.export import (
-    emotion_output,
     export_detector,
     export_emotion,
     export_landmarks,
@@ -42,7 +41,6 @@ from emojifier_training.fit import (
     LOG_FILE,
     STATE_FILE,
     FitConfig,
-    Needs,
     Recipe,
     Run,
     load_warm_start,
@@ -56,6 +54,7 @@ from emojifier_training.metrics import (
 )
 from emojifier_training.near_duplicates import unseen
 from emojifier_training.nets import DetectorNet, LandmarkNet, ShiftedLogits
+from emojifier_training.prepared_faces import prepare_faces
 
 #: Logits and labels of an emotion run's held-out faces.
 HELD_OUT_FILE = "held_out.npz"
@@ -210,65 +209,44 @@ def calibrated(
     truth = targets.argmax(axis=1)
     temperature = fit_temperature(logits, one_hot(truth))
     scaled = (logits / temperature).astype(np.float32)
-    return emotion_output(
-        temperature,
-        pick_sure_threshold(scaled, truth, SURE_ACCURACY + SURE_MARGIN),
-    )
+    threshold = pick_sure_threshold(scaled, truth, SURE_ACCURACY + SURE_MARGIN)
+    return {
+        "labels": [str(emotion) for emotion in EMOTIONS],
+        "temperature": round(temperature, 4),
+        "sure_threshold": round(threshold, 3),
+    }
 
 
-def train_task(
-    name: str,
-    inputs: Inputs,
-    folder: Path,
-    start_from: Path | None,
-    progress: Progress,
-    *,
-    command: str = "",
-) -> None:
-    """Train one of `TASKS`; a folder with an unfinished run goes on.
+def begin(
+    name: str, inputs: Inputs, folder: Path, start_from: Path | None, command: str
+) -> Run:
+    """Return a run of one of `TASKS`; a folder with an unfinished run goes on.
 
     Args:
         name: Key of `TASKS`.
         inputs: Data and knobs.
         folder: Where log and state go.
         start_from: A model's ``state.pt``, or None for random weights.
-        progress: Told how many steps of how many are done.
         command: What was typed, for the log.
     """
-    run = _begun(name, inputs, folder, start_from, command)
-    run.fit(progress)
-    recipe = run.recipe
-    if isinstance(recipe, EmotionRecipe):
-        np.savez(
-            folder / HELD_OUT_FILE,
-            logits=to_numpy(recipe.predict(run.average)),
-            targets=to_numpy(recipe.held_out.targets),
-            log_prior=to_numpy(recipe.log_prior),
-        )
-
-
-def forecast_task(
-    name: str, inputs: Inputs, folder: Path, start_from: Path | None
-) -> Needs:
-    """Return what `train_task` would need from where the run is; writes nothing there.
-
-    Args:
-        name: Key of `TASKS`.
-        inputs: Data and knobs.
-        folder: Of the run, begun or not.
-        start_from: As `train_task` takes it.
-    """
-    return _begun(name, inputs, folder, start_from, "").needs()
-
-
-def _begun(
-    name: str, inputs: Inputs, folder: Path, start_from: Path | None, command: str
-) -> Run:
     use_device()
     recipe = TASKS[name].recipe(inputs)
     if start_from is not None:
         load_warm_start(recipe.net, start_from)
     return Run(recipe, inputs.config, folder, command)
+
+
+def finish(run: Run, progress: Progress) -> None:
+    """Train to the last step, and keep what calibrates an emotion model."""
+    run.fit(progress)
+    recipe = run.recipe
+    if isinstance(recipe, EmotionRecipe):
+        np.savez(
+            run.folder / HELD_OUT_FILE,
+            logits=to_numpy(recipe.predict(run.average)),
+            targets=to_numpy(recipe.held_out.targets),
+            log_prior=to_numpy(recipe.log_prior),
+        )
 
 
 def export_task(

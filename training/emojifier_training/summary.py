@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from emojifier_training.evaluate_detector import (
     measured_ap,
     seen,
 )
+from emojifier_training.pages import filled, markdown
 
 Format = Callable[[float], str]
 
@@ -110,37 +111,6 @@ HEADINGS = ("task", "figure", "held out", "95 %", "must", "aim", "reached", "on"
 #: How columns are set: figures to the right.
 RULES = ("---", "---", "--:", "--:", "--:", "--:", "---", "---")
 
-INTRO = """\
-# How well the models do
-
-Written by `make evaluate` from the models in `models/`, on pictures and faces that
-training never saw ([held_out](held_out/README.md)). `emojifier-training evaluate`
-measures it again; each [model card](../models/) has more.
-
-"""
-
-NOTES = """
-- **Targets** were set on test sets that are kept apart from this project, so a figure
-  here stands beside its target as a stand-in, not as the result there. Faces here are
-  harder to find than there: a peer measured on both tells
-  ([how hard](held_out/stand_in.md)).
-- **Easy, medium and hard** are stand-ins for WIDER FACE's sets, which sort pictures by
-  how hard they are: valid faces of at least 31, 19 and 6 pixels in a picture whose
-  longer side is 640. Lower and invalid faces are neither hits nor misses.
-- **Recall** counts faces of 24 pixels and higher, found with IoU 0.4 at confidence 0.5,
-  by the whole pipeline with all its passes, in pictures turned as told.
-- **Intervals** are Wilson's for shares; for the rest they come from drawing the samples
-  (pictures, for average precision) anew 1,000 times.
-- **The error of 68 points** is the mean over the distance of the outer eye corners, of
-  faces that our own detector found; a missed face is an error of 100 %.
-- **Emotion** is judged against the majority of ten people, on validation faces
-  that have no [near-duplicate](held_out/README.md#near-duplicates) in training; the
-  calibration error is the expected one over 15 bins; drawing anew adds to it, so its
-  interval leans upwards.
-- **Multiply-adds** are those of convolutions and matrix products in the file's graph:
-  the detector's at 320 × 320, the others' for one face as use reads it.
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -202,13 +172,9 @@ def summarise(evaluator: Evaluator, data: Path) -> dict[str, Row]:
     counted, unknown = _costs()
     figures |= counted
     return {
-        key: _row(target, figures.get(key), target.kept_apart or unknown)
+        key: Row(target, *figures.get(key, (None, target.kept_apart or unknown)))
         for key, target in TARGETS.items()
     }
-
-
-def _row(target: Target, found: tuple[Measured, str] | None, reason: str) -> Row:
-    return Row(target, None, reason) if found is None else Row(target, *found)
 
 
 def _detection_figures(evaluator: Evaluator, data: Path) -> Figures:
@@ -265,42 +231,19 @@ def _costs() -> tuple[Figures, str]:
         "landmarks": pick_model_spec(models_dir(), "landmarks"),
         "emotion": pick_model_spec(models_dir(), "emotion", "fused"),
     }
-    return {
-        f"{task}_multiply_adds": (
-            _exact(use_cost(spec)),
-            f"`{spec.name}`" + (", read twice" if spec.mirror else ""),
-        )
-        for task, spec in specs.items()
-    }, ""
+    figures = {}
+    for task, spec in specs.items():
+        cost = float(use_cost(spec))
+        on = f"`{spec.name}`" + (", read twice" if spec.mirror else "")
+        figures[f"{task}_multiply_adds"] = (Measured(cost, cost, cost, 1), on)
+    return figures, ""
 
 
-def _exact(value: float) -> Measured:
-    return Measured(float(value), float(value), float(value), 1)
-
-
-def evaluation_page(rows: Iterable[Row]) -> str:
-    """Return the whole page."""
-    return INTRO + markdown_table(rows) + NOTES
-
-
-def markdown_table(rows: Iterable[Row]) -> str:
-    """Return the table alone, as the README shows it."""
-    return markdown(HEADINGS, RULES, map(cells, rows))
-
-
-def markdown(
-    headings: Sequence[str], rules: Sequence[str], rows: Iterable[Sequence[str]]
-) -> str:
-    """Return a Markdown table.
-
-    >>> print(markdown(["a"], ["--:"], [["1"]]), end="")
-    | a |
-    |--:|
-    | 1 |
-    """
-    lines = [f"| {' | '.join(headings)} |", f"|{'|'.join(rules)}|"]
-    lines += [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join(lines) + "\n"
+def write_page(page: Path, rows: Iterable[Row]) -> None:
+    """Fill the table of a page; a page that is not there becomes the table alone."""
+    text = page.read_text("utf-8") if page.is_file() else "<!-- targets -->\n"
+    table = markdown(HEADINGS, RULES, map(cells, rows))
+    page.write_text(filled(text, {"targets": table}), encoding="utf-8")
 
 
 def cells(row: Row) -> tuple[str, ...]:
