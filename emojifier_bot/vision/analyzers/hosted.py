@@ -26,12 +26,7 @@ from emojifier_bot.vision.analyzers.hosted_api import (
     SentPicture,
     check_keys,
 )
-from emojifier_bot.vision.analyzers.hosted_calls import (
-    AnswerCache,
-    Calls,
-    RetryPolicy,
-    circuit_breaker,
-)
+from emojifier_bot.vision.analyzers.hosted_calls import AnswerCache, Calls
 from emojifier_bot.vision.analyzers.registry import BackendOptions, HostedOptions
 from emojifier_bot.vision.crops import MEAN_FACE, reduced_copy
 from emojifier_bot.vision.decode import DecodedImage
@@ -178,12 +173,10 @@ def join(
     by_points: EmotionClassifier,
 ) -> HostedAnalyzer:
     """Put an API, how it is called and the local models together."""
-    policy = RetryPolicy(hosted.tries, hosted.timeout_seconds, hosted.budget_seconds)
-    breaker = circuit_breaker(hosted.clock)
     return HostedAnalyzer(
         name=name,
         api=api,
-        calls=Calls(name, policy, hosted.clock, hosted.sleep, breaker),
+        calls=Calls(name, hosted),
         cache=AnswerCache(hosted.clock),
         local=models,
         by_points=by_points,

@@ -9,13 +9,13 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from emojifier_bot.circuit_breaker import CircuitBreaker, CircuitOpenError
 from emojifier_bot.clock import Clock
 from emojifier_bot.errors import ErrorKind, HostedApiError
 from emojifier_bot.vision.analyzers.hosted_api import HostedFace
+from emojifier_bot.vision.analyzers.registry import HostedOptions
 
 logger = logging.getLogger(__name__)
 
@@ -38,15 +38,6 @@ OUTAGES = frozenset(
 )
 #: Answers that are cached, and for how long: *Try another* comes soon.
 CACHED_ANSWERS, CACHED_SECONDS = 64, 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How many calls and seconds one picture is worth."""
-
-    tries: int
-    timeout_seconds: float
-    budget_seconds: float
 
 
 class AnswerCache:
@@ -85,16 +76,25 @@ class AnswerCache:
         self._answers = fresh
 
 
-@dataclass(frozen=True, slots=True)
 class Calls:
     """Calls one service, with retries at first and not at all while it is down."""
 
-    backend: str
-    policy: RetryPolicy
-    clock: Clock
-    sleep: Callable[[float], None]
-    breaker: CircuitBreaker
-    random: random.Random = field(default_factory=random.Random)
+    def __init__(
+        self, backend: str, options: HostedOptions, rng: random.Random | None = None
+    ) -> None:
+        """Start with a closed circuit.
+
+        Args:
+            backend: Its name, for the log.
+            options: How many tries and seconds one picture is worth.
+            rng: Draws the jitter of waits.
+        """
+        self._backend, self._options = backend, options
+        self._monotonic = options.clock.monotonic
+        self._random = rng or random.Random()  # noqa: S311 - only spreads the waits
+        self._breaker = CircuitBreaker(
+            self._monotonic, failures=FAILURES_TO_OPEN, open_seconds=OPEN_SECONDS
+        )
 
     def run(self, attempt: Callable[[float], T]) -> T:
         """Return what an attempt returns.
@@ -107,7 +107,7 @@ class Calls:
                 the circuit is open.
         """
         try:
-            with self.breaker.guard(_is_outage):
+            with self._breaker.guard(_is_outage):
                 return self._retry(attempt)
         except CircuitOpenError as error:
             raise HostedApiError(
@@ -119,40 +119,33 @@ class Calls:
             ) from None
 
     def _retry(self, attempt: Callable[[float], T]) -> T:
-        end = self.clock.monotonic() + self.policy.budget_seconds
+        end = self._monotonic() + self._options.budget_seconds
         tried = 0
         while True:
             tried += 1
-            left = end - self.clock.monotonic()
+            left = end - self._monotonic()
             try:
-                return attempt(min(self.policy.timeout_seconds, left))
+                return attempt(min(self._options.timeout_seconds, left))
             except HostedApiError as error:
                 wait = self._wait_seconds(error, tried)
-                is_last = tried >= self.policy.tries or not error.retryable
-                if is_last or self.clock.monotonic() + wait >= end:
+                is_last = tried >= self._options.tries or not error.retryable
+                if is_last or self._monotonic() + wait >= end:
                     raise
                 facts = {
                     "action": "face_api_retry",
-                    "backend": self.backend,
+                    "backend": self._backend,
                     "error": error.kind,
                     "tried": tried,
                     "wait_seconds": round(wait, 2),
                 }
                 logger.info("Face service failed, trying again", extra=facts)
-            self.sleep(wait)
+            self._options.sleep(wait)
 
     def _wait_seconds(self, error: HostedApiError, tried: int) -> float:
         if error.retry_after_seconds is not None:
             return error.retry_after_seconds
         full: float = FIRST_WAIT_SECONDS.get(error.kind, 0.0) * 2 ** (tried - 1)
-        return full * self.random.uniform(JITTER_FROM, 1.0)
-
-
-def circuit_breaker(clock: Clock) -> CircuitBreaker:
-    """Return a closed breaker for one service."""
-    return CircuitBreaker(
-        clock.monotonic, failures=FAILURES_TO_OPEN, open_seconds=OPEN_SECONDS
-    )
+        return full * self._random.uniform(JITTER_FROM, 1.0)
 
 
 def _is_outage(error: Exception) -> bool:

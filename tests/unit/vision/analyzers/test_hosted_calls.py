@@ -10,9 +10,8 @@ from emojifier_bot.vision.analyzers.hosted_calls import (
     OPEN_SECONDS,
     AnswerCache,
     Calls,
-    RetryPolicy,
-    circuit_breaker,
 )
+from emojifier_bot.vision.analyzers.registry import HostedOptions
 from tests.fakes.clock import ManualClock
 
 DOWN = HostedApiError("It is down.", kind="face_api_down", retryable=True)
@@ -53,15 +52,15 @@ class Service:
         return "faces"
 
 
-def calls(clock, *, tries=3, timeout=10.0, budget=20.0):
-    return Calls(
-        "x",
-        RetryPolicy(tries, timeout, budget),
+def calls(clock, rng=None, *, tries=3, timeout=10.0, budget=20.0):
+    options = HostedOptions(
         clock,
         clock.sleep,
-        circuit_breaker(clock),
-        Highest(),
+        tries=tries,
+        timeout_seconds=timeout,
+        budget_seconds=budget,
     )
+    return Calls("x", options, rng or Highest())
 
 
 class TestRetries:
@@ -124,16 +123,7 @@ class TestRetries:
         waits = set()
         for seed in range(5):
             clock = ManualClock()
-            one = calls(clock)
-            patient = Calls(
-                "x",
-                one.policy,
-                clock,
-                clock.sleep,
-                one.breaker,
-                random.Random(seed),
-            )
-            patient.run(Service(DOWN))
+            calls(clock, random.Random(seed)).run(Service(DOWN))
             waits.add(clock.slept[0])
 
         assert len(waits) == 5
