@@ -78,7 +78,7 @@ class Emojifier:
             surprise_seed: Draw among near emoji with this seed; None picks the nearest.
 
         Raises:
-            ImageError: The picture or the wished format cannot be used.
+            ImageError: The picture or the requested format cannot be used.
             BackendError: The faces could not be read.
             HostedApiError: The hosted back end failed, and nothing stands in.
         """

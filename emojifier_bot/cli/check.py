@@ -39,12 +39,12 @@ def check() -> None:
 
 def _print_problems(wrong: list[str]) -> None:
     """Print every wrong setting, and what is missing besides them."""
-    from emojifier_bot.config import bot_problems, is_bot_set_up, load_sound_settings
+    from emojifier_bot.config import bot_problems, is_bot_set_up, load_valid_settings
 
     for problem in wrong:
         _print("settings", problem, fine=False)
     _print_unknown_names()
-    sound = load_sound_settings()
+    sound = load_valid_settings()
     for problem in bot_problems(sound) if is_bot_set_up(sound) else ():
         _print("slack", problem, fine=False)
 

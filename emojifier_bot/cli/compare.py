@@ -124,7 +124,7 @@ def compare(
 def _read_all(
     settings: Sequence[Settings], sources: Sequence[Source]
 ) -> tuple[list[Compared], list[Difference]]:
-    """Read every picture twice; what cannot be read is told and left out."""
+    """Read every picture twice; what cannot be read is reported and left out."""
     from emojifier_bot.app import make_analyzer, make_decoder
 
     # Nothing stands in for a service that is down: its answers are what is compared.

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 RESTART_SECONDS, MOST_RESTART_SECONDS = 1.0, 30.0
 #: A worker that ran for so long ended for a new reason.
 SETTLED_SECONDS = 60.0
-#: A worker that was told to end has this long; it drains for up to 20 s.
+#: A worker that is terminated has this long to end; it drains for up to 20 s.
 END_SECONDS = 35.0
 #: The option of `worker` that ends it when this process is gone.
 WITH_PARENT = "--with-parent"
@@ -60,7 +60,7 @@ def serve(host: str | None, port: int | None, with_worker: bool) -> None:
     WITH_PARENT, is_flag=True, hidden=True, help="End when standard input closes."
 )
 def worker(with_parent: bool) -> None:
-    """Do the bot's jobs until told to end; run as many as there are cores."""
+    """Do the bot's jobs until terminated; run as many as there are cores."""
     from emojifier_bot.app.bot import run_job_worker
 
     settings = _bot_settings()

@@ -68,7 +68,7 @@ def delete(team_id: str, yes: bool) -> None:
     """Delete everything that is kept about a workspace.
 
     Its token goes, its settings, the log of its posts and its jobs, those that run
-    too. Slack is told nothing: the app stays on the workspace's list, and what the bot
+    too. Slack is not notified: the app stays on the workspace's list, and what the bot
     posted stays, until somebody removes it there. Take the token out of the settings
     first where SLACK_BOT_TOKEN holds it; a bot that starts with it begins anew.
     """

@@ -3,7 +3,7 @@
 from emojifier_bot.config.bot import bot_problems, is_bot_set_up
 from emojifier_bot.config.reading import (
     load_settings,
-    load_sound_settings,
+    load_valid_settings,
     unknown_names,
 )
 from emojifier_bot.config.settings import Secret, SettingRow, Settings, settings_table
@@ -15,7 +15,7 @@ __all__ = [
     "bot_problems",
     "is_bot_set_up",
     "load_settings",
-    "load_sound_settings",
+    "load_valid_settings",
     "settings_table",
     "unknown_names",
 ]

@@ -43,7 +43,7 @@ def load_settings(**overrides: Any) -> Settings:
     return Settings(**values)
 
 
-def load_sound_settings() -> Settings:
+def load_valid_settings() -> Settings:
     """Read what is right; what is wrong stays at its default."""
     try:
         file = _env_file()

@@ -113,16 +113,6 @@ def test_from_pipe_to_pipe(run, sample):
     assert (result.format, result.size) == ("JPEG", (512, 512))
 
 
-def test_no_face_gives_nothing(run, tmp_path):
-    blank = encoded(flat((90, 120, 100), (300, 200)), "PNG")
-
-    done = run("replay", "-", "-o", "-", stdin=blank)
-
-    assert (done.returncode, done.stdout) == (0, b"")
-    assert done.stderr == b"-: No face found, so nothing was written.\n"
-    assert listed(tmp_path) == []
-
-
 def test_odd_names(run, sample, tmp_path):
     names = [b"-dash.png", b"new\nline.png", b"bad\xff.png", b"[1] *? [b]x[-b].png"]
     for name in names:
@@ -136,25 +126,6 @@ def test_odd_names(run, sample, tmp_path):
     assert [os.fsencode(one["input"]) for one in found] == names
     for one in found:
         assert (tmp_path / one["output"]).is_file()
-
-
-def test_existing_files_are_safe_without_force(run, sample, tmp_path):
-    (tmp_path / "a.png").write_bytes(sample)
-    (tmp_path / "a.emojified.png").write_bytes(b"old")
-    (tmp_path / "b.png").write_bytes(sample)
-    (tmp_path / "b.emojified.png").mkdir()
-
-    refused = run("replay", "a.png", "b.png", *SURE)
-
-    assert refused.returncode == 1
-    assert b"a.png: a.emojified.png is there already. Use --force" in refused.stderr
-    assert b"b.png: b.emojified.png is a folder" in refused.stderr
-    assert (tmp_path / "a.emojified.png").read_bytes() == b"old"
-
-    forced = run("replay", "a.png", "--force", *SURE)
-
-    assert forced.returncode == 0, forced.stderr
-    assert opened((tmp_path / "a.emojified.png").read_bytes()).size == (512, 512)
 
 
 def test_a_seed_repeats_a_surprise(run, sample, tmp_path):

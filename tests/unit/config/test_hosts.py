@@ -80,9 +80,10 @@ def test_lists_of_hosts(listed, hosts):
 
 @pytest.mark.parametrize("entry", NO_HOSTS)
 def test_what_is_no_host(entry):
-    for listed in (entry, f"files.slack.com,{entry}"):
-        with pytest.raises(ValueError, match=r"."):
-            read_hosts(listed)
+    for read_list in (read_hosts, read_slacks_hosts):
+        for listed in (entry, f"files.slack.com,{entry}"):
+            with pytest.raises(ValueError, match=r"."):
+                read_list(listed)
 
 
 @given(
@@ -148,8 +149,8 @@ def test_slacks_addresses(address, good):
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
-        *(("FETCH_ALLOW_HOSTS", entry) for entry in NO_HOSTS),
-        *(("SLACK_FILE_HOSTS", entry) for entry in [*NO_HOSTS, *NOT_SLACKS]),
+        ("FETCH_ALLOW_HOSTS", "*.slack.com"),
+        ("SLACK_FILE_HOSTS", "evil.example"),
         ("SLACK_API_URL", "https://evil.example/api/"),
         ("SLACK_API_URL", "http://slack.com/api/"),
         ("SLACK_AUTHORIZE_URL", "https://evil.example/"),
@@ -163,6 +164,4 @@ def test_a_wrong_setting_is_a_sentence(monkeypatch, tmp_path, variable, value):
         load_settings()
 
     [problem] = caught.value.problems
-    assert problem.startswith(f"{variable} is ")
-    assert "must be" in problem
-    assert problem.endswith(".")
+    assert problem.startswith(f"{variable} is {value!r}, but must be ")
