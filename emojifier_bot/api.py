@@ -38,7 +38,7 @@ class Emojifier:
 
         Args:
             theme: A theme's name, or the path of its folder.
-            emotion_model: ``fused`` or ``landmarks``.
+            emotion_model: What reads the expression, one of `EmotionModel`.
             backend: What finds and reads the faces. A hosted one is sent every picture;
                 whoever names it here has agreed to that.
             min_confidence: How sure the detector must be, 0.01 to 1.

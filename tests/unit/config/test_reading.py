@@ -55,7 +55,7 @@ def test_what_is_empty_is_not_set(monkeypatch, tmp_path):
         ("MAX_PIXELS", "many", "a whole number, 1 or more"),
         ("MIN_CONFIDENCE", "0", "a number from 0.01 to 1"),
         ("MIN_CONFIDENCE", "nan", "a number from 0.01 to 1"),
-        ("EMOTION_MODEL", "magic", "`fused`, `landmarks` or `shared_points`"),
+        ("EMOTION_MODEL", "magic", "`fused`, `landmarks`"),
         ("LANDMARKS_MODEL", "/no/such/folder", "a model's folder, or empty"),
         ("THREADS", "-1", "a whole number, 0 or more"),
         ("LOG_LEVEL", "LOUD", "`DEBUG`, `INFO`, `WARNING` or `ERROR`"),
