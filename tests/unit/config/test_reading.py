@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from emojifier_bot.config import Settings, load_settings, settings_table
+from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.errors import ConfigError
 
 
@@ -48,6 +49,15 @@ def test_what_is_empty_is_not_set(monkeypatch, tmp_path):
     assert (settings.threads, settings.theme, settings.port) == (3, "classic", 3000)
 
 
+def test_an_unknown_emotion_model_is_answered_with_the_known_ones(monkeypatch):
+    monkeypatch.setenv("EMOJIFIER_EMOTION_MODEL", "magic")
+
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+
+    assert all(f"`{one}`" in caught.value.message for one in EmotionModel)
+
+
 @pytest.mark.parametrize(
     ("variable", "text", "allowed"),
     [
@@ -55,7 +65,6 @@ def test_what_is_empty_is_not_set(monkeypatch, tmp_path):
         ("MAX_PIXELS", "many", "a whole number, 1 or more"),
         ("MIN_CONFIDENCE", "0", "a number from 0.01 to 1"),
         ("MIN_CONFIDENCE", "nan", "a number from 0.01 to 1"),
-        ("EMOTION_MODEL", "magic", "`fused`, `landmarks`"),
         ("LANDMARKS_MODEL", "/no/such/folder", "a model's folder, or empty"),
         ("THREADS", "-1", "a whole number, 0 or more"),
         ("LOG_LEVEL", "LOUD", "`DEBUG`, `INFO`, `WARNING` or `ERROR`"),
