@@ -133,6 +133,9 @@ def pages_blueprint(facts: SiteFacts) -> Blueprint:
     """Build the pages; to be registered with the application."""
     pages = Blueprint("pages", __name__, template_folder="templates")
     site = Site(facts)
+    support = sections_of(render_text("support.md", site))
+    privacy = sections_of(render_text("privacy.md", site))
+    privacy.append(Section("contact", "Questions"))
 
     @pages.record_once
     def keep_site(state: BlueprintSetupState) -> None:
@@ -149,10 +152,7 @@ def pages_blueprint(facts: SiteFacts) -> Blueprint:
             title="Privacy",
             description="What Emojifier Bot reads, what it keeps, for how long, and "
             "how to delete it.",
-            sections=[
-                *sections_of(render_text("privacy.md", site)),
-                Section("contact", "Questions"),
-            ],
+            sections=privacy,
         ),
         "/support": lambda: render_page(
             "text.html",
@@ -160,7 +160,7 @@ def pages_blueprint(facts: SiteFacts) -> Blueprint:
             title="Support",
             description="How to use Emojifier Bot in Slack, and what to do when "
             "something does not work.",
-            sections=sections_of(render_text("support.md", site)),
+            sections=support,
         ),
     }
     for path, view in views.items():
