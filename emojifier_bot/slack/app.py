@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from slack_bolt import App
-from slack_bolt.adapter.flask import SlackRequestHandler
+from slack_bolt.adapter.flask.handler import to_bolt_request, to_flask_response
+from werkzeug.wrappers import Response
 
 from emojifier_bot.slack.actions import Actions
 from emojifier_bot.slack.client import SlackWebClient
@@ -56,21 +58,23 @@ def make_bolt_app(context: ListenerContext, signing_secret: str) -> App:
 
 def flask_handler(
     app: App, install_flow: InstallFlow | None = None
-) -> Callable[..., Any]:
+) -> Callable[..., Response]:
     """Return the function that answers a Flask request.
 
     Args:
         app: Answers Slack.
         install_flow: *Add to Slack*; None for one workspace with a token of its own.
     """
-    bolt = SlackRequestHandler(app)
 
-    def handle(request: Any) -> Any:
-        if install_flow is not None and request.method == "GET":
-            if request.path == INSTALL_PATH:
-                return install_flow.begin(request)
-            if request.path == REDIRECT_PATH:
-                return install_flow.finish(request)
-        return bolt.handle(request)
+    def handle(request: Any) -> Response:
+        if request.method == "POST":
+            return to_flask_response(app.dispatch(to_bolt_request(request)))
+        # Where SLACK_CLIENT_ID is in the environment Bolt has made a flow of its own;
+        # no request reaches it.
+        if install_flow is not None and request.path == INSTALL_PATH:
+            return install_flow.begin(request)
+        if install_flow is not None and request.path == REDIRECT_PATH:
+            return install_flow.finish(request)
+        return Response(status=HTTPStatus.NOT_FOUND)
 
     return handle

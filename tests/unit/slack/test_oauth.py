@@ -16,10 +16,12 @@ from emojifier_bot.db.oauth_states import OAuthStates
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import ConfigError, DeliveryError, StoreError
 from emojifier_bot.slack import oauth
+from emojifier_bot.slack.app import flask_handler, make_bolt_app
 from emojifier_bot.slack.client import make_app_client
 from emojifier_bot.slack.oauth import InstallFlow, OAuthApp, installation_of_token
 from tests.fakes.clock import NOW, ManualClock
 from tests.fakes.servers import said, serving
+from tests.slack_listeners import make_context
 
 ACCESS, AUTH_TEST = "/api/oauth.v2.access", "/api/auth.test"
 TOKEN = "xoxb-1"
@@ -145,6 +147,16 @@ def test_a_browser_is_sent_to_slack_with_a_state_and_a_cookie(store, scheme):
     assert "x=1" not in odd.location
     assert {"HttpOnly", "SameSite=Lax", "Max-Age=600"} <= set(attributes)
     assert ("Secure" in attributes) is (scheme == "https")
+
+
+def test_bolts_own_flow_is_out_of_reach(database, monkeypatch):
+    monkeypatch.setenv("SLACK_CLIENT_ID", "1.2")
+    monkeypatch.setenv("SLACK_CLIENT_SECRET", "secret")
+    context = make_context(database, "https://slack.example/api/")
+    handle = flask_handler(make_bolt_app(context, "signing secret"))
+
+    for path in ("/slack/install", "/slack/oauth_redirect?error=x"):
+        assert handle(request(path)).status_code == 404
 
 
 @pytest.mark.parametrize(
