@@ -1,4 +1,4 @@
-"""Decoder's processes that go wrong: each is a whole child, run in a real process."""
+"""Decoder processes that go wrong: each name in `WRONG` is a whole child."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from emojifier_bot.vision.sandbox.protocol import (
 
 #: Must never be there.
 WRITTEN = Path("/tmp/written-by-a-decoder")  # noqa: S108 - refused
-FACTS = {
+HEADER: dict[str, object] = {
     "mode": "RGB",
     "size": [8, 8],
     "format": "PNG",
@@ -35,20 +35,30 @@ FACTS = {
     "lossless": True,
     "notes": [],
 }
+PIXELS = bytes(8 * 8 * 4)
+
+Header = dict[str, object]
+Child = Callable[[socket.socket, ChildLimits], None]
+Work = Callable[[socket.socket], object]
 
 
-def _child(
-    connection: socket.socket, limits: ChildLimits, work: Callable[[], object]
-) -> None:
-    """Do as the real one does until a picture comes."""
-    silence = os.open(os.devnull, os.O_WRONLY)
-    status = lock_down(limits)
-    os.dup2(silence, STDERR)
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    send_header(connection, ready_values(status))
-    while receive_picture(connection) is not None:
-        allow_one_picture(limits)
-        work()
+def __getattr__(name: str) -> Child:
+    """Return a child that does as the real one does until a picture comes."""
+    if name not in WRONG:
+        raise AttributeError(name)
+    work = WRONG[name]
+
+    def child(connection: socket.socket, limits: ChildLimits) -> None:
+        silence = os.open(os.devnull, os.O_WRONLY)
+        status = lock_down(limits)
+        os.dup2(silence, STDERR)
+        threading.Thread(target=end_with_parent, daemon=True).start()
+        send_header(connection, ready_values(status))
+        while receive_picture(connection) is not None:
+            allow_one_picture(limits)
+            work(connection)
+
+    return child
 
 
 def does_not_start(_: socket.socket, __: ChildLimits) -> None:
@@ -60,117 +70,54 @@ def is_not_ready(connection: socket.socket, _: ChildLimits) -> None:
     time.sleep(60)
 
 
-def segfaults(connection: socket.socket, limits: ChildLimits) -> None:
-    _child(connection, limits, lambda: ctypes.string_at(0))
-
-
-def aborts(connection: socket.socket, limits: ChildLimits) -> None:
-    _child(connection, limits, os.abort)
-
-
-def raises(connection: socket.socket, limits: ChildLimits) -> None:
-    _child(connection, limits, lambda: 1 / 0)
-
-
-def eats_memory(connection: socket.socket, limits: ChildLimits) -> None:
-    _child(connection, limits, lambda: [bytearray(2**24) for _ in range(999)])
-
-
-def spins(connection: socket.socket, limits: ChildLimits) -> None:
-    def spin() -> None:
-        while True:
-            pass
-
-    _child(connection, limits, spin)
-
-
-def sleeps(connection: socket.socket, limits: ChildLimits) -> None:
-    _child(connection, limits, lambda: time.sleep(600))
-
-
-def stops(connection: socket.socket, limits: ChildLimits) -> None:
-    _child(connection, limits, lambda: os.kill(os.getpid(), signal.SIGSTOP))
-
-
-def closes(connection: socket.socket, limits: ChildLimits) -> None:
-    def close() -> None:
-        connection.close()
-        time.sleep(600)
-
-    _child(connection, limits, close)
-
-
-def talks_nonsense(connection: socket.socket, limits: ChildLimits) -> None:
-    _child(connection, limits, lambda: connection.sendall(b"nonsense" * 50))
-
-
-def never_stops_talking(connection: socket.socket, limits: ChildLimits) -> None:
-    long = struct.pack(">I", 100_000) + b" " * 99_999
-
-    def drip() -> None:
-        for start in range(len(long)):
-            connection.sendall(long[start : start + 1])
-            time.sleep(0.05)
-
-    _child(connection, limits, drip)
-
-
-def lies_about_the_size(connection: socket.socket, limits: ChildLimits) -> None:
-    lie = {**FACTS, "size": [10**9, 10**9]}
-    _child(connection, limits, lambda: send_header(connection, lie))
-
-
-def gives_no_pixels(connection: socket.socket, limits: ChildLimits) -> None:
-    _child(connection, limits, lambda: send_header(connection, FACTS))
-
-
-def gives_half_the_pixels(connection: socket.socket, limits: ChildLimits) -> None:
-    def half() -> None:
-        send_header(connection, FACTS)
-        connection.sendall(bytes(8 * 4 * 4))
-        os._exit(0)
-
-    _child(connection, limits, half)
-
-
-def gives_too_many_pixels(connection: socket.socket, limits: ChildLimits) -> None:
-    def more() -> None:
-        send_header(connection, FACTS)
-        connection.sendall(bytes(8 * 8 * 4 + 99))
-
-    _child(connection, limits, more)
-
-
 def reads_no_picture(connection: socket.socket, limits: ChildLimits) -> None:
     send_header(connection, ready_values(lock_down(limits)))
     time.sleep(600)
 
 
-def is_killed_mid_answer(connection: socket.socket, limits: ChildLimits) -> None:
-    text = json.dumps(FACTS).encode()
-
-    def half() -> None:
-        connection.sendall(struct.pack(">I", len(text)) + text[:40])
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    _child(connection, limits, half)
+def _spin(_: socket.socket) -> None:
+    while True:
+        pass
 
 
-def tries_everything(connection: socket.socket, limits: ChildLimits) -> None:
+def _close(connection: socket.socket) -> None:
+    connection.close()
+    time.sleep(600)
+
+
+def _drip(connection: socket.socket) -> None:
+    for byte in struct.pack(">I", 100_000) + b" " * 99_999:
+        connection.sendall(bytes([byte]))
+        time.sleep(0.05)
+
+
+def _send(connection: socket.socket, header: Header, pixels: bytes = b"") -> None:
+    send_header(connection, header)
+    connection.sendall(pixels)
+
+
+def _half_the_pixels(connection: socket.socket) -> None:
+    _send(connection, HEADER, PIXELS[: len(PIXELS) // 2])
+    os._exit(0)
+
+
+def _half_a_header(connection: socket.socket) -> None:
+    text = json.dumps(HEADER).encode()
+    connection.sendall(struct.pack(">I", len(text)) + text[:40])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _try_everything(connection: socket.socket) -> None:
     """Try what a child that was taken over would; the "error" tells how it went."""
-
-    def tried() -> None:
-        told = [f"{name} {_outcome(work)}" for name, work in ATTEMPTS.items()]
-        told.append(f"knows {' '.join(sorted(os.environ))}")
-        send_header(connection, {"error": "broken", "message": ", ".join(told)})
-
-    _child(connection, limits, tried)
+    results = [f"{name} {_errno(attempt)}" for name, attempt in ATTEMPTS.items()]
+    results.append(f"knows {' '.join(sorted(os.environ))}")
+    send_header(connection, {"error": "broken", "message": ", ".join(results)})
 
 
-def _outcome(work: Callable[[], object]) -> int:
+def _errno(attempt: Callable[[], object]) -> int:
     """Return the system's number for how it was refused; 0 if it was done."""
     try:
-        work()
+        attempt()
     except OSError as error:
         return error.errno or -1
     return 0
@@ -181,18 +128,36 @@ def _fork() -> None:
         os._exit(0)
 
 
-def _write() -> None:
-    WRITTEN.write_bytes(b"x")
-
-
 def _dial(kind: socket.SocketKind) -> None:
     with socket.socket(type=kind) as line:
         line.connect(("127.0.0.1", 9))
 
 
+WRONG: dict[str, Work] = {
+    "segfaults": lambda _: ctypes.string_at(0),
+    "aborts": lambda _: os.abort(),
+    "raises": lambda _: 1 / 0,
+    "eats_memory": lambda _: [bytearray(2**24) for _ in range(999)],
+    "spins": _spin,
+    "sleeps": lambda _: time.sleep(600),
+    "stops": lambda _: os.kill(os.getpid(), signal.SIGSTOP),
+    "closes": _close,
+    "talks_nonsense": lambda connection: connection.sendall(b"nonsense" * 50),
+    "never_stops_talking": _drip,
+    "lies_about_the_size": lambda connection: _send(
+        connection, {**HEADER, "size": [10**9, 10**9]}
+    ),
+    "gives_no_pixels": lambda connection: _send(connection, HEADER),
+    "gives_half_the_pixels": _half_the_pixels,
+    "gives_too_many_pixels": lambda connection: _send(
+        connection, HEADER, PIXELS + bytes(99)
+    ),
+    "is_killed_mid_answer": _half_a_header,
+    "tries_everything": _try_everything,
+}
 ATTEMPTS: dict[str, Callable[[], object]] = {
     "read": lambda: Path("/etc/passwd").read_bytes(),
-    "write": _write,
+    "write": lambda: WRITTEN.write_bytes(b"x"),
     "spy": lambda: Path(f"/proc/{os.getppid()}/environ").read_bytes(),
     "dial": lambda: _dial(socket.SOCK_STREAM),
     "send": lambda: _dial(socket.SOCK_DGRAM),

@@ -32,13 +32,19 @@ from tests.fuzz.seeds import seeds
 from tests.images import assert_same_pixels, encoded, photo, png_file
 
 PNG = encoded(photo(), "PNG")
-FAST = ChildLimits(memory_bytes=300_000_000, cpu_seconds=2, wall_seconds=60.0)
+FAST = ChildLimits(memory_bytes=300_000_000, cpu_seconds=1, wall_seconds=60.0)
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux keeps it")
 
 
 def wrong(entry: str):
     """Return what starts a child of `tests.fakes.decoder_child`."""
     return partial(DecoderProcess, entry=f"tests.fakes.decoder_child:{entry}")
+
+
+def first_wrong(entry: str) -> IsolatedDecoder:
+    """Return a decoder whose first child goes wrong, and no other one."""
+    starts = iter([wrong(entry), DecoderProcess])
+    return IsolatedDecoder(FAST, start=lambda given: next(starts)(given))  # noqa: PLW0108 - one after the other
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +123,7 @@ def test_larger_and_smaller_pictures_by_turns(decoder):
 
 
 def test_pixels_that_are_too_many_cost_the_next_picture_only():
-    starts = iter([wrong("gives_too_many_pixels"), DecoderProcess])
-    with IsolatedDecoder(FAST, start=lambda given: next(starts)(given)) as one:  # noqa: PLW0108 - one after the other
+    with first_wrong("gives_too_many_pixels") as one:
         assert one.decode(PNG).image.size == (8, 8)
         with pytest.raises(ImageError) as caught:
             one.decode(PNG)
@@ -144,8 +149,7 @@ WRONG = [
 @linux_only
 @pytest.mark.parametrize(("entry", "kind", "cause"), WRONG)
 def test_a_child_that_goes_wrong_costs_one_picture(caplog, entry, kind, cause):
-    starts = iter([wrong(entry), DecoderProcess])
-    with IsolatedDecoder(FAST, start=lambda given: next(starts)(given)) as one:  # noqa: PLW0108 - one after the other
+    with first_wrong(entry) as one:
         with pytest.raises(ImageError) as caught:
             one.decode(PNG)
 
