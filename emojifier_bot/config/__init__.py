@@ -1,7 +1,8 @@
 """The settings: one table, read from the environment in one place."""
 
-from emojifier_bot.config.bot import bot_problems, is_bot_set_up
 from emojifier_bot.config.reading import (
+    bot_problems,
+    is_bot_set_up,
     load_settings,
     load_valid_settings,
     unknown_names,

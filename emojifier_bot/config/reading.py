@@ -1,4 +1,4 @@
-"""Reads the settings: from the environment and ``.env``, in one place."""
+"""Reads the settings, and says what the bot misses among them."""
 
 from __future__ import annotations
 
@@ -116,3 +116,46 @@ def _unknown(name: str, known: list[str]) -> str:
     nearest = get_close_matches(name, known, 1, SLIP)
     meant = f"; {nearest[0]} is" if nearest else ""
     return f"{name} is no setting{meant}: nothing reads it."
+
+
+def bot_problems(settings: Settings) -> list[str]:
+    """Return what is missing or wrong for the Slack bot, a sentence each.
+
+    Three set-ups work: *Add to Slack* for many workspaces, one workspace by a bot
+    token, and that one in Socket Mode, without a public address.
+    """
+    bot, app = settings.slack_bot_token, settings.slack_app_token
+    copied = "copy it from *Basic Information* at https://api.slack.com/apps"
+    alone = not bot and not app
+    shared = settings.database_url.startswith("postgresql")
+    checks = {
+        "SLACK_BOT_TOKEN begins with xapp-, so it is an app-level token: exchange the "
+        "two.": bot.get_secret_value().startswith("xapp-"),
+        "SLACK_APP_TOKEN begins with xoxb-, so it is a bot token: exchange the "
+        "two.": app.get_secret_value().startswith("xoxb-"),
+        f"SLACK_SIGNING_SECRET is missing: {copied}, or set SLACK_APP_TOKEN for Socket "
+        "Mode.": not app and not settings.slack_signing_secret,
+        "SLACK_BOT_TOKEN is missing: Socket Mode serves the one workspace whose token "
+        "*OAuth & Permissions* shows after *Install to Workspace*.": app and not bot,
+        f"SLACK_CLIENT_ID is missing: {copied}, or set SLACK_BOT_TOKEN for one "
+        "workspace.": alone and not settings.slack_client_id,
+        f"SLACK_CLIENT_SECRET is missing: {copied}, or set SLACK_BOT_TOKEN for one "
+        "workspace.": alone and not settings.slack_client_secret,
+        "ENCRYPTION_KEYS is missing: machines that share a PostgreSQL database share "
+        "it; `emojifier-bot keys new` prints one.": shared
+        and not settings.encryption_keys,
+    }
+    return [problem for problem, is_wrong in checks.items() if is_wrong]
+
+
+def is_bot_set_up(settings: Settings) -> bool:
+    """Return whether anybody began to set the Slack bot up."""
+    return any(
+        (
+            settings.slack_signing_secret,
+            settings.slack_client_id,
+            settings.slack_client_secret,
+            settings.slack_bot_token,
+            settings.slack_app_token,
+        )
+    )
