@@ -81,7 +81,7 @@ def test_from_data_to_a_model_in_use(task, data, cache, tmp_path):
     config, last = log_of(run)
     assert config["config"]["batch_size"] == 2
     assert config["command"].startswith(f"emojifier-training train {task[0]} --data ")
-    assert config["command"].endswith("--steps 2 --batch-size 2")
+    assert config["command"].endswith(" ".join(SMALL))
     assert last["step"] == 2
     spec = read_model_spec(model)
     assert spec.task == task[0]

@@ -243,7 +243,7 @@ def evaluate(
 
     if markdown and task:
         raise WrongUsage("A page has every figure: leave the task out.")
-    models = Models(emotion_model, second_look=not first_look, threads=threads)
+    models = Models(emotion_model, multi_scale=not first_look, threads=threads)
     with progress_bar(f"Evaluating {task or 'everything'}") as progress:
         evaluator = Evaluator(models, progress, held_out, every)
         if task is None:

@@ -68,8 +68,8 @@ class Models:
     detector: Path | None = None
     landmarks: Path | None = None
     emotion: Path | None = None
-    #: Look at turned copies too.
-    second_look: bool = True
+    #: Detect in passes over turned and scaled copies too.
+    multi_scale: bool = True
     #: 0 takes the setting.
     threads: int = 0
 
@@ -93,7 +93,7 @@ class Models:
             min_confidence=min_confidence, face_backend="local", **wanted
         )
         analyzer = cast("LocalAnalyzer", make_analyzer(settings))
-        return dataclasses.replace(analyzer, multi_scale=self.second_look)
+        return dataclasses.replace(analyzer, multi_scale=self.multi_scale)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,27 +97,21 @@ def _binned(
     return top, right, bins
 
 
-def fit_temperature(logits: FloatArray, shares: FloatArray) -> float:
+def fit_temperature(logits: FloatArray, truth: Labels) -> float:
     """Return the temperature of least mean cross-entropy (Guo et al., 2017).
 
     Args:
         logits: ``(N, 8)`` of held-out faces.
-        shares: ``(N, 8)`` what is true of them, rows of sum 1; see `one_hot`.
+        truth: ``(N,)`` class indices.
     """
-    losses = [cross_entropies(logits / one, shares).mean() for one in TEMPERATURES]
-    return float(TEMPERATURES[int(np.argmin(losses))])
 
+    def loss(temperature: float) -> float:
+        below = logits / temperature
+        below = below - below.max(1, keepdims=True)
+        right = below[np.arange(len(truth)), truth]
+        return float((np.log(np.exp(below).sum(1)) - right).mean())
 
-def cross_entropies(logits: FloatArray, shares: FloatArray) -> Numbers:
-    """Return those of ``(N, 8)`` logits with rows of shares, ``(N,)`` in nats."""
-    below = logits - logits.max(1, keepdims=True)
-    found: Numbers = np.log(np.exp(below).sum(1)) - (shares * below).sum(1)
-    return found
-
-
-def one_hot(truth: Labels) -> FloatArray:
-    """Return ``(N, 8)`` shares of ``(N,)`` class indices."""
-    return np.eye(len(EMOTIONS), dtype=np.float32)[truth]
+    return float(min(TEMPERATURES, key=loss))
 
 
 def pick_sure_threshold(logits: FloatArray, truth: Labels, accuracy: float) -> float:

@@ -49,7 +49,6 @@ from emojifier_training.fit import (
 from emojifier_training.landmarks import FRAME_PX, LandmarkRecipe
 from emojifier_training.metrics import (
     fit_temperature,
-    one_hot,
     pick_sure_threshold,
 )
 from emojifier_training.near_duplicates import unseen
@@ -207,7 +206,7 @@ def calibrated(
         targets: ``(N, 8)`` shares of the votes.
     """
     truth = targets.argmax(axis=1)
-    temperature = fit_temperature(logits, one_hot(truth))
+    temperature = fit_temperature(logits, truth)
     scaled = (logits / temperature).astype(np.float32)
     threshold = pick_sure_threshold(scaled, truth, SURE_ACCURACY + SURE_MARGIN)
     return {
