@@ -19,9 +19,8 @@ from emojifier_bot.db.posts import PostLog
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.slack.app import flask_handler, make_bolt_app
 from emojifier_bot.slack.authorize import CachedAuthorize
-from emojifier_bot.slack.background import Background
 from emojifier_bot.slack.client import SlackClient, make_app_client
-from emojifier_bot.slack.context import ListenerContext
+from emojifier_bot.slack.context import Background, ListenerContext
 from emojifier_bot.slack.oauth import InstallFlow, OAuthApp
 from emojifier_bot.slack.tokens import RotatingBotTokens
 from emojifier_bot.web.app import WebDependencies, create_app

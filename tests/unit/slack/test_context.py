@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from emojifier_bot.slack.background import Background
+from emojifier_bot.slack.context import Background
 
 
 def test_nothing_to_do():
