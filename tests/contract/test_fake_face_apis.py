@@ -88,10 +88,10 @@ def ask_facepp(url, data=GOOD, **changes):
 @on("rekognition")
 class TestRekognition:
     def test_a_good_request(self, url):
-        status, told = ask_rekognition(url)
+        status, contents = ask_rekognition(url)
 
         assert status == 200
-        (face,) = told["FaceDetails"]
+        (face,) = contents["FaceDetails"]
         assert "Emotions" not in face
 
     @pytest.mark.parametrize(
@@ -116,24 +116,24 @@ class TestRekognition:
         ],
     )
     def test_bad_ones(self, url, ask, error):
-        status, told = ask(url)
+        status, contents = ask(url)
 
-        assert (status, told["__type"]) == (400, error)
+        assert (status, contents["__type"]) == (400, error)
 
 
 @on("google")
 class TestGoogle:
     @pytest.mark.parametrize(("data", "faces"), [(GOOD, 1), (SMALL, 0), (CROWD, 10)])
     def test_a_good_request_finds_ten_faces_unless_asked(self, url, data, faces):
-        status, told = ask_google(url, data)
+        status, contents = ask_google(url, data)
 
         assert status == 200
-        assert len(told["responses"][0].get("faceAnnotations", ())) == faces
+        assert len(contents["responses"][0].get("faceAnnotations", ())) == faces
 
     def test_an_error_about_the_picture_comes_inside(self, url):
-        status, told = ask_google(url, NO_PICTURE)
+        status, contents = ask_google(url, NO_PICTURE)
 
-        assert (status, told["responses"][0]["error"]["code"]) == (200, 3)
+        assert (status, contents["responses"][0]["error"]["code"]) == (200, 3)
 
     @pytest.mark.parametrize(
         ("request_", "status"),
@@ -144,18 +144,18 @@ class TestGoogle:
         ],
     )
     def test_bad_ones(self, url, request_, status):
-        found, told = ask_google(url, **request_)
+        found, contents = ask_google(url, **request_)
 
-        assert (found, told["error"]["code"]) == (status, status)
+        assert (found, contents["error"]["code"]) == (status, status)
 
 
 @on("azure")
 class TestAzure:
     def test_a_good_request(self, url):
-        status, told = ask_azure(url)
+        status, contents = ask_azure(url)
 
         assert status == 200
-        assert "faceLandmarks" not in told[0]
+        assert "faceLandmarks" not in contents[0]
 
     @pytest.mark.parametrize(
         ("request_", "status", "error"),
@@ -172,19 +172,19 @@ class TestAzure:
         ],
     )
     def test_bad_ones(self, url, request_, status, error):
-        found, told = ask_azure(url, **request_)
+        found, contents = ask_azure(url, **request_)
 
-        assert (found, told["error"]["code"]) == (status, error)
+        assert (found, contents["error"]["code"]) == (status, error)
 
 
 @on("facepp")
 class TestFacepp:
     def test_a_good_request(self, url):
-        status, told = ask_facepp(url)
+        status, contents = ask_facepp(url)
 
         assert status == 200
-        assert "landmark" not in told["faces"][0]
-        assert told["face_num"] == 0
+        assert "landmark" not in contents["faces"][0]
+        assert contents["face_num"] == 0
 
     @pytest.mark.parametrize(
         ("request_", "status", "error"),
@@ -197,6 +197,6 @@ class TestFacepp:
         ],
     )
     def test_bad_ones(self, url, request_, status, error):
-        found, told = ask_facepp(url, **request_)
+        found, contents = ask_facepp(url, **request_)
 
-        assert (found, told["error_message"]) == (status, error)
+        assert (found, contents["error_message"]) == (status, error)

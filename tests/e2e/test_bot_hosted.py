@@ -59,14 +59,14 @@ def test_the_service_reads_the_picture_and_the_result_is_posted(bot, service):
 
 
 def test_while_it_is_down_the_local_models_read(bot, service):
-    channel, asked = bot.channel(), len(service.asked)
+    channel, before = bot.channel(), len(service.requests)
     service.failures.append(VENDORS[NAME].down[0])
 
     # Nobody is in it for the local models, who answer in the service's place.
     bot.ada.command(channel, bot.address("/astronaut.png"))
 
     assert bot.result(channel)
-    assert len(service.asked) == asked + 1
+    assert len(service.requests) == before + 1
 
 
 def test_a_refused_key_is_told_and_no_other_models_step_in(bot, service):

@@ -83,7 +83,7 @@ class TestReplay:
         assert done.returncode == 2
         assert "--accept-remote" in done.stderr
         assert "2 pictures will be sent to" in done.stderr
-        assert fake.asked == []
+        assert fake.requests == []
         assert sorted(one.name for one in photos.iterdir()) == ["a.png", "b.png"]
         assert "US$ 0.002 (list price US$ 1.00 per 1,000" in done.stderr
 
@@ -98,7 +98,7 @@ class TestReplay:
         assert [(row["backend"], len(row["faces"])) for row in rows] == [(name, 1)] * 2
         logged = [one for one in events(done.stderr) if one["action"] == "picture_done"]
         assert [one["backend"] for one in logged] == [name] * 2
-        assert len(fake.asked) == 2
+        assert len(fake.requests) == 2
 
     def test_in_an_outage_the_local_models_read(
         self, name, fake, photos, environment, tmp_path
@@ -125,7 +125,7 @@ class TestReplay:
         done = run(arguments, environment, tmp_path)
 
         assert done.returncode == 0, done.stderr
-        assert fake.asked == []
+        assert fake.requests == []
 
 
 @pytest.mark.parametrize("name", ["google"])
@@ -141,7 +141,7 @@ class TestCompare:
         assert (figures["first"], figures["second"]) == ("local", "google")
         assert figures["faces_matched"] + figures["only_in_second"] == 2
         assert figures["second_usd_per_1000"] == 1.5
-        assert len(fake.asked) == 2
+        assert len(fake.requests) == 2
 
     @pytest.mark.usefixtures("photos")
     def test_a_picture_that_the_service_refuses_is_left_out(
@@ -179,7 +179,7 @@ class TestCheck:
         assert done.returncode == 0, done.stdout
         assert f"back end {name}: " in done.stdout
         assert "answers and gets every picture" in done.stdout
-        assert len(fake.asked) == 1
+        assert len(fake.requests) == 1
 
     def test_wrong_keys_are_told_and_not_shown(self, name, environment, tmp_path):
         wrong = {key: value + "x" for key, value in VENDORS[name].keys.items()}
@@ -196,7 +196,7 @@ class TestCheck:
 
         assert done.returncode == 1
         assert all(key in done.stdout for key in missing)
-        assert fake.asked == []
+        assert fake.requests == []
 
     def test_an_outage_is_told_though_local_would_stand_in(
         self, name, fake, environment, tmp_path
@@ -215,7 +215,7 @@ class TestQuestion:
 
         assert "2 pictures will be sent to Amazon Rekognition" in said
         assert "Send? [y/N]" in said
-        assert len(fake.asked) == sent
+        assert len(fake.requests) == sent
         assert code == (0 if sent else 2)
 
 

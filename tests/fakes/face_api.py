@@ -34,7 +34,7 @@ METADATA = (b"Exif\0\0", b"http://ns.adobe.com/xap", b"ICC_PROFILE", b"\xff\xfe"
 
 
 @dataclass(frozen=True)
-class Asked:
+class FakeRequest:
     """One request as it came."""
 
     method: str
@@ -46,7 +46,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Told:
+class FakeAnswer:
     """An answer."""
 
     status: int
@@ -63,9 +63,9 @@ class Told:
 class RefusedRequest(Exception):  # noqa: N818 - what it holds is an answer
     """The server says no."""
 
-    def __init__(self, told: Told) -> None:
-        super().__init__(told.contents)
-        self.told = told
+    def __init__(self, answer: FakeAnswer) -> None:
+        super().__init__(answer.contents)
+        self.answer = answer
 
 
 @dataclass(frozen=True)
@@ -93,37 +93,37 @@ class FaceApiFake(ABC):
     emotions: Mapping[str, Any] | None = None
     #: How the faces are turned, counter-clockwise.
     roll_degrees: float = 0.0
-    tells_points: bool = True
+    reports_points: bool = True
     #: Names of documented errors that the next requests get, or answers themselves.
-    failures: list[str | Told] = field(default_factory=list)
+    failures: list[str | FakeAnswer] = field(default_factory=list)
     #: Waits before each answer.
     delay_seconds: float = 0.0
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[FakeRequest] = field(default_factory=list)
     #: Sizes of the pictures that were read.
     seen_wh: list[tuple[int, int]] = field(default_factory=list)
     url: str = ""
 
     @abstractmethod
-    def answer(self, asked: Asked) -> Told:
+    def answer(self, request: FakeRequest) -> FakeAnswer:
         """Check a request and answer it."""
 
     @abstractmethod
-    def error(self, name: str) -> Told:
+    def error(self, name: str) -> FakeAnswer:
         """Return one of the documented errors."""
 
     def refuse(self, name: str) -> RefusedRequest:
         return RefusedRequest(self.error(name))
 
-    def talk(self, asked: Asked) -> Told:
-        self.asked.append(asked)
+    def talk(self, request: FakeRequest) -> FakeAnswer:
+        self.requests.append(request)
         time.sleep(self.delay_seconds)
         if self.failures:
             failure = self.failures.pop(0)
-            return failure if isinstance(failure, Told) else self.error(failure)
+            return failure if isinstance(failure, FakeAnswer) else self.error(failure)
         try:
-            return self.answer(asked)
+            return self.answer(request)
         except RefusedRequest as refused:
-            return refused.told
+            return refused.answer
 
     def faces(self, picture: Image.Image) -> list[SeenFace]:
         """Find the faces in a picture."""
@@ -168,15 +168,15 @@ def serving(fake: FaceApiFake) -> Iterator[FaceApiFake]:
             length = int(self.headers.get("content-length", 0))
             body = self.rfile.read(min(length, LONGEST_REQUEST_BYTES))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            told = fake.talk(Asked(method, self.path, headers, body))
+            answer = fake.talk(FakeRequest(method, self.path, headers, body))
             # Whoever does not wait for the answer is no matter to the server.
             with contextlib.suppress(OSError):
-                self.send_response(told.status)
-                for name, value in told.headers.items():
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(told.body)))
+                self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
-                self.wfile.write(told.body)
+                self.wfile.write(answer.body)
 
         def log_message(self, *_: object) -> None:
             pass

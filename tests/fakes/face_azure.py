@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.fakes.face_api import Asked, FaceApiFake, SeenFace, Told, opened
+from tests.fakes.face_api import FaceApiFake, FakeAnswer, FakeRequest, SeenFace, opened
 
 KEY = "azure-key-of-the-tests"
 LEAST_BYTES, MAX_BYTES = 1024, 6_291_456
@@ -61,29 +61,29 @@ POINTS = {
 class AzureFake(FaceApiFake):
     """One resource."""
 
-    def error(self, name: str) -> Told:
+    def error(self, name: str) -> FakeAnswer:
         status, headers = ERRORS[name]
         error = {"code": name, "message": f"{name} it is."}
-        return Told(status, {"error": error}, headers)
+        return FakeAnswer(status, {"error": error}, headers)
 
-    def answer(self, asked: Asked) -> Told:
-        parts = urlsplit(asked.target)
-        if asked.headers.get("ocp-apim-subscription-key") != KEY:
+    def answer(self, request: FakeRequest) -> FakeAnswer:
+        parts = urlsplit(request.target)
+        if request.headers.get("ocp-apim-subscription-key") != KEY:
             raise self.refuse("401")
-        if (asked.method, parts.path) != ("POST", "/face/v1.2/detect"):
+        if (request.method, parts.path) != ("POST", "/face/v1.2/detect"):
             raise self.refuse("BadArgument")
-        if asked.headers.get("content-type") != "application/octet-stream":
+        if request.headers.get("content-type") != "application/octet-stream":
             raise self.refuse("UnsupportedMediaType")
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         self._check_query(query)
-        if not LEAST_BYTES <= len(asked.body) <= MAX_BYTES:
+        if not LEAST_BYTES <= len(request.body) <= MAX_BYTES:
             raise self.refuse("InvalidImageSize")
-        picture = opened(asked.body)
+        picture = opened(request.body)
         if picture is None:
             raise self.refuse("InvalidImage")
-        with_points = query.get("returnFaceLandmarks") == "true" and self.tells_points
+        with_points = query.get("returnFaceLandmarks") == "true" and self.reports_points
         faces = self.faces(picture)[:100]
-        return Told(200, [self._face(face, with_points) for face in faces])
+        return FakeAnswer(200, [self._face(face, with_points) for face in faces])
 
     def _check_query(self, query: Mapping[str, str]) -> None:
         # Ids are for those whom Microsoft allows to recognise people; true is default.
@@ -97,7 +97,7 @@ class AzureFake(FaceApiFake):
             raise self.refuse("BadArgument")
 
     def _face(self, face: SeenFace, with_points: bool) -> dict[str, Any]:
-        told: dict[str, Any] = {
+        reported: dict[str, Any] = {
             "faceRectangle": {
                 "top": int(face.box.y_min),
                 "left": int(face.box.x_min),
@@ -110,8 +110,8 @@ class AzureFake(FaceApiFake):
         }
         if with_points:
             points = face.points(POINTS)
-            told["faceLandmarks"] = {
+            reported["faceLandmarks"] = {
                 name: {"x": round(x, 1), "y": round(y, 1)}
                 for name, (x, y) in points.items()
             }
-        return told
+        return reported

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.fakes.face_api import Asked, FaceApiFake, SeenFace, Told, opened
+from tests.fakes.face_api import FaceApiFake, FakeAnswer, FakeRequest, SeenFace, opened
 
 KEY, SECRET = "facepp-key-of-tests", "facepp-secret-of-tests"
 MAX_BYTES, LEAST_SIDE_PX, LARGEST_SIDE_PX = 2_097_152, 48, 4096
@@ -73,13 +73,13 @@ class FaceppFake(FaceApiFake):
         }
     )
 
-    def error(self, name: str) -> Told:
-        return Told(ERRORS[name], {"time_used": 3, "error_message": name})
+    def error(self, name: str) -> FakeAnswer:
+        return FakeAnswer(ERRORS[name], {"time_used": 3, "error_message": name})
 
-    def answer(self, asked: Asked) -> Told:
-        if (asked.method, asked.target) != ("POST", "/facepp/v3/detect"):
+    def answer(self, request: FakeRequest) -> FakeAnswer:
+        if (request.method, request.target) != ("POST", "/facepp/v3/detect"):
             raise self.refuse("API_NOT_FOUND")
-        fields = _form(asked)
+        fields = _form(request)
         self._check(fields)
         picture = opened(fields["image_file"])
         if picture is None:
@@ -93,7 +93,7 @@ class FaceppFake(FaceApiFake):
             self._face(face, set(wanted) if rank < 5 else set(), with_points)
             for rank, face in enumerate(self.faces(picture))
         ]
-        return Told(200, {"time_used": -1, "faces": faces, "face_num": 0})
+        return FakeAnswer(200, {"time_used": -1, "faces": faces, "face_num": 0})
 
     def _check(self, fields: Mapping[str, bytes]) -> None:
         if not fields.get("api_key"):
@@ -114,7 +114,7 @@ class FaceppFake(FaceApiFake):
     def _face(
         self, face: SeenFace, wanted: set[str], with_points: bool
     ) -> dict[str, Any]:
-        told: dict[str, Any] = {
+        reported: dict[str, Any] = {
             "face_token": "0" * 32,
             "face_rectangle": {
                 "top": int(face.box.y_min),
@@ -123,8 +123,8 @@ class FaceppFake(FaceApiFake):
                 "height": int(face.box.height),
             },
         }
-        if with_points and self.tells_points:
-            told["landmark"] = {
+        if with_points and self.reports_points:
+            reported["landmark"] = {
                 name: {"x": round(x), "y": round(y)}
                 for name, (x, y) in face.points(POINTS).items()
             }
@@ -133,12 +133,12 @@ class FaceppFake(FaceApiFake):
             attributes["emotion"] = self.emotions
         if "headpose" in wanted:
             attributes["headpose"] = {"roll_angle": -self.roll_degrees}
-        return told | ({"attributes": attributes} if attributes else {})
+        return reported | ({"attributes": attributes} if attributes else {})
 
 
-def _form(asked: Asked) -> dict[str, bytes]:
-    head = f"Content-Type: {asked.headers.get('content-type', '')}\r\n\r\n".encode()
-    message = email.message_from_bytes(head + asked.body, policy=email.policy.HTTP)
+def _form(request: FakeRequest) -> dict[str, bytes]:
+    head = f"Content-Type: {request.headers.get('content-type', '')}\r\n\r\n".encode()
+    message = email.message_from_bytes(head + request.body, policy=email.policy.HTTP)
     fields: dict[str, bytes] = {}
     for part in message.iter_parts():
         name = part.get_param("name", header="content-disposition")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.fakes.face_api import Asked, FaceApiFake, SeenFace, Told, opened
+from tests.fakes.face_api import FaceApiFake, FakeAnswer, FakeRequest, SeenFace, opened
 
 KEY = "key-of-the-tests"
 MAX_JSON_BYTES, USUAL_FACES = 10_485_760, 10
@@ -77,20 +77,20 @@ HEAD = 0.2
 class GoogleFake(FaceApiFake):
     """Tells likelihoods where ``emotions`` holds some: ``{"joy": "LIKELY"}``."""
 
-    def error(self, name: str) -> Told:
+    def error(self, name: str) -> FakeAnswer:
         if name in INSIDE:
             error = {"code": INSIDE[name], "message": f"{name} it is."}
-            return Told(200, {"responses": [{"error": error}]})
+            return FakeAnswer(200, {"responses": [{"error": error}]})
         code, status, message = ERRORS[name]
         error = {"code": code, "message": message, "status": status}
-        return Told(code, {"error": error})
+        return FakeAnswer(code, {"error": error})
 
-    def answer(self, asked: Asked) -> Told:
-        parts = urlsplit(asked.target)
-        if (asked.method, parts.path) != ("POST", "/v1/images:annotate"):
+    def answer(self, request: FakeRequest) -> FakeAnswer:
+        parts = urlsplit(request.target)
+        if (request.method, parts.path) != ("POST", "/v1/images:annotate"):
             raise self.refuse("not_found")
-        self._check_key(asked, parse_qs(parts.query))
-        content, most = self._wanted(asked)
+        self._check_key(request, parse_qs(parts.query))
+        content, most = self._wanted(request)
         try:
             picture = opened(base64.b64decode(content, validate=True))
         except binascii.Error:
@@ -99,24 +99,24 @@ class GoogleFake(FaceApiFake):
             raise self.refuse("bad_image")
         faces = self.faces(picture)[:most]
         answer = {"faceAnnotations": [self._annotation(face) for face in faces]}
-        return Told(200, {"responses": [answer if faces else {}]})
+        return FakeAnswer(200, {"responses": [answer if faces else {}]})
 
-    def _check_key(self, asked: Asked, query: Mapping[str, list[str]]) -> None:
-        key = asked.headers.get("x-goog-api-key") or "".join(query.get("key", []))
+    def _check_key(self, request: FakeRequest, query: Mapping[str, list[str]]) -> None:
+        key = request.headers.get("x-goog-api-key") or "".join(query.get("key", []))
         if not key:
             raise self.refuse("missing_key")
         if key != KEY:
             raise self.refuse("bad_key")
 
-    def _wanted(self, asked: Asked) -> tuple[str, int]:
-        if len(asked.body) > MAX_JSON_BYTES:
+    def _wanted(self, request: FakeRequest) -> tuple[str, int]:
+        if len(request.body) > MAX_JSON_BYTES:
             raise self.refuse("too_large")
         try:
-            (request,) = json.loads(asked.body)["requests"]
-            (feature,) = request["features"]
+            (wanted,) = json.loads(request.body)["requests"]
+            (feature,) = wanted["features"]
             if feature["type"] != "FACE_DETECTION":
                 raise self.refuse("bad_request")
-            return request["image"]["content"], feature.get("maxResults", USUAL_FACES)
+            return wanted["image"]["content"], feature.get("maxResults", USUAL_FACES)
         except (ValueError, KeyError, TypeError):
             raise self.refuse("bad_request") from None
 
@@ -133,7 +133,7 @@ class GoogleFake(FaceApiFake):
             "detectionConfidence": 0.23,
             "landmarkingConfidence": 0.62,
         }
-        if self.tells_points:
+        if self.reports_points:
             annotation["landmarks"] = [
                 {"type": name, "position": _without_zeros(x=x, y=y, z=-4.5)}
                 for name, (x, y) in face.points(POINTS).items()

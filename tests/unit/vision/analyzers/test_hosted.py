@@ -24,12 +24,12 @@ from emojifier_bot.vision.types import BoundingBox, Emotion
 from tests.builders import make_landmarks
 from tests.face_apis import VENDORS, hosted, options_for
 from tests.fakes.clock import ManualClock
-from tests.fakes.face_api import Told, serving
+from tests.fakes.face_api import FakeAnswer, serving
 from tests.fakes.faces import EYE_SHARE, FACE_RGB, picture_with_faces
 
 BOX = (120, 60, 220, 190)
 PICTURE = picture_with_faces((320, 240), [BOX])
-TELLS_EMOTIONS = ("rekognition", "facepp")
+REPORTS_EMOTIONS = ("rekognition", "facepp")
 
 
 @pytest.fixture(params=VENDORS)
@@ -115,7 +115,7 @@ class TestSent:
 
         np.testing.assert_allclose(face.box.xyxy, BOX, atol=4)
         assert fake.seen_wh[0][0] > fake.seen_wh[0][1]
-        assert b"living room" not in fake.asked[0].body
+        assert b"living room" not in fake.requests[0].body
 
     def test_noise_is_reduced_until_it_fits(self, name, fake):
         noise = np.random.default_rng(0).integers(0, 256, (3000, 3000, 3), np.uint8)
@@ -134,12 +134,12 @@ class TestSent:
 
 
 class TestEmotions:
-    @pytest.mark.parametrize("name", TELLS_EMOTIONS)
-    def test_told_ones_are_ours(self, name, fake):
+    @pytest.mark.parametrize("name", REPORTS_EMOTIONS)
+    def test_reported_emotions_become_ours(self, name, fake):
         (face,) = read(hosted(name, fake))
 
-        told = Emotion.NEUTRAL if name == "rekognition" else Emotion.HAPPINESS
-        assert face.scores.top is told
+        expected = Emotion.NEUTRAL if name == "rekognition" else Emotion.HAPPINESS
+        assert face.scores.top is expected
         assert face.scores.probabilities.sum() == pytest.approx(1, abs=1e-4)
 
     @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ class TestEmotions:
             ("facepp", {}),
         ],
     )
-    def test_where_none_is_told_the_points_are_read_here(self, name, emotions):
+    def test_without_emotions_the_points_are_read_here(self, name, emotions):
         with serving(VENDORS[name].fake(emotions)) as fake:
             analyzer = hosted(name, fake)
             (face,) = read(analyzer)
@@ -179,8 +179,8 @@ class TestEmotions:
             face.scores.probabilities, expected.probabilities, atol=1e-4
         )
 
-    def test_where_points_are_missing_too_the_boxes_are_read_here(self, name):
-        with serving(VENDORS[name].fake(None, tells_points=False)) as fake:
+    def test_without_points_the_boxes_are_read_here(self, name):
+        with serving(VENDORS[name].fake(None, reports_points=False)) as fake:
             analyzer = hosted(name, fake)
             (face,) = read(analyzer)
 
@@ -217,9 +217,9 @@ class TestBoxesAlone:
         assert (five >= 100).all()
         assert (five <= (200, 220)).all()
 
-    @pytest.mark.parametrize("told", [-0.1, 0.0, 0.5, 1.0, 1.00002])
-    def test_a_confidence_is_brought_into_bounds(self, told):
-        face = HostedFace(BoundingBox(0, 0, 1, 1), confidence=told)
+    @pytest.mark.parametrize("confidence", [-0.1, 0.0, 0.5, 1.0, 1.00002])
+    def test_a_confidence_is_brought_into_bounds(self, confidence):
+        face = HostedFace(BoundingBox(0, 0, 1, 1), confidence=confidence)
 
         assert 0 <= as_detection(face).confidence <= 1
 
@@ -260,14 +260,14 @@ class TestFailures:
 
         found = failure(hosted(name, fake, tries=2))
 
-        assert (found.kind, len(fake.asked)) == (kind, tries)
+        assert (found.kind, len(fake.requests)) == (kind, tries)
         assert found.retryable is (tries == 2)
 
     @pytest.mark.parametrize("meaning", ["credentials", "elsewhere"])
     def test_what_only_a_setting_mends_fails_though_local_could_read(
         self, name, fake, meaning
     ):
-        errors = getattr(VENDORS[name], meaning) or [Told(404, b"<html>")]
+        errors = getattr(VENDORS[name], meaning) or [FakeAnswer(404, b"<html>")]
         fake.failures = [errors[0]]
 
         assert failure(hosted(name, fake, falls_back=True)).kind == (
@@ -279,10 +279,10 @@ class TestFailures:
         self, name, fake, status
     ):
         with serving(VENDORS[name].fake()) as other:
-            fake.failures = [Told(status, b"<html>", {"Location": other.url})]
+            fake.failures = [FakeAnswer(status, b"<html>", {"Location": other.url})]
 
             assert "Check FACE_API_URL" in failure(hosted(name, fake)).message
-            assert other.asked == []
+            assert other.requests == []
 
     def test_a_busy_service_is_given_time(self, name, fake):
         clock = ManualClock()
@@ -296,9 +296,9 @@ class TestFailures:
         good = VENDORS[name].fake()
         with serving(good):
             read(hosted(name, good))
-        told = good.answer(good.asked[0])
-        changed, count = re.subn(rb"\d+\.\d+", number.encode(), told.body, count=1)
-        fake.failures = [Told(200, changed)]
+        answer = good.answer(good.requests[0])
+        changed, count = re.subn(rb"\d+\.\d+", number.encode(), answer.body, count=1)
+        fake.failures = [FakeAnswer(200, changed)]
 
         assert count == 1
         assert failure(hosted(name, fake)).kind == "face_api_answer"
@@ -310,12 +310,12 @@ class TestFailures:
 
     @pytest.mark.parametrize("contents", GARBAGE.values(), ids=GARBAGE)
     def test_an_answer_that_is_none(self, name, fake, contents):
-        fake.failures = [Told(200, contents)]
+        fake.failures = [FakeAnswer(200, contents)]
 
         assert failure(hosted(name, fake)).kind == "face_api_answer"
 
     def test_an_endless_answer_is_cut(self, name, fake):
-        fake.failures = [Told(200, b" " * 5_000_000)]
+        fake.failures = [FakeAnswer(200, b" " * 5_000_000)]
 
         assert failure(hosted(name, fake, tries=1)).kind == "face_api_down"
 
@@ -353,7 +353,7 @@ class TestFailures:
             image.putpixel((0, 0), (shade, 0, 0))
             assert read(analyzer, image).backend == "local"
 
-        assert len(fake.asked) == 2 * FAILURES_TO_OPEN
+        assert len(fake.requests) == 2 * FAILURES_TO_OPEN
 
 
 class TestCache:
@@ -363,7 +363,7 @@ class TestCache:
         first, again = read(analyzer), read(analyzer)
         read(analyzer, PICTURE.transpose(Image.Transpose.FLIP_TOP_BOTTOM))
 
-        assert len(fake.asked) == 2
+        assert len(fake.requests) == 2
         assert [one.box for one in first] == [one.box for one in again]
         assert place(first.faces[0].landmarks) == place(again.faces[0].landmarks)
 
@@ -398,13 +398,13 @@ class TestKeys:
         return [value for key, value in VENDORS[name].keys.items() if "_ID" not in key]
 
     @pytest.mark.parametrize("kind", ["down", "busy", "refused", "credentials"])
-    def test_none_is_in_an_error_or_a_log(self, name, fake, kind, caplog):
+    def test_no_key_is_in_an_error_or_a_log(self, name, fake, kind, caplog):
         caplog.set_level(logging.DEBUG)
         # A careless service repeats what it was sent.
-        told = VENDORS[name].fake().error(getattr(VENDORS[name], kind)[0])
+        answer = VENDORS[name].fake().error(getattr(VENDORS[name], kind)[0])
         text = " ".join(self.secrets(name))
-        repeating = told.body.decode().replace(" it is.", f" {text}")
-        fake.failures = [Told(told.status, repeating.encode())] * 9
+        repeating = answer.body.decode().replace(" it is.", f" {text}")
+        fake.failures = [FakeAnswer(answer.status, repeating.encode())] * 9
         analyzer = hosted(name, fake)
 
         error = failure(analyzer)
@@ -418,18 +418,18 @@ class TestKeys:
         for secret in self.secrets(name):
             assert all(secret not in one for one in shown)
 
-    def test_none_is_in_an_address(self, name, fake):
+    def test_no_key_is_in_an_address(self, name, fake):
         read(hosted(name, fake))
 
         for secret in self.secrets(name):
-            assert secret not in fake.asked[0].target
+            assert secret not in fake.requests[0].target
 
-    def test_options_do_not_show_them(self, name):
+    def test_options_do_not_show_keys(self, name):
         options = options_for(name, "http://127.0.0.1:1")
 
         assert all(secret not in repr(options) for secret in self.secrets(name))
 
-    def test_missing_ones_are_told_by_name(self, name, monkeypatch, tmp_path):
+    def test_missing_keys_are_named(self, name, monkeypatch, tmp_path):
         for variable in ("HOME", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
             monkeypatch.setenv(variable, str(tmp_path / "nothing"))
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -441,7 +441,7 @@ class TestKeys:
         assert all(key in caught.value.message for key in VENDORS[name].keys)
 
     @pytest.mark.parametrize("wrong", ["key\n", "kéy", "k\r\nX-A: 1", "my key"])
-    def test_what_cannot_be_one_is_told_by_name(self, name, wrong):
+    def test_malformed_keys_are_named_and_not_shown(self, name, wrong):
         keys = dict.fromkeys(VENDORS[name].keys, wrong)
         options = options_for(name, "http://127.0.0.1:1", keys=keys)
 
@@ -452,7 +452,7 @@ class TestKeys:
         assert wrong not in caught.value.message
 
     @pytest.mark.parametrize("url", ["http://face.example.com", "ftp://x", "nothing"])
-    def test_they_do_not_travel_in_the_open(self, name, url):
+    def test_keys_do_not_travel_in_the_open(self, name, url):
         with pytest.raises(ConfigError, match="FACE_API_URL must begin with https://"):
             build_analyzer(name, options_for(name, url))
 
@@ -470,7 +470,7 @@ class TestRekognition:
         keys["AWS_SESSION_TOKEN"] = fake.session_token
         assert len(read(hosted("rekognition", fake, keys=keys))) == 1
 
-    def test_one_key_alone_is_told(self):
+    def test_one_key_alone_is_an_error(self):
         keys = {"AWS_ACCESS_KEY_ID": "AKID"}
 
         with pytest.raises(ConfigError, match="go together"):
@@ -490,7 +490,7 @@ class TestRekognition:
         assert len(read(hosted("rekognition", fake, keys={}))) == 1
 
     @pytest.mark.parametrize("text", ["", "[default]\naws_access_key_id = x\n"])
-    def test_a_profile_that_is_not_whole_is_told(self, monkeypatch, tmp_path, text):
+    def test_an_incomplete_profile_is_an_error(self, monkeypatch, tmp_path, text):
         file = tmp_path / "credentials"
         file.write_text(text)
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))

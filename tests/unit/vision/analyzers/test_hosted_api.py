@@ -18,7 +18,7 @@ from emojifier_bot.vision.shared_points import SHARED_POINTS, SharedPoint
 from emojifier_bot.vision.types import EMOTIONS, Emotion
 
 NAMES = hosted_rekognition.EMOTIONS
-#: What a recorded answer of 2019 told; it sums up to 109.
+#: What a recorded answer of 2019 reported; it sums up to 109.
 RECORDED = {
     "CALM": 76.8,
     "SURPRISED": 7.5,
@@ -33,10 +33,11 @@ RECORDED = {
 
 class TestScoresFrom:
     @pytest.mark.parametrize(
-        "told", [{}, {"CONFUSED": 99.0}, {"UNKNOWN": 1.0}, {"CALM": 0.0}, {"SAD": -4.0}]
+        "reported",
+        [{}, {"CONFUSED": 99.0}, {"UNKNOWN": 1.0}, {"CALM": 0.0}, {"SAD": -4.0}],
     )
-    def test_nothing_told(self, told):
-        assert scores_from(told, NAMES) is None
+    def test_nothing_told(self, reported):
+        assert scores_from(reported, NAMES) is None
 
     def test_a_recorded_answer(self):
         scores = scores_from(RECORDED, NAMES)
@@ -54,8 +55,8 @@ class TestScoresFrom:
         assert scores.top_probability == pytest.approx(0.1 + 0.9 / 8, abs=1e-4)
 
     @given(st.dictionaries(st.sampled_from([*NAMES, "CONFUSED"]), st.floats(0, 100)))
-    def test_always_a_distribution(self, told):
-        scores = scores_from(told, NAMES)
+    def test_always_a_distribution(self, reported):
+        scores = scores_from(reported, NAMES)
 
         if scores is not None:
             assert scores.probabilities.sum() == pytest.approx(1, abs=1e-4)
@@ -64,11 +65,11 @@ class TestScoresFrom:
         st.dictionaries(st.sampled_from(list(NAMES)), st.floats(0.1, 100), min_size=1),
         st.floats(0.01, 10),
     )
-    def test_the_scale_does_not_matter(self, told, factor):
-        scaled = {name: score * factor for name, score in told.items()}
+    def test_the_scale_does_not_matter(self, reported, factor):
+        scaled = {name: score * factor for name, score in reported.items()}
 
         np.testing.assert_allclose(
-            scores_from(told, NAMES).probabilities,
+            scores_from(reported, NAMES).probabilities,
             scores_from(scaled, NAMES).probabilities,
             atol=1e-5,
         )
@@ -101,7 +102,7 @@ class TestRecordedAnswers:
     """A few numbers of answers that services gave, to pin sides and signs."""
 
     def test_googles_left_is_the_persons_right(self):
-        told = {
+        reported = {
             "fdBoundingPoly": {"vertices": [{"y": 106}, {"x": 353, "y": 330}]},
             "landmarks": [
                 {"type": "LEFT_EYE_LEFT_CORNER", "position": {"x": 185.8, "y": 197.8}},
@@ -113,7 +114,7 @@ class TestRecordedAnswers:
             "rollAngle": -1.8,
         }
 
-        face = hosted_google._face(told)
+        face = hosted_google._face(reported)
 
         right = face.points[SharedPoint.RIGHT_EYE_OUTER]
         assert right[0] < face.points[SharedPoint.LEFT_EYE_OUTER][0]
@@ -122,7 +123,7 @@ class TestRecordedAnswers:
         assert face.scores is None
 
     def test_rekognitions_shares_become_pixels(self):
-        told = {
+        reported = {
             "BoundingBox": {"Left": 0.25, "Top": -0.125, "Width": 0.5, "Height": 0.5},
             "Landmarks": [
                 {"Type": "leftEyeLeft", "X": 0.352, "Y": 0.394},
@@ -132,7 +133,7 @@ class TestRecordedAnswers:
             "Confidence": 99.9,
         }
 
-        face = hosted_rekognition._face(told, (1000, 800))
+        face = hosted_rekognition._face(reported, (1000, 800))
 
         assert face.box.xyxy == (250, -100, 750, 300)
         assert face.points[SharedPoint.RIGHT_EYE_OUTER] == pytest.approx((352, 315.2))
@@ -141,7 +142,7 @@ class TestRecordedAnswers:
         assert face.confidence == pytest.approx(0.999)
 
     def test_faceplusplus_tells_percent(self):
-        told = {
+        reported = {
             "face_rectangle": {"width": 198, "top": 279, "left": 516, "height": 198},
             "landmark": {"nose_tip": {"x": 614, "y": 366}},
             "attributes": {
@@ -150,7 +151,7 @@ class TestRecordedAnswers:
             },
         }
 
-        face = hosted_facepp._face(told)
+        face = hosted_facepp._face(reported)
 
         assert face.box.xyxy == (516, 279, 714, 477)
         assert face.scores[Emotion.HAPPINESS] == pytest.approx(0.759)

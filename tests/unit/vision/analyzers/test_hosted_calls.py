@@ -36,7 +36,7 @@ class Highest(random.Random):
 
 
 class Service:
-    """Does what it is told, call by call; then all goes well."""
+    """Fails as scripted, call by call; then answers."""
 
     def __init__(self, *failures, takes=0.0, clock=None):
         self.failures = list(failures)
@@ -137,16 +137,16 @@ class TestOutages:
     def clock(self):
         return ManualClock()
 
-    def fail(self, patient, error):
+    def fail(self, service_calls, error):
         with pytest.raises(HostedApiError) as caught:
-            patient.run(Service(error))
+            service_calls.run(Service(error))
         return caught.value
 
     def test_an_outage_costs_nothing_after_a_few_failures(self, clock):
-        patient, service = calls(clock, tries=1), Service(*[DOWN] * 99)
+        service_calls, service = calls(clock, tries=1), Service(*[DOWN] * 99)
         for _ in range(20):
             with pytest.raises(HostedApiError):
-                patient.run(service)
+                service_calls.run(service)
 
         assert len(service.allowed) == FAILURES_TO_OPEN
 
@@ -155,26 +155,26 @@ class TestOutages:
         [(DOWN, True), (BUSY, True), (STRANGE, True), (REFUSED, False), (KEY, False)],
     )
     def test_pictures_and_keys_say_nothing_about_the_service(self, clock, error, opens):
-        patient = calls(clock, tries=1)
+        service_calls = calls(clock, tries=1)
         for _ in range(FAILURES_TO_OPEN):
-            assert self.fail(patient, error) is error
+            assert self.fail(service_calls, error) is error
         clock.advance(10)
 
-        told = self.fail(patient, error)
+        refused = self.fail(service_calls, error)
 
-        assert (told is not error) is opens
+        assert (refused is not error) is opens
         if opens:
-            assert told.kind == "face_api_down"
-            assert told.retryable
-            assert told.retry_after_seconds == OPEN_SECONDS - 10
+            assert refused.kind == "face_api_down"
+            assert refused.retryable
+            assert refused.retry_after_seconds == OPEN_SECONDS - 10
 
     def test_it_is_called_again_after_a_while(self, clock):
-        patient = calls(clock, tries=1)
+        service_calls = calls(clock, tries=1)
         for _ in range(FAILURES_TO_OPEN):
-            self.fail(patient, DOWN)
+            self.fail(service_calls, DOWN)
         clock.advance(OPEN_SECONDS)
 
-        assert patient.run(Service()) == "faces"
+        assert service_calls.run(Service()) == "faces"
 
 
 class TestAnswerCache:
