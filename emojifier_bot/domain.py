@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from emojifier_bot.errors import ErrorKind
 
+#: How long jobs that ended, and posts, are remembered.
+RETENTION = timedelta(days=30)
 #: The entry point's name in recorded jobs, whatever version of the bot wrote them.
 RECORDED_ENTRYPOINT = "way"
 
@@ -223,6 +225,18 @@ class Share:
     #: Timestamp of the message that shows it, and of its thread's parent.
     message_ts: str = ""
     thread_ts: str = ""
+    #: Slack refused the buttons under it.
+    lacks_buttons: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Share:
+        """Read what `to_dict` returned."""
+        parts = known_fields(cls, values)
+        return cls(**parts | {"state": ShareState(parts["state"])})
 
 
 class OutcomeKind(StrEnum):

@@ -86,7 +86,7 @@ QUEUE_GAUGES = {
         "emojifier_jobs_oldest_seconds",
         "Age of the job that has waited longest",
     ),
-    "stranded": (
+    "orphaned": (
         "emojifier_jobs_stranded",
         "Jobs begun in a version of the workflow that no worker runs",
     ),

@@ -9,16 +9,16 @@ import sys
 from dataclasses import replace
 
 from emojifier_bot.app import make_isolated_decoder
-from emojifier_bot.app.bot import make_worker_parts, open_stores
+from emojifier_bot.app.bot import make_worker_dependencies, open_stores
 from emojifier_bot.config import load_settings
-from emojifier_bot.jobs.slots import LeaseTimes
+from emojifier_bot.jobs.leases import LeaseTimes
 from emojifier_bot.jobs.worker import run_worker
 from emojifier_bot.logs import configure_logging
 from tests.jobs_rig import FAST
 
 DRAIN_SECONDS = 4
 #: A busy machine must not starve a worker for as long as a lease.
-LEASE = LeaseTimes(lease_seconds=4.0, beat_seconds=0.8)
+LEASE = LeaseTimes(lease_seconds=4.0, heartbeat_seconds=0.8)
 
 
 def run_fast_worker() -> int:
@@ -27,10 +27,10 @@ def run_fast_worker() -> int:
     configure_logging(settings.log_level, settings.log_format)
     stores = open_stores(settings)
     with make_isolated_decoder(settings) as decoder:
-        parts = make_worker_parts(settings, stores, decoder)
+        deps = make_worker_dependencies(settings, stores, decoder)
         return run_worker(
             settings.database_url,
-            replace(parts, timing=FAST),
+            replace(deps, timing=FAST),
             settings.worker_concurrency,
             LEASE,
             DRAIN_SECONDS,

@@ -13,6 +13,9 @@ from pathlib import Path
 from PIL import Image
 
 from emojifier_bot.clock import SystemClock
+from emojifier_bot.db.engine import open_database
+from emojifier_bot.db.migrate import upgrade
+from emojifier_bot.db.posts import PostLog
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,
@@ -21,16 +24,16 @@ from emojifier_bot.domain import (
     JobState,
     Workspace,
 )
-from emojifier_bot.jobs.names import job_id_for
-from emojifier_bot.jobs.parts import Timing, WorkerParts
+from emojifier_bot.jobs.leases import LeaseTimes
 from emojifier_bot.jobs.queue import DbosJobQueue
-from emojifier_bot.jobs.slots import LeaseTimes
+from emojifier_bot.jobs.step_runner import Timing
+from emojifier_bot.jobs.steps import Dependencies
+from emojifier_bot.jobs.system_db import job_id_for
 from emojifier_bot.jobs.worker import Worker
 from tests.fakes.faces import picture_with_faces
 from tests.fakes.image_source import FakeImageSource
 from tests.fakes.pipeline import fake_pipeline
 from tests.fakes.reply_sink import FakeReplySink
-from tests.fakes.stores import FakePostLog
 from tests.images import encoded
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +42,7 @@ ENDED = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 #: The same order of waits as in earnest, a hundred times as fast.
 FAST = Timing((0.0, 0.05, 0.1), (0.02, 0.05, 0.1), backoff=0.02)
 #: A dead worker is found out after a second.
-SHORT_LEASE = LeaseTimes(lease_seconds=1.0, beat_seconds=0.2)
+SHORT_LEASE = LeaseTimes(lease_seconds=1.0, heartbeat_seconds=0.2)
 
 FACE = picture_with_faces((200, 150), [(20, 20, 80, 80)])
 PICTURES = {
@@ -82,15 +85,21 @@ class JobsRig:
         self.queue = DbosJobQueue(url, queue_limit, self.clock)
         self.sink = FakeReplySink(folder, shown_after=shown_after, twice=True)
         self.source = FakeImageSource(PICTURES, MESSAGES)
-        self.posts = FakePostLog()
+        upgrade(url)
+        self.database = open_database(url)
+        self.posts = PostLog(self.database, self.clock)
+
+    def close(self) -> None:
+        self.queue.close()
+        self.database.close()
 
     def ask(self, key: str = "key", file_id: str = "F1", **fields) -> str:
         """Queue a request; return its job's id."""
         self.queue.enqueue(make_request(file_id, **fields), key)
         return job_id_for(key)
 
-    def parts(self, timing: Timing = FAST) -> WorkerParts:
-        return WorkerParts(
+    def deps(self, timing: Timing = FAST) -> Dependencies:
+        return Dependencies(
             self.source,
             self.sink,
             self.posts,
@@ -102,7 +111,7 @@ class JobsRig:
     @contextmanager
     def working(self, timing: Timing = FAST, concurrency: int = 2) -> Iterator[Worker]:
         """Run a worker in this process."""
-        worker = Worker(self.url, self.parts(timing), concurrency, SHORT_LEASE)
+        worker = Worker(self.url, self.deps(timing), concurrency, SHORT_LEASE)
         worker.start()
         try:
             yield worker

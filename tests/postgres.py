@@ -28,7 +28,7 @@ import pytest
 from psycopg import sql
 
 from emojifier_bot.db.migrate import upgrade
-from emojifier_bot.jobs.database import migrate
+from emojifier_bot.jobs.system_db import migrate
 
 #: It refuses to run as root.
 UNPRIVILEGED = "nobody"

@@ -17,7 +17,7 @@ from emojifier_bot.app import face_service, make_analyzer, make_isolated_decoder
 from emojifier_bot.clock import Clock, SystemClock
 from emojifier_bot.config import Settings
 from emojifier_bot.db.crypto import Vault, open_vault
-from emojifier_bot.db.engine import Database, open_database, open_in_a_hurry
+from emojifier_bot.db.engine import Database, open_database
 from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.db.migrate import upgrade
 from emojifier_bot.db.oauth_states import OAuthStates
@@ -35,7 +35,7 @@ from emojifier_bot.slack.post import SlackReplySink
 from emojifier_bot.slack.tokens import RotatingBotTokens
 
 if TYPE_CHECKING:
-    from emojifier_bot.jobs.parts import WorkerParts
+    from emojifier_bot.jobs.steps import Dependencies
     from emojifier_bot.slack.app import BoltApp
     from emojifier_bot.slack.context import ListenerContext
     from emojifier_bot.slack.oauth import InstallFlow
@@ -193,10 +193,10 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
         queue = make_queue(settings)
         opened.callback(queue.close)
         registry = metrics.web_registry(
-            lambda: asdict(queue.standing()), lambda: len(stores.installations.all())
+            lambda: asdict(queue.stats()), lambda: len(stores.installations.all())
         )
         # Listeners answer within seconds, whatever the database does.
-        hurried = open_in_a_hurry(settings.database_url)
+        hurried = open_database(settings.database_url, hurried=True)
         opened.callback(hurried.close)
         context = _listener_context(settings, stores, hurried, queue)
         opened.callback(context.close)
@@ -305,10 +305,10 @@ def _web_dependencies(
         clock=CLOCK,
         checks={
             "database": stores.database.ping,
-            "queue": queue.standing,
+            "queue": queue.stats,
         },
         # Without one, requests are taken all the same and wait.
-        reports={"worker": lambda: queue.standing().workers > 0},
+        reports={"worker": lambda: queue.stats().workers > 0},
         installs=_installs(settings),
         https=settings.public_url.startswith("https://"),
         pages=pages_blueprint(facts),
@@ -336,15 +336,15 @@ def run_job_worker(settings: Settings) -> int:
     )
     with make_isolated_decoder(settings) as decoder, serving:
         decoder.warm_up()
-        parts = make_worker_parts(settings, stores, decoder)
+        parts = make_worker_dependencies(settings, stores, decoder)
         return run_worker(settings.database_url, parts, settings.worker_concurrency)
 
 
-def make_worker_parts(
+def make_worker_dependencies(
     settings: Settings, stores: Stores, decoder: Decoder
-) -> WorkerParts:
+) -> Dependencies:
     """Build what a worker does its jobs with."""
-    from emojifier_bot.jobs.parts import WorkerParts
+    from emojifier_bot.jobs.steps import Dependencies
     from emojifier_bot.vision.pipeline import Pipeline
     from emojifier_bot.vision.themes import open_theme
 
@@ -361,7 +361,7 @@ def make_worker_parts(
             clock=CLOCK,
         )
 
-    return WorkerParts(
+    return Dependencies(
         source=SlackImageSource(
             client=client,
             vault=stores.vault,

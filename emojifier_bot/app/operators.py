@@ -16,7 +16,13 @@ from emojifier_bot.app.bot import (
 from emojifier_bot.config import Settings
 from emojifier_bot.db.crypto import Rotation, Vault, open_vault, rotate
 from emojifier_bot.db.engine import read_url, sqlite_file
-from emojifier_bot.db.migrate import Standing, downgrade, shape_of, standing, upgrade
+from emojifier_bot.db.migrate import (
+    SchemaState,
+    downgrade,
+    revision_of,
+    schema_state,
+    upgrade,
+)
 from emojifier_bot.db.workspace_rows import workspace_rows
 from emojifier_bot.domain import EmojifyRequest, Outcome, OutcomeKind, Workspace
 from emojifier_bot.errors import StoreError, VaultError
@@ -60,7 +66,7 @@ def move_tables(settings: Settings, shape: str) -> str:
         downgrade(settings.database_url, shape)
     else:
         upgrade(settings.database_url)
-    return shape_of(settings.database_url)
+    return revision_of(settings.database_url)
 
 
 # Jobs.
@@ -73,7 +79,7 @@ def make_job_admin(settings: Settings) -> DbosJobQueue:
         StoreError: The database is not there, has no tables, or refuses.
         QueueError: The database does not answer.
     """
-    if standing(settings.database_url) in {Standing.MISSING, Standing.EMPTY}:
+    if schema_state(settings.database_url) in {SchemaState.MISSING, SchemaState.EMPTY}:
         raise StoreError(
             f"{_database_name(settings)} holds no jobs: no bot has run with it. Look "
             "at DATABASE_URL; a file without a folder is looked for where you are."
@@ -106,24 +112,24 @@ def check_database(settings: Settings) -> str:
     """
     if settings.encryption_keys:
         open_vault(settings.encryption_keys.get_secret_value(), settings.database_url)
-    name, stands = _database_name(settings), standing(settings.database_url)
-    if stands is Standing.MISSING:
+    name, state = _database_name(settings), schema_state(settings.database_url)
+    if state is SchemaState.MISSING:
         _check_folder(settings)
         return f"{name}, made at the first start"
-    if stands is Standing.EMPTY:
+    if state is SchemaState.EMPTY:
         return f"{name}, empty; the first start makes its tables"
-    if stands is Standing.OLD:
+    if state is SchemaState.OLD:
         return f"{name}, of an older version; the next start brings it up to date"
     with (
         closing(open_stores(settings, make=False)) as stores,
         closing(make_queue(settings, make_tables=False)) as queue,
     ):
-        jobs = queue.standing()
+        jobs = queue.stats()
         installed = len(stores.installations.all())
     found = f"{name}, {installed} installed, {jobs.waiting} jobs waiting"
-    if not jobs.stranded:
+    if not jobs.orphaned:
         return found
-    return f"{found}, {jobs.stranded} of a version that no worker runs"
+    return f"{found}, {jobs.orphaned} of a version that no worker runs"
 
 
 def check_token(settings: Settings) -> str:
@@ -206,7 +212,7 @@ def delete_workspace(settings: Settings, holder_id: str) -> None:
 
 def _check_tables(settings: Settings) -> None:
     """Refuse a database with other tables than those of this version."""
-    if standing(settings.database_url) is not Standing.CURRENT:
+    if schema_state(settings.database_url) is not SchemaState.CURRENT:
         raise StoreError(
             "The database has not been used by this version of the bot. Look at "
             "DATABASE_URL, or start the bot once."

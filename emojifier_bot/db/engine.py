@@ -1,44 +1,47 @@
-"""Opens the database of the stores, and says in sentences what is wrong with it."""
+"""Opens the database, for the stores and for the queue, and explains its errors."""
 
 from __future__ import annotations
 
 import os
+import select
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 
 from emojifier_bot.circuit_breaker import CircuitBreaker, CircuitOpenError
-from emojifier_bot.db.write_ahead import write_ahead
 from emojifier_bot.errors import StoreError
 
-__all__ = ["Database", "open_database", "open_in_a_hurry", "read_url", "sqlite_file"]
+__all__ = ["Database", "is_outage", "open_database", "open_engine", "read_url"]
+__all__ += ["sqlite_file"]
 
-#: How long one writer of SQLite waits for another; the longest holds the lock for
-#: milliseconds, but a disk may be slow.
-BUSY_SECONDS = 15.0
-#: How long a connection to PostgreSQL may take.
-CONNECT_SECONDS = 5
-#: Connections that are kept, and how many more there may be while many threads ask.
-POOL_SIZE, POOL_OVERFLOW = 5, 15
-#: How long a thread waits for one of them.
-POOL_SECONDS = 10.0
+#: How long one writer of SQLite waits for another, or a thread for a free connection.
+#: The longest writer holds the lock for milliseconds, but a disk may be slow.
+WAIT_SECONDS = 15.0
+#: The same, and all that PostgreSQL may take for a statement, for a listener: Slack
+#: waits for three seconds.
+HURRIED_SECONDS = 1.0
+#: How long a connection to PostgreSQL may take; its library accepts no less than 2.
+CONNECT_SECONDS, HURRIED_CONNECT_SECONDS = 5, 2
+#: PostgreSQL ends a session that is idle in a transaction for so long, and frees its
+#: locks: the process behind it hangs.
+IDLE_IN_TRANSACTION_SECONDS = 60
+#: Connections of the stores that are kept open, and more while many threads ask.
+CONNECTIONS, MORE_CONNECTIONS = 5, 15
 #: The file holds who posted what: nobody else's business.
 OWNER_ONLY = 0o600
 SQLITE, POSTGRES = "sqlite", "postgresql"
 POSTGRES_PORT = 5432
-#: How long a listener waits, for whatever it is: Slack waits for three seconds.
-HURRY_SECONDS = 1.0
-#: What is raised where a lock, a connection or a server was not to be had in time.
-WAITED_IN_VAIN = (sa.exc.OperationalError, sa.exc.TimeoutError)
-#: The least that PostgreSQL's library waits for a connection.
-LEAST_CONNECT_SECONDS = 2
-#: Of a connection that only reads: it never waits for a writer of SQLite.
-READS = "emojifier_reads"
+#: How soon SQLite is asked again whether the write-ahead log may be switched on.
+RETRY_SECONDS = 0.01
+#: Bits of SQLite's result codes that its extended codes add to.
+PRIMARY_CODE = 0xFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,10 @@ class Database:
         Raises:
             StoreError: The database does not answer, or refuses.
         """
-        with self._told(), self.engine.connect() as connection:
-            yield connection.execution_options(**{READS: True})
+        with self._explained(), self.engine.connect() as connection:
+            if connection.dialect.name == SQLITE:
+                connection.exec_driver_sql("BEGIN DEFERRED")
+            yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -66,11 +71,15 @@ class Database:
         Raises:
             StoreError: The database does not answer, or refuses.
         """
-        with self._told(), self.engine.begin() as connection:
+        with self._explained(), self.engine.begin() as connection:
+            if connection.dialect.name == SQLITE:
+                # A writer takes its lock at once or waits for it: one that has read
+                # already could not wait, but would fail.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
     def ping(self) -> None:
-        """Ask for nothing.
+        """Check that the database answers.
 
         Raises:
             StoreError: The database does not answer.
@@ -83,9 +92,9 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         """Turn what the libraries raise into a sentence."""
-        guard = self.breaker.guard(_timed_out) if self.breaker else nullcontext()
+        guard = self.breaker.guard(is_outage) if self.breaker else nullcontext()
         try:
             with guard:
                 yield
@@ -97,85 +106,99 @@ class Database:
             raise _refusal(self.engine.url, error) from error
 
 
-def _timed_out(error: Exception) -> bool:
-    return isinstance(error, WAITED_IN_VAIN)
+def is_outage(error: Exception) -> bool:
+    """Tell whether a lock, a connection or a server was not to be had in time."""
+    return isinstance(error, (sa.exc.OperationalError, sa.exc.TimeoutError))
 
 
-def open_database(url: str) -> Database:
-    """Open a database. An SQLite file is made if it is not there, else nothing happens.
+def open_database(url: str, *, hurried: bool = False) -> Database:
+    """Open the database for the stores, see `open_engine`.
+
+    Args:
+        url: The database.
+        hurried: For callers who must answer at once: they get the `StoreError` soon,
+            and at once while the database is down.
+
+    Raises:
+        StoreError: The URL names no database, or its file cannot be made.
+    """
+    engine = open_engine(
+        url,
+        wait_seconds=HURRIED_SECONDS if hurried else WAIT_SECONDS,
+        more_connections=MORE_CONNECTIONS,
+        hurried=hurried,
+    )
+    return Database(engine, CircuitBreaker() if hurried else None)
+
+
+def open_engine(
+    url: str,
+    *,
+    wait_seconds: float = WAIT_SECONDS,
+    connections: int = CONNECTIONS,
+    more_connections: int = 0,
+    hurried: bool = False,
+) -> sa.Engine:
+    """Open a database. An SQLite file is made if it is not there; nothing is connected.
 
     Args:
         url: ``sqlite:///FILE`` or ``postgresql+psycopg://USER:PASSWORD@HOST/NAME``.
+        wait_seconds: How long to wait for a lock (SQLite) or for a free connection.
+        connections: The most that are kept open.
+        more_connections: As many more are opened, and closed again, while many ask.
+        hurried: PostgreSQL may take no longer than that for any statement, also where
+            its machine is gone without a word.
 
     Raises:
         StoreError: The URL is none of these, or the file cannot be made.
     """
-    parsed = read_url(url)
     options: dict[str, Any] = {
-        "pool_size": POOL_SIZE,
-        "max_overflow": POOL_OVERFLOW,
-        "pool_timeout": POOL_SECONDS,
+        "pool_size": connections,
+        "max_overflow": more_connections,
+        "pool_timeout": wait_seconds,
         # What is stored shows up in no error message, hence in no log.
         "hide_parameters": True,
     }
     file = sqlite_file(url)
-    if file is None:
-        options["pool_pre_ping"] = True
-        options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
-        return Database(sa.create_engine(parsed, **options))
-    _make_file(file)
-    engine = sa.create_engine(parsed, **options)
-    _tune_sqlite(engine, BUSY_SECONDS)
-    return Database(engine)
-
-
-def open_in_a_hurry(url: str) -> Database:
-    """Open a database that is there, for those who must answer at once.
-
-    Who waits in vain gets the `StoreError` soon; who stores what must not be lost takes
-    `open_database`.
-
-    Raises:
-        StoreError: The URL names no database.
-    """
-    parsed = read_url(url)
-    options: dict[str, Any] = {
-        "pool_size": POOL_SIZE,
-        "max_overflow": POOL_OVERFLOW,
-        "pool_timeout": HURRY_SECONDS,
-        "hide_parameters": True,
-    }
-    if sqlite_file(url) is not None:
-        engine = sa.create_engine(parsed, **options)
-        _tune_sqlite(engine, HURRY_SECONDS)
-        return Database(engine, CircuitBreaker())
-    options["pool_pre_ping"] = True
-    options["connect_args"] = {
-        "connect_timeout": LEAST_CONNECT_SECONDS,
-        # A machine that is gone says nothing; no answer would be waited for long.
-        "tcp_user_timeout": int(HURRY_SECONDS * 1000),
-    }
-    engine = sa.create_engine(parsed, **options)
-    _hurry_postgres(engine)
-    return Database(engine, CircuitBreaker())
+    if file is not None:
+        _make_file(file)
+        engine = sa.create_engine(url, **options)
+        _set_up_sqlite(engine, wait_seconds)
+        return engine
+    milliseconds = int(wait_seconds * 1000)
+    limits = {"idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_SECONDS * 1000}
+    arguments = {"connect_timeout": CONNECT_SECONDS}
+    if hurried:
+        limits = {"lock_timeout": milliseconds, "statement_timeout": milliseconds}
+        arguments = {
+            "connect_timeout": HURRIED_CONNECT_SECONDS,
+            "tcp_user_timeout": milliseconds,
+        }
+    engine = sa.create_engine(url, connect_args=arguments, **options)
+    _set_up_postgres(engine, limits)
+    return engine
 
 
 def read_url(url: str) -> sa.URL:
     """Take a URL apart.
 
     Raises:
-        StoreError: It names no database that we know. It is not told: it may hold a
-            password.
+        StoreError: It names no database that we know. The message does not show it: it
+            may hold a password.
     """
+    wrong = StoreError(
+        "DATABASE_URL names no database that the bot can use. Set it to "
+        "`sqlite:///FILE` or `postgresql+psycopg://USER:PASSWORD@HOST/NAME`."
+    )
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError) as error:
-        raise _wrong_url() from error
+        raise wrong from error
     if parsed.drivername == SQLITE:
         if not parsed.database or parsed.database == ":memory:":
-            raise _wrong_url()
+            raise wrong
     elif parsed.drivername != f"{POSTGRES}+psycopg":
-        raise _wrong_url()
+        raise wrong
     return parsed
 
 
@@ -187,13 +210,6 @@ def sqlite_file(url: str) -> Path | None:
     """
     parsed = read_url(url)
     return Path(parsed.database or "") if parsed.drivername == SQLITE else None
-
-
-def _wrong_url() -> StoreError:
-    return StoreError(
-        "DATABASE_URL names no database that the bot can use. Set it to "
-        "`sqlite:///FILE` or `postgresql+psycopg://USER:PASSWORD@HOST/NAME`."
-    )
 
 
 def _make_file(file: Path) -> None:
@@ -209,31 +225,57 @@ def _make_file(file: Path) -> None:
         ) from error
 
 
-def _tune_sqlite(engine: sa.Engine, busy_seconds: float) -> None:
+def _set_up_sqlite(engine: sa.Engine, wait_seconds: float) -> None:
     @sa.event.listens_for(engine, "connect")
     def connect(connection: sqlite3.Connection, _: object) -> None:
-        # The driver begins nothing of its own accord: see below.
-        connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout={int(busy_seconds * 1000)}")
+        # As DBOS does it: the driver begins a transaction before the first change, and
+        # takes the lock for it at once.
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute(f"PRAGMA busy_timeout={int(wait_seconds * 1000)}")
         # A commit is still on the disk when it is answered: a refresh token that was
         # lost in a power cut would cost a workspace its installation.
-        write_ahead(connection, busy_seconds)
+        enable_wal(connection, wait_seconds)
         connection.execute("PRAGMA foreign_keys=ON")
 
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        # A writer takes its lock at once or waits for it: one that has read already
-        # could not wait, but would fail.
-        reads = connection.get_execution_options().get(READS, False)
-        connection.exec_driver_sql(f"BEGIN {'DEFERRED' if reads else 'IMMEDIATE'}")
+
+def enable_wal(connection: sqlite3.Connection, wait_seconds: float) -> None:
+    """Switch the write-ahead log on, so that readers and the one writer do not wait.
+
+    It stays with the file. In a new file one process at a time can do so, and SQLite
+    refuses the others at once, whatever their busy timeout: so they ask again.
+
+    Raises:
+        sqlite3.OperationalError: The file was locked all the time, or cannot be opened.
+    """
+    until = time.monotonic() + wait_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & PRIMARY_CODE == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > until:
+                raise
+            time.sleep(RETRY_SECONDS)
+        else:
+            return
 
 
-def _hurry_postgres(engine: sa.Engine) -> None:
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        milliseconds = int(HURRY_SECONDS * 1000)
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
+def _set_up_postgres(engine: sa.Engine, limits: dict[str, int]) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def connect(connection: psycopg.Connection, _: object) -> None:
+        for name, milliseconds in limits.items():
+            connection.execute(f"SET {name} = {milliseconds}")
+        connection.commit()
+
+    @sa.event.listens_for(engine, "checkout")
+    def checkout(connection: psycopg.Connection, *_: object) -> None:
+        # A server that restarted has closed all connections. Asking it each time
+        # (`pool_pre_ping`) would double the transactions: the end of the stream shows
+        # in the socket, where an idle server writes nothing else.
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        if poll.poll(0):
+            raise sa.exc.InvalidatePoolError
 
 
 def _refusal(url: sa.URL, error: sa.exc.SQLAlchemyError) -> StoreError:
@@ -256,10 +298,10 @@ def _refusal(url: sa.URL, error: sa.exc.SQLAlchemyError) -> StoreError:
 
 
 def _reason(error: sa.exc.SQLAlchemyError) -> str:
-    """Return what a driver said, where that cannot tell what was stored."""
+    """Return a driver's message, unless it could contain what was stored."""
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
     # SQLite's own class, none below it: "file is not a database".
     broken = type(cause) is sqlite3.DatabaseError
-    sayable = broken or isinstance(error, sa.exc.OperationalError)
-    said = str(cause).strip().splitlines() if sayable else []
-    return said[0].strip().rstrip(".") if said else type(cause).__name__
+    is_safe = broken or isinstance(error, sa.exc.OperationalError)
+    lines = str(cause).strip().splitlines() if is_safe else []
+    return lines[0].strip().rstrip(".") if lines else type(cause).__name__

@@ -1,4 +1,4 @@
-"""Brings the tables of a database to the shape that this version knows."""
+"""Brings the tables of a database to the schema that this version knows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ from emojifier_bot.db.engine import (
 )
 from emojifier_bot.errors import StoreError
 
-__all__ = ["VERSION_TABLE", "Standing", "downgrade", "shape_of", "standing", "upgrade"]
+__all__ = [
+    "VERSION_TABLE",
+    "SchemaState",
+    "downgrade",
+    "revision_of",
+    "schema_state",
+    "upgrade",
+]
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 #: Not alembic's own name: others may share the database.
@@ -32,7 +39,7 @@ LOCK = int.from_bytes(b"emojify")
 NEWEST, EMPTY = "head", "base"
 
 
-class Standing(StrEnum):
+class SchemaState(StrEnum):
     """How far a database is before anybody changes it."""
 
     #: Its SQLite file is not there yet.
@@ -44,7 +51,7 @@ class Standing(StrEnum):
     CURRENT = "current"
 
 
-def standing(url: str) -> Standing:
+def schema_state(url: str) -> SchemaState:
     """Look at a database without making or changing anything.
 
     Raises:
@@ -53,20 +60,20 @@ def standing(url: str) -> Standing:
     """
     file = sqlite_file(url)
     if file is not None and not file.exists():
-        return Standing.MISSING
+        return SchemaState.MISSING
     with closing(open_database(url)) as database, database.reading() as connection:
-        shape = _shape(connection)
-    if shape is None:
-        return Standing.EMPTY
-    if shape == _newest_shape():
-        return Standing.CURRENT
-    if shape not in _known_shapes():
+        revision = _revision(connection)
+    if revision is None:
+        return SchemaState.EMPTY
+    if revision == _newest_revision():
+        return SchemaState.CURRENT
+    if revision not in _known_revisions():
         raise _too_new()
-    return Standing.OLD
+    return SchemaState.OLD
 
 
-def upgrade(url: str, shape: str = NEWEST) -> None:
-    """Make or change tables until the database has the newest shape.
+def upgrade(url: str, revision: str = NEWEST) -> None:
+    """Make or change tables until the database has the newest schema.
 
     Every process calls it at its start: one does the work, the others wait for it.
     A step that fails leaves everything as it was. A step only adds tables, indexes and
@@ -74,7 +81,7 @@ def upgrade(url: str, shape: str = NEWEST) -> None:
 
     Args:
         url: The database.
-        shape: A revision on the way, for tests.
+        revision: A revision on the way, for tests.
 
     Raises:
         StoreError: The database does not answer or refuses, or a newer version of the
@@ -82,34 +89,34 @@ def upgrade(url: str, shape: str = NEWEST) -> None:
     """
     with closing(open_database(url)) as database:
         with database.reading() as connection:
-            if _shape(connection) == _newest_shape():
+            if _revision(connection) == _newest_revision():
                 return
         with _alone(database) as connection:
-            command.upgrade(_config(connection), shape)
+            command.upgrade(_config(connection), revision)
 
 
-def downgrade(url: str, shape: str = EMPTY) -> None:
-    """Take tables back to an older shape; what that one cannot hold is lost.
+def downgrade(url: str, revision: str = EMPTY) -> None:
+    """Take tables back to an older schema; what that one cannot hold is lost.
 
     Args:
         url: The database.
-        shape: A revision, ``"-1"`` for the one before; by default, no table at all.
+        revision: A revision, ``"-1"`` for the one before; by default, no table at all.
 
     Raises:
-        StoreError: The database does not answer or refuses, or has no such shape.
+        StoreError: The database does not answer or refuses, or has no such revision.
     """
     with closing(open_database(url)) as database, _alone(database) as connection:
-        command.downgrade(_config(connection), shape)
+        command.downgrade(_config(connection), revision)
 
 
-def shape_of(url: str) -> str:
+def revision_of(url: str) -> str:
     """Return the revision of a database's tables; empty where it has none.
 
     Raises:
         StoreError: The database does not answer or refuses.
     """
     with closing(open_database(url)) as database, database.reading() as connection:
-        return _shape(connection) or ""
+        return _revision(connection) or ""
 
 
 @contextmanager
@@ -119,40 +126,40 @@ def _alone(database: Database) -> Iterator[sa.Connection]:
         # SQLite has one writer at a time anyway.
         if connection.dialect.name == POSTGRES:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
-        shape = _shape(connection)
+        revision = _revision(connection)
         try:
             yield connection
         except CommandError as error:
-            is_known = shape is None or shape in _known_shapes()
-            raise (_no_such_shape() if is_known else _too_new()) from error
+            is_known = revision is None or revision in _known_revisions()
+            raise (_no_such_revision() if is_known else _too_new()) from error
 
 
 def _too_new() -> StoreError:
     return StoreError(
-        "The database has a shape that this version of the bot does not know: "
+        "The database has a schema that this version of the bot does not know: "
         "a newer one has changed it. Run that one, or put a backup back."
     )
 
 
-def _no_such_shape() -> StoreError:
-    named = ", ".join(f"`{one}`" for one in sorted(_known_shapes()))
+def _no_such_revision() -> StoreError:
+    named = ", ".join(f"`{one}`" for one in sorted(_known_revisions()))
     return StoreError(
-        "The database's tables cannot go there: no such shape is on their way back. "
+        "The database's tables cannot go there: no such revision is on their way back. "
         f"Name one of these: {named}, `{EMPTY}` for no table at all, `-1` for the one "
         "before."
     )
 
 
-def _known_shapes() -> set[str]:
+def _known_revisions() -> set[str]:
     return {one.revision for one in ScriptDirectory(MIGRATIONS).walk_revisions()}
 
 
-def _shape(connection: sa.Connection) -> str | None:
+def _revision(connection: sa.Connection) -> str | None:
     options = {"version_table": VERSION_TABLE}
     return MigrationContext.configure(connection, opts=options).get_current_revision()
 
 
-def _newest_shape() -> str | None:
+def _newest_revision() -> str | None:
     return ScriptDirectory(MIGRATIONS).get_current_head()
 
 

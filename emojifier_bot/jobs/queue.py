@@ -5,43 +5,39 @@ from __future__ import annotations
 import builtins
 import logging
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import (
-    DBOSClient,
-    DBOSPortableJSONSerializer,
-    EnqueueOptions,
-    StepInfo,
-    WorkflowStatus,
-)
+from dbos import EnqueueOptions, StepInfo, WorkflowStatus
 from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
 from emojifier_bot.circuit_breaker import CircuitBreaker, CircuitOpenError
 from emojifier_bot.clock import Clock
+from emojifier_bot.db.engine import is_outage, open_engine
 from emojifier_bot.domain import EmojifyRequest, Job, JobState, Workspace
 from emojifier_bot.errors import ErrorKind, QueueError, QueueFullError
-from emojifier_bot.jobs import slots
-from emojifier_bot.jobs.database import migrate, open_engine, workflow_table
-from emojifier_bot.jobs.dbos_logs import route_dbos_logs
-from emojifier_bot.jobs.names import (
-    APPLICATION,
+from emojifier_bot.jobs import leases
+from emojifier_bot.jobs.admission import AdmissionControl
+from emojifier_bot.jobs.queue_listener import announce_job
+from emojifier_bot.jobs.queue_stats import QueueStats, QueueStatsReader
+from emojifier_bot.jobs.step_runner import DONE, FAILED
+from emojifier_bot.jobs.system_db import (
     QUEUE,
     WORKFLOW,
     job_id_for,
+    migrate,
+    opened_client,
     partition_of,
+    workflow_table,
 )
-from emojifier_bot.jobs.recorder import DONE, FAILED, MARK
-from emojifier_bot.jobs.room import Room
-from emojifier_bot.jobs.standing import Lookout, Standing
 from emojifier_bot.jobs.workflow import COMPLETE, PREPARE
 from emojifier_bot.jobs.workspace_jobs import WorkspaceJobs
 
 #: How long a listener waits for the database; Slack waits for three seconds.
-PATIENCE_SECONDS = 1.5
+WAIT_SECONDS = 1.5
 #: One for each thread that answers Slack: who waited for a connection and then for a
 #: lock would wait twice.
 CONNECTIONS = 16
@@ -57,9 +53,19 @@ _STATES = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": JobState.FAILED,
     "CANCELLED": JobState.CANCELLED,
 }
-#: What is raised where a lock, a connection or a server was not to be had in time.
-WAITED_IN_VAIN = (sa.exc.OperationalError, sa.exc.TimeoutError)
-_AWAY = "The queue's database does not answer. Try again in a minute."
+_ENDED_BADLY = frozenset({JobState.FAILED, JobState.CANCELLED})
+_ALIVE = frozenset({JobState.QUEUED, JobState.RUNNING})
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what the libraries raise into a sentence."""
+    try:
+        yield
+    except (CircuitOpenError, SQLAlchemyError, dbos_error.DBOSException) as error:
+        raise QueueError(
+            "The queue's database does not answer. Try again in a minute."
+        ) from error
 
 
 class DbosJobQueue:
@@ -80,39 +86,31 @@ class DbosJobQueue:
         Raises:
             QueueError: It does not answer.
         """
-        route_dbos_logs()
         self._url = url
         self._limit = queue_limit
-        self._engine = open_engine(
-            url,
-            patience_seconds=PATIENCE_SECONDS,
-            connections=CONNECTIONS,
-            hurried=make_tables,
-        )
-        self._table = workflow_table(self._engine)
-        self._lookout = Lookout(self._engine, clock)
-        self._room = Room(self._engine, queue_limit, clock)
         self._breaker = CircuitBreaker(clock.monotonic)
-        try:
-            with self._engine.connect():
-                pass
-            if make_tables:
-                migrate(url)
-                slots.create_table(self._engine)
-        except (SQLAlchemyError, dbos_error.DBOSException) as error:
-            raise QueueError(_AWAY) from error
-        self._client = DBOSClient(
-            system_database_engine=self._engine,
-            serializer=DBOSPortableJSONSerializer(),
-            application_name=APPLICATION,
-            retry_connection_errors=False,
-            lazy=True,
-        )
+        with ExitStack() as opened:
+            self._engine = open_engine(
+                url,
+                wait_seconds=WAIT_SECONDS,
+                connections=CONNECTIONS,
+                hurried=make_tables,
+            )
+            opened.callback(self._engine.dispose)
+            with _explained():
+                self._engine.connect().close()
+                if make_tables:
+                    migrate(url)
+                    leases.create_table(self._engine)
+            self._client = opened.enter_context(opened_client(self._engine))
+            self._opened = opened.pop_all()
+        self._table = workflow_table(self._engine)
+        self._stats = QueueStatsReader(self._engine, clock)
+        self._admission = AdmissionControl(self._engine, queue_limit, clock)
 
     def close(self) -> None:
         """Give the connections back."""
-        self._client.destroy()
-        self._engine.dispose()
+        self._opened.close()
 
     def enqueue(self, request: EmojifyRequest, key: str) -> bool:
         """Queue a request durably.
@@ -137,32 +135,30 @@ class DbosJobQueue:
             # A partitioned queue has no deduplication of its own: the id does it.
             "queue_partition_key": partition_of(request.workspace),
         }
-        try:
-            with self._hurried():
-                if not self._room.take(partition_of(request.workspace)):
-                    return self._refuse(job_id)
-                # In a transaction of ours: the client's own would wait for a lock
-                # forever.
+        with self._hurried():
+            if not self._admission.admit(partition_of(request.workspace)):
+                return self._refuse(job_id)
+            # In a transaction of ours: the client's own would wait for a lock forever.
+            try:
                 with self._engine.begin() as connection:
                     self._client.enqueue_in_transaction(
                         connection, options, request.to_dict()
                     )
-        except dbos_error.DBOSWorkflowIDInUseError:
-            return False
+                    announce_job(connection)
+            except dbos_error.DBOSWorkflowIDInUseError:
+                return False
         facts = {"job_id": job_id, "workspace": request.workspace.id, "key": key}
         logger.info("job queued", extra=facts | {"action": "queue"})
         return True
 
-    def standing(self) -> Standing:
-        """Return how the queue stands and how many workers live.
+    def stats(self) -> QueueStats:
+        """Return how many jobs wait and how many workers are alive.
 
         Raises:
             QueueError: The database does not answer.
         """
-        try:
-            return self._lookout.look()
-        except SQLAlchemyError as error:
-            raise QueueError(_AWAY) from error
+        with _explained():
+            return self._stats.read()
 
     def list(self, state: JobState | None, limit: int) -> builtins.list[Job]:
         """Return jobs, newest first, without their steps.
@@ -171,12 +167,10 @@ class DbosJobQueue:
             QueueError: The database does not answer.
         """
         wanted = [name for name, known in _STATES.items() if state in (None, known)]
-        try:
+        with _explained():
             rows = self._client.list_workflows(
                 name=WORKFLOW, status=wanted, limit=limit, sort_desc=True
             )
-        except (SQLAlchemyError, dbos_error.DBOSException) as error:
-            raise QueueError(_AWAY) from error
         return [_job(row, ()) for row in rows]
 
     def show(self, job_id: str) -> Job | None:
@@ -185,23 +179,22 @@ class DbosJobQueue:
         Raises:
             QueueError: The database does not answer.
         """
-        try:
+        with _explained():
             row = self._find(job_id)
             steps = self._client.list_workflow_steps(job_id) if row else []
-        except (SQLAlchemyError, dbos_error.DBOSException) as error:
-            raise QueueError(_AWAY) from error
-        return None if row is None else _job(row, tuple(map(_in_short, steps)))
+        return None if row is None else _job(row, tuple(map(_summary, steps)))
 
     def retry(self, job_id: str) -> bool:
         """Run a failed or cancelled job again; False where it is neither.
 
         Recorded steps are kept; the one that failed is done again. A job that may have
-        shown its file keeps the mark that says so, and asks before it shows it again.
+        shown its file asks before it shows it again: the record before that step is
+        kept, which marks it as begun.
 
         Raises:
             QueueError: The database does not answer.
         """
-        try:
+        with _explained():
             row = self._find(job_id)
             if row is None or _STATES[row.status] not in _ENDED_BADLY:
                 return False
@@ -218,8 +211,8 @@ class DbosJobQueue:
                 )
             else:
                 self._client.resume_workflow(job_id, queue_name=QUEUE)
-        except (SQLAlchemyError, dbos_error.DBOSException) as error:
-            raise QueueError(_AWAY) from error
+            with self._engine.begin() as connection:
+                announce_job(connection)
         return True
 
     def cancel(self, job_id: str) -> bool:
@@ -228,13 +221,11 @@ class DbosJobQueue:
         Raises:
             QueueError: The database does not answer.
         """
-        try:
+        with _explained():
             row = self._find(job_id)
             if row is None or _STATES[row.status] not in _ALIVE:
                 return False
             self._client.cancel_workflow(job_id)
-        except (SQLAlchemyError, dbos_error.DBOSException) as error:
-            raise QueueError(_AWAY) from error
         return True
 
     def has_ended(self, key: str) -> bool:
@@ -272,11 +263,8 @@ class DbosJobQueue:
         Raises:
             QueueError: The database does not answer, or did not a moment ago.
         """
-        try:
-            with self._breaker.guard(lambda error: isinstance(error, WAITED_IN_VAIN)):
-                yield
-        except (CircuitOpenError, SQLAlchemyError) as error:
-            raise QueueError(_AWAY) from error
+        with _explained(), self._breaker.guard(is_outage):
+            yield
 
     def _find(self, job_id: str) -> WorkflowStatus | None:
         rows = self._client.list_workflows(workflow_ids=[job_id], name=WORKFLOW)
@@ -294,19 +282,13 @@ class DbosJobQueue:
         )
 
 
-_ENDED_BADLY = frozenset({JobState.FAILED, JobState.CANCELLED})
-_ALIVE = frozenset({JobState.QUEUED, JobState.RUNNING})
-
-
 def _first_to_repeat(steps: list[StepInfo]) -> int:
     """Return the number of the step that a failed job begins with again."""
-    numbers: dict[str, int] = {
-        step["function_name"]: step["function_id"] for step in reversed(steps)
-    }
-    mark = numbers.get(COMPLETE + MARK)
-    if mark is not None:
-        return mark + 1
-    return numbers.get(PREPARE + MARK, 1)
+    for name in (COMPLETE, PREPARE):
+        numbers = [one["function_id"] for one in steps if one["function_name"] == name]
+        if numbers:
+            return min(numbers)
+    return 1
 
 
 def _job(row: WorkflowStatus, steps: tuple[str, ...]) -> Job:
@@ -340,7 +322,7 @@ def _moment(milliseconds: int | None) -> datetime:
     return datetime.fromtimestamp((milliseconds or 0) / 1000, UTC)
 
 
-def _in_short(step: StepInfo) -> str:
+def _summary(step: StepInfo) -> str:
     """Return a step's name and how it went: ``"complete: failed, ratelimited"``."""
     name, output = step["function_name"], step["output"]
     if not isinstance(output, dict):
@@ -354,6 +336,6 @@ def _in_short(step: StepInfo) -> str:
 
 def _result(value: Any) -> str:
     if isinstance(value, dict):
-        told = value.get("state") or value.get("file_id")
-        return str(told) if told else "done"
+        shown = value.get("state") or value.get("file_id")
+        return str(shown) if shown else "done"
     return f"{len(value)} found" if isinstance(value, list) else "done"

@@ -1,4 +1,4 @@
-"""Which failures are tried again, and when. Pure: no clock, no database."""
+"""Which failures of a step are tried again, and when. Pure: no clock, no database."""
 
 from __future__ import annotations
 
@@ -62,11 +62,52 @@ class Failure:
         return cls(**known_fields(cls, values))
 
 
-@dataclass(frozen=True, slots=True)
-class RetryDecision:
-    """Try again after this long."""
+class JobFailedError(Exception):
+    """A step failed for good; the job ends with what went wrong."""
 
-    wait_seconds: float
+    def __init__(self, failure: Failure) -> None:
+        """Keep the failure; its kind is what the job's row shows."""
+        super().__init__(failure.kind)
+        self.failure = failure
+
+
+class Backoff:
+    """Decides how long to wait between the tries of one step, and when to give up."""
+
+    def __init__(self, seed: str = "", stretch: float = 1.0) -> None:
+        """Begin before the first try.
+
+        Args:
+            seed: Draws the jitter.
+            stretch: Multiplies the waits that the other side did not ask for.
+        """
+        self._seed = seed
+        self._stretch = stretch
+        self._attempts = 0
+        self._waited_seconds = 0.0
+
+    def next_wait_seconds(self, failure: Failure) -> float:
+        """Return how long to wait after the latest try before the next one.
+
+        Raises:
+            JobFailedError: There is no next one.
+        """
+        self._attempts += 1
+        if not failure.retryable or self._attempts >= MAX_ATTEMPTS:
+            raise JobFailedError(failure)
+        draw = random.Random(f"{self._seed}/{self._attempts}")  # noqa: S311 - jitter
+        asked_seconds = failure.retry_after_seconds
+        if asked_seconds is not None:
+            seconds = max(asked_seconds, FIRST_WAIT_SECONDS)
+            seconds *= draw.uniform(1.0, ASKED_JITTER_TO)
+        else:
+            full = FIRST_WAIT_SECONDS * GROWTH ** (self._attempts - 1)
+            seconds = min(full, LONGEST_WAIT_SECONDS)
+            seconds *= draw.uniform(JITTER_FROM, JITTER_TO)
+        if self._waited_seconds + seconds > BUDGET_SECONDS:
+            raise JobFailedError(failure)
+        self._waited_seconds += seconds
+        return seconds if asked_seconds is not None else seconds * self._stretch
 
 
 def failure_of(error: Exception) -> Failure:
@@ -90,33 +131,3 @@ def may_have_happened(failure: Failure) -> bool:
     if failure.kind in _HALF_DONE:
         return True
     return failure.retryable and failure.kind not in _NOT_DONE
-
-
-def decide(
-    failure: Failure, attempt: int, waited_seconds: float = 0.0, seed: str = ""
-) -> RetryDecision | None:
-    """Decide whether a step is tried again.
-
-    Args:
-        failure: How the latest try went.
-        attempt: Number of that try, from 1.
-        waited_seconds: How long the step has waited between its tries so far.
-        seed: Draws the jitter; the same again when a job is run again.
-
-    Returns:
-        None where it is given up.
-    """
-    if not failure.retryable or attempt >= MAX_ATTEMPTS:
-        return None
-    wait_seconds = _wait(failure, attempt, random.Random(seed))  # noqa: S311 - jitter
-    if waited_seconds + wait_seconds > BUDGET_SECONDS:
-        return None
-    return RetryDecision(wait_seconds)
-
-
-def _wait(failure: Failure, attempt: int, draw: random.Random) -> float:
-    if failure.retry_after_seconds is not None:
-        asked = max(failure.retry_after_seconds, FIRST_WAIT_SECONDS)
-        return asked * draw.uniform(1.0, ASKED_JITTER_TO)
-    full = min(FIRST_WAIT_SECONDS * GROWTH ** (attempt - 1), LONGEST_WAIT_SECONDS)
-    return full * draw.uniform(JITTER_FROM, JITTER_TO)

@@ -1,4 +1,4 @@
-"""What the steps of a job do: blocking calls of ports, in a thread of the worker.
+"""What the steps of a job do: blocking calls, in a thread of the worker.
 
 Each returns JSON types only: references and summaries, never a picture or a secret.
 Pictures are in memory while `JobSteps.prepare` runs, and only there.
@@ -6,17 +6,20 @@ Pictures are in memory while `JobSteps.prepare` runs, and only there.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 from threading import BoundedSemaphore
 from typing import Any
 
 from emojifier_bot import metrics
+from emojifier_bot.clock import Clock
+from emojifier_bot.db.posts import PostLog
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,
@@ -27,15 +30,14 @@ from emojifier_bot.domain import (
     Post,
     ResultPicture,
     Share,
-    ShareState,
 )
 from emojifier_bot.errors import DeliveryError, ErrorKind
-from emojifier_bot.jobs.names import surprise_seed
-from emojifier_bot.jobs.parts import WorkerParts
-from emojifier_bot.jobs.slots import Fence
+from emojifier_bot.jobs.leases import Fence
+from emojifier_bot.jobs.step_runner import Timing
+from emojifier_bot.ports import ImageSource, ReplySink
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
 from emojifier_bot.vision.formats import channel_format
-from emojifier_bot.vision.pipeline import EmojifyOptions
+from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
 from emojifier_bot.vision.types import Result
 
 logger = logging.getLogger(__name__)
@@ -46,63 +48,88 @@ _NAMELESS = "picture"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f<>:\"/\\|?*]+")
 #: Pictures in memory for each that is emojified: others are fetched and sent meanwhile.
 PICTURES_PER_CORE = 2
+SEED_BYTES = 8
 #: Marks a post that an earlier run of the job recorded, whose own record is gone.
 EARLIER = "earlier"
 
 
-class Places:
+#: Returns the pipeline that draws with a theme; an empty name is the settings' own.
+PipelineForTheme = Callable[[str], Pipeline]
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """Everything that a job needs from outside."""
+
+    source: ImageSource
+    sink: ReplySink
+    posts: PostLog
+    pipeline_for_theme: PipelineForTheme
+    clock: Clock
+    timing: Timing = field(default_factory=Timing)
+
+
+class ConcurrencyLimits:
     """How many pictures a worker holds, and how many it emojifies, at the same time."""
 
     def __init__(self, concurrency: int) -> None:
-        """Make room for ``concurrency`` pipelines."""
+        """Allow ``concurrency`` pipelines to run at the same time."""
         self.pictures = BoundedSemaphore(concurrency * PICTURES_PER_CORE)
         self.pipelines = BoundedSemaphore(concurrency)
+
+
+def _do_nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
 class JobSteps:
     """The steps of every job of one worker."""
 
-    parts: WorkerParts
+    deps: Dependencies
     fence: Fence
-    places: Places
+    limits: ConcurrencyLimits
+    #: Called when a job has queued others.
+    wake_queue: Callable[[], None] = _do_nothing
 
     def add_reaction(self, request: EmojifyRequest) -> None:
         """Show the asker that the request was seen."""
         self.fence.check()
-        self.parts.sink.add_reaction(request)
+        self.deps.sink.add_reaction(request)
 
     def resolve(self, request: EmojifyRequest) -> list[dict[str, Any]]:
         """Find the pictures that a request means."""
-        references = self.parts.source.resolve(request)
-        return [_reference_to_dict(reference) for reference in references]
+        if request.source.sealed_address:
+            return [asdict(request.source)]
+        # A file that is named is looked for too: that enters a public channel.
+        return [asdict(one) for one in self.deps.source.resolve(request)]
 
     def prepare(
         self, job_id: str, request: EmojifyRequest, reference: ImageReference
     ) -> dict[str, Any] | None:
-        """Fetch, emojify and upload; nobody sees the file yet.
+        """Fetch, emojify, upload and remember the post; nobody sees the file yet.
 
         Returns:
             The post to be, or None where there is no face. With the key `EARLIER`: the
             post of an earlier run, whose file may be shown already.
         """
-        earlier = self.parts.posts.find(request.workspace, job_id)
+        earlier = self.deps.posts.find(request.workspace, job_id)
         if earlier is not None:
             return earlier.post.to_dict() | {EARLIER: True}
-        with self.places.pictures:
+        with self.limits.pictures:
             with self._stage("fetch"):
-                image = self.parts.source.fetch(request.workspace, reference)
+                image = self.deps.source.fetch(request.workspace, reference)
             result = self._emojify(job_id, request, image)
             self._note(result)
             if not result.faces:
                 return None
             picture = _picture(image.name, result)
             self.fence.check()
-            channel_id = self.parts.sink.target(request)
+            channel_id = self.deps.sink.target(request)
             with self._stage("upload"):
-                file_id = self.parts.sink.upload(request.workspace, picture)
+                file_id = self.deps.sink.upload(request.workspace, picture)
         elsewhere = channel_id != request.channel_id
-        return Post(
+        post = Post(
             post_id=job_id,
             workspace=request.workspace,
             asker_id=request.user_id,
@@ -114,7 +141,10 @@ class JobSteps:
             source=reference,
             thread_ts="" if elsewhere else request.thread_ts,
             theme=request.theme,
-        ).to_dict()
+        )
+        # Before the share is seen: its buttons may be pressed at once.
+        self.deps.posts.record(post)
+        return post.to_dict()
 
     def complete(self, request: EmojifyRequest, post: Post) -> None:
         """Show the file, if this worker still holds its slot.
@@ -124,26 +154,22 @@ class JobSteps:
                 replace, and does not want to see the picture again.
         """
         if request.replaces_post_id:
-            old = self.parts.posts.find(request.workspace, request.replaces_post_id)
+            old = self.deps.posts.find(request.workspace, request.replaces_post_id)
             # By this very job, in an earlier run of it, is no refusal.
             gone = old is not None and old.deleted_at is not None
             if old is not None and gone and old.deleted_by != post.post_id:
                 raise DeliveryError("That post was deleted.", kind=ErrorKind.POST_GONE)
         self.fence.confirm()
-        self.parts.sink.complete(post)
+        self.deps.sink.complete(post)
 
-    def share(self, post: Post) -> dict[str, str]:
+    def share(self, post: Post) -> dict[str, Any]:
         """Ask where the file is shown."""
-        return _share_to_dict(self.parts.sink.share(post))
-
-    def record(self, post: Post) -> None:
-        """Remember the post for its buttons."""
-        self.parts.posts.record(post)
+        return self.deps.sink.share(post).to_dict()
 
     def ensure_buttons(self, post: Post, share: Share) -> None:
         """Add the buttons where the share shows none."""
         self.fence.confirm()
-        self.parts.sink.ensure_buttons(post, share)
+        self.deps.sink.ensure_buttons(post, share)
 
     def remove_replaced(self, request: EmojifyRequest, post: Post) -> None:
         """Delete the post that *Try another* replaces.
@@ -151,43 +177,43 @@ class JobSteps:
         Where somebody has deleted it since the new one was completed, they wanted the
         picture away: then it is the new one that goes.
         """
-        workspace, posts = request.workspace, self.parts.posts
+        workspace, posts = request.workspace, self.deps.posts
         old = posts.find(workspace, request.replaces_post_id)
         if old is None:
             return
         self.fence.check()
         if old.deleted_by in ("", post.post_id):
-            self.parts.sink.delete(old.post)
+            self.deps.sink.delete(old.post)
             if posts.mark_deleted(workspace, old.post.post_id, post.post_id):
                 return
             # Noted by an earlier run of this step, or by somebody while it ran.
             old = posts.find(workspace, old.post.post_id)
         if old is not None and old.deleted_by != post.post_id:
-            self.parts.sink.delete(post)
+            self.deps.sink.delete(post)
             posts.mark_deleted(workspace, post.post_id, old.deleted_by)
 
     def forget(self, job_id: str, request: EmojifyRequest) -> None:
         """Remove what was recorded for the buttons of a workspace that is gone."""
-        self.parts.posts.forget(request.workspace, job_id)
+        self.deps.posts.forget(request.workspace, job_id)
 
-    def tell(self, request: EmojifyRequest, outcome: Outcome) -> None:
+    def notify(self, request: EmojifyRequest, outcome: Outcome) -> None:
         """Tell the asker how it ended."""
         self.fence.check()
-        self.parts.sink.notify(request, outcome)
+        self.deps.sink.notify(request, outcome)
 
     def remove_reaction(self, request: EmojifyRequest) -> None:
         """Take the sign that the request was seen away."""
         self.fence.check()
-        self.parts.sink.remove_reaction(request)
+        self.deps.sink.remove_reaction(request)
 
     def _emojify(
         self, job_id: str, request: EmojifyRequest, image: FetchedImage
     ) -> Result:
         seed = None
         if request.surprise or request.entrypoint is Entrypoint.TRY_ANOTHER:
-            seed = surprise_seed(job_id, request.press)
-        with self.places.pipelines:
-            pipeline = self.parts.pipeline_for_theme(request.theme)
+            seed = _surprise_seed(job_id, request.press)
+        with self.limits.pipelines:
+            pipeline = self.deps.pipeline_for_theme(request.theme)
             result = pipeline.run(image.data, EmojifyOptions(surprise_seed=seed))
         facts = {
             "action": "faces_read",
@@ -214,16 +240,6 @@ class JobSteps:
             metrics.PICTURE_SECONDS.labels(name).observe(time.perf_counter() - began)
 
 
-def reference_from_dict(values: dict[str, Any]) -> ImageReference:
-    """Read a recorded reference."""
-    return ImageReference.from_dict(values)
-
-
-def share_from_dict(values: dict[str, str]) -> Share:
-    """Read a recorded share."""
-    return Share(ShareState(values["state"]), values["message_ts"], values["thread_ts"])
-
-
 def request_for(
     request: EmojifyRequest, reference: ImageReference, *, several: bool
 ) -> EmojifyRequest:
@@ -241,22 +257,10 @@ def request_for(
     )
 
 
-def _reference_to_dict(reference: ImageReference) -> dict[str, Any]:
-    return {
-        "file_id": reference.file_id,
-        "sealed_address": reference.sealed_address,
-        "newest": reference.newest,
-        "message_ts": reference.message_ts,
-        "posted_by": reference.posted_by,
-    }
-
-
-def _share_to_dict(share: Share) -> dict[str, str]:
-    return {
-        "state": share.state.value,
-        "message_ts": share.message_ts,
-        "thread_ts": share.thread_ts,
-    }
+def _surprise_seed(job_id: str, press: int) -> int:
+    """Return a seed that differs from job to job and from press to press."""
+    digest = hashlib.sha256(f"{job_id}:{press}".encode()).digest()
+    return int.from_bytes(digest[:SEED_BYTES], "big")
 
 
 def _summaries(result: Result) -> tuple[FaceSummary, ...]:

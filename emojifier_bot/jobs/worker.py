@@ -8,39 +8,39 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
 
-from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
 from emojifier_bot import metrics
-from emojifier_bot.domain import EmojifyRequest
+from emojifier_bot.db.engine import open_engine
+from emojifier_bot.domain import RETENTION, EmojifyRequest
 from emojifier_bot.errors import ErrorKind, QueueError
-from emojifier_bot.jobs import slots
-from emojifier_bot.jobs.database import (
+from emojifier_bot.jobs import leases
+from emojifier_bot.jobs.leases import JobReclaimer, Lease, LeaseLostError, LeaseTimes
+from emojifier_bot.jobs.queue_listener import IDLE_POLL_SECONDS, QueueListener
+from emojifier_bot.jobs.queue_stats import age_seconds
+from emojifier_bot.jobs.steps import ConcurrencyLimits, Dependencies, JobSteps
+from emojifier_bot.jobs.system_db import (
+    APPLICATION,
+    BATCH_JOBS,
     DBOS_SCHEMA,
-    PURGE_BATCH,
+    QUEUE,
+    WORKFLOW,
     migrate,
-    open_engine,
+    opened_client,
+    route_dbos_logs,
 )
-from emojifier_bot.jobs.dbos_logs import route_dbos_logs
-from emojifier_bot.jobs.names import APPLICATION, QUEUE, WORKFLOW
-from emojifier_bot.jobs.parts import WorkerParts
-from emojifier_bot.jobs.slots import Lease, LeaseLostError, LeaseTimes, Reaper
-from emojifier_bot.jobs.standing import age_seconds
-from emojifier_bot.jobs.steps import JobSteps, Places
-from emojifier_bot.jobs.versions import Succession
+from emojifier_bot.jobs.version_rollover import VersionRollover
 from emojifier_bot.jobs.workflow import (
     PRESENT,
-    Edition,
     EmojifyJob,
-    Running,
+    RunningJobs,
+    WorkflowVersion,
     register,
 )
 
-#: How often a worker looks for jobs, seconds. A look costs about a millisecond.
-POLL_SECONDS = 0.1
 #: Jobs in flight for each pipeline: most of them wait for Slack, or for their next try.
 JOBS_PER_PIPELINE = 16
 #: Of them, the part that one workspace may have: one in so many.
@@ -48,15 +48,16 @@ WORKSPACE_PART = 4
 #: How long running jobs may take to end once the worker was told to stop, seconds. What
 #: is not done by then goes back to the queue.
 DRAIN_SECONDS = 20
-#: Ended jobs and posts are forgotten after this long.
-KEEP_ENDED = timedelta(days=30)
-#: How often that is looked after, in heartbeats.
-PURGE_BEATS = 900
-#: Connections of DBOS and of our own, for each worker.
-DBOS_CONNECTIONS, OWN_CONNECTIONS = 10, 3
-PATIENCE_SECONDS = 10.0
-#: How often DBOS looks for messages between jobs, which nothing here sends, seconds.
-MESSAGE_SECONDS = 0.2
+#: How often old jobs and posts are removed, in heartbeats.
+PURGE_HEARTBEATS = 900
+#: Connections of a worker for its jobs; two more listen, DBOS's and that of
+#: `QueueListener`.
+CONNECTIONS, LISTENERS = 12, 2
+#: How long a statement waits for a lock (SQLite) or a free connection, seconds.
+WAIT_SECONDS = 10.0
+#: How often DBOS looks for messages between jobs, which nothing here sends, and whether
+#: it should stop, seconds.
+MESSAGE_SECONDS = 1.0
 
 EXIT_DONE, EXIT_LEASE_LOST = 0, 3
 #: How DBOS calls the threads of steps, and how long idle ones take to end, seconds.
@@ -76,62 +77,63 @@ class Worker:
     def __init__(
         self,
         url: str,
-        parts: WorkerParts,
+        deps: Dependencies,
         concurrency: int,
         times: LeaseTimes | None = None,
         on_lease_lost: Callable[[], None] = die,
         *,
-        edition: Edition = PRESENT,
+        version: WorkflowVersion = PRESENT,
     ) -> None:
         """Make ready; `start` connects.
 
         Args:
             url: The database.
-            parts: What jobs need from outside.
+            deps: What jobs need from outside.
             concurrency: Pictures that are emojified at the same time.
             times: How fast the others find out that this worker is dead.
             on_lease_lost: Called when the others took this worker for dead.
-            edition: The workflow that it runs.
+            version: The workflow that it runs.
         """
         route_dbos_logs()
         self._url = url
-        self._parts = parts
-        self._concurrency = concurrency
+        self._deps = deps
+        self._jobs_in_flight = concurrency * JOBS_PER_PIPELINE
+        self._jobs_of_workspace = max(self._jobs_in_flight // WORKSPACE_PART, 1)
+        self._limits = ConcurrencyLimits(concurrency)
         self._times = times or LeaseTimes()
         self._on_lease_lost = on_lease_lost
-        self._edition = edition
+        self._version = version
         self._engine = open_engine(
-            url, patience_seconds=PATIENCE_SECONDS, connections=OWN_CONNECTIONS
+            url, wait_seconds=WAIT_SECONDS, connections=CONNECTIONS
         )
-        self._running = Running()
+        self._running = RunningJobs()
         #: Jobs that ended because their workspace is gone.
-        self._forsaken: set[str] = set()
+        self._uninstalled_job_ids: set[str] = set()
         self._draining, self._stop = threading.Event(), threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
 
     def start(self) -> None:
-        """Take a slot and begin to work.
+        """Claim a lease and begin to work.
 
         Raises:
             QueueError: The database does not answer.
         """
+        clock = self._deps.clock
         try:
             migrate(self._url)
-            slots.create_table(self._engine)
-            self._lease = slots.claim(
-                self._engine, self._parts.clock, self._times, self._edition.version
+            leases.create_table(self._engine)
+            self._lease = leases.claim(
+                self._engine, clock, self._times, self._version.version
             )
             self._launch()
         except (SQLAlchemyError, dbos_error.DBOSException) as error:
             raise QueueError(
                 "The worker cannot reach its database. Check DATABASE_URL."
             ) from error
-        self._reaper = Reaper(
-            self._engine, self._parts.clock, self._times, self._lease.holder
-        )
-        self._succession = Succession(
+        self._reclaimer = JobReclaimer(self._engine, clock, self._times, self.name)
+        self._rollover = VersionRollover(
             self._engine,
-            self._edition.version,
+            self._version.version,
             lambda: DBOS.get_latest_application_version()["version_name"],
             DBOS.set_latest_application_version,
         )
@@ -139,9 +141,10 @@ class Worker:
         logger.info("worker started", extra=self._facts("worker_started"))
 
     def stop(self, drain_seconds: int = DRAIN_SECONDS) -> None:
-        """Take no more jobs, let those that run end, give the slot back."""
+        """Take no more jobs, let those that run end, give the lease back."""
         logger.info("worker stops", extra=self._facts("worker_stopping"))
         self._draining.set()
+        self._listener.stop()
         DBOS.destroy(
             destroy_registry=True,
             # With nothing to wait for it would still wait for a second.
@@ -151,10 +154,10 @@ class Worker:
         self._keeper.join()
         try:
             self._lease.release()
-            self._reaper.sweep(running=())
+            self._reclaimer.reclaim(running=())
         except SQLAlchemyError as error:
             logger.warning(
-                "slot not given back",
+                "lease not given back",
                 extra={"action": "stop", "kind": type(error).__name__},
             )
         self._engine.dispose()
@@ -165,23 +168,60 @@ class Worker:
         return self._lease.holder
 
     def _launch(self) -> None:
-        guard = _Guard(self._lease, self._lose)
-        steps = JobSteps(self._parts, guard, Places(self._concurrency))
+        self._register_queue()
+        dbos = DBOS(config=self._config())
+        # This worker polls the queue in its own way.
+        DBOS.listen_queues([])
+        self._listener = QueueListener(self._engine, dbos)
+        steps = JobSteps(
+            self._deps,
+            _Guard(self._lease, self._lose_lease),
+            self._limits,
+            self._listener.wake,
+        )
 
         def make_job(job_id: str, request: EmojifyRequest) -> EmojifyJob:
-            return self._edition.job(job_id, request, steps, self._parts.timing)
+            return self._version.job(job_id, request, steps, self._deps.timing)
 
-        self._declare_queue()
-        DBOS(config=self._config())
-        register(make_job, self._running, self._note_end)
+        register(make_job, self._running, self._on_job_end)
         DBOS.launch()
+        self._listener.start()
 
-    def _note_end(self, job_id: str, outcome: str) -> None:
-        """Tell the figures how a job ended."""
+    def _register_queue(self) -> None:
+        with opened_client(self._engine) as client:
+            client.register_queue(
+                QUEUE,
+                worker_concurrency=self._jobs_in_flight,
+                partition_worker_concurrency=self._jobs_of_workspace,
+                polling_interval_sec=IDLE_POLL_SECONDS,
+            )
+
+    def _config(self) -> DBOSConfig:
+        message_seconds = min(MESSAGE_SECONDS, self._times.heartbeat_seconds)
+        return {
+            "name": APPLICATION,
+            "system_database_url": self._url,
+            "system_database_engine": self._engine,
+            "dbos_system_schema": DBOS_SCHEMA,
+            "run_migrations": False,
+            "application_version": self._version.version,
+            "executor_id": self._lease.holder,
+            "serializer": DBOSPortableJSONSerializer(),
+            "notification_coalesce_sec": message_seconds,
+            "notification_listener_polling_interval_sec": message_seconds,
+            "enable_otlp": False,
+            "log_level": "WARNING",
+        }
+
+    def _on_job_end(self, job_id: str, outcome: str) -> None:
+        """Count a job that ends, and use the room that it makes."""
         if outcome == ErrorKind.NOT_INSTALLED:
-            self._forsaken.add(job_id)
+            self._uninstalled_job_ids.add(job_id)
+        if len(self._running.ids()) >= self._jobs_of_workspace:
+            # A limit may have kept others waiting. The job itself ends in a moment.
+            self._listener.wake()
         try:
-            seconds = age_seconds(self._engine, self._parts.clock, job_id)
+            seconds = age_seconds(self._engine, self._deps.clock, job_id)
         except SQLAlchemyError as error:
             facts = self._facts("end") | {"kind": type(error).__name__}
             logger.warning("nobody knows how long a job took", extra=facts)
@@ -189,54 +229,24 @@ class Worker:
         metrics.JOBS.labels(metrics.label_of(outcome)).inc()
         metrics.JOB_SECONDS.observe(seconds)
 
-    def _declare_queue(self) -> None:
-        # By a client and before the launch: DBOS looks for new queues once a second.
-        client = DBOSClient(
-            system_database_engine=self._engine,
-            application_name=APPLICATION,
-            lazy=True,
-        )
-        jobs = self._concurrency * JOBS_PER_PIPELINE
-        client.register_queue(
-            QUEUE,
-            worker_concurrency=jobs,
-            partition_worker_concurrency=max(jobs // WORKSPACE_PART, 1),
-            polling_interval_sec=POLL_SECONDS,
-        )
-        client.destroy()
-
-    def _config(self) -> DBOSConfig:
-        return {
-            "name": APPLICATION,
-            "system_database_url": self._url,
-            "dbos_system_schema": DBOS_SCHEMA,
-            "sys_db_pool_size": DBOS_CONNECTIONS,
-            "db_engine_kwargs": {"hide_parameters": True},
-            "application_version": self._edition.version,
-            "executor_id": self._lease.holder,
-            "serializer": DBOSPortableJSONSerializer(),
-            "notification_coalesce_sec": MESSAGE_SECONDS,
-            "notification_listener_polling_interval_sec": MESSAGE_SECONDS,
-            "enable_otlp": False,
-            "log_level": "WARNING",
-        }
-
     def _keep(self) -> None:
-        """Show that the worker lives and look after the others, until it stops."""
-        beats = 0
-        while not self._stop.wait(self._times.beat_seconds):
+        """Show that the worker is alive and look after the others, until it stops."""
+        heartbeats = 0
+        while not self._stop.wait(self._times.heartbeat_seconds):
             try:
                 self._lease.confirm()
-                self._reaper.sweep(self._running.ids())
+                found = self._reclaimer.reclaim(self._running.ids())
                 if not self._draining.is_set():
                     # All of these ask DBOS, which goes away while the worker drains.
-                    self._succession.look()
-                    self._forget_forsaken()
-                    if beats % PURGE_BEATS == 0:
+                    found += self._rollover.run()
+                    self._forget_uninstalled()
+                    if heartbeats % PURGE_HEARTBEATS == 0:
                         self._purge()
-                beats += 1
+                if found:
+                    self._listener.wake()
+                heartbeats += 1
             except LeaseLostError:
-                self._lose()
+                self._lose_lease()
                 return
             except SQLAlchemyError as error:
                 # The database is away; the jobs wait for it too.
@@ -246,32 +256,32 @@ class Worker:
                 # The worker's outermost loop.
                 logger.exception("heartbeat failed", extra=self._facts("heartbeat"))
 
-    def _lose(self) -> None:
+    def _lose_lease(self) -> None:
         """Do what has to be done when the others took this worker for dead."""
         logger.error("lease lost", extra=self._facts("lease_lost"))
         self._on_lease_lost()
 
-    def _forget_forsaken(self) -> None:
-        """Forget jobs whose workspace has taken the bot out while they ran."""
-        ended = self._forsaken - self._running.ids()
+    def _forget_uninstalled(self) -> None:
+        """Delete jobs whose workspace has taken the bot out while they ran."""
+        ended = self._uninstalled_job_ids - self._running.ids()
         if ended:
             DBOS.delete_workflows([*ended])
-            self._forsaken -= ended
+            self._uninstalled_job_ids -= ended
 
     def _purge(self) -> None:
-        """Forget jobs that ended long ago, and posts of that time."""
-        before = self._parts.clock.now() - KEEP_ENDED
-        self._parts.posts.forget_before(before)
+        """Delete jobs that ended long ago, and posts of that time."""
+        before = self._deps.clock.now() - RETENTION
+        self._deps.posts.forget_before(before)
         while True:
             ended = DBOS.list_workflows(
                 name=WORKFLOW,
                 completed_before=before.isoformat(),
-                limit=PURGE_BATCH,
+                limit=BATCH_JOBS,
                 load_input=False,
                 load_output=False,
             )
             DBOS.delete_workflows([job.workflow_id for job in ended])
-            if len(ended) < PURGE_BATCH or self._draining.is_set():
+            if len(ended) < BATCH_JOBS or self._draining.is_set():
                 return
 
     def _facts(self, action: str) -> dict[str, str]:
@@ -279,7 +289,7 @@ class Worker:
 
 
 class _Guard:
-    """The fence that a worker's jobs pass: who lost the lease ends here."""
+    """The fence that a worker's jobs pass: one that lost the lease ends here."""
 
     def __init__(self, lease: Lease, lose: Callable[[], None]) -> None:
         self._lease = lease
@@ -301,24 +311,24 @@ class _Guard:
 
 def run_worker(
     url: str,
-    parts: WorkerParts,
+    deps: Dependencies,
     concurrency: int,
     times: LeaseTimes | None = None,
     drain_seconds: int = DRAIN_SECONDS,
     *,
-    edition: Edition = PRESENT,
+    version: WorkflowVersion = PRESENT,
 ) -> int:
     """Work until SIGTERM or SIGINT; return the exit code.
 
     Raises:
         QueueError: The database does not answer.
     """
-    told = threading.Event()
+    stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
-    worker = Worker(url, parts, concurrency, times, edition=edition)
+        signal.signal(number, lambda *_: stopping.set())
+    worker = Worker(url, deps, concurrency, times, version=version)
     worker.start()
-    told.wait()
+    stopping.wait()
     worker.stop(drain_seconds)
     if _is_busy():
         # A call that does not come back would keep the process alive. Its job is in the

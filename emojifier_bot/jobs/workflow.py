@@ -1,4 +1,4 @@
-"""The durable workflow: greet, resolve, prepare, complete, verify, tell.
+"""The durable workflow: resolve, prepare, complete, verify, notify.
 
 How a job ends. What the asker or the workspace could change (no face, not a picture, a
 private channel, uploads switched off) is told to the asker, and the job has succeeded:
@@ -7,7 +7,7 @@ answer to the end, a model failed, a key is missing, a mistake in the code) is t
 the asker too, and the job ends in error: an operator may repair the cause and run it
 again from the step that failed.
 
-The order of the steps and their names are what `names.WORKFLOW_VERSION` stands for.
+The order of the recorded steps and their names are what `WORKFLOW_VERSION` stands for.
 """
 
 from __future__ import annotations
@@ -33,28 +33,23 @@ from emojifier_bot.domain import (
     ShareState,
 )
 from emojifier_bot.errors import ErrorKind
-from emojifier_bot.jobs.names import (
+from emojifier_bot.jobs.retry import Failure, JobFailedError, may_have_happened
+from emojifier_bot.jobs.step_runner import MAX_CRASHES, StepRunner, Timing
+from emojifier_bot.jobs.steps import EARLIER, JobSteps, request_for
+from emojifier_bot.jobs.system_db import (
     QUEUE,
     WORKFLOW,
     WORKFLOW_VERSION,
     child_job_id,
     partition_of,
 )
-from emojifier_bot.jobs.parts import Timing
-from emojifier_bot.jobs.recorder import MAX_CRASHES, JobFailedError, Recorder
-from emojifier_bot.jobs.retry import Failure, may_have_happened
-from emojifier_bot.jobs.steps import (
-    EARLIER,
-    JobSteps,
-    reference_from_dict,
-    request_for,
-    share_from_dict,
-)
 
 #: Times that a worker may die with a job, in any step, before DBOS gives the job up.
 MAX_RECOVERIES = 20
 #: The names of steps that the operators' view looks for.
-PREPARE, COMPLETE = "prepare", "complete"
+PREPARE, COMPLETE, SHARE = "prepare", "complete", "share"
+#: After these answers nothing changes any more, or nobody asks again.
+FINAL_STATES = frozenset({ShareState.SHARED, ShareState.DELETED})
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +75,7 @@ class EmojifyJob:
         self._id = job_id
         self._request = request
         self._do = steps
-        self._run = Recorder(job_id, timing)
+        self._run = StepRunner(job_id, timing)
         self._timing = timing
 
     async def run(self) -> dict[str, Any]:
@@ -90,21 +85,30 @@ class EmojifyJob:
             JobFailedError: It failed for a reason that is ours; the asker was told.
         """
         request, failure = self._request, None
-        if request.reaction_ts:
-            await self._run.courtesy("greet", lambda: self._do.add_reaction(request))
+        has_reaction = bool(request.reaction_ts)
+        if has_reaction:
+            await self._run.run_best_effort(
+                "add_reaction", lambda: self._do.add_reaction(request)
+            )
         try:
             outcome = Outcome(await self._deliver())
         except JobFailedError as error:
             failure = error.failure
             outcome = Outcome(failure.kind)
-        await self._run.courtesy("tell", lambda: self._do.tell(request, outcome))
-        if request.reaction_ts:
-            await self._run.courtesy(
-                "farewell", lambda: self._do.remove_reaction(request)
+        if outcome.kind != OutcomeKind.POSTED:
+            # The result speaks for itself; everything else is said once.
+            await self._run.run_best_effort(
+                "notify",
+                lambda: self._do.notify(request, outcome),
+                is_repeatable=False,
+            )
+        if has_reaction:
+            await self._run.run_best_effort(
+                "remove_reaction", lambda: self._do.remove_reaction(request)
             )
         if outcome.kind == ErrorKind.NOT_INSTALLED:
             # The row may have been written after the workspace's others were removed.
-            await self._run.courtesy(
+            await self._run.run_best_effort(
                 "forget", lambda: self._do.forget(self._id, request)
             )
         facts = {"job_id": self._id, "outcome": outcome.kind}
@@ -116,25 +120,26 @@ class EmojifyJob:
     async def _deliver(self) -> str:
         reference = await self._resolve()
         request = self._request
-        prepared = await self._run.survived(
+        prepared = await self._run.run_with_crash_limit(
             PREPARE, lambda: self._do.prepare(self._id, request, reference)
         )
         if prepared is None:
             return OutcomeKind.NO_FACE
         is_earlier = bool(prepared.pop(EARLIER, False))
         post = Post.from_dict(prepared)
-        # Before the share is seen: its buttons may be pressed at once.
-        await self._run.courtesy("record", lambda: self._do.record(post))
         # Of a record that is gone: the file may be shown already.
         share = await self._settle(post) if is_earlier else None
         share = share or await self._complete(post) or await self._verify(post)
         if share.state is ShareState.DELETED:
             return OutcomeKind.REMOVED
-        await self._run.courtesy(
-            "buttons", lambda: self._do.ensure_buttons(post, share)
-        )
+        if share.lacks_buttons:
+            await self._run.run_best_effort(
+                "buttons",
+                lambda: self._do.ensure_buttons(post, share),
+                is_repeatable=False,
+            )
         if request.replaces_post_id:
-            await self._run.courtesy(
+            await self._run.run_best_effort(
                 "replace", lambda: self._do.remove_replaced(request, post)
             )
         return OutcomeKind.POSTED
@@ -142,14 +147,15 @@ class EmojifyJob:
     async def _resolve(self) -> ImageReference:
         """Return the picture of this job; each further one gets a job of its own."""
         request = self._request
-        if request.source.sealed_address:
-            return request.source
-        # A file that is named is looked for too: that enters a public channel.
-        found = await self._run.retried("resolve", lambda: self._do.resolve(request))
-        first, *further = (reference_from_dict(values) for values in found)
+        found = await self._run.run_with_retries(
+            "resolve", lambda: self._do.resolve(request)
+        )
+        first, *further = map(ImageReference.from_dict, found)
         for number, reference in enumerate(further, start=1):
             child = request_for(request, reference, several=True)
             await self._enqueue(child_job_id(self._id, number), child)
+        if further:
+            self._do.wake_queue()
         self._request = request_for(request, first, several=bool(further))
         return first
 
@@ -172,23 +178,23 @@ class EmojifyJob:
         Returns:
             Its share where that is known by now.
         """
-        patience = self._run.patience(COMPLETE)
-        crashes, doubtful = 0, False
+        backoff = self._run.backoff(COMPLETE)
+        crashes, is_doubtful = 0, False
         while True:
-            answer = await self._run.guarded(
+            answer = await self._run.run_marked(
                 COMPLETE, lambda: self._do.complete(self._request, post)
             )
             failure = answer.failure
             if failure is None and not answer.unsure:
                 return None
-            doubtful |= answer.unsure or (
+            is_doubtful |= answer.unsure or (
                 failure is not None and may_have_happened(failure)
             )
-            share = await self._settle(post) if doubtful else None
+            share = await self._settle(post) if is_doubtful else None
             if share is not None:
                 return share
             if failure is not None:
-                await patience.wait(failure)
+                await self._run.wait(COMPLETE, backoff, failure, is_marked=True)
                 continue
             crashes += 1
             if crashes >= MAX_CRASHES:
@@ -196,16 +202,16 @@ class EmojifyJob:
 
     async def _settle(self, post: Post) -> Share | None:
         """Ask for a while whether the file is shown, or was and is deleted."""
-        return await self._look(post, self._timing.settle_waits_seconds)
+        return await self._poll_share(post, self._timing.settle_waits_seconds)
 
     async def _verify(self, post: Post) -> Share:
         """Wait for the share; where none comes, complete the same file once more."""
         waits = self._timing.verify_waits_seconds
-        share = await self._look(post, waits)
+        share = await self._poll_share(post, waits)
         if share is not None:
             return share
         try:
-            share = await self._complete(post) or await self._look(post, waits)
+            share = await self._complete(post) or await self._poll_share(post, waits)
         except JobFailedError as error:
             facts = {"action": "verify", "job_id": self._id, "kind": error.failure.kind}
             logger.info("second completion failed", extra=facts)
@@ -213,18 +219,20 @@ class EmojifyJob:
             raise JobFailedError(Failure(ErrorKind.NOT_SHOWN))
         return share
 
-    async def _look(self, post: Post, waits_seconds: tuple[float, ...]) -> Share | None:
-        for seconds in waits_seconds:
-            await self._run.sleep(seconds)
-            said = await self._run.retried("share", lambda: self._do.share(post))
-            share = share_from_dict(said)
-            if share.state in {ShareState.SHARED, ShareState.DELETED}:
-                return share
-        return None
+    async def _poll_share(
+        self, post: Post, waits_seconds: tuple[float, ...]
+    ) -> Share | None:
+        found = await self._run.run_polled(
+            SHARE,
+            lambda: self._do.share(post),
+            lambda share: share["state"] in FINAL_STATES,
+            waits_seconds,
+        )
+        return None if found is None else Share.from_dict(found)
 
 
 @dataclass(frozen=True, slots=True)
-class Edition:
+class WorkflowVersion:
     """The workflow's code, and the version that jobs begun by it bear."""
 
     version: str
@@ -232,10 +240,10 @@ class Edition:
 
 
 #: What this version of the bot runs.
-PRESENT = Edition(WORKFLOW_VERSION, EmojifyJob)
+PRESENT = WorkflowVersion(WORKFLOW_VERSION, EmojifyJob)
 
 
-class Running:
+class RunningJobs:
     """The ids of the jobs that run in this process; one may do so twice for a while."""
 
     def __init__(self) -> None:
@@ -249,7 +257,7 @@ class Running:
             return frozenset(self._ids)
 
     @contextmanager
-    def holding(self, job_id: str) -> Iterator[None]:
+    def counted(self, job_id: str) -> Iterator[None]:
         """Count a job while it runs."""
         with self._lock:
             self._ids.append(job_id)
@@ -262,24 +270,24 @@ class Running:
 
 def register(
     make_job: Callable[[str, EmojifyRequest], EmojifyJob],
-    running: Running,
-    note_end: Callable[[str, str], None],
+    running: RunningJobs,
+    on_end: Callable[[str, str], None],
 ) -> None:
-    """Tell DBOS what to run; once for each launch.
+    """Register the workflow with DBOS; once for each launch.
 
     Args:
         make_job: Builds the run of a job by its id and request.
         running: Counts jobs while they run here.
-        note_end: Takes a job's id and outcome when it has ended.
+        on_end: Takes a job's id and outcome when it has ended.
     """
 
-    async def noted(job_id: str, job: EmojifyJob) -> dict[str, Any]:
+    async def run(job_id: str, job: EmojifyJob) -> dict[str, Any]:
         try:
             ended = await job.run()
         except JobFailedError as error:
-            await asyncio.to_thread(note_end, job_id, error.failure.kind)
+            await asyncio.to_thread(on_end, job_id, error.failure.kind)
             raise
-        await asyncio.to_thread(note_end, job_id, ended["outcome"])
+        await asyncio.to_thread(on_end, job_id, ended["outcome"])
         return ended
 
     @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERIES)
@@ -289,8 +297,8 @@ def register(
             request = EmojifyRequest.from_dict(document)
             # On every line that is logged for this job, from whichever module.
             about = {"job_id": job_id, "workspace": request.workspace.id}
-            with running.holding(job_id), bound_contextvars(**about):
-                return await noted(job_id, make_job(job_id, request))
+            with running.counted(job_id), bound_contextvars(**about):
+                return await run(job_id, make_job(job_id, request))
         except JobFailedError:
             raise
         except Exception as error:

@@ -1,29 +1,24 @@
-"""All jobs of one workspace or organisation, for whoever wants to see or lose them."""
+"""All jobs of one workspace or organisation, to export or to delete them."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOSClient, DBOSPortableJSONSerializer
+from dbos import DBOSClient, WorkflowStatus
 from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
+from emojifier_bot.db.engine import open_engine
 from emojifier_bot.domain import Workspace
 from emojifier_bot.errors import QueueError
-from emojifier_bot.jobs.database import PURGE_BATCH, open_engine, workflow_table
-from emojifier_bot.jobs.dbos_logs import route_dbos_logs
-from emojifier_bot.jobs.names import APPLICATION
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from dbos import WorkflowStatus
+from emojifier_bot.jobs.system_db import BATCH_JOBS, opened_client, workflow_table
 
 #: An operator waits longer than Slack does.
-PATIENCE_SECONDS = 30.0
+WAIT_SECONDS = 30.0
 CONNECTIONS = 2
 
 
@@ -74,39 +69,31 @@ class WorkspaceJobs:
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[sa.Engine, DBOSClient]]:
-        route_dbos_logs()
         engine = open_engine(
-            self.url, patience_seconds=PATIENCE_SECONDS, connections=CONNECTIONS
-        )
-        client = DBOSClient(
-            system_database_engine=engine,
-            serializer=DBOSPortableJSONSerializer(),
-            application_name=APPLICATION,
-            retry_connection_errors=False,
-            lazy=True,
+            self.url, wait_seconds=WAIT_SECONDS, connections=CONNECTIONS
         )
         try:
-            yield engine, client
+            with opened_client(engine) as client:
+                yield engine, client
         except (SQLAlchemyError, dbos_error.DBOSException) as error:
             raise QueueError(
                 "The queue's database does not answer. Try again in a minute."
             ) from error
         finally:
-            client.destroy()
             engine.dispose()
 
 
 def _ids(engine: sa.Engine, workspace: Workspace, spared: Collection[str]) -> list[str]:
-    """Return the ids of jobs by the part of the queue that they were put into."""
+    """Return the ids of jobs by the partition that they were put into."""
     if not (workspace.team_id or workspace.enterprise_id):
-        return []  # nobody's part would be everybody's without an organisation
+        return []  # nobody's partition would be everybody's without an organisation
     table = workflow_table(engine)
-    part = table.c.queue_partition_key
+    partition = table.c.queue_partition_key
     if workspace.team_id:
-        is_own = part.endswith(f"/{workspace.team_id}", autoescape=True)
+        is_own = partition.endswith(f"/{workspace.team_id}", autoescape=True)
     else:
-        is_own = part.startswith(f"{workspace.enterprise_id}/", autoescape=True)
-    own = sa.select(table.c.workflow_uuid, part).where(is_own)
+        is_own = partition.startswith(f"{workspace.enterprise_id}/", autoescape=True)
+    own = sa.select(table.c.workflow_uuid, partition).where(is_own)
     with engine.connect() as connection:
         rows = connection.execute(own.order_by(table.c.created_at)).all()
     # Here and not in the statement, which takes so many of them and no more.
@@ -115,9 +102,8 @@ def _ids(engine: sa.Engine, workspace: Workspace, spared: Collection[str]) -> li
 
 
 def _batches(ids: list[str]) -> Iterator[list[str]]:
-    """Give some ids at a time."""
-    for first in range(0, len(ids), PURGE_BATCH):
-        yield ids[first : first + PURGE_BATCH]
+    for first in range(0, len(ids), BATCH_JOBS):
+        yield ids[first : first + BATCH_JOBS]
 
 
 def _record(client: DBOSClient, row: WorkflowStatus) -> dict[str, Any]:

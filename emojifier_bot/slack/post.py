@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import PurePath
 from typing import Any
@@ -211,12 +211,14 @@ class SlackReplySink:
             DeliveryError: Slack refused or did not answer.
         """
         try:
-            return share_of(self._file(post), post.channel_id)
+            file = self._file(post)
         except DeliveryError as error:
             if error.kind not in GONE:
                 raise
             deleted = error.kind == ErrorKind.FILE_DELETED
             return Share(ShareState.DELETED if deleted else ShareState.UNKNOWN)
+        is_bare = str(file.get("title") or "").endswith(BARE)
+        return replace(share_of(file, post.channel_id), lacks_buttons=is_bare)
 
     def _file(self, post: Post) -> Answer:
         answer = self.client.call(post.workspace, "files.info", file=post.file_id)

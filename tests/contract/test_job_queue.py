@@ -1,4 +1,4 @@
-"""What every queue keeps, on both databases and in memory."""
+"""What the queue keeps, on both databases."""
 
 from __future__ import annotations
 
@@ -13,26 +13,20 @@ from emojifier_bot.clock import SystemClock
 from emojifier_bot.domain import JobState, Workspace
 from emojifier_bot.errors import QueueError, QueueFullError
 from emojifier_bot.jobs import workspace_jobs
-from emojifier_bot.jobs.names import job_id_for
+from emojifier_bot.jobs.admission import AdmissionControl
 from emojifier_bot.jobs.queue import DbosJobQueue
-from emojifier_bot.jobs.room import Room
+from emojifier_bot.jobs.system_db import job_id_for
 from tests.fakes.clock import ManualClock
-from tests.fakes.job_queue import FakeJobQueue
 from tests.jobs_rig import make_request, wait_until
 from tests.threads import THREADS, at_once
 
 LIMIT = 12
 
 
-@pytest.fixture(params=["fake", "sqlite", "postgres"])
-def queue(request):
-    if request.param == "fake":
-        yield FakeJobQueue(LIMIT)
-        return
-    url = request.getfixturevalue(f"{request.param}_url")
-    queue = DbosJobQueue(url, LIMIT, SystemClock())
-    yield queue
-    queue.close()
+@pytest.fixture
+def queue(database_url):
+    with closing(DbosJobQueue(database_url, LIMIT, SystemClock())) as queue:
+        yield queue
 
 
 @pytest.fixture
@@ -147,7 +141,7 @@ class TestForget:
         assert left == {"T1", "T3", "T4"}
 
     def test_many_go_some_at_a_time(self, queue, monkeypatch):
-        monkeypatch.setattr(workspace_jobs, "PURGE_BATCH", 2)
+        monkeypatch.setattr(workspace_jobs, "BATCH_JOBS", 2)
         self.ask(queue, *[Workspace("T1")] * 5)
 
         assert queue.forget(Workspace("T1")) == 5
@@ -207,7 +201,7 @@ def test_after_somebody_waited_in_vain_nobody_else_does(sqlite_url, monkeypatch)
             raise sa.exc.TimeoutError
 
         with monkeypatch.context() as patched:
-            patched.setattr(Room, "take", wait_in_vain)
+            patched.setattr(AdmissionControl, "admit", wait_in_vain)
             with pytest.raises(QueueError):
                 queue.enqueue(make_request(), "key")
 
@@ -224,10 +218,10 @@ def test_after_somebody_waited_in_vain_nobody_else_does(sqlite_url, monkeypatch)
 
 def test_a_backlog_has_a_length_and_an_age(database_url):
     queue = DbosJobQueue(database_url, LIMIT, SystemClock())
-    assert (queue.standing().waiting, queue.standing().oldest_seconds) == (0, 0)
+    assert (queue.stats().waiting, queue.stats().oldest_seconds) == (0, 0)
 
     queue.enqueue(make_request(), "key")
 
-    assert queue.standing().waiting == 1
-    assert 0 <= queue.standing().oldest_seconds < 60
+    assert queue.stats().waiting == 1
+    assert 0 <= queue.stats().oldest_seconds < 60
     queue.close()

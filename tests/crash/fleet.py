@@ -15,7 +15,7 @@ from pathlib import Path
 import requests
 import sqlalchemy as sa
 
-from emojifier_bot.jobs.database import open_engine
+from emojifier_bot.db.engine import open_engine
 from tests.crash.points import Mines
 from tests.crash.process import HURRY, MINES
 from tests.jobs_rig import ROOT, wait_until
@@ -162,7 +162,7 @@ class Fleet:
 
 def pause(process: subprocess.Popen[bytes], url: str) -> None:
     """Stop a process, but not while it holds the lock that all others need."""
-    engine = open_engine(url, patience_seconds=0.2, connections=1)
+    engine = open_engine(url, wait_seconds=0.2, connections=1)
     while True:
         os.kill(process.pid, signal.SIGSTOP)
         try:

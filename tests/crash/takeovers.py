@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from emojifier_bot.jobs.database import open_engine, workflow_table
+from emojifier_bot.db.engine import open_engine
+from emojifier_bot.jobs.system_db import workflow_table
 
 #: States of DBOS in which a job has not ended.
 WAITING, RUNNING = ("ENQUEUED", "DELAYED"), "PENDING"
@@ -28,7 +29,7 @@ class Takeovers:
 
     def __post_init__(self) -> None:
         self._engine = open_engine(
-            self.url, patience_seconds=PATIENCE_SECONDS, connections=1
+            self.url, wait_seconds=PATIENCE_SECONDS, connections=1
         )
         self._table = workflow_table(self._engine)
         #: Job and dead executor to the moment of the death.

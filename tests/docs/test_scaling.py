@@ -6,22 +6,22 @@ from pathlib import Path
 
 from emojifier_bot.config import Settings
 from emojifier_bot.db import engine as database
-from emojifier_bot.jobs import queue, room, worker
+from emojifier_bot.jobs import admission, queue, queue_listener, worker
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "scaling.md").read_text("utf-8")
-#: DBOS listens on a connection of its own.
-LISTENER = 1
 
 
 def test_connections_are_counted_right():
-    stores = database.POOL_SIZE + database.POOL_OVERFLOW
-    own = worker.OWN_CONNECTIONS
-    most = worker.DBOS_CONNECTIONS + LISTENER + own + stores
+    stores = database.CONNECTIONS + database.MORE_CONNECTIONS
+    jobs, listeners = worker.CONNECTIONS, worker.LISTENERS
+    most = jobs + listeners + stores
     # The patient stores, and those of the listeners, who hurry.
     web = queue.CONNECTIONS + 2 * stores
 
-    assert f"at most {most}: DBOS {worker.DBOS_CONNECTIONS} and 1, slots {own}" in PAGE
+    assert (
+        f"at most {most}: jobs {jobs}, listeners {listeners}, stores {stores}" in PAGE
+    )
     assert f"A web process: at most {web}" in PAGE
     assert f"{most} for each worker, {web} for each web process" in PAGE
     assert f"5 × {most} + 2 × {web} = {5 * most + 2 * web} at most" in PAGE
@@ -32,10 +32,9 @@ def test_parts_are_told_right():
 
     assert f"takes {words[worker.JOBS_PER_PIPELINE]} jobs for each picture" in PAGE
     assert f"has a {words[worker.WORKSPACE_PART]} of each worker" in PAGE
-    assert f"less than a {words[room.SMALL_PART]}" in PAGE
-    assert f"a {words[room.RESERVED_PART]} is kept" in " ".join(PAGE.split())
-    assert 1 / worker.POLL_SECONDS == 10
-    assert "ten times a second for each worker" in PAGE
+    assert f"less than a {words[admission.SMALL_PART]}" in PAGE
+    assert f"a {words[admission.RESERVED_PART]} is kept" in " ".join(PAGE.split())
+    assert f"every {queue_listener.IDLE_POLL_SECONDS:.0f} seconds besides" in PAGE
     assert f"A limit of {Settings().queue_limit:,} is" in PAGE
 
 

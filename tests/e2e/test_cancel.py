@@ -9,7 +9,7 @@ import pytest
 from emojifier_bot.app.bot import adopt_token, make_queue, open_stores
 from emojifier_bot.config import load_settings
 from emojifier_bot.domain import Entrypoint, JobState
-from emojifier_bot.jobs.names import job_id_for
+from emojifier_bot.jobs.system_db import job_id_for
 from tests.fakes.slack import SlackServer, found_town
 from tests.fakes.slack.responses import new_response_url
 from tests.fakes.slack.state import Message

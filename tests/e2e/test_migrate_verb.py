@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from emojifier_bot.db.migrate import shape_of
+from emojifier_bot.db.migrate import revision_of
 
 OK, FAILED, WRONG_USAGE = 0, 1, 2
 
@@ -19,20 +19,20 @@ def url(tmp_path):
 def test_there_and_back_and_there_again(run, url):
     first = run("migrate", DATABASE_URL=url)
     assert first.returncode == OK, first.stderr
-    newest = shape_of(url)
+    newest = revision_of(url)
     assert re.fullmatch(rb"The tables have shape \d{4}\.\n", first.stderr)
 
     refused = run("migrate", "--to", "0001", DATABASE_URL=url)
     assert refused.returncode == WRONG_USAGE
     assert b"--force" in refused.stderr
-    assert shape_of(url) == newest
+    assert revision_of(url) == newest
 
     back = run("migrate", "--to", "0001", "--force", DATABASE_URL=url)
     assert back.returncode == OK, back.stderr
-    assert shape_of(url) == "0001"
+    assert revision_of(url) == "0001"
 
     assert run("migrate", DATABASE_URL=url).returncode == OK
-    assert shape_of(url) == newest
+    assert revision_of(url) == newest
 
 
 def test_a_shape_that_nobody_knows_is_told(run, url):

@@ -53,17 +53,24 @@ class FakeReplySink(ReplySink):
     """A `ReplySink` in a folder."""
 
     def __init__(
-        self, folder: Path, *, shown_after: int = 0, twice: bool = False
+        self,
+        folder: Path,
+        *,
+        shown_after: int = 0,
+        twice: bool = False,
+        lacks_buttons: bool = False,
     ) -> None:
         """Begin with what the folder holds.
 
         Args:
             shown_after: Questions after which a share appears.
             twice: Take a second completion of a file, and show it again.
+            lacks_buttons: Show every file without its buttons.
         """
         self.folder = folder
         self._shown_after = shown_after
         self._twice = twice
+        self._lacks_buttons = lacks_buttons
         for name in ("faults", "files", "shown"):
             (folder / name).mkdir(parents=True, exist_ok=True)
 
@@ -142,7 +149,12 @@ class FakeReplySink(ReplySink):
         shown = list((self.folder / "shown").glob(f"{post.file_id}.*"))
         if not shown or asked <= self._shown_after:
             return Share(ShareState.PENDING)
-        return Share(ShareState.SHARED, "1700000000.000100", post.thread_ts)
+        return Share(
+            ShareState.SHARED,
+            "1700000000.000100",
+            post.thread_ts,
+            lacks_buttons=self._lacks_buttons,
+        )
 
     def ensure_buttons(self, post: Post, share: Share) -> None:
         assert share.state is ShareState.SHARED

@@ -19,7 +19,7 @@ OTHERS = [Workspace(f"T{number}") for number in range(2, 7)]
 def rig(database_url, tmp_path):
     rig = JobsRig(database_url, tmp_path / "slack", queue_limit=2 * FLOOD)
     yield rig
-    rig.queue.close()
+    rig.close()
 
 
 def flood(rig):

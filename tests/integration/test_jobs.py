@@ -9,6 +9,7 @@ import pytest
 
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.domain import (
+    RETENTION,
     Entrypoint,
     ImageReference,
     JobState,
@@ -16,8 +17,7 @@ from emojifier_bot.domain import (
     Workspace,
 )
 from emojifier_bot.errors import FetchError, InferenceError, VaultError
-from emojifier_bot.jobs.names import child_job_id, job_id_for
-from emojifier_bot.jobs.worker import KEEP_ENDED
+from emojifier_bot.jobs.system_db import child_job_id, job_id_for
 from tests.fakes.reply_sink import LOSE, SLOW, Fault
 from tests.jobs_rig import (
     FAST,
@@ -33,7 +33,7 @@ from tests.jobs_rig import (
 def rig(database_url, tmp_path):
     rig = JobsRig(database_url, tmp_path / "slack")
     yield rig
-    rig.queue.close()
+    rig.close()
 
 
 def test_a_picture_is_posted_once_and_remembered(rig):
@@ -48,14 +48,12 @@ def test_a_picture_is_posted_once_and_remembered(rig):
     assert rig.posts.find(WORKSPACE, job.job_id).post.file_id == post["file_id"]
     methods = [one["method"] for one in rig.sink.calls()]
     assert methods == [
-        "greet",
+        "add_reaction",
         "target",
         "upload",
         "complete",
         "share",
-        "ensure_buttons",
-        "tell",
-        "farewell",
+        "remove_reaction",
     ]
 
 
@@ -233,7 +231,7 @@ class TestShares:
 
         assert rig.run().outcome == "posted"
         assert len(rig.sink.calls("complete")) == 1
-        rig.queue.close()
+        rig.close()
 
     def test_a_file_that_is_never_shown_is_completed_once_more(
         self, database_url, tmp_path
@@ -244,7 +242,7 @@ class TestShares:
 
         assert (job.state, job.outcome) == (JobState.FAILED, "not_shown")
         assert len(rig.sink.calls("complete")) == 2
-        rig.queue.close()
+        rig.close()
 
     def test_where_nobody_says_whether_it_is_shown_the_job_fails(self, rig):
         rig.sink.plan("complete", Fault(LOSE))
@@ -385,7 +383,7 @@ def test_nothing_is_left_of_a_workspace_that_went_while_its_job_ran(rig):
     rig.sink.plan("notify", gone)
     job_id = rig.ask()
     with rig.working():
-        wait_until(lambda: rig.sink.calls("tell refused"))
+        wait_until(lambda: rig.sink.calls("notify refused"))
         wait_until(lambda: rig.queue.show(job_id) is None)
 
     assert rig.posts.find(WORKSPACE, job_id) is None
@@ -398,18 +396,17 @@ def test_a_workspace_that_asks_much_does_not_keep_the_others_waiting(rig):
     other = rig.ask("other", workspace=Workspace("T2"), user_id="U2")
     with rig.working(concurrency=1):
         rig.wait(other)
-        asked_by = [one["user"] for one in rig.sink.calls("notify")]
-        assert asked_by.count("U1") < 15
-        wait_until(lambda: len(rig.sink.told()) == 31)
+        assert [one["asker_id"] for one in rig.sink.shown()].count("U1") < 15
+        wait_until(lambda: len(rig.sink.shown()) == 31)
 
 
 def test_jobs_that_ended_long_ago_are_forgotten(rig):
     job_id = rig.run().job_id
     with rig.working():
-        time.sleep(3 * SHORT_LEASE.beat_seconds)
+        time.sleep(3 * SHORT_LEASE.heartbeat_seconds)
         assert rig.queue.show(job_id)
 
-    rig.clock = LaterClock(KEEP_ENDED + timedelta(days=1))
+    rig.clock = LaterClock(RETENTION + timedelta(days=1))
     with rig.working():
         wait_until(lambda: rig.queue.show(job_id) is None)
 

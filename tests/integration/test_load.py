@@ -153,7 +153,7 @@ def test_the_logs_tell_a_job_from_its_request_to_its_end(run):
         assert {one["workspace"] for one in lines} == {request["workspace"]}
         assert lines[-1]["action"] == "end"
         actions = {one["action"] for one in lines}
-        assert {"prepare", "tell", "end"} <= actions
+        assert {"prepare", "complete", "end"} <= actions
         if lines[-1]["outcome"] == "posted":
             assert {"complete", "share"} <= actions
 

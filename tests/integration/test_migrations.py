@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 
 from emojifier_bot.db import migrate
 from emojifier_bot.db.engine import open_database
-from emojifier_bot.db.migrate import VERSION_TABLE, downgrade, shape_of, upgrade
+from emojifier_bot.db.migrate import VERSION_TABLE, downgrade, revision_of, upgrade
 from tests.builders_store import TEAM, make_installation, make_post, sql_stores
 from tests.fakes.clock import FakeClock
 
@@ -91,12 +91,12 @@ def test_data_of_every_shape_comes_to_the_newest_and_back_unchanged(
     upgrade(empty_database_url)
     with connected(empty_database_url) as connection:
         assert without_new(contents(connection), before) == before
-    assert shape_of(empty_database_url) == SHAPES[-1]
+    assert revision_of(empty_database_url) == SHAPES[-1]
 
     downgrade(empty_database_url, shape)
     with connected(empty_database_url) as connection:
         assert contents(connection) == before
-    assert shape_of(empty_database_url) == shape
+    assert revision_of(empty_database_url) == shape
 
 
 def test_going_back_takes_the_data_of_newer_tables_alone(empty_database_url):

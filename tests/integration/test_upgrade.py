@@ -9,12 +9,12 @@ from itertools import count
 import pytest
 
 from emojifier_bot.domain import JobState
-from emojifier_bot.jobs.names import WORKFLOW_VERSION, job_id_for
 from emojifier_bot.jobs.retry import MAX_ATTEMPTS
+from emojifier_bot.jobs.system_db import WORKFLOW_VERSION, job_id_for
 from emojifier_bot.jobs.worker import EXIT_DONE
-from tests.edition_worker import OLD_STEP, OLDER
 from tests.fakes.reply_sink import KILL_AFTER, Fault
 from tests.jobs_rig import ROOT, JobsRig, make_request, wait_until
+from tests.version_worker import OLD_STEP, OLDER
 
 SECONDS = 120
 #: Slack asks for waits that are long enough to be upgraded in.
@@ -26,7 +26,7 @@ JOBS = 6
 def rig(database_url, tmp_path):
     rig = JobsRig(database_url, tmp_path / "slack")
     yield rig
-    rig.queue.close()
+    rig.close()
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def spawn(rig):
     processes = []
 
     def start(version):
-        command = [sys.executable, "-m", "tests.edition_worker"]
+        command = [sys.executable, "-m", "tests.version_worker"]
         arguments = [rig.url, str(rig.folder), version]
         processes.append(subprocess.Popen([*command, *arguments], cwd=ROOT))
         return processes[-1]
@@ -95,7 +95,7 @@ def test_a_job_whose_version_is_gone_begins_anew_with_the_same_file(rig, spawn):
     assert older.wait(SECONDS) == EXIT_DONE
     left = rig.queue.show(job_id)
     assert (left.state, left.version) == (JobState.QUEUED, OLDER.version)
-    assert rig.queue.standing().stranded == 1
+    assert rig.queue.stats().orphaned == 1
 
     spawn(WORKFLOW_VERSION)
 
@@ -104,7 +104,7 @@ def test_a_job_whose_version_is_gone_begins_anew_with_the_same_file(rig, spawn):
     assert OLD_STEP not in " ".join(job.steps)
     assert shown_jobs(rig) == [job_id]
     assert len(rig.sink.calls("upload")) == 1
-    assert rig.queue.standing().stranded == 0
+    assert rig.queue.stats().orphaned == 0
 
 
 def test_what_may_be_shown_already_is_not_shown_again(rig, spawn):
@@ -157,22 +157,7 @@ def test_a_failed_job_of_an_older_version_is_retried_from_its_beginning(rig, spa
 #: What a plain job records, by the version that records it. If this fails since steps
 #: were added, taken away, renamed or moved, give `WORKFLOW_VERSION` a new value: jobs
 #: that were begun by the older code are then not gone on with by the newer.
-RECORDED = {
-    "1": [
-        "greet",
-        "resolve",
-        "prepare.mark",
-        "prepare",
-        "record",
-        "complete.mark",
-        "complete",
-        "DBOS.sleep",
-        "share",
-        "buttons",
-        "tell",
-        "farewell",
-    ]
-}
+RECORDED = {"2": ["resolve", "prepare", "complete", "share"]}
 
 
 def test_the_version_stands_for_the_order_of_the_steps(sqlite_url, tmp_path):
@@ -182,7 +167,7 @@ def test_the_version_stands_for_the_order_of_the_steps(sqlite_url, tmp_path):
 
     names = [step.partition(":")[0] for step in job.steps]
     assert names == RECORDED[WORKFLOW_VERSION]
-    rig.queue.close()
+    rig.close()
 
 
 def test_a_request_of_a_newer_version_is_read_without_what_it_added():

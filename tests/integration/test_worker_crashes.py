@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 from dbos._serialization import DBOSPortableJSON
 
+from emojifier_bot.db.engine import open_engine
 from emojifier_bot.domain import JobState
-from emojifier_bot.jobs.database import open_engine
-from emojifier_bot.jobs.recorder import MAX_CRASHES
+from emojifier_bot.jobs.step_runner import MAX_CRASHES
 from emojifier_bot.jobs.worker import EXIT_DONE, EXIT_LEASE_LOST
 from tests.crash.fleet import pause
 from tests.fakes.reply_sink import KILL_AFTER, KILL_BEFORE, SLOW, Fault
@@ -28,7 +28,7 @@ HOURS_SECONDS = 6 * 3600
 def rig(database_url, tmp_path):
     rig = JobsRig(database_url, tmp_path / "slack")
     yield rig
-    rig.queue.close()
+    rig.close()
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def is_dead(process):
 
 def wake_later(url, job_id, seconds):
     """Let a job's latest wait end later, as after a clock that has gone back since."""
-    engine = open_engine(url, patience_seconds=5, connections=1)
+    engine = open_engine(url, wait_seconds=5, connections=1)
     table = "dbos.operation_outputs" if "postgres" in url else "operation_outputs"
     later = DBOSPortableJSON.serialize(time.time() + seconds)
     with engine.begin() as connection:
@@ -69,22 +69,24 @@ def wake_later(url, job_id, seconds):
 
 
 POINTS = [
-    (method, how)
-    for method in ("upload", "complete", "share", "ensure_buttons", "notify")
-    for how in (KILL_BEFORE, KILL_AFTER)
+    *((method, "F1") for method in ("upload", "complete", "share", "ensure_buttons")),
+    *((method, "FEMPTY") for method in ("notify", "remove_reaction")),
 ]
 
 
-@pytest.mark.parametrize(("method", "how"), POINTS)
-def test_a_killed_worker_s_job_is_ended_by_the_next(rig, spawn, method, how):
+@pytest.mark.parametrize("how", [KILL_BEFORE, KILL_AFTER])
+@pytest.mark.parametrize(("method", "file_id"), POINTS)
+def test_a_killed_worker_s_job_is_ended_by_the_next(rig, spawn, method, file_id, how):
     rig.sink.plan(method, Fault(how))
-    job_id = rig.ask()
+    job_id = rig.ask(file_id=file_id, reaction_ts="1700000000.000009")
     assert is_dead(spawn())
 
     with rig.working():
-        assert rig.wait(job_id, seconds=START_SECONDS).outcome == "posted"
+        outcome = rig.wait(job_id, seconds=START_SECONDS).outcome
 
-    assert len(rig.sink.shown()) == 1
+    has_face = file_id == "F1"
+    assert outcome == ("posted" if has_face else "no_face")
+    assert len(rig.sink.shown()) == has_face
 
 
 def test_a_worker_that_lives_takes_the_jobs_of_a_dead_one(rig, spawn):
@@ -96,7 +98,7 @@ def test_a_worker_that_lives_takes_the_jobs_of_a_dead_one(rig, spawn):
 
     assert len(rig.sink.shown()) == 1
     assert [one.poll() for one in workers].count(None) == 1
-    assert rig.queue.standing().workers == 1
+    assert rig.queue.stats().workers == 1
 
 
 def test_a_worker_that_slept_past_its_lease_ends_without_a_post(rig, spawn):
@@ -154,7 +156,7 @@ class TestTermination:
 
         assert worker.wait(30) == EXIT_DONE
         assert rig.wait(job_id).outcome == "posted"
-        assert rig.queue.standing().workers == 0
+        assert rig.queue.stats().workers == 0
 
     def test_what_cannot_end_in_time_goes_on_elsewhere(self, rig, spawn):
         rig.sink.plan(

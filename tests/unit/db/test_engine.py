@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pwd
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -16,10 +18,11 @@ import sqlalchemy as sa
 
 from emojifier_bot.circuit_breaker import OPEN_SECONDS, CircuitBreaker
 from emojifier_bot.db.engine import (
-    BUSY_SECONDS,
-    HURRY_SECONDS,
+    HURRIED_SECONDS,
+    WAIT_SECONDS,
+    enable_wal,
     open_database,
-    open_in_a_hurry,
+    open_engine,
     read_url,
     sqlite_file,
 )
@@ -253,7 +256,7 @@ def test_what_is_stored_stands_in_no_error(database_url):
 def test_who_is_in_a_hurry_does_not_wait_for_a_lock(tmp_path):
     url = f"sqlite:///{tmp_path / 'bot.db'}"
     upgrade(url)
-    patient, hurried = open_database(url), open_in_a_hurry(url)
+    patient, hurried = open_database(url), open_database(url, hurried=True)
     began = time.monotonic()
     with patient.writing(), pytest.raises(StoreError), hurried.writing():
         pytest.fail("two wrote at once")
@@ -261,7 +264,7 @@ def test_who_is_in_a_hurry_does_not_wait_for_a_lock(tmp_path):
     with pytest.raises(StoreError, match="a moment ago"), hurried.reading():
         pass
 
-    assert HURRY_SECONDS * 0.5 < waited < BUSY_SECONDS / 2
+    assert HURRIED_SECONDS * 0.5 < waited < WAIT_SECONDS / 2
     assert isinstance(hurried.breaker, CircuitBreaker)
     assert patient.breaker is None
     time.sleep(OPEN_SECONDS)
@@ -273,7 +276,7 @@ def test_who_is_in_a_hurry_does_not_wait_for_a_lock(tmp_path):
 def test_in_a_hurry_postgres_gives_up_soon_too(postgres_server):
     with postgres_server.database() as url:
         upgrade(url)
-        patient, hurried = open_database(url), open_in_a_hurry(url)
+        patient, hurried = open_database(url), open_database(url, hurried=True)
         began = time.monotonic()
         with patient.writing() as connection:
             connection.execute(sa.text("LOCK TABLE posts IN ACCESS EXCLUSIVE MODE"))
@@ -283,4 +286,69 @@ def test_in_a_hurry_postgres_gives_up_soon_too(postgres_server):
         hurried.close()
         patient.close()
 
-    assert HURRY_SECONDS * 0.5 < waited < BUSY_SECONDS / 2
+    assert HURRIED_SECONDS * 0.5 < waited < WAIT_SECONDS / 2
+
+
+@pytest.mark.parametrize(
+    ("hurried", "limits"),
+    [(False, ("0", "0", "1min")), (True, ("1500ms", "1500ms", "0"))],
+)
+def test_postgres_limits_what_may_take_long(postgres_url, hurried, limits):
+    engine = open_engine(postgres_url, wait_seconds=1.5, hurried=hurried)
+    names = "lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"
+    with engine.begin() as connection:
+        shown = [connection.execute(sa.text(f"SHOW {one}")).scalar() for one in names]
+    engine.dispose()
+
+    assert tuple(shown) == limits
+
+
+class TestWriteAheadLog:
+    PROCESSES, FILES = 3, 15
+
+    def test_processes_that_open_a_new_file_at_once_all_succeed(self, tmp_path):
+        spawn = multiprocessing.get_context("spawn")
+        start, refused = spawn.Barrier(self.PROCESSES), spawn.Queue()
+        processes = [
+            spawn.Process(
+                target=_open_each, args=(tmp_path, self.FILES, start, refused)
+            )
+            for _ in range(self.PROCESSES)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+
+        assert [process.exitcode for process in processes] == [0] * self.PROCESSES
+        assert refused.empty()
+        modes = {_mode_of(file) for file in tmp_path.glob("*.db")}
+        assert modes == {"wal"}
+
+    def test_a_lock_that_stays_is_reported_in_the_end(self, tmp_path):
+        file = tmp_path / "bot.db"
+        with (
+            closing(sqlite3.connect(file, isolation_level=None)) as holder,
+            closing(sqlite3.connect(file, timeout=0)) as other,
+        ):
+            holder.execute("BEGIN EXCLUSIVE")
+            began = time.monotonic()
+            with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+                enable_wal(other, 0.2)
+
+            assert time.monotonic() - began >= 0.2
+
+
+def _open_each(folder, files, start, refused):
+    for number in range(files):
+        start.wait()
+        with closing(sqlite3.connect(folder / f"{number}.db")) as connection:
+            try:
+                enable_wal(connection, 15.0)
+            except sqlite3.OperationalError as error:
+                refused.put(str(error))
+
+
+def _mode_of(file):
+    with closing(sqlite3.connect(file)) as connection:
+        return connection.execute("PRAGMA journal_mode").fetchone()[0]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,9 @@ from emojifier_bot.jobs.retry import (
     BUDGET_SECONDS,
     LONGEST_WAIT_SECONDS,
     MAX_ATTEMPTS,
+    Backoff,
     Failure,
-    decide,
+    JobFailedError,
     failure_of,
     may_have_happened,
 )
@@ -54,6 +56,12 @@ def test_errors_are_sorted_by_type(error, expected):
     assert failure_of(error) == expected
 
 
+def waits(failure, attempts, seed="", stretch=1.0):
+    """Return the waits after so many tries that failed in the same way."""
+    backoff = Backoff(seed, stretch)
+    return [backoff.next_wait_seconds(failure) for _ in range(attempts)]
+
+
 @pytest.mark.parametrize(
     ("failure", "attempt", "least", "most"),
     [
@@ -66,43 +74,51 @@ def test_errors_are_sorted_by_type(error, expected):
         (Failure("ratelimited", True, 0), 1, 1, 1.1),
     ],
 )
-def test_waits_grow_and_what_was_asked_is_kept(failure, attempt, least, most):
+def test_waits_grow_and_never_fall_below_what_was_asked(failure, attempt, least, most):
     for seed in range(50):
-        decision = decide(failure, attempt, 0, str(seed))
-        assert least <= decision.wait_seconds <= most
+        assert least <= waits(failure, attempt, str(seed))[-1] <= most
+
+
+def test_only_waits_that_nobody_asked_for_are_stretched():
+    assert waits(AGAIN, 1, stretch=0.01)[0] <= 0.01
+    assert waits(Failure("ratelimited", True, 30), 1, stretch=0.01)[0] >= 30
 
 
 @pytest.mark.parametrize(
-    ("failure", "attempt", "waited_seconds"),
+    ("failure", "attempts"),
     [
-        (Failure("gone"), 1, 0),
-        (Failure("gone", ours=False), 1, 0),
-        (Failure("gone", retryable=False, retry_after_seconds=1), 1, 0),
-        (AGAIN, MAX_ATTEMPTS, 0),
-        (AGAIN, 1, BUDGET_SECONDS),
-        (Failure("ratelimited", True, BUDGET_SECONDS + 1), 1, 0),
+        (Failure("gone"), 0),
+        (Failure("gone", ours=False), 0),
+        (Failure("gone", retryable=False, retry_after_seconds=1), 0),
+        (AGAIN, MAX_ATTEMPTS - 1),
+        (Failure("ratelimited", True, BUDGET_SECONDS + 1), 0),
+        (Failure("ratelimited", True, 0.4 * BUDGET_SECONDS), 2),
     ],
 )
-def test_some_are_given_up(failure, attempt, waited_seconds):
-    assert decide(failure, attempt, waited_seconds) is None
+def test_after_so_many_waits_it_is_given_up(failure, attempts):
+    waits(failure, attempts)
+    with pytest.raises(JobFailedError) as caught:
+        waits(failure, attempts + 1)
+
+    assert caught.value.failure == failure
 
 
-@given(
-    attempt=st.integers(1, MAX_ATTEMPTS),
-    asked=st.none() | st.floats(0, BUDGET_SECONDS),
-    waited=st.floats(0, BUDGET_SECONDS),
-    seed=st.text(),
-)
-def test_a_decision_is_the_same_again_and_within_bounds(attempt, asked, waited, seed):
+@given(asked=st.none() | st.floats(0, BUDGET_SECONDS), seed=st.text())
+def test_the_same_seed_gives_the_same_waits_within_the_budget(asked, seed):
     failure = Failure("x", retryable=True, retry_after_seconds=asked)
 
-    decision = decide(failure, attempt, waited, seed)
+    def all_waits():
+        backoff, found = Backoff(seed), []
+        with suppress(JobFailedError):
+            while True:
+                found.append(backoff.next_wait_seconds(failure))
+        return found
 
-    assert decision == decide(failure, attempt, waited, seed)
-    if decision is not None:
-        longest = max(LONGEST_WAIT_SECONDS, (asked or 0) * ASKED_JITTER_TO)
-        assert (asked or 0) <= decision.wait_seconds <= longest
-        assert waited + decision.wait_seconds <= BUDGET_SECONDS
+    found = all_waits()
+    assert found == all_waits()
+    assert sum(found) <= BUDGET_SECONDS
+    longest = max(LONGEST_WAIT_SECONDS, (asked or 0) * ASKED_JITTER_TO)
+    assert all((asked or 0) <= one <= longest for one in found)
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,25 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from emojifier_bot.domain import Entrypoint, ImageReference, Post, Share, ShareState
 from emojifier_bot.errors import DeliveryError
-from emojifier_bot.jobs.names import surprise_seed
-from emojifier_bot.jobs.parts import WorkerParts
 from emojifier_bot.jobs.steps import (
+    ConcurrencyLimits,
+    Dependencies,
     JobSteps,
-    Places,
+    _surprise_seed,
     request_for,
-    share_from_dict,
 )
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
+from tests.builders_store import sql_stores
 from tests.fakes.clock import FakeClock
 from tests.fakes.image_source import FakeImageSource
 from tests.fakes.pipeline import fake_pipeline
 from tests.fakes.reply_sink import FakeReplySink
-from tests.fakes.stores import FakePostLog
 from tests.jobs_rig import PICTURES, WORKSPACE, make_request
 
 F1 = ImageReference(file_id="F1")
@@ -46,15 +46,21 @@ class NotedPipeline:
         return fake_pipeline().run(data, options)
 
 
-def make_steps(tmp_path, pipeline=None, name="party.png"):
-    parts = WorkerParts(
+@pytest.fixture
+def posts(sqlite_url):
+    with sql_stores(sqlite_url, FakeClock()) as (stores, _):
+        yield stores.posts
+
+
+def make_steps(tmp_path, posts, pipeline=None, name="party.png"):
+    deps = Dependencies(
         FakeImageSource(PICTURES, name=name),
         FakeReplySink(tmp_path),
-        FakePostLog(),
+        posts,
         lambda _: pipeline or fake_pipeline(),
         FakeClock(),
     )
-    return JobSteps(parts, OpenFence(), Places(1))
+    return JobSteps(deps, OpenFence(), ConcurrencyLimits(1))
 
 
 @pytest.mark.parametrize(
@@ -70,52 +76,52 @@ def make_steps(tmp_path, pipeline=None, name="party.png"):
         ("x" * 300 + ".png", "x" * 80),
     ],
 )
-def test_the_result_is_called_like_its_source(tmp_path, name, expected):
-    steps = make_steps(tmp_path, name=name)
+def test_the_result_is_called_like_its_source(tmp_path, posts, name, expected):
+    steps = make_steps(tmp_path, posts, name=name)
 
     post = steps.prepare("job", make_request(), F1)
 
-    (upload,) = steps.parts.sink.calls("upload")
+    (upload,) = steps.deps.sink.calls("upload")
     assert upload["filename"] == f"{expected}.emojified.png"
     assert post["title"] == f"{expected}, emojified"
 
 
-def test_a_picture_without_faces_is_not_uploaded(tmp_path):
-    steps = make_steps(tmp_path)
+def test_a_picture_without_faces_is_not_uploaded(tmp_path, posts):
+    steps = make_steps(tmp_path, posts)
 
     prepared = steps.prepare("job", make_request(), ImageReference(file_id="FEMPTY"))
 
     assert prepared is None
-    assert steps.parts.sink.calls() == []
+    assert steps.deps.sink.calls() == []
 
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
         ({}, None),
-        ({"surprise": True}, surprise_seed("job", 0)),
-        ({"entrypoint": Entrypoint.TRY_ANOTHER, "press": 2}, surprise_seed("job", 2)),
+        ({"surprise": True}, _surprise_seed("job", 0)),
+        ({"entrypoint": Entrypoint.TRY_ANOTHER, "press": 2}, _surprise_seed("job", 2)),
     ],
 )
-def test_a_surprise_has_a_seed(tmp_path, fields, expected):
+def test_a_surprise_has_a_seed(tmp_path, posts, fields, expected):
     pipeline = NotedPipeline()
 
-    make_steps(tmp_path, pipeline).prepare("job", make_request(**fields), F1)
+    make_steps(tmp_path, posts, pipeline).prepare("job", make_request(**fields), F1)
 
     assert [one.surprise_seed for one in pipeline.options] == [expected]
 
 
-def test_alt_text_is_as_long_as_slack_takes(tmp_path):
-    post = make_steps(tmp_path).prepare("job", make_request(), F1)
+def test_alt_text_is_as_long_as_slack_takes(tmp_path, posts):
+    post = make_steps(tmp_path, posts).prepare("job", make_request(), F1)
 
     assert 0 < len(post["alt_text"]) <= MAX_ALT_TEXT_CHARACTERS
 
 
 @pytest.mark.parametrize("state", list(ShareState))
 def test_a_share_comes_back_from_its_record(state):
-    recorded = {"state": state.value, "message_ts": "1.5", "thread_ts": ""}
+    share = Share(state, "1.5", lacks_buttons=True)
 
-    assert share_from_dict(recorded) == Share(state, "1.5", "")
+    assert Share.from_dict(json.loads(json.dumps(share.to_dict()))) == share
 
 
 @pytest.mark.parametrize(
@@ -136,12 +142,11 @@ def test_several_results_share_a_thread(thread_ts, several, expected, begins):
     assert (one.thread_ts, one.begins_thread) == (expected, begins)
 
 
-def test_a_post_that_this_job_replaced_before_is_no_refusal(tmp_path):
-    steps = make_steps(tmp_path)
-    posts, request = steps.parts.posts, make_request(replaces_post_id="old")
+def test_a_post_that_this_job_replaced_before_is_no_refusal(tmp_path, posts):
+    steps = make_steps(tmp_path, posts)
+    request = make_request(replaces_post_id="old")
     old = Post.from_dict(steps.prepare("old", make_request(), F1) | {"added": 1})
     new = Post.from_dict(steps.prepare("new", request, F1))
-    posts.record(old)
 
     posts.mark_deleted(WORKSPACE, "old", "new")
     steps.complete(request, new)

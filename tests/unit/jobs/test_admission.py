@@ -6,9 +6,9 @@ from contextlib import closing
 import pytest
 
 from emojifier_bot.clock import SystemClock
-from emojifier_bot.jobs.database import open_engine
+from emojifier_bot.db.engine import open_engine
+from emojifier_bot.jobs.admission import COUNT_SECONDS, AdmissionControl
 from emojifier_bot.jobs.queue import DbosJobQueue
-from emojifier_bot.jobs.room import COUNT_SECONDS, Room
 from tests.fakes.clock import ManualClock
 
 LIMIT = 12
@@ -17,13 +17,13 @@ LIMIT = 12
 @pytest.fixture
 def engine(sqlite_url):
     with closing(DbosJobQueue(sqlite_url, LIMIT, SystemClock())):
-        made = open_engine(sqlite_url, patience_seconds=1, connections=2)
+        made = open_engine(sqlite_url, wait_seconds=1, connections=2)
     yield made
     made.dispose()
 
 
-class SlowRoom(Room):
-    """A room whose next count takes as long as a test wants."""
+class SlowControl(AdmissionControl):
+    """Admission control whose next count takes as long as a test wants."""
 
     def __init__(self, engine, clock):
         super().__init__(engine, LIMIT, clock)
@@ -37,9 +37,9 @@ class SlowRoom(Room):
 
 
 def test_there_are_as_many_places_as_the_limit_says(engine):
-    room = Room(engine, LIMIT, ManualClock())
+    control = AdmissionControl(engine, LIMIT, ManualClock())
 
-    taken = [room.take("-/T1") for _ in range(LIMIT + LIMIT // 4 + 1)]
+    taken = [control.admit("-/T1") for _ in range(LIMIT + LIMIT // 4 + 1)]
 
     # None of them is queued: whoever asks has few waiting, up to a quarter more.
     assert taken == [True] * (LIMIT + LIMIT // 4) + [False]
@@ -47,16 +47,16 @@ def test_there_are_as_many_places_as_the_limit_says(engine):
 
 def test_who_waits_for_a_slow_count_relies_on_the_one_before(engine):
     clock = ManualClock()
-    room = SlowRoom(engine, clock)
-    assert room.take("-/T1")
+    control = SlowControl(engine, clock)
+    assert control.admit("-/T1")
     clock.advance(COUNT_SECONDS + 1)
-    room.go_on.clear()
-    room.counts.clear()
-    slow = threading.Thread(target=room.take, args=("-/T1",))
+    control.go_on.clear()
+    control.counts.clear()
+    slow = threading.Thread(target=control.admit, args=("-/T1",))
     slow.start()
-    assert room.counts.wait(10)
+    assert control.counts.wait(10)
 
-    assert room.take("-/T2")
+    assert control.admit("-/T2")
 
-    room.go_on.set()
+    control.go_on.set()
     slow.join()

@@ -1,4 +1,4 @@
-"""Slots, leases and the reaper on both databases; the columns of DBOS they touch."""
+"""Leases and reclaimed jobs on both databases; what of DBOS they rely on."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ import pytest
 import sqlalchemy as sa
 
 from emojifier_bot.clock import SystemClock
+from emojifier_bot.db.engine import open_engine
 from emojifier_bot.domain import JobState
-from emojifier_bot.jobs import slots
-from emojifier_bot.jobs.database import open_engine, workflow_table
-from emojifier_bot.jobs.names import QUEUE, WORKFLOW, job_id_for, partition_of
+from emojifier_bot.jobs import leases
+from emojifier_bot.jobs.leases import JobReclaimer, LeaseLostError, LeaseTimes
 from emojifier_bot.jobs.queue import DbosJobQueue
-from emojifier_bot.jobs.slots import LeaseLostError, LeaseTimes, Reaper
+from emojifier_bot.jobs.system_db import (
+    QUEUE,
+    WORKFLOW,
+    job_id_for,
+    partition_of,
+    workflow_table,
+)
 from tests.fakes.clock import FakeClock
 from tests.jobs_rig import WORKSPACE, make_request
 from tests.threads import THREADS, at_once
 
 #: One question to the clock is a heartbeat; ten are a lease.
-TIMES = LeaseTimes(lease_seconds=10, beat_seconds=1)
+TIMES = LeaseTimes(lease_seconds=10, heartbeat_seconds=1)
 
 
 @pytest.fixture
@@ -30,22 +36,23 @@ def queue(database_url):
 @pytest.fixture
 def engine(queue, database_url):
     assert queue, "has made the tables"
-    engine = open_engine(database_url, patience_seconds=10, connections=THREADS)
+    engine = open_engine(database_url, wait_seconds=10, connections=THREADS)
     yield engine
     engine.dispose()
 
 
 def new_lease(engine):
-    return slots.claim(engine, FakeClock(1), TIMES)
+    return leases.claim(engine, FakeClock(1), TIMES)
 
 
-def new_reaper(engine, holder="nobody"):
-    return Reaper(engine, FakeClock(1), TIMES, holder)
+def new_reclaimer(engine, holder="nobody"):
+    return JobReclaimer(engine, FakeClock(1), TIMES, holder)
 
 
 def holders(engine):
-    held = sorted(slots.slot_rows(engine), key=lambda one: one.slot)
-    return [one.holder for one in held]
+    with engine.connect() as connection:
+        held = leases.read_heartbeats(connection)
+    return [one.holder for one in sorted(held, key=lambda one: one.slot)]
 
 
 def begin(engine, job_id, executor, owner="token"):
@@ -59,22 +66,22 @@ def begin(engine, job_id, executor, owner="token"):
 
 
 class TestLease:
-    def test_slots_are_counted_from_nought_and_used_again(self, engine):
-        leases = [new_lease(engine) for _ in range(3)]
-        assert [lease.slot for lease in leases] == [0, 1, 2]
+    def test_slots_are_numbered_from_0_and_used_again(self, engine):
+        held = [new_lease(engine) for _ in range(3)]
+        assert [lease.slot for lease in held] == [0, 1, 2]
 
-        leases[1].release()
+        held[1].release()
 
         again = new_lease(engine)
         assert again.slot == 1
-        assert again.holder != leases[1].holder
+        assert again.holder != held[1].holder
 
     def test_many_at_once_get_a_slot_each(self, engine):
-        leases = at_once(lambda: new_lease(engine))
+        held = at_once(lambda: new_lease(engine))
 
-        assert {lease.slot for lease in leases} == set(range(THREADS))
+        assert {lease.slot for lease in held} == set(range(THREADS))
 
-    def test_a_lease_that_is_gone_is_found_out(self, engine):
+    def test_a_lease_that_is_gone_raises(self, engine):
         lease = new_lease(engine)
         lease.confirm()
         lease.release()
@@ -82,7 +89,7 @@ class TestLease:
         with pytest.raises(LeaseLostError):
             lease.confirm()
 
-    def test_a_sound_lease_is_not_looked_up(self, engine):
+    def test_a_valid_lease_needs_no_database(self, engine):
         lease = new_lease(engine)
         lease.release()
 
@@ -92,82 +99,82 @@ class TestLease:
             lease.check()
 
 
-class TestReaper:
-    def test_a_worker_that_lives_keeps_its_slot(self, engine):
-        lease, reaper = new_lease(engine), new_reaper(engine)
+class TestJobReclaimer:
+    def test_a_worker_that_is_alive_keeps_its_slot(self, engine):
+        lease, reclaimer = new_lease(engine), new_reclaimer(engine)
 
         for _ in range(30):
             lease.confirm()
-            reaper.sweep(())
+            reclaimer.reclaim(())
 
         assert holders(engine) == [lease.holder]
 
     def test_a_worker_that_is_silent_for_a_lease_is_dead(self, engine):
-        lease, reaper = new_lease(engine), new_reaper(engine)
+        lease, reclaimer = new_lease(engine), new_reclaimer(engine)
 
         for _ in range(10):
-            reaper.sweep(())
+            reclaimer.reclaim(())
         assert holders(engine) == [lease.holder]
-        reaper.sweep(())
+        reclaimer.reclaim(())
 
         assert holders(engine) == []
         with pytest.raises(LeaseLostError):
             lease.confirm()
 
-    def test_nobody_buries_itself(self, engine):
+    def test_nobody_expires_itself(self, engine):
         lease = new_lease(engine)
-        reaper = new_reaper(engine, lease.holder)
+        reclaimer = new_reclaimer(engine, lease.holder)
 
         for _ in range(30):
-            reaper.sweep(())
+            reclaimer.reclaim(())
 
         assert holders(engine) == [lease.holder]
 
     def test_the_jobs_of_the_living_are_left_alone(self, engine, queue):
-        lease, reaper = new_lease(engine), new_reaper(engine)
+        lease, reclaimer = new_lease(engine), new_reclaimer(engine)
         queue.enqueue(make_request(), "key")
         begin(engine, job_id_for("key"), lease.holder)
 
-        assert reaper.sweep(()) == reaper.sweep(()) == 0
+        assert reclaimer.reclaim(()) == reclaimer.reclaim(()) == 0
         assert queue.show(job_id_for("key")).state is JobState.RUNNING
 
     def test_the_jobs_of_the_dead_go_back_to_the_queue(self, engine, queue):
-        reaper = new_reaper(engine)
+        reclaimer = new_reclaimer(engine)
         queue.enqueue(make_request(), "key")
         begin(engine, job_id_for("key"), "worker-7-gone")
 
-        assert reaper.sweep(()) == 1
-        assert reaper.sweep(()) == 0
+        assert reclaimer.reclaim(()) == 1
+        assert reclaimer.reclaim(()) == 0
         assert queue.show(job_id_for("key")).state is JobState.QUEUED
 
     def test_own_jobs_that_do_not_run_go_back_when_seen_twice(self, engine, queue):
         lease = new_lease(engine)
-        reaper = new_reaper(engine, lease.holder)
+        reclaimer = new_reclaimer(engine, lease.holder)
         running, lost = job_id_for("running"), job_id_for("lost")
         for key in ("running", "lost"):
             queue.enqueue(make_request(), key)
             begin(engine, job_id_for(key), lease.holder)
 
-        assert reaper.sweep({running}) == 0
-        assert reaper.sweep({running}) == 1
+        assert reclaimer.reclaim({running}) == 0
+        assert reclaimer.reclaim({running}) == 1
         assert queue.show(running).state is JobState.RUNNING
         assert queue.show(lost).state is JobState.QUEUED
 
     def test_a_job_that_was_begun_anew_is_not_the_one_seen_before(self, engine, queue):
         lease = new_lease(engine)
-        reaper = new_reaper(engine, lease.holder)
+        reclaimer = new_reclaimer(engine, lease.holder)
         queue.enqueue(make_request(), "key")
         begin(engine, job_id_for("key"), lease.holder, "first")
-        reaper.sweep(())
+        reclaimer.reclaim(())
         begin(engine, job_id_for("key"), lease.holder, "second")
 
-        assert reaper.sweep(()) == 0
+        assert reclaimer.reclaim(()) == 0
 
-    def test_of_many_reapers_one_puts_a_job_back(self, engine, queue):
+    def test_of_many_reclaimers_one_puts_a_job_back(self, engine, queue):
         queue.enqueue(make_request(), "key")
         begin(engine, job_id_for("key"), "worker-7-gone")
 
-        assert sum(at_once(lambda: new_reaper(engine).sweep(()))) == 1
+        assert sum(at_once(lambda: new_reclaimer(engine).reclaim(()))) == 1
 
 
 class TestTablesOfDbos:

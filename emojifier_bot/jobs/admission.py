@@ -1,4 +1,4 @@
-"""Room in the queue: one limit for all, and above it some for those who ask little."""
+"""Admission control: who may still join a queue that is nearly full."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ import threading
 import sqlalchemy as sa
 
 from emojifier_bot.clock import Clock
-from emojifier_bot.jobs.database import workflow_table
-from emojifier_bot.jobs.names import QUEUE
+from emojifier_bot.jobs.system_db import QUEUE, workflow_table
 
 #: How long a count of waiting jobs is relied on.
 COUNT_SECONDS = 1.0
 #: How long a listener waits while another one counts.
 LOCK_SECONDS = 0.5
-#: Of the limit, what one workspace may have waiting and still find a place in a full
+#: Of the limit, what one workspace may have waiting and still be admitted to a full
 #: queue: a tenth. So a flood fills the queue for its workspace alone.
 SMALL_PART = 10
-#: Above the limit, what is kept for such workspaces: a quarter of it.
+#: Above the limit, what is reserved for such workspaces: a quarter of it.
 RESERVED_PART = 4
 
 
-class Room:
-    """Decides who may still join the queue; safe from any thread."""
+class AdmissionControl:
+    """Admits jobs below a limit for all, and above it those of quiet workspaces.
+
+    Safe from any thread.
+    """
 
     def __init__(self, engine: sa.Engine, limit: int, clock: Clock) -> None:
-        """Watch over a queue.
+        """Control a queue.
 
         Args:
             engine: Its database.
@@ -42,12 +44,12 @@ class Room:
         self._counting, self._lock = threading.Lock(), threading.Lock()
         self._counted, self._counted_at = 0, float("-inf")
 
-    def take(self, partition: str) -> bool:
+    def admit(self, partition: str) -> bool:
         """Take a place for a job of one workspace; False where there is none."""
-        self._keep_count()
+        self._refresh_count()
         if self._take_below(self._limit):
             return True
-        if self._counted >= self._most or not self._has_few(partition):
+        if self._counted >= self._most or not self._is_quiet(partition):
             return False
         return self._take_below(self._most)
 
@@ -57,7 +59,7 @@ class Room:
             self._counted += free
             return free
 
-    def _keep_count(self) -> None:
+    def _refresh_count(self) -> None:
         """Count what waits, at most once a second, one at a time.
 
         Where somebody's count takes long the one before must do: Slack waits for
@@ -77,7 +79,7 @@ class Room:
     def _is_old(self) -> bool:
         return self._clock.monotonic() - self._counted_at > COUNT_SECONDS
 
-    def _has_few(self, partition: str) -> bool:
+    def _is_quiet(self, partition: str) -> bool:
         own = self._table.c.queue_partition_key == partition
         return self._count(self._small, own) < self._small
 

@@ -1,7 +1,7 @@
-"""Worker slots: who runs jobs, who still lives, and whose jobs are taken over.
+"""Leases of workers: who runs jobs, who is alive, and whose jobs are taken over.
 
 Every worker holds a slot, a row whose counter it raises again and again: its heartbeat.
-A worker is taken for dead when its counter stood still for a whole lease, as seen
+A worker's lease has expired when its counter stood still for a whole lease, as seen
 without a gap by another worker's own clock. So jumps and differences of the machines'
 clocks do not matter. Whoever sees it removes the row if the counter still stands there,
 and jobs of executors that hold no slot go back to the queue, each by compare-and-set on
@@ -25,19 +25,24 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from emojifier_bot.clock import Clock
-from emojifier_bot.jobs.database import workflow_table
-from emojifier_bot.jobs.names import QUEUE, WORKFLOW, WORKFLOW_VERSION
+from emojifier_bot.jobs.system_db import (
+    QUEUE,
+    WORKFLOW,
+    WORKFLOW_VERSION,
+    workflow_table,
+)
 
-#: A worker that shows no sign of life for this long is dead, seconds.
+#: A worker that shows no sign of life for this long is taken for dead, seconds.
 LEASE_SECONDS = 20.0
 #: How often it shows one.
-BEAT_SECONDS = 4.0
-#: Another worker must have looked at least this often, in beats, to declare it dead.
-_MAX_GAP_BEATS = 2.5
-#: What is left of a lease when the worker no longer relies on it, in beats.
-_MARGIN_BEATS = 0.5
+HEARTBEAT_SECONDS = 4.0
+#: Another worker must have looked at least this often, in heartbeats, to declare a
+#: lease expired.
+_MAX_GAP_HEARTBEATS = 2.5
+#: What is left of a lease when the worker no longer relies on it, in heartbeats.
+_MARGIN_HEARTBEATS = 0.5
 _ID_BYTES = 4
-#: Of an executor's id, the version of the workflow that it runs.
+#: In an executor's id, the version of the workflow that it runs.
 _VERSION = re.compile(r"-v([^-]+)-[0-9a-f]+$")
 
 logger = logging.getLogger(__name__)
@@ -49,7 +54,7 @@ _SLOTS = sa.Table(
     sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
     #: The executor's id.
     sa.Column("holder", sa.String(64), nullable=False, unique=True),
-    sa.Column("beat", sa.BigInteger, nullable=False),
+    sa.Column("beat", sa.BigInteger, key="heartbeat", nullable=False),
     #: For operators.
     sa.Column("host", sa.String(255), nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
@@ -64,10 +69,10 @@ class LeaseLostError(BaseException):
 
 
 class Fence(Protocol):
-    """Stands between a worker and what only the holder of a slot may do."""
+    """Stands between a worker and what only the holder of a lease may do."""
 
     def check(self) -> None:
-        """Make sure that the lease has not run out.
+        """Make sure that the lease has not expired.
 
         Raises:
             LeaseLostError: Another worker may have our jobs.
@@ -88,16 +93,16 @@ class LeaseTimes:
     """How fast a dead worker is found out."""
 
     lease_seconds: float = LEASE_SECONDS
-    beat_seconds: float = BEAT_SECONDS
+    heartbeat_seconds: float = HEARTBEAT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
-class SlotRow:
-    """One worker as the others see it."""
+class Heartbeat:
+    """One worker's row as the others see it."""
 
     slot: int
     holder: str
-    beat: int
+    count: int
 
 
 def create_table(engine: sa.Engine) -> None:
@@ -110,17 +115,16 @@ def create_table(engine: sa.Engine) -> None:
             raise
 
 
-def slot_rows(engine: sa.Engine) -> list[SlotRow]:
-    """Return every slot that is held, with the heartbeat of its holder."""
-    query = sa.select(_SLOTS.c.slot, _SLOTS.c.holder, _SLOTS.c.beat)
-    with engine.connect() as connection:
-        return [SlotRow(*row) for row in connection.execute(query)]
+def read_heartbeats(connection: sa.Connection) -> list[Heartbeat]:
+    """Return the heartbeat of every worker that holds a slot."""
+    query = sa.select(_SLOTS.c.slot, _SLOTS.c.holder, _SLOTS.c.heartbeat)
+    return [Heartbeat(*row) for row in connection.execute(query)]
 
 
-def living_versions(connection: sa.Connection) -> frozenset[str]:
+def live_versions(connection: sa.Connection) -> frozenset[str]:
     """Return the versions of the workflow that workers run just now."""
-    names = connection.execute(sa.select(_SLOTS.c.holder)).scalars()
-    return frozenset(map(version_of, names)) - {""}
+    holders = connection.execute(sa.select(_SLOTS.c.holder)).scalars()
+    return frozenset(map(version_of, holders)) - {""}
 
 
 def version_of(holder: str) -> str:
@@ -141,17 +145,18 @@ class Lease:
         self.holder = holder
         self._engine = engine
         self._clock = clock
-        margin_seconds = times.beat_seconds * _MARGIN_BEATS
-        self._sound_seconds = times.lease_seconds - margin_seconds
+        margin_seconds = times.heartbeat_seconds * _MARGIN_HEARTBEATS
+        self._valid_seconds = times.lease_seconds - margin_seconds
         self._renewed_at = clock.monotonic()
+        self._is_ours = (_SLOTS.c.slot == slot) & (_SLOTS.c.holder == holder)
 
     def check(self) -> None:
-        """Make sure that the lease has not run out, without the database if possible.
+        """Make sure that the lease is valid, without the database if possible.
 
         Raises:
             LeaseLostError: Another worker may have our jobs.
         """
-        if self._clock.monotonic() - self._renewed_at > self._sound_seconds:
+        if self._clock.monotonic() - self._renewed_at > self._valid_seconds:
             self.confirm()
 
     def confirm(self) -> None:
@@ -162,11 +167,8 @@ class Lease:
         """
         # Nobody can see a heartbeat before it is written: the lease counts from here.
         began = self._clock.monotonic()
-        renew = (
-            sa.update(_SLOTS)
-            .where(_SLOTS.c.slot == self.slot, _SLOTS.c.holder == self.holder)
-            .values(beat=_SLOTS.c.beat + 1)
-        )
+        next_heartbeat = {"heartbeat": _SLOTS.c.heartbeat + 1}
+        renew = sa.update(_SLOTS).where(self._is_ours).values(next_heartbeat)
         with self._engine.begin() as connection:
             if connection.execute(renew).rowcount != 1:
                 raise LeaseLostError(self.holder)
@@ -175,11 +177,7 @@ class Lease:
     def release(self) -> None:
         """Give the slot back; its jobs, if any are left, go back to the queue."""
         with self._engine.begin() as connection:
-            connection.execute(
-                sa.delete(_SLOTS).where(
-                    _SLOTS.c.slot == self.slot, _SLOTS.c.holder == self.holder
-                )
-            )
+            connection.execute(sa.delete(_SLOTS).where(self._is_ours))
 
 
 def claim(
@@ -191,17 +189,17 @@ def claim(
     """Take the lowest free slot for a worker that runs a version of the workflow."""
     while True:
         with engine.connect() as connection:
-            taken = set(connection.execute(sa.select(_SLOTS.c.slot)).scalars())
+            taken = {one.slot for one in read_heartbeats(connection)}
         slot = min(set(range(len(taken) + 1)) - taken)
         holder = f"worker-{slot}-v{version}-{secrets.token_hex(_ID_BYTES)}"
-        lease = Lease(engine, clock, times, slot, holder)
         row = {
             "slot": slot,
             "holder": holder,
-            "beat": 0,
+            "heartbeat": 0,
             "host": socket.gethostname(),
             "pid": os.getpid(),
         }
+        lease = Lease(engine, clock, times, slot, holder)
         try:
             with engine.begin() as connection:
                 connection.execute(sa.insert(_SLOTS).values(row))
@@ -210,111 +208,122 @@ def claim(
         return lease
 
 
-class Watch:
+class HeartbeatMonitor:
     """Remembers how long each worker's heartbeat has stood still. Pure."""
 
     def __init__(self, times: LeaseTimes) -> None:
         """Begin with nothing seen."""
         self._times = times
-        self._since: dict[SlotRow, float] = {}
-        self._looked_at = float("-inf")
+        self._since: dict[Heartbeat, float] = {}
+        self._seen_at = float("-inf")
 
-    def look(self, rows: Collection[SlotRow], now_seconds: float) -> list[SlotRow]:
-        """Take in what is there now; return the rows of dead workers.
+    def expired(
+        self, heartbeats: Collection[Heartbeat], now_seconds: float
+    ) -> list[Heartbeat]:
+        """Take in what is there now; return those of dead workers.
 
         After a gap, as when the database was away or this worker stood still itself,
         all begin anew: the others may just not have been able to write.
         """
-        gap_seconds = now_seconds - self._looked_at
-        if gap_seconds > self._times.beat_seconds * _MAX_GAP_BEATS:
+        gap_seconds = now_seconds - self._seen_at
+        if gap_seconds > self._times.heartbeat_seconds * _MAX_GAP_HEARTBEATS:
             self._since = {}
-        self._looked_at = now_seconds
-        self._since = {row: self._since.get(row, now_seconds) for row in rows}
+        self._seen_at = now_seconds
+        self._since = {one: self._since.get(one, now_seconds) for one in heartbeats}
         return [
-            row
-            for row, since in self._since.items()
+            one
+            for one, since in self._since.items()
             if now_seconds - since >= self._times.lease_seconds
         ]
 
 
-class Reaper:
-    """Removes dead workers and puts the jobs of nobody back into the queue."""
+@dataclass(frozen=True, slots=True)
+class _PendingJob:
+    """A job that an executor has taken, by its row."""
+
+    job_id: str
+    executor: str
+    #: Differs each time that the job is taken.
+    owner: str | None
+
+
+class JobReclaimer:
+    """Expires dead workers and puts jobs that nobody runs back into the queue."""
 
     def __init__(
         self, engine: sa.Engine, clock: Clock, times: LeaseTimes, holder: str
     ) -> None:
-        """Watch on behalf of a worker."""
+        """Act on behalf of a worker."""
         self._engine = engine
         self._clock = clock
         self._holder = holder
-        self._watch = Watch(times)
+        self._monitor = HeartbeatMonitor(times)
         self._workflows = workflow_table(engine)
-        #: Jobs that are ours by their row, but that do not run here: id to owner token.
-        self._strays: dict[str, str | None] = {}
+        #: Jobs that are ours by their row, but that do not run here.
+        self._strays: set[_PendingJob] = set()
 
-    def sweep(self, running: Collection[str]) -> int:
+    def reclaim(self, running: Collection[str]) -> int:
         """Look once at workers and jobs; return how many jobs were put back.
 
         Args:
             running: Ids of the jobs that run in this worker.
         """
-        self._bury()
-        orphans = self._rows(self._orphaned())
-        own = self._rows(self._workflows.c.executor_id == self._holder)
-        strays = {job_id: owner for job_id, _, owner in own if job_id not in running}
+        heartbeats, pending = self._read()
+        if self._expire_dead_workers(heartbeats):
+            heartbeats, pending = self._read()
+        # Once the lease is released, its jobs are nobody's.
+        held = {one.holder for one in heartbeats} & {self._holder}
+        own = {one for one in pending if one.executor in held}
+        strays = {one for one in own if one.job_id not in running}
         # Just taken from the queue, a job does not run yet: only what was seen twice.
-        lost = [row for row in own if self._is_twice(row, strays)]
+        lost = strays & self._strays
         self._strays = strays
-        return sum(self._put_back(*row) for row in [*orphans, *lost])
+        return sum(self._put_back(one) for one in (pending - own) | lost)
 
-    def _bury(self) -> None:
-        rows = slot_rows(self._engine)
-        for dead in self._watch.look(rows, self._clock.monotonic()):
-            if dead.holder == self._holder:
-                continue  # one's own heart is for `Lease` to judge
-            same = (
-                _SLOTS.c.slot == dead.slot,
-                _SLOTS.c.holder == dead.holder,
-                _SLOTS.c.beat == dead.beat,
-            )
-            with self._engine.begin() as connection:
-                buried = connection.execute(sa.delete(_SLOTS).where(*same)).rowcount
-            if buried:
-                logger.warning(
-                    "worker is dead",
-                    extra={"action": "worker_dead", "worker": dead.holder},
-                )
-
-    def _is_twice(
-        self, row: tuple[str, str, str | None], strays: dict[str, str | None]
-    ) -> bool:
-        job_id, _, owner = row
-        return job_id in strays and self._strays.get(job_id, "-") == owner
-
-    def _orphaned(self) -> sa.ColumnElement[bool]:
-        holders = sa.select(_SLOTS.c.holder)
-        return self._workflows.c.executor_id.not_in(holders)
-
-    def _rows(
-        self, condition: sa.ColumnElement[bool]
-    ) -> list[tuple[str, str, str | None]]:
+    def _read(self) -> tuple[list[Heartbeat], set[_PendingJob]]:
+        """Return all heartbeats, and the jobs of nobody and of this worker."""
         table = self._workflows
+        others = sa.select(_SLOTS.c.holder).where(_SLOTS.c.holder != self._holder)
         query = sa.select(
             table.c.workflow_uuid, table.c.executor_id, table.c.owner_xid
-        ).where(table.c.status == "PENDING", table.c.name == WORKFLOW, condition)
+        ).where(
+            table.c.status == "PENDING",
+            table.c.name == WORKFLOW,
+            table.c.executor_id.not_in(others),
+        )
         with self._engine.connect() as connection:
-            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+            pending = {_PendingJob(*row) for row in connection.execute(query)}
+            return read_heartbeats(connection), pending
 
-    def _put_back(self, job_id: str, executor: str, owner: str | None) -> bool:
+    def _expire_dead_workers(self, heartbeats: Collection[Heartbeat]) -> int:
+        """Remove the rows of dead workers; return how many."""
+        count = 0
+        for dead in self._monitor.expired(heartbeats, self._clock.monotonic()):
+            if dead.holder == self._holder:
+                continue  # one's own lease is for `Lease` to judge
+            unchanged = (
+                _SLOTS.c.slot == dead.slot,
+                _SLOTS.c.holder == dead.holder,
+                _SLOTS.c.heartbeat == dead.count,
+            )
+            with self._engine.begin() as connection:
+                expired = connection.execute(sa.delete(_SLOTS).where(*unchanged))
+            if expired.rowcount:
+                count += 1
+                facts = {"action": "worker_dead", "worker": dead.holder}
+                logger.warning("worker is dead", extra=facts)
+        return count
+
+    def _put_back(self, job: _PendingJob) -> bool:
         """Queue a job again unless its row has changed since it was read."""
         table = self._workflows
         queued = (
             sa.update(table)
             .where(
-                table.c.workflow_uuid == job_id,
+                table.c.workflow_uuid == job.job_id,
                 table.c.status == "PENDING",
-                table.c.executor_id == executor,
-                table.c.owner_xid.is_not_distinct_from(owner),
+                table.c.executor_id == job.executor,
+                table.c.owner_xid.is_not_distinct_from(job.owner),
             )
             .values(
                 status="ENQUEUED",
@@ -327,6 +336,8 @@ class Reaper:
         with self._engine.begin() as connection:
             done = connection.execute(queued).rowcount == 1
         if done:
-            facts = {"action": "job_put_back", "job_id": job_id, "worker": executor}
-            logger.warning("job goes back to the queue", extra=facts)
+            facts = {"action": "job_put_back", "job_id": job.job_id}
+            logger.warning(
+                "job goes back to the queue", extra=facts | {"worker": job.executor}
+            )
         return done

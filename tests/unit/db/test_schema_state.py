@@ -11,9 +11,9 @@ from emojifier_bot.db.engine import open_database
 from emojifier_bot.db.migrate import (
     MIGRATIONS,
     VERSION_TABLE,
-    Standing,
+    SchemaState,
     downgrade,
-    standing,
+    schema_state,
     upgrade,
 )
 from emojifier_bot.errors import StoreError
@@ -22,22 +22,22 @@ SHAPES = [one.revision for one in ScriptDirectory(MIGRATIONS).walk_revisions()]
 
 
 def test_a_file_that_is_not_there_is_not_made(empty_sqlite_url):
-    assert standing(empty_sqlite_url) is Standing.MISSING
+    assert schema_state(empty_sqlite_url) is SchemaState.MISSING
     assert not Path(empty_sqlite_url.removeprefix("sqlite:///")).exists()
 
 
 def test_an_empty_database_stays_empty(empty_database_url):
     with closing(open_database(empty_database_url)) as database:
-        found = standing(empty_database_url)
+        found = schema_state(empty_database_url)
 
-        assert found in {Standing.EMPTY, Standing.MISSING}
+        assert found in {SchemaState.EMPTY, SchemaState.MISSING}
         assert sa.inspect(database.engine).get_table_names() == []
 
 
 def test_the_newest_shape(empty_database_url):
     upgrade(empty_database_url)
 
-    assert standing(empty_database_url) is Standing.CURRENT
+    assert schema_state(empty_database_url) is SchemaState.CURRENT
 
 
 @pytest.mark.skipif(len(SHAPES) < 2, reason="there is only one shape yet")
@@ -45,8 +45,8 @@ def test_an_older_shape(empty_database_url):
     upgrade(empty_database_url)
     downgrade(empty_database_url, "-1")
 
-    assert standing(empty_database_url) is Standing.OLD
-    assert standing(empty_database_url) is Standing.OLD
+    assert schema_state(empty_database_url) is SchemaState.OLD
+    assert schema_state(empty_database_url) is SchemaState.OLD
 
 
 def test_a_newer_shape(empty_database_url):
@@ -58,4 +58,4 @@ def test_a_newer_shape(empty_database_url):
         one.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = 'v9999'"))  # noqa: S608 - a constant
 
     with pytest.raises(StoreError, match="a newer one has changed it"):
-        standing(empty_database_url)
+        schema_state(empty_database_url)

@@ -1,4 +1,4 @@
-"""How the queue stands: what waits and who works, for figures and health checks."""
+"""Statistics of the queue, for metrics, health checks and operators."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from emojifier_bot.clock import Clock
-from emojifier_bot.jobs.database import workflow_table
-from emojifier_bot.jobs.names import QUEUE, WORKFLOW
-from emojifier_bot.jobs.slots import LEASE_SECONDS, SlotRow, slot_rows
-from emojifier_bot.jobs.versions import stranded
+from emojifier_bot.jobs.leases import LEASE_SECONDS, Heartbeat, read_heartbeats
+from emojifier_bot.jobs.system_db import QUEUE, WORKFLOW, workflow_table
+from emojifier_bot.jobs.version_rollover import count_orphaned_jobs
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How the queue stands at one moment."""
+class QueueStats:
+    """How many wait and who works, at one moment."""
 
     #: Jobs that wait for a worker, and those that workers have.
     waiting: int
@@ -26,50 +25,52 @@ class Standing:
     #: Workers that show signs of life.
     workers: int
     #: Jobs that were begun in a version of the workflow that no worker runs.
-    stranded: int
+    orphaned: int
 
 
-class Lookout:
-    """Looks how the queue stands; safe from any thread."""
+class QueueStatsReader:
+    """Reads them; safe from any thread."""
 
     def __init__(self, engine: sa.Engine, clock: Clock) -> None:
-        """Look at a database, beginning with nothing seen."""
+        """Read from a database, beginning with nothing seen."""
         self._engine = engine
+        self._table = workflow_table(engine)
         self._clock = clock
         self._lock = threading.Lock()
-        self._since: dict[SlotRow, float] = {}
+        self._since: dict[Heartbeat, float] = {}
 
-    def look(self) -> Standing:
-        """Look once."""
-        waiting, oldest_ms = self._count("ENQUEUED")
-        running, _ = self._count("PENDING")
-        return Standing(
+    def read(self) -> QueueStats:
+        """Read them once."""
+        table = self._table
+        counts = sa.select(
+            table.c.status, sa.func.count(), sa.func.min(table.c.created_at)
+        ).where(
+            table.c.queue_name == QUEUE, table.c.status.in_(("ENQUEUED", "PENDING"))
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(counts.group_by(table.c.status)).all()
+            heartbeats = read_heartbeats(connection)
+            orphaned = count_orphaned_jobs(connection, table)
+        found = {status: (count, oldest_ms) for status, count, oldest_ms in rows}
+        waiting, oldest_ms = found.get("ENQUEUED", (0, None))
+        running, _ = found.get("PENDING", (0, None))
+        return QueueStats(
             waiting=waiting,
             running=running,
             oldest_seconds=_age(oldest_ms, self._clock),
-            workers=self._workers(),
-            stranded=stranded(self._engine),
+            workers=self._count_alive(heartbeats),
+            orphaned=orphaned,
         )
 
-    def _count(self, status: str) -> tuple[int, int | None]:
-        table = workflow_table(self._engine)
-        query = sa.select(sa.func.count(), sa.func.min(table.c.created_at)).where(
-            table.c.queue_name == QUEUE, table.c.status == status
-        )
-        with self._engine.connect() as connection:
-            row = connection.execute(query).one()
-        return row[0], row[1]
-
-    def _workers(self) -> int:
+    def _count_alive(self, heartbeats: list[Heartbeat]) -> int:
         """Count the workers whose heartbeat did not stand still for a whole lease.
 
         The row of a dead one stays until another worker removes it, and nobody does
         where it was the last.
         """
-        rows = slot_rows(self._engine)
         now_seconds = self._clock.monotonic()
         with self._lock:
-            self._since = {row: self._since.get(row, now_seconds) for row in rows}
+            self._since = {one: self._since.get(one, now_seconds) for one in heartbeats}
             ages = [now_seconds - since for since in self._since.values()]
         return sum(age < LEASE_SECONDS for age in ages)
 

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.errors import QueueError
-from emojifier_bot.jobs.names import job_id_for
+from emojifier_bot.jobs.leases import LEASE_SECONDS, LeaseTimes, claim
 from emojifier_bot.jobs.queue import DbosJobQueue
-from emojifier_bot.jobs.slots import LEASE_SECONDS, LeaseTimes, claim
-from emojifier_bot.jobs.standing import Standing, age_seconds
+from emojifier_bot.jobs.queue_stats import QueueStats, age_seconds
+from emojifier_bot.jobs.system_db import job_id_for
 from tests.jobs_rig import make_request
 
 
@@ -52,7 +52,7 @@ def set_row(queue, **values) -> None:
 
 
 def test_an_empty_queue(queue):
-    assert queue.standing() == Standing(0, 0, 0.0, 0, 0)
+    assert queue.stats() == QueueStats(0, 0, 0.0, 0, 0)
 
 
 def test_what_waits_and_for_how_long(queue, clock):
@@ -60,10 +60,10 @@ def test_what_waits_and_for_how_long(queue, clock):
     clock.ahead_seconds = 90.0
     queue.enqueue(make_request(), "two")
 
-    standing = queue.standing()
+    stats = queue.stats()
 
-    assert (standing.waiting, standing.running) == (2, 0)
-    assert 90 <= standing.oldest_seconds < 120
+    assert (stats.waiting, stats.running) == (2, 0)
+    assert 90 <= stats.oldest_seconds < 120
     assert 90 <= age_seconds(queue._engine, clock, job_id_for("one")) < 120
 
 
@@ -71,42 +71,42 @@ def test_what_runs_does_not_wait(queue):
     queue.enqueue(make_request(), "one")
     set_row(queue, status="PENDING")
 
-    standing = queue.standing()
+    stats = queue.stats()
 
-    assert (standing.waiting, standing.running) == (0, 1)
-    assert standing.oldest_seconds == 0
+    assert (stats.waiting, stats.running) == (0, 1)
+    assert stats.oldest_seconds == 0
 
 
-def test_a_job_of_a_version_that_nobody_runs_is_stranded(queue):
+def test_a_job_of_a_version_that_nobody_runs_is_orphaned(queue):
     queue.enqueue(make_request(), "one")
     set_row(queue, application_version="0")
 
-    assert queue.standing().stranded == 1
+    assert queue.stats().orphaned == 1
 
 
 def test_a_job_that_is_gone_has_no_age(queue, clock):
     assert age_seconds(queue._engine, clock, "0" * 32) == 0
 
 
-def test_a_worker_lives_while_its_heart_beats(queue, clock):
+def test_a_worker_is_alive_while_its_heart_beats(queue, clock):
     lease = claim(queue._engine, clock, LeaseTimes())
-    assert queue.standing().workers == 1
+    assert queue.stats().workers == 1
 
     clock.ahead_seconds = LEASE_SECONDS - 1
     lease.confirm()
-    assert queue.standing().workers == 1
+    assert queue.stats().workers == 1
 
     clock.ahead_seconds = 2 * LEASE_SECONDS - 2
-    assert queue.standing().workers == 1
+    assert queue.stats().workers == 1
 
 
 def test_the_last_worker_that_died_is_not_counted(queue, clock):
     claim(queue._engine, clock, LeaseTimes())
-    assert queue.standing().workers == 1
+    assert queue.stats().workers == 1
 
     clock.ahead_seconds = LEASE_SECONDS + 1
 
-    assert queue.standing().workers == 0
+    assert queue.stats().workers == 0
 
 
 def test_a_database_that_is_away(queue):
@@ -115,4 +115,4 @@ def test_a_database_that_is_away(queue):
         connection.execute(sa.text("DROP TABLE worker_slots"))
 
     with pytest.raises(QueueError):
-        queue.standing()
+        queue.stats()

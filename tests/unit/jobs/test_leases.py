@@ -2,17 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from emojifier_bot.jobs.slots import LeaseTimes, SlotRow, Watch
+from emojifier_bot.jobs.leases import Heartbeat, HeartbeatMonitor, LeaseTimes
 
-TIMES = LeaseTimes(lease_seconds=10, beat_seconds=2)
-A, B = SlotRow(0, "worker-0-a", 7), SlotRow(1, "worker-1-b", 3)
+TIMES = LeaseTimes(lease_seconds=10, heartbeat_seconds=2)
+A, B = Heartbeat(0, "worker-0-a", 7), Heartbeat(1, "worker-1-b", 3)
 
 
 def dead_after(looks):
     """Look at each moment with its rows; return what the last look says."""
-    watch = Watch(TIMES)
+    monitor = HeartbeatMonitor(TIMES)
     for now, rows in looks:
-        dead = watch.look(rows, now)
+        dead = monitor.expired(rows, now)
     return dead
 
 
@@ -35,6 +35,6 @@ def test_who_is_silent_for_a_lease_is_dead(looks, expected):
 
 
 def test_a_heartbeat_is_enough():
-    watch = Watch(TIMES)
+    monitor = HeartbeatMonitor(TIMES)
     for beat in range(100):
-        assert watch.look([SlotRow(0, "worker-0-a", beat // 4)], beat * 2) == []
+        assert monitor.expired([Heartbeat(0, "worker-0-a", beat // 4)], beat * 2) == []

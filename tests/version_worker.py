@@ -1,4 +1,4 @@
-"""A worker of one version of the workflow: ``python -m tests.edition_worker``."""
+"""A worker of one version of the workflow: ``python -m tests.version_worker``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.engine import open_database
 from emojifier_bot.db.migrate import upgrade
 from emojifier_bot.db.posts import PostLog
-from emojifier_bot.jobs.parts import WorkerParts
+from emojifier_bot.jobs.steps import Dependencies
 from emojifier_bot.jobs.worker import run_worker
-from emojifier_bot.jobs.workflow import PRESENT, Edition, EmojifyJob
+from emojifier_bot.jobs.workflow import PRESENT, EmojifyJob, WorkflowVersion
 from tests.fakes.image_source import FakeImageSource
 from tests.fakes.pipeline import fake_pipeline
 from tests.fakes.reply_sink import FakeReplySink
@@ -27,12 +27,12 @@ class OlderJob(EmojifyJob):
     """The workflow as it was: one more step, so that every other has another number."""
 
     async def run(self) -> dict[str, Any]:
-        await self._run.once(OLD_STEP, lambda: None)
+        await self._run.run_once(OLD_STEP, lambda: None)
         return await super().run()
 
 
-OLDER = Edition("0", OlderJob)
-EDITIONS = {one.version: one for one in (OLDER, PRESENT)}
+OLDER = WorkflowVersion("0", OlderJob)
+VERSIONS = {one.version: one for one in (OLDER, PRESENT)}
 
 
 def main(url: str, folder: str, version: str) -> int:
@@ -40,7 +40,7 @@ def main(url: str, folder: str, version: str) -> int:
     logging.basicConfig(filename=f"{folder}/log.{version}", level=logging.INFO)
     clock = SystemClock()
     upgrade(url)
-    parts = WorkerParts(
+    deps = Dependencies(
         FakeImageSource(PICTURES, MESSAGES),
         FakeReplySink(Path(folder), twice=True),
         PostLog(open_database(url), clock),
@@ -48,8 +48,9 @@ def main(url: str, folder: str, version: str) -> int:
         clock,
         FAST,
     )
-    edition = EDITIONS[version]
-    return run_worker(url, parts, 2, SHORT_LEASE, drain_seconds=2, edition=edition)
+    return run_worker(
+        url, deps, 2, SHORT_LEASE, drain_seconds=2, version=VERSIONS[version]
+    )
 
 
 if __name__ == "__main__":

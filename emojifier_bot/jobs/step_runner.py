@@ -1,0 +1,256 @@
+"""Runs the steps of one job on DBOS: recorded once, retried, replayed after a crash.
+
+A step records what it returned as a value, its failures too: an exception would come
+back from the record as another type. So what the workflow does next follows from the
+record alone, and a job that is run again takes the same way through its code.
+
+Every record costs two transactions. So what does no harm when it is repeated (a
+reaction, a question) is not recorded, and the record of one step also marks that the
+next one may have begun, see `StepRunner.run_marked`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dbos import DBOS
+from sqlalchemy.exc import SQLAlchemyError
+
+from emojifier_bot import metrics
+from emojifier_bot.errors import EmojifierError, ErrorKind
+from emojifier_bot.jobs.retry import Backoff, Failure, JobFailedError, failure_of
+
+#: What a step does; it returns JSON types only.
+Call = Callable[[], Any]
+#: Ends the name of a record that only marks that a call may have begun.
+MARK = ".mark"
+#: A wait lasts at most so much longer than it should, seconds: recording it may take
+#: that long while the database is slow.
+LATE_SECONDS = 5.0
+#: Times that a step may have taken the worker down with it.
+MAX_CRASHES = 4
+
+#: The keys of what is recorded.
+DONE, FAILED, UNSURE = "done", "failed", "unsure"
+
+#: Before each question whether an upload that may have been completed is shown: ten
+#: seconds in all, for Slack shares a file some time after it says so.
+SETTLE_WAITS_SECONDS = (0.0, 2.0, 3.0, 5.0)
+#: Before each question for the share of an upload that was completed: 36 seconds in
+#: all.
+VERIFY_WAITS_SECONDS = (0.3, 0.7, 1.0, 1.0, 2.0, 3.0, 5.0, 8.0, 15.0)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a job waits between what it does; short in tests."""
+
+    settle_waits_seconds: tuple[float, ...] = SETTLE_WAITS_SECONDS
+    verify_waits_seconds: tuple[float, ...] = VERIFY_WAITS_SECONDS
+    #: Stretches the waits before another try that nobody asked for.
+    backoff: float = 1.0
+
+
+class Answer:
+    """What a step returned, or how it failed."""
+
+    def __init__(self, recorded: dict[str, Any]) -> None:
+        """Read the record."""
+        #: It may have been done before a crash; it was not done now.
+        self.unsure = bool(recorded.get(UNSURE))
+        self.value = recorded.get(DONE)
+        failed = recorded.get(FAILED)
+        self.failure = None if failed is None else Failure.from_dict(failed)
+
+
+class StepRunner:
+    """Runs the steps of one job."""
+
+    def __init__(self, job_id: str, timing: Timing) -> None:
+        """Begin at the first step."""
+        self._job_id = job_id
+        self._timing = timing
+        #: Whether this run of the job wrote the latest record. Where it was replayed,
+        #: an earlier run may have begun what comes next.
+        self._is_latest_ours = False
+
+    async def run_once(self, name: str, call: Call) -> Answer:
+        """Run one step and record how it went."""
+        return await self._record(name, lambda: self._attempt(name, call))
+
+    async def run_marked(self, name: str, call: Call) -> Answer:
+        """Run a step that must not be repeated without a question.
+
+        The record before it is its mark. Where an earlier run of the job wrote that
+        one, the call may have happened and its own record got lost: the answer is then
+        ``unsure``, and nothing is called.
+        """
+        if self._is_latest_ours:
+            return await self.run_once(name, call)
+        return await self._record(name, lambda: {UNSURE: True})
+
+    async def run_with_retries(self, name: str, call: Call) -> Any:
+        """Run a step until it is done, waiting durably between the tries.
+
+        Raises:
+            JobFailedError: It is given up.
+        """
+        backoff = self.backoff(name)
+        while True:
+            answer = await self.run_once(name, call)
+            if answer.failure is None:
+                return answer.value
+            await self.wait(name, backoff, answer.failure)
+
+    async def run_with_crash_limit(self, name: str, call: Call) -> Any:
+        """Run a step like `run_with_retries`, but give up if it kills its workers.
+
+        Raises:
+            JobFailedError: It is given up.
+        """
+        backoff = self.backoff(name)
+        crashes = 0
+        while True:
+            answer = await self.run_marked(name, call)
+            if answer.unsure:
+                crashes += 1
+                if crashes >= MAX_CRASHES:
+                    raise JobFailedError(Failure(ErrorKind.UNEXPECTED))
+            elif answer.failure is None:
+                return answer.value
+            else:
+                await self.wait(name, backoff, answer.failure, is_marked=True)
+
+    async def run_polled(
+        self,
+        name: str,
+        call: Call,
+        is_final: Callable[[Any], bool],
+        waits_seconds: tuple[float, ...],
+    ) -> Any:
+        """Ask again and again until the answer is final; only the last is recorded.
+
+        Returns:
+            None where no answer was final.
+
+        Raises:
+            JobFailedError: Asking fails for good.
+        """
+
+        async def poll() -> dict[str, Any]:
+            self._is_latest_ours = True
+            for seconds in waits_seconds:
+                await asyncio.sleep(seconds)
+                answer = await self._attempt_until_done(name, call)
+                if FAILED in answer or is_final(answer[DONE]):
+                    return answer
+            return {DONE: None}
+
+        self._is_latest_ours = False
+        answer = Answer(await DBOS.run_step_async({"name": name}, poll))
+        if answer.failure is not None:
+            raise JobFailedError(answer.failure)
+        return answer.value
+
+    async def run_best_effort(
+        self, name: str, call: Call, *, is_repeatable: bool = True
+    ) -> None:
+        """Run a step that the job does not depend on; a failure is logged.
+
+        What is repeatable is not recorded: after a crash it is done again.
+        """
+        failure: Failure | None = None
+        if is_repeatable:
+            failure = Answer(await self._attempt_until_done(name, call)).failure
+        else:
+            try:
+                await self.run_with_retries(name, call)
+            except JobFailedError as error:
+                failure = error.failure
+        if failure is not None:
+            facts = {"action": name, "kind": failure.kind, "job_id": self._job_id}
+            logger.warning("job goes on without a step", extra=facts)
+
+    def backoff(self, name: str) -> Backoff:
+        """Return what decides about further tries of a step."""
+        return Backoff(f"{self._job_id}/{name}", self._timing.backoff)
+
+    async def wait(
+        self, name: str, backoff: Backoff, failure: Failure, *, is_marked: bool = False
+    ) -> None:
+        """Wait durably until the next try of a step is due: a crash ends no wait.
+
+        What is recorded is a time of day. Where the clock was set back since, the wait
+        ends all the same.
+
+        Args:
+            name: Of the step.
+            backoff: Of the step.
+            failure: How the latest try went.
+            is_marked: Record the end of the wait too, for `run_marked`.
+
+        Raises:
+            JobFailedError: There is no further try.
+        """
+        seconds = self._next_wait(name, backoff, failure)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(DBOS.sleep_async(seconds), seconds + LATE_SECONDS)
+        self._is_latest_ours = False
+        if is_marked:
+            await self._record(name + MARK, lambda: {DONE: None})
+
+    async def _attempt_until_done(self, name: str, call: Call) -> dict[str, Any]:
+        """Try a call until it is done or given up, without any record."""
+        backoff = self.backoff(name)
+        while True:
+            answer = await asyncio.to_thread(self._attempt, name, call)
+            if FAILED not in answer:
+                return answer
+            try:
+                seconds = self._next_wait(
+                    name, backoff, Failure.from_dict(answer[FAILED])
+                )
+            except JobFailedError:
+                return answer
+            await asyncio.sleep(seconds)
+
+    def _next_wait(self, name: str, backoff: Backoff, failure: Failure) -> float:
+        seconds = backoff.next_wait_seconds(failure)
+        metrics.STEP_RETRIES.labels(name, metrics.label_of(failure.kind)).inc()
+        return seconds
+
+    async def _record(self, name: str, make: Callable[[], dict[str, Any]]) -> Answer:
+        def step() -> dict[str, Any]:
+            self._is_latest_ours = True
+            return make()
+
+        self._is_latest_ours = False
+        return Answer(await DBOS.run_step_async({"name": name}, step))
+
+    def _attempt(self, name: str, call: Call) -> dict[str, Any]:
+        facts = {"action": name, "job_id": self._job_id}
+        began = time.perf_counter()
+        try:
+            done = {DONE: call()}
+        except (EmojifierError, SQLAlchemyError) as error:
+            failure = failure_of(error)
+            logger.info("job step failed", extra=facts | {"kind": failure.kind})
+        except Exception as error:
+            # The worker's outermost loop: whatever it is, the asker is told.
+            failure = failure_of(error)
+            logger.exception("job step failed unexpectedly", extra=facts)
+        else:
+            seconds = round(time.perf_counter() - began, 3)
+            logger.info("job step done", extra=facts | {"seconds": seconds})
+            return done
+        finally:
+            metrics.STEP_SECONDS.labels(name).observe(time.perf_counter() - began)
+        return {FAILED: failure.to_dict()}
