@@ -8,32 +8,10 @@ import time
 
 import pytest
 import requests
-from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from tests.contract.fake_slack.scene import post
 from tests.fakes.slack import SlackServer, found_town
-
-
-@pytest.fixture
-def slack():
-    with SlackServer() as server:
-        yield server
-
-
-@pytest.fixture
-def town(slack):
-    return found_town(slack)
-
-
-@pytest.fixture
-def client(slack, town):
-    return WebClient(town.token, base_url=slack.api_url)
-
-
-def post(slack, method, token="", **more):
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    address = f"{slack.api_url}{method}"
-    return requests.post(address, headers=headers, timeout=5, **more).json()
 
 
 class TestFaults:

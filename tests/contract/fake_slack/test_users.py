@@ -11,12 +11,11 @@ import requests
 from slack_bolt import App, BoltRequest
 from slack_bolt.authorization import AuthorizeResult
 
+from tests.contract.fake_slack.scene import PNG
 from tests.fakes.slack import Message, SlackServer, SlackUser, found_town, payloads
 from tests.fakes.slack.exchange import Reply
 from tests.fakes.slack.listener import Listener
-from tests.images import encoded, flat
 
-PNG = encoded(flat((200, 30, 30)), "PNG")
 BUTTONS = [
     {
         "type": "actions",

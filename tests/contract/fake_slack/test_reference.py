@@ -7,7 +7,8 @@ import json
 import pytest
 from slack_sdk import WebClient
 
-from tests.fakes.slack import Message, SlackServer, SlackUser, api, found_town, payloads
+from tests.contract.fake_slack.scene import PNG
+from tests.fakes.slack import Message, SlackUser, api, found_town, payloads
 from tests.fakes.slack.catalogue import (
     EVERYWHERE_CODES,
     METHODS,
@@ -15,9 +16,7 @@ from tests.fakes.slack.catalogue import (
     all_codes,
     codes,
 )
-from tests.images import encoded, flat
 
-PNG = encoded(flat((200, 30, 30)), "PNG")
 KNOWN = sorted(METHODS.keys() - NOT_IN_REFERENCE)
 #: Fields of Slack's that the blanked shapes leave out.
 BEYOND_SHAPES = {"files", "context_team_id", "context_enterprise_id"}
@@ -88,12 +87,6 @@ def unknown_keys(mine, theirs, where=""):
         if key not in {"public", "private", "emoji", "blocks", "state", "message"}:
             found += unknown_keys(mine[key], theirs[key], f"{where}/{key}")
     return [path for path in found if path.rpartition("/")[2] not in BEYOND_SHAPES]
-
-
-@pytest.fixture
-def slack():
-    with SlackServer() as server:
-        yield server
 
 
 @pytest.fixture

@@ -10,31 +10,16 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.oauth import AuthorizeUrlGenerator
 
-from tests.fakes.slack import BOT_SCOPES, SlackApp, SlackServer
-
-BACK = "http://127.0.0.1:3000/slack/oauth_redirect"
-
-
-@pytest.fixture
-def times():
-    return [1_800_000_000.0]
-
-
-@pytest.fixture
-def slack(times):
-    app = SlackApp(redirect_urls=[BACK])
-    with SlackServer(app, clock=lambda: times[0]) as server:
-        server.add_workspace("Acme")
-        yield server
+from tests.contract.fake_slack.scene import BACK, kinds
+from tests.fakes.slack import BOT_SCOPES
 
 
 @pytest.fixture
 def acme(slack):
-    return next(iter(slack.world.workspaces.values()))
+    return slack.add_workspace("Acme")
 
 
-def kinds(slack):
-    return [problem.kind for problem in slack.problems]
+pytestmark = pytest.mark.usefixtures("acme")
 
 
 def authorize(slack, **changed):
