@@ -75,15 +75,12 @@ class TestNewest:
         assert resolved(bot, bot.request()) == new.file_ids
         assert len(slack.calls_of("files.list")) == 1
 
-    def test_external_files_are_passed_over(self, bot):
+    def test_external_and_deleted_files_are_passed_over(self, bot):
         new = posted(bot, "new.png")
         posted(bot, "far.png", mode="external", address="https://far.example/x.png")
-        assert resolved(bot, bot.request()) == new.file_ids
-
-    def test_deleted_files_are_passed_over(self, bot):
-        old, gone = posted(bot, "old.png"), posted(bot, "gone.png")
+        gone = posted(bot, "gone.png")
         bot.slack.world.files[gone.file_ids[0]].deleted = True
-        assert resolved(bot, bot.request()) == old.file_ids
+        assert resolved(bot, bot.request()) == new.file_ids
 
     @pytest.mark.parametrize("known", [True, False])
     def test_other_bots_are_passed_over_where_that_can_be_known(
@@ -116,14 +113,11 @@ class TestNewest:
         request = bot.request(channel_id=bot.town.random.channel_id)
         assert refused(bot.source.resolve, request).kind == "no_image"
 
-    def test_a_private_channel_without_the_bot(self, bot):
-        request = bot.request(channel_id=bot.town.secret.channel_id)
-        assert refused(bot.source.resolve, request).kind == "channel_not_found"
-
-    def test_a_private_channel_with_the_bot(self, bot):
-        bot.town.secret.members.add(bot.town.workspace.bot_user_id)
+    def test_a_private_channel_with_and_without_the_bot(self, bot):
         new = posted(bot, "new.png", room=bot.town.secret)
         request = bot.request(channel_id=bot.town.secret.channel_id)
+        assert refused(bot.source.resolve, request).kind == "channel_not_found"
+        bot.town.secret.members.add(bot.town.workspace.bot_user_id)
         assert resolved(bot, request) == new.file_ids
 
     def test_slack_is_busy(self, bot, slack):
@@ -336,18 +330,19 @@ class TestPicturesOfThoseWhoOptedOut:
         [found] = bot.source.resolve(bot.request(source=source))
         assert found.posted_by == bot.town.ada.user_id
 
-    @pytest.mark.parametrize("says_who", [True, False])
-    def test_an_address_of_their_file(self, bot, slack, says_who):
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "files/{ada}/{file}/hers.png",
+            "files-pri/T1-{file}/hers.png",
+            "files/{ada}/F0000000FF/hers.png",  # says who, although nobody knows it
+        ],
+    )
+    def test_an_address_of_their_file(self, bot, slack, path):
         [file_id] = posted(bot, "hers.png").file_ids
-        ada = bot.town.ada.user_id
-        path = f"files/{ada}/{file_id}" if says_who else f"files-pri/T1-{file_id}"
-        sealed = bot.vault.seal(f"{slack.url}/{path}/hers.png")
+        path = path.format(ada=bot.town.ada.user_id, file=file_id)
+        sealed = bot.vault.seal(f"{slack.url}/{path}")
         reference = ImageReference(sealed_address=sealed)
-        assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
-
-    def test_an_address_of_a_file_that_nobody_knows_says_who(self, bot, slack):
-        path = f"files/{bot.town.ada.user_id}/F0000000FF/hers.png"
-        reference = ImageReference(sealed_address=bot.vault.seal(f"{slack.url}/{path}"))
         assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
 
     def test_a_redirect_to_their_file(self, bot, slack):

@@ -8,7 +8,6 @@ import pytest
 
 from emojifier_bot.domain import (
     Entrypoint,
-    ImageReference,
     Outcome,
     ResultPicture,
     Share,
@@ -219,7 +218,7 @@ class TestReaction:
         fields = {"entrypoint": Entrypoint.MENTION, "reaction_ts": message.ts} | fields
         return message, bot.request(**fields)
 
-    def test_comes_and_goes_and_may_be_repeated(self, bot):
+    def test_it_comes_and_goes_and_may_be_repeated(self, bot):
         message, request = self.asked(bot)
         for _ in range(2):
             bot.sink.add_reaction(request)
@@ -228,19 +227,14 @@ class TestReaction:
             bot.sink.remove_reaction(request)
         assert message.reactions == {}
 
-    def test_nothing_to_react_to(self, bot, slack):
-        request = bot.request()
-        bot.sink.add_reaction(request)
-        bot.sink.remove_reaction(request)
-        assert slack.calls == []
-
-    def test_not_granted(self, bare_bot, slack):
+    def test_no_message_or_no_permission(self, bot, bare_bot, slack):
         _, request = self.asked(bare_bot)
-        bare_bot.sink.add_reaction(request)
-        bare_bot.sink.remove_reaction(request)
+        for sink, one in ((bot.sink, bot.request()), (bare_bot.sink, request)):
+            sink.add_reaction(one)
+            sink.remove_reaction(one)
         assert slack.calls == []
 
-    def test_slack_on_a_bad_day(self, bot, slack):
+    def test_only_a_removal_that_may_succeed_later_is_an_error(self, bot, slack):
         _, request = self.asked(bot)
         slack.faults.add("reactions.add", status=503)
         bot.sink.add_reaction(request)
@@ -251,35 +245,33 @@ class TestReaction:
 
 
 class TestTarget:
-    def test_the_channel_itself(self, bot, slack):
-        assert bot.sink.target(bot.request()) == bot.town.general.channel_id
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {},
+            {"channel_id": "D0OWN", "entrypoint": Entrypoint.DIRECT_MESSAGE},
+        ],
+    )
+    def test_where_it_was_asked(self, bot, slack, fields):
+        request = bot.request(**fields)
+        assert bot.sink.target(request) == request.channel_id
         assert slack.calls == []
 
-    def test_private(self, bot):
-        channel_id = bot.sink.target(bot.request(private=True))
-        ada = bot.town.ada.user_id
-        own = bot.slack.world.direct_message(bot.town.workspace, ada)
-        assert channel_id == own.channel_id
+    @pytest.mark.parametrize("fields", [{"private": True}, {"channel_id": "D0OTHERS"}])
+    def test_the_askers_direct_messages(self, bot, fields):
+        own = bot.slack.world.direct_message(bot.town.workspace, bot.town.ada.user_id)
+        assert bot.sink.target(bot.request(**fields)) == own.channel_id
 
-    def test_private_without_the_scope(self, bare_bot):
-        request = bare_bot.request(private=True)
-        assert refusal(bare_bot.sink.target, request).kind == "missing_scope"
-
-    @pytest.mark.parametrize("granted", [True, False])
-    def test_between_two_others(self, bot, bare_bot, granted):
-        some = bot if granted else bare_bot
-        request = some.request(channel_id="D0OTHERS")
-        channel_id = some.sink.target(request)
-        assert (channel_id != "D0OTHERS") is granted
-
-    def test_the_bots_own(self, bot, slack):
-        request = bot.request(channel_id="D0OWN", entrypoint=Entrypoint.DIRECT_MESSAGE)
-        assert bot.sink.target(request) == "D0OWN"
-        assert slack.calls == []
+    def test_without_the_permission_to_open_direct_messages(self, bare_bot):
+        private = bare_bot.request(private=True)
+        assert refusal(bare_bot.sink.target, private).kind == "missing_scope"
+        others = bare_bot.request(channel_id="D0OTHERS")
+        assert bare_bot.sink.target(others) == "D0OTHERS"
 
 
-class TestTell:
+class TestNotify:
     NO_FACE = Outcome("no_face")
+    TEXT = render_message("no_face")
 
     def with_answer(self, bot, **fields):
         request = bot.request(**fields)
@@ -289,61 +281,49 @@ class TestTell:
     def told(self, bot):
         return bot.slack.told(bot.town.ada.user_id)
 
-    def test_the_interaction_is_answered(self, bot, slack):
-        bot.sink.notify(self.with_answer(bot), self.NO_FACE)
-        assert self.told(bot) == [render_message("no_face")]
+    @pytest.mark.parametrize("room", ["general", "secret"])
+    def test_the_interaction_is_answered(self, bot, slack, room):
+        channel_id = getattr(bot.town, room).channel_id
+        bot.sink.notify(self.with_answer(bot, channel_id=channel_id), self.NO_FACE)
+        assert self.told(bot) == [self.TEXT]
         assert [call.method for call in slack.calls] == ["response"]
         assert slack.messages() == []
-
-    def test_it_works_where_the_bot_is_not(self, bot):
-        request = self.with_answer(bot, channel_id=bot.town.secret.channel_id)
-        bot.sink.notify(request, Outcome("channel_not_found"))
-        assert self.told(bot) == [render_message("channel_not_found")]
 
     @pytest.mark.parametrize(
         "fault", [{"status": 404}, {"status": 500}, {"drop": True}]
     )
-    def test_an_answer_that_fails_is_told_otherwise(self, bot, slack, fault):
+    def test_an_answer_that_fails_is_sent_in_another_way(self, bot, slack, fault):
         slack.faults.add("response", **fault)
         bot.sink.notify(self.with_answer(bot), self.NO_FACE)
-        assert self.told(bot) == [render_message("no_face")]
+        assert self.told(bot) == [self.TEXT]
 
-    def test_a_key_that_is_lost(self, bot):
+    def test_a_response_url_that_cannot_be_decrypted(self, bot):
         request = bot.request(sealed_response_url="sealed with another key")
-        bot.sink.notify(request, self.NO_FACE)
-        assert self.told(bot) == [render_message("no_face")]
-
-    def test_in_the_thread_where_it_was_asked(self, bot, slack):
-        parent = slack.world.add_message(_message(bot, slack.world.new_ts()))
-        bot.sink.notify(bot.request(thread_ts=parent.ts), self.NO_FACE)
-        (call,) = slack.calls_of("chat.postEphemeral")
-        assert call.args["thread_ts"] == parent.ts
-
-    def test_not_in_a_thread_that_is_still_to_begin(self, bot, slack):
-        mention = slack.world.add_message(_message(bot, slack.world.new_ts()))
-        request = bot.request(thread_ts=mention.ts, begins_thread=True)
-        bot.sink.notify(request, self.NO_FACE)
-        (call,) = slack.calls_of("chat.postEphemeral")
-        assert "thread_ts" not in call.args
-
-    def test_facts(self, bot):
-        bot.sink.notify(bot.request(), Outcome("not_a_url", {"word": "photo.jpg"}))
+        bot.sink.notify(request, Outcome("not_a_url", {"word": "photo.jpg"}))
         assert "“photo.jpg”" in self.told(bot)[0]
+
+    @pytest.mark.parametrize("begins_thread", [True, False])
+    def test_only_a_thread_that_has_begun_is_used(self, bot, slack, begins_thread):
+        parent = slack.world.add_message(_message(bot, slack.world.new_ts()))
+        request = bot.request(thread_ts=parent.ts, begins_thread=begins_thread)
+        bot.sink.notify(request, self.NO_FACE)
+        (call,) = slack.calls_of("chat.postEphemeral")
+        assert call.args.get("thread_ts") == (None if begins_thread else parent.ts)
 
     def test_a_direct_message_gets_a_plain_answer(self, bot, slack):
         ada = bot.town.ada.user_id
         own = slack.world.direct_message(bot.town.workspace, ada).channel_id
         request = bot.request(channel_id=own, entrypoint=Entrypoint.DIRECT_MESSAGE)
         bot.sink.notify(request, self.NO_FACE)
-        assert [one.text for one in slack.messages(own)] == [render_message("no_face")]
+        assert [one.text for one in slack.messages(own)] == [self.TEXT]
 
     @pytest.mark.parametrize("room", ["secret", "random"])
-    def test_where_the_bot_is_not_it_writes_directly(self, bot, slack, room):
+    def test_where_the_bot_is_no_member_it_writes_directly(self, bot, slack, room):
         channel_id = getattr(bot.town, room).channel_id
         bot.sink.notify(bot.request(channel_id=channel_id), self.NO_FACE)
         (message,) = slack.bot_messages()
         assert slack.world.channels[message.channel_id].kind == "im"
-        assert message.text == render_message("no_face")
+        assert message.text == self.TEXT
 
     def test_no_way_is_open(self, bare_bot, slack):
         request = bare_bot.request(channel_id=bare_bot.town.secret.channel_id)
@@ -351,13 +331,13 @@ class TestTell:
         assert error.kind == "channel_not_found"
         assert slack.messages() == []
 
-    def test_slack_on_a_bad_day_is_asked_again(self, bot, slack):
+    def test_a_way_that_may_be_open_later_is_tried_again(self, bot, slack):
         slack.faults.add("chat.postEphemeral", status=429, retry_after=9)
         error = refusal(bot.sink.notify, bot.request(), self.NO_FACE)
         assert (error.retryable, error.retry_after_seconds) == (True, 9.0)
         assert slack.messages() == []
 
-    def test_a_result_speaks_for_itself(self, bot, slack):
+    def test_a_posted_result_needs_no_message(self, bot, slack):
         bot.sink.notify(self.with_answer(bot), Outcome("posted"))
         assert slack.calls == []
 
@@ -387,11 +367,6 @@ def test_every_format_is_announced_by_its_type(bot, slack):
     kinds = [call.headers["content-type"] for call in slack.calls_of("upload")]
     images = [f"image/{kind}" for kind in ("png", "jpeg", "webp", "gif")]
     assert kinds == [*images, "application/octet-stream"]
-
-
-def test_nothing_of_a_source_is_needed_to_post(bot):
-    post = bot.uploaded(source=ImageReference(sealed_address="sealed"))
-    bot.sink.complete(post)
 
 
 def _message(bot, ts):
