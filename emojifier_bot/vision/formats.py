@@ -122,7 +122,8 @@ FORMATS = (
         (".tif", ".tiff"),
         "image/tiff",
         "PIL.TiffImagePlugin:TiffImageFile",
-        magic=rb"II[*+]\0|MM\0[*+]",
+        # But not a Canon raw file, which goes on with another mark.
+        magic=rb"II[*+]\0(?!\x10\0\0\0CR)|MM\0[*+]",
         lossless=True,
         becomes=("TIFF", "TIFF"),
     ),
@@ -142,7 +143,8 @@ FORMATS = (
         (".ico",),
         "image/vnd.microsoft.icon",
         "PIL.IcoImagePlugin:IcoFile",
-        magic=rb"\0\0\x01\0",
+        # The count of pictures follows; an ISO media file may begin with the same four.
+        magic=rb"\0\0\x01\0.\0",
         lossless=True,
     ),
 )
@@ -156,8 +158,7 @@ WRITTEN_EXTENSIONS = tuple(
     extension for extension, one in _BY_EXTENSION.items() if one.is_written
 )
 
-#: Pictures that are not read, by their first bytes. They are asked before `FORMATS`:
-#: some camera files begin as TIFF does.
+#: Pictures that are not read, by their first bytes.
 _UNREADABLE = (
     (rb"8BPS", "a Photoshop file"),
     (rb"gimp xcf", "a GIMP file"),
@@ -239,13 +240,13 @@ def sniff(data: bytes) -> PictureFormat:
         ImageError: No picture (``not_an_image``) or one that is not read
             (``unsupported``).
     """
-    if unreadable := _first_match(_UNREADABLE, data):
-        raise _unsupported(unreadable)
     for one in FORMATS:
         if one.magic and re.match(one.magic, data, re.DOTALL):
             return one
     if data[4:8] == b"ftyp":
         return _sniff_media(data)
+    if unreadable := _first_match(_UNREADABLE, data):
+        raise _unsupported(unreadable)
     if other := _first_match(_NOT_PICTURES, data):
         raise _not_a_picture(f"This is {other}, not a picture.")
     if _has_tag(data, _SVG):

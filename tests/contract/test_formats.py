@@ -32,6 +32,9 @@ FILES = {
 }
 
 
+ROOT = Path(__file__).parents[2]
+
+
 @pytest.fixture(scope="module")
 def decoder():
     with IsolatedDecoder() as one:
@@ -71,3 +74,10 @@ def test_the_bot_decodes_it_and_posts_what_slack_shows(decoder, given):
     assert sniff(result.encode_for(shown.extensions[0])) is shown
     if given.name == "ICO":
         assert result.format == shown.name == "PNG"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/slack.md"])
+def test_the_pages_for_people_name_it(page):
+    text = (ROOT / page).read_text("utf-8")
+    missing = [one.title for one in FORMATS if one.title not in text]
+    assert missing == [], f"name the format in {page} too"

@@ -18,6 +18,7 @@ def ftyp(major: bytes, *compatible: bytes) -> bytes:
         (b"GIF89a", "GIF"),
         (b"BM", "BMP"),
         (b"\0\0\1\0\1\0", "ICO"),
+        (ftyp(b"avif", *[b"mif1"] * 60), "AVIF"),
         (b"II*\0", "TIFF"),
         (b"MM\0*", "TIFF"),
         (b"RIFF\0\0\0\0WEBPVP8 ", "WEBP"),
