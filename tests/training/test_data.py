@@ -53,7 +53,7 @@ class TestIsHeldOut:
         assert is_held_out(source, name, subject) is held_out
 
     @pytest.mark.parametrize("task", ["detection", "landmarks"])
-    def test_the_lists_in_the_docs_are_what_it_says(self, task, shared_data):
+    def test_the_lists_in_the_docs_are_what_the_hash_says(self, task, shared_data):
         packed = (shared_data / "data" / task / "labels.json.gz").read_bytes()
         held_out = []
         for name, label in json.loads(gzip.decompress(packed)).items():

@@ -219,7 +219,7 @@ class TestRefusals:
         assert done.stdout == ""
         return " ".join(done.stderr.split())
 
-    def test_nothing_to_judge(self, tmp_path):
+    def test_nothing_to_evaluate(self, tmp_path):
         write_detection(tmp_path / "detection", {})
         write_landmarks(tmp_path / "landmarks", {})
         path = write_expressions(

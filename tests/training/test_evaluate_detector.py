@@ -56,7 +56,7 @@ def evaluate(*pictures):
     )
 
 
-def test_each_source_and_height_is_told():
+def test_each_source_and_height_has_its_figures():
     figures = evaluate(
         (picture(box(0, 40), name="wider/a.png"), [(box(0, 40), 0.9)]),
         (picture(box(0, 24), name="masks/a.png"), []),
@@ -78,7 +78,7 @@ def test_each_source_and_height_is_told():
         ((480, 1280), 39, 0),
     ],
 )
-def test_heights_are_told_at_one_size_of_picture(size_wh, height, faces):
+def test_heights_are_given_at_one_size_of_picture(size_wh, height, faces):
     labelled = picture(box(0, height), size_wh=size_wh)
 
     assert evaluate((labelled, []))["faces"] == faces
@@ -102,7 +102,7 @@ def test_recall_counts_what_a_result_would_show(confidence, recall):
     assert figures["false_alarms_per_picture"] == 0
 
 
-def test_false_alarms_are_told_for_each_picture():
+def test_false_alarms_are_given_for_each_picture():
     figures = evaluate(
         (picture(box(0)), [(box(0), 0.9), (box(1), 0.8), (box(2), 0.7)]),
         (picture(), [(box(1), 0.6), (box(2), 0.4)]),
@@ -111,7 +111,7 @@ def test_false_alarms_are_told_for_each_picture():
     assert figures["false_alarms_per_picture"] == 3 / 2
 
 
-def test_kinds_of_faces_are_told_apart():
+def test_kinds_of_faces_are_given_apart():
     hidden = dataclasses.replace(
         picture(box(0), box(1)), occlusion=np.array([0, 2], np.int64)
     )
@@ -135,7 +135,7 @@ def test_stand_ins_for_how_hard_faces_are(height, faces):
     figures = evaluate((picture(box(0, height)), []))
 
     told = tuple(row["faces"] for row in figures["by_difficulty"].values())
-    assert told == faces
+    assert calls == faces
 
 
 def test_intervals_hold_their_figures():

@@ -41,17 +41,17 @@ class GreyReader(FakeClassifier):
 
 
 def test_a_row_for_each_crop_in_order():
-    told = []
+    calls = []
     faces = labelled(FEAR, ANGER, FEAR)
 
     found = classify_crops(
-        FakeLandmarker(), GreyReader(), faces, lambda *now: told.append(now)
+        FakeLandmarker(), GreyReader(), faces, lambda *now: calls.append(now)
     )
 
     assert found.dtype == np.float32
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
     assert found.argmax(axis=1).tolist() == faces.majority.tolist()
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_emotion_figures_by_hand():

@@ -60,7 +60,7 @@ def test_no_crops():
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_each_region_is_told(region):
+def test_each_region_has_its_figures(region):
     points = REGIONS[region]
     count = points.stop - points.start
 
@@ -72,7 +72,7 @@ def test_each_region_is_told(region):
         assert figures[f"nme_{name}"] == pytest.approx(expected, rel=1e-3)
 
 
-def test_each_source_is_told():
+def test_each_source_has_its_figures():
     other = make_landmarks(center_xy=(134, 100), eye_distance_px=EYES_PX)
 
     figures = evaluate([crop("afw/a.png"), crop("helen/a.png", other)], OffBy(0, 0))
@@ -166,7 +166,7 @@ class Scaling:
         return [Landmarks(points_xy, LandmarkScheme.IBUG_68)]
 
 
-def test_points_of_small_faces_are_told_in_the_crops_own_pixels():
+def test_points_of_small_faces_are_given_in_the_crops_own_pixels():
     rows = hard_figures(Scaling(), [located()], lambda *_: None)
 
     assert all(row["nme"] < 1e-5 for row in rows.values())

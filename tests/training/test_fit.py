@@ -81,7 +81,7 @@ class TestLearningRate:
 
 
 class TestFit:
-    def test_the_log_tells_the_knobs_and_then_the_figures(self, tmp_path):
+    def test_the_log_holds_the_knobs_and_then_the_figures(self, tmp_path):
         run(tmp_path)
 
         config, *steps = rows(tmp_path)
@@ -105,7 +105,7 @@ class TestFit:
         assert sum(one.numel() for one in both) == count_parameters(one.net)
 
 
-def test_all_that_is_left_is_told(tmp_path, monkeypatch):
+def test_all_that_is_left_has_its_figures(tmp_path, monkeypatch):
     clock = iter([100.0, 106.0, 200.0, 201.0])
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     config = FitConfig(**_knobs(steps=12, evaluate_every=5))

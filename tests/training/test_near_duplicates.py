@@ -37,7 +37,7 @@ def saved_badly(images: np.ndarray) -> np.ndarray:
     return np.stack([cv2.imdecode(one, cv2.IMREAD_GRAYSCALE) for _, one in encoded])
 
 
-class TestHasTwin:
+class TestHasNearDuplicate:
     @pytest.mark.parametrize(
         "change",
         [
@@ -82,7 +82,7 @@ class TestHasTwin:
         assert found.tolist() == [False] * count
 
 
-def test_what_training_has_is_not_judged():
+def test_what_training_has_is_not_held_out():
     images = crops(photographs(4))
     images = np.concatenate([images, shaded(images[:1]), images[2:3]])
     judged = np.array([1, 0, 0, 1, 0, 1], bool)

@@ -67,7 +67,7 @@ def test_largest_free_by_hand(taken, expected):
 
 
 def test_what_is_seen_is_counted_for_each_kind():
-    told = []
+    calls = []
 
     def find(image):
         # One sure and one unsure face in whatever is not a drawing.
@@ -80,7 +80,7 @@ def test_what_is_seen_is_counted_for_each_kind():
         find,
         [picture(size_wh=(600, 600)), picture((200.0, 100.0, 500.0, 400.0))],
         CLASSIC,
-        lambda *now: told.append(now),
+        lambda *now: calls.append(now),
     )
 
     photos = rows["regions of photographs"]

@@ -56,7 +56,7 @@ class TestSplit:
         assert torch.equal(times == 1, ~validation)
 
     @pytest.mark.parametrize("fold", [None, 0])
-    def test_a_face_that_training_has_too_is_not_judged(self, fold, faces):
+    def test_a_face_that_training_has_too_is_not_held_out(self, fold, faces):
         train, held_out = (mask.numpy() for mask in split(faces, fold))
         one, other = np.flatnonzero(held_out)[0], np.flatnonzero(train)[0]
         faces.images[one] = faces.images[other]

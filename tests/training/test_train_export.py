@@ -103,7 +103,7 @@ def test_an_unfinished_run_goes_on(data, tmp_path):
 
 
 @pytest.mark.requires_torch
-def test_a_forecast_tells_what_is_left_and_writes_nothing(data, cache, tmp_path):
+def test_a_forecast_holds_what_is_left_and_writes_nothing(data, cache, tmp_path):
     arguments = [*EMOTION, "--data", data, "--batch-size", "2"]
     begun, new = cache / "begun", tmp_path / "new"
     call("train", *arguments, "--run", begun, "--steps", "2")

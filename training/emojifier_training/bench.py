@@ -48,7 +48,7 @@ def time_models(models: Path, rounds: int) -> dict[str, dict[str, Any]]:
         pick_model_spec(models, "emotion", "fused"),
     ):
         content = spec.verified_bytes()
-        session, faces = _session(content), _faces(content)
+        session, faces = _session(content)
         one = {name: values[:1] for name, values in faces.items()}
         many_ms = _median_ms(partial(session.run, None, faces), rounds)
         rows[spec.name] = {
@@ -83,19 +83,18 @@ def _detector(content: bytes, size_wh: tuple[int, int]) -> Callable[[], object]:
     return lambda: net.detect(picture)
 
 
-def _session(content: bytes) -> onnxruntime.InferenceSession:
+def _session(
+    content: bytes,
+) -> tuple[onnxruntime.InferenceSession, dict[str, FloatArray]]:
+    """Return a session on one core, and random inputs of ten faces by name."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = LOG_ERRORS_ONLY
-    return onnxruntime.InferenceSession(
+    session = onnxruntime.InferenceSession(
         content, options, providers=["CPUExecutionProvider"]
     )
-
-
-def _faces(content: bytes) -> dict[str, FloatArray]:
-    """Return random inputs of ten faces, by name."""
     random = np.random.default_rng(SEED)
-    return {
+    return session, {
         one.name: random.normal(0, 0.5, (MANY_FACES, *one.shape[1:])).astype(np.float32)
-        for one in _session(content).get_inputs()
+        for one in session.get_inputs()
     }

@@ -33,7 +33,7 @@ from emojifier_training.data import (
     read_expressions,
     read_landmarks,
 )
-from emojifier_training.evaluate import Evaluator, Models
+from emojifier_training.evaluate import Evaluator
 from emojifier_training.graph_cost import is_quantized, parameters, use_cost
 from emojifier_training.near_duplicates import held_out
 from emojifier_training.pages import filled
@@ -59,7 +59,9 @@ def measure(folder: Path, evaluator: Evaluator, data: Path) -> dict[str, Any]:
         DatasetError: A set is missing or damaged.
     """
     spec = read_model_spec(folder)
-    models = _with(evaluator.models, spec.task, folder)
+    # The models are named as their tasks are.
+    this: dict[str, Any] = {spec.task: folder}
+    models = replace(evaluator.models, **this)
     evaluator = replace(evaluator, models=models, held_out=True)
     content = spec.verified_bytes()
     figures = {
@@ -77,14 +79,6 @@ def measure(folder: Path, evaluator: Evaluator, data: Path) -> dict[str, Any]:
     text = json.dumps(rounded(figures), indent=1, allow_nan=False)
     (folder / FIGURES_FILE).write_text(text + "\n", encoding="utf-8")
     return dict(json.loads(text))
-
-
-def _with(models: Models, task: str, folder: Path) -> Models:
-    if task == "detector":
-        return replace(models, detector=folder)
-    if task == "landmarks":
-        return replace(models, landmarks=folder)
-    return replace(models, emotion=folder)
 
 
 def read_figures(folder: Path) -> dict[str, Any]:

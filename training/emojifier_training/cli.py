@@ -25,7 +25,7 @@ from emojifier_bot.errors import ConfigError
 
 if TYPE_CHECKING:
     from emojifier_training.evaluate import Evaluator
-    from emojifier_training.fit import FitConfig, Needs
+    from emojifier_training.fit import Needs
 
 PROGRAM = "emojifier-training"
 #: Folder of the three data sets.
@@ -121,7 +121,8 @@ def train(
 
     name = _task_name(task, variant)
     folder = run or Path("runs") / name
-    config = _changed(runs.TASKS[name].config, knobs)
+    given = {knob: value for knob, value in knobs.items() if value is not None}
+    config = dataclasses.replace(runs.TASKS[name].config, **given)
     command = command_line(
         "train",
         task,
@@ -354,11 +355,6 @@ def command_line(verb: str, *arguments: object, **options: object) -> str:
 
 def _task_name(task: str, variant: str) -> str:
     return f"emotion-{variant}" if task == "emotion" else task
-
-
-def _changed(config: FitConfig, knobs: dict[str, Any]) -> FitConfig:
-    given = {name: value for name, value in knobs.items() if value is not None}
-    return dataclasses.replace(config, **given)
 
 
 def _forecast(name: str, needs: Needs, threads: int) -> str:

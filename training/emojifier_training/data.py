@@ -186,7 +186,10 @@ def read_expressions(path: Path) -> LabelledExpressions:
     Raises:
         DatasetError: There is no such file, or it lacks those arrays.
     """
-    file = _only_npz(path)
+    files = [path] if path.is_file() else sorted(path.glob("*.npz"))
+    if len(files) != 1:
+        raise DatasetError(f"Expected one .npz file at {path}, found {len(files)}.")
+    (file,) = files
     arrays = _read_arrays(file)
     images = _array(file, arrays, "images")
     if images.dtype != np.uint8 or images.shape[3:] not in {(), (3,)}:
@@ -240,18 +243,6 @@ def _targets(file: Path, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float64]
     return np.asarray(labels[:, None] == names, np.float64)
 
 
-def _only_npz(path: Path) -> Path:
-    files = [path] if path.is_file() else sorted(path.glob("*.npz"))
-    if len(files) != 1:
-        raise DatasetError(f"Expected one .npz file at {path}, found {len(files)}.")
-    return files[0]
-
-
-def _subject(label: dict[str, Any]) -> str:
-    subject = label.get("subject")
-    return "" if subject is None else f"{label['source']}/{subject}"
-
-
 def _labelled(
     make: Callable[[str, dict[str, Any], bytes], Labelled],
     name: str,
@@ -284,10 +275,11 @@ def _picture(name: str, label: dict[str, Any], encoded: bytes) -> LabelledPictur
 
 
 def _crop(name: str, label: dict[str, Any], encoded: bytes) -> LabelledCrop:
+    source, subject = label["source"], label.get("subject")
     return LabelledCrop(
         name=name,
-        source=label["source"],
-        subject=_subject(label),
+        source=source,
+        subject="" if subject is None else f"{source}/{subject}",
         encoded=encoded,
         points_xy=np.array(label["points_xy"], np.float32).reshape(68, 2),
     )

@@ -97,16 +97,8 @@ def as_picture(crop: LabelledCrop) -> LabelledPicture:
 
 def background_drawings() -> list[tuple[LabelledPicture, ImageArray]]:
     """Return drawings without faces, each with its empty labels."""
-    return [
-        (_without_faces(kind), np.asarray(image))
-        for kind in TRAINED_KINDS
-        for image in drawings(KINDS[kind], DRAWINGS_EACH, DRAWINGS_SEED)
-    ]
-
-
-def _without_faces(kind: str) -> LabelledPicture:
-    return LabelledPicture(
-        name=kind,
+    without_faces = LabelledPicture(
+        name="drawing",
         source="drawings",
         event="drawings",
         encoded=b"",
@@ -115,3 +107,8 @@ def _without_faces(kind: str) -> LabelledPicture:
         invalid=np.zeros(0, bool),
         occlusion=np.zeros(0, np.int64),
     )
+    return [
+        (without_faces, np.asarray(image))
+        for kind in TRAINED_KINDS
+        for image in drawings(KINDS[kind], DRAWINGS_EACH, DRAWINGS_SEED)
+    ]

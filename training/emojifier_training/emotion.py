@@ -155,7 +155,7 @@ class EmotionRecipe:
         points = points + torch.randn_like(points) * POINT_NOISE
         appearance = faces.appearance[pick].float()
         if not self.uses_appearance:
-            return self._geometry(points), appearance, faces.targets[pick]
+            return as_geometry(points, self.variant), appearance, faces.targets[pick]
         appearance = torch.where(
             flip.reshape(-1, 1, 1, 1), appearance.flip(-1), appearance
         )
@@ -164,13 +164,10 @@ class EmotionRecipe:
         appearance = augment.lose_detail(appearance, 20, 0.2)
         appearance = augment.cover(appearance, 0.4)
         return (
-            self._geometry(points),
+            as_geometry(points, self.variant),
             normalise_appearance(appearance),
             faces.targets[pick],
         )
-
-    def _geometry(self, points: Tensor) -> Tensor:
-        return as_geometry(points, self.variant)
 
     def predict(self, net: nn.Module) -> Tensor:
         """Return ``(N, 8)`` logits of the held-out faces, read as in use."""

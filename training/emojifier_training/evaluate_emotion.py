@@ -62,7 +62,13 @@ def emotion_figures(
         "macro_f1": macro_f1(truth, predicted),
         "count": len(truth),
         "per_class": per_class(truth, predicted),
-        "confusion": confusion_by_name(confusion_matrix(truth, predicted)),
+        "confusion": {
+            str(true): {str(e): int(n) for e, n in zip(EMOTIONS, row, strict=True) if n}
+            for true, row in zip(
+                EMOTIONS, confusion_matrix(truth, predicted), strict=True
+            )
+            if row.any()
+        },
         "calibration_error": calibration_error(probabilities, truth),
         "sure": {
             "threshold": sure_threshold,
@@ -124,12 +130,3 @@ def sure_figures(probabilities: FloatArray, truth: Labels) -> dict[str, object]:
         "threshold": float(curve.thresholds[good[-1]]) if len(good) else 1.0,
     }
     return {"risk_coverage": rows, f"furthest_at_{SURE_ACCURACY:g}": furthest}
-
-
-def confusion_by_name(counts: Labels) -> dict[str, dict[str, int]]:
-    """Return ``{true: {predicted: count}}``, classes that never occur left out."""
-    return {
-        str(true): {str(e): int(n) for e, n in zip(EMOTIONS, row, strict=True) if n}
-        for true, row in zip(EMOTIONS, counts, strict=True)
-        if row.sum()
-    }

@@ -85,11 +85,8 @@ def _node_cost(node: NodeProto, shapes: Shapes) -> int:
         # Each number of the result: one product for each weight of its filter.
         return math.prod(shapes[node.output[0]]) * math.prod(shapes[node.input[1]][1:])
     if node.op_type in {"Gemm", "MatMul"}:
-        return math.prod(shapes[node.output[0]]) * _shared(node, shapes)
+        # Each number of the result sums over one axis of the first matrix.
+        turned = any(one.name == "transA" and one.i for one in node.attribute)
+        summed = shapes[node.input[0]][0 if turned else -1]
+        return math.prod(shapes[node.output[0]]) * summed
     return 0
-
-
-def _shared(node: NodeProto, shapes: Shapes) -> int:
-    """Return the length of the axis that a matrix product sums over."""
-    turned = any(one.name == "transA" and one.i for one in node.attribute)
-    return shapes[node.input[0]][0 if turned else -1]

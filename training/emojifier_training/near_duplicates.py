@@ -7,8 +7,6 @@ nothing.
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -61,16 +59,13 @@ def has_near_duplicate(images: ImageArray, others: ImageArray) -> NDArray[np.boo
         alike = _thumbnails(images[start : start + BLOCK]) @ compared.T
         for row, near in enumerate(alike > ALIKE_CORRELATION):
             part = images[start + row][inner, inner]
+            # The correlation of a part with where it fits best in a whole.
             found[start + row] = any(
-                _correlation(part, whole) > DUPLICATE_CORRELATION
+                cv2.matchTemplate(whole, part, cv2.TM_CCOEFF_NORMED).max()
+                > DUPLICATE_CORRELATION
                 for whole in others[near]
             )
     return found
-
-
-def _correlation(part: NDArray[Any], whole: NDArray[Any]) -> float:
-    """Return the correlation of a part with where it fits best in a whole."""
-    return float(cv2.matchTemplate(whole, part, cv2.TM_CCOEFF_NORMED).max())
 
 
 def _thumbnails(images: ImageArray) -> FloatArray:

@@ -63,6 +63,8 @@ WARM_START_FILE = "state.pt"
 SURE_MARGIN = 0.01
 #: Parts of the cross-validation, and the seed that deals faces to them.
 FOLDS, FOLD_SEED = 5, 5
+#: What grey pixels are brought to -1 to 1 by, in ``model.toml``.
+GREY_INPUT = {"color": "grey", "mean": 127.5, "std": 127.5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,8 @@ def split(faces: LabelledExpressions, fold: int | None) -> tuple[Tensor, Tensor]
     return to_device(train), to_device(held_out)
 
 
-def _emotion_task(variant: str, title: str, *, sees_appearance: bool) -> Task:
-    frame = {"size_px": APPEARANCE_PX, "color": "grey", "mean": 127.5, "std": 127.5}
+def _emotion_task(variant: str, title: str) -> Task:
+    frame = GREY_INPUT | {"size_px": APPEARANCE_PX}
     mirrored = {"mirror": variant in READ_BOTH_WAYS}
     return Task(
         config=FitConfig(
@@ -142,7 +144,7 @@ def _emotion_task(variant: str, title: str, *, sees_appearance: bool) -> Task:
             "task": "emotion",
             "variant": variant,
             "title": title,
-            "input": (frame if sees_appearance else {"size_px": 0}) | mirrored,
+            "input": (frame if variant == "fused" else {"size_px": 0}) | mirrored,
         },
     )
 
@@ -168,27 +170,17 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             table={
                 "task": "landmarks",
                 "title": "68 points in the iBUG order",
-                "input": {
-                    "size_px": FRAME_PX,
-                    "color": "grey",
-                    "mean": 127.5,
-                    "std": 127.5,
-                },
+                "input": GREY_INPUT | {"size_px": FRAME_PX},
             },
         ),
         **{
-            f"emotion-{variant}": _emotion_task(variant, title, sees_appearance=sees)
-            for variant, title, sees in (
-                ("fused", "Eight emotions from geometry and appearance", True),
-                (
-                    "landmarks",
-                    "Eight emotions from the geometry of the landmarks alone",
-                    False,
-                ),
+            f"emotion-{variant}": _emotion_task(variant, f"Eight emotions from {what}")
+            for variant, what in (
+                ("fused", "geometry and appearance"),
+                ("landmarks", "the geometry of the landmarks alone"),
                 (
                     EmotionModel.SHARED_POINTS.value,
-                    "Eight emotions from the 19 points that hosted APIs tell too",
-                    False,
+                    "the 19 points that hosted APIs tell too",
                 ),
             )
         },
