@@ -148,7 +148,7 @@ class TestAveragePrecision:
         assert average_precision([squared]) == pytest.approx(value)
 
 
-def judged(rows) -> MatchedPicture:
+def matched_rows(rows) -> MatchedPicture:
     """Return a picture from rows of confidence and hit, and one more face missed."""
     confidences = np.array([tenths / 10 for tenths, _ in rows], np.float32)
     hits = np.array([hit for _, hit in rows], bool)
@@ -161,7 +161,7 @@ pictures = st.lists(
     st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=3), max_size=3
 ).map(
     lambda rows: [
-        judged(
+        matched_rows(
             [(place * 40 + index * 10 + at, hit) for index, (at, hit) in enumerate(one)]
         )
         for place, one in enumerate(rows)

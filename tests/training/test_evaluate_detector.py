@@ -134,8 +134,8 @@ def test_kinds_of_faces_are_given_apart():
 def test_stand_ins_for_how_hard_faces_are(height, faces):
     figures = evaluate((picture(box(0, height)), []))
 
-    told = tuple(row["faces"] for row in figures["by_difficulty"].values())
-    assert calls == faces
+    counts = tuple(row["faces"] for row in figures["by_difficulty"].values())
+    assert counts == faces
 
 
 def test_intervals_hold_their_figures():

@@ -31,7 +31,7 @@ CONFIG = FitConfig(
 
 
 class LineRecipe:
-    """Learns a straight line from points drawn anew for each batch."""
+    """Learns a straight line from points drawn for each batch."""
 
     def __init__(self):
         torch.manual_seed(9)

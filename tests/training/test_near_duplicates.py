@@ -85,13 +85,13 @@ class TestHasNearDuplicate:
 def test_what_training_has_is_not_held_out():
     images = crops(photographs(4))
     images = np.concatenate([images, shaded(images[:1]), images[2:3]])
-    judged = np.array([1, 0, 0, 1, 0, 1], bool)
+    held = np.array([1, 0, 0, 1, 0, 1], bool)
 
-    found = unseen(images, judged, ~judged)
+    found = unseen(images, held, ~held)
 
     # The first is shaded in the fifth, the last is the third again.
     assert found.tolist() == [False, False, False, True, False, False]
-    assert judged.tolist() == [True, False, False, True, False, True]
+    assert held.tolist() == [True, False, False, True, False, True]
 
 
 def test_the_validation_part_of_ferplus(shared_data):

@@ -86,5 +86,5 @@ def test_what_is_seen_is_counted_for_each_kind():
     photos = rows["regions of photographs"]
     assert (photos["pictures"], photos["per_picture"]) == (1, 1)
     assert all(rows[kind]["per_picture"] == 0 for kind in KINDS)
-    done, total = zip(*told, strict=True)
-    assert set(total) == {len(told)} == {done[-1]}
+    done, total = zip(*calls, strict=True)
+    assert set(total) == {len(calls)} == {done[-1]}

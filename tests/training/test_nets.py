@@ -86,18 +86,18 @@ class TestEmotionNets:
     def test_fusion_learns_from_some_faces_without_their_geometry(self):
         count = 400
         net = FusedEmotionNet(GEOMETRY_COUNT).eval()
-        looks = torch.randn(1, 1, APPEARANCE_PX, APPEARANCE_PX).expand(
+        appearance = torch.randn(1, 1, APPEARANCE_PX, APPEARANCE_PX).expand(
             count, -1, -1, -1
         )
         geometry = torch.randn(1, GEOMETRY_COUNT).expand(count, -1)
-        whole = net(geometry, looks)
+        whole = net(geometry, appearance)
         net.geometry.register_forward_hook(lambda *_: torch.zeros(count, 96))
-        without = net(geometry, looks)
+        without = net(geometry, appearance)
         net.geometry._forward_hooks.clear()
 
         # The rest stays as it is in use: only the net itself learns.
         net.training = True
-        learned = net(geometry, looks)
+        learned = net(geometry, appearance)
 
         hidden = (learned == without).all(dim=1)
         assert ((learned == whole).all(dim=1) | hidden).all()

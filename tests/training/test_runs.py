@@ -61,10 +61,10 @@ class TestSplit:
         one, other = np.flatnonzero(held_out)[0], np.flatnonzero(train)[0]
         faces.images[one] = faces.images[other]
 
-        again, judged = (mask.numpy() for mask in split(faces, fold))
+        again, now = (mask.numpy() for mask in split(faces, fold))
 
         assert np.array_equal(again, train)
-        assert np.flatnonzero(judged != held_out).tolist() == [one]
+        assert np.flatnonzero(now != held_out).tolist() == [one]
 
 
 @pytest.mark.parametrize("name", TASKS)
