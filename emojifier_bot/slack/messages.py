@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from emojifier_bot.domain import RETENTION, OutcomeKind
+from emojifier_bot.errors import ErrorKind
 from emojifier_bot.vision.formats import readable_titles
 
 __all__ = ["MESSAGES", "SILENT", "Message", "is_retryable", "render_message"]
 
 PATH = Path(__file__).with_name("messages.toml")
 #: Outcomes that speak for themselves: nobody is notified.
-SILENT = frozenset({"posted"})
+SILENT = frozenset({OutcomeKind.POSTED})
 UNKNOWN = "unknown_code"
 #: Whatever a sentence names and the caller leaves out.
 DEFAULT_FACTS = {
@@ -24,7 +26,7 @@ DEFAULT_FACTS = {
     "formats": readable_titles("and"),
     "pictures": "usual",
     "wait": "a few minutes",
-    "retention_days": "30",
+    "retention_days": str(RETENTION.days),
 }
 #: Longest error code that is repeated to somebody.
 MAX_CODE = 60
@@ -66,7 +68,7 @@ def render_message(kind: str, **facts: str) -> str:
         kind: Of an outcome or an error; an unknown one gets a generic message.
         facts: What the sentences may name, as Slack's ``mrkdwn``: already escaped.
     """
-    if kind == "unknown_option" and facts.get("guess"):
+    if kind == ErrorKind.UNKNOWN_OPTION and facts.get("guess"):
         kind = "unknown_option_guess"
     message = MESSAGES.get(kind) or MESSAGES[UNKNOWN]
     code = _NOT_CODE.sub("", kind)[:MAX_CODE]
