@@ -1,7 +1,7 @@
 """The only HTTP client for addresses that others give: people, servers, Slack."""
 
 from emojifier_bot.http.addresses import check_address
-from emojifier_bot.http.connection import Resolver, Timeouts, system_resolver
+from emojifier_bot.http.connection import Timeouts
 from emojifier_bot.http.failures import fetch_error
 from emojifier_bot.http.fetch import Fetched, GuardedClient
 from emojifier_bot.http.service import (
@@ -16,7 +16,6 @@ from emojifier_bot.http.slack_files import get_with_token, post_bytes
 __all__ = [
     "Fetched",
     "GuardedClient",
-    "Resolver",
     "ServiceAnswer",
     "ServiceCall",
     "Timeouts",
@@ -27,5 +26,4 @@ __all__ = [
     "multipart",
     "post_bytes",
     "post_to_service",
-    "system_resolver",
 ]

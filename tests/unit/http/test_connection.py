@@ -3,9 +3,9 @@ import socket
 import pytest
 
 from emojifier_bot.errors import FetchError
-from emojifier_bot.http import Timeouts, system_resolver
+from emojifier_bot.http import Timeouts
 from emojifier_bot.http.addresses import read
-from emojifier_bot.http.connection import Deadline, resolve
+from emojifier_bot.http.connection import Deadline, resolve, system_resolver
 
 TIMEOUTS = Timeouts(connect_seconds=1, read_seconds=1, total_seconds=5)
 SPENT = Timeouts(connect_seconds=1, read_seconds=1, total_seconds=0)
