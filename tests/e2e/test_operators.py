@@ -21,6 +21,7 @@ OAUTH = {
     "SLACK_CLIENT_ID": "1.2",
     "SLACK_CLIENT_SECRET": "c",
     "SLACK_SIGNING_SECRET": "s",
+    "PUBLIC_URL": "https://bot.example.com/",
 }
 KEY = "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E="
 OPEN, WHO = "/api/apps.connections.open", "/api/auth.test"
@@ -45,18 +46,27 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("url", "verdict", "says"),
+    ("variables", "name", "verdict", "says"),
     [
-        ("", "wrong", "PUBLIC_URL is missing"),
-        ("http://bot.example.com", "wrong", "PUBLIC_URL begins with http://"),
-        ("https://bot.example.com/", "ok", "https://bot.example.com/slack/install"),
+        ({"PUBLIC_URL": ""}, "slack", "wrong", "PUBLIC_URL is missing"),
+        (
+            {"PUBLIC_URL": "http://bot.example.com"},
+            *("slack", "wrong", "PUBLIC_URL begins with http://"),
+        ),
+        ({}, "slack", "ok", "https://bot.example.com/slack/install"),
+        ({}, "database", "ok", "emojifier-bot.db, made at the first start"),
+        (
+            {"DATABASE_URL": "sqlite:////no/such/folder/bot.db"},
+            *("database", "wrong", "/no/such/folder/bot.db cannot be made"),
+        ),
     ],
+    ids=["no address", "unsafe address", "address", "no database yet", "no folder"],
 )
-def test_check_looks_at_the_address_of_add_to_slack(run, url, verdict, says):
-    done = run("check", PUBLIC_URL=url, **OAUTH)
+def test_check_of_add_to_slack(run, variables, name, verdict, says):
+    done = run("check", **{**OAUTH, **variables})
 
-    assert line_of(done, "slack").startswith(verdict)
-    assert says in line_of(done, "slack")
+    assert line_of(done, name).startswith(verdict)
+    assert says in line_of(done, name)
     assert done.returncode == (verdict == "wrong")
 
 
@@ -138,30 +148,14 @@ def test_check_bears_a_file_of_another_encoding(run, tmp_path):
 @pytest.mark.parametrize("verb", [["check"], ["jobs", "list"], ["jobs", "show", "x"]])
 def test_looking_makes_nothing(run, tmp_path, verb):
     # At home too: `check` runs the models, and their runtime would number the machine.
-    more = {"PUBLIC_URL": "https://bot.example.com", "HOME": str(tmp_path)}
-    run(*verb, **OAUTH, **more)
+    run(*verb, **OAUTH, HOME=str(tmp_path))
 
     assert everything(tmp_path) == {}
 
 
-def test_check_says_what_the_first_start_makes(run):
-    done = run("check", **OAUTH, PUBLIC_URL="https://bot.example.com")
-
-    assert "emojifier-bot.db, made at the first start" in line_of(done, "database")
-    assert done.returncode == 0
-
-
-def test_check_sees_that_no_file_can_be_made(run):
-    url = "sqlite:////no/such/folder/bot.db"
-    done = run("check", **OAUTH, PUBLIC_URL="https://b.example.com", DATABASE_URL=url)
-
-    assert line_of(done, "database").startswith("wrong")
-    assert "/no/such/folder/bot.db cannot be made" in line_of(done, "database")
-
-
 def test_check_changes_no_empty_database(run, empty_postgres_url):
     variables = {"DATABASE_URL": empty_postgres_url, "ENCRYPTION_KEYS": KEY}
-    done = run("check", **OAUTH, PUBLIC_URL="https://bot.example.com", **variables)
+    done = run("check", **OAUTH, **variables)
 
     assert "the first start makes its tables" in line_of(done, "database")
     plain = empty_postgres_url.replace("+psycopg", "")
@@ -189,7 +183,7 @@ def test_looking_at_a_used_database_leaves_it_as_it_is(run, tmp_path, used):
     before = everything(tmp_path)
 
     with SlackServer() as slack:
-        more = {**OAUTH, "PUBLIC_URL": "https://bot.example.com", "DATABASE_URL": used}
+        more = {**OAUTH, "DATABASE_URL": used}
         checked = run("check", **slack.environment | more)
     listed = run("jobs", "list", DATABASE_URL=used)
 
@@ -201,7 +195,7 @@ def test_looking_at_a_used_database_leaves_it_as_it_is(run, tmp_path, used):
 def test_check_misses_the_keys(run, tmp_path, used):
     (tmp_path / "bot.db.keys").unlink()
 
-    done = run("check", **OAUTH, PUBLIC_URL="https://b.example.com", DATABASE_URL=used)
+    done = run("check", **OAUTH, DATABASE_URL=used)
 
     assert "bot.db.keys is missing. Put it back" in line_of(done, "database")
     assert done.returncode == 1
@@ -221,7 +215,7 @@ def test_check_knows_shapes(run, used, change, says):
         database.execute(change)
         database.commit()
 
-    done = run("check", **OAUTH, PUBLIC_URL="https://b.example.com", DATABASE_URL=used)
+    done = run("check", **OAUTH, DATABASE_URL=used)
 
     assert says in line_of(done, "database")
 
@@ -234,24 +228,18 @@ def test_check_knows_shapes(run, used, change, says):
         ("postgresql+psycopg://me:hunter2@host:none/x", "DATABASE_URL names no data"),
         ("postgresql+psycopg://me:hunter2@127.0.0.1:1/x", "x at 127.0.0.1:1 refuses"),
         ("mysql://me:hunter2@host/x", "DATABASE_URL must be `sqlite:///FILE` or"),
+        ("sqlite:///notes.db", "file is not a database"),
     ],
 )
-def test_jobs_say_what_is_wrong_with_the_database(run, url, says):
+def test_jobs_say_what_is_wrong_with_the_database(run, tmp_path, url, says):
+    (tmp_path / "notes.db").write_text("no database, whatever its name says\n" * 99)
+
     done = run("jobs", "list", DATABASE_URL=url)
 
     assert done.returncode in {1, 2}
     assert says in words(done)
     assert "hunter2" not in words(done)
     assert "minute" not in words(done)
-
-
-def test_jobs_do_not_take_any_file_for_a_database(run, tmp_path):
-    (tmp_path / "notes.db").write_text("no database, whatever its name says\n" * 99)
-
-    done = run("jobs", "list", DATABASE_URL="sqlite:///notes.db")
-
-    assert done.returncode == 1
-    assert "file is not a database" in words(done)
 
 
 def test_jobs_of_an_empty_database_of_postgresql(run, empty_postgres_url):
