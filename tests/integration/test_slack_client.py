@@ -53,7 +53,9 @@ def refused(bot: Bot, method: str = "files.info", **arguments) -> DeliveryError:
         ({"error": "token_revoked"}, "token_revoked", False, None),
     ],
 )
-def test_what_goes_wrong_is_sorted(bot, fault, kind, retryable, after):
+def test_each_failure_has_its_kind_and_may_be_retried_or_not(
+    bot, fault, kind, retryable, after
+):
     bot.slack.faults.add("files.info", **fault)
 
     error = refused(bot)
@@ -64,7 +66,7 @@ def test_what_goes_wrong_is_sorted(bot, fault, kind, retryable, after):
     assert len(bot.slack.calls_of("files.info")) <= 1
 
 
-def test_nobody_at_the_door(bot):
+def test_a_closed_port_is_no_answer(bot):
     closed = SlackClient("http://127.0.0.1:9/api/", bot.tokens.installation, 1)
     with pytest.raises(DeliveryError, match="did not answer") as caught:
         closed.call(bot.workspace, "auth.test")
@@ -122,7 +124,7 @@ def test_an_organisations_token_names_the_workspace(slack):
     ("scopes", "known", "may"),
     [(["files:read"], True, False), (["im:write"], True, True), ([], False, True)],
 )
-def test_what_is_granted(slack, scopes, known, may):
+def test_whether_a_scope_is_granted(slack, scopes, known, may):
     bot = Bot(slack, found_town(slack, scopes), knows_scopes=known)
     assert bot.client.has_scope(bot.workspace, "im:write") is may
 

@@ -63,10 +63,10 @@ def fetch(bot: Bot, file_id: str):
 
 
 class TestNewest:
-    def test_nothing_there(self, bot):
+    def test_a_channel_without_pictures(self, bot):
         assert refused(bot.source.resolve, bot.request()).kind == "no_image"
 
-    def test_the_last_one_of_people(self, bot, slack):
+    def test_the_newest_picture_of_a_person(self, bot, slack):
         posted(bot, "old.png")
         new = posted(bot, "new.png", who=bot.town.bob)
         posted(bot, "notes.txt", data=b"no picture")
@@ -95,7 +95,7 @@ class TestNewest:
         expected = mine if known else theirs
         assert resolved(bot, bot.request()) == expected.file_ids
 
-    def test_who_is_unknown_is_taken_for_a_person(self, bot):
+    def test_an_unknown_user_is_taken_for_a_person(self, bot):
         new = posted(bot, "new.png")
         bot.slack.faults.add("users.info", error="user_not_visible", times=1)
         assert resolved(bot, bot.request()) == new.file_ids
@@ -120,7 +120,7 @@ class TestNewest:
         bot.town.secret.members.add(bot.town.workspace.bot_user_id)
         assert resolved(bot, request) == new.file_ids
 
-    def test_slack_is_busy(self, bot, slack):
+    def test_a_rate_limit_is_passed_on(self, bot, slack):
         slack.faults.add("conversations.join", status=429, retry_after=4)
         error = refused(bot.source.resolve, bot.request())
         assert (error.kind, error.retry_after_seconds) == ("ratelimited", 4.0)
@@ -159,19 +159,19 @@ class TestMessage:
             refused(bot.source.resolve, self.request(bot, message)).kind == "no_image"
         )
 
-    def test_whoever_wrote_it(self, bot):
+    def test_the_author_need_not_be_known(self, bot):
         message = posted(bot, "a.png")
         source = ImageReference(message_ts=message.ts)
         assert resolved(bot, bot.request(source=source)) == message.file_ids
 
 
 class TestFile:
-    def test_named_ones_are_known_already(self, bot, slack):
+    def test_a_named_file_needs_no_search(self, bot, slack):
         request = bot.request(source=ImageReference(file_id="F0"))
         assert resolved(bot, request) == ["F0"]
         assert [call.method for call in slack.calls] == ["conversations.join"]
 
-    def test_its_bytes_and_name(self, bot, slack):
+    def test_a_file_is_downloaded_with_the_token(self, bot, slack):
         message = posted(bot, "Party Time.png")
         fetched = fetch(bot, message.file_ids[0])
         assert (fetched.data, fetched.name) == (picture(), "Party Time.png")
@@ -198,12 +198,12 @@ class TestFile:
         assert (error.kind, error.retryable) == (kind, False)
         assert slack.calls_of("download") == []
 
-    def test_too_large(self, bot, slack):
+    def test_a_file_that_is_too_large(self, bot, slack):
         message = posted(bot, "a.png", data=picture() + bytes(MAX_BYTES))
         assert refused(fetch, bot, message.file_ids[0]).kind == "too_large"
         assert slack.calls_of("download") == []
 
-    def test_unknown(self, bot):
+    def test_an_unknown_file(self, bot):
         assert refused(fetch, bot, "F0UNKNOWN").kind == "source_gone"
 
     def test_in_a_channel_that_the_bot_is_not_in(self, bot):
@@ -232,14 +232,14 @@ class TestFile:
             ({"drop": True}, "slack_unreachable", True),
         ],
     )
-    def test_file_hosts_on_a_bad_day(self, bot, slack, fault, kind, retryable):
+    def test_failures_of_slacks_file_hosts(self, bot, slack, fault, kind, retryable):
         message = posted(bot, "a.png")
         slack.faults.add("download", **fault)
         error = refused(fetch, bot, message.file_ids[0])
         assert (error.kind, error.retryable) == (kind, retryable)
         assert error.retry_after_seconds == fault.get("retry_after")
 
-    def test_a_login_page_for_want_of_a_scope(self, bot, slack):
+    def test_a_login_page_because_a_scope_is_missing(self, bot, slack):
         message = posted(bot, "a.png")
         slack.faults.add("download", html=True)
         team_id = bot.workspace.team_id
@@ -247,7 +247,7 @@ class TestFile:
         bot.tokens.installations[team_id] = replace(known, scopes=("commands",))
         assert refused(fetch, bot, message.file_ids[0]).kind == "missing_scope"
 
-    def test_slack_refuses_to_say(self, bot, slack):
+    def test_files_info_is_refused(self, bot, slack):
         slack.faults.add("files.info", error="missing_scope")
         assert refused(fetch, bot, "F0").kind == "missing_scope"
 
@@ -265,7 +265,7 @@ class TestAddress:
         (call,) = slack.calls
         assert (call.method, call.token) == ("elsewhere", "")
 
-    def test_a_page(self, bot, slack):
+    def test_a_web_page_is_no_picture(self, bot, slack):
         address = slack.elsewhere.add("/page", Reply.html("<html>Look!</html>"))
         assert refused(self.fetch, bot, address).kind == "page"
 
@@ -278,16 +278,16 @@ class TestAddress:
             ("ftp://pictures.example/x.png", "scheme"),
         ],
     )
-    def test_where_nobody_goes(self, bot, address, kind):
+    def test_addresses_that_are_refused(self, bot, address, kind):
         assert refused(self.fetch, bot, address).kind == kind
 
-    def test_a_key_that_is_lost(self, bot):
+    def test_an_address_that_cannot_be_decrypted(self, bot):
         reference = ImageReference(sealed_address="sealed with another key")
         with pytest.raises(VaultError):
             bot.source.fetch(bot.workspace, reference)
 
 
-class TestPicturesOfThoseWhoOptedOut:
+class TestOptedOut:
     @pytest.fixture(autouse=True)
     def _ada_opts_out(self, bot):
         bot.policy.settings.opt(bot.workspace, bot.town.ada.user_id, out=True)
@@ -305,7 +305,7 @@ class TestPicturesOfThoseWhoOptedOut:
         assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
         assert fetch(bot, *bobs.file_ids).name == "bobs.png"
 
-    def test_the_newest_is_the_next_one(self, bot):
+    def test_the_newest_picture_of_somebody_else_is_taken(self, bot):
         bobs = posted(bot, "bobs.png", who=bot.town.bob)
         posted(bot, "hers.png")
         assert resolved(bot, bot.request()) == bobs.file_ids
@@ -320,7 +320,7 @@ class TestPicturesOfThoseWhoOptedOut:
         share_file(slack.world, bot.town.bob.user_id, room, *elsewhere.file_ids)
         assert resolved(bot, bot.request()) == elsewhere.file_ids
 
-    def test_where_there_is_no_other_it_is_said(self, bot):
+    def test_no_other_picture_is_an_error_of_its_own(self, bot):
         posted(bot, "hers.png")
         assert refused(bot.source.resolve, bot.request()).kind == "opted_out"
 
@@ -352,7 +352,7 @@ class TestPicturesOfThoseWhoOptedOut:
         reference = ImageReference(sealed_address=sealed)
         assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
 
-    def test_others_are_not_concerned(self, bot):
+    def test_an_opt_out_concerns_only_ones_own_pictures(self, bot):
         bobs = posted(bot, "bobs.png", who=bot.town.bob)
         assert fetch(bot, *bobs.file_ids).name == "bobs.png"
         bot.policy.settings.opt(bot.workspace, bot.town.ada.user_id, out=False)

@@ -61,7 +61,7 @@ class TestUpload:
             ({"storage_full": True}, "storage_limit_reached"),
         ],
     )
-    def test_what_the_workspace_does_not_take(self, slack, workspace, kind):
+    def test_an_upload_that_the_workspace_refuses(self, slack, workspace, kind):
         bot = Bot(slack, found_town(slack, **workspace))
         error = refusal(bot.uploaded)
         assert (error.kind, error.retryable) == (kind, False)
@@ -82,7 +82,7 @@ class TestUpload:
             ({"status": 404}, "upload_failed", False),
         ],
     )
-    def test_bytes_that_get_lost(self, bot, slack, fault, kind, retryable):
+    def test_an_upload_that_fails(self, bot, slack, fault, kind, retryable):
         slack.faults.add("upload", **fault)
         error = refusal(bot.uploaded)
         assert (error.kind, error.retryable) == (kind, retryable)
@@ -105,7 +105,7 @@ class TestComplete:
         bot.sink.ensure_buttons(post, share)
         assert len(slack.bot_messages()) == 1
 
-    def test_in_a_thread(self, bot, slack):
+    def test_a_result_in_a_thread(self, bot, slack):
         parent = slack.world.new_ts()
         bot.slack.world.add_message(_message(bot, parent))
         post = bot.uploaded(thread_ts=parent)
@@ -155,7 +155,7 @@ class TestComplete:
             ("random", {"is_archived": True}, "is_archived"),
         ],
     )
-    def test_where_nothing_can_be_posted(self, bot, slack, room, change, kind):
+    def test_channels_that_refuse_a_result(self, bot, slack, room, change, kind):
         channel = getattr(bot.town, room)
         for name, value in change.items():
             setattr(channel, name, value)
@@ -175,7 +175,7 @@ class TestComplete:
 
 
 class TestShare:
-    def test_late(self, bot, slack):
+    def test_a_share_may_come_late(self, bot, slack):
         slack.switches.share_after_polls = 2
         post = bot.uploaded()
         bot.sink.complete(post)
@@ -186,28 +186,28 @@ class TestShare:
         ("code", "state"),
         [("file_deleted", ShareState.DELETED), ("file_not_found", ShareState.UNKNOWN)],
     )
-    def test_deleted(self, bot, slack, code, state):
+    def test_a_deleted_file(self, bot, slack, code, state):
         slack.switches.deleted_code = code
         post = bot.uploaded()
         bot.sink.complete(post)
         bot.sink.delete(post)
         assert bot.sink.share(post).state is state
 
-    def test_an_error_is_no_answer(self, bot, slack):
+    def test_an_error_does_not_say_whether_it_is_shared(self, bot, slack):
         slack.faults.add("files.info", status=429, retry_after=3)
         error = refusal(bot.sink.share, bot.uploaded())
         assert (error.kind, error.retry_after_seconds) == ("ratelimited", 3.0)
 
 
 class TestDelete:
-    def test_twice(self, bot, slack):
+    def test_deleting_twice(self, bot, slack):
         post = bot.uploaded()
         bot.sink.complete(post)
         for _ in range(2):
             bot.sink.delete(post)
         assert slack.results() == []
 
-    def test_not_allowed(self, bot, slack):
+    def test_deleting_is_refused(self, bot, slack):
         slack.faults.add("files.delete", error="file_deleting_disabled")
         assert refusal(bot.sink.delete, bot.uploaded()).kind == "file_deleting_disabled"
 

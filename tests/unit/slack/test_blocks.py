@@ -147,18 +147,18 @@ def test_faces_are_counted_and_shown(characters, said):
         (9, (1, 2, 3, 4), "I am not sure about 4 of them."),
     ],
 )
-def test_doubt_is_said_honestly(count, doubtful, said):
+def test_doubtful_faces_are_named(count, doubtful, said):
     assert doubts(faces(GRIN * count, *doubtful)) == said
 
 
-def test_the_channel_reads_who_asked():
+def test_the_comment_names_who_asked():
     post = make_post(faces=faces(GRIN + NEUTRAL, 2))
     assert comment(post) == (
         "<@UADA> asked for this. 2 faces: 😆 😐\nI am not sure about the second face."
     )
 
 
-def test_in_direct_messages_everybody_knows_who_asked():
+def test_the_comment_in_a_direct_message():
     post = make_post(faces=faces(GRIN), channel_id="D1")
     assert comment(post) == "Here you are. 1 face: 😆"
 

@@ -18,7 +18,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
         (b'{"error": "no"}', "not_an_image"),
     ],
 )
-def test_bytes_tell_what_is_no_picture(data, kind):
+def test_bytes_that_are_no_picture_are_refused(data, kind):
     with pytest.raises(FetchError) as error:
         check_picture(data, "page")
 

@@ -5,7 +5,7 @@ import threading
 from emojifier_bot.slack.context import Background
 
 
-def test_nothing_to_do():
+def test_closing_without_a_task():
     Background().close()
 
 
@@ -19,7 +19,7 @@ def test_tasks_run_and_are_waited_for():
     assert len(done) == 8
 
 
-def test_what_is_too_much_is_refused():
+def test_more_than_may_wait_is_refused():
     background = Background(threads=1, waiting=1)
     go_on = threading.Event()
 
@@ -30,7 +30,7 @@ def test_what_is_too_much_is_refused():
     assert taken == [True, True, False]
 
 
-def test_places_come_back_and_failures_are_logged(caplog):
+def test_after_a_failure_the_next_task_runs(caplog):
     background = Background(threads=1, waiting=0)
 
     def fail():

@@ -40,7 +40,7 @@ def validate(shared_data):
 
 
 @pytest.mark.parametrize("socket_mode", [False, True])
-def test_it_keeps_to_slacks_schema(validate, socket_mode):
+def test_the_manifest_follows_slacks_schema(validate, socket_mode):
     validate(manifest(URL, socket_mode=socket_mode))
 
 
@@ -52,7 +52,7 @@ def test_the_schema_refuses_what_is_wrong(validate):
         validate(wrong)
 
 
-def test_every_address_is_ours():
+def test_every_address_of_the_manifest_is_ours():
     found = json.dumps(manifest(URL + "/"))
 
     assert found.count(URL) == found.count("https://") == 4

@@ -71,7 +71,7 @@ def test_images_of_a_message(files, ids):
         ({"edited": {"user": "U1", "ts": "1.2"}}, False),
     ],
 )
-def test_people_and_others(event, expected):
+def test_which_messages_are_from_a_person(event, expected):
     placed = {"user": "U1", "channel": "C1", "ts": "1.1"}
 
     assert is_from_person(placed | event) is expected

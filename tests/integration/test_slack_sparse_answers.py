@@ -81,7 +81,7 @@ def test_without_shares_the_nearest_pictures_are_the_messages(server, source):
     assert asked(server, "files.info") == 3
 
 
-def test_shares_that_only_the_file_itself_tells(server, source):
+def test_shares_that_only_files_info_names(server, source):
     server.paths["/api/files.list"] = answer(files=[image("FA", 500)])
     shares = {"private": {"C1": [{"ts": f"{SENT:.6f}"}]}}
     file = image("FA", 500) | {"shares": shares}
@@ -98,7 +98,7 @@ def test_a_list_without_pages(server, source, paging):
 
 
 @pytest.mark.parametrize("pages", [2, 5, 1000])
-def test_a_long_list_is_looked_at_from_both_ends_and_no_longer(server, source, pages):
+def test_six_pages_of_a_long_list_are_read_from_both_ends(server, source, pages):
     own = image("FOWN", 1) | {"user": "UBOT"}
     server.paths["/api/files.list"] = answer(files=[own], paging={"pages": pages})
     with pytest.raises(Exception, match="found no picture"):
