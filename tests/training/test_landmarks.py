@@ -17,7 +17,6 @@ from emojifier_training.landmarks import (
     Jitter,
     LandmarkRecipe,
     face_box,
-    face_boxes,
     heat_divergence,
     mirror_some,
 )
@@ -134,26 +133,6 @@ class TestRecipe:
         assert (middle[:, 1] > 0.5).all()
         assert (low > 0.05).all()
         assert (high < 0.95).all()
-
-    def test_a_net_that_knows_has_no_error(self, data):
-        recipe = LandmarkRecipe(data, 2)
-
-        class Knowing(torch.nn.Module):
-            def forward(self, frames):
-                del frames
-                points = recipe.held_out.points
-                turn, center, side = face_boxes(points)
-                matrix = augment.similarity(
-                    FRAME_PX / (1.4 * side), turn, center, FRAME_PX
-                )
-                return augment.transform_points(matrix, points) / FRAME_PX
-
-        figures = recipe.evaluate(Knowing())
-
-        assert figures == {
-            "nme_helen": pytest.approx(0, abs=1e-5),
-            "nme_afw": pytest.approx(0, abs=1e-5),
-        }
 
     def test_a_tiny_batch_is_learned(self, tmp_path, losses):
         points = make_landmarks(center_xy=(128, 105), eye_distance_px=62).points_xy

@@ -12,7 +12,6 @@ from emojifier_training.nets import (
     FusedEmotionNet,
     LandmarkEmotionNet,
     LandmarkNet,
-    YuNetFormat,
 )
 
 pytestmark = pytest.mark.requires_torch
@@ -31,30 +30,6 @@ def test_one_map_for_each_stride(count, height, width):
     assert [tuple(level.shape) for level in levels] == [
         (count, 16, height // stride, width // stride) for stride in DetectorNet.strides
     ]
-
-
-def test_cells_come_row_by_row():
-    net = quiet(DetectorNet())
-    image = torch.rand(1, 3, 64, 96) * 255
-
-    outputs = dict(zip(YuNetFormat.output_names, YuNetFormat(net)(image), strict=True))
-
-    sizes = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
-    for stride, level in zip(DetectorNet.strides, net(image), strict=True):
-        rows, columns = 64 // stride, 96 // stride
-        for name, size in sizes.items():
-            found = outputs[f"{name}_{stride}"]
-            assert found.shape == (1, rows * columns, size)
-        last = level[0, :, rows - 1, 0]
-        cell = (rows - 1) * columns
-        torch.testing.assert_close(outputs[f"bbox_{stride}"][0, cell], last[2:6])
-        torch.testing.assert_close(outputs[f"kps_{stride}"][0, cell], last[6:])
-        torch.testing.assert_close(
-            outputs[f"cls_{stride}"][0, cell], torch.sigmoid(last[:1])
-        )
-        torch.testing.assert_close(
-            outputs[f"obj_{stride}"][0, cell], torch.sigmoid(last[1:2])
-        )
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 20), (27, 5)])
