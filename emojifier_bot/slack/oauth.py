@@ -21,7 +21,7 @@ from werkzeug.wrappers import Request, Response
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.db.installations import InstallationStore
-from emojifier_bot.db.oauth_states import OAuthStates
+from emojifier_bot.db.oauth_states import VALID_FOR, OAuthStates
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import (
     ConfigError,
@@ -47,7 +47,8 @@ OK, REFUSED, NOT_VERIFIED, FAILED, NO_ANSWER, AWAY = 200, 400, 401, 500, 502, 50
 #: Reason of a refusal where our own database does not answer; nothing is spent yet.
 DATABASE_AWAY = "database_away"
 #: Binds a state to the browser that asked for it, as long as the state is good.
-STATE_COOKIE, STATE_SECONDS = "slack-app-oauth-state", 600
+STATE_COOKIE = "slack-app-oauth-state"
+STATE_SECONDS = int(VALID_FOR.total_seconds())
 #: What `?team=` may be: it goes into an address that a browser is sent to.
 _TEAM_ID = re.compile(r"[TE][A-Z0-9]{1,31}", re.ASCII)
 #: Codes which mean that the token in the settings is wrong.

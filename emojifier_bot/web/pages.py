@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +23,8 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
+from emojifier_bot.db.oauth_states import VALID_FOR
+from emojifier_bot.domain import RETENTION
 from emojifier_bot.metrics import installed_version
 from emojifier_bot.slack.manifest import COMMAND, EVENTS_PATH, SCOPES
 from emojifier_bot.vision.formats import readable_titles
@@ -65,10 +68,9 @@ class SiteFacts:
     #: What reads the faces: `LOCAL_BACKEND`, or the name of a service.
     face_backend: str = LOCAL_BACKEND
     #: How long posts, and jobs that ended, are remembered.
-    post_log_days: int = 30
-    job_days: int = 30
+    retention_days: int = RETENTION.days
     #: How long an installation may take; a state and a cookie live that long.
-    state_minutes: int = 10
+    state_minutes: int = VALID_FOR // timedelta(minutes=1)
     command: str = COMMAND
     version: str = field(default_factory=installed_version)
 

@@ -321,11 +321,11 @@ def test_what_the_web_process_remembers_is_said():
 
 
 def test_how_long_things_are_kept_is_told():
-    facts = replace(FACTS, post_log_days=7, job_days=9, state_minutes=11)
+    facts = replace(FACTS, retention_days=7, state_minutes=11)
     text = get("/privacy", facts).text
 
     assert "7 days" in text
-    assert "9 days after the end" in text
+    assert "7 days after the end" in text
     assert "11 minutes" in text
     assert "30 days" not in text
     assert "For 7 days" in get("/", facts).text
