@@ -30,6 +30,14 @@ accept_remote_option = click.option(
 )
 
 
+class VerbGroup(click.Group):
+    """Lists its verbs in the order in which they are defined."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Return their names."""
+        return list(self.commands)
+
+
 class WrongUsage(click.UsageError):
     """The command makes no sense as typed: shown with the usage, exit code 2."""
 

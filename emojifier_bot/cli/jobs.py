@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emojifier_bot.cli.console import FAILED, print_err, shown
+from emojifier_bot.cli.console import FAILED, VerbGroup, print_err, shown
 from emojifier_bot.domain import JobState
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ job_id_argument = click.argument(
 )
 
 
-@click.group(no_args_is_help=True)
+@click.group(cls=VerbGroup, no_args_is_help=True)
 def jobs() -> None:
     """List, show, retry or cancel the bot's jobs."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from emojifier_bot.cli.console import FAILED, counted, print_err
+from emojifier_bot.cli.console import FAILED, VerbGroup, counted, print_err
 
 
-@click.group(no_args_is_help=True)
+@click.group(cls=VerbGroup, no_args_is_help=True)
 def keys() -> None:
     """Make or rotate the keys that tokens are encrypted with."""
 

@@ -8,7 +8,13 @@ from typing import Any
 import click
 
 from emojifier_bot import __version__
-from emojifier_bot.cli.console import FAILED, INTERRUPTED, WRONG_USAGE, print_err
+from emojifier_bot.cli.console import (
+    FAILED,
+    INTERRUPTED,
+    WRONG_USAGE,
+    VerbGroup,
+    print_err,
+)
 from emojifier_bot.errors import ConfigError, EmojifierError
 
 PROGRAM = "emojifier-bot"
@@ -36,7 +42,7 @@ VERBS = {
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 
-class ErrorGroup(click.Group):
+class ErrorGroup(VerbGroup):
     """Shows our own errors as the sentences they are, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:

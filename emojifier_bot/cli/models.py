@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from emojifier_bot.cli.console import FAILED
+from emojifier_bot.cli.console import FAILED, VerbGroup
 
 
-@click.group(no_args_is_help=True)
+@click.group(cls=VerbGroup, no_args_is_help=True)
 def models() -> None:
     """List or verify the models."""
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emojifier_bot.cli.console import FAILED
+from emojifier_bot.cli.console import FAILED, VerbGroup
 from emojifier_bot.errors import ThemeError
 
 if TYPE_CHECKING:
     from emojifier_bot.vision.themes import ThemeFolder
 
 
-@click.group(no_args_is_help=True)
+@click.group(cls=VerbGroup, no_args_is_help=True)
 def themes() -> None:
     """List or verify the themes."""
 

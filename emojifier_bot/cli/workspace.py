@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from emojifier_bot.cli.console import FAILED, counted, print_err
+from emojifier_bot.cli.console import FAILED, VerbGroup, counted, print_err
 
 #: Only who made the file may read it: it says who posted what.
 OWNER_ONLY = 0o600
@@ -34,7 +34,7 @@ team_id_argument = click.argument(
 )
 
 
-@click.group(no_args_is_help=True)
+@click.group(cls=VerbGroup, no_args_is_help=True)
 def workspace() -> None:
     """Export or delete everything that is kept about a workspace."""
 
