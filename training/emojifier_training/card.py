@@ -111,11 +111,12 @@ def write_card(folder: Path, figures: Row) -> None:
 
 def card_blocks(spec: ModelSpec, figures: Row) -> dict[str, str]:
     """Return every table of a task's card, by the name that stands above it."""
+    cost = f"{figures['multiply_adds'] / 1e6:.1f} M"
     return {
         "size": figures_table(
             {
                 "parameters": f"{figures['parameters']:,}",
-                f"multiply-adds, {COST_OF[spec.task]}": _millions(figures),
+                f"multiply-adds, {COST_OF[spec.task]}": cost,
                 "size of the file": f"{figures['bytes'] / 1e6:.2f} MB",
             }
         ),
@@ -128,10 +129,6 @@ def card_blocks(spec: ModelSpec, figures: Row) -> dict[str, str]:
         "evaluate": evaluate_command(spec, figures["every"]),
         **TABLES[spec.task](figures["held_out"]),
     }
-
-
-def _millions(figures: Row) -> str:
-    return f"{figures['multiply_adds'] / 1e6:.1f} M"
 
 
 def commands(spec: ModelSpec) -> str:
