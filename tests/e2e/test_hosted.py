@@ -87,7 +87,7 @@ class TestReplay:
         assert sorted(one.name for one in photos.iterdir()) == ["a.png", "b.png"]
         assert "US$ 0.002 (list price US$ 1.00 per 1,000" in done.stderr
 
-    def test_then_they_go_and_the_result_says_who_answered(
+    def test_with_consent_they_go_and_the_result_names_the_back_end(
         self, name, fake, photos, environment, tmp_path
     ):
         arguments = ["replay", photos, "-o", tmp_path / "out/", "--json"]
@@ -181,7 +181,7 @@ class TestCheck:
         assert "answers and gets every picture" in done.stdout
         assert len(fake.requests) == 1
 
-    def test_wrong_keys_are_told_and_not_shown(self, name, environment, tmp_path):
+    def test_wrong_keys_are_reported_and_not_shown(self, name, environment, tmp_path):
         wrong = {key: value + "x" for key, value in VENDORS[name].keys.items()}
         done = run(["check"], environment | wrong, tmp_path)
 
@@ -190,7 +190,7 @@ class TestCheck:
         for value in wrong.values():
             assert value not in done.stdout + done.stderr
 
-    def test_missing_keys_are_told(self, name, fake, environment, tmp_path):
+    def test_missing_keys_are_named(self, name, fake, environment, tmp_path):
         missing = dict.fromkeys(VENDORS[name].keys, "")
         done = run(["check"], environment | missing, tmp_path)
 
@@ -198,7 +198,7 @@ class TestCheck:
         assert all(key in done.stdout for key in missing)
         assert fake.requests == []
 
-    def test_an_outage_is_told_though_local_would_stand_in(
+    def test_an_outage_is_reported_though_local_could_stand_in(
         self, name, fake, environment, tmp_path
     ):
         fake.failures = [VENDORS[name].down[0]] * 9

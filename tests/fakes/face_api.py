@@ -89,7 +89,7 @@ class SeenFace:
 class FaceApiFake(ABC):
     """A vendor's server."""
 
-    #: By the vendor's names for emotions; None tells none.
+    #: By the vendor's names for emotions; None for none.
     emotions: Mapping[str, Any] | None = None
     #: How the faces are turned, counter-clockwise.
     roll_degrees: float = 0.0

@@ -1,7 +1,7 @@
 """Azure Face's detect, v1.2, on localhost.
 
 Paths, parameters and limits are those of its reference; the codes of its errors and the
-texts were not verified. It tells no emotion: asking for one is an error.
+texts were not verified. It reports no emotion: asking for one is an error.
 """
 
 from __future__ import annotations

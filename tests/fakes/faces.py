@@ -62,7 +62,7 @@ class FakeDetector(FaceDetector):
         mask = (away <= TOLERANCE).astype(np.uint8)
         _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
         patches = [row for row in stats[1:] if row[cv2.CC_STAT_AREA] >= LEAST_AREA_PX]
-        # The larger, the more confident, so that the order is told.
+        # The larger, the more confident, so that the order is known.
         patches.sort(key=lambda row: -row[cv2.CC_STAT_AREA])
         return [
             self._detection(x, y, width, height, rank)

@@ -40,7 +40,7 @@ def faces(*spoken: str):
         (["neutral"] * 29, "29 faces: all neutral"),
     ],
 )
-def test_what_is_said(spoken, text):
+def test_sentences(spoken, text):
     assert alt_text(faces(*spoken)) == text
 
 
@@ -70,7 +70,7 @@ def test_the_limit_is_the_last_character_that_fits(over):
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=300))
-def test_it_is_never_too_long_and_says_how_many(shown):
+def test_it_is_never_too_long_and_counts_all_faces(shown):
     text = alt_text(
         [make_emojified_face(f"feeling {n} " + "x" * n, sure=sure) for n, sure in shown]
     )

@@ -75,7 +75,7 @@ class TestGeometryFeatures:
         assert np.abs(features(face.points_xy)).max() < CLOSE
 
     @given(landmarks(), rolls, st.floats(0.25, 4))
-    def test_place_size_and_roll_tell_nothing(self, face, turn, scale):
+    def test_place_size_and_roll_do_not_count(self, face, turn, scale):
         radians = np.deg2rad(turn)
         cos, sin = scale * np.cos(radians), scale * np.sin(radians)
         turned = face.points_xy @ np.float32([[cos, sin], [-sin, cos]]) + [7, -9]

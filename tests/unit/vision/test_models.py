@@ -80,7 +80,7 @@ def test_most_keys_have_defaults(make_model):
         ("'anger'", "'fear'", "each of the eight"),
     ],
 )
-def test_a_wrong_table_says_what_is_wrong(make_model, old, new, says):
+def test_a_wrong_table_is_an_error_that_names_the_fault(make_model, old, new, says):
     with pytest.raises(ModelFileError, match=says):
         read_model_spec(make_model(table=TABLE.replace(old, new)))
 

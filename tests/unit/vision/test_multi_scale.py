@@ -111,51 +111,51 @@ class TestFuseScales:
     def test_nothing_is_nothing(self):
         assert fuse_scales([], []) == []
 
-    def test_of_large_faces_the_main_pass_alone_tells(self):
+    def test_for_large_faces_the_main_pass_alone_counts(self):
         seen, doubted = face(LARGE_FACE_PX, 0.9), face(LARGE_FACE_PX, 0.2, 101.0)
         unknown = face(LARGE_FACE_PX, 0.95, 300.0)
 
-        (told, unseen) = fuse_scales([seen], [doubted, unknown])
+        (fused, unseen) = fuse_scales([seen], [doubted, unknown])
 
-        assert told.box == seen.box
-        assert told.confidence == pytest.approx(0.9)
+        assert fused.box == seen.box
+        assert fused.confidence == pytest.approx(0.9)
         assert unseen.confidence == pytest.approx(UNSEEN_CONFIDENCE)
 
-    def test_of_the_smallest_faces_the_fine_pass_tells_most(self):
-        (told,) = fuse_scales(
+    def test_for_the_smallest_faces_the_fine_pass_counts_most(self):
+        (fused,) = fuse_scales(
             [face(SMALL_FACE_PX, 0.2)], [face(SMALL_FACE_PX, 0.9, 101.0)]
         )
 
-        assert told.confidence == pytest.approx(0.2**0.1 * 0.9**0.9)
-        assert 100.9 < told.box.x_min < 101.0
+        assert fused.confidence == pytest.approx(0.2**0.1 * 0.9**0.9)
+        assert 100.9 < fused.box.x_min < 101.0
 
     def test_in_between_both_count_alike(self):
         # The share grows with the logarithm: half way up, 0.55 of 1.
         side = (SMALL_FACE_PX * LARGE_FACE_PX) ** 0.5
 
-        (told,) = fuse_scales([face(side, 0.5)], [face(side, 0.5, 102.0)])
+        (fused,) = fuse_scales([face(side, 0.5)], [face(side, 0.5, 102.0)])
 
-        assert told.confidence == pytest.approx(0.5)
-        assert told.box.x_min == pytest.approx(100 + 2 * 0.45)
+        assert fused.confidence == pytest.approx(0.5)
+        assert fused.box.x_min == pytest.approx(100 + 2 * 0.45)
 
     def test_a_small_face_that_only_the_fine_pass_sees_is_shown(self):
-        (told,) = fuse_scales([], [face(SMALL_FACE_PX, 0.8)])
+        (fused,) = fuse_scales([], [face(SMALL_FACE_PX, 0.8)])
 
-        assert told.confidence > SHOWN_CONFIDENCE
+        assert fused.confidence > SHOWN_CONFIDENCE
 
     def test_a_small_face_that_the_fine_pass_misses_is_not(self):
-        (told,) = fuse_scales([face(SMALL_FACE_PX, 0.95)], [])
+        (fused,) = fuse_scales([face(SMALL_FACE_PX, 0.95)], [])
 
-        assert told.confidence < SHOWN_CONFIDENCE
+        assert fused.confidence < SHOWN_CONFIDENCE
 
     def test_points_are_joined_as_boxes_are(self):
         side = (SMALL_FACE_PX * LARGE_FACE_PX) ** 0.5
         first, second = face(side, 0.5), face(side, 0.5, 102.0)
 
-        (told,) = fuse_scales([with_points(first)], [with_points(second)])
+        (fused,) = fuse_scales([with_points(first)], [with_points(second)])
 
-        moved = with_points(told).landmarks.points_xy
-        np.testing.assert_allclose(told.landmarks.points_xy, moved, atol=1e-3)
+        moved = with_points(fused).landmarks.points_xy
+        np.testing.assert_allclose(fused.landmarks.points_xy, moved, atol=1e-3)
 
     def test_each_face_has_one_partner(self):
         large = [face(20, 0.9), face(20, 0.8, 200.0)]
@@ -167,12 +167,12 @@ class TestFuseScales:
     def test_nobody_is_surer_than_who_is_surest_and_the_best_come_first(
         self, large, close
     ):
-        told = [one.confidence for one in fuse_scales(large, close)]
+        fused = [one.confidence for one in fuse_scales(large, close)]
 
         most = max((one.confidence for one in [*large, *close]), default=0.0)
-        assert all(0 < one <= most + 1e-9 for one in told)
-        assert told == sorted(told, reverse=True)
-        assert bool(told) == bool(large or close)
+        assert all(0 < one <= most + 1e-9 for one in fused)
+        assert fused == sorted(fused, reverse=True)
+        assert bool(fused) == bool(large or close)
 
 
 @pytest.mark.parametrize(

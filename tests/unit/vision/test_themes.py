@@ -170,7 +170,7 @@ def test_a_theme_is_read(tmp_path):
         ),
     ],
 )
-def test_what_is_wrong_with_an_entry_is_said(tmp_path, changes, problem):
+def test_faults_of_an_entry_are_named(tmp_path, changes, problem):
     assert problem in problems_of(write_theme(tmp_path, entries(**changes)))
 
 
@@ -186,14 +186,14 @@ def test_every_problem_is_listed_at_once(tmp_path):
     assert "emoji 'fear'" in message
 
 
-def test_missing_art_is_said(tmp_path):
+def test_missing_art_is_named(tmp_path):
     (write_theme(tmp_path) / "fear.png").unlink()
 
     assert "emoji 'fear': its art fear.png is missing" in problems_of(tmp_path)
 
 
 @pytest.mark.parametrize("key", ["name", "character", "spoken"])
-def test_repeated_ones_are_said(tmp_path, key):
+def test_repeated_values_are_named(tmp_path, key):
     emoji = entries()
     emoji[4][key] = emoji[2][key]
 
@@ -234,7 +234,7 @@ def test_there_must_be_enough_to_choose_from(tmp_path, emoji, problem):
 
 
 @pytest.mark.parametrize("content", [None, b"name = ", b"\xff\xfe", b"emoji = 3"])
-def test_a_table_that_is_none_is_said(tmp_path, content):
+def test_a_table_that_is_none_is_an_error(tmp_path, content):
     if content is not None:
         (tmp_path / "theme.toml").write_bytes(content)
 

@@ -36,7 +36,7 @@ class TestScoresFrom:
         "reported",
         [{}, {"CONFUSED": 99.0}, {"UNKNOWN": 1.0}, {"CALM": 0.0}, {"SAD": -4.0}],
     )
-    def test_nothing_told(self, reported):
+    def test_nothing_reported(self, reported):
         assert scores_from(reported, NAMES) is None
 
     def test_a_recorded_answer(self):

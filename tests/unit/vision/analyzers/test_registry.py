@@ -77,7 +77,7 @@ def test_a_hosted_one_needs_its_options(name, tmp_path):
         build_analyzer(name, options(tmp_path))
 
 
-def test_local_says_which_model_is_missing(tmp_path):
+def test_local_names_the_missing_model(tmp_path):
     with pytest.raises(
         ModelFileError, match=r"no fused emotion model.*no model at all"
     ):
@@ -144,7 +144,7 @@ class TestOutsiders:
             build_analyzer(LOCAL, options(site))
 
     @pytest.mark.parametrize("value", ["nothing_there:build", "middle_face:missing"])
-    def test_a_broken_one_is_told(self, site, value):
+    def test_a_broken_one_is_a_config_error(self, site, value):
         self.install(site, "", "broken", value)
 
         with pytest.raises(ConfigError, match="'broken' cannot be loaded"):
