@@ -183,7 +183,7 @@ def worker_registry() -> CollectorRegistry:
 def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> Iterator[int]:
     """Serve until the end of the block; without a port the bot runs all the same.
 
-    They tell how much the bot is used, so they are not on the port that the world
+    They show how much the bot is used, so they are not on the port that the world
     reaches.
 
     Args:

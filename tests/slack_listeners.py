@@ -24,7 +24,7 @@ from emojifier_bot.slack.context import Background, ListenerContext
 from emojifier_bot.slack.oauth import InstallFlow, OAuthApp
 from emojifier_bot.slack.tokens import RotatingBotTokens
 from emojifier_bot.web.app import WebDependencies, create_app
-from emojifier_bot.web.pages import RenderedInstallPages
+from emojifier_bot.web.pages import installed_page, refused_page
 from emojifier_bot.web.server import WebServer
 from tests.fakes.clock import ManualClock
 from tests.fakes.inbound import MemoryQueue, PlainVault, TalkingSink
@@ -73,7 +73,7 @@ class ListenerRig:
         self.settings = self.context.policy.settings
 
     def make_server(self) -> WebServer:
-        app, pages = self.slack.app, RenderedInstallPages()
+        app = self.slack.app
         flow = InstallFlow(
             app=OAuthApp(
                 app.client_id,
@@ -86,8 +86,8 @@ class ListenerRig:
             clock=self.clock,
             client=make_app_client(self.slack.api_url),
             changed=self.context.authorize.invalidate,
-            installed_page=pages.installed,
-            refused_page=pages.refused,
+            installed_page=installed_page,
+            refused_page=refused_page,
         )
         bolt = make_bolt_app(self.context, app.signing_secret)
         parts = WebDependencies(slack=flask_handler(bolt, flow), clock=SystemClock())

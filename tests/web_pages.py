@@ -5,7 +5,12 @@ from __future__ import annotations
 from flask import Flask, abort
 
 from emojifier_bot.web.app import WebDependencies, create_app
-from emojifier_bot.web.pages import RenderedInstallPages, SiteFacts, pages_blueprint
+from emojifier_bot.web.pages import (
+    SiteFacts,
+    installed_page,
+    pages_blueprint,
+    refused_page,
+)
 from tests.fakes.clock import ManualClock
 
 #: Pages that people find by themselves.
@@ -30,15 +35,14 @@ def pages_app(facts: SiteFacts = FACTS) -> Flask:
             pages=pages_blueprint(facts),
         )
     )
-    install = RenderedInstallPages()
 
     @app.get("/test/installed")
     def installed():
-        return install.installed("Acme", "https://slack.com/app_redirect?app=A&team=T")
+        return installed_page("Acme", "https://slack.com/app_redirect?app=A&team=T")
 
     @app.get("/test/refused")
     def refused():
-        return install.refused("invalid_state")
+        return refused_page("invalid_state")
 
     @app.get("/test/<int:code>")
     def failed(code):

@@ -33,7 +33,7 @@ def make_pipeline(settings: Settings) -> Pipeline:
     from emojifier_bot.vision.pipeline import Pipeline
 
     return Pipeline(
-        # The theme first: a wrong name is told before models are loaded.
+        # The theme first: a wrong name is reported before models are loaded.
         emoji=make_emoji_source(settings),
         decoder=make_decoder(settings),
         analyzer=make_analyzer(settings),
@@ -121,7 +121,7 @@ def _hosted_options(settings: Settings, *, falls_back: bool) -> HostedOptions:
 
 
 def face_service(settings: Settings) -> Service | None:
-    """Tell who gets the pictures; None where they stay on this machine."""
+    """Return the service that gets the pictures; None where they stay here."""
     from emojifier_bot.vision.analyzers.registry import service_of
 
     return service_of(settings.face_backend)
@@ -131,7 +131,7 @@ def check_faces(settings: Settings) -> str:
     """Have a grey picture read; return what read it, in words.
 
     A hosted back end is asked for real, and nothing stands in for it: wrong keys and
-    an outage are told here.
+    an outage are reported here.
     """
     from PIL import Image
 

@@ -36,7 +36,6 @@ from emojifier_bot.slack.tokens import RotatingBotTokens
 
 if TYPE_CHECKING:
     from emojifier_bot.jobs.steps import Dependencies
-    from emojifier_bot.slack.app import BoltApp
     from emojifier_bot.slack.context import ListenerContext
     from emojifier_bot.slack.oauth import InstallFlow
     from emojifier_bot.vision.pipeline import Pipeline
@@ -70,8 +69,7 @@ def open_stores(settings: Settings, *, make: bool = True) -> Stores:
 
     Args:
         settings: Name it and its keys.
-        make: Whether to bring its tables up to date, and to make the file of keys; who
-            only looks does not.
+        make: Whether to bring its tables up to date, and to make the file of keys.
 
     Raises:
         StoreError: It does not answer, or refuses.
@@ -183,6 +181,7 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
         QueueError: The queue's database does not answer.
     """
     from emojifier_bot.slack.app import flask_handler, make_bolt_app
+    from emojifier_bot.slack.socket_mode import SocketMode
     from emojifier_bot.web.app import create_app
     from emojifier_bot.web.server import WebServer
 
@@ -216,16 +215,10 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
             )
         )
         if settings.slack_app_token:
-            _open_socket_mode(settings, bolt, opened)
+            connection = SocketMode(bolt, settings.slack_app_token.get_secret_value())
+            connection.open()
+            opened.callback(connection.close)
         yield server
-
-
-def _open_socket_mode(settings: Settings, bolt: BoltApp, opened: ExitStack) -> None:
-    from emojifier_bot.slack.socket_mode import SocketMode
-
-    connection = SocketMode(bolt, settings.slack_app_token.get_secret_value())
-    connection.open()
-    opened.callback(connection.close)
 
 
 def _listener_context(
@@ -263,9 +256,8 @@ def _install_flow(
     settings: Settings, stores: Stores, context: ListenerContext
 ) -> InstallFlow:
     from emojifier_bot.slack.oauth import InstallFlow, OAuthApp
-    from emojifier_bot.web.pages import RenderedInstallPages
+    from emojifier_bot.web.pages import installed_page, refused_page
 
-    pages = RenderedInstallPages()
     return InstallFlow(
         app=OAuthApp(
             client_id=settings.slack_client_id,
@@ -278,8 +270,8 @@ def _install_flow(
         clock=CLOCK,
         client=make_app_client(settings.slack_api_url),
         changed=context.authorize.invalidate,
-        installed_page=pages.installed,
-        refused_page=pages.refused,
+        installed_page=installed_page,
+        refused_page=refused_page,
     )
 
 

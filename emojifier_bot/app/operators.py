@@ -192,7 +192,7 @@ def export_workspace(settings: Settings, holder_id: str) -> dict[str, Any]:
 
 
 def delete_workspace(settings: Settings, holder_id: str) -> None:
-    """Delete everything that is kept about a workspace; Slack is told nothing.
+    """Delete everything that is kept about a workspace; Slack is not notified.
 
     Raises:
         StoreError: The database does not answer, or no bot has run with it.

@@ -35,7 +35,7 @@ TEMPLATES_DIR = Path(__file__).parent / "templates"
 LOCAL_BACKEND = "local"
 #: Where the application keeps what every page shows.
 SITE = "emojifier_site"
-#: Enough of a SHA-256 to tell two versions of a file apart.
+#: Enough of a SHA-256 to distinguish two versions of a file.
 DIGEST_CHARACTERS = 10
 #: The name of a file changes with its content, so a browser may keep it: a year.
 STATIC_SECONDS = 31_536_000
@@ -171,16 +171,14 @@ def pages_blueprint(facts: SiteFacts) -> Blueprint:
     return pages
 
 
-class RenderedInstallPages:
-    """The `InstallPages` of the web server: the end of an installation."""
+def installed_page(name: str, open_url: str) -> str:
+    """Render the page after an installation in the workspace of that name."""
+    return render_page("installed.html", name=name, open_url=open_url)
 
-    def installed(self, name: str, open_url: str) -> str:
-        """Return a page: it is installed in the workspace of that name."""
-        return render_page("installed.html", name=name, open_url=open_url)
 
-    def refused(self, reason: str) -> str:
-        """Return a page that says why it is not installed, and what to do."""
-        return render_page("install_failed.html", reason=reason)
+def refused_page(reason: str) -> str:
+    """Render the page that says why it is not installed, and what to do."""
+    return render_page("install_failed.html", reason=reason)
 
 
 def render_page(template: str, **context: object) -> str:
@@ -217,7 +215,7 @@ def sections_of(markdown: str) -> list[Section]:
 def _html(text: str, table_label: str) -> Markup:
     """Return Markdown as HTML.
 
-    Tables tell their roles: shown as blocks on a phone, they would be none any more.
+    Tables name their roles: shown as blocks on a phone, they would lose them.
     """
     tokens = _MARKDOWN.parse(text)
     columns: list[str] = []

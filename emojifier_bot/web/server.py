@@ -1,6 +1,6 @@
 """The production server: waitress, with threads, that ends without cutting anyone off.
 
-Waitress itself drops what waits for a thread when it is told to end, and leaves the
+Waitress itself drops what waits for a thread when it is stopped, and leaves the
 rest of an answer unsent. Here its loop goes on until all is sent.
 """
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 #: Who says nothing for so long is cut off, and so is a request that is not whole then.
 IDLE_SECONDS = 30
-#: How often it is looked who is to be cut off.
+#: How often idle connections are looked for.
 SWEEP_SECONDS = 5
 #: Connections at the same time; those that wait cost little.
 MOST_CONNECTIONS = 500
@@ -35,7 +35,7 @@ MOST_CONNECTIONS = 500
 MAX_HEADER_BYTES = 32_768
 #: Requests under way have this long to end; Slack waits three seconds for any.
 GRACE_SECONDS = 5.0
-#: It warns whenever a request waits for a thread; the figures tell that better.
+#: It warns whenever a request waits for a thread; the metrics show that better.
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 #: How long the loop waits for a socket at most.
 POLL_SECONDS = 0.2
@@ -140,7 +140,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no types
         began, unfinished = self.last_activity, self.request
         super().handle_read()
         if unfinished is not None and self.request is unfinished:
-            # To those who clean up, who only drips has been idle since it began.
+            # A client that sends drop by drop counts as idle since it began.
             self.last_activity = began
 
 

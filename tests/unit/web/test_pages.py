@@ -16,8 +16,9 @@ from emojifier_bot.vision.analyzers.hosted_calls import CACHED_SECONDS
 from emojifier_bot.web import slack_requests
 from emojifier_bot.web.pages import (
     STATIC_DIR,
-    RenderedInstallPages,
     SiteFacts,
+    installed_page,
+    refused_page,
     render_page,
 )
 from tests.web_pages import FACTS, LED_TO, PUBLIC, pages_app
@@ -370,29 +371,33 @@ def test_without_the_pages_there_is_still_something_to_say():
 
 
 @pytest.fixture
-def install_pages():
+def without_blueprint():
     with Flask("emojifier_bot.web.app").test_request_context():
-        yield RenderedInstallPages()
+        yield
 
 
-def test_a_page_for_every_reason(install_pages):
-    pages = {install_pages.refused(reason) for reason in REASONS}
+@pytest.mark.usefixtures("without_blueprint")
+def test_a_page_for_every_reason():
+    pages = {refused_page(reason) for reason in REASONS}
 
     assert len(pages) == len(REASONS)
     assert all('href="/slack/install"' in page for page in pages)
 
 
+@pytest.mark.usefixtures("without_blueprint")
 @pytest.mark.parametrize("odd", ["<script>", "", "../../etc", "ü" * 5000])
-def test_a_reason_that_anybody_sends_is_not_shown(install_pages, odd):
-    assert install_pages.refused(odd) == install_pages.refused("something_else")
+def test_a_reason_that_anybody_sends_is_not_shown(odd):
+    assert refused_page(odd) == refused_page("something_else")
 
 
-def test_a_workspaces_name_is_no_markup(install_pages):
-    page = install_pages.installed("<b>Acme</b>", 'https://x/"onclick="')
+@pytest.mark.usefixtures("without_blueprint")
+def test_a_workspaces_name_is_no_markup():
+    page = installed_page("<b>Acme</b>", 'https://x/"onclick="')
 
     assert "&lt;b&gt;Acme" in page
     assert 'https://x/"' not in page
 
 
-def test_a_workspace_without_a_name(install_pages):
-    assert "your workspace" in install_pages.installed("", "https://x")
+@pytest.mark.usefixtures("without_blueprint")
+def test_a_workspace_without_a_name():
+    assert "your workspace" in installed_page("", "https://x")
