@@ -23,7 +23,6 @@ from emojifier_bot.db.migrate import (
     schema_state,
     upgrade,
 )
-from emojifier_bot.db.workspace_rows import workspace_rows
 from emojifier_bot.domain import EmojifyRequest, Outcome, OutcomeKind, Workspace
 from emojifier_bot.errors import StoreError, VaultError
 from emojifier_bot.jobs.queue import DbosJobQueue
@@ -184,7 +183,7 @@ def export_workspace(settings: Settings, holder_id: str) -> dict[str, Any]:
     _check_tables(settings)
     workspace = _workspace(holder_id)
     with closing(open_stores(settings, make=False)) as stores:
-        kept: dict[str, Any] = dict(workspace_rows(stores.database, workspace))
+        kept: dict[str, Any] = dict(stores.installations.workspace_rows(workspace))
         spared = stores.installations.holders()
     kept["jobs"] = WorkspaceJobs(settings.database_url).records(workspace, spared)
     opened: dict[str, Any] = _opened(kept, stores.vault)

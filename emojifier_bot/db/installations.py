@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -80,17 +81,28 @@ class InstallationStore:
         if not holder:
             return False
         gone = sa.delete(INSTALLATIONS).where(INSTALLATIONS.c.holder_id == holder)
-        own = sa.select(INSTALLATIONS.c.holder_id)
         with self.database.writing() as connection:
             was_there = connection.execute(gone).rowcount == 1
             for table in PLACED:
-                of_its = table.c.enterprise_id == holder
-                rows = sa.delete(table).where(
-                    (table.c.place_id == holder)
-                    | (of_its & table.c.place_id.not_in(own))
-                )
-                connection.execute(rows)
+                connection.execute(sa.delete(table).where(_belongs(table, holder)))
         return was_there
+
+    def workspace_rows(self, workspace: Workspace) -> dict[str, list[dict[str, Any]]]:
+        """Return every row that `delete` removes, by table, as JSON types.
+
+        Sealed texts stay sealed.
+        """
+        holder = holder_of(workspace)
+        is_holder = INSTALLATIONS.c.holder_id == holder
+        chosen = {INSTALLATIONS.name: sa.select(INSTALLATIONS).where(is_holder)}
+        for table in PLACED:
+            rows = sa.select(table).where(_belongs(table, holder))
+            chosen[table.name] = rows.order_by(*table.primary_key)
+        with self.database.reading() as connection:
+            return {
+                name: [_plain(row) for row in connection.execute(rows).mappings()]
+                for name, rows in chosen.items()
+            }
 
     def all(self) -> list[Installation]:
         """Return all of them, oldest first."""
@@ -158,3 +170,20 @@ class InstallationStore:
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8")).hexdigest()
+
+
+def _belongs(table: sa.Table, holder: str) -> sa.ColumnElement[bool]:
+    """Match the rows that go with an installation.
+
+    Those of a workspace with an installation of its own are not its organisation's.
+    """
+    own = sa.select(INSTALLATIONS.c.holder_id)
+    of_organisation = (table.c.enterprise_id == holder) & table.c.place_id.not_in(own)
+    return (table.c.place_id == holder) | of_organisation
+
+
+def _plain(row: sa.RowMapping) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }

@@ -17,9 +17,8 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -68,26 +67,6 @@ class LeaseLostError(BaseException):
     """
 
 
-class Fence(Protocol):
-    """Stands between a worker and what only the holder of a lease may do."""
-
-    def check(self) -> None:
-        """Make sure that the lease has not expired.
-
-        Raises:
-            LeaseLostError: Another worker may have our jobs.
-        """
-        ...
-
-    def confirm(self) -> None:
-        """Make sure of it in the database itself, before what cannot be undone.
-
-        Raises:
-            LeaseLostError: Another worker has our jobs.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class LeaseTimes:
     """How fast a dead worker is found out."""
@@ -133,11 +112,25 @@ def version_of(holder: str) -> str:
     return "" if found is None else found[1]
 
 
+def _do_nothing() -> None:
+    pass
+
+
 class Lease:
-    """One worker's hold on its slot; a `Fence`."""
+    """One worker's hold on its slot.
+
+    It fences the worker's jobs off from what only the holder may do.
+    """
 
     def __init__(
-        self, engine: sa.Engine, clock: Clock, times: LeaseTimes, slot: int, holder: str
+        self,
+        engine: sa.Engine,
+        clock: Clock,
+        times: LeaseTimes,
+        slot: int,
+        holder: str,
+        *,
+        on_lost: Callable[[], None],
     ) -> None:
         """Use `claim` instead."""
         self.slot = slot
@@ -145,6 +138,7 @@ class Lease:
         self.holder = holder
         self._engine = engine
         self._clock = clock
+        self._on_lost = on_lost
         margin_seconds = times.heartbeat_seconds * _MARGIN_HEARTBEATS
         self._valid_seconds = times.lease_seconds - margin_seconds
         self._renewed_at = clock.monotonic()
@@ -160,7 +154,7 @@ class Lease:
             self.confirm()
 
     def confirm(self) -> None:
-        """Renew the lease.
+        """Renew the lease in the database, before what cannot be undone.
 
         Raises:
             LeaseLostError: Another worker has our jobs.
@@ -170,8 +164,10 @@ class Lease:
         next_heartbeat = {"heartbeat": _SLOTS.c.heartbeat + 1}
         renew = sa.update(_SLOTS).where(self._is_ours).values(next_heartbeat)
         with self._engine.begin() as connection:
-            if connection.execute(renew).rowcount != 1:
-                raise LeaseLostError(self.holder)
+            is_renewed = connection.execute(renew).rowcount == 1
+        if not is_renewed:
+            self._on_lost()
+            raise LeaseLostError(self.holder)
         self._renewed_at = began
 
     def release(self) -> None:
@@ -185,8 +181,17 @@ def claim(
     clock: Clock,
     times: LeaseTimes,
     version: str = WORKFLOW_VERSION,
+    on_lost: Callable[[], None] = _do_nothing,
 ) -> Lease:
-    """Take the lowest free slot for a worker that runs a version of the workflow."""
+    """Take the lowest free slot for a worker that runs a version of the workflow.
+
+    Args:
+        engine: The database.
+        clock: Of this machine.
+        times: How fast a dead worker is found out.
+        version: That the worker runs.
+        on_lost: Called when others took the worker for dead, before the error.
+    """
     while True:
         with engine.connect() as connection:
             taken = {one.slot for one in read_heartbeats(connection)}
@@ -199,7 +204,7 @@ def claim(
             "host": socket.gethostname(),
             "pid": os.getpid(),
         }
-        lease = Lease(engine, clock, times, slot, holder)
+        lease = Lease(engine, clock, times, slot, holder, on_lost=on_lost)
         try:
             with engine.begin() as connection:
                 connection.execute(sa.insert(_SLOTS).values(row))

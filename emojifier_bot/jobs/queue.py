@@ -69,7 +69,10 @@ def _explained() -> Iterator[None]:
 
 
 class DbosJobQueue:
-    """A `JobQueue` on DBOS's tables, and what operators see and do there."""
+    """A `JobQueue` on DBOS's tables, and what operators see and do there.
+
+    Every method raises `QueueError` where the database does not answer.
+    """
 
     def __init__(
         self, url: str, queue_limit: int, clock: Clock, *, make_tables: bool = True
@@ -152,20 +155,12 @@ class DbosJobQueue:
         return True
 
     def stats(self) -> QueueStats:
-        """Return how many jobs wait and how many workers are alive.
-
-        Raises:
-            QueueError: The database does not answer.
-        """
+        """Return how many jobs wait and how many workers are alive."""
         with _explained():
             return self._stats.read()
 
     def list(self, state: JobState | None, limit: int) -> builtins.list[Job]:
-        """Return jobs, newest first, without their steps.
-
-        Raises:
-            QueueError: The database does not answer.
-        """
+        """Return jobs, newest first, without their steps."""
         wanted = [name for name, known in _STATES.items() if state in (None, known)]
         with _explained():
             rows = self._client.list_workflows(
@@ -174,11 +169,7 @@ class DbosJobQueue:
         return [_job(row, ()) for row in rows]
 
     def show(self, job_id: str) -> Job | None:
-        """Return one job with its steps.
-
-        Raises:
-            QueueError: The database does not answer.
-        """
+        """Return one job with its steps."""
         with _explained():
             row = self._find(job_id)
             steps = self._client.list_workflow_steps(job_id) if row else []
@@ -190,9 +181,6 @@ class DbosJobQueue:
         Recorded steps are kept; the one that failed is done again. A job that may have
         shown its file asks before it shows it again: the record before that step is
         kept, which marks it as begun.
-
-        Raises:
-            QueueError: The database does not answer.
         """
         with _explained():
             row = self._find(job_id)
@@ -216,11 +204,7 @@ class DbosJobQueue:
         return True
 
     def cancel(self, job_id: str) -> bool:
-        """Cancel a job that has not ended; False where it has.
-
-        Raises:
-            QueueError: The database does not answer.
-        """
+        """Cancel a job that has not ended; False where it has."""
         with _explained():
             row = self._find(job_id)
             if row is None or _STATES[row.status] not in _ALIVE:
@@ -229,11 +213,7 @@ class DbosJobQueue:
         return True
 
     def has_ended(self, key: str) -> bool:
-        """Tell whether the job of a key has ended; False where there is none.
-
-        Raises:
-            QueueError: The database does not answer.
-        """
+        """Tell whether the job of a key has ended; False where there is none."""
         table = self._table
         status = sa.select(table.c.status).where(
             table.c.workflow_uuid == job_id_for(key)
@@ -250,9 +230,6 @@ class DbosJobQueue:
         Args:
             workspace: Or an organisation, for all its workspaces.
             spared: Ids of workspaces whose jobs stay when an organisation's go.
-
-        Raises:
-            QueueError: The database does not answer.
         """
         return WorkspaceJobs(self._url).delete(workspace, spared)
 

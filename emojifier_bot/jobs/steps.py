@@ -32,7 +32,7 @@ from emojifier_bot.domain import (
     Share,
 )
 from emojifier_bot.errors import DeliveryError, ErrorKind
-from emojifier_bot.jobs.leases import Fence
+from emojifier_bot.jobs.leases import Lease
 from emojifier_bot.jobs.step_runner import Timing
 from emojifier_bot.ports import ImageSource, ReplySink
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
@@ -87,14 +87,15 @@ class JobSteps:
     """The steps of every job of one worker."""
 
     deps: Dependencies
-    fence: Fence
+    #: Checked before Slack is called: others may have taken the job over.
+    lease: Lease
     limits: ConcurrencyLimits
     #: Called when a job has queued others.
     wake_queue: Callable[[], None] = _do_nothing
 
     def add_reaction(self, request: EmojifyRequest) -> None:
         """Show the asker that the request was seen."""
-        self.fence.check()
+        self.lease.check()
         self.deps.sink.add_reaction(request)
 
     def resolve(self, request: EmojifyRequest) -> list[dict[str, Any]]:
@@ -124,7 +125,7 @@ class JobSteps:
             if not result.faces:
                 return None
             picture = _picture(image.name, result)
-            self.fence.check()
+            self.lease.check()
             channel_id = self.deps.sink.target(request)
             with self._stage("upload"):
                 file_id = self.deps.sink.upload(request.workspace, picture)
@@ -159,7 +160,7 @@ class JobSteps:
             gone = old is not None and old.deleted_at is not None
             if old is not None and gone and old.deleted_by != post.post_id:
                 raise DeliveryError("That post was deleted.", kind=ErrorKind.POST_GONE)
-        self.fence.confirm()
+        self.lease.confirm()
         self.deps.sink.complete(post)
 
     def share(self, post: Post) -> dict[str, Any]:
@@ -168,7 +169,7 @@ class JobSteps:
 
     def ensure_buttons(self, post: Post, share: Share) -> None:
         """Add the buttons where the share shows none."""
-        self.fence.confirm()
+        self.lease.confirm()
         self.deps.sink.ensure_buttons(post, share)
 
     def remove_replaced(self, request: EmojifyRequest, post: Post) -> None:
@@ -181,7 +182,7 @@ class JobSteps:
         old = posts.find(workspace, request.replaces_post_id)
         if old is None:
             return
-        self.fence.check()
+        self.lease.check()
         if old.deleted_by in ("", post.post_id):
             self.deps.sink.delete(old.post)
             if posts.mark_deleted(workspace, old.post.post_id, post.post_id):
@@ -198,12 +199,12 @@ class JobSteps:
 
     def notify(self, request: EmojifyRequest, outcome: Outcome) -> None:
         """Tell the asker how it ended."""
-        self.fence.check()
+        self.lease.check()
         self.deps.sink.notify(request, outcome)
 
     def remove_reaction(self, request: EmojifyRequest) -> None:
         """Take the sign that the request was seen away."""
-        self.fence.check()
+        self.lease.check()
         self.deps.sink.remove_reaction(request)
 
     def _emojify(

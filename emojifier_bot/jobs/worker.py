@@ -18,7 +18,7 @@ from emojifier_bot.db.engine import open_engine
 from emojifier_bot.domain import RETENTION, EmojifyRequest
 from emojifier_bot.errors import ErrorKind, QueueError
 from emojifier_bot.jobs import leases
-from emojifier_bot.jobs.leases import JobReclaimer, Lease, LeaseLostError, LeaseTimes
+from emojifier_bot.jobs.leases import JobReclaimer, LeaseLostError, LeaseTimes
 from emojifier_bot.jobs.queue_listener import IDLE_POLL_SECONDS, QueueListener
 from emojifier_bot.jobs.queue_stats import age_seconds
 from emojifier_bot.jobs.steps import ConcurrencyLimits, Dependencies, JobSteps
@@ -123,7 +123,11 @@ class Worker:
             migrate(self._url)
             leases.create_table(self._engine)
             self._lease = leases.claim(
-                self._engine, clock, self._times, self._version.version
+                self._engine,
+                clock,
+                self._times,
+                self._version.version,
+                self._lose_lease,
             )
             self._launch()
         except (SQLAlchemyError, dbos_error.DBOSException) as error:
@@ -173,12 +177,7 @@ class Worker:
         # This worker polls the queue in its own way.
         DBOS.listen_queues([])
         self._listener = QueueListener(self._engine, dbos)
-        steps = JobSteps(
-            self._deps,
-            _Guard(self._lease, self._lose_lease),
-            self._limits,
-            self._listener.wake,
-        )
+        steps = JobSteps(self._deps, self._lease, self._limits, self._listener.wake)
 
         def make_job(job_id: str, request: EmojifyRequest) -> EmojifyJob:
             return self._version.job(job_id, request, steps, self._deps.timing)
@@ -246,7 +245,6 @@ class Worker:
                     self._listener.wake()
                 heartbeats += 1
             except LeaseLostError:
-                self._lose_lease()
                 return
             except SQLAlchemyError as error:
                 # The database is away; the jobs wait for it too.
@@ -257,7 +255,6 @@ class Worker:
                 logger.exception("heartbeat failed", extra=self._facts("heartbeat"))
 
     def _lose_lease(self) -> None:
-        """Do what has to be done when the others took this worker for dead."""
         logger.error("lease lost", extra=self._facts("lease_lost"))
         self._on_lease_lost()
 
@@ -286,27 +283,6 @@ class Worker:
 
     def _facts(self, action: str) -> dict[str, str]:
         return {"action": action, "worker": self._lease.holder}
-
-
-class _Guard:
-    """The fence that a worker's jobs pass: one that lost the lease ends here."""
-
-    def __init__(self, lease: Lease, lose: Callable[[], None]) -> None:
-        self._lease = lease
-        self._lose = lose
-
-    def check(self) -> None:
-        self._pass(self._lease.check)
-
-    def confirm(self) -> None:
-        self._pass(self._lease.confirm)
-
-    def _pass(self, prove: Callable[[], None]) -> None:
-        try:
-            prove()
-        except LeaseLostError:
-            self._lose()
-            raise
 
 
 def run_worker(

@@ -5,8 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from emojifier_bot.clock import SystemClock
 from emojifier_bot.domain import Entrypoint, ImageReference, Post, Share, ShareState
 from emojifier_bot.errors import DeliveryError
+from emojifier_bot.jobs import leases
+from emojifier_bot.jobs.leases import LeaseTimes
 from emojifier_bot.jobs.steps import (
     ConcurrencyLimits,
     Dependencies,
@@ -23,16 +26,6 @@ from tests.fakes.reply_sink import FakeReplySink
 from tests.jobs_rig import PICTURES, WORKSPACE, make_request
 
 F1 = ImageReference(file_id="F1")
-
-
-class OpenFence:
-    """A `Fence` that nobody is kept out by."""
-
-    def check(self) -> None:
-        pass
-
-    def confirm(self) -> None:
-        pass
 
 
 class NotedPipeline:
@@ -52,6 +45,11 @@ def posts(sqlite_url):
         yield stores.posts
 
 
+def claim_lease(database):
+    leases.create_table(database.engine)
+    return leases.claim(database.engine, SystemClock(), LeaseTimes())
+
+
 def make_steps(tmp_path, posts, pipeline=None, name="party.png"):
     deps = Dependencies(
         FakeImageSource(PICTURES, name=name),
@@ -60,7 +58,7 @@ def make_steps(tmp_path, posts, pipeline=None, name="party.png"):
         lambda _: pipeline or fake_pipeline(),
         FakeClock(),
     )
-    return JobSteps(deps, OpenFence(), ConcurrencyLimits(1))
+    return JobSteps(deps, claim_lease(posts.database), ConcurrencyLimits(1))
 
 
 @pytest.mark.parametrize(
