@@ -1,4 +1,4 @@
-"""What every memory of posts keeps, fakes included."""
+"""What every memory of posts keeps."""
 
 from __future__ import annotations
 

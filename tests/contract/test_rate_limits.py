@@ -1,4 +1,4 @@
-"""How every count of what people ask for counts, fakes included."""
+"""How every count of what people ask for counts."""
 
 from __future__ import annotations
 

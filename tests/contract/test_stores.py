@@ -1,4 +1,4 @@
-"""What every store of installations and states keeps, fakes included."""
+"""What every store of installations and states keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every memory of wishes keeps, fakes included."""
+"""What every memory of wishes keeps."""
 
 from __future__ import annotations
 
