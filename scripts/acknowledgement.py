@@ -21,7 +21,7 @@ import requests
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.fakes.slack import SlackServer, found_town
+from tests.fakes.slack import SlackServer, sample_workspace
 from tests.slack_payloads import Sent, command, signed
 
 PER_SECOND, SECONDS = 50, 20
@@ -37,9 +37,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, SlackServer() as slack:
         database = sys.argv[1] if len(sys.argv) > 1 else f"sqlite:///{folder}/bot.db"
         slack.faults.add("auth.test", slow_seconds=AUTH_TEST_SECONDS, times=None)
-        town = found_town(slack)
+        acme = sample_workspace(slack)
         more = {"DATABASE_URL": database, "PORT": "0", "PYTHONPATH": str(ROOT)}
-        more |= {"SLACK_BOT_TOKEN": town.token, "EMOJIFIER_QUEUE_LIMIT": "100000"}
+        more |= {"SLACK_BOT_TOKEN": acme.token, "EMOJIFIER_QUEUE_LIMIT": "100000"}
         more |= {"ENCRYPTION_KEYS": "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E="}
         with subprocess.Popen(
             [sys.executable, "-m", "emojifier_bot", "serve"],
@@ -49,14 +49,14 @@ def main() -> None:
             text=True,
         ) as bot:
             try:
-                measure(slack, town, str(bot.stdout.readline()).split()[-1])
+                measure(slack, acme, str(bot.stdout.readline()).split()[-1])
             finally:
                 bot.terminate()
 
 
-def measure(slack: SlackServer, town: object, url: str) -> None:
+def measure(slack: SlackServer, acme: object, url: str) -> None:
     """Send the commands and print how long their answers took."""
-    address = slack.elsewhere.add_picture("/astronaut.png", PICTURE)
+    address = slack.website.add_picture("/astronaut.png", PICTURE)
     time.sleep(WARM_SECONDS)
     local, began = threading.local(), time.perf_counter()
 
@@ -65,9 +65,9 @@ def measure(slack: SlackServer, town: object, url: str) -> None:
             local.session = requests.Session()
         asked: Sent = command(
             address,
-            team_id=town.workspace.team_id,
-            channel_id=town.general.channel_id,
-            user_id=town.ada.user_id,
+            team_id=acme.workspace.team_id,
+            channel_id=acme.general.channel_id,
+            user_id=acme.ada.user_id,
             response_url="",
         )
         due = began + number / PER_SECOND

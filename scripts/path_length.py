@@ -22,7 +22,7 @@ import requests
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.fakes.slack import SlackServer, found_town
+from tests.fakes.slack import SlackServer, sample_workspace
 from tests.slack_payloads import command, signed
 
 SAMPLE = ROOT / "docs" / "sample" / "astronaut.png"
@@ -112,9 +112,9 @@ def command_paths() -> tuple[list[dict], list[dict]]:
     """Send one slash command; return its path to the answer, and to the picture."""
     with tempfile.TemporaryDirectory() as name, SlackServer() as slack:
         folder = Path(name)
-        town = found_town(slack)
+        acme = sample_workspace(slack)
         more = {"DATABASE_URL": f"sqlite:///{folder}/bot.db", "PORT": "0"}
-        more |= {"SLACK_BOT_TOKEN": town.token, "ENCRYPTION_KEYS": KEY}
+        more |= {"SLACK_BOT_TOKEN": acme.token, "ENCRYPTION_KEYS": KEY}
         with subprocess.Popen(
             [sys.executable, "-m", "emojifier_bot", "serve"],
             cwd=folder,
@@ -129,12 +129,12 @@ def command_paths() -> tuple[list[dict], list[dict]]:
                 for pid in (bot.pid, worker):
                     os.kill(pid, signal.SIGUSR1)
                 time.sleep(1)
-                address = slack.elsewhere.add_picture("/a.png", SAMPLE.read_bytes())
+                address = slack.website.add_picture("/a.png", SAMPLE.read_bytes())
                 asked = command(
                     address,
-                    team_id=town.workspace.team_id,
-                    channel_id=town.general.channel_id,
-                    user_id=town.ada.user_id,
+                    team_id=acme.workspace.team_id,
+                    channel_id=acme.general.channel_id,
+                    user_id=acme.ada.user_id,
                     response_url="",
                 )
                 headers = signed(asked, slack.app.signing_secret)

@@ -41,7 +41,7 @@ from emojifier_bot.domain import (
     Workspace,
 )
 from emojifier_bot.jobs.queue import DbosJobQueue
-from tests.fakes.slack import SlackServer, SlackUser, Town, found_town
+from tests.fakes.slack import SampleWorkspace, SlackServer, SlackUser, sample_workspace
 from tests.postgres import PostgresServer, find_programs, running_postgres
 from tests.running_bot import KEY, process
 
@@ -152,7 +152,7 @@ def measure(server: PostgresServer, workers: int, jobs: int) -> Row:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         url = stack.enter_context(server.database())
         slack = stack.enter_context(SlackServer())
-        requests = [request_of(slack, town) for town in found_towns(slack, url)]
+        requests = [request_of(slack, acme) for acme in sample_workspaces(slack, url)]
         queue = stack.enter_context(closing(DbosJobQueue(url, 10**6, CLOCK)))
         facts = {"slack": slack, "database": url} | LEAN
         running = [
@@ -244,33 +244,33 @@ def work(queue: DbosJobQueue, requests: list[EmojifyRequest], keys: list[str]) -
     return sorted(job.updated_at.timestamp() for job in jobs)
 
 
-def found_towns(slack: SlackServer, url: str) -> Iterator[Town]:
+def sample_workspaces(slack: SlackServer, url: str) -> Iterator[SampleWorkspace]:
     """Found workspaces that have installed the bot."""
     upgrade(url)
     with closing(open_database(url)) as database:
         store = InstallationStore(database, Vault([KEY]), CLOCK)
         for number in range(WORKSPACES):
-            town = found_town(slack, name=f"Acme {number}")
+            acme = sample_workspace(slack, name=f"Acme {number}")
             store.save(
                 Installation(
-                    Workspace(town.workspace.team_id),
-                    bot_token=town.token,
-                    bot_user_id=town.grant.bot_user_id,
-                    scopes=tuple(sorted(town.grant.scopes)),
+                    Workspace(acme.workspace.team_id),
+                    bot_token=acme.token,
+                    bot_user_id=acme.grant.bot_user_id,
+                    scopes=tuple(sorted(acme.grant.scopes)),
                 )
             )
-            yield town
+            yield acme
 
 
-def request_of(slack: SlackServer, town: Town) -> EmojifyRequest:
+def request_of(slack: SlackServer, acme: SampleWorkspace) -> EmojifyRequest:
     """Return a request for a picture that somebody posted."""
-    person = SlackUser(slack, town.workspace, town.ada, "http://127.0.0.1")
-    message = person.post_image(town.general.channel_id, PICTURE.read_bytes())
+    person = SlackUser(slack, acme.workspace, acme.ada, "http://127.0.0.1")
+    message = person.post_image(acme.general.channel_id, PICTURE.read_bytes())
     return EmojifyRequest(
-        Workspace(town.workspace.team_id),
+        Workspace(acme.workspace.team_id),
         Entrypoint.COMMAND,
-        town.ada.user_id,
-        town.general.channel_id,
+        acme.ada.user_id,
+        acme.general.channel_id,
         ImageReference(file_id=message.file_ids[0]),
     )
 

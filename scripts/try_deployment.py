@@ -228,7 +228,7 @@ def ask(slack: SlackServer, url: str, more: int) -> None:
         slack.add_channel(home, f"channel-{number}", [user]).channel_id
         for number in range(more + 1)
     ]
-    picture = slack.elsewhere.add_picture("/astronaut.png", SAMPLE)
+    picture = slack.website.add_picture("/astronaut.png", SAMPLE)
     began = time.monotonic()
     ada.command(channels[0], picture)
     slack.wait_until(lambda: slack.results(channels[0]), PATIENCE_SECONDS)

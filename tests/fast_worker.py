@@ -14,7 +14,7 @@ from emojifier_bot.config import load_settings
 from emojifier_bot.jobs.leases import LeaseTimes
 from emojifier_bot.jobs.worker import run_worker
 from emojifier_bot.logs import configure_logging
-from tests.jobs_rig import FAST
+from tests.jobs_harness import FAST
 
 DRAIN_SECONDS = 4
 #: A busy machine must not starve a worker for as long as a lease.

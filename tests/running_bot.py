@@ -145,7 +145,7 @@ class Bot:
         return self.slack.add_channel(self.home, name, people, **more).channel_id
 
     def address(self, path: str = "/astronaut.png", data: bytes = SAMPLE) -> str:
-        return self.slack.elsewhere.add_picture(path, data)
+        return self.slack.website.add_picture(path, data)
 
     def results(self, channel_id: str, count: int = 1):
         """Wait for so many results in a channel."""

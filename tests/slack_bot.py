@@ -29,7 +29,7 @@ from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.files import SlackImageSource, check_picture
 from emojifier_bot.slack.policy import RequestPolicy
 from emojifier_bot.slack.post import SlackReplySink
-from tests.fakes.slack import SlackServer, Town
+from tests.fakes.slack import SampleWorkspace, SlackServer
 
 MAX_BYTES = 200_000
 #: Seconds; a test that waits for it in vain should not wait long.
@@ -67,7 +67,7 @@ class Bot:
     """The bot in one workspace."""
 
     slack: SlackServer
-    town: Town
+    acme: SampleWorkspace
     #: Whether the store knows what was granted.
     knows_scopes: bool = True
     #: What the source asks; only who fetches pictures needs it.
@@ -85,7 +85,7 @@ class Bot:
             client=self.client,
             vault=self.vault,
             web=GuardedClient(
-                allow_hosts=frozenset({self.slack.elsewhere.host}),
+                allow_hosts=frozenset({self.slack.website.host}),
                 max_bytes=MAX_BYTES,
                 check_body=check_picture,
             ),
@@ -96,15 +96,15 @@ class Bot:
 
     @property
     def workspace(self) -> Workspace:
-        grant = self.town.grant
+        grant = self.acme.grant
         return Workspace(
-            self.town.workspace.team_id,
+            self.acme.workspace.team_id,
             grant.enterprise_id,
             is_org_install=grant.is_org,
         )
 
     def _installation(self) -> Installation:
-        grant = self.town.grant
+        grant = self.acme.grant
         return Installation(
             Workspace(grant.team_id, grant.enterprise_id, is_org_install=grant.is_org),
             bot_token=grant.token,
@@ -117,8 +117,8 @@ class Bot:
         usual: dict[str, Any] = {
             "workspace": self.workspace,
             "entrypoint": Entrypoint.COMMAND,
-            "user_id": self.town.ada.user_id,
-            "channel_id": self.town.general.channel_id,
+            "user_id": self.acme.ada.user_id,
+            "channel_id": self.acme.general.channel_id,
             "source": ImageReference(newest=True),
         }
         return EmojifyRequest(**usual | fields)
@@ -129,9 +129,9 @@ class Bot:
         usual: dict[str, Any] = {
             "post_id": "job-1",
             "workspace": self.workspace,
-            "asker_id": self.town.ada.user_id,
+            "asker_id": self.acme.ada.user_id,
             "file_id": self.sink.upload(self.workspace, result),
-            "channel_id": self.town.general.channel_id,
+            "channel_id": self.acme.general.channel_id,
             "title": "party, emojified",
             "alt_text": alt_text,
             "faces": (FaceSummary("😆", "grinning", sure=True),),

@@ -58,7 +58,7 @@ def make_context(
 
 
 @dataclass
-class ListenerRig:
+class ListenerHarness:
     """A web server with listeners, and what stands behind them."""
 
     slack: SlackServer
@@ -126,20 +126,22 @@ class ListenerRig:
 
 
 @contextmanager
-def running_listeners(slack: SlackServer, database: Database) -> Iterator[ListenerRig]:
+def running_listeners(
+    slack: SlackServer, database: Database
+) -> Iterator[ListenerHarness]:
     """Run the web server for a workspace that has installed the bot."""
     slack.app.redirect_urls.append("https://bot.example")
     grant = slack.world.install(slack.add_workspace(team_id=TEAM))
     clock = ManualClock()
     context = make_context(database, slack.api_url, clock)
-    rig = ListenerRig(slack, context, OAuthStates(database, clock), clock)
-    [installed] = rig.installations.all()
-    rig.installations.save(replace(installed, bot_token=grant.token))
-    server = rig.make_server()
+    harness = ListenerHarness(slack, context, OAuthStates(database, clock), clock)
+    [installed] = harness.installations.all()
+    harness.installations.save(replace(installed, bot_token=grant.token))
+    server = harness.make_server()
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        yield rig
+        yield harness
     finally:
         server.stop()
         thread.join()

@@ -17,7 +17,7 @@ from emojifier_bot.jobs.workflow import PRESENT, EmojifyJob, WorkflowVersion
 from tests.fakes.image_source import FakeImageSource
 from tests.fakes.pipeline import fake_pipeline
 from tests.fakes.reply_sink import FakeReplySink
-from tests.jobs_rig import FAST, MESSAGES, PICTURES, SHORT_LEASE
+from tests.jobs_harness import FAST, MESSAGES, PICTURES, SHORT_LEASE
 
 #: The step that only the older version has.
 OLD_STEP = "blessing"

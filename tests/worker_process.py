@@ -14,7 +14,7 @@ from emojifier_bot.jobs.worker import run_worker
 from tests.fakes.image_source import FakeImageSource
 from tests.fakes.pipeline import fake_pipeline
 from tests.fakes.reply_sink import FakeReplySink
-from tests.jobs_rig import FAST, MESSAGES, PICTURES, SHORT_LEASE
+from tests.jobs_harness import FAST, MESSAGES, PICTURES, SHORT_LEASE
 
 
 def main(url: str, folder: str) -> int:

@@ -17,7 +17,7 @@ from emojifier_bot.jobs.admission import AdmissionControl
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.system_db import job_id_for
 from tests.fakes.clock import ManualClock
-from tests.jobs_rig import make_request, wait_until
+from tests.jobs_harness import make_request, wait_until
 from tests.threads import THREADS, at_once
 
 LIMIT = 12

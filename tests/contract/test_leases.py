@@ -19,7 +19,7 @@ from emojifier_bot.jobs.system_db import (
     workflow_table,
 )
 from tests.fakes.clock import FakeClock
-from tests.jobs_rig import WORKSPACE, make_request
+from tests.jobs_harness import WORKSPACE, make_request
 from tests.threads import THREADS, at_once
 
 #: One question to the clock is a heartbeat; ten are a lease.

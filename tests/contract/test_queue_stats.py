@@ -13,7 +13,7 @@ from emojifier_bot.jobs.leases import LEASE_SECONDS, LeaseTimes, claim
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.queue_stats import QueueStats, age_seconds
 from emojifier_bot.jobs.system_db import job_id_for
-from tests.jobs_rig import make_request
+from tests.jobs_harness import make_request
 
 
 class LateClock(SystemClock):

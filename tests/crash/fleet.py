@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from emojifier_bot.db.engine import open_engine
 from tests.crash.points import Mines
 from tests.crash.process import HURRY, MINES
-from tests.jobs_rig import ROOT, wait_until
+from tests.jobs_harness import ROOT, wait_until
 from tests.postgres import free_port
 
 KEY = "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E="

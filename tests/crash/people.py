@@ -15,7 +15,7 @@ from PIL import Image
 from emojifier_bot.slack.messages import render_message
 from tests.crash.ledger import Verdict, judge
 from tests.fakes.slack import SlackServer, SlackUser, Workspace, payloads
-from tests.jobs_rig import ROOT
+from tests.jobs_harness import ROOT
 
 WORKSPACES = 6
 #: Of ten requests, the mentions and those whose picture has no face; the rest are
@@ -96,7 +96,7 @@ class Crowd:
     def _command(self, *, blank: bool) -> bool:
         name, user, channel_id = self._asker()
         data = self._blank if blank else self._face
-        address = self.slack.elsewhere.add_picture(f"/{name}.jpg", data, "image/jpeg")
+        address = self.slack.website.add_picture(f"/{name}.jpg", data, "image/jpeg")
         form = payloads.command(user.scene, channel_id, "/emojify", address)
         try:
             answer = user.delivery.form(form)

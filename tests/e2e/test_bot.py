@@ -173,7 +173,7 @@ def test_what_cannot_be_emojified_is_told_to_the_asker_alone(
 ):
     someone = bot.sit(name)
     channel = bot.channel()
-    address = bot.slack.elsewhere.add_picture(f"/{name}", data, kind)
+    address = bot.slack.website.add_picture(f"/{name}", data, kind)
 
     someone.command(channel, address)
 

@@ -14,7 +14,7 @@ from emojifier_bot.app.bot import make_queue, open_stores
 from emojifier_bot.config import load_settings
 from tests.fakes.servers import said, serving
 from tests.fakes.slack import SlackServer
-from tests.jobs_rig import make_request
+from tests.jobs_harness import make_request
 
 BOT = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s"}
 OAUTH = {

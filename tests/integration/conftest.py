@@ -9,14 +9,14 @@ import pytest
 
 from emojifier_bot.db.engine import open_database
 from tests.fakes.slack.server import SlackServer
-from tests.slack_listeners import ListenerRig, running_listeners
+from tests.slack_listeners import ListenerHarness, running_listeners
 
 
 @pytest.fixture
-def listeners(sqlite_url: str) -> Iterator[ListenerRig]:
+def listeners(sqlite_url: str) -> Iterator[ListenerHarness]:
     with (
         SlackServer() as slack,
         closing(open_database(sqlite_url)) as database,
-        running_listeners(slack, database) as rig,
+        running_listeners(slack, database) as harness,
     ):
-        yield rig
+        yield harness

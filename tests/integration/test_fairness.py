@@ -7,7 +7,7 @@ import pytest
 from emojifier_bot.domain import JobState, Workspace
 from emojifier_bot.jobs.worker import JOBS_PER_PIPELINE, WORKSPACE_PART
 from tests.fakes.reply_sink import SLOW, Fault
-from tests.jobs_rig import WORKSPACE, JobsRig, wait_until
+from tests.jobs_harness import WORKSPACE, JobsHarness, wait_until
 
 FLOOD = 60
 #: An upload takes so long that the flood cannot end while the test looks.
@@ -16,50 +16,52 @@ OTHERS = [Workspace(f"T{number}") for number in range(2, 7)]
 
 
 @pytest.fixture
-def rig(database_url, tmp_path):
-    rig = JobsRig(database_url, tmp_path / "slack", queue_limit=2 * FLOOD)
-    yield rig
-    rig.close()
+def harness(database_url, tmp_path):
+    harness = JobsHarness(database_url, tmp_path / "slack", queue_limit=2 * FLOOD)
+    yield harness
+    harness.close()
 
 
-def flood(rig):
-    rig.sink.plan("upload", *[Fault(SLOW, seconds=UPLOAD_SECONDS)] * FLOOD)
+def flood(harness):
+    harness.sink.plan("upload", *[Fault(SLOW, seconds=UPLOAD_SECONDS)] * FLOOD)
     for number in range(FLOOD):
-        rig.ask(f"flood {number}")
+        harness.ask(f"flood {number}")
 
 
-def uploads(rig, workspace=WORKSPACE):
-    return [one for one in rig.sink.calls("upload") if one["team"] == workspace.team_id]
+def uploads(harness, workspace=WORKSPACE):
+    return [
+        one for one in harness.sink.calls("upload") if one["team"] == workspace.team_id
+    ]
 
 
-def test_others_overtake_a_flood(rig):
-    flood(rig)
-    with rig.working(concurrency=1):
-        wait_until(lambda: len(uploads(rig)) > 2)
-        asked = [rig.ask(one.team_id, workspace=one) for one in OTHERS]
+def test_others_overtake_a_flood(harness):
+    flood(harness)
+    with harness.working(concurrency=1):
+        wait_until(lambda: len(uploads(harness)) > 2)
+        asked = [harness.ask(one.team_id, workspace=one) for one in OTHERS]
 
-        ended = [rig.wait(job_id, seconds=60) for job_id in asked]
+        ended = [harness.wait(job_id, seconds=60) for job_id in asked]
 
         # Behind the flood they would be the last: most of it still waits.
         assert {job.outcome for job in ended} == {"posted"}
-        assert len(rig.queue.list(JobState.QUEUED, FLOOD)) > FLOOD / 3
-        for one in rig.queue.list(JobState.QUEUED, FLOOD):
-            rig.queue.cancel(one.job_id)
+        assert len(harness.queue.list(JobState.QUEUED, FLOOD)) > FLOOD / 3
+        for one in harness.queue.list(JobState.QUEUED, FLOOD):
+            harness.queue.cancel(one.job_id)
 
 
-def test_a_flood_has_its_part_of_a_worker_and_no_more(rig):
-    flood(rig)
+def test_a_flood_has_its_part_of_a_worker_and_no_more(harness):
+    flood(harness)
     part = JOBS_PER_PIPELINE // WORKSPACE_PART
     most = 0
-    with rig.working(concurrency=1):
+    with harness.working(concurrency=1):
 
         def look() -> bool:
             nonlocal most
-            most = max(most, len(rig.queue.list(JobState.RUNNING, FLOOD)))
-            return len(uploads(rig)) > 2 * part
+            most = max(most, len(harness.queue.list(JobState.RUNNING, FLOOD)))
+            return len(uploads(harness)) > 2 * part
 
         wait_until(look)
-        for one in rig.queue.list(JobState.QUEUED, FLOOD):
-            rig.queue.cancel(one.job_id)
+        for one in harness.queue.list(JobState.QUEUED, FLOOD):
+            harness.queue.cancel(one.job_id)
 
     assert most == part

@@ -19,34 +19,34 @@ from emojifier_bot.domain import (
 from emojifier_bot.errors import FetchError, InferenceError, VaultError
 from emojifier_bot.jobs.system_db import child_job_id, job_id_for
 from tests.fakes.reply_sink import LOSE, SLOW, Fault
-from tests.jobs_rig import (
+from tests.jobs_harness import (
     FAST,
     SHORT_LEASE,
     WORKSPACE,
-    JobsRig,
+    JobsHarness,
     make_request,
     wait_until,
 )
 
 
 @pytest.fixture
-def rig(database_url, tmp_path):
-    rig = JobsRig(database_url, tmp_path / "slack")
-    yield rig
-    rig.close()
+def harness(database_url, tmp_path):
+    harness = JobsHarness(database_url, tmp_path / "slack")
+    yield harness
+    harness.close()
 
 
-def test_a_picture_is_posted_once_and_remembered(rig):
-    job = rig.run(reaction_ts="1700000000.000009")
+def test_a_picture_is_posted_once_and_remembered(harness):
+    job = harness.run(reaction_ts="1700000000.000009")
 
-    (post,) = rig.sink.shown()
+    (post,) = harness.sink.shown()
     assert (job.state, job.outcome) == (JobState.SUCCEEDED, "posted")
     assert post["post_id"] == job.job_id
     assert post["title"] == "party, emojified"
     assert post["alt_text"]
     assert len(post["faces"]) == 1
-    assert rig.posts.find(WORKSPACE, job.job_id).post.file_id == post["file_id"]
-    methods = [one["method"] for one in rig.sink.calls()]
+    assert harness.posts.find(WORKSPACE, job.job_id).post.file_id == post["file_id"]
+    methods = [one["method"] for one in harness.sink.calls()]
     assert methods == [
         "add_reaction",
         "target",
@@ -65,56 +65,56 @@ def test_a_picture_is_posted_once_and_remembered(rig):
         ("F3", "party.emojified.jpg"),
     ],
 )
-def test_the_result_has_a_format_that_slack_shows(rig, file_id, filename):
-    rig.run(file_id=file_id)
+def test_the_result_has_a_format_that_slack_shows(harness, file_id, filename):
+    harness.run(file_id=file_id)
 
-    (upload,) = rig.sink.calls("upload")
+    (upload,) = harness.sink.calls("upload")
     assert upload["filename"] == filename
-    data = (rig.folder / f"{upload['file_id']}.bin").read_bytes()
+    data = (harness.folder / f"{upload['file_id']}.bin").read_bytes()
     assert data.startswith((b"\x89PNG", b"\xff\xd8"))
 
 
-def test_a_private_result_goes_to_the_asker(rig):
-    rig.run(private=True, thread_ts="1700000000.000001")
+def test_a_private_result_goes_to_the_asker(harness):
+    harness.run(private=True, thread_ts="1700000000.000001")
 
-    (post,) = rig.sink.shown()
+    (post,) = harness.sink.shown()
     assert (post["channel_id"], post["thread_ts"]) == ("DU1", "")
 
 
-def test_several_pictures_get_a_job_each_and_one_thread(rig):
+def test_several_pictures_get_a_job_each_and_one_thread(harness):
     ts = "1700000000.000001"
-    job_id = rig.ask(source=ImageReference(message_ts=ts), reaction_ts=ts)
-    with rig.working():
+    job_id = harness.ask(source=ImageReference(message_ts=ts), reaction_ts=ts)
+    with harness.working():
         for one in (job_id, child_job_id(job_id, 1), child_job_id(job_id, 2)):
-            assert rig.wait(one).outcome == "posted"
+            assert harness.wait(one).outcome == "posted"
 
-    posts = rig.sink.shown()
+    posts = harness.sink.shown()
     assert {post["source"]["file_id"] for post in posts} == {"F1", "F2", "F3"}
     assert {post["thread_ts"] for post in posts} == {ts}
     assert (
-        len(rig.sink.calls("add_reaction"))
-        == len(rig.sink.calls("remove_reaction"))
+        len(harness.sink.calls("add_reaction"))
+        == len(harness.sink.calls("remove_reaction"))
         == 1
     )
 
 
-def test_one_bad_picture_does_not_keep_the_others(rig):
-    job_id = rig.ask(source=ImageReference(message_ts="1700000000.000002"))
-    with rig.working():
-        assert rig.wait(job_id).outcome == "not_an_image"
-        assert rig.wait(child_job_id(job_id, 1)).outcome == "posted"
+def test_one_bad_picture_does_not_keep_the_others(harness):
+    job_id = harness.ask(source=ImageReference(message_ts="1700000000.000002"))
+    with harness.working():
+        assert harness.wait(job_id).outcome == "not_an_image"
+        assert harness.wait(child_job_id(job_id, 1)).outcome == "posted"
 
 
 @pytest.mark.parametrize(
     ("file_id", "outcome"),
     [("FEMPTY", "no_face"), ("FBROKEN", "not_an_image"), ("F404", "gone")],
 )
-def test_what_the_asker_can_change_is_told_and_is_no_error(rig, file_id, outcome):
-    job = rig.run(file_id=file_id)
+def test_what_the_asker_can_change_is_told_and_is_no_error(harness, file_id, outcome):
+    job = harness.run(file_id=file_id)
 
     assert (job.state, job.outcome) == (JobState.SUCCEEDED, outcome)
-    assert rig.sink.told() == [outcome]
-    assert rig.sink.shown() == []
+    assert harness.sink.told() == [outcome]
+    assert harness.sink.shown() == []
 
 
 @pytest.mark.parametrize(
@@ -125,241 +125,241 @@ def test_what_the_asker_can_change_is_told_and_is_no_error(rig, file_id, outcome
         (ZeroDivisionError("a mistake"), "unexpected"),
     ],
 )
-def test_what_is_ours_ends_in_error_and_can_be_run_again(rig, error, outcome):
-    rig.source.plan(error)
-    job_id = rig.ask()
-    with rig.working():
-        job = rig.wait(job_id)
+def test_what_is_ours_ends_in_error_and_can_be_run_again(harness, error, outcome):
+    harness.source.plan(error)
+    job_id = harness.ask()
+    with harness.working():
+        job = harness.wait(job_id)
         assert (job.state, job.outcome) == (JobState.FAILED, outcome)
-        assert rig.sink.told() == [outcome]
+        assert harness.sink.told() == [outcome]
 
-        assert rig.queue.retry(job_id)
-        assert rig.wait(job_id).outcome == "posted"
-    assert len(rig.sink.shown()) == 1
-
-
-def test_a_fetch_that_may_go_well_is_tried_again(rig):
-    rig.source.plan(FetchError("Slow.", kind="timeout", retryable=True))
-
-    assert rig.run().outcome == "posted"
-    assert rig.source.fetched == ["F1", "F1"]
+        assert harness.queue.retry(job_id)
+        assert harness.wait(job_id).outcome == "posted"
+    assert len(harness.sink.shown()) == 1
 
 
-def test_a_fetch_that_never_goes_well_ends_in_error(rig):
-    rig.source.plan(*[FetchError("Slow.", kind="timeout", retryable=True)] * 20)
+def test_a_fetch_that_may_go_well_is_tried_again(harness):
+    harness.source.plan(FetchError("Slow.", kind="timeout", retryable=True))
 
-    job = rig.run()
+    assert harness.run().outcome == "posted"
+    assert harness.source.fetched == ["F1", "F1"]
+
+
+def test_a_fetch_that_never_goes_well_ends_in_error(harness):
+    harness.source.plan(*[FetchError("Slow.", kind="timeout", retryable=True)] * 20)
+
+    job = harness.run()
 
     assert (job.state, job.outcome) == (JobState.FAILED, "timeout")
-    assert len(rig.source.fetched) == 8
+    assert len(harness.source.fetched) == 8
 
 
 @pytest.mark.parametrize("method", ["upload", "complete", "share"])
-def test_slack_may_ask_to_wait(rig, method):
-    rig.sink.plan(method, Fault(kind="ratelimited", retry_after_seconds=1.2))
+def test_slack_may_ask_to_wait(harness, method):
+    harness.sink.plan(method, Fault(kind="ratelimited", retry_after_seconds=1.2))
 
-    assert rig.run().outcome == "posted"
+    assert harness.run().outcome == "posted"
 
-    (refused,) = rig.sink.calls(f"{method} refused")
-    assert rig.sink.calls(method)[0]["at"] - refused["at"] >= 1.2
-    assert len(rig.sink.shown()) == 1
+    (refused,) = harness.sink.calls(f"{method} refused")
+    assert harness.sink.calls(method)[0]["at"] - refused["at"] >= 1.2
+    assert len(harness.sink.shown()) == 1
 
 
-def test_a_job_that_waits_keeps_no_other_waiting(rig):
-    rig.sink.plan("complete", Fault(kind="ratelimited", retry_after_seconds=4))
-    slow, quick = rig.ask("slow"), rig.ask("quick")
-    with rig.working(concurrency=1):
+def test_a_job_that_waits_keeps_no_other_waiting(harness):
+    harness.sink.plan("complete", Fault(kind="ratelimited", retry_after_seconds=4))
+    slow, quick = harness.ask("slow"), harness.ask("quick")
+    with harness.working(concurrency=1):
         began = time.monotonic()
-        outcomes = {rig.wait(quick).outcome, rig.wait(slow).outcome}
+        outcomes = {harness.wait(quick).outcome, harness.wait(slow).outcome}
         assert time.monotonic() - began >= 4
 
-    first, second = rig.sink.calls("complete")
+    first, second = harness.sink.calls("complete")
     assert outcomes == {"posted"}
     assert second["at"] - first["at"] > 2
 
 
 class TestCompleting:
-    def test_a_lost_answer_is_asked_after(self, rig):
-        rig.sink.plan("complete", Fault(LOSE))
+    def test_a_lost_answer_is_asked_after(self, harness):
+        harness.sink.plan("complete", Fault(LOSE))
 
-        assert rig.run().outcome == "posted"
-        assert len(rig.sink.calls("complete")) == len(rig.sink.shown()) == 1
+        assert harness.run().outcome == "posted"
+        assert len(harness.sink.calls("complete")) == len(harness.sink.shown()) == 1
 
-    def test_what_did_not_happen_is_done_again_with_the_same_file(self, rig):
-        rig.sink.plan("complete", Fault())
+    def test_what_did_not_happen_is_done_again_with_the_same_file(self, harness):
+        harness.sink.plan("complete", Fault())
 
-        assert rig.run().outcome == "posted"
-        assert len(rig.sink.calls("upload")) == len(rig.sink.shown()) == 1
-        methods = [one["method"] for one in rig.sink.calls()]
+        assert harness.run().outcome == "posted"
+        assert len(harness.sink.calls("upload")) == len(harness.sink.shown()) == 1
+        methods = [one["method"] for one in harness.sink.calls()]
         between = methods[methods.index("complete refused") : methods.index("complete")]
         assert between.count("share") == len(FAST.settle_waits_seconds)
 
-    def test_a_refusal_is_told_at_once(self, rig):
-        rig.sink.plan("complete", Fault(kind="not_in_channel", retryable=False))
+    def test_a_refusal_is_told_at_once(self, harness):
+        harness.sink.plan("complete", Fault(kind="not_in_channel", retryable=False))
 
-        job = rig.run()
+        job = harness.run()
 
         assert (job.state, job.outcome) == (JobState.SUCCEEDED, "not_in_channel")
-        assert rig.sink.told() == ["not_in_channel"]
-        assert rig.sink.calls("share") == []
+        assert harness.sink.told() == ["not_in_channel"]
+        assert harness.sink.calls("share") == []
 
-    def test_a_refusal_after_a_lost_answer_is_asked_after(self, rig):
+    def test_a_refusal_after_a_lost_answer_is_asked_after(self, harness):
         lost, refused = Fault(LOSE), Fault(kind="already", retryable=False)
-        rig.sink.plan("complete", lost, refused)
+        harness.sink.plan("complete", lost, refused)
 
-        assert rig.run().outcome == "posted"
-        assert len(rig.sink.shown()) == 1
+        assert harness.run().outcome == "posted"
+        assert len(harness.sink.shown()) == 1
 
-    def test_a_deleted_file_is_not_shown_again(self, rig):
-        rig.sink.plan("complete", Fault(LOSE))
-        rig.sink.plan("share", Fault(SLOW, seconds=1.0))
-        job_id = rig.ask()
-        with rig.working():
-            rig.wait(job_id, JobState.RUNNING)
-            while not rig.sink.calls("slow"):
+    def test_a_deleted_file_is_not_shown_again(self, harness):
+        harness.sink.plan("complete", Fault(LOSE))
+        harness.sink.plan("share", Fault(SLOW, seconds=1.0))
+        job_id = harness.ask()
+        with harness.working():
+            harness.wait(job_id, JobState.RUNNING)
+            while not harness.sink.calls("slow"):
                 time.sleep(0.02)
-            rig.sink.remove(rig.sink.shown()[0]["file_id"])
-            job = rig.wait(job_id)
+            harness.sink.remove(harness.sink.shown()[0]["file_id"])
+            job = harness.wait(job_id)
 
         assert (job.state, job.outcome) == (JobState.SUCCEEDED, "removed")
-        assert rig.sink.shown() == []
+        assert harness.sink.shown() == []
 
 
 class TestShares:
     def test_a_late_share_is_waited_for(self, database_url, tmp_path):
-        rig = JobsRig(database_url, tmp_path / "slack", shown_after=2)
+        harness = JobsHarness(database_url, tmp_path / "slack", shown_after=2)
 
-        assert rig.run().outcome == "posted"
-        assert len(rig.sink.calls("complete")) == 1
-        rig.close()
+        assert harness.run().outcome == "posted"
+        assert len(harness.sink.calls("complete")) == 1
+        harness.close()
 
     def test_a_file_that_is_never_shown_is_completed_once_more(
         self, database_url, tmp_path
     ):
-        rig = JobsRig(database_url, tmp_path / "slack", shown_after=1000)
+        harness = JobsHarness(database_url, tmp_path / "slack", shown_after=1000)
 
-        job = rig.run()
+        job = harness.run()
 
         assert (job.state, job.outcome) == (JobState.FAILED, "not_shown")
-        assert len(rig.sink.calls("complete")) == 2
-        rig.close()
+        assert len(harness.sink.calls("complete")) == 2
+        harness.close()
 
-    def test_where_nobody_says_whether_it_is_shown_the_job_fails(self, rig):
-        rig.sink.plan("complete", Fault(LOSE))
-        rig.sink.plan("share", *[Fault(kind="slack_unreachable")] * 8)
-        job_id = rig.ask()
-        with rig.working():
-            job = rig.wait(job_id)
+    def test_where_nobody_says_whether_it_is_shown_the_job_fails(self, harness):
+        harness.sink.plan("complete", Fault(LOSE))
+        harness.sink.plan("share", *[Fault(kind="slack_unreachable")] * 8)
+        job_id = harness.ask()
+        with harness.working():
+            job = harness.wait(job_id)
             assert (job.state, job.outcome) == (JobState.FAILED, "slack_unreachable")
 
-            assert rig.queue.retry(job_id)
-            assert rig.wait(job_id).outcome == "posted"
-        assert len(rig.sink.calls("complete")) == 1
+            assert harness.queue.retry(job_id)
+            assert harness.wait(job_id).outcome == "posted"
+        assert len(harness.sink.calls("complete")) == 1
 
 
 @pytest.mark.parametrize(
     "method", ["add_reaction", "ensure_buttons", "notify", "remove_reaction"]
 )
-def test_courtesies_do_not_fail_a_job(rig, method):
-    rig.sink.plan(method, Fault(kind="no_permission", retryable=False))
+def test_courtesies_do_not_fail_a_job(harness, method):
+    harness.sink.plan(method, Fault(kind="no_permission", retryable=False))
 
-    job = rig.run(reaction_ts="1700000000.000009")
+    job = harness.run(reaction_ts="1700000000.000009")
 
     assert (job.state, job.outcome) == (JobState.SUCCEEDED, "posted")
 
 
 class TestTryAnother:
-    def press(self, rig, old_id, number=1):
-        return rig.run(
+    def press(self, harness, old_id, number=1):
+        return harness.run(
             f"{old_id}/{number}",
             entrypoint=Entrypoint.TRY_ANOTHER,
             replaces_post_id=old_id,
             press=number,
         )
 
-    def test_the_old_one_goes_once_the_new_one_is_there(self, rig):
-        old = rig.run()
+    def test_the_old_one_goes_once_the_new_one_is_there(self, harness):
+        old = harness.run()
 
-        new = self.press(rig, old.job_id)
+        new = self.press(harness, old.job_id)
 
-        (post,) = rig.sink.shown()
+        (post,) = harness.sink.shown()
         assert post["post_id"] == new.job_id
-        assert rig.posts.find(WORKSPACE, old.job_id).deleted_by == new.job_id
-        methods = [one["method"] for one in rig.sink.calls()]
+        assert harness.posts.find(WORKSPACE, old.job_id).deleted_by == new.job_id
+        methods = [one["method"] for one in harness.sink.calls()]
         assert methods.index("delete") > methods.index("complete", 4)
 
-    def test_what_somebody_deleted_meanwhile_is_not_shown_again(self, rig):
-        old = rig.run()
-        rig.posts.mark_deleted(WORKSPACE, old.job_id, "U2")
+    def test_what_somebody_deleted_meanwhile_is_not_shown_again(self, harness):
+        old = harness.run()
+        harness.posts.mark_deleted(WORKSPACE, old.job_id, "U2")
 
-        job = self.press(rig, old.job_id)
+        job = self.press(harness, old.job_id)
 
         assert (job.state, job.outcome) == (JobState.SUCCEEDED, "post_gone")
-        assert rig.sink.told()[-1] == "post_gone"
-        assert len(rig.sink.calls("complete")) == 1
-        assert rig.sink.calls("delete") == []
+        assert harness.sink.told()[-1] == "post_gone"
+        assert len(harness.sink.calls("complete")) == 1
+        assert harness.sink.calls("delete") == []
 
-    def test_a_deletion_while_the_new_one_is_shown_takes_it_away(self, rig):
-        old = rig.run()
-        rig.sink.plan("share", Fault(SLOW, seconds=1.0))
+    def test_a_deletion_while_the_new_one_is_shown_takes_it_away(self, harness):
+        old = harness.run()
+        harness.sink.plan("share", Fault(SLOW, seconds=1.0))
         key = f"{old.job_id}/1"
-        job_id = rig.ask(
+        job_id = harness.ask(
             key, entrypoint=Entrypoint.TRY_ANOTHER, replaces_post_id=old.job_id
         )
-        with rig.working():
-            wait_until(lambda: len(rig.sink.calls("complete")) == 2)
-            rig.sink.remove(rig.posts.find(WORKSPACE, old.job_id).post.file_id)
-            rig.posts.mark_deleted(WORKSPACE, old.job_id, "U2")
-            rig.wait(job_id)
+        with harness.working():
+            wait_until(lambda: len(harness.sink.calls("complete")) == 2)
+            harness.sink.remove(harness.posts.find(WORKSPACE, old.job_id).post.file_id)
+            harness.posts.mark_deleted(WORKSPACE, old.job_id, "U2")
+            harness.wait(job_id)
 
-        assert rig.sink.shown() == []
-        assert rig.posts.find(WORKSPACE, job_id).deleted_by == "U2"
+        assert harness.sink.shown() == []
+        assert harness.posts.find(WORKSPACE, job_id).deleted_by == "U2"
 
-    def test_an_old_one_that_is_forgotten_is_fine(self, rig):
-        assert self.press(rig, "long ago").outcome == "posted"
-        assert rig.sink.calls("delete") == []
+    def test_an_old_one_that_is_forgotten_is_fine(self, harness):
+        assert self.press(harness, "long ago").outcome == "posted"
+        assert harness.sink.calls("delete") == []
 
-    def test_the_old_one_stays_where_the_source_is_gone(self, rig):
-        old = rig.run()
-        rig.source.plan(FetchError("It is gone.", kind="gone"))
+    def test_the_old_one_stays_where_the_source_is_gone(self, harness):
+        old = harness.run()
+        harness.source.plan(FetchError("It is gone.", kind="gone"))
 
-        assert self.press(rig, old.job_id).outcome == "gone"
-        assert [post["post_id"] for post in rig.sink.shown()] == [old.job_id]
+        assert self.press(harness, old.job_id).outcome == "gone"
+        assert [post["post_id"] for post in harness.sink.shown()] == [old.job_id]
 
 
-def test_the_same_key_runs_once(rig):
-    assert rig.queue.enqueue(make_request(), "same")
-    with rig.working():
-        rig.wait(job_id_for("same"))
-        assert not rig.queue.enqueue(make_request(), "same")
+def test_the_same_key_runs_once(harness):
+    assert harness.queue.enqueue(make_request(), "same")
+    with harness.working():
+        harness.wait(job_id_for("same"))
+        assert not harness.queue.enqueue(make_request(), "same")
         time.sleep(0.5)
-    assert len(rig.sink.shown()) == 1
+    assert len(harness.sink.shown()) == 1
 
 
-def test_a_cancelled_job_stops_and_can_be_run_again(rig):
-    rig.sink.plan("upload", Fault(SLOW, seconds=1.0))
-    job_id = rig.ask()
-    with rig.working():
-        while not rig.sink.calls("slow"):
+def test_a_cancelled_job_stops_and_can_be_run_again(harness):
+    harness.sink.plan("upload", Fault(SLOW, seconds=1.0))
+    job_id = harness.ask()
+    with harness.working():
+        while not harness.sink.calls("slow"):
             time.sleep(0.02)
-        assert rig.queue.cancel(job_id)
+        assert harness.queue.cancel(job_id)
         time.sleep(1.5)
-        assert rig.wait(job_id).state is JobState.CANCELLED
-        assert rig.sink.shown() == []
+        assert harness.wait(job_id).state is JobState.CANCELLED
+        assert harness.sink.shown() == []
 
-        assert rig.queue.retry(job_id)
-        assert rig.wait(job_id, JobState.SUCCEEDED).outcome == "posted"
-    assert len(rig.sink.shown()) == 1
+        assert harness.queue.retry(job_id)
+        assert harness.wait(job_id, JobState.SUCCEEDED).outcome == "posted"
+    assert len(harness.sink.shown()) == 1
 
 
-def test_only_json_without_secrets_is_stored(rig, tmp_path):
-    rig.run(sealed_response_url="sealed:abc")
+def test_only_json_without_secrets_is_stored(harness, tmp_path):
+    harness.run(sealed_response_url="sealed:abc")
 
-    job = rig.queue.list(JobState.SUCCEEDED, 1)[0]
-    steps = rig.queue.show(job.job_id).steps
+    job = harness.queue.list(JobState.SUCCEEDED, 1)[0]
+    steps = harness.queue.show(job.job_id).steps
     assert "share: shared" in steps
     assert f"share: {ShareState.SHARED}" in steps
-    if rig.url.startswith("sqlite"):
+    if harness.url.startswith("sqlite"):
         stored = b"".join(path.read_bytes() for path in tmp_path.glob("bot.db*"))
         # A pickle in base64 begins so; a PNG and its base64 so.
         for forbidden in (b"gASV", b"\x89PNG", b"iVBOR", b"py_pickle"):
@@ -367,48 +367,48 @@ def test_only_json_without_secrets_is_stored(rig, tmp_path):
         assert b"portable_json" in stored
 
 
-def test_jobs_of_a_workspace_can_be_forgotten(rig):
-    rig.run()
-    rig.ask("waiting")
+def test_jobs_of_a_workspace_can_be_forgotten(harness):
+    harness.run()
+    harness.ask("waiting")
 
-    assert rig.queue.forget(Workspace("")) == 0
-    assert rig.queue.forget(Workspace("", is_org_install=True)) == 0
-    assert rig.queue.forget(WORKSPACE) == 2
-    assert rig.queue.list(None, 10) == []
+    assert harness.queue.forget(Workspace("")) == 0
+    assert harness.queue.forget(Workspace("", is_org_install=True)) == 0
+    assert harness.queue.forget(WORKSPACE) == 2
+    assert harness.queue.list(None, 10) == []
 
 
-def test_nothing_is_left_of_a_workspace_that_went_while_its_job_ran(rig):
+def test_nothing_is_left_of_a_workspace_that_went_while_its_job_ran(harness):
     gone = Fault(kind="not_installed", retryable=False)
-    rig.sink.plan("complete", gone)
-    rig.sink.plan("notify", gone)
-    job_id = rig.ask()
-    with rig.working():
-        wait_until(lambda: rig.sink.calls("notify refused"))
-        wait_until(lambda: rig.queue.show(job_id) is None)
+    harness.sink.plan("complete", gone)
+    harness.sink.plan("notify", gone)
+    job_id = harness.ask()
+    with harness.working():
+        wait_until(lambda: harness.sink.calls("notify refused"))
+        wait_until(lambda: harness.queue.show(job_id) is None)
 
-    assert rig.posts.find(WORKSPACE, job_id) is None
+    assert harness.posts.find(WORKSPACE, job_id) is None
 
 
-def test_a_workspace_that_asks_much_does_not_keep_the_others_waiting(rig):
-    rig.sink.plan("upload", *[Fault(SLOW, seconds=0.1)] * 40)
+def test_a_workspace_that_asks_much_does_not_keep_the_others_waiting(harness):
+    harness.sink.plan("upload", *[Fault(SLOW, seconds=0.1)] * 40)
     for number in range(30):
-        rig.ask(f"flood {number}")
-    other = rig.ask("other", workspace=Workspace("T2"), user_id="U2")
-    with rig.working(concurrency=1):
-        rig.wait(other)
-        assert [one["asker_id"] for one in rig.sink.shown()].count("U1") < 15
-        wait_until(lambda: len(rig.sink.shown()) == 31)
+        harness.ask(f"flood {number}")
+    other = harness.ask("other", workspace=Workspace("T2"), user_id="U2")
+    with harness.working(concurrency=1):
+        harness.wait(other)
+        assert [one["asker_id"] for one in harness.sink.shown()].count("U1") < 15
+        wait_until(lambda: len(harness.sink.shown()) == 31)
 
 
-def test_jobs_that_ended_long_ago_are_forgotten(rig):
-    job_id = rig.run().job_id
-    with rig.working():
+def test_jobs_that_ended_long_ago_are_forgotten(harness):
+    job_id = harness.run().job_id
+    with harness.working():
         time.sleep(3 * SHORT_LEASE.heartbeat_seconds)
-        assert rig.queue.show(job_id)
+        assert harness.queue.show(job_id)
 
-    rig.clock = LaterClock(RETENTION + timedelta(days=1))
-    with rig.working():
-        wait_until(lambda: rig.queue.show(job_id) is None)
+    harness.clock = LaterClock(RETENTION + timedelta(days=1))
+    with harness.working():
+        wait_until(lambda: harness.queue.show(job_id) is None)
 
 
 class LaterClock(SystemClock):

@@ -12,7 +12,7 @@ from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.slack.client import SlackClient, make_app_client
 from tests.fakes.servers import said, serving
-from tests.fakes.slack import SlackServer, found_town
+from tests.fakes.slack import SlackServer, sample_workspace
 from tests.slack_bot import Bot, FixedTokens
 
 TOKEN = "xoxb-fake-token"
@@ -26,7 +26,7 @@ def slack():
 
 @pytest.fixture
 def bot(slack):
-    return Bot(slack, found_town(slack))
+    return Bot(slack, sample_workspace(slack))
 
 
 def refused(bot: Bot, method: str = "files.info", **arguments) -> DeliveryError:
@@ -88,7 +88,7 @@ def test_no_secret_is_logged(bot, slack, caplog):
         refused(bot, "chat.postMessage", channel="C0", text="a secret of somebody's")
 
     said = caplog.text + "".join(str(vars(one)) for one in caplog.records)
-    for secret in (bot.town.token, "a secret of somebody's", slack.url, "<html>"):
+    for secret in (bot.acme.token, "a secret of somebody's", slack.url, "<html>"):
         assert secret not in said
     assert {one.action for one in caplog.records} == {"call_slack"}
 
@@ -97,7 +97,7 @@ def test_empty_arguments_are_not_sent(bot, slack):
     bot.client.call(
         bot.workspace,
         "chat.postMessage",
-        channel=bot.town.general.channel_id,
+        channel=bot.acme.general.channel_id,
         text="Hello & <all> ünïcödé 😆",
         thread_ts="",
         unfurl_links=False,
@@ -110,13 +110,13 @@ def test_empty_arguments_are_not_sent(bot, slack):
 
 
 def test_an_organisations_token_names_the_workspace(slack):
-    town = found_town(slack, org_wide=True, enterprise_id="E1")
-    bot = Bot(slack, town)
+    acme = sample_workspace(slack, org_wide=True, enterprise_id="E1")
+    bot = Bot(slack, acme)
 
     bot.client.call(bot.workspace, "files.list", types="images")
 
     (call,) = slack.calls
-    assert call.args["team_id"] == town.workspace.team_id
+    assert call.args["team_id"] == acme.workspace.team_id
     assert slack.problems == []
 
 
@@ -125,7 +125,7 @@ def test_an_organisations_token_names_the_workspace(slack):
     [(["files:read"], True, False), (["im:write"], True, True), ([], False, True)],
 )
 def test_whether_a_scope_is_granted(slack, scopes, known, may):
-    bot = Bot(slack, found_town(slack, scopes), knows_scopes=known)
+    bot = Bot(slack, sample_workspace(slack, scopes), knows_scopes=known)
     assert bot.client.has_scope(bot.workspace, "im:write") is may
 
 

@@ -11,7 +11,7 @@ import pytest
 from emojifier_bot.db.engine import open_database
 from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference
 from emojifier_bot.errors import DeliveryError, FetchError, RemoteError, VaultError
-from tests.fakes.slack import BOT_SCOPES, Reply, SlackServer, found_town
+from tests.fakes.slack import BOT_SCOPES, Reply, SlackServer, sample_workspace
 from tests.fakes.slack.posting import post_files, share_file
 from tests.slack_bot import MAX_BYTES, Bot, make_policy, picture
 
@@ -29,8 +29,8 @@ def make_bot(slack, sqlite_url):
     with closing(open_database(sqlite_url)) as database:
         policy = make_policy(database)
 
-        def make(*scopes, **town) -> Bot:
-            return Bot(slack, found_town(slack, *scopes, **town), policy=policy)
+        def make(*scopes, **acme) -> Bot:
+            return Bot(slack, sample_workspace(slack, *scopes, **acme), policy=policy)
 
         yield make
 
@@ -42,9 +42,9 @@ def bot(make_bot):
 
 def posted(bot, *names, who=None, room=None, data=None, **more):
     """Let somebody post pictures in one message; return it."""
-    room = room or bot.town.general
+    room = room or bot.acme.general
     files = [(name, picture() if data is None else data) for name in names]
-    user = who or bot.town.ada
+    user = who or bot.acme.ada
     return post_files(bot.slack.world, user.user_id, room.channel_id, files, more=more)
 
 
@@ -68,9 +68,9 @@ class TestNewest:
 
     def test_the_newest_picture_of_a_person(self, bot, slack):
         posted(bot, "old.png")
-        new = posted(bot, "new.png", who=bot.town.bob)
+        new = posted(bot, "new.png", who=bot.acme.bob)
         posted(bot, "notes.txt", data=b"no picture")
-        posted(bot, "elsewhere.png", room=bot.town.random)
+        posted(bot, "elsewhere.png", room=bot.acme.random)
         bot.sink.complete(bot.uploaded())  # its own
         assert resolved(bot, bot.request()) == new.file_ids
         assert len(slack.calls_of("files.list")) == 1
@@ -90,7 +90,7 @@ class TestNewest:
         scopes = asked if known else asked - {"users:read"}
         bot = make_bot(scopes)
         mine = posted(bot, "mine.png")
-        other = slack.add_user(bot.town.workspace, "other-bot", is_bot=True)
+        other = slack.add_user(bot.acme.workspace, "other-bot", is_bot=True)
         theirs = posted(bot, "theirs.png", who=other)
         expected = mine if known else theirs
         assert resolved(bot, bot.request()) == expected.file_ids
@@ -101,23 +101,23 @@ class TestNewest:
         assert resolved(bot, bot.request()) == new.file_ids
 
     def test_a_public_channel_is_joined_first(self, bot, slack):
-        new = posted(bot, "new.png", room=bot.town.random)
-        request = bot.request(channel_id=bot.town.random.channel_id)
+        new = posted(bot, "new.png", room=bot.acme.random)
+        request = bot.request(channel_id=bot.acme.random.channel_id)
         assert resolved(bot, request) == new.file_ids
         methods = [call.method for call in slack.calls]
         assert methods == ["conversations.join", "files.list", "users.info"]
 
     def test_a_public_channel_that_may_not_be_joined(self, make_bot):
         bot = make_bot(BOT_SCOPES)
-        posted(bot, "new.png", room=bot.town.random)
-        request = bot.request(channel_id=bot.town.random.channel_id)
+        posted(bot, "new.png", room=bot.acme.random)
+        request = bot.request(channel_id=bot.acme.random.channel_id)
         assert refused(bot.source.resolve, request).kind == "no_image"
 
     def test_a_private_channel_with_and_without_the_bot(self, bot):
-        new = posted(bot, "new.png", room=bot.town.secret)
-        request = bot.request(channel_id=bot.town.secret.channel_id)
+        new = posted(bot, "new.png", room=bot.acme.secret)
+        request = bot.request(channel_id=bot.acme.secret.channel_id)
         assert refused(bot.source.resolve, request).kind == "channel_not_found"
-        bot.town.secret.members.add(bot.town.workspace.bot_user_id)
+        bot.acme.secret.members.add(bot.acme.workspace.bot_user_id)
         assert resolved(bot, request) == new.file_ids
 
     def test_a_rate_limit_is_passed_on(self, bot, slack):
@@ -127,9 +127,9 @@ class TestNewest:
 
     def test_behind_a_hundred_own_results(self, bot, slack):
         new = posted(bot, "new.png")
-        world, me = slack.world, bot.town.workspace.bot_user_id
+        world, me = slack.world, bot.acme.workspace.bot_user_id
         for number in range(150):
-            channel_id = bot.town.general.channel_id
+            channel_id = bot.acme.general.channel_id
             post_files(world, me, channel_id, [(f"{number}.png", picture(size_px=1))])
         assert resolved(bot, bot.request()) == new.file_ids
         assert len(slack.calls_of("files.list")) == 2
@@ -149,7 +149,7 @@ class TestMessage:
         posted(bot, "before.png")
         message = posted(bot, "a.png", "b.png", "c.png")
         posted(bot, "after.png")
-        posted(bot, "bob.png", who=bot.town.bob)
+        posted(bot, "bob.png", who=bot.acme.bob)
         assert resolved(bot, self.request(bot, message)) == message.file_ids
 
     def test_a_message_without_pictures(self, bot):
@@ -176,7 +176,7 @@ class TestFile:
         fetched = fetch(bot, message.file_ids[0])
         assert (fetched.data, fetched.name) == (picture(), "Party Time.png")
         (call,) = slack.calls_of("download")
-        assert call.token == bot.town.token
+        assert call.token == bot.acme.token
 
     def test_a_stub_of_another_organisation_is_asked_for(self, bot):
         message = posted(bot, "a.png", stub="messages")
@@ -207,19 +207,19 @@ class TestFile:
         assert refused(fetch, bot, "F0UNKNOWN").kind == "source_gone"
 
     def test_in_a_channel_that_the_bot_is_not_in(self, bot):
-        message = posted(bot, "a.png", room=bot.town.random)
+        message = posted(bot, "a.png", room=bot.acme.random)
         file_id = message.file_ids[0]
         assert refused(fetch, bot, file_id).kind == "source_gone"
         source = ImageReference(file_id=file_id)
-        channel_id = bot.town.random.channel_id
+        channel_id = bot.acme.random.channel_id
         bot.source.resolve(bot.request(channel_id=channel_id, source=source))
         assert fetch(bot, file_id).data == picture()
 
     def test_the_token_never_leaves_slack(self, bot, slack):
-        elsewhere = slack.elsewhere.add_picture("/x.png", picture())
+        elsewhere = slack.website.add_picture("/x.png", picture())
         message = posted(bot, "a.png", address=elsewhere)
         assert refused(fetch, bot, message.file_ids[0]).kind == "hidden_file"
-        assert slack.calls_of("elsewhere") == []
+        assert slack.calls_of("website") == []
 
     @pytest.mark.parametrize(
         ("fault", "kind", "retryable"),
@@ -259,14 +259,14 @@ class TestAddress:
         return bot.source.fetch(bot.workspace, sealed)
 
     def test_a_picture_without_any_token(self, bot, slack):
-        address = slack.elsewhere.add_picture("/pictures/me.png", picture())
+        address = slack.website.add_picture("/pictures/me.png", picture())
         fetched = self.fetch(bot, address)
         assert (fetched.data, fetched.name) == (picture(), "me.png")
         (call,) = slack.calls
-        assert (call.method, call.token) == ("elsewhere", "")
+        assert (call.method, call.token) == ("website", "")
 
     def test_a_web_page_is_no_picture(self, bot, slack):
-        address = slack.elsewhere.add("/page", Reply.html("<html>Look!</html>"))
+        address = slack.website.add("/page", Reply.html("<html>Look!</html>"))
         assert refused(self.fetch, bot, address).kind == "page"
 
     @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ class TestAddress:
 class TestOptedOut:
     @pytest.fixture(autouse=True)
     def _ada_opts_out(self, bot):
-        bot.policy.settings.opt(bot.workspace, bot.town.ada.user_id, out=True)
+        bot.policy.settings.opt(bot.workspace, bot.acme.ada.user_id, out=True)
 
     def test_a_file_of_theirs_is_not_even_fetched(self, bot, slack):
         hers = posted(bot, "hers.png")
@@ -298,26 +298,26 @@ class TestOptedOut:
         assert slack.calls_of("download") == []
 
     def test_a_file_that_they_only_forwarded(self, bot):
-        bobs = posted(bot, "bobs.png", who=bot.town.bob)
+        bobs = posted(bot, "bobs.png", who=bot.acme.bob)
         reference = ImageReference(
-            file_id=bobs.file_ids[0], posted_by=bot.town.ada.user_id
+            file_id=bobs.file_ids[0], posted_by=bot.acme.ada.user_id
         )
         assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
         assert fetch(bot, *bobs.file_ids).name == "bobs.png"
 
     def test_the_newest_picture_of_somebody_else_is_taken(self, bot):
-        bobs = posted(bot, "bobs.png", who=bot.town.bob)
+        bobs = posted(bot, "bobs.png", who=bot.acme.bob)
         posted(bot, "hers.png")
         assert resolved(bot, bot.request()) == bobs.file_ids
 
     def test_what_only_they_forwarded_is_not_the_newest(self, bot, slack):
-        bobs = posted(bot, "bobs.png", who=bot.town.bob)
-        elsewhere = posted(bot, "x.png", who=bot.town.bob, room=bot.town.random)
-        room = bot.town.general.channel_id
-        share_file(slack.world, bot.town.ada.user_id, room, *elsewhere.file_ids)
+        bobs = posted(bot, "bobs.png", who=bot.acme.bob)
+        elsewhere = posted(bot, "x.png", who=bot.acme.bob, room=bot.acme.random)
+        room = bot.acme.general.channel_id
+        share_file(slack.world, bot.acme.ada.user_id, room, *elsewhere.file_ids)
         assert resolved(bot, bot.request()) == bobs.file_ids
 
-        share_file(slack.world, bot.town.bob.user_id, room, *elsewhere.file_ids)
+        share_file(slack.world, bot.acme.bob.user_id, room, *elsewhere.file_ids)
         assert resolved(bot, bot.request()) == elsewhere.file_ids
 
     def test_no_other_picture_is_an_error_of_its_own(self, bot):
@@ -328,7 +328,7 @@ class TestOptedOut:
         message = posted(bot, "hers.png")
         source = ImageReference(message_ts=message.ts, posted_by=message.user_id)
         [found] = bot.source.resolve(bot.request(source=source))
-        assert found.posted_by == bot.town.ada.user_id
+        assert found.posted_by == bot.acme.ada.user_id
 
     @pytest.mark.parametrize(
         "path",
@@ -340,7 +340,7 @@ class TestOptedOut:
     )
     def test_an_address_of_their_file(self, bot, slack, path):
         [file_id] = posted(bot, "hers.png").file_ids
-        path = path.format(ada=bot.town.ada.user_id, file=file_id)
+        path = path.format(ada=bot.acme.ada.user_id, file=file_id)
         sealed = bot.vault.seal(f"{slack.url}/{path}")
         reference = ImageReference(sealed_address=sealed)
         assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
@@ -348,12 +348,12 @@ class TestOptedOut:
     def test_a_redirect_to_their_file(self, bot, slack):
         [file_id] = posted(bot, "hers.png").file_ids
         onward = Reply.redirect(f"{slack.url}/files-pri/T1-{file_id}/hers.png")
-        sealed = bot.vault.seal(slack.elsewhere.add("/onward", onward))
+        sealed = bot.vault.seal(slack.website.add("/onward", onward))
         reference = ImageReference(sealed_address=sealed)
         assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
 
     def test_an_opt_out_concerns_only_ones_own_pictures(self, bot):
-        bobs = posted(bot, "bobs.png", who=bot.town.bob)
+        bobs = posted(bot, "bobs.png", who=bot.acme.bob)
         assert fetch(bot, *bobs.file_ids).name == "bobs.png"
-        bot.policy.settings.opt(bot.workspace, bot.town.ada.user_id, out=False)
+        bot.policy.settings.opt(bot.workspace, bot.acme.ada.user_id, out=False)
         assert fetch(bot, *posted(bot, "hers.png").file_ids).name == "hers.png"

@@ -14,8 +14,8 @@ from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import QueueError
 from emojifier_bot.slack.messages import render_message
-from tests.jobs_rig import wait_until
-from tests.slack_listeners import HERE, ListenerRig
+from tests.jobs_harness import wait_until
+from tests.slack_listeners import HERE, ListenerHarness
 from tests.slack_payloads import BOT, EVENT_TIME, command, event
 
 UNINSTALLED = {"type": "app_uninstalled"}
@@ -112,7 +112,7 @@ def test_an_organisations_installation_ends_as_a_whole(listeners, team_id):
 # Add to Slack.
 
 
-def begin(listeners: ListenerRig) -> tuple[str, dict[str, str]]:
+def begin(listeners: ListenerHarness) -> tuple[str, dict[str, str]]:
     """Press the button and consent; return where Slack sends the browser to."""
     first = requests.get(
         f"{listeners.url}/slack/install", allow_redirects=False, timeout=10
@@ -128,7 +128,7 @@ def begin(listeners: ListenerRig) -> tuple[str, dict[str, str]]:
 
 
 def finish(
-    listeners: ListenerRig, query: str, headers: dict[str, str]
+    listeners: ListenerHarness, query: str, headers: dict[str, str]
 ) -> requests.Response:
     address = f"{listeners.url}/slack/oauth_redirect?{query}"
     return requests.get(address, headers=headers, timeout=10)

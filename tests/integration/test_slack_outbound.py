@@ -15,7 +15,7 @@ from emojifier_bot.domain import (
 )
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.slack.messages import render_message
-from tests.fakes.slack import BOT_SCOPES, Message, SlackServer, found_town
+from tests.fakes.slack import BOT_SCOPES, Message, SlackServer, sample_workspace
 from tests.fakes.slack.responses import new_response_url
 from tests.slack_bot import Bot, picture
 
@@ -29,13 +29,13 @@ def slack():
 
 @pytest.fixture
 def bot(slack):
-    return Bot(slack, found_town(slack))
+    return Bot(slack, sample_workspace(slack))
 
 
 @pytest.fixture
 def bare_bot(slack):
     """Return a bot that was granted nothing optional."""
-    return Bot(slack, found_town(slack, BOT_SCOPES))
+    return Bot(slack, sample_workspace(slack, BOT_SCOPES))
 
 
 def refusal(call, *arguments) -> DeliveryError:
@@ -62,7 +62,7 @@ class TestUpload:
         ],
     )
     def test_an_upload_that_the_workspace_refuses(self, slack, workspace, kind):
-        bot = Bot(slack, found_town(slack, **workspace))
+        bot = Bot(slack, sample_workspace(slack, **workspace))
         error = refusal(bot.uploaded)
         assert (error.kind, error.retryable) == (kind, False)
 
@@ -133,17 +133,17 @@ class TestComplete:
         assert len(buttons.blocks[-1]["elements"]) == 2
 
     def test_a_public_channel_is_joined(self, bot, slack):
-        post = bot.uploaded(channel_id=bot.town.random.channel_id)
+        post = bot.uploaded(channel_id=bot.acme.random.channel_id)
 
         bot.sink.complete(post)
 
-        assert len(slack.results(bot.town.random.channel_id)) == 1
+        assert len(slack.results(bot.acme.random.channel_id)) == 1
         assert len(slack.calls_of("conversations.join")) == 1
 
     @pytest.mark.parametrize("known", [True, False])
     def test_a_public_channel_that_may_not_be_joined(self, slack, known):
-        bot = Bot(slack, found_town(slack, BOT_SCOPES), knows_scopes=known)
-        post = bot.uploaded(channel_id=bot.town.random.channel_id)
+        bot = Bot(slack, sample_workspace(slack, BOT_SCOPES), knows_scopes=known)
+        post = bot.uploaded(channel_id=bot.acme.random.channel_id)
         assert refusal(bot.sink.complete, post).kind == "not_in_channel"
 
     @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ class TestComplete:
         ],
     )
     def test_channels_that_refuse_a_result(self, bot, slack, room, change, kind):
-        channel = getattr(bot.town, room)
+        channel = getattr(bot.acme, room)
         for name, value in change.items():
             setattr(channel, name, value)
         post = bot.uploaded(channel_id=channel.channel_id)
@@ -222,7 +222,7 @@ class TestReaction:
         message, request = self.asked(bot)
         for _ in range(2):
             bot.sink.add_reaction(request)
-        assert message.reactions == {"eyes": [bot.town.grant.bot_user_id]}
+        assert message.reactions == {"eyes": [bot.acme.grant.bot_user_id]}
         for _ in range(2):
             bot.sink.remove_reaction(request)
         assert message.reactions == {}
@@ -259,7 +259,7 @@ class TestTarget:
 
     @pytest.mark.parametrize("fields", [{"private": True}, {"channel_id": "D0OTHERS"}])
     def test_the_askers_direct_messages(self, bot, fields):
-        own = bot.slack.world.direct_message(bot.town.workspace, bot.town.ada.user_id)
+        own = bot.slack.world.direct_message(bot.acme.workspace, bot.acme.ada.user_id)
         assert bot.sink.target(bot.request(**fields)) == own.channel_id
 
     def test_without_the_permission_to_open_direct_messages(self, bare_bot):
@@ -279,11 +279,11 @@ class TestNotify:
         return replace(request, sealed_response_url=bot.vault.seal(url))
 
     def told(self, bot):
-        return bot.slack.told(bot.town.ada.user_id)
+        return bot.slack.told(bot.acme.ada.user_id)
 
     @pytest.mark.parametrize("room", ["general", "secret"])
     def test_the_interaction_is_answered(self, bot, slack, room):
-        channel_id = getattr(bot.town, room).channel_id
+        channel_id = getattr(bot.acme, room).channel_id
         bot.sink.notify(self.with_answer(bot, channel_id=channel_id), self.NO_FACE)
         assert self.told(bot) == [self.TEXT]
         assert [call.method for call in slack.calls] == ["response"]
@@ -311,22 +311,22 @@ class TestNotify:
         assert call.args.get("thread_ts") == (None if begins_thread else parent.ts)
 
     def test_a_direct_message_gets_a_plain_answer(self, bot, slack):
-        ada = bot.town.ada.user_id
-        own = slack.world.direct_message(bot.town.workspace, ada).channel_id
+        ada = bot.acme.ada.user_id
+        own = slack.world.direct_message(bot.acme.workspace, ada).channel_id
         request = bot.request(channel_id=own, entrypoint=Entrypoint.DIRECT_MESSAGE)
         bot.sink.notify(request, self.NO_FACE)
         assert [one.text for one in slack.messages(own)] == [self.TEXT]
 
     @pytest.mark.parametrize("room", ["secret", "random"])
     def test_where_the_bot_is_no_member_it_writes_directly(self, bot, slack, room):
-        channel_id = getattr(bot.town, room).channel_id
+        channel_id = getattr(bot.acme, room).channel_id
         bot.sink.notify(bot.request(channel_id=channel_id), self.NO_FACE)
         (message,) = slack.bot_messages()
         assert slack.world.channels[message.channel_id].kind == "im"
         assert message.text == self.TEXT
 
     def test_no_way_is_open(self, bare_bot, slack):
-        request = bare_bot.request(channel_id=bare_bot.town.secret.channel_id)
+        request = bare_bot.request(channel_id=bare_bot.acme.secret.channel_id)
         error = refusal(bare_bot.sink.notify, request, self.NO_FACE)
         assert error.kind == "channel_not_found"
         assert slack.messages() == []
@@ -343,7 +343,7 @@ class TestNotify:
 
 
 def test_a_private_result_goes_to_the_asker_alone(bot, slack):
-    request = bot.request(private=True, channel_id=bot.town.secret.channel_id)
+    request = bot.request(private=True, channel_id=bot.acme.secret.channel_id)
     post = bot.uploaded(channel_id=bot.sink.target(request))
 
     bot.sink.complete(post)
@@ -354,7 +354,7 @@ def test_a_private_result_goes_to_the_asker_alone(bot, slack):
 
 
 def test_an_organisations_bot_posts_too(slack):
-    bot = Bot(slack, found_town(slack, org_wide=True, enterprise_id="E1"))
+    bot = Bot(slack, sample_workspace(slack, org_wide=True, enterprise_id="E1"))
     post = bot.uploaded()
     bot.sink.complete(post)
     assert bot.sink.share(post).state is ShareState.SHARED
@@ -370,5 +370,5 @@ def test_every_format_is_announced_by_its_type(bot, slack):
 
 
 def _message(bot, ts):
-    channel_id, user_id = bot.town.general.channel_id, bot.town.ada.user_id
+    channel_id, user_id = bot.acme.general.channel_id, bot.acme.ada.user_id
     return Message(channel_id, ts, user_id, text="@emojifier")

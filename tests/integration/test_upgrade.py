@@ -13,7 +13,7 @@ from emojifier_bot.jobs.retry import MAX_ATTEMPTS
 from emojifier_bot.jobs.system_db import WORKFLOW_VERSION, job_id_for
 from emojifier_bot.jobs.worker import EXIT_DONE
 from tests.fakes.reply_sink import KILL_AFTER, Fault
-from tests.jobs_rig import ROOT, JobsRig, make_request, wait_until
+from tests.jobs_harness import ROOT, JobsHarness, make_request, wait_until
 from tests.version_worker import OLD_STEP, OLDER
 
 SECONDS = 120
@@ -23,20 +23,20 @@ JOBS = 6
 
 
 @pytest.fixture
-def rig(database_url, tmp_path):
-    rig = JobsRig(database_url, tmp_path / "slack")
-    yield rig
-    rig.close()
+def harness(database_url, tmp_path):
+    harness = JobsHarness(database_url, tmp_path / "slack")
+    yield harness
+    harness.close()
 
 
 @pytest.fixture
-def spawn(rig):
+def spawn(harness):
     """Start workers of a version, and see to it that none outlives the test."""
     processes = []
 
     def start(version):
         command = [sys.executable, "-m", "tests.version_worker"]
-        arguments = [rig.url, str(rig.folder), version]
+        arguments = [harness.url, str(harness.folder), version]
         processes.append(subprocess.Popen([*command, *arguments], cwd=ROOT))
         return processes[-1]
 
@@ -46,37 +46,37 @@ def spawn(rig):
         process.wait()
 
 
-def refuse(rig, seconds, times=1):
+def refuse(harness, seconds, times=1):
     busy = Fault(kind="ratelimited", retry_after_seconds=seconds)
-    rig.sink.plan("complete", *[busy] * times)
+    harness.sink.plan("complete", *[busy] * times)
 
 
-def wait_for_refusals(rig, times=1):
-    wait_until(lambda: len(rig.sink.calls("complete refused")) == times, SECONDS)
+def wait_for_refusals(harness, times=1):
+    wait_until(lambda: len(harness.sink.calls("complete refused")) == times, SECONDS)
 
 
-def shown_jobs(rig):
-    return sorted(post["post_id"] for post in rig.sink.shown())
+def shown_jobs(harness):
+    return sorted(post["post_id"] for post in harness.sink.shown())
 
 
-def test_each_version_ends_what_it_began_and_the_newer_begins_the_rest(rig, spawn):
+def test_each_version_ends_what_it_began_and_the_newer_begins_the_rest(harness, spawn):
     older = spawn(OLDER.version)
-    refuse(rig, SOON, JOBS)
-    early = [rig.ask(f"early {number}") for number in range(JOBS)]
-    wait_for_refusals(rig, JOBS)
+    refuse(harness, SOON, JOBS)
+    early = [harness.ask(f"early {number}") for number in range(JOBS)]
+    wait_for_refusals(harness, JOBS)
 
     spawn(WORKFLOW_VERSION)
     # The newer one says that it is there by taking a job.
     probes = []
     for number in count():
-        probes.append(rig.ask(f"probe {number}"))
-        if rig.wait(probes[-1], seconds=SECONDS).version == WORKFLOW_VERSION:
+        probes.append(harness.ask(f"probe {number}"))
+        if harness.wait(probes[-1], seconds=SECONDS).version == WORKFLOW_VERSION:
             break
-    late = [rig.ask(f"late {number}") for number in range(JOBS)]
-    ended = {one: rig.wait(one, seconds=SECONDS) for one in early + probes + late}
+    late = [harness.ask(f"late {number}") for number in range(JOBS)]
+    ended = {one: harness.wait(one, seconds=SECONDS) for one in early + probes + late}
 
     assert {job.outcome for job in ended.values()} == {"posted"}
-    assert shown_jobs(rig) == sorted(ended)
+    assert shown_jobs(harness) == sorted(ended)
     assert {ended[one].version for one in early} == {OLDER.version}
     assert {ended[one].version for one in late} == {WORKFLOW_VERSION}
     for job in ended.values():
@@ -86,72 +86,72 @@ def test_each_version_ends_what_it_began_and_the_newer_begins_the_rest(rig, spaw
     assert older.wait(SECONDS) == EXIT_DONE
 
 
-def test_a_job_whose_version_is_gone_begins_anew_with_the_same_file(rig, spawn):
+def test_a_job_whose_version_is_gone_begins_anew_with_the_same_file(harness, spawn):
     older = spawn(OLDER.version)
-    refuse(rig, LATER)
-    job_id = rig.ask()
-    wait_for_refusals(rig)
+    refuse(harness, LATER)
+    job_id = harness.ask()
+    wait_for_refusals(harness)
     older.terminate()
     assert older.wait(SECONDS) == EXIT_DONE
-    left = rig.queue.show(job_id)
+    left = harness.queue.show(job_id)
     assert (left.state, left.version) == (JobState.QUEUED, OLDER.version)
-    assert rig.queue.stats().orphaned == 1
+    assert harness.queue.stats().orphaned == 1
 
     spawn(WORKFLOW_VERSION)
 
-    job = rig.wait(job_id, seconds=SECONDS)
+    job = harness.wait(job_id, seconds=SECONDS)
     assert (job.outcome, job.version) == ("posted", WORKFLOW_VERSION)
     assert OLD_STEP not in " ".join(job.steps)
-    assert shown_jobs(rig) == [job_id]
-    assert len(rig.sink.calls("upload")) == 1
-    assert rig.queue.stats().orphaned == 0
+    assert shown_jobs(harness) == [job_id]
+    assert len(harness.sink.calls("upload")) == 1
+    assert harness.queue.stats().orphaned == 0
 
 
-def test_what_may_be_shown_already_is_not_shown_again(rig, spawn):
-    rig.sink.plan("complete", Fault(KILL_AFTER))
-    job_id = rig.ask()
+def test_what_may_be_shown_already_is_not_shown_again(harness, spawn):
+    harness.sink.plan("complete", Fault(KILL_AFTER))
+    job_id = harness.ask()
     spawn(OLDER.version).wait(SECONDS)
 
     spawn(WORKFLOW_VERSION)
 
-    job = rig.wait(job_id, seconds=SECONDS)
+    job = harness.wait(job_id, seconds=SECONDS)
     assert (job.outcome, job.version) == ("posted", WORKFLOW_VERSION)
-    assert shown_jobs(rig) == [job_id]
-    assert len(rig.sink.calls("complete")) == 1
+    assert shown_jobs(harness) == [job_id]
+    assert len(harness.sink.calls("complete")) == 1
 
 
-def test_rolled_back_the_older_version_begins_jobs_again(rig, spawn):
+def test_rolled_back_the_older_version_begins_jobs_again(harness, spawn):
     newer = spawn(WORKFLOW_VERSION)
-    assert rig.wait(rig.ask("one"), seconds=SECONDS).version == WORKFLOW_VERSION
-    refuse(rig, LATER)
-    left = rig.ask("two")
-    wait_for_refusals(rig)
+    assert harness.wait(harness.ask("one"), seconds=SECONDS).version == WORKFLOW_VERSION
+    refuse(harness, LATER)
+    left = harness.ask("two")
+    wait_for_refusals(harness)
     newer.terminate()
     assert newer.wait(SECONDS) == EXIT_DONE
 
     spawn(OLDER.version)
 
-    for job_id in (left, rig.ask("three")):
-        job = rig.wait(job_id, seconds=SECONDS)
+    for job_id in (left, harness.ask("three")):
+        job = harness.wait(job_id, seconds=SECONDS)
         assert (job.outcome, job.version) == ("posted", OLDER.version)
-    assert len(shown_jobs(rig)) == len(set(shown_jobs(rig))) == 3
+    assert len(shown_jobs(harness)) == len(set(shown_jobs(harness))) == 3
 
 
-def test_a_failed_job_of_an_older_version_is_retried_from_its_beginning(rig, spawn):
+def test_a_failed_job_of_an_older_version_is_retried_from_its_beginning(harness, spawn):
     older = spawn(OLDER.version)
-    rig.sink.plan("upload", *[Fault()] * MAX_ATTEMPTS)
-    job_id = rig.ask()
-    assert rig.wait(job_id, seconds=SECONDS).state is JobState.FAILED
+    harness.sink.plan("upload", *[Fault()] * MAX_ATTEMPTS)
+    job_id = harness.ask()
+    assert harness.wait(job_id, seconds=SECONDS).state is JobState.FAILED
     older.terminate()
     older.wait(SECONDS)
 
-    assert rig.queue.retry(job_id)
+    assert harness.queue.retry(job_id)
     spawn(WORKFLOW_VERSION)
 
-    job = rig.wait(job_id, seconds=SECONDS)
+    job = harness.wait(job_id, seconds=SECONDS)
     assert (job.outcome, job.version) == ("posted", WORKFLOW_VERSION)
     assert OLD_STEP not in " ".join(job.steps)
-    assert shown_jobs(rig) == [job_id]
+    assert shown_jobs(harness) == [job_id]
 
 
 #: What a plain job records, by the version that records it. If this fails since steps
@@ -161,13 +161,13 @@ RECORDED = {"2": ["resolve", "prepare", "complete", "share"]}
 
 
 def test_the_version_stands_for_the_order_of_the_steps(sqlite_url, tmp_path):
-    rig = JobsRig(sqlite_url, tmp_path / "slack")
+    harness = JobsHarness(sqlite_url, tmp_path / "slack")
 
-    job = rig.run(reaction_ts="1700000000.000009")
+    job = harness.run(reaction_ts="1700000000.000009")
 
     names = [step.partition(":")[0] for step in job.steps]
     assert names == RECORDED[WORKFLOW_VERSION]
-    rig.close()
+    harness.close()
 
 
 def test_a_request_of_a_newer_version_is_read_without_what_it_added():
@@ -178,10 +178,10 @@ def test_a_request_of_a_newer_version_is_read_without_what_it_added():
     assert type(request).from_dict(document) == request
 
 
-def test_begun_jobs_tell_their_version(rig):
-    job_id = rig.ask()
-    assert rig.queue.show(job_id).version == ""
+def test_begun_jobs_tell_their_version(harness):
+    job_id = harness.ask()
+    assert harness.queue.show(job_id).version == ""
 
-    with rig.working():
-        assert rig.wait(job_id).version == WORKFLOW_VERSION
+    with harness.working():
+        assert harness.wait(job_id).version == WORKFLOW_VERSION
     assert job_id == job_id_for("key")

@@ -16,7 +16,7 @@ from emojifier_bot.jobs.step_runner import MAX_CRASHES
 from emojifier_bot.jobs.worker import EXIT_DONE, EXIT_LEASE_LOST
 from tests.crash.fleet import pause
 from tests.fakes.reply_sink import KILL_AFTER, KILL_BEFORE, SLOW, Fault
-from tests.jobs_rig import JobsRig, wait_until
+from tests.jobs_harness import JobsHarness, wait_until
 
 START_SECONDS = 60
 #: Longer than a worker of these tests drains.
@@ -25,19 +25,19 @@ HOURS_SECONDS = 6 * 3600
 
 
 @pytest.fixture
-def rig(database_url, tmp_path):
-    rig = JobsRig(database_url, tmp_path / "slack")
-    yield rig
-    rig.close()
+def harness(database_url, tmp_path):
+    harness = JobsHarness(database_url, tmp_path / "slack")
+    yield harness
+    harness.close()
 
 
 @pytest.fixture
-def spawn(rig):
+def spawn(harness):
     """Start workers, and see to it that none outlives the test."""
     processes = []
 
     def start():
-        processes.append(rig.spawn())
+        processes.append(harness.spawn())
         return processes[-1]
 
     yield start
@@ -76,105 +76,107 @@ POINTS = [
 
 @pytest.mark.parametrize("how", [KILL_BEFORE, KILL_AFTER])
 @pytest.mark.parametrize(("method", "file_id"), POINTS)
-def test_a_killed_worker_s_job_is_ended_by_the_next(rig, spawn, method, file_id, how):
-    rig.sink.plan(method, Fault(how))
-    job_id = rig.ask(file_id=file_id, reaction_ts="1700000000.000009")
+def test_a_killed_worker_s_job_is_ended_by_the_next(
+    harness, spawn, method, file_id, how
+):
+    harness.sink.plan(method, Fault(how))
+    job_id = harness.ask(file_id=file_id, reaction_ts="1700000000.000009")
     assert is_dead(spawn())
 
-    with rig.working():
-        outcome = rig.wait(job_id, seconds=START_SECONDS).outcome
+    with harness.working():
+        outcome = harness.wait(job_id, seconds=START_SECONDS).outcome
 
     has_face = file_id == "F1"
     assert outcome == ("posted" if has_face else "no_face")
-    assert len(rig.sink.shown()) == has_face
+    assert len(harness.sink.shown()) == has_face
 
 
-def test_a_worker_that_lives_takes_the_jobs_of_a_dead_one(rig, spawn):
-    rig.sink.plan("complete", Fault(KILL_AFTER))
-    job_id = rig.ask()
+def test_a_worker_that_lives_takes_the_jobs_of_a_dead_one(harness, spawn):
+    harness.sink.plan("complete", Fault(KILL_AFTER))
+    job_id = harness.ask()
     workers = [spawn(), spawn()]
 
-    assert rig.wait(job_id, seconds=START_SECONDS).outcome == "posted"
+    assert harness.wait(job_id, seconds=START_SECONDS).outcome == "posted"
 
-    assert len(rig.sink.shown()) == 1
+    assert len(harness.sink.shown()) == 1
     assert [one.poll() for one in workers].count(None) == 1
-    assert rig.queue.stats().workers == 1
+    assert harness.queue.stats().workers == 1
 
 
-def test_a_worker_that_slept_past_its_lease_ends_without_a_post(rig, spawn):
-    rig.sink.plan("upload", Fault(SLOW, seconds=4))
-    job_id = rig.ask()
+def test_a_worker_that_slept_past_its_lease_ends_without_a_post(harness, spawn):
+    harness.sink.plan("upload", Fault(SLOW, seconds=4))
+    job_id = harness.ask()
     sleeper = spawn()
-    wait_until(lambda: rig.sink.calls("slow"), START_SECONDS)
-    pause(sleeper, rig.url)
+    wait_until(lambda: harness.sink.calls("slow"), START_SECONDS)
+    pause(sleeper, harness.url)
 
     spawn()
-    assert rig.wait(job_id, seconds=START_SECONDS).outcome == "posted"
+    assert harness.wait(job_id, seconds=START_SECONDS).outcome == "posted"
     os.kill(sleeper.pid, signal.SIGCONT)
 
     assert sleeper.wait(START_SECONDS) == EXIT_LEASE_LOST
-    assert len(rig.sink.shown()) == len(rig.sink.calls("complete")) == 1
+    assert len(harness.sink.shown()) == len(harness.sink.calls("complete")) == 1
 
 
-def test_a_picture_that_kills_workers_is_given_up_and_told(rig, spawn):
-    rig.sink.plan("upload", *[Fault(KILL_BEFORE)] * MAX_CRASHES)
-    job_id = rig.ask()
+def test_a_picture_that_kills_workers_is_given_up_and_told(harness, spawn):
+    harness.sink.plan("upload", *[Fault(KILL_BEFORE)] * MAX_CRASHES)
+    job_id = harness.ask()
     for _ in range(MAX_CRASHES):
         assert is_dead(spawn())
 
     spawn()
 
-    job = rig.wait(job_id, seconds=START_SECONDS)
+    job = harness.wait(job_id, seconds=START_SECONDS)
     assert (job.state, job.outcome) == (JobState.FAILED, "unexpected")
-    assert rig.sink.told() == ["unexpected"]
+    assert harness.sink.told() == ["unexpected"]
 
 
-def test_a_clock_that_was_set_back_delays_no_job(rig, spawn):
+def test_a_clock_that_was_set_back_delays_no_job(harness, spawn):
     refused = Fault(kind="ratelimited", retry_after_seconds=WAIT_SECONDS)
-    rig.sink.plan("complete", refused)
-    job_id = rig.ask()
+    harness.sink.plan("complete", refused)
+    job_id = harness.ask()
     worker = spawn()
     waits = ("DBOS.sleep",)
-    wait_until(lambda: rig.queue.show(job_id).steps[-1:] == waits, START_SECONDS)
+    wait_until(lambda: harness.queue.show(job_id).steps[-1:] == waits, START_SECONDS)
     worker.kill()
     assert is_dead(worker)
-    wake_later(rig.url, job_id, HOURS_SECONDS)
+    wake_later(harness.url, job_id, HOURS_SECONDS)
 
-    with rig.working():
-        assert rig.wait(job_id, seconds=START_SECONDS).outcome == "posted"
-    assert len(rig.sink.shown()) == 1
+    with harness.working():
+        assert harness.wait(job_id, seconds=START_SECONDS).outcome == "posted"
+    assert len(harness.sink.shown()) == 1
 
 
 class TestTermination:
-    def test_running_jobs_end_first(self, rig, spawn):
-        rig.sink.plan("upload", Fault(SLOW, seconds=1.5))
-        job_id = rig.ask()
+    def test_running_jobs_end_first(self, harness, spawn):
+        harness.sink.plan("upload", Fault(SLOW, seconds=1.5))
+        job_id = harness.ask()
         worker = spawn()
-        wait_until(lambda: rig.sink.calls("slow"), START_SECONDS)
+        wait_until(lambda: harness.sink.calls("slow"), START_SECONDS)
 
         worker.terminate()
 
         assert worker.wait(30) == EXIT_DONE
-        assert rig.wait(job_id).outcome == "posted"
-        assert rig.queue.stats().workers == 0
+        assert harness.wait(job_id).outcome == "posted"
+        assert harness.queue.stats().workers == 0
 
-    def test_what_cannot_end_in_time_goes_on_elsewhere(self, rig, spawn):
-        rig.sink.plan(
+    def test_what_cannot_end_in_time_goes_on_elsewhere(self, harness, spawn):
+        harness.sink.plan(
             "complete", Fault(kind="ratelimited", retry_after_seconds=WAIT_SECONDS)
         )
-        job_id = rig.ask()
+        job_id = harness.ask()
         worker = spawn()
-        wait_until(lambda: rig.sink.calls("complete refused"), START_SECONDS)
-        refused_at = rig.sink.calls("complete refused")[0]["at"]
+        wait_until(lambda: harness.sink.calls("complete refused"), START_SECONDS)
+        refused_at = harness.sink.calls("complete refused")[0]["at"]
 
         worker.terminate()
 
         assert worker.wait(30) == EXIT_DONE
-        assert rig.queue.show(job_id).state is JobState.QUEUED
+        assert harness.queue.show(job_id).state is JobState.QUEUED
         assert time.time() - refused_at < WAIT_SECONDS
         spawn()
-        assert rig.wait(job_id, seconds=START_SECONDS).outcome == "posted"
-        (completed,) = rig.sink.calls("complete")
+        assert harness.wait(job_id, seconds=START_SECONDS).outcome == "posted"
+        (completed,) = harness.sink.calls("complete")
         # The wait that Slack asked for went on while nobody worked.
         assert completed["at"] - refused_at >= WAIT_SECONDS
-        assert len(rig.sink.shown()) == 1
+        assert len(harness.sink.shown()) == 1

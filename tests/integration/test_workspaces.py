@@ -17,7 +17,7 @@ from emojifier_bot.config import load_settings
 from emojifier_bot.db.engine import open_database
 from emojifier_bot.domain import ImageReference, Workspace
 from tests.builders_store import make_installation, make_post
-from tests.jobs_rig import JobsRig
+from tests.jobs_harness import JobsHarness
 
 #: Long enough that nothing else holds them by chance.
 GONE, STAYS, SISTER, GRID = "T0GOINGAWAY", "T0STAYSHERE", "T0SISTERINGRID", "E0THEGRID"
@@ -41,8 +41,8 @@ def settings(database_url, tmp_path, monkeypatch):
 def everywhere(settings, tmp_path):
     """Let three workspaces use all that the bot has; return what is in the tables."""
     stores = open_stores(settings)
-    rig = JobsRig(settings.database_url, tmp_path)
-    policy = make_policy(settings, stores.database, rig.clock)
+    harness = JobsHarness(settings.database_url, tmp_path)
+    policy = make_policy(settings, stores.database, harness.clock)
     for workspace in (HERE, IN_GRID, ELSEWHERE, NEXT_DOOR):
         team = workspace.team_id
         installation = make_installation(
@@ -57,20 +57,20 @@ def everywhere(settings, tmp_path):
         policy.settings.opt(workspace, f"U-{team}", out=True)
         assert policy.limiter.take(workspace, "U1") is None
         ask = {"workspace": workspace, "user_id": f"U-{team}"}
-        rig.ask(f"{post_id}-file", **ask)
-        rig.ask(
+        harness.ask(f"{post_id}-file", **ask)
+        harness.ask(
             f"{post_id}-address",
             **ask,
             source=source,
             sealed_response_url=stores.vault.seal(RESPONSE_URL),
         )
-    rig.ask("ended", workspace=HERE)
-    with rig.working():
-        rig.wait(rig.ask("ended", workspace=HERE))
+    harness.ask("ended", workspace=HERE)
+    with harness.working():
+        harness.wait(harness.ask("ended", workspace=HERE))
     for _ in range(2):
-        rig.ask("waiting", workspace=HERE)
+        harness.ask("waiting", workspace=HERE)
     yield stores
-    rig.queue.close()
+    harness.queue.close()
     stores.database.close()
 
 

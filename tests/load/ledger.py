@@ -15,7 +15,7 @@ LOOK_SECONDS = 0.5
 SERVER_ERROR = 500
 COMPLETE = "files.completeUploadExternal"
 #: Not called in the name of a workspace's bot, or not of Slack.
-OTHERS = frozenset({"auth.test", "authorize", "elsewhere", "oauth.v2.access"})
+OTHERS = frozenset({"auth.test", "authorize", "website", "oauth.v2.access"})
 #: What the bot calls an outage, by where it is seen.
 UNREACHABLE = {"upload": "slack_unavailable"}
 

@@ -72,7 +72,7 @@ class Traffic:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._sample = SAMPLE.read_bytes()
-        other = self.slack.elsewhere
+        other = self.slack.website
         self._no_face = other.add_picture("/blank.png", blank())
         self._no_picture = other.add_picture("/text.png", b"This is no picture.")
 
@@ -176,7 +176,7 @@ class Traffic:
     def _command(self, seat: Seat, kind: str, name: str) -> requests.Response:
         user, channel_id = seat.user, seat.channel_id
         addresses = {"no_face": self._no_face, "no_picture": self._no_picture}
-        address = addresses.get(kind) or self.slack.elsewhere.add_picture(
+        address = addresses.get(kind) or self.slack.website.add_picture(
             f"/{name}", self._sample
         )
         form = payloads.command(user.scene, channel_id, "/emojify", address)

@@ -6,7 +6,7 @@ import pytest
 from slack_sdk import WebClient
 
 from tests.contract.fake_slack.scene import BACK, Scene
-from tests.fakes.slack import SlackApp, SlackServer, SlackUser, found_town
+from tests.fakes.slack import SlackApp, SlackServer, SlackUser, sample_workspace
 
 
 @pytest.fixture
@@ -22,20 +22,20 @@ def slack(times):
 
 
 @pytest.fixture
-def town(slack):
-    return found_town(slack)
+def acme(slack):
+    return sample_workspace(slack)
 
 
 @pytest.fixture
-def client(slack, town):
-    return WebClient(town.token, base_url=slack.api_url)
+def client(slack, acme):
+    return WebClient(acme.token, base_url=slack.api_url)
 
 
 @pytest.fixture
-def ada(slack, town):
-    return SlackUser(slack, town.workspace, town.ada, "http://127.0.0.1:9")
+def ada(slack, acme):
+    return SlackUser(slack, acme.workspace, acme.ada, "http://127.0.0.1:9")
 
 
 @pytest.fixture
-def scene(slack, town, client, times):
-    return Scene(slack, town, client, times)
+def scene(slack, acme, client, times):
+    return Scene(slack, acme, client, times)

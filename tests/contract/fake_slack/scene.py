@@ -9,7 +9,7 @@ import requests
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
-from tests.fakes.slack import Message, SlackServer, Town
+from tests.fakes.slack import Message, SampleWorkspace, SlackServer
 from tests.images import encoded, flat
 
 BACK = "http://127.0.0.1:3000/slack/oauth_redirect"
@@ -40,14 +40,14 @@ class Scene:
     """A bot in a workspace, with calls that are right but for what a test changes."""
 
     slack: SlackServer
-    town: Town
+    acme: SampleWorkspace
     client: WebClient
     times: list[float]
 
     @property
     def room(self) -> str:
         """Return the channel that everybody and the bot are in."""
-        return self.town.general.channel_id
+        return self.acme.general.channel_id
 
     def write(self, **more: Any) -> SlackResponse:
         """Write a message."""
@@ -57,13 +57,13 @@ class Scene:
 
     def whisper(self, **more: Any) -> SlackResponse:
         """Write to Ada alone."""
-        usual = {"channel": self.room, "user": self.town.ada.user_id, "text": "psst"}
+        usual = {"channel": self.room, "user": self.acme.ada.user_id, "text": "psst"}
         return self.client.chat_postEphemeral(**usual | more)
 
     def written_by_ada(self) -> str:
         """Let Ada write; return the message's stamp."""
         ts = self.slack.world.new_ts()
-        message = Message(self.room, ts, self.town.ada.user_id, text="a")
+        message = Message(self.room, ts, self.acme.ada.user_id, text="a")
         return self.slack.world.add_message(message).ts
 
     def reaction(self, **more: Any) -> dict[str, Any]:

@@ -8,22 +8,22 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from tests.contract.fake_slack.scene import kinds, post
-from tests.fakes.slack import SlackApp, SlackServer, found_town
+from tests.fakes.slack import SlackApp, SlackServer, sample_workspace
 
 
 class TestTokens:
-    def test_knows_its_own(self, client, town, slack):
+    def test_knows_its_own(self, client, acme, slack):
         answer = client.auth_test()
 
-        assert answer["team_id"] == town.workspace.team_id
-        assert answer["user_id"] == town.workspace.bot_user_id
-        assert answer["bot_id"] == town.workspace.bot_id
-        assert slack.calls[-1].token == town.token
-        assert slack.calls[-1].team_id == town.workspace.team_id
+        assert answer["team_id"] == acme.workspace.team_id
+        assert answer["user_id"] == acme.workspace.bot_user_id
+        assert answer["bot_id"] == acme.workspace.bot_id
+        assert slack.calls[-1].token == acme.token
+        assert slack.calls[-1].team_id == acme.workspace.team_id
         assert not slack.problems
 
-    def test_reads_it_from_header_and_form(self, slack, town):
-        address, token = f"{slack.api_url}auth.test", town.token
+    def test_reads_it_from_header_and_form(self, slack, acme):
+        address, token = f"{slack.api_url}auth.test", acme.token
         header = {"Authorization": f"Bearer {token}"}
         ways = [
             ("POST", {"headers": header}),
@@ -38,8 +38,8 @@ class TestTokens:
         assert not slack.problems
 
     @pytest.mark.parametrize(("verb", "where"), [("GET", "params"), ("POST", "json")])
-    def test_reads_it_nowhere_else(self, slack, town, verb, where):
-        more = {where: {"token": town.token}}
+    def test_reads_it_nowhere_else(self, slack, acme, verb, where):
+        more = {where: {"token": acme.token}}
         answer = requests.request(
             verb, f"{slack.api_url}auth.test", timeout=5, **more
         ).json()
@@ -60,28 +60,28 @@ class TestTokens:
         assert kinds(slack) == ["wrong_token"]
 
     @pytest.mark.parametrize("code", ["token_revoked", "account_inactive"])
-    def test_refuses_a_dead_one(self, slack, town, code):
-        town.grant.dead = code
+    def test_refuses_a_dead_one(self, slack, acme, code):
+        acme.grant.dead = code
 
-        assert post(slack, "auth.test", town.token)["error"] == code
+        assert post(slack, "auth.test", acme.token)["error"] == code
         assert not slack.problems
 
     def test_refuses_an_expired_one(self):
         times = [1000.0]
         app = SlackApp(token_rotation=True, token_seconds=60)
         with SlackServer(app, clock=lambda: times[0]) as slack:
-            town = found_town(slack)
-            before = post(slack, "auth.test", town.token)
+            acme = sample_workspace(slack)
+            before = post(slack, "auth.test", acme.token)
             times[0] += 60
-            after = post(slack, "auth.test", town.token)
+            after = post(slack, "auth.test", acme.token)
 
         assert (before["ok"], before["expires_in"]) == (True, 60)
         assert after["error"] == "token_expired"
 
-    def test_revokes(self, client, slack, town):
+    def test_revokes(self, client, slack, acme):
         assert client.auth_revoke(test=True)["revoked"] is False
         assert client.auth_revoke()["revoked"] is True
-        assert post(slack, "auth.test", town.token)["error"] == "token_revoked"
+        assert post(slack, "auth.test", acme.token)["error"] == "token_revoked"
 
 
 class TestScopes:
@@ -106,9 +106,9 @@ class TestScopes:
         ],
     )
     def test_are_needed(self, slack, method, arguments, needed):
-        town = found_town(slack, ["commands"])
+        acme = sample_workspace(slack, ["commands"])
 
-        answer = post(slack, method, town.token, data=arguments)
+        answer = post(slack, method, acme.token, data=arguments)
 
         assert answer["error"] == "missing_scope"
         assert needed in answer["needed"]
@@ -117,16 +117,16 @@ class TestScopes:
         assert not slack.problems
 
     def test_of_the_kind_of_channel(self, slack):
-        town = found_town(slack, ["channels:read"])
-        dm = slack.world.direct_message(town.workspace, town.ada.user_id)
-        ask = {"channel": town.general.channel_id}
+        acme = sample_workspace(slack, ["channels:read"])
+        dm = slack.world.direct_message(acme.workspace, acme.ada.user_id)
+        ask = {"channel": acme.general.channel_id}
 
-        answer = post(slack, "conversations.info", town.token, data=ask)
+        answer = post(slack, "conversations.info", acme.token, data=ask)
         assert answer["channel"]["name"] == "general"
         assert answer["channel"]["is_member"] is True
 
         ask = {"channel": dm.channel_id}
-        answer = post(slack, "conversations.info", town.token, data=ask)
+        answer = post(slack, "conversations.info", acme.token, data=ask)
         assert (answer["error"], answer["needed"]) == ("missing_scope", "im:read")
 
 
@@ -140,15 +140,15 @@ class TestArguments:
             ({"channel": "C1", "mrkdwn": "maybe"}, "wrong_type", "must provide bool"),
         ],
     )
-    def test_must_be_right(self, slack, town, arguments, kind, message):
-        answer = post(slack, "chat.postMessage", town.token, data=arguments)
+    def test_must_be_right(self, slack, acme, arguments, kind, message):
+        answer = post(slack, "chat.postMessage", acme.token, data=arguments)
 
         assert answer["error"] == "invalid_arguments"
         assert message in answer["response_metadata"]["messages"][0]
         assert kinds(slack) == [kind]
 
-    def test_of_an_unknown_method(self, slack, town):
-        assert post(slack, "files.upload", town.token)["error"] == "unknown_method"
+    def test_of_an_unknown_method(self, slack, acme):
+        assert post(slack, "files.upload", acme.token)["error"] == "unknown_method"
         assert kinds(slack) == ["unknown_method"]
 
     @pytest.mark.parametrize(
@@ -163,8 +163,8 @@ class TestArguments:
             ("text/plain", b"channel=C1", "invalid_arguments"),
         ],
     )
-    def test_must_be_readable(self, slack, town, kind, body, code):
-        headers = {"Authorization": f"Bearer {town.token}"}
+    def test_must_be_readable(self, slack, acme, kind, body, code):
+        headers = {"Authorization": f"Bearer {acme.token}"}
         headers |= {"Content-Type": kind} if kind else {}
         address = f"{slack.api_url}chat.postMessage"
 
@@ -173,27 +173,27 @@ class TestArguments:
         assert answer.json()["error"] == code
         assert slack.problems
 
-    def test_come_as_json_only_where_slack_reads_it(self, slack, town):
-        ask = {"channel": town.general.channel_id}
+    def test_come_as_json_only_where_slack_reads_it(self, slack, acme):
+        ask = {"channel": acme.general.channel_id}
 
-        assert post(slack, "conversations.join", town.token, json=ask)["ok"]
+        assert post(slack, "conversations.join", acme.token, json=ask)["ok"]
         assert not slack.problems
-        answer = post(slack, "conversations.info", town.token, json=ask)
+        answer = post(slack, "conversations.info", acme.token, json=ask)
 
         assert answer["error"] == "missing_scope"
         assert kinds(slack) == ["content_type"]
 
-    def test_come_as_parts_too(self, slack, town):
-        ask = {"channel": (None, town.general.channel_id), "text": (None, "hé")}
+    def test_come_as_parts_too(self, slack, acme):
+        ask = {"channel": (None, acme.general.channel_id), "text": (None, "hé")}
 
-        answer = post(slack, "chat.postMessage", town.token, files=ask)
+        answer = post(slack, "chat.postMessage", acme.token, files=ask)
 
         assert answer["message"]["text"] == "hé"
 
 
 class TestChannels:
-    def test_are_joined_where_public(self, scene, client, slack, town):
-        room = town.random.channel_id
+    def test_are_joined_where_public(self, scene, client, slack, acme):
+        room = acme.random.channel_id
 
         assert client.conversations_join(channel=room)["channel"]["is_member"]
         assert scene.write(channel=room)["ok"]
@@ -201,25 +201,25 @@ class TestChannels:
         assert not slack.problems
 
     def test_are_posted_to_unjoined_with_the_scope(self, slack):
-        town = found_town(slack, ["chat:write", "chat:write.public"])
-        ask = {"channel": town.random.channel_id, "text": "a"}
+        acme = sample_workspace(slack, ["chat:write", "chat:write.public"])
+        ask = {"channel": acme.random.channel_id, "text": "a"}
 
-        assert post(slack, "chat.postMessage", town.token, data=ask)["ok"]
+        assert post(slack, "chat.postMessage", acme.token, data=ask)["ok"]
 
-    def test_open_to_a_person(self, client, town):
-        opened = client.conversations_open(users=town.ada.user_id, return_im=True)
-        again = client.conversations_open(users=[town.ada.user_id])
+    def test_open_to_a_person(self, client, acme):
+        opened = client.conversations_open(users=acme.ada.user_id, return_im=True)
+        again = client.conversations_open(users=[acme.ada.user_id])
 
-        assert opened["channel"]["user"] == town.ada.user_id
+        assert opened["channel"]["user"] == acme.ada.user_id
         assert again["channel"] == {"id": opened["channel"]["id"]}
 
 
 def test_tells_of_people_teams_and_emoji(slack):
-    town = found_town(slack, ["users:read", "team:read", "emoji:read"])
-    town.workspace.emoji["party"] = "https://emoji.example/party.png"
-    client = WebClient(town.token, base_url=slack.api_url)
+    acme = sample_workspace(slack, ["users:read", "team:read", "emoji:read"])
+    acme.workspace.emoji["party"] = "https://emoji.example/party.png"
+    client = WebClient(acme.token, base_url=slack.api_url)
 
-    assert client.users_info(user=town.ada.user_id)["user"]["name"] == "ada"
+    assert client.users_info(user=acme.ada.user_id)["user"]["name"] == "ada"
     assert client.team_info()["team"]["name"] == "Acme"
     assert "party" in client.emoji_list()["emoji"]
     with pytest.raises(SlackApiError, match="user_not_found"):

@@ -11,7 +11,7 @@ import requests
 from slack_sdk.errors import SlackApiError
 
 from tests.contract.fake_slack.scene import post
-from tests.fakes.slack import SlackServer, found_town
+from tests.fakes.slack import SlackServer, sample_workspace
 
 
 class TestFaults:
@@ -36,12 +36,12 @@ class TestFaults:
         assert answer.headers["Content-Type"].startswith("text/html")
 
     @pytest.mark.parametrize("after", [False, True])
-    def test_drop_connections(self, slack, town, after):
+    def test_drop_connections(self, slack, acme, after):
         slack.faults.add("chat.postMessage", drop=True, after=after)
-        ask = {"channel": town.general.channel_id, "text": "a"}
+        ask = {"channel": acme.general.channel_id, "text": "a"}
 
         with pytest.raises(requests.ConnectionError):
-            post(slack, "chat.postMessage", town.token, data=ask)
+            post(slack, "chat.postMessage", acme.token, data=ask)
 
         assert len(slack.bot_messages()) == after
         assert slack.calls[-1].status == 0
@@ -54,8 +54,8 @@ class TestFaults:
         assert client.auth_test()["ok"]
         assert time.monotonic() - start >= 0.2
 
-    def test_pick_calls(self, client, slack, town):
-        one, other = town.general.channel_id, town.random.channel_id
+    def test_pick_calls(self, client, slack, acme):
+        one, other = acme.general.channel_id, acme.random.channel_id
         slack.faults.add(
             "conversations.join",
             error="too_many_members",
@@ -88,9 +88,9 @@ class TestFaults:
     def test_end_with_the_server(self):
         slack = SlackServer()
         slack.start()
-        town = found_town(slack)
+        acme = sample_workspace(slack)
         slack.faults.add("auth.test", slow_seconds=60)
-        ask = {"Authorization": f"Bearer {town.token}"}
+        ask = {"Authorization": f"Bearer {acme.token}"}
 
         def ask_slowly():
             with contextlib.suppress(requests.ConnectionError):
@@ -105,12 +105,12 @@ class TestFaults:
         assert not thread.is_alive()
 
 
-def test_serves_many_at_once(slack, town):
-    ask = {"channel": town.general.channel_id, "text": "a"}
+def test_serves_many_at_once(slack, acme):
+    ask = {"channel": acme.general.channel_id, "text": "a"}
 
     def write():
         for _ in range(10):
-            assert post(slack, "chat.postMessage", town.token, data=ask)["ok"]
+            assert post(slack, "chat.postMessage", acme.token, data=ask)["ok"]
 
     threads = [threading.Thread(target=write) for _ in range(8)]
     for thread in threads:

@@ -15,11 +15,11 @@ from tests.fakes.slack import BOT_SCOPES
 
 
 @pytest.fixture
-def acme(slack):
+def workspace(slack):
     return slack.add_workspace("Acme")
 
 
-pytestmark = pytest.mark.usefixtures("acme")
+pytestmark = pytest.mark.usefixtures("workspace")
 
 
 def authorize(slack, **changed):
@@ -113,13 +113,13 @@ class TestConsent:
 
 
 class TestCode:
-    def test_gives_a_token(self, slack, acme):
+    def test_gives_a_token(self, slack, workspace):
         answer = exchange(slack, consent(slack)["code"])
 
-        assert answer["team"] == {"id": acme.team_id, "name": "Acme"}
+        assert answer["team"] == {"id": workspace.team_id, "name": "Acme"}
         assert answer["enterprise"] is None
         assert answer["is_enterprise_install"] is False
-        assert answer["bot_user_id"] == acme.bot_user_id
+        assert answer["bot_user_id"] == workspace.bot_user_id
         assert set(answer["scope"].split(",")) == set(slack.app.scopes)
         assert "refresh_token" not in answer.data
         client = WebClient(answer["access_token"], base_url=slack.api_url)

@@ -37,13 +37,13 @@ def confirm(**more):
 
 
 class TestMessages:
-    def test_are_written_changed_and_deleted(self, client, slack, town):
-        room = town.general.channel_id
+    def test_are_written_changed_and_deleted(self, client, slack, acme):
+        room = acme.general.channel_id
         sent = client.chat_postMessage(channel=room, text="a", blocks=[section("b")])
         changed = client.chat_update(channel=room, ts=sent["ts"], text="c")
         [shown] = slack.messages(room)
 
-        assert sent["message"]["bot_id"] == town.workspace.bot_id
+        assert sent["message"]["bot_id"] == acme.workspace.bot_id
         assert changed["text"] == "c"
         assert (shown.text, shown.blocks, shown.edits) == ("c", [], 1)
         client.chat_delete(channel=room, ts=sent["ts"])
@@ -58,14 +58,14 @@ class TestMessages:
         ):
             scene.write(text="")
 
-    def test_go_to_a_person(self, scene, town):
-        assert scene.write(channel=town.ada.user_id)["channel"].startswith("D")
+    def test_go_to_a_person(self, scene, acme):
+        assert scene.write(channel=acme.ada.user_id)["channel"].startswith("D")
 
-    def test_are_for_one_alone(self, scene, slack, town):
+    def test_are_for_one_alone(self, scene, slack, acme):
         scene.whisper()
 
-        assert slack.told(town.ada.user_id) == ["psst"]
-        assert slack.told(town.bob.user_id) == slack.messages() == []
+        assert slack.told(acme.ada.user_id) == ["psst"]
+        assert slack.told(acme.bob.user_id) == slack.messages() == []
 
 
 class TestBlocks:
@@ -137,10 +137,10 @@ class TestBlocks:
         ("blocks", "code"),
         [("{", "invalid_blocks_format"), ('[{"type": "a"}]', "invalid_blocks")],
     )
-    def test_are_refused(self, slack, town, blocks, code):
-        ask = {"channel": town.general.channel_id, "blocks": blocks}
+    def test_are_refused(self, slack, acme, blocks, code):
+        ask = {"channel": acme.general.channel_id, "blocks": blocks}
 
-        answer = post(slack, "chat.postMessage", town.token, data=ask)
+        answer = post(slack, "chat.postMessage", acme.token, data=ask)
 
         assert answer["error"] == code
         assert kinds(slack) == ["invalid_blocks"]
@@ -158,12 +158,12 @@ def test_reactions_come_and_go(scene, client, slack):
 class TestViews:
     modal = {"type": "modal", "title": plain("Delete?"), "blocks": [section("a")]}  # noqa: RUF012 - nobody changes it
 
-    def test_open_for_whoever_pressed(self, client, slack, town):
-        trigger = new_trigger(slack.world, town.ada.user_id)
+    def test_open_for_whoever_pressed(self, client, slack, acme):
+        trigger = new_trigger(slack.world, acme.ada.user_id)
 
         view = client.views_open(trigger_id=trigger, view=self.modal)["view"]
 
-        assert slack.world.views[view["id"]].user_id == town.ada.user_id
+        assert slack.world.views[view["id"]].user_id == acme.ada.user_id
 
     @pytest.mark.parametrize(
         "wrong",
@@ -180,32 +180,32 @@ class TestViews:
             {"blocks": [{"type": "input", "label": plain("a"), "element": button()}]},
         ],
     )
-    def test_break_a_rule(self, client, slack, town, wrong):
-        trigger = new_trigger(slack.world, town.ada.user_id)
+    def test_break_a_rule(self, client, slack, acme, wrong):
+        trigger = new_trigger(slack.world, acme.ada.user_id)
         assert wrong_view(self.modal, "modal") == []
 
         with pytest.raises(SlackApiError, match="invalid_arguments"):
             client.views_open(trigger_id=trigger, view=self.modal | wrong)
         assert kinds(slack) == ["invalid_view"]
 
-    def test_fill_a_home(self, client, slack, town):
+    def test_fill_a_home(self, client, slack, acme):
         home = {"type": "home", "blocks": [section("Hello")]}
-        client.views_publish(user_id=town.ada.user_id, view=home)
-        assert slack.world.views[f"home-{town.ada.user_id}"].body == home
+        client.views_publish(user_id=acme.ada.user_id, view=home)
+        assert slack.world.views[f"home-{acme.ada.user_id}"].body == home
 
 
 class TestResponseUrls:
     @pytest.fixture
-    def url(self, slack, town):
-        return new_response_url(slack.world, town.general.channel_id, town.ada.user_id)
+    def url(self, slack, acme):
+        return new_response_url(slack.world, acme.general.channel_id, acme.ada.user_id)
 
-    def test_answer_five_times(self, slack, town, url):
+    def test_answer_five_times(self, slack, acme, url):
         hook = WebhookClient(url)
         answers = [hook.send(text=str(number)) for number in range(6)]
 
         assert [one.status_code for one in answers] == [200] * 5 + [404]
         assert json.loads(answers[-1].body)["error"] == "used_url"
-        assert slack.told(town.ada.user_id) == list("01234")
+        assert slack.told(acme.ada.user_id) == list("01234")
         assert kinds(slack) == ["response_url"]
 
     def test_answer_for_half_an_hour(self, slack, url, times):
@@ -251,10 +251,10 @@ class TestResponseUrls:
         WebhookClient(url).send(text="a", response_type="in_channel")
         assert [one.text for one in slack.bot_messages()] == ["a"]
 
-    def test_replace_the_message_they_came_from(self, client, slack, town):
-        room = town.general.channel_id
+    def test_replace_the_message_they_came_from(self, client, slack, acme):
+        room = acme.general.channel_id
         ts = client.chat_postMessage(channel=room, text="a")["ts"]
-        url = new_response_url(slack.world, room, town.ada.user_id, ts)
+        url = new_response_url(slack.world, room, acme.ada.user_id, ts)
 
         WebhookClient(url).send(text="b", replace_original=True)
         assert [one.text for one in slack.messages()] == ["b"]

@@ -8,7 +8,7 @@ import pytest
 from slack_sdk import WebClient
 
 from tests.contract.fake_slack.scene import PNG
-from tests.fakes.slack import Message, SlackUser, api, found_town, payloads
+from tests.fakes.slack import Message, SlackUser, api, payloads, sample_workspace
 from tests.fakes.slack.catalogue import (
     EVERYWHERE_CODES,
     METHODS,
@@ -90,15 +90,15 @@ def unknown_keys(mine, theirs, where=""):
 
 
 @pytest.fixture
-def town(slack):
+def acme(slack):
     extra = ("channels:read", "users:read", "team:read")
-    return found_town(slack, slack.app.scopes + extra, enterprise_id="E1")
+    return sample_workspace(slack, slack.app.scopes + extra, enterprise_id="E1")
 
 
-def test_answers_have_slacks_shapes(slack, town, shapes):
-    client = WebClient(town.token, base_url=slack.api_url)
-    room, ada = town.general.channel_id, town.ada.user_id
-    person = SlackUser(slack, town.workspace, town.ada, slack.url)
+def test_answers_have_slacks_shapes(slack, acme, shapes):
+    client = WebClient(acme.token, base_url=slack.api_url)
+    room, ada = acme.general.channel_id, acme.ada.user_id
+    person = SlackUser(slack, acme.workspace, acme.ada, slack.url)
     file_id = person.post_image(room, PNG).file_ids[0]
     answers = {
         "auth.test": client.auth_test(),
@@ -123,16 +123,16 @@ def test_answers_have_slacks_shapes(slack, town, shapes):
     assert {method: keys for method, keys in unknown.items() if keys} == {}
 
 
-def test_requests_have_slacks_shapes(slack, town, shapes):
-    scene = payloads.Scene(slack.world, town.workspace, town.ada)
-    room = town.general.channel_id
+def test_requests_have_slacks_shapes(slack, acme, shapes):
+    scene = payloads.Scene(slack.world, acme.workspace, acme.ada)
+    room = acme.general.channel_id
     button = {
         "type": "button",
         "text": {"type": "plain_text", "text": "Delete"},
         "action_id": "a",
     }
     blocks = [{"type": "actions", "elements": [button]}]
-    bot = town.workspace.bot_user_id
+    bot = acme.workspace.bot_user_id
     message = Message(room, slack.world.new_ts(), bot, text="a", blocks=blocks)
     sent = {
         "app-backend/SlashCommandPayload": payloads.command(scene, room, "/a", ""),

@@ -8,7 +8,7 @@ import pytest
 from slack_sdk.errors import SlackApiError
 
 from tests.contract.fake_slack.scene import Scene, kinds
-from tests.fakes.slack import found_town
+from tests.fakes.slack import sample_workspace
 from tests.fakes.slack.posting import new_trigger
 
 MODAL = {
@@ -26,7 +26,7 @@ def with_field(owner: str, field: str, value: object, call) -> Call:
     """Return a call that is made after a field of the workspace or channel changed."""
 
     def changed(scene: Scene) -> object:
-        setattr(getattr(scene.town, owner), field, value)
+        setattr(getattr(scene.acme, owner), field, value)
         return call(scene)
 
     return changed
@@ -46,11 +46,11 @@ def deleted_thread(scene: Scene) -> object:
 
 def hidden_rooms(scene: Scene) -> list[str]:
     """Return channels that the bot knows nothing of."""
-    town, slack = scene.town, scene.slack
-    people = [town.ada, town.bob]
-    others = slack.add_channel(town.workspace, "", people, kind="im", with_bot=False)
-    foreign = found_town(slack, name="Other").general
-    return ["C404", town.secret.channel_id, others.channel_id, foreign.channel_id]
+    acme, slack = scene.acme, scene.slack
+    people = [acme.ada, acme.bob]
+    others = slack.add_channel(acme.workspace, "", people, kind="im", with_bot=False)
+    foreign = sample_workspace(slack, name="Other").general
+    return ["C404", acme.secret.channel_id, others.channel_id, foreign.channel_id]
 
 
 def twice(call) -> Call:
@@ -83,12 +83,12 @@ def completing(scene: Scene) -> Callable[[], object]:
 
 
 def opening(scene: Scene) -> Callable[[], object]:
-    trigger = new_trigger(scene.slack.world, scene.town.ada.user_id)
+    trigger = new_trigger(scene.slack.world, scene.acme.ada.user_id)
     return lambda: scene.client.views_open(trigger_id=trigger, view=MODAL)
 
 
 def late_view(scene: Scene) -> object:
-    trigger = new_trigger(scene.slack.world, scene.town.ada.user_id)
+    trigger = new_trigger(scene.slack.world, scene.acme.ada.user_id)
     scene.times[0] += 3.1
     return scene.client.views_open(trigger_id=trigger, view=MODAL)
 
@@ -106,7 +106,7 @@ REFUSED = {
     # Channels.
     "a post where the bot is not": (
         "not_in_channel",
-        lambda s: s.write(channel=s.town.random.channel_id),
+        lambda s: s.write(channel=s.acme.random.channel_id),
     ),
     "a post into an archive": (
         "is_archived",
@@ -146,20 +146,20 @@ REFUSED = {
     "deleting twice": ("message_not_found", twice(deleting)),
     "a message without its tab": (
         "messages_tab_disabled",
-        without_tab("messages_tab", lambda s: s.write(channel=s.town.ada.user_id)),
+        without_tab("messages_tab", lambda s: s.write(channel=s.acme.ada.user_id)),
     ),
     "a word to a stranger": ("user_not_in_channel", lambda s: s.whisper(user="U404")),
     "a word to who is not there": (
         "user_not_in_channel",
-        lambda s: s.whisper(user=s.slack.add_user(s.town.workspace, "eve").user_id),
+        lambda s: s.whisper(user=s.slack.add_user(s.acme.workspace, "eve").user_id),
     ),
     "a word where the bot is not": (
         "not_in_channel",
-        lambda s: s.whisper(channel=s.town.random.channel_id),
+        lambda s: s.whisper(channel=s.acme.random.channel_id),
     ),
     "a word in a hidden channel": (
         "channel_not_found",
-        lambda s: s.whisper(channel=s.town.secret.channel_id),
+        lambda s: s.whisper(channel=s.acme.secret.channel_id),
     ),
     "an answer to an answer": (
         "cannot_reply_to_message",
@@ -202,7 +202,7 @@ REFUSED = {
         without_tab(
             "home_tab",
             lambda s: s.client.views_publish(
-                user_id=s.town.ada.user_id, view={"type": "home", "blocks": []}
+                user_id=s.acme.ada.user_id, view={"type": "home", "blocks": []}
             ),
         ),
     ),
@@ -245,11 +245,11 @@ REFUSED = {
     "a share of nothing": ("file_not_found", lambda s: s.complete("F404")),
     "a share where the bot is not": (
         "not_in_channel",
-        lambda s: s.complete(channel_id=s.town.random.channel_id),
+        lambda s: s.complete(channel_id=s.acme.random.channel_id),
     ),
     "a share in a hidden channel": (
         "channel_not_found",
-        lambda s: s.complete(channel_id=s.town.secret.channel_id),
+        lambda s: s.complete(channel_id=s.acme.secret.channel_id),
     ),
     **{
         f"a share where {field}": (

@@ -28,7 +28,7 @@ class TestUpload:
         assert file["shares"]["public"][scene.room][0]["ts"] == message.ts
         assert message.blocks == BLOCKS
         assert kept.data == PNG
-        assert get(file["url_private"], scene.town.token).content == PNG
+        assert get(file["url_private"], scene.acme.token).content == PNG
         assert not slack.problems
 
     def test_takes_parts_too(self, scene, slack):
@@ -53,8 +53,8 @@ class TestUpload:
         assert (message.thread_ts, message.text) == (parent, "Hi")
         assert file.shares[0].thread_ts == parent
 
-    def test_goes_into_a_direct_message(self, scene, town):
-        opened = scene.client.conversations_open(users=town.ada.user_id)["channel"]
+    def test_goes_into_a_direct_message(self, scene, acme):
+        opened = scene.client.conversations_open(users=acme.ada.user_id)["channel"]
         file = scene.file(scene.shown(channel_id=opened["id"]))
 
         assert file["ims"] == [opened["id"]]
@@ -89,8 +89,8 @@ class TestUpload:
         assert len(slack.results()) == 2
 
     @pytest.mark.parametrize("files", ["", "F1", "[]", "[1]", '[{"id": "F1", "a": 1}]'])
-    def test_names_files_well(self, slack, town, files):
-        asked = {"token": town.token, "files": files}
+    def test_names_files_well(self, slack, acme, files):
+        asked = {"token": acme.token, "files": files}
 
         answer = post(slack, "files.completeUploadExternal", data=asked)
 

@@ -12,7 +12,13 @@ from slack_bolt import App, BoltRequest
 from slack_bolt.authorization import AuthorizeResult
 
 from tests.contract.fake_slack.scene import PNG
-from tests.fakes.slack import Message, SlackServer, SlackUser, found_town, payloads
+from tests.fakes.slack import (
+    Message,
+    SlackServer,
+    SlackUser,
+    payloads,
+    sample_workspace,
+)
 from tests.fakes.slack.exchange import Reply
 from tests.fakes.slack.listener import Listener
 
@@ -114,37 +120,37 @@ def slack():
 
 
 @pytest.fixture
-def town(slack, org_wide):
+def acme(slack, org_wide):
     more = {"enterprise_id": "E1", "enterprise_name": "Corp"} if org_wide else {}
-    return found_town(slack, org_wide=org_wide, **more)
+    return sample_workspace(slack, org_wide=org_wide, **more)
 
 
 @pytest.fixture
-def bot(slack, town):
-    bot = EchoBot(slack, town.token)
+def bot(slack, acme):
+    bot = EchoBot(slack, acme.token)
     bot.start()
     yield bot
     bot.stop()
 
 
 @pytest.fixture
-def ada(slack, town, bot, org_wide):
-    return SlackUser(slack, town.workspace, town.ada, bot.url, org_wide=org_wide)
+def ada(slack, acme, bot, org_wide):
+    return SlackUser(slack, acme.workspace, acme.ada, bot.url, org_wide=org_wide)
 
 
-def check_scene(bot, town, org_wide, user_id):
+def check_scene(bot, acme, org_wide, user_id):
     """Check what Bolt itself makes of a request."""
     context, _ = bot.last
     assert context.is_enterprise_install is org_wide
     assert context.enterprise_id == ("E1" if org_wide else None)
     assert context.user_id == user_id
     # Events of an organisation's installation name no workspace to Bolt.
-    assert context.team_id in {town.workspace.team_id, None if org_wide else ""}
+    assert context.team_id in {acme.workspace.team_id, None if org_wide else ""}
 
 
 class TestWaysIn:
-    def test_command(self, slack, town, bot, ada, org_wide):
-        answer = ada.command(town.general.channel_id, "https://a.example/a.png")
+    def test_command(self, slack, acme, bot, ada, org_wide):
+        answer = ada.command(acme.general.channel_id, "https://a.example/a.png")
         _, body = bot.last
 
         assert answer.status_code == 200
@@ -152,13 +158,13 @@ class TestWaysIn:
         assert body["channel_name"] == "general"
         assert body["response_url"].startswith(slack.url)
         assert ada.told == ["On it."]
-        check_scene(bot, town, org_wide, ada.user_id)
+        check_scene(bot, acme, org_wide, ada.user_id)
         requests.post(body["response_url"], json={"text": "Done"}, timeout=5)
         assert ada.told == ["On it.", "Done"]
         assert not slack.problems
 
-    def test_shortcut_in_a_thread(self, slack, town, bot, ada, org_wide):
-        room = town.general.channel_id
+    def test_shortcut_in_a_thread(self, slack, acme, bot, ada, org_wide):
+        room = acme.general.channel_id
         parent = ada.write(room, "Look")
         message = ada.post_image(room, PNG, PNG, thread_ts=parent.ts)
 
@@ -169,22 +175,22 @@ class TestWaysIn:
         assert body["message"]["thread_ts"] == parent.ts
         assert len(body["message"]["files"]) == 2
         assert body["message_ts"] == message.ts
-        check_scene(bot, town, org_wide, ada.user_id)
+        check_scene(bot, acme, org_wide, ada.user_id)
         assert not slack.problems
 
     @pytest.mark.parametrize("with_files", [True, False])
-    def test_mention(self, slack, town, bot, ada, org_wide, *, with_files):
-        ada.mention(town.general.channel_id, PNG, text="hats", with_files=with_files)
+    def test_mention(self, slack, acme, bot, ada, org_wide, *, with_files):
+        ada.mention(acme.general.channel_id, PNG, text="hats", with_files=with_files)
         _, body = bot.last
         event = body["event"]
 
-        assert event["text"] == f"<@{town.workspace.bot_user_id}> hats"
+        assert event["text"] == f"<@{acme.workspace.bot_user_id}> hats"
         assert ("files" in event) is with_files
-        assert event["channel"] == town.general.channel_id
-        check_scene(bot, town, org_wide, ada.user_id)
+        assert event["channel"] == acme.general.channel_id
+        check_scene(bot, acme, org_wide, ada.user_id)
         assert not slack.problems
 
-    def test_direct_message(self, slack, town, bot, ada, org_wide):
+    def test_direct_message(self, slack, acme, bot, ada, org_wide):
         ada.direct_message(PNG, text="please")
         _, body = bot.last
         event = body["event"]
@@ -192,26 +198,26 @@ class TestWaysIn:
         assert (event["subtype"], event["channel_type"]) == ("file_share", "im")
         assert event["files"][0]["mimetype"] == "image/png"
         assert event["channel"].startswith("D")
-        check_scene(bot, town, org_wide, ada.user_id)
+        check_scene(bot, acme, org_wide, ada.user_id)
         ada.direct_message(text="hello")
         assert "subtype" not in bot.last[1]["event"]
         assert not slack.problems
 
-    def test_own_message_comes_back(self, slack, town, bot, ada):
-        dm = slack.world.direct_message(town.workspace, ada.user_id)
-        bot_user = slack.world.users[town.workspace.bot_user_id]
-        own = SlackUser(slack, town.workspace, bot_user, bot.url)
+    def test_own_message_comes_back(self, slack, acme, bot, ada):
+        dm = slack.world.direct_message(acme.workspace, ada.user_id)
+        bot_user = slack.world.users[acme.workspace.bot_user_id]
+        own = SlackUser(slack, acme.workspace, bot_user, bot.url)
         message = own.post_image(dm.channel_id, PNG)
         ada.announce(payloads.direct_message, message)
 
         event = bot.last[1]["event"]
 
-        assert event["bot_id"] == town.workspace.bot_id
-        assert event["user"] == town.workspace.bot_user_id
+        assert event["bot_id"] == acme.workspace.bot_id
+        assert event["user"] == acme.workspace.bot_user_id
         assert not slack.problems
 
-    def test_retries_carry_the_same_event(self, bot, town, ada):
-        ada.mention(town.general.channel_id, PNG)
+    def test_retries_carry_the_same_event(self, bot, acme, ada):
+        ada.mention(acme.general.channel_id, PNG)
         ada.delivery.again(retry=1)
         first, second = (body["event_id"] for _, body in bot.heard)
 
@@ -220,12 +226,12 @@ class TestWaysIn:
 
 class TestButtons:
     @pytest.fixture
-    def post(self, slack, town):
+    def post(self, slack, acme):
         return slack.world.add_message(
             Message(
-                town.general.channel_id,
+                acme.general.channel_id,
                 slack.world.new_ts(),
-                town.workspace.bot_user_id,
+                acme.workspace.bot_user_id,
                 blocks=BUTTONS,
             )
         )
@@ -250,13 +256,13 @@ class TestButtons:
         with pytest.raises(LookupError, match="try_another"):
             ada.press(post, "try_another")
 
-    def test_open_modals_that_are_submitted(self, slack, bot, town, ada, post):
+    def test_open_modals_that_are_submitted(self, slack, bot, acme, ada, post):
         ada.press(post, "delete_post")
         trigger = bot.last[1]["trigger_id"]
         opened = requests.post(
             f"{slack.api_url}views.open",
             json={"trigger_id": trigger, "view": MODAL},
-            headers={"Authorization": f"Bearer {town.token}"},
+            headers={"Authorization": f"Bearer {acme.token}"},
             timeout=5,
         )
         assert opened.json()["ok"]
@@ -271,18 +277,18 @@ class TestButtons:
 
 
 class TestSlackItself:
-    def test_takes_the_app_away(self, bot, town, ada):
+    def test_takes_the_app_away(self, bot, acme, ada):
         answers = ada.uninstall()
         types = [body["event"]["type"] for _, body in bot.heard]
 
         assert [one.status_code for one in answers] == [200, 200]
         assert types == ["app_uninstalled", "tokens_revoked"]
-        assert town.grant.dead == "account_inactive"
+        assert acme.grant.dead == "account_inactive"
 
-    def test_takes_tokens_away(self, bot, town, ada):
+    def test_takes_tokens_away(self, bot, acme, ada):
         assert ada.revoke_tokens().status_code == 200
-        assert bot.last[1]["event"]["tokens"]["bot"] == [town.workspace.bot_user_id]
-        assert town.grant.dead == "token_revoked"
+        assert bot.last[1]["event"]["tokens"]["bot"] == [acme.workspace.bot_user_id]
+        assert acme.grant.dead == "token_revoked"
 
     def test_opens_the_home(self, bot, ada):
         ada.open_home()
@@ -300,22 +306,22 @@ class TestAnswers:
     @pytest.mark.parametrize(
         "wrong", [{"signature": "v0=0"}, {"timestamp": "1"}, {"timestamp": "9" * 10}]
     )
-    def test_to_forged_requests(self, slack, town, ada, wrong):
+    def test_to_forged_requests(self, slack, acme, ada, wrong):
         ada.delivery.any_answer = True
-        form = payloads.command(ada.scene, town.general.channel_id, "/emojify", "")
+        form = payloads.command(ada.scene, acme.general.channel_id, "/emojify", "")
 
         assert ada.delivery.form(form, **wrong).status_code == 401
         assert not slack.problems
 
-    def test_that_fail_are_noted(self, slack, town, ada):
-        ada.command(town.general.channel_id, name="/other")
+    def test_that_fail_are_noted(self, slack, acme, ada):
+        ada.command(acme.general.channel_id, name="/other")
 
         assert [one.kind for one in slack.problems] == ["dispatch_failed"]
 
-    def test_that_are_late_are_noted(self, slack, town, ada, bot):
+    def test_that_are_late_are_noted(self, slack, acme, ada, bot):
         bot.pause_seconds = 0.3
         ada.delivery.patience_seconds = 0.1
 
         with pytest.raises(requests.Timeout):
-            ada.command(town.general.channel_id)
+            ada.command(acme.general.channel_id)
         assert [one.kind for one in slack.problems] == ["operation_timeout"]

@@ -3,11 +3,11 @@
 A test in short::
 
     with SlackServer() as slack:
-        town = found_town(slack)
-        bot_url = start_the_bot(slack.environment | {"SLACK_BOT_TOKEN": town.token})
-        ada = SlackUser(slack, town.workspace, town.ada, bot_url)
+        acme = sample_workspace(slack)
+        bot_url = start_the_bot(slack.environment | {"SLACK_BOT_TOKEN": acme.token})
+        ada = SlackUser(slack, acme.workspace, acme.ada, bot_url)
         slack.faults.add("files.completeUploadExternal", status=429, retry_after=1)
-        ada.command(town.general.channel_id, slack.elsewhere.add_picture("/a.png", PNG))
+        ada.command(acme.general.channel_id, slack.website.add_picture("/a.png", PNG))
         [(message, file)] = slack.wait_until(slack.results)
         ada.press(message, "delete_post")
         assert not slack.problems
@@ -21,6 +21,7 @@ from tests.fakes.slack.delivery import Delivery
 from tests.fakes.slack.exchange import Reply
 from tests.fakes.slack.faults import Fault
 from tests.fakes.slack.records import Call, Problem
+from tests.fakes.slack.sample import SampleWorkspace, sample_workspace
 from tests.fakes.slack.server import SlackServer
 from tests.fakes.slack.settings import BOT_SCOPES, OPTIONAL_SCOPES, SlackApp, Switches
 from tests.fakes.slack.state import (
@@ -32,7 +33,6 @@ from tests.fakes.slack.state import (
     View,
     Workspace,
 )
-from tests.fakes.slack.town import Town, found_town
 from tests.fakes.slack.user import SlackUser, everybody
 
 __all__ = [
@@ -47,17 +47,17 @@ __all__ = [
     "Message",
     "Problem",
     "Reply",
+    "SampleWorkspace",
     "SlackApp",
     "SlackFile",
     "SlackServer",
     "SlackUser",
     "Switches",
-    "Town",
     "User",
     "View",
     "Workspace",
     "all_codes",
     "codes",
     "everybody",
-    "found_town",
+    "sample_workspace",
 ]

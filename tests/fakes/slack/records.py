@@ -13,7 +13,7 @@ class Call:
     """One request and what was answered."""
 
     #: A method of the Web API, or ``upload``, ``download``, ``response``,
-    #: ``authorize``, ``elsewhere``.
+    #: ``authorize``, ``website``.
     method: str
     args: Mapping[str, Any]
     token: str

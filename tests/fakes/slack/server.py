@@ -10,13 +10,13 @@ from typing import Any, Self
 
 from tests.fakes.slack import api, methods_files, oauth, responses
 from tests.fakes.slack.arguments import Arguments, read_arguments
-from tests.fakes.slack.elsewhere import Elsewhere
 from tests.fakes.slack.exchange import Reply, Request
 from tests.fakes.slack.faults import PAGE, Fault, Faults
 from tests.fakes.slack.listener import Listener
 from tests.fakes.slack.records import Call, Problem
 from tests.fakes.slack.settings import SlackApp, Switches
 from tests.fakes.slack.state import Channel, Message, SlackFile, User, Workspace
+from tests.fakes.slack.website import Website
 from tests.fakes.slack.world import World
 
 #: How often `wait_until` looks when nothing calls.
@@ -33,8 +33,8 @@ PLACES = {
 class SlackServer:
     """Slack on a free port: use it as a context manager.
 
-    ``with SlackServer() as slack:`` gives an empty Slack; `found_town` fills it with a
-    workspace, people, channels and a token.
+    ``with SlackServer() as slack:`` gives an empty Slack; `sample_workspace` fills it
+    with a workspace, people, channels and a token.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class SlackServer:
         self._stopping = threading.Event()
         self._listener = Listener(self._answer, self.world.broke, port)
         self.world.url = self._listener.url
-        self.elsewhere = Elsewhere(self.world)
+        self.website = Website(self.world)
 
     def __enter__(self) -> Self:
         self.start()
@@ -71,13 +71,13 @@ class SlackServer:
     def start(self) -> None:
         """Begin to answer."""
         self._listener.start()
-        self.elsewhere.start()
+        self.website.start()
 
     def stop(self) -> None:
         """Stop at once; who still waits for a slow answer gets none."""
         self._stopping.set()
         self._listener.stop()
-        self.elsewhere.stop()
+        self.website.stop()
 
     # What a bot is told about this Slack.
 
@@ -99,7 +99,7 @@ class SlackServer:
             "SLACK_API_URL": self.api_url,
             "SLACK_AUTHORIZE_URL": f"{self.url}/oauth/v2/authorize",
             "SLACK_FILE_HOSTS": self._listener.host,
-            "FETCH_ALLOW_HOSTS": self.elsewhere.host,
+            "FETCH_ALLOW_HOSTS": self.website.host,
             "SLACK_CLIENT_ID": app.client_id,
             "SLACK_CLIENT_SECRET": app.client_secret,
             "SLACK_SIGNING_SECRET": app.signing_secret,

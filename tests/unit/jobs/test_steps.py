@@ -23,7 +23,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.image_source import FakeImageSource
 from tests.fakes.pipeline import fake_pipeline
 from tests.fakes.reply_sink import FakeReplySink
-from tests.jobs_rig import PICTURES, WORKSPACE, make_request
+from tests.jobs_harness import PICTURES, WORKSPACE, make_request
 
 F1 = ImageReference(file_id="F1")
 

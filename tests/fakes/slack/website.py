@@ -8,7 +8,7 @@ from tests.fakes.slack.records import Call
 from tests.fakes.slack.world import World
 
 
-class Elsewhere:
+class Website:
     """Some other web server, watched for tokens that leak to it."""
 
     def __init__(self, world: World) -> None:
@@ -37,7 +37,7 @@ class Elsewhere:
         self._watch(request)
         self._world.records.call(
             Call(
-                method="elsewhere",
+                method="website",
                 args={"path": request.path} | request.params,
                 token=request.bearer,
                 team_id="",
@@ -55,4 +55,4 @@ class Elsewhere:
         with self._world.lock:
             leaked = any(token in told for token in self._world.grants)
         if leaked or "authorization" in request.headers:
-            self._world.problem("token_leak", "elsewhere", request.path)
+            self._world.problem("token_leak", "website", request.path)

@@ -1,4 +1,4 @@
-"""A first workspace, so that not every test has to found one."""
+"""A workspace with people and channels, so that not every test has to make one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fakes.slack.state import Channel, Grant, User, Workspace
 
 
 @dataclass(frozen=True)
-class Town:
+class SampleWorkspace:
     """A workspace with two people, three channels and the app installed."""
 
     workspace: Workspace
@@ -30,27 +30,15 @@ class Town:
         """Return the bot's token."""
         return self.grant.token
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Return ids and token as JSON types, for another process."""
-        rooms = (self.general, self.random, self.secret)
-        return {
-            "team_id": self.workspace.team_id,
-            "bot_user_id": self.workspace.bot_user_id,
-            "token": self.token,
-            "users": {one.name: one.user_id for one in (self.ada, self.bob)},
-            "channels": {one.name: one.channel_id for one in rooms},
-        }
 
-
-def found_town(
+def sample_workspace(
     slack: SlackServer,
     scopes: Iterable[str] | None = None,
     *,
     org_wide: bool = False,
     **workspace: Any,
-) -> Town:
-    """Found a workspace with people and channels, and install the app.
+) -> SampleWorkspace:
+    """Add a workspace with people and channels, and install the app.
 
     Args:
         slack: Where.
@@ -60,7 +48,7 @@ def found_town(
     """
     home = slack.add_workspace(**{"name": "Acme"} | workspace)
     ada, bob = (slack.add_user(home, name) for name in ("ada", "bob"))
-    return Town(
+    return SampleWorkspace(
         workspace=home,
         grant=slack.world.install(home, scopes, org_wide=org_wide),
         ada=ada,

@@ -73,7 +73,7 @@ def wait_until(true: Callable[[], object], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
-class JobsRig:
+class JobsHarness:
     """Everything on one database and in one folder."""
 
     def __init__(
