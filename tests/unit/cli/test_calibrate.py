@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -92,36 +94,30 @@ def test_a_theme_that_is_there_is_replaced_whole(mine, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-class TestWhereAThemeMayGo:
-    def test_a_new_folder_may_be_made(self, tmp_path):
-        refuse_theme_folder(tmp_path / "new", SHIPPED.folder, force=False)
+@pytest.mark.parametrize(
+    ("folder", "force", "says"),
+    [
+        ("new", False, ""),
+        ("theme", True, ""),
+        ("theme", False, "--force"),
+        ("letters", True, "is no theme"),
+        ("letters", False, "is no theme"),
+        ("file", True, "is no theme"),
+        ("source", True, "not to be touched"),
+        (emojis_dir() / "classic", True, "not to be touched"),
+        (emojis_dir() / "another", True, "not to be touched"),
+    ],
+)
+def test_where_a_theme_may_be_written(mine, tmp_path, folder, force, says):
+    for name in ("theme", "source"):
+        shutil.copytree(mine, tmp_path / name)
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "letters.txt").write_text("dear")
+    (tmp_path / "file").write_text("")
 
-    def test_the_shipped_themes_are_not_touched_by_any_force(self):
-        for name in ("classic", "another"):
-            with pytest.raises(OutputError, match="not to be touched"):
-                refuse_theme_folder(emojis_dir() / name, SHIPPED.folder, force=True)
-
-    def test_the_source_is_not_touched(self, mine):
-        with pytest.raises(OutputError, match="not to be touched"):
-            refuse_theme_folder(mine, mine, force=True)
-
-    def test_force_replaces_a_theme(self, mine):
-        with pytest.raises(OutputError, match="--force"):
-            refuse_theme_folder(mine, SHIPPED.folder, force=False)
-        refuse_theme_folder(mine, SHIPPED.folder, force=True)
-
-    @pytest.mark.parametrize("force", [True, False])
-    def test_a_folder_of_other_things_is_never_replaced(self, tmp_path, force):
-        (tmp_path / "letters.txt").write_text("dear")
-
-        with pytest.raises(OutputError, match="is no theme"):
-            refuse_theme_folder(tmp_path, SHIPPED.folder, force=force)
-
-    def test_a_file_is_never_replaced(self, tmp_path):
-        (tmp_path / "theme").write_text("")
-
-        with pytest.raises(OutputError, match="is no theme"):
-            refuse_theme_folder(tmp_path / "theme", SHIPPED.folder, force=True)
+    refusal = pytest.raises(OutputError, match=says) if says else nullcontext()
+    with refusal:
+        refuse_theme_folder(tmp_path / folder, tmp_path / "source", force=force)
 
 
 class Analyzer:

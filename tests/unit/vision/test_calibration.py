@@ -143,26 +143,20 @@ def test_too_few_faces_move_nothing():
     assert rows(result)["glad"].hits + rows(result)["glad"].chosen["calm"] == 4
 
 
-class TestNeverChosen:
-    def test_every_emoji_of_the_shipped_theme_can_win(self):
-        assert never_chosen(open_theme("classic").theme) == []
+@pytest.mark.parametrize(
+    ("change", "never"),
+    [({}, ["b"]), ({"mild": True}, []), ({"surprise_only": True}, [])],
+    ids=["covered", "wins for unsure faces", "for surprise only"],
+)
+def test_an_emoji_at_the_point_of_an_earlier_one_never_wins(change, never):
+    emoji = list(theme(a={"anger": 1}, b={"anger": 1}, c={"sadness": 1}).emoji)
+    emoji[1] = dataclasses.replace(emoji[1], **change)
 
-    def test_an_emoji_under_another_of_an_earlier_name_cannot(self):
-        covered = theme(a={"happiness": 1}, b={"happiness": 1}, c={"sadness": 1})
+    assert never_chosen(EmojiTheme("x", "X", 512, tuple(emoji))) == never
 
-        assert never_chosen(covered) == ["b"]
 
-    def test_a_mild_emoji_may_win_for_unsure_faces_only(self):
-        emoji = list(theme(a={"anger": 1}, b={"anger": 1}).emoji)
-        emoji[1] = dataclasses.replace(emoji[1], mild=True)
-
-        assert never_chosen(EmojiTheme("x", "X", 512, tuple(emoji))) == []
-
-    def test_those_for_surprise_do_not_count(self):
-        emoji = list(theme(a={"anger": 1}, b={"anger": 1}).emoji)
-        emoji[1] = dataclasses.replace(emoji[1], surprise_only=True)
-
-        assert never_chosen(EmojiTheme("x", "X", 512, tuple(emoji))) == []
+def test_every_emoji_of_the_shipped_theme_can_win():
+    assert never_chosen(CLASSIC) == []
 
 
 def test_cells_hold_a_value_on_each_side_of_every_limit():
