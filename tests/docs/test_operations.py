@@ -30,7 +30,7 @@ def actions() -> set[str]:
         r'"action": "(\w+)"',
         r'_facts\("(\w+)"\)',
         r'run_later\(\s*\w+, "(\w+)"',
-        r'(?:courtesy|retried|once|guarded|survived)\(\s*"(\w+)"',
+        r'\.run_(?:once|marked|with_\w+|polled|best_effort)\(\s*"(\w+)"',
     )
     found = {
         action
@@ -38,7 +38,7 @@ def actions() -> set[str]:
         for pattern in named
         for action in re.findall(pattern, text)
     }
-    return found | {workflow.PREPARE, workflow.COMPLETE}
+    return found | {workflow.PREPARE, workflow.COMPLETE, workflow.SHARE}
 
 
 def told_actions() -> set[str]:
