@@ -1,0 +1,105 @@
+"""Workers hear of jobs at once, on both databases; what of DBOS that relies on."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+
+import pytest
+from dbos import _queue
+from dbos._dbos import DBOSRegistry
+
+from emojifier_bot.domain import JobState
+from emojifier_bot.jobs import queue_listener
+from emojifier_bot.jobs.queue_listener import IDLE_POLL_SECONDS, _StopOrWake
+from tests.jobs_rig import JobsRig, wait_until
+
+
+@pytest.fixture
+def rig(database_url, tmp_path):
+    rig = JobsRig(database_url, tmp_path / "slack")
+    yield rig
+    rig.close()
+
+
+def test_an_idle_worker_takes_a_new_job_at_once(rig):
+    with rig.working():
+        rig.wait(rig.ask("first"))
+        time.sleep(0.5)
+        began = time.monotonic()
+        rig.wait(rig.ask("second"))
+
+        assert time.monotonic() - began < IDLE_POLL_SECONDS / 2
+
+
+def test_a_job_that_an_operator_runs_again_is_taken_at_once(rig):
+    job_id = rig.ask()
+    rig.queue.cancel(job_id)
+    with rig.working():
+        began = time.monotonic()
+        assert rig.queue.retry(job_id)
+        rig.wait(job_id, JobState.SUCCEEDED)
+
+        assert time.monotonic() - began < IDLE_POLL_SECONDS / 2
+
+
+def test_a_job_that_nobody_announces_is_found_all_the_same(rig, monkeypatch):
+    monkeypatch.setattr(queue_listener, "IDLE_POLL_SECONDS", 0.5)
+    monkeypatch.setattr("emojifier_bot.jobs.worker.IDLE_POLL_SECONDS", 0.5)
+    monkeypatch.setattr(queue_listener.QueueListener, "_listen", lambda _: None)
+    with rig.working():
+        time.sleep(0.3)
+        rig.wait(rig.ask())
+
+
+class TestWaiting:
+    def wait_in_thread(self, event):
+        ended = []
+        thread = threading.Thread(target=lambda: ended.append(event.wait(30)))
+        thread.start()
+        return thread, ended
+
+    @pytest.mark.parametrize("is_stop", [False, True])
+    def test_a_wait_ends_when_it_is_woken_or_stopped(self, is_stop):
+        event = _StopOrWake()
+        thread, ended = self.wait_in_thread(event)
+
+        (event.set if is_stop else event.wake)()
+
+        thread.join(5)
+        assert ended == [is_stop]
+
+    def test_polls_keep_their_distance(self):
+        event = _StopOrWake()
+        began = time.monotonic()
+        for _ in range(4):
+            event.wake()
+            event.wait(30)
+
+        assert time.monotonic() - began >= 3 * queue_listener.BUSY_POLL_SECONDS
+
+    def test_a_wake_between_two_waits_is_heard(self):
+        event = _StopOrWake()
+        event.wake()
+
+        wait_until(lambda: not event.wait(0.01), 1)
+
+
+class TestDbos:
+    """Fails when a new version of DBOS polls its queues in another way."""
+
+    def test_the_thread_waits_on_the_event_that_it_is_given(self):
+        source = inspect.getsource(_queue.queue_worker_thread)
+
+        assert [*inspect.signature(_queue.queue_worker_thread).parameters] == [
+            "stop_event",
+            "dbos",
+            "queue",
+        ]
+        assert source.count("stop_event.wait(timeout=") == 1
+
+    def test_the_internal_queue_has_an_interval(self):
+        queue = DBOSRegistry().get_internal_queue()
+
+        assert queue._polling_interval_sec > 0
