@@ -2,7 +2,8 @@
 
 PostgreSQL, a Slack that answers at once and the workers run as processes of this
 machine, each worker with one thread and one picture at a time. Beside them, in the same
-run, stands what the bare pipeline does on the same picture. From the checkout:
+run, stands what as many bare pipelines do on the same picture (no more than there are
+cores): *of the bare pipeline* is the share of that. From the checkout:
 ``python scripts/throughput.py [--write] [JOBS]``; with ``--write`` the figures go into
 ``docs/scaling.md``. A machine that does nothing else gives the best figures.
 """
@@ -112,7 +113,8 @@ def main() -> None:
     if programs is None:
         raise SystemExit("PostgreSQL is missing: on Debian, apt-get install postgresql")
     cores = len(os.sched_getaffinity(0))
-    bare = {count: run_bare(count) for count in dict.fromkeys((1, cores))}
+    counts = sorted({min(workers, cores) for workers in WORKERS})
+    bare = {count: run_bare(count) for count in counts}
     with running_postgres(programs, DURABLE) as server:
         rows = [measure(server, workers, jobs) for workers in WORKERS]
     text = report(rows, bare, jobs)
@@ -288,7 +290,7 @@ def memory_mb(one: subprocess.Popen) -> float:
 
 def report(rows: list[Row], bare: dict[int, Bare], jobs: int) -> str:
     """Return the figures as text for the page."""
-    most = max(one.pictures_per_second for one in bare.values())
+    rates = [bare[min(row.workers, max(bare))].pictures_per_second for row in rows]
     lines = [
         f"{jobs} jobs of {WORKSPACES} workspaces, a photo of 512 × 512 pixels with one",
         f"face, {len(os.sched_getaffinity(0))} cores ({platform.machine()}).",
@@ -305,11 +307,11 @@ def report(rows: list[Row], bare: dict[int, Bare], jobs: int) -> str:
     ]
     lines += [
         f"| {row.workers} | {row.jobs_per_second:.2f} "
-        f"| {100 * row.jobs_per_second / most:.0f} % "
+        f"| {100 * row.jobs_per_second / rate:.0f} % "
         f"| {row.worker_cpu_ms:.0f} ms | {row.slack_cpu_ms:.0f} ms "
         f"| {row.commits:.0f} | {row.connections} | {row.memory_mb:.0f} MB "
         f"| {row.idle_cpu_percent:.1f} % | {row.idle_commits_per_second:.0f} |"
-        for row in rows
+        for row, rate in zip(rows, rates, strict=True)
     ]
     calls = (f"{method} {count:.1f}" for method, count in rows[0].calls.items())
     lines += ["", f"Calls to Slack for each job: {', '.join(calls)}."]
