@@ -13,12 +13,12 @@ from dbos._dbos import DBOSRegistry
 from emojifier_bot.domain import JobState
 from emojifier_bot.jobs import queue_listener
 from emojifier_bot.jobs.queue_listener import IDLE_POLL_SECONDS, _StopOrWake
-from tests.jobs_rig import JobsRig, wait_until
+from tests.jobs_harness import JobsHarness, wait_until
 
 
 @pytest.fixture
 def rig(database_url, tmp_path):
-    rig = JobsRig(database_url, tmp_path / "slack")
+    rig = JobsHarness(database_url, tmp_path / "slack")
     yield rig
     rig.close()
 
