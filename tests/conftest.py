@@ -13,7 +13,7 @@ import pytest
 from emojifier_bot.config import settings_table
 
 #: Fixtures that hand out databases, and who looks for tokens in all that is told.
-pytest_plugins = ["tests.postgres", "tests.told_tokens"]
+pytest_plugins = ["tests.postgres", "tests.token_leaks"]
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent

@@ -18,10 +18,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.crash import figures
+from tests.crash.faults import CLOCK, POSTGRES_FAULTS, SQLITE_FAULTS, injected_fault
 from tests.crash.figures import DATABASES, KILLS, Figures
 from tests.crash.points import ALL_POINTS
-from tests.crash.round import TROUBLE_SECONDS, Plan, Round, TroubledRound, staged
-from tests.crash.troubles import CLOCK, POSTGRES_TROUBLES, SQLITE_TROUBLES, trouble
+from tests.crash.round import FAULT_STAGE_SECONDS, FaultRound, Plan, Round, staged
 from tests.postgres import find_programs, running_postgres
 
 RESULTS = Path("build/crash/rounds.jsonl")
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--database", default=",".join(DATABASES))
-    parser.add_argument("--troubles", action="store_true", help="not kills")
+    parser.add_argument("--faults", action="store_true", help="not kills")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--write", type=Path, help="a page with the marks")
     return parser
@@ -63,27 +63,27 @@ def _parser() -> argparse.ArgumentParser:
 def _play(
     told: argparse.Namespace, number: int, database: str, salt: int
 ) -> Iterator[Figures]:
-    if not told.troubles:
+    if not told.faults:
         yield _round(database, told.jobs, number, told.results, salt)
         return
-    kinds = SQLITE_TROUBLES if database == "sqlite" else POSTGRES_TROUBLES
+    kinds = SQLITE_FAULTS if database == "sqlite" else POSTGRES_FAULTS
     for kind in kinds:
-        yield _troubled(kind, database, told.jobs, told.results)
+        yield _fault_round(kind, database, told.jobs, told.results)
 
 
-def _troubled(kind: str, database: str, jobs: int, results: Path) -> Figures:
+def _fault_round(kind: str, database: str, jobs: int, results: Path) -> Figures:
     with ExitStack() as stack:
         name = tempfile.TemporaryDirectory(prefix="emojifier-crash-")
         folder = Path(stack.enter_context(name))
-        what = stack.enter_context(trouble(kind, database, folder))
+        what = stack.enter_context(injected_fault(kind, database, folder))
         # A wait that a dead worker recorded by a wrong clock is another's to end.
         kills = ("worker",) * 3 if kind == CLOCK else ()
-        pace = jobs / (TROUBLE_SECONDS * (what.stages + 1))
+        pace = jobs / (FAULT_STAGE_SECONDS * (what.stages + 1))
         plan = Plan(database, jobs, random_kills=kills, per_second=pace)
         stage = stack.enter_context(
             staged(what.url, folder, what.environment, hurry=False)
         )
-        figure = TroubledRound(plan, stage, Figures(database, kind), what).run()
+        figure = FaultRound(plan, stage, Figures(database, kind), what).run()
         if not figure.is_clean:
             _keep(folder, results.parent / f"broken-{database}-{int(time.time())}")
         return figure

@@ -53,7 +53,7 @@ class Figures:
     takeovers: list[float] = field(default_factory=list)
     drains: list[float] = field(default_factory=list)
     #: Workers that were paused past their lease: exit code of each.
-    sleepers: list[int] = field(default_factory=list)
+    paused: list[int] = field(default_factory=list)
     #: Workers that gave way because the machine gave them no time for a whole lease.
     starved: int = 0
     #: Ends that nobody ordered: verb and exit code.
@@ -115,7 +115,7 @@ def tables(rounds: Sequence[Figures]) -> str:
     others = [one for one in rounds if one.kind != KILLS]
     parts = [_summary(kills), _points(kills)]
     if others:
-        parts.insert(1, _troubles(others))
+        parts.insert(1, _faults(others))
     return "\n".join(parts)
 
 
@@ -182,11 +182,11 @@ def _summary(rounds: Sequence[Figures]) -> str:
         ),
         (
             "Workers paused past their lease",
-            *[_count(some, "sleepers") for some in columns],
+            *[_count(some, "paused") for some in columns],
         ),
         (
             "– that woke and gave way",
-            *[_sleepers(some, EXIT_LEASE_LOST) for some in columns],
+            *[_count_exits(some, EXIT_LEASE_LOST) for some in columns],
         ),
         (
             "Workers that gave way, starved by the machine",
@@ -196,7 +196,7 @@ def _summary(rounds: Sequence[Figures]) -> str:
     return _table(["", *NAMES.values()], rows)
 
 
-def _troubles(rounds: Sequence[Figures]) -> str:
+def _faults(rounds: Sequence[Figures]) -> str:
     heads = ["What happened", "Database", "Rounds", "Acknowledged", "Lost", "Twice"]
     rows = []
     for kind in dict.fromkeys(one.kind for one in rounds):
@@ -218,8 +218,8 @@ def _points(rounds: Sequence[Figures]) -> str:
     return _table(["Killed at", *NAMES.values()], rows)
 
 
-def _sleepers(rounds: Iterable[Figures], code: int) -> int:
-    return sum(one.sleepers.count(code) for one in rounds)
+def _count_exits(rounds: Iterable[Figures], code: int) -> int:
+    return sum(one.paused.count(code) for one in rounds)
 
 
 def _sum(rounds: Iterable[Figures], name: str) -> int:

@@ -16,8 +16,8 @@ import requests
 import sqlalchemy as sa
 
 from emojifier_bot.db.engine import open_engine
-from tests.crash.points import Mines
-from tests.crash.process import HURRY, MINES
+from tests.crash.points import KillPoints
+from tests.crash.process import HURRY, KILL_POINTS
 from tests.jobs_harness import ROOT, wait_until
 from tests.postgres import free_port
 
@@ -36,7 +36,7 @@ class Bot:
     started_at: float
     #: Paused by SIGSTOP; since when told to end by SIGTERM.
     paused: bool = False
-    told_at: float | None = None
+    terminated_at: float | None = None
 
     @property
     def pid(self) -> int:
@@ -47,7 +47,7 @@ class Bot:
     def works(self) -> bool:
         """Tell whether it runs and may go on doing so."""
         ended = self.process.poll() is not None
-        return not (ended or self.paused or self.told_at)
+        return not (ended or self.paused or self.terminated_at)
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Fleet:
     database: str
     folder: Path
     environment: dict[str, str]
-    mines: Mines
+    kill_points: KillPoints
     hurry: bool = False
     bots: list[Bot] = field(default_factory=list)
 
@@ -75,7 +75,7 @@ class Fleet:
             "PYTHONPATH": str(ROOT),
             # What OpenCV and onnxruntime start is not what is tested.
             "EMOJIFIER_LOG_LEVEL": "INFO",
-            MINES: str(self.mines.folder),
+            KILL_POINTS: str(self.kill_points.folder),
         }
         if self.hurry:
             environment[HURRY] = "1"

@@ -1,7 +1,7 @@
-"""The named points at which processes are killed, and how one is put under a mine.
+"""The named points at which processes are killed, and how one is armed.
 
-A mine is a file in a folder that all processes of a round know. Who reaches its point
-removes the file; whoever could remove it has it, and the process is killed there.
+An armed point is a file in a folder that all processes of a round know. A process that
+reaches the point removes the file; the one that could remove it is killed there.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ ALL_POINTS = (
 )
 
 
-class Mines:
-    """A folder of mines."""
+class KillPoints:
+    """A folder of kill_points."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def lay(self, point: str) -> None:
+    def arm(self, point: str) -> None:
         """Let the next process that reaches a point die there."""
         (self.folder / point).touch()
 
@@ -70,6 +70,6 @@ class Mines:
             return False
         return True
 
-    def left(self) -> list[str]:
+    def armed(self) -> list[str]:
         """Return the points that nobody has reached yet."""
         return sorted(path.name for path in self.folder.iterdir())

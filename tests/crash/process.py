@@ -1,4 +1,4 @@
-"""The bot's command line in a process that dies at mines: ``… process serve``.
+"""The bot's command line in a process that dies at kill points: ``… process serve``.
 
 The product is the same to the last line. What surrounds its commits is put in from
 outside: DBOS's recorder, SQLAlchemy's event before a COMMIT, the queue and the log of
@@ -34,14 +34,14 @@ from tests.crash.points import (
     JOB_END,
     POST_ROW,
     TAKE,
-    Mines,
+    KillPoints,
     commit_point,
 )
 from tests.fast_worker import run_fast_worker
 
-#: Variables: the folder of mines; whether a worker is in a hurry; the file that says
-#: how far the clock is ahead, seconds.
-MINES, HURRY, CLOCK_FILE = "CRASH_MINES", "CRASH_HURRY", "CRASH_CLOCK"
+#: Variables: the folder of kill points; whether a worker is in a hurry; the file that
+#: says how far the clock is ahead, seconds.
+KILL_POINTS, HURRY, CLOCK_FILE = "CRASH_KILL_POINTS", "CRASH_HURRY", "CRASH_CLOCK"
 
 
 class _Here(threading.local):
@@ -50,11 +50,11 @@ class _Here(threading.local):
     name = ""
 
 
-class Tripwires:
-    """Kills this process where a commit has a mine."""
+class KillHooks:
+    """Kills this process at an armed commit."""
 
-    def __init__(self, mines: Mines) -> None:
-        self._mines = mines
+    def __init__(self, kill_points: KillPoints) -> None:
+        self._kill_points = kill_points
         self._here = _Here()
 
     def install(self) -> None:
@@ -96,7 +96,7 @@ class Tripwires:
             self._reach(self._here.name, BEFORE)
 
     def _reach(self, name: str, when: str) -> None:
-        if self._mines.take(commit_point(name, when)):
+        if self._kill_points.trigger(commit_point(name, when)):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -118,7 +118,7 @@ def set_clock_by(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    Tripwires(Mines(Path(os.environ[MINES]))).install()
+    KillHooks(KillPoints(Path(os.environ[KILL_POINTS]))).install()
     if CLOCK_FILE in os.environ:
         set_clock_by(Path(os.environ[CLOCK_FILE]))
     if os.environ.get(HURRY) and sys.argv[1] == "worker":

@@ -18,21 +18,21 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from emojifier_bot.jobs.worker import EXIT_DONE, EXIT_LEASE_LOST
+from tests.crash.faults import Fault
 from tests.crash.figures import Figures
 from tests.crash.fleet import NOT_YET_UP, Bot, Fleet
-from tests.crash.people import Crowd
-from tests.crash.points import ENQUEUE, Mines
+from tests.crash.points import ENQUEUE, KillPoints
 from tests.crash.slack import KillingSlack
 from tests.crash.takeovers import Takeovers
-from tests.crash.troubles import Trouble
+from tests.crash.users import Users
 
 WORKER, WEB = "worker", "serve"
 AT_RANDOM = "at random"
 LOOK_SECONDS = 0.1
 #: What nobody reaches in time is taken away again, and counted nowhere.
-MINE_SECONDS, GIVEN_UP_SECONDS = 15.0, 60.0
-#: Each stage of a trouble lasts so long, and so long it is quiet before.
-TROUBLE_SECONDS = 10.0
+ARMED_SECONDS, GIVEN_UP_SECONDS = 15.0, 60.0
+#: Each stage of a fault lasts so long, and so long it is quiet before.
+FAULT_STAGE_SECONDS = 10.0
 #: A share that came late would show by then.
 SETTLE_SECONDS = 1.5
 #: A machine that others use too may need long; what is unfinished then is told.
@@ -72,7 +72,7 @@ class Stage:
     url: str
     slack: KillingSlack
     fleet: Fleet
-    crowd: Crowd
+    users: Users
 
 
 @contextmanager
@@ -80,17 +80,17 @@ def staged(
     url: str, folder: Path, environment: dict[str, str] | None = None, *, hurry: bool
 ) -> Iterator[Stage]:
     """Set up a Slack, a web process and the workspaces that install the bot."""
-    mines = Mines(folder / "mines")
-    with KillingSlack(mines) as slack:
+    kill_points = KillPoints(folder / "kill_points")
+    with KillingSlack(kill_points) as slack:
         more = slack.environment | (environment or {})
-        fleet = Fleet(url, folder, more, mines, hurry)
+        fleet = Fleet(url, folder, more, kill_points, hurry)
         slack.pids = fleet.pids
         try:
             fleet.start_web()
             fleet.await_web()
-            crowd = Crowd(slack, fleet.url)
-            crowd.install()
-            yield Stage(url, slack, fleet, crowd)
+            users = Users(slack, fleet.url)
+            users.install()
+            yield Stage(url, slack, fleet, users)
         finally:
             fleet.kill()
 
@@ -107,11 +107,11 @@ class Round:
         self._draw = random.Random(self.plan.seed)
         self._takeovers = Takeovers(self.stage.url)
         self._points = list(self.plan.points)
-        self._mine: tuple[str, float] | None = None
+        self._armed: tuple[str, float] | None = None
         self._ordered: dict[int, str] = {}
         #: Places that stay empty until then.
         self._empty: list[float] = []
-        self._sleeper: Bot | None = None
+        self._paused: Bot | None = None
         self._killed_at = 0.0
         self._sent = threading.Event()
         self._stop = threading.Event()
@@ -120,18 +120,18 @@ class Round:
         """Play it to the end; return what was found."""
         began = time.monotonic()
         self._began = began
-        self._schedule = self._surprises()
+        self._schedule = self._schedule_events()
         with ThreadPoolExecutor(1) as pool:
             sending = pool.submit(self._send)
             try:
                 while time.monotonic() - began < ROUND_SECONDS and not self._is_over():
-                    self._attend()
+                    self._tick()
                     time.sleep(LOOK_SECONDS)
             finally:
                 self._stop.set()
             sending.result()
         time.sleep(SETTLE_SECONDS)
-        self._take_stock(began)
+        self._finish(began)
         return self.figures
 
     def _send(self) -> None:
@@ -141,43 +141,43 @@ class Round:
             for number in range(self.plan.jobs):
                 due = self._began + number / self.plan.per_second
                 self._stop.wait(max(due - time.monotonic(), 0))
-                asked.append(people.submit(self.stage.crowd.ask, self._stop))
+                asked.append(people.submit(self.stage.users.ask, self._stop))
             for one in asked:
                 one.result()
         self._sent.set()
 
-    def _surprises(self) -> list[tuple[float, str]]:
+    def _schedule_events(self) -> list[tuple[float, str]]:
         """Return what happens at random moments of the time of sending."""
         until = self.plan.jobs / self.plan.per_second
         what = [*self.plan.random_kills]
         what += ["drain"] * self.plan.drain + ["pause"] * self.plan.pause
         return sorted((self._draw.uniform(2, max(until, 3)), one) for one in what)
 
-    def _attend(self) -> None:
+    def _tick(self) -> None:
         for bot in self.stage.fleet.reap():
-            self._bury(bot)
-        self._staff()
+            self._note_end(bot)
+        self._start_missing()
         with contextlib.suppress(sa.exc.OperationalError):
             working = self.stage.fleet.working(WORKER)
             self._takeovers.look(min((one.started_at for one in working), default=0))
-            self._wake()
-        self._surprise()
-        self._lay()
+            self._resume_paused()
+        self._run_due_events()
+        self._arm_next()
 
-    def _bury(self, bot: Bot) -> None:
+    def _note_end(self, bot: Bot) -> None:
         """Take note of a process that ended."""
         code, now = bot.process.returncode, time.monotonic()
         ordered = self._ordered.pop(bot.pid, "")
-        if bot.told_at is not None and code != -signal.SIGKILL:
-            self._note_drains(code, now - bot.told_at)
-        elif bot is self._sleeper and code == -signal.SIGKILL:
-            # It had asked Slack before it was paused, and that was where a mine lay.
-            self._sleeper = None
+        if bot.terminated_at is not None and code != -signal.SIGKILL:
+            self._note_drains(code, now - bot.terminated_at)
+        elif bot is self._paused and code == -signal.SIGKILL:
+            # It had asked Slack before it was paused, and that was the armed point.
+            self._paused = None
             self._plan_for(now - self._began, "pause")
             self._count(bot, ordered)
-        elif bot is self._sleeper:
-            self._sleeper = None
-            self.figures.sleepers.append(code)
+        elif bot is self._paused:
+            self._paused = None
+            self.figures.paused.append(code)
             if code != EXIT_LEASE_LOST:
                 self.figures.surprises.append(f"slept: {code}")
         elif code == -signal.SIGKILL:
@@ -199,11 +199,11 @@ class Round:
 
     def _count(self, bot: Bot, ordered: str) -> None:
         point = ordered
-        if not ordered and self._mine is not None:
-            if self._mine[0] in self.stage.fleet.mines.left():
+        if not ordered and self._armed is not None:
+            if self._armed[0] in self.stage.fleet.kill_points.armed():
                 self.figures.surprises.append(f"{bot.verb}: killed by nobody")
                 return
-            point, self._mine = self._mine[0], None
+            point, self._armed = self._armed[0], None
         kills = Counter(self.figures.kills)
         kills[point] += 1
         self.figures.kills = dict(kills)
@@ -219,7 +219,7 @@ class Round:
         else:
             self.figures.restarted += 1
 
-    def _staff(self) -> None:
+    def _start_missing(self) -> None:
         """Start what should run and does not."""
         fleet, now = self.stage.fleet, time.monotonic()
         self._empty = [until for until in self._empty if until > now]
@@ -229,7 +229,7 @@ class Round:
         while len(fleet.working(WORKER)) < wanted:
             fleet.start_worker()
 
-    def _surprise(self) -> None:
+    def _run_due_events(self) -> None:
         now = time.monotonic() - self._began
         while self._schedule and self._schedule[0][0] <= now:
             _, what = self._schedule.pop(0)
@@ -270,7 +270,7 @@ class Round:
         if bot is None:
             return False
         bot.process.terminate()
-        bot.told_at = time.monotonic()
+        bot.terminated_at = time.monotonic()
         return True
 
     def _pause(self) -> bool:
@@ -279,7 +279,7 @@ class Round:
         if bot is None:
             return False
         self.stage.fleet.pause(bot)
-        self._sleeper = bot
+        self._paused = bot
         self._takeovers.died(bot.pid)
         return True
 
@@ -287,20 +287,20 @@ class Round:
         found = self.stage.fleet.working(WORKER)
         return next((one for one in found if self._takeovers.holder(one.pid)), None)
 
-    def _wake(self) -> None:
-        sleeper = self._sleeper
-        if sleeper and sleeper.paused and self._takeovers.holder(sleeper.pid) is None:
-            self.stage.fleet.resume(sleeper)
+    def _resume_paused(self) -> None:
+        paused = self._paused
+        if paused and paused.paused and self._takeovers.holder(paused.pid) is None:
+            self.stage.fleet.resume(paused)
 
-    def _lay(self) -> None:
-        """Lay the next mine, once the last one was reached or nobody comes by."""
-        now, mines = time.monotonic(), self.stage.fleet.mines
-        if self._mine is not None:
-            point, since = self._mine
-            untouched = now - since > MINE_SECONDS and mines.take(point)
+    def _arm_next(self) -> None:
+        """Arm the next point, once the last one was reached or nobody reaches it."""
+        now, kill_points = time.monotonic(), self.stage.fleet.kill_points
+        if self._armed is not None:
+            point, since = self._armed
+            untouched = now - since > ARMED_SECONDS and kill_points.trigger(point)
             # Whoever stepped on it may have died of something else in that moment.
             if untouched or now - since > GIVEN_UP_SECONDS:
-                self._mine = None
+                self._armed = None
             return
         if not self._points or now - self._killed_at < self.plan.kill_seconds:
             return
@@ -309,26 +309,26 @@ class Round:
             self._points.pop(0)
         elif self._busy():
             self._points.pop(0)
-            self._mine = (point, now)
-            mines.lay(point)
+            self._armed = (point, now)
+            kill_points.arm(point)
 
     def _is_over(self) -> bool:
-        if self._mine or self._sleeper or not self._sent.is_set():
+        if self._armed or self._paused or not self._sent.is_set():
             return False
-        if any(one.told_at for one in self.stage.fleet.bots):
+        if any(one.terminated_at for one in self.stage.fleet.bots):
             return False
         with contextlib.suppress(sa.exc.OperationalError):
             return self._takeovers.unfinished() == 0
         return False
 
-    def _take_stock(self, began: float) -> None:
+    def _finish(self, began: float) -> None:
         """Judge, end all processes, and keep what was measured."""
-        figures, crowd = self.figures, self.stage.crowd
-        figures.take(crowd.verdict())
+        figures, users = self.figures, self.stage.users
+        figures.take(users.verdict())
         figures.asked = self.plan.jobs
-        figures.acknowledged = len(crowd.acknowledged)
-        figures.unanswered = len(crowd.unanswered)
-        figures.refused = len(crowd.refused)
+        figures.acknowledged = len(users.acknowledged)
+        figures.unanswered = len(users.unanswered)
+        figures.refused = len(users.refused)
         figures.takeovers = [round(one, 1) for one in self._takeovers.seconds]
         figures.put_back = [round(one, 1) for one in self._takeovers.put_back]
         figures.unfinished = self._takeovers.unfinished()
@@ -346,46 +346,46 @@ class Round:
 
 
 @dataclass
-class TroubledRound(Round):
+class FaultRound(Round):
     """A round in which nobody is killed but something happens to what is below."""
 
-    trouble: Trouble
+    fault: Fault
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._stage_number = 0
-        self._next_at = TROUBLE_SECONDS
+        self._next_at = FAULT_STAGE_SECONDS
         self._ended: Counter[str] = Counter()
         self._felt_before = 0
 
-    def _attend(self) -> None:
+    def _tick(self) -> None:
         with contextlib.suppress(sa.exc.OperationalError):
-            super()._attend()
-        if self._is_troubled_on() and time.monotonic() - self._began > self._next_at:
+            super()._tick()
+        if self._has_stages_left() and time.monotonic() - self._began > self._next_at:
             if not self._stage_number:
                 self._felt_before = self._unheard()
-            self.trouble.go(self._stage_number, self.stage.fleet)
+            self.fault.go(self._stage_number, self.stage.fleet)
             self._stage_number += 1
-            self._next_at += TROUBLE_SECONDS
+            self._next_at += FAULT_STAGE_SECONDS
 
-    def _is_troubled_on(self) -> bool:
-        return self._stage_number < self.trouble.stages
+    def _has_stages_left(self) -> bool:
+        return self._stage_number < self.fault.stages
 
     def _is_over(self) -> bool:
-        return not self._is_troubled_on() and super()._is_over()
+        return not self._has_stages_left() and super()._is_over()
 
-    def _bury(self, bot: Bot) -> None:
-        if bot.pid in self._ordered or bot.told_at is not None:
-            super()._bury(bot)
+    def _note_end(self, bot: Bot) -> None:
+        if bot.pid in self._ordered or bot.terminated_at is not None:
+            super()._note_end(bot)
         else:
             # Without its database a process may end; it is started again.
             self._ended[f"{bot.verb} ({bot.process.returncode})"] += 1
 
     def _unheard(self) -> int:
-        return len(self.stage.crowd.refused | self.stage.crowd.unanswered)
+        return len(self.stage.users.refused | self.stage.users.unanswered)
 
-    def _take_stock(self, began: float) -> None:
-        super()._take_stock(began)
+    def _finish(self, began: float) -> None:
+        super()._finish(began)
         unheard = self._unheard() - self._felt_before
         ended = ", ".join(f"{times} × {one}" for one, times in self._ended.items())
         self.figures.bit = f"{unheard} requests not taken"

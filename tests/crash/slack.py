@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.crash.points import AFTER, BEFORE, SLACK_CALLS, Mines, slack_point
+from tests.crash.points import AFTER, BEFORE, SLACK_CALLS, KillPoints, slack_point
 from tests.fakes.slack import SlackServer
 from tests.fakes.slack.exchange import Reply, Request
 
@@ -23,11 +23,11 @@ class KillingSlack(SlackServer):
     killed after it, an answer that nobody heard.
     """
 
-    def __init__(self, mines: Mines, **more: Any) -> None:
+    def __init__(self, kill_points: KillPoints, **more: Any) -> None:
         super().__init__(**more)
         #: Gives the processes that may be killed.
         self.pids: Callable[[], list[int]] = list
-        self._mines = mines
+        self._kill_points = kill_points
         # A file may be shown twice, so that it shows if the bot does it.
         self.switches.second_complete = True
 
@@ -41,11 +41,11 @@ class KillingSlack(SlackServer):
         return reply
 
     def _kill(self, request: Request, call: str, when: str) -> bool:
-        if not self._mines.take(slack_point(call, when)):
+        if not self._kill_points.trigger(slack_point(call, when)):
             return False
         pid = owner_of(request.peer_port, self.pids())
         if pid is None:
-            self._mines.lay(slack_point(call, when))
+            self._kill_points.arm(slack_point(call, when))
             return False
         os.kill(pid, signal.SIGKILL)
         return True

@@ -7,7 +7,6 @@ import pytest
 from tests.crash import figures
 from tests.crash.figures import BEGIN, END, KILLS, Figures
 from tests.crash.ledger import judge
-from tests.crash.people import Crowd, small_face
 from tests.crash.points import (
     AFTER,
     ALL_POINTS,
@@ -15,12 +14,13 @@ from tests.crash.points import (
     ENQUEUE,
     JOB_END,
     SLACK_CALLS,
-    Mines,
+    KillPoints,
     commit_point,
     slack_point,
 )
 from tests.crash.round import Plan, Round, staged
 from tests.crash.slack import KillingSlack
+from tests.crash.users import Users, small_face
 from tests.fakes.slack.posting import post_files
 
 JOBS = 20
@@ -55,17 +55,17 @@ def test_a_ledger_is_judged(acknowledged, unanswered, posted, told, broken):
 
 
 def test_what_slack_shows_twice_and_what_it_does_not_show_is_noticed(tmp_path):
-    with KillingSlack(Mines(tmp_path)) as slack:
+    with KillingSlack(KillPoints(tmp_path)) as slack:
         home = slack.add_workspace("Acme")
         channel = slack.add_channel(home, "all").channel_id
-        crowd = Crowd(slack, "http://127.0.0.1:1")
-        crowd.acknowledged |= {"p00001", "p00002", "p00003"}
+        users = Users(slack, "http://127.0.0.1:1")
+        users.acknowledged |= {"p00001", "p00002", "p00003"}
         for name in ("p00001", "p00003", "p00003"):
             result = [(f"{name}.emojified.jpg", small_face())]
             post_files(slack.world, home.bot_user_id, channel, result)
 
         found = Figures("sqlite", KILLS, asked=3, acknowledged=3)
-        found.take(crowd.verdict())
+        found.take(users.verdict())
 
     assert (found.lost, found.twice) == (["p00002"], ["p00003"])
     assert not found.is_clean

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from tests.fakes.slack import SlackServer
 from tests.load.agreement import Pair, pairs
+from tests.load.faults import injected_faults
 from tests.load.ledger import Ledger
-from tests.load.misfortune import misfortune
 from tests.load.processes import RunningBot, Sample, running_bot
 from tests.load.traffic import Traffic
 
@@ -108,7 +108,7 @@ class LoadRun:
             self._traffic.steady(found.per_second, self._plan.minutes * 60)
 
     def _misfortune(self) -> AbstractContextManager[None]:
-        return misfortune(self._slack) if self._plan.with_faults else nullcontext()
+        return injected_faults(self._slack) if self._plan.with_faults else nullcontext()
 
     def _ended(self) -> int:
         self._ledger.look()

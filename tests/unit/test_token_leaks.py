@@ -80,7 +80,7 @@ def run(tmp_path):
     file.write_text(TESTS)
 
     def run(name: str) -> tuple[int, str]:
-        options = ["-p", "tests.told_tokens", "-p", "no:cacheprovider", "-q"]
+        options = ["-p", "tests.token_leaks", "-p", "no:cacheprovider", "-q"]
         # What an inner test told shall not be told by this one.
         quiet = ["--show-capture=no", f"--basetemp={tmp_path / 'inner'}"]
         done = subprocess.run(

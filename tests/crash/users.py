@@ -41,7 +41,7 @@ def _jpeg(image: Image.Image) -> bytes:
 
 
 @dataclass
-class Crowd:
+class Users:
     """Everybody who asks in one round, each once, and what became of it."""
 
     slack: SlackServer

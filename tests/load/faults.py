@@ -35,10 +35,10 @@ FAULTS = (
 
 
 @contextmanager
-def misfortune(slack: SlackServer) -> Iterator[None]:
+def injected_faults(slack: SlackServer) -> Iterator[None]:
     """Let something go wrong again and again until the end of the block."""
     stop = threading.Event()
-    thread = threading.Thread(target=_strike, args=(slack, stop), name="misfortune")
+    thread = threading.Thread(target=_strike, args=(slack, stop), name="faults")
     thread.start()
     try:
         yield

@@ -38,7 +38,7 @@ MESSAGES = 300
 HOURS_SECONDS = 6 * 3600
 
 
-class Trouble(Protocol):
+class Fault(Protocol):
     """Something that lasts for a while."""
 
     #: Where the bot is to work.
@@ -189,13 +189,13 @@ class ClockJumps:
 
 RESTARTED, KILLED = "PostgreSQL restarted", "PostgreSQL killed, recovers"
 FULL, READ_ONLY, CLOCK = "disk full", "database read-only", "clock jumps by hours"
-SQLITE_TROUBLES = (FULL, READ_ONLY, CLOCK)
-POSTGRES_TROUBLES = (RESTARTED, KILLED, FULL, READ_ONLY, CLOCK)
+SQLITE_FAULTS = (FULL, READ_ONLY, CLOCK)
+POSTGRES_FAULTS = (RESTARTED, KILLED, FULL, READ_ONLY, CLOCK)
 
 
 @contextmanager
-def trouble(kind: str, database: str, folder: Path) -> Iterator[Trouble]:
-    """Make ready for a trouble, with a database of a kind."""
+def injected_fault(kind: str, database: str, folder: Path) -> Iterator[Fault]:
+    """Make ready for a fault, with a database of a kind."""
     if database == "sqlite":
         yield _on_sqlite(kind, folder)
         return
@@ -209,7 +209,7 @@ def trouble(kind: str, database: str, folder: Path) -> Iterator[Trouble]:
         yield _on_postgres(kind, folder, postgres, url)
 
 
-def _on_sqlite(kind: str, folder: Path) -> Trouble:
+def _on_sqlite(kind: str, folder: Path) -> Fault:
     url = f"sqlite:///{folder / 'bot.db'}"
     if kind == CLOCK:
         return ClockJumps(url, folder / "clock")
@@ -218,7 +218,7 @@ def _on_sqlite(kind: str, folder: Path) -> Trouble:
 
 def _on_postgres(
     kind: str, folder: Path, postgres: RestartablePostgres, url: str
-) -> Trouble:
+) -> Fault:
     if kind == CLOCK:
         return ClockJumps(url, folder / "clock")
     if kind in (RESTARTED, KILLED):
