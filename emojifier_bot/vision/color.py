@@ -163,8 +163,8 @@ def is_srgb(icc_profile: bytes) -> bool:
     steps = np.linspace(0, 255, _PROBE_STEPS).astype(np.uint8)
     colors = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
     probe = np.ascontiguousarray(colors)
-    seen = np.asarray(_apply(Image.fromarray(probe), transform))
-    difference = np.abs(seen.astype(np.int16) - probe.astype(np.int16))
+    converted = np.asarray(_apply(Image.fromarray(probe), transform))
+    difference = np.abs(converted.astype(np.int16) - probe.astype(np.int16))
     return int(difference.max()) <= _SRGB_TOLERANCE
 
 

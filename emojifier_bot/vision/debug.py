@@ -27,7 +27,7 @@ def draw_debug(image: Image.Image, faces: Sequence[EmojifiedFace]) -> Image.Imag
     """Draw each face's box, 68 points, the emoji's disc and scores on a copy.
 
     Args:
-        image: RGB or RGBA, as it was before anything was laid on it.
+        image: RGB or RGBA, as it was before anything was painted on it.
         faces: What was read from it; may be empty.
     """
     drawn = image.copy()

@@ -48,7 +48,7 @@ class DecodedImage:
     lossless: bool
     #: Sentences about the picture for the asker.
     notes: tuple[str, ...] = ()
-    #: Length of the file; 0 where it is unknown or says nothing (a file cut off).
+    #: Length of the file; 0 where it is unknown or of no use (a file cut off).
     source_bytes: int = 0
 
 

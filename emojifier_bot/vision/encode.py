@@ -93,8 +93,8 @@ def output_format(decoded: DecodedImage, extension: str | None) -> str:
 
     Args:
         decoded: The input.
-        extension: Of the wished output, ``".png"``; ``None`` keeps the input's format
-            where it can be written and holds the transparency.
+        extension: Of the requested output, ``".png"``; ``None`` keeps the input's
+            format where it can be written and holds the transparency.
 
     Raises:
         ImageError: No format that is written has this extension (``output_format``).
@@ -102,14 +102,14 @@ def output_format(decoded: DecodedImage, extension: str | None) -> str:
     if extension is None:
         opaque, transparent = format_named(decoded.source_format).becomes
         return transparent if decoded.image.mode == "RGBA" else opaque
-    wished = format_for(extension)
-    if wished is None or not wished.is_written:
+    requested = format_for(extension)
+    if requested is None or not requested.is_written:
         known = ", ".join(one.extensions[0] for one in FORMATS if one.is_written)
         raise ImageError(
             f'Pictures cannot be written as "{extension}". These work: {known}.',
             kind=ErrorKind.OUTPUT_FORMAT,
         )
-    return wished.name
+    return requested.name
 
 
 def encode(
@@ -245,7 +245,7 @@ def sample_of(image: Image.Image) -> Image.Image:
 def psnr_db(first: Image.Image, second: Image.Image) -> float:
     """Return the peak signal-to-noise ratio of two pictures of one size and mode.
 
-    What is transparent counts as little as it is seen. Equal pictures: infinity.
+    Pixels count by their opacity. Equal pictures: infinity.
     """
     difference = _weighted_by_alpha(first) - _weighted_by_alpha(second)
     mean_square = float(np.mean(difference * difference))

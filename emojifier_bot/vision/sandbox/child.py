@@ -40,7 +40,7 @@ def main(connection: socket.socket, limits: ChildLimits) -> None:
     status = lock_down(limits)
     threading.Thread(target=end_with_parent, daemon=True).start()
     send_header(connection, ready_values(status))
-    # Until here a mistake is to be seen; from here on a stranger's bytes could speak.
+    # Our own mistakes may be printed; what a stranger's bytes make it print may not.
     os.dup2(silence, STDERR)
     while (data := receive_picture(connection)) is not None:
         allow_one_picture(limits)

@@ -96,7 +96,7 @@ def _limit_resources(limits: ChildLimits) -> None:
 
 
 def _memory_in_use() -> tuple[int, int]:
-    """Return the bytes of address space and of data; zeros where nobody says."""
+    """Return the bytes of address space and of data; zeros where they are unknown."""
     try:
         pages = [int(number) for number in Path("/proc/self/statm").read_text().split()]
     except OSError:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from emojifier_bot.vision import composite
 from emojifier_bot.vision.composite import overlay
-from emojifier_bot.vision.types import Anchor, Placement
+from emojifier_bot.vision.types import Anchor
 from tests.builders import ANCHOR, ART_SIZE_PX, make_placement, make_sprite
 from tests.images import assert_images_close, assert_same_pixels, flat, photo
 from tests.strategies_faces import placements, rolls
@@ -66,17 +66,6 @@ def test_around_the_emoji_the_picture_stays(placement, mode):
     reach = placement.size_px * REACH + 1.5
     outside = away_from(placement.center_xy, before.size) > reach
     assert (np.asarray(after)[outside] == np.asarray(before)[outside]).all()
-
-
-@pytest.mark.parametrize("roll", [0, 30])
-@pytest.mark.parametrize("size", [9, 24, 100, 250])
-def test_white_on_white_stays_white(roll, size):
-    white = flat((255, 255, 255), (120, 120))
-    sprite = make_sprite((255, 255, 255))
-
-    after = laid(white, make_placement((60.4, 59.7), size, roll), sprite=sprite)
-
-    assert_same_pixels(after, white)
 
 
 @pytest.mark.parametrize("size", [9, 24, 100, 250])
@@ -163,21 +152,6 @@ def test_the_emoji_turns_counter_clockwise(roll, corner_xy):
     assert after.getpixel(spot) == (60, 20, 120)
 
 
-@given(placements(reach_px=120, largest_px=120))
-def test_a_full_turn_changes_nothing(placement):
-    before = photo()
-    turned = Placement(
-        placement.center_xy, placement.size_px, placement.roll_degrees + 360
-    )
-    sprite = marked_sprite()
-
-    assert_images_close(
-        laid(before, turned, sprite=sprite),
-        laid(before, placement, sprite=sprite),
-        mean_abs_diff=0.01,
-    )
-
-
 @pytest.mark.parametrize(
     ("quarters", "transpose"),
     [
@@ -212,17 +186,6 @@ def test_the_stored_size_of_the_art_hardly_shows(roll, size, size_px):
 
     # Art of 32 pixels enlarged to 137 has a soft rim.
     assert_images_close(actual, wanted, mean_abs_diff=4 if size > size_px else 0.8)
-
-
-def test_a_sub_pixel_move_moves_the_picture_by_less_than_a_pixel():
-    clear = Image.new("RGBA", (60, 60), (0, 0, 0, 0))
-    sums = []
-    for shift in (0, 0.25, 0.5, 0.75, 1):
-        after = laid(clear, make_placement((30 + shift, 30), 24, 0))
-        alpha = np.asarray(after)[..., 3] / 255
-        sums.append((alpha.sum(axis=0) @ np.arange(60)) / alpha.sum())
-
-    assert np.diff(sums) == pytest.approx([0.25] * 4, abs=0.03)
 
 
 def test_the_sprite_is_left_as_it_is():

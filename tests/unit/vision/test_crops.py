@@ -21,7 +21,7 @@ from emojifier_bot.vision.crops import (
 from emojifier_bot.vision.decode import DecodedImage, decode, from_image
 from emojifier_bot.vision.landmark_geometry import apply_affine
 from tests.images import assert_images_close, encoded, flat, photo
-from tests.profiles import SRGB, rgb_profile
+from tests.profiles import rgb_profile
 from tests.strategies import pictures
 from tests.strategies_faces import rolls
 
@@ -91,31 +91,6 @@ class TestCutFrame:
         center, radius_px, _ = dot
 
         self.check(dot, from_image(dotted(center, radius_px)))
-
-    @given(dots(largest_scale=0.4))
-    def test_so_it_is_for_transparent_pictures(self, dot):
-        center, radius_px, _ = dot
-        image = dotted(center, radius_px)
-        image.putalpha(255)
-
-        self.check(dot, from_image(image))
-
-    @pytest.mark.parametrize("scale", [0.1, 0.3, 1, 3, 8])
-    @pytest.mark.parametrize("turn", [0, 45, -90, 180])
-    @pytest.mark.parametrize(
-        "corner", [(0, 0), (1, 0), (0, 1), (1, 1)], ids=["nw", "ne", "sw", "se"]
-    )
-    def test_and_in_the_corners(self, scale, turn, corner):
-        radius_px = max(1.2 / scale, 1.5)
-        margin = edge_margin(radius_px, scale)
-        center = tuple(
-            side - margin if far else margin
-            for far, side in zip(corner, PICTURE_WH, strict=True)
-        )
-        frame = frame_at(center, scale, turn)
-
-        picture = from_image(dotted(center, radius_px))
-        self.check((center, radius_px, frame), picture)
 
     def test_the_frame_as_it_is_shows_the_pixels_as_they_are(self):
         image = photo(96, 80)
@@ -293,11 +268,6 @@ class TestWhatModelsSee:
         # Red and blue changed places, or nothing was tested.
         plain = whole(from_image(image), way).astype(int)
         assert np.abs(plain - np.asarray(found)).mean() > 20
-
-    def test_a_profile_of_srgb_changes_nothing(self, way):
-        found = whole(profiled(photo(64, 64), SRGB), way)
-
-        np.testing.assert_array_equal(found, whole(from_image(photo(64, 64)), way))
 
     def test_a_transparent_picture_with_a_profile(self, way):
         image = flat((*GREEN, 255), (32, 32))
