@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.rebinding_town import ASKED, INSIDE, PUBLIC
+from tests.rebinding_machine import ASKED, INSIDE, PUBLIC
 
 ROOT = Path(__file__).parents[2]
 ALONE = ("unshare", "--map-root-user", "--net", "--mount")
-TOWN = (sys.executable, "-m", "tests.rebinding_town")
+MACHINE = (sys.executable, "-m", "tests.rebinding_machine")
 
 
 def may_be_alone() -> bool:
@@ -29,7 +29,7 @@ def may_be_alone() -> bool:
 @pytest.mark.skipif(not may_be_alone(), reason="needs Linux namespaces and `ip`")
 def test_names_that_change_their_mind():
     done = subprocess.run(
-        [*ALONE, *TOWN],
+        [*ALONE, *MACHINE],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -13,7 +13,7 @@ from emojifier_training.average_precision import (
     rank,
     ranked_precision,
 )
-from tests.strategies_faces import boxes
+from tests.strategies import boxes
 
 SIDE = 10.0
 

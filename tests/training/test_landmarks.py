@@ -23,7 +23,7 @@ from emojifier_training.landmarks import (
 from emojifier_training.nets import LandmarkNet
 from tests.builders import make_landmarks
 from tests.datasets import CROP_PX, drawn_face, tiny_landmarks, write_landmarks
-from tests.strategies_faces import landmarks, rolls
+from tests.strategies import landmarks, rolls
 
 pytestmark = pytest.mark.requires_torch
 

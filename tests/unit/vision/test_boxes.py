@@ -16,7 +16,7 @@ from emojifier_bot.vision.boxes import (
 )
 from emojifier_bot.vision.types import BoundingBox, Detection, Landmarks, LandmarkScheme
 from tests.fakes.faces import FakeDetector, picture_with_faces
-from tests.strategies_faces import boxes
+from tests.strategies import boxes
 
 NONE = np.zeros((0, 4), np.float32)
 UNIT = [0, 0, 10, 10]

@@ -11,7 +11,7 @@ from emojifier_bot.vision.composite import overlay
 from emojifier_bot.vision.types import Anchor
 from tests.builders import ANCHOR, ART_SIZE_PX, make_placement, make_sprite
 from tests.images import assert_images_close, assert_same_pixels, flat, photo
-from tests.strategies_faces import placements, rolls
+from tests.strategies import placements, rolls
 
 YELLOW = (250, 200, 60)
 GREEN = (20, 140, 70)

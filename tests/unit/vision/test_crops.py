@@ -22,8 +22,7 @@ from emojifier_bot.vision.decode import DecodedImage, decode, from_image
 from emojifier_bot.vision.landmark_geometry import apply_affine
 from tests.images import assert_images_close, encoded, flat, photo
 from tests.profiles import rgb_profile
-from tests.strategies import pictures
-from tests.strategies_faces import rolls
+from tests.strategies import pictures, rolls
 
 SIZE_PX = 64
 PICTURE_WH = (300, 240)

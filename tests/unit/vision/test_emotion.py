@@ -17,7 +17,7 @@ from emojifier_bot.vision.emotion import (
 )
 from emojifier_bot.vision.landmark_geometry import MIRRORED, RIGID, mirror
 from tests.builders import make_landmarks
-from tests.strategies_faces import landmarks, rolls
+from tests.strategies import landmarks, rolls
 
 #: Points are float32 pixels, up to some thousands; features are in 1/25 of a frame.
 CLOSE = 0.02

@@ -27,7 +27,7 @@ from emojifier_bot.vision.landmark_geometry import (
 )
 from emojifier_bot.vision.types import BoundingBox
 from tests.builders import make_box, make_landmarks
-from tests.strategies_faces import rolls
+from tests.strategies import rolls
 
 SIZE_PX = 112
 

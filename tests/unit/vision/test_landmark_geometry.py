@@ -20,7 +20,7 @@ from emojifier_bot.vision.landmark_geometry import (
 )
 from emojifier_bot.vision.types import Measure
 from tests.builders import make_landmarks
-from tests.strategies_faces import landmarks, rolls
+from tests.strategies import landmarks, rolls
 
 
 def turn_difference(first: float, other: float) -> float:

@@ -16,7 +16,7 @@ from emojifier_bot.vision.place import (
 from emojifier_bot.vision.types import Landmarks, LandmarkScheme
 from emojifier_training.data import is_held_out, read_landmarks
 from tests.builders import EYE_DISTANCE_PX, make_landmarks, make_placement
-from tests.strategies_faces import landmarks, placements
+from tests.strategies import landmarks, placements
 
 #: Highest brow point to chin of the mean face, in distances of the outer eye corners.
 MEAN_HEIGHT = 1.297 + 0.271
