@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from emojifier_bot.clock import Clock
+from emojifier_bot.jobs.queue_listener import announce_job
 from emojifier_bot.jobs.system_db import (
     QUEUE,
     WORKFLOW,
@@ -340,6 +341,7 @@ class JobReclaimer:
         )
         with self._engine.begin() as connection:
             done = connection.execute(queued).rowcount == 1
+            announce_job(connection)
         if done:
             facts = {"action": "job_put_back", "job_id": job.job_id}
             logger.warning(

@@ -20,6 +20,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from emojifier_bot.jobs.leases import live_versions
+from emojifier_bot.jobs.queue_listener import announce_job
 from emojifier_bot.jobs.system_db import WORKFLOW, step_table, workflow_table
 
 logger = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ class VersionRollover:
                 return False
             own = steps.c.workflow_uuid == job_id
             connection.execute(sa.delete(steps).where(own))
+            announce_job(connection)
         facts = {"action": "job_begins_anew", "job_id": job_id, "version": version}
         logger.warning("job begins anew: no worker has its version", extra=facts)
         return True

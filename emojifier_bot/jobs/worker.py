@@ -234,15 +234,13 @@ class Worker:
         while not self._stop.wait(self._times.heartbeat_seconds):
             try:
                 self._lease.confirm()
-                found = self._reclaimer.reclaim(self._running.ids())
+                self._reclaimer.reclaim(self._running.ids())
                 if not self._draining.is_set():
                     # All of these ask DBOS, which goes away while the worker drains.
-                    found += self._rollover.run()
+                    self._rollover.run()
                     self._forget_uninstalled()
                     if heartbeats % PURGE_HEARTBEATS == 0:
                         self._purge()
-                if found:
-                    self._listener.wake()
                 heartbeats += 1
             except LeaseLostError:
                 return
