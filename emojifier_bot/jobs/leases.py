@@ -113,10 +113,6 @@ def version_of(holder: str) -> str:
     return "" if found is None else found[1]
 
 
-def _do_nothing() -> None:
-    pass
-
-
 class Lease:
     """One worker's hold on its slot.
 
@@ -182,7 +178,7 @@ def claim(
     clock: Clock,
     times: LeaseTimes,
     version: str = WORKFLOW_VERSION,
-    on_lost: Callable[[], None] = _do_nothing,
+    on_lost: Callable[[], None] = lambda: None,
 ) -> Lease:
     """Take the lowest free slot for a worker that runs a version of the workflow.
 

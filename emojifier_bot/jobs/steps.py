@@ -78,10 +78,6 @@ class ConcurrencyLimits:
         self.pipelines = BoundedSemaphore(concurrency)
 
 
-def _do_nothing() -> None:
-    pass
-
-
 @dataclass(frozen=True, slots=True)
 class JobSteps:
     """The steps of every job of one worker."""
@@ -91,7 +87,7 @@ class JobSteps:
     lease: Lease
     limits: ConcurrencyLimits
     #: Called when a job has queued others.
-    wake_queue: Callable[[], None] = _do_nothing
+    wake_queue: Callable[[], None] = lambda: None
 
     def add_reaction(self, request: EmojifyRequest) -> None:
         """Show the asker that the request was seen."""
