@@ -13,6 +13,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -23,16 +24,17 @@ TOKEN = re.compile(rb"(?:xox[a-z]|xapp)-+[0-9A-Za-z]|fake-(?:client|signing)-sec
 #: Files in which somebody who runs the bot writes tokens.
 WRITTEN_BY_PEOPLE = frozenset({".env"})
 OURS = "emojifier_bot"
-#: Where tokens were left that no test can be blamed for.
+#: Where tokens stood that no test can be blamed for.
 LEFT = pytest.StashKey[list[str]]()
+LEFT_OUTPUT = "token_leaks"
 
 
 def holds_token(text: str | bytes | None) -> bool:
     """Tell whether a token stands in a text."""
     if text is None:
         return False
-    told = text.encode("utf-8", "replace") if isinstance(text, str) else text
-    return TOKEN.search(told) is not None
+    data = text.encode("utf-8", "replace") if isinstance(text, str) else text
+    return TOKEN.search(data) is not None
 
 
 class Watch(logging.Handler):
@@ -40,13 +42,13 @@ class Watch(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.NOTSET)
-        #: Where a token was told since somebody last asked.
-        self.told: list[str] = []
+        #: Where a token stood since somebody last asked.
+        self.leaks: list[str] = []
 
     def look(self, where: str, *texts: str | bytes | None) -> None:
         """Note where a token stands, and not which."""
         if any(map(holds_token, texts)):
-            self.told.append(where)
+            self.leaks.append(where)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Look at a log record with all its facts, written or not."""
@@ -60,9 +62,9 @@ class Watch(logging.Handler):
                 self.look(f"the file {file.relative_to(folder)}", file.read_bytes())
 
     def take(self) -> list[str]:
-        """Return where tokens were told, and forget it."""
-        told, self.told = self.told, []
-        return told
+        """Return where tokens stood, and forget it."""
+        leaks, self.leaks = self.leaks, []
+        return leaks
 
 
 watch = Watch()
@@ -93,7 +95,7 @@ def _communicate(original: Callable) -> Callable:
     @functools.wraps(original)
     def communicate(self: subprocess.Popen, *arguments, **named):
         out, err = original(self, *arguments, **named)
-        watch.look("what a process told", out, err)
+        watch.look("the output of a process", out, err)
         return out, err
 
     return communicate
@@ -103,7 +105,7 @@ def _invoke(original: Callable) -> Callable:
     @functools.wraps(original)
     def invoke(self: CliRunner, *arguments, **named):
         result = original(self, *arguments, **named)
-        watch.look("what a verb told", result.output_bytes)
+        watch.look("the output of a verb", result.output_bytes)
         return result
 
     return invoke
@@ -115,26 +117,37 @@ def pytest_runtest_makereport(call: pytest.CallInfo) -> Iterator:
     if call.when == "teardown":
         for name, text in report.sections:
             watch.look(name.lower(), text)
-        told = watch.take()
-        if told:
+        leaks = watch.take()
+        if leaks:
             report.outcome = "failed"
-            report.longrepr = f"A token was told: {', '.join(sorted(set(told)))}."
+            report.longrepr = f"A token leaked: {', '.join(sorted(set(leaks)))}."
     return report
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    folders = getattr(session.config, "_tmp_path_factory", None)
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        # One of pytest-xdist's workers: its folder lies in that of the process above.
+        config.workeroutput[LEFT_OUTPUT] = watch.take()
+        return
+    folders = getattr(config, "_tmp_path_factory", None)
     if folders is not None and folders._basetemp is not None:
         watch.look_at_files(folders._basetemp)
-    # Told after the last test: by a process that a fixture of the session ended.
-    session.config.stash[LEFT] = watch.take()
-    if session.config.stash[LEFT]:
+    # Leaked after the last test: by a process that a fixture of the session ended.
+    config.stash[LEFT] = watch.take()
+    if config.stash[LEFT]:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of pytest-xdist saw after its last test."""
+    watch.leaks += getattr(node, "workeroutput", {}).get(LEFT_OUTPUT, [])
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     for where in config.stash.get(LEFT, []):
-        terminalreporter.write_line(f"A token was told in {where}.", red=True)
+        terminalreporter.write_line(f"A token leaked: {where}.", red=True)
