@@ -165,6 +165,10 @@ def pause(process: subprocess.Popen[bytes], url: str) -> None:
     engine = open_engine(url, wait_seconds=0.2, connections=1)
     while True:
         os.kill(process.pid, signal.SIGSTOP)
+        # The signal reaches one thread; until that is scheduled the others run on, and
+        # on a busy machine one of them may take the lock after we have looked.
+        while not _is_stopped(process.pid):
+            time.sleep(0.001)
         try:
             with engine.begin() as connection:
                 connection.execute(sa.text("UPDATE worker_slots SET pid = pid"))
@@ -172,3 +176,12 @@ def pause(process: subprocess.Popen[bytes], url: str) -> None:
         except sa.exc.OperationalError:
             os.kill(process.pid, signal.SIGCONT)
     engine.dispose()
+
+
+def _is_stopped(pid: int) -> bool:
+    """Tell whether every thread of a process stands still."""
+    states = [
+        (thread / "stat").read_text().rpartition(")")[2].split()[0]
+        for thread in Path(f"/proc/{pid}/task").iterdir()
+    ]
+    return set(states) <= {"T", "Z"}
