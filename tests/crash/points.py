@@ -62,7 +62,7 @@ class KillPoints:
         """Let the next process that reaches a point die there."""
         (self.folder / point).touch()
 
-    def take(self, point: str) -> bool:
+    def trigger(self, point: str) -> bool:
         """Tell whether there was one, and remove it."""
         try:
             (self.folder / point).unlink()

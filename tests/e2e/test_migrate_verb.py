@@ -35,10 +35,10 @@ def test_there_and_back_and_there_again(run, url):
     assert revision_of(url) == newest
 
 
-def test_a_shape_that_nobody_knows_is_told(run, url):
+def test_an_unknown_revision_is_refused(run, url):
     run("migrate", DATABASE_URL=url)
 
     done = run("migrate", "--to", "9999", "--force", DATABASE_URL=url)
 
     assert done.returncode == FAILED
-    assert b"shape" in done.stderr
+    assert b"no such revision" in done.stderr

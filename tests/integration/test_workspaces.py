@@ -70,7 +70,7 @@ def everywhere(settings, tmp_path):
     for _ in range(2):
         harness.ask("waiting", workspace=HERE)
     yield stores
-    harness.queue.close()
+    harness.close()
     stores.database.close()
 
 
