@@ -235,7 +235,8 @@ def test_connections_that_the_server_cut_are_replaced(postgres_server, postgres_
         stores.installations.save(make_installation())
         with postgres_server.connect() as connection:
             connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                # Waits until they have ended: clients see closed sockets then.
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
                 " WHERE datname = %s",
                 [postgres_url.rpartition("/")[2]],
             )
