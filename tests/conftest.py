@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -50,6 +52,16 @@ def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.upper().startswith("EMOJIFIER_") or name.upper() in known:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _restored_logger() -> Iterator[None]:
+    """Undo what a command does to our logger when it runs in a test's process."""
+    ours = logging.getLogger("emojifier_bot")
+    handlers, level = ours.handlers, ours.level
+    yield
+    ours.handlers = handlers
+    ours.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

@@ -51,8 +51,9 @@ UID = 10001
 def parsed(words: list[str]) -> None:
     """Let the command line read what a container is told to run."""
     verb, *options = words
-    command = app.get_command(click.Context(app), verb)
-    command.make_context(verb, options, resilient_parsing=False)
+    # With the settings of the whole, which a verb keeps from its first call on.
+    whole = click.Context(app, **app.context_settings)
+    app.get_command(whole, verb).make_context(verb, options, parent=whole)
 
 
 def pod(thing: dict) -> dict:

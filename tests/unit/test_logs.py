@@ -11,15 +11,6 @@ from emojifier_bot.logs import configure_logging
 logger = logging.getLogger("emojifier_bot.somewhere")
 
 
-@pytest.fixture(autouse=True)
-def _restored_logger():
-    ours = logging.getLogger("emojifier_bot")
-    handlers, level = ours.handlers, ours.level
-    yield
-    ours.handlers = handlers
-    ours.setLevel(level)
-
-
 def test_text_has_message_and_facts(capsys):
     configure_logging("INFO", "text")
 
