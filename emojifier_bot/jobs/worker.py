@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from queue import SimpleQueue
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 from dbos import error as dbos_error
@@ -297,12 +298,14 @@ def run_worker(
     Raises:
         QueueError: The database does not answer.
     """
-    stopping = threading.Event()
+    # Not an event: its `set` waits for a lock that this very thread holds for a moment
+    # when it begins to wait, so a signal in that moment would block it for ever.
+    signals: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda number, _frame: signals.put(number))
     worker = Worker(url, deps, concurrency, times, version=version)
     worker.start()
-    stopping.wait()
+    signals.get()
     worker.stop(drain_seconds)
     if _is_busy():
         # A call that does not come back would keep the process alive. Its job is in the
