@@ -114,12 +114,16 @@ class EmojifyRequest:
     def from_dict(cls, values: Mapping[str, Any]) -> EmojifyRequest:
         """Read what `to_dict` returned, perhaps that of a newer version of the bot.
 
-        What that one added is left out: it means the usual here.
+        What that one added is left out: it means the usual here, and an entrypoint
+        that this version does not have counts as a command.
         """
         parts = known_fields(cls, values)
         parts["workspace"] = Workspace(**known_fields(Workspace, parts["workspace"]))
         parts["source"] = ImageReference.from_dict(parts["source"])
-        return cls(**parts, entrypoint=Entrypoint(values[RECORDED_ENTRYPOINT]))
+        recorded = values[RECORDED_ENTRYPOINT]
+        known = recorded in {*Entrypoint}
+        entrypoint = Entrypoint(recorded) if known else Entrypoint.COMMAND
+        return cls(**parts, entrypoint=entrypoint)
 
 
 def known_fields(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:

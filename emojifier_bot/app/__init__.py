@@ -141,7 +141,9 @@ def check_faces(settings: Settings) -> str:
     make_analyzer(settings, falls_back=False).analyze(blank)
     service = face_service(settings)
     if service is None:
-        return f"back end local, emotion model {settings.emotion_model}"
+        return (
+            f"back end {settings.face_backend}, emotion model {settings.emotion_model}"
+        )
     return (
         f"back end {settings.face_backend}: {service.title} answers and gets every "
         f"picture; while it is down: {settings.face_fallback}"

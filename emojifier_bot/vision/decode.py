@@ -38,7 +38,7 @@ class DecodedImage:
 
     #: RGB or RGBA, upright, fully loaded, without metadata.
     image: Image.Image
-    #: "JPEG", "PNG", "WEBP", "GIF", "HEIF", "AVIF", "BMP", "TIFF" or "MPO".
+    #: Name of an entry of `formats.FORMATS`.
     source_format: str
     #: Profile of the pixels; ``None`` means sRGB.
     icc_profile: bytes | None

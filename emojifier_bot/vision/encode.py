@@ -26,8 +26,6 @@ from emojifier_bot.vision.types import FloatArray
 #: What Pillow's `save` takes for one format.
 Options = dict[str, Any]
 
-_WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
-_WITHOUT_PROFILE = frozenset({"BMP"})
 _PAPER = (255, 255, 255, 255)
 
 #: What Pillow raises for pictures that a format cannot hold: its sides are limited.
@@ -35,12 +33,6 @@ _WRITE_ERRORS = (OSError, ValueError, OverflowError)
 
 _FULL_CHROMA = "4:4:4"
 _USUAL_SUBSAMPLING = "4:2:0"
-# Effort is from the knee of time over size: 12 megapixels take about a second each.
-_LOSSLESS: dict[str, Options] = {
-    "PNG": {"compress_level": 3},
-    "TIFF": {"compression": "tiff_adobe_deflate"},
-    "BMP": {},
-}
 _LOSSLESS_WEBP: Options = {"lossless": True, "exact": True, "method": 0, "quality": 0}
 _LOSSY_EFFORT: dict[str, Options] = {
     "JPEG": {},
@@ -141,10 +133,10 @@ def encode(
     """
     name = format or output_format(decoded, None)
     icc_profile = decoded.icc_profile
-    if image.mode == "RGBA" and name in _WITHOUT_ALPHA:
+    if image.mode == "RGBA" and not format_named(name).holds_alpha:
         paper = Image.new("RGBA", image.size, _PAPER)
         image = Image.alpha_composite(paper, image).convert("RGB")
-    if name in _WITHOUT_PROFILE:
+    if not format_named(name).holds_profile:
         image, icc_profile = to_srgb(image, icc_profile), None
     try:
         options = _options(decoded, image, name, quality)
@@ -165,9 +157,9 @@ def _options(
     decoded: DecodedImage, image: Image.Image, name: str, quality: int | None
 ) -> Options:
     """Return how a format is written so that the result is as fine as the input."""
+    if format_named(name).lossless:
+        return dict(format_named(name).save_options)
     jpeg = decoded.jpeg if name == "JPEG" else None
-    if name in _LOSSLESS:
-        return _LOSSLESS[name]
     if quality is not None:
         options = {"quality": quality, **_LOSSY_EFFORT[name]}
         if name == "JPEG":

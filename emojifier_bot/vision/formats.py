@@ -9,7 +9,9 @@ The first bytes decide what a file is; its name and content type never do.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from emojifier_bot.errors import ErrorKind, ImageError
 
@@ -39,6 +41,14 @@ class PictureFormat:
     becomes: tuple[str, str] = ("PNG", "PNG")
     #: Whether Slack shows a result in this format in the channel.
     shown_in_channel: bool = False
+    #: Whether a file can hold transparency, and a colour profile. A result without
+    #: transparency gets white paper, one without a profile is sRGB.
+    holds_alpha: bool = True
+    holds_profile: bool = True
+    #: Of a lossless format that is written: what Pillow's `save` takes. Effort is from
+    #: the knee of time over size: 12 megapixels take about a second. How lossy formats
+    #: are written is in `encode`.
+    save_options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_written(self) -> bool:
@@ -57,6 +67,7 @@ FORMATS = (
         magic=rb"\xff\xd8\xff",
         becomes=("JPEG", "PNG"),
         shown_in_channel=True,
+        holds_alpha=False,
     ),
     # Several JPEGs in one file, of which the first counts; recognised as a JPEG.
     PictureFormat(
@@ -76,6 +87,7 @@ FORMATS = (
         magic=rb"\x89PNG\r\n\x1a\n",
         lossless=True,
         shown_in_channel=True,
+        save_options={"compress_level": 3},
     ),
     PictureFormat(
         "WEBP",
@@ -126,6 +138,7 @@ FORMATS = (
         magic=rb"II[*+]\0(?!\x10\0\0\0CR)|MM\0[*+]",
         lossless=True,
         becomes=("TIFF", "TIFF"),
+        save_options={"compression": "tiff_adobe_deflate"},
     ),
     PictureFormat(
         "BMP",
@@ -136,6 +149,8 @@ FORMATS = (
         magic=rb"BM",
         lossless=True,
         becomes=("BMP", "PNG"),
+        holds_alpha=False,
+        holds_profile=False,
     ),
     PictureFormat(
         "ICO",

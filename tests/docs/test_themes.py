@@ -21,6 +21,13 @@ def test_the_default_theme_is_there():
     assert "classic" in {folder.name for folder in FOLDERS}
 
 
+def test_the_pages_say_how_many_emoji_there_are():
+    table = tomllib.loads((ROOT / "emojis/classic/theme.toml").read_text("utf-8"))
+
+    for page in ("README.md", "emojifier_bot/web/templates/landing.html"):
+        assert f"{len(table['emoji'])} emoji" in (ROOT / page).read_text("utf-8")
+
+
 @each_theme
 def test_table_and_art_name_the_same_emoji(folder):
     table = tomllib.loads((folder / "theme.toml").read_text("utf-8"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,
@@ -47,3 +49,9 @@ def test_a_request_is_recorded_as_it_always_was():
 
 def test_a_recorded_request_is_read_with_fields_of_a_newer_version():
     assert EmojifyRequest.from_dict(RECORDED | {"of_tomorrow": 1}) == REQUEST
+
+
+def test_an_entrypoint_of_a_newer_version_counts_as_a_command():
+    read = EmojifyRequest.from_dict(RECORDED | {"way": "telepathy"})
+
+    assert read == replace(REQUEST, entrypoint=Entrypoint.COMMAND)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+from unittest.mock import MagicMock
 
 import jsonschema
 import pytest
 from click.testing import CliRunner
 from referencing import Registry, Resource
+from slack_bolt import App
 
 from emojifier_bot.cli.main import app
+from emojifier_bot.slack.listeners import Listeners
 from emojifier_bot.slack.manifest import (
     OPTIONAL_SCOPES,
     REQUIRED_SCOPES,
@@ -97,7 +100,16 @@ def test_texts_are_short_enough():
 
     for name, most in LONGEST.items():
         assert len(found["display_information"][name]) <= most
-    assert len(found["features"]["shortcuts"][0]["name"]) <= 24
+    assert all(len(one["name"]) <= 24 for one in found["features"]["shortcuts"])
+
+
+def test_every_listener_of_a_shortcut_is_in_the_manifest():
+    app = MagicMock(spec=App)
+    Listeners(MagicMock(), MagicMock()).register(app)
+
+    listened = [call.args[0] for call in app.message_shortcut.call_args_list]
+    offered = [one["callback_id"] for one in manifest(URL)["features"]["shortcuts"]]
+    assert listened == offered
 
 
 def test_the_command_prints_it():

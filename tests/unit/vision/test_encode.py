@@ -14,6 +14,7 @@ from emojifier_bot.vision.encode import (
     psnr_db,
     sample_of,
 )
+from emojifier_bot.vision.formats import FORMATS
 from tests import profiles
 from tests.images import (
     SECRET_COMMENT,
@@ -34,7 +35,7 @@ from tests.strategies import pictures
 LOSSLESS_WEBP = {"lossless": True, "exact": True}
 REQUIRED_DB = 40
 SIZE_RATIO = 1.3
-WRITTEN = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP")
+WRITTEN = tuple(one.name for one in FORMATS if one.is_written)
 
 
 def through(data: bytes, **options: object) -> bytes:
