@@ -18,7 +18,11 @@ _HOST = re.compile(
 )
 #: Some programs read a host that ends like this as a number: as an IPv4 address.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
-_ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#@\s]+)(?:[/?#]\S*)?")
+_ADDRESS = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[^\]]*\](?::\d+)?|[^/?#@\s:]+(?::\d+)?)"
+    r"(?:[/?#][^\s\x00-\x1f\x7f\ud800-\udfff]*)?",
+    re.ASCII,
+)
 _LONGEST_HOST, _LAST_PORT = 253, (1 << 16) - 1
 #: Slack's own domains, in the country and for its government.
 _SLACKS = re.compile(r"([a-z0-9-]+\.)*slack(-gov|-files)?\.com")

@@ -74,6 +74,8 @@ def _number(
 ) -> Callable[[str], float]:
     def read(text: str) -> float:
         number = convert(text)
+        if not text.isascii():
+            raise ValueError
         if not least <= number <= most:
             raise ValueError
         return number
@@ -82,7 +84,7 @@ def _number(
 
 
 def _whole(text: str) -> int:
-    return int(re.sub(r"\.0*\s*$", "", text))
+    return int(re.sub(r"\.0+\s*$", "", text))
 
 
 def _folder(text: str) -> Path | None:

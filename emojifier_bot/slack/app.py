@@ -69,6 +69,8 @@ def flask_handler(
     def handle(request: Any) -> Response:
         if request.method == "POST":
             return to_flask_response(app.dispatch(to_bolt_request(request)))
+        if request.method != "GET":
+            return Response(status=HTTPStatus.NOT_FOUND)
         # Where SLACK_CLIENT_ID is in the environment Bolt has made a flow of its own;
         # no request reaches it.
         if install_flow is not None and request.path == INSTALL_PATH:

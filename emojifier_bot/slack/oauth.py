@@ -157,8 +157,11 @@ class InstallFlow:
         query = request.args
         if reason := query.get("error"):  # the user pressed Cancel
             raise InstallError(reason, OK)
-        state, cookie = query.get("state", ""), request.cookies.get(STATE_COOKIE, "")
-        if not state or not hmac.compare_digest(state.encode(), cookie.encode()):
+        state = query.get("state", "")
+        # A parent domain may have set one of the same name.
+        cookies = request.cookies.getlist(STATE_COOKIE)
+        is_ours = any(hmac.compare_digest(state.encode(), c.encode()) for c in cookies)
+        if not state or not is_ours:
             raise InstallError("invalid_browser", REFUSED)
         try:
             if not self.states.consume(state):

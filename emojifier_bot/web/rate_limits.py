@@ -34,6 +34,9 @@ PAGES = Rate(burst=300, per_second=5.0)
 #: Each beginning is a row in the database, each end a call to Slack.
 INSTALLATIONS = Rate(burst=20, per_second=0.2)
 
+#: What sums of such times may be wrong by: not the last token of a bucket.
+ROUNDING_SECONDS = 1e-6
+
 
 class AddressRateLimiter:
     """Counts by network; threads may share it."""
@@ -55,13 +58,15 @@ class AddressRateLimiter:
             full_at = max(self._full_at.pop(network, now), now)
             # With a token less, the bucket must not be emptier than empty.
             wait = full_at + token_seconds - now - self._rate.burst * token_seconds
+            if wait < ROUNDING_SECONDS:
+                wait = 0.0
             self._full_at[network] = full_at if wait > 0 else full_at + token_seconds
             while self._full_at:
                 network, full_at = next(iter(self._full_at.items()))
                 if full_at > now and len(self._full_at) <= self._most:
                     break
                 del self._full_at[network]
-        return max(wait, 0.0)
+        return wait
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,10 @@ def test_not_slacks_hosts(listed):
         ("https://evil.example/slack.com/", False),
         ("http://10.0.0.1/api/", False),
         ("ftp://slack.com/", False),
+        ("http://[::1]:4711/api/", True),
+        ("http://::1/", False),
+        ("https://slack.com/a\x7fb", False),
+        ("https://slack.com/\ud800", False),
     ],
 )
 def test_slacks_addresses(address, good):

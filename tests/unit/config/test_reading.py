@@ -65,6 +65,8 @@ def test_an_unknown_emotion_model_is_answered_with_the_known_ones(monkeypatch):
         ("MAX_PIXELS", "many", "a whole number, 1 or more"),
         ("MIN_CONFIDENCE", "0", "a number from 0.01 to 1"),
         ("MIN_CONFIDENCE", "nan", "a number from 0.01 to 1"),
+        ("THREADS", "1.", "a whole number, 0 or more"),
+        ("THREADS", "\u0661", "a whole number, 0 or more"),
         ("LANDMARKS_MODEL", "/no/such/folder", "a model's folder, or empty"),
         ("THREADS", "-1", "a whole number, 0 or more"),
         ("LOG_LEVEL", "LOUD", "`DEBUG`, `INFO`, `WARNING` or `ERROR`"),

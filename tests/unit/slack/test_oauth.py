@@ -149,6 +149,29 @@ def test_a_browser_is_sent_to_slack_with_a_state_and_a_cookie(store, scheme):
     assert ("Secure" in attributes) is (scheme == "https")
 
 
+def test_a_second_cookie_of_that_name_does_not_stop_an_installation(store):
+    flow = make_flow("https://slack/api/", store)
+    state = flow.states.issue()
+    cookies = f"slack-app-oauth-state=old; slack-app-oauth-state={state}"
+    path = f"/slack/oauth_redirect?state={state}"
+
+    ours = flow.finish(request(path, cookie=cookies))
+    others = flow.finish(request(path))
+
+    assert "missing_code" in ours.get_data(as_text=True)
+    assert "invalid_browser" in others.get_data(as_text=True)
+
+
+def test_head_neither_begins_nor_ends_an_installation(database, store):
+    context = make_context(database, "https://slack.example/api/")
+    flow = make_flow("https://slack/api/", store)
+    handle = flask_handler(make_bolt_app(context, "signing secret"), flow)
+
+    for path in ("/slack/install", "/slack/oauth_redirect?code=1&state=2"):
+        head = Request(EnvironBuilder(path, method="HEAD").get_environ())
+        assert handle(head).status_code == 404
+
+
 def test_bolts_own_flow_is_out_of_reach(database, monkeypatch):
     monkeypatch.setenv("SLACK_CLIENT_ID", "1.2")
     monkeypatch.setenv("SLACK_CLIENT_SECRET", "secret")

@@ -28,6 +28,19 @@ def test_nobody_waits_at_first():
     assert limiter.wait_seconds("b") == 0
 
 
+@pytest.mark.parametrize("seconds", [0.1, 123.456, 98765.4321, 1e7 / 3])
+@pytest.mark.parametrize("rate", [PAGES, INSTALLATIONS])
+def test_the_whole_burst_is_there_at_any_time(rate, seconds):
+    clock = ManualClock()
+    clock.advance(seconds)
+    limiter = AddressRateLimiter(rate, clock)
+
+    waits = [limiter.wait_seconds("a") for _ in range(rate.burst + 1)]
+
+    assert waits[:-1] == [0.0] * rate.burst
+    assert waits[-1] > 0
+
+
 def test_who_waits_may_ask_again():
     clock = ManualClock()
     limiter = AddressRateLimiter(RATE, clock)
