@@ -219,7 +219,7 @@ def refuse_theme_folder(to: Path, source: Path, *, force: bool) -> None:
             from, or is there already and ``force`` is not given or it is no theme.
     """
     from emojifier_bot.vision import emojis_dir
-    from emojifier_bot.vision.theme_table import TABLE_NAME
+    from emojifier_bot.vision.themes import TABLE_NAME
 
     real = to.resolve()
     if real.parent == emojis_dir().resolve() or real == source.resolve():
@@ -256,7 +256,7 @@ def write_theme(source: Path, to: Path, theme: EmojiTheme) -> None:
         OutputError: The place refuses it.
         ThemeError: The new theme could not be opened; nothing is written then.
     """
-    from emojifier_bot.vision.theme_table import TABLE_NAME, read_theme
+    from emojifier_bot.vision.themes import TABLE_NAME, read_theme
 
     points = {one.name: one.point for one in theme.emoji}
     table = _with_points(source / TABLE_NAME, to.name, points)

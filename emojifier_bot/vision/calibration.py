@@ -13,7 +13,7 @@ import numpy as np
 
 from emojifier_bot.vision.choose import choose, fits
 from emojifier_bot.vision.landmark_geometry import measure
-from emojifier_bot.vision.theme_table import MIN_POINT_DISTANCE
+from emojifier_bot.vision.themes import MIN_POINT_DISTANCE
 from emojifier_bot.vision.types import (
     EMOTIONS,
     Emoji,

@@ -21,8 +21,7 @@ from emojifier_bot.vision.calibration import (
     settled,
     with_points,
 )
-from emojifier_bot.vision.theme_table import MIN_POINT_DISTANCE
-from emojifier_bot.vision.themes import open_theme
+from emojifier_bot.vision.themes import MIN_POINT_DISTANCE, open_theme
 from emojifier_bot.vision.types import EMOTIONS, EmojiTheme, EmotionScores, Measure
 from tests.builders import make_emoji
 

@@ -11,17 +11,15 @@ from PIL import Image
 
 from emojifier_bot.errors import ConfigError, ThemeError
 from emojifier_bot.vision import emojis_dir
-from emojifier_bot.vision.theme_table import (
+from emojifier_bot.vision.themes import (
     ART_SIZE_PX,
     MIN_MILD,
     MIN_POINT_DISTANCE,
-    read_theme,
-)
-from emojifier_bot.vision.themes import (
     SPRITE_SIZES_PX,
     ThemeFolder,
     list_themes,
     open_theme,
+    read_theme,
 )
 from emojifier_bot.vision.types import EMOTIONS, Anchor, GeometryBound, Measure
 from tests.builders import make_sprite
