@@ -189,7 +189,6 @@ class EmojifierError(Exception):
     def __init__(
         self, message: str, *, kind: ErrorKind | SlackCode | None = None
     ) -> None:
-        """Keep the sentence and its kind."""
         super().__init__(message)
         self.message = message
         self.kind: ErrorKind | SlackCode = kind or self.default_kind
@@ -219,7 +218,6 @@ class RemoteError(EmojifierError):
         retryable: bool = False,
         retry_after_seconds: float | None = None,
     ) -> None:
-        """Keep what decides about another try."""
         super().__init__(message, kind=kind)
         self.retryable = retryable
         self.retry_after_seconds = retry_after_seconds

@@ -47,7 +47,6 @@ class LineFormatter(logging.Formatter):
     """
 
     def __init__(self, log_format: Literal["text", "json"]) -> None:
-        """Write lines of this format."""
         super().__init__()
         self._log_format = log_format
 

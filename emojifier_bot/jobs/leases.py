@@ -214,7 +214,6 @@ class HeartbeatMonitor:
     """Remembers how long each worker's heartbeat has stood still. Pure."""
 
     def __init__(self, times: LeaseTimes) -> None:
-        """Begin with nothing seen."""
         self._times = times
         self._since: dict[Heartbeat, float] = {}
         self._seen_at = float("-inf")
@@ -255,7 +254,6 @@ class JobReclaimer:
     def __init__(
         self, engine: sa.Engine, clock: Clock, times: LeaseTimes, holder: str
     ) -> None:
-        """Act on behalf of a worker."""
         self._engine = engine
         self._clock = clock
         self._holder = holder

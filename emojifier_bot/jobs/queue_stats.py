@@ -32,7 +32,6 @@ class QueueStatsReader:
     """Reads them; safe from any thread."""
 
     def __init__(self, engine: sa.Engine, clock: Clock) -> None:
-        """Read from a database, beginning with nothing seen."""
         self._engine = engine
         self._table = workflow_table(engine)
         self._clock = clock

@@ -63,7 +63,6 @@ class Answer:
     """What a step returned, or how it failed."""
 
     def __init__(self, recorded: dict[str, Any]) -> None:
-        """Read the record."""
         #: It may have been done before a crash; it was not done now.
         self.unsure = bool(recorded.get(UNSURE))
         self.value = recorded.get(DONE)
@@ -75,7 +74,6 @@ class StepRunner:
     """Runs the steps of one job."""
 
     def __init__(self, job_id: str, timing: Timing) -> None:
-        """Begin at the first step."""
         self._job_id = job_id
         self._timing = timing
         #: Whether this run of the job wrote the latest record. Where it was replayed,

@@ -71,7 +71,6 @@ class EmojifyJob:
     def __init__(
         self, job_id: str, request: EmojifyRequest, steps: JobSteps, timing: Timing
     ) -> None:
-        """Make ready to run."""
         self._id = job_id
         self._request = request
         self._do = steps
@@ -247,7 +246,6 @@ class RunningJobs:
     """The ids of the jobs that run in this process; one may do so twice for a while."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._lock = threading.Lock()
         self._ids: list[str] = []
 

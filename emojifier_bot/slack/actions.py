@@ -47,7 +47,6 @@ class Actions:
     """Listeners for the buttons. Anybody may delete a picture: they may be in it."""
 
     def __init__(self, context: ListenerContext) -> None:
-        """Keep what the listeners work with."""
         self._context = context
 
     def register(self, app: App) -> None:

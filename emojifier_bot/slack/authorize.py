@@ -28,7 +28,6 @@ class CachedAuthorize(Authorize):
     """Bolt's authorize function. That there is no installation is never cached."""
 
     def __init__(self, store: InstallationStore, clock: Clock) -> None:
-        """Begin with an empty cache."""
         self._store = store
         self._clock = clock
         self._lock = threading.Lock()

@@ -47,7 +47,6 @@ class Background:
     """Runs tasks after the acknowledgement; refuses more where too many wait."""
 
     def __init__(self, threads: int = THREADS, waiting: int = WAITING) -> None:
-        """Start with no thread; they come with the work."""
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="after-ack")
         self._places = threading.BoundedSemaphore(threads + waiting)
 

@@ -84,7 +84,6 @@ class Listeners:
     """The listeners that begin a job, and what surrounds them."""
 
     def __init__(self, context: ListenerContext, actions: Actions) -> None:
-        """Keep what the listeners work with."""
         self._context = context
         self._actions = actions
         self._settings = SettingsCommands(context)

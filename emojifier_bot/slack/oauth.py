@@ -84,7 +84,6 @@ class InstallError(Exception):
     """It is not installed: why, for the page, and with which HTTP status."""
 
     def __init__(self, reason: str, status: int) -> None:
-        """Keep both."""
         super().__init__(reason)
         self.reason = reason
         self.status = status

@@ -23,7 +23,6 @@ class SocketMode:
     """One open connection to Slack; it is opened again when it breaks."""
 
     def __init__(self, app: App, app_token: str) -> None:
-        """Prepare; nothing is open yet."""
         self._handler = SocketModeHandler(
             app, app_token, logger=app.logger, concurrency=CONCURRENCY
         )

@@ -23,7 +23,6 @@ class Uninstallations:
     """Listeners for the two events of an uninstallation; either may come first."""
 
     def __init__(self, context: ListenerContext) -> None:
-        """Keep what the listeners work with."""
         self._context = context
 
     def register(self, app: App) -> None:

@@ -31,18 +31,17 @@ POINT_COLUMNS, CONFIDENCE_COLUMN = slice(4, 14), 14
 
 
 class YuNetDetector:
-    """A `FaceDetector` of upright faces, up to 45 degrees either way."""
+    """A `FaceDetector` of upright faces, up to 45 degrees either way.
+
+    Args:
+        spec: A YuNet-format model, ours or the official one.
+        min_confidence: Detections below it are dropped, 0.01 to 1.
+
+    Raises:
+        ModelFileError: The file is missing, differs, or is no YuNet.
+    """
 
     def __init__(self, spec: ModelSpec, min_confidence: float) -> None:
-        """Load a model.
-
-        Args:
-            spec: A YuNet-format model, ours or the official one.
-            min_confidence: Detections below it are dropped, 0.01 to 1.
-
-        Raises:
-            ModelFileError: The file is missing, differs, or is no YuNet.
-        """
         # The size is set on the net, so that threads that share it take turns.
         self._lock = Lock()
         content = np.frombuffer(spec.verified_bytes(), np.uint8)

@@ -47,6 +47,9 @@ class OnnxEmotionClassifier:
     """An `EmotionClassifier` for the geometry of faces, and their appearance.
 
     A model whose inputs do not name the appearance reads the geometry alone.
+
+    Raises:
+        ModelFileError: The file is missing or differs.
     """
 
     @staticmethod
@@ -55,11 +58,6 @@ class OnnxEmotionClassifier:
         return geometry_features(canonical_xy)
 
     def __init__(self, spec: ModelSpec, threads: int = 0) -> None:
-        """Load a model.
-
-        Raises:
-            ModelFileError: The file is missing or differs.
-        """
         self._spec = spec
         self._session = OnnxSession(spec, threads)
         self._columns = [spec.labels.index(emotion) for emotion in EMOTIONS]

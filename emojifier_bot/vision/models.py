@@ -158,14 +158,13 @@ def in_batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 class OnnxSession:
-    """A verified model file, loaded."""
+    """A verified model file, loaded for some threads; 0 is one for each core.
+
+    Raises:
+        ModelFileError: The file is missing, differs, or is no ONNX model.
+    """
 
     def __init__(self, spec: ModelSpec, threads: int = 0) -> None:
-        """Load a model with a number of threads; 0 is one for each core.
-
-        Raises:
-            ModelFileError: The file is missing, differs, or is no ONNX model.
-        """
         import onnxruntime  # noqa: PLC0415 - heavy; listing models needs none of it
 
         options = onnxruntime.SessionOptions()

@@ -111,7 +111,6 @@ class ReplayCache:
     """
 
     def __init__(self, clock: Clock, most: int = MOST_ANSWERS) -> None:
-        """Start with nothing remembered."""
         self._clock = clock
         self._most = most
         self._lock = threading.Lock()

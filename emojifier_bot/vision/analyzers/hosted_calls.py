@@ -49,7 +49,6 @@ class AnswerCache:
         size: int = CACHED_ANSWERS,
         seconds: float = CACHED_SECONDS,
     ) -> None:
-        """Start empty."""
         self._clock, self._size, self._seconds = clock, size, seconds
         self._lock = threading.Lock()
         #: The oldest first.
@@ -77,18 +76,17 @@ class AnswerCache:
 
 
 class Calls:
-    """Calls one service, with retries at first and not at all while it is down."""
+    """Calls one service, with retries at first and not at all while it is down.
+
+    Args:
+        backend: Its name, for the log.
+        options: How many tries and seconds one picture is worth.
+        rng: Draws the jitter of waits.
+    """
 
     def __init__(
         self, backend: str, options: HostedOptions, rng: random.Random | None = None
     ) -> None:
-        """Start with a closed circuit.
-
-        Args:
-            backend: Its name, for the log.
-            options: How many tries and seconds one picture is worth.
-            rng: Draws the jitter of waits.
-        """
         self._backend, self._options = backend, options
         self._monotonic = options.clock.monotonic
         self._random = rng or random.Random()  # noqa: S311 - only spreads the waits

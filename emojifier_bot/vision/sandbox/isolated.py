@@ -25,6 +25,11 @@ class IsolatedDecoder:
     processor; one for all would let one slow picture hold up the others. So there are
     as many as pictures are worked on at the same time, each started when it is first
     needed, and another one when it died or has decoded its share.
+
+    Args:
+        limits: What a picture may take.
+        processes: Pictures that are decoded at the same time; others wait.
+        start: Starts a process.
     """
 
     def __init__(
@@ -33,13 +38,6 @@ class IsolatedDecoder:
         processes: int = 1,
         start: Callable[[ChildLimits], DecoderProcess] = DecoderProcess,
     ) -> None:
-        """Make ready; processes are started later.
-
-        Args:
-            limits: What a picture may take.
-            processes: Pictures that are decoded at the same time; others wait.
-            start: Starts a process.
-        """
         self._limits = limits or ChildLimits()
         self._start = start
         self._slots = BoundedSemaphore(processes)

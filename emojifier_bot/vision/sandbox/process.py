@@ -68,18 +68,17 @@ _SENTENCES = {
 
 
 class DecoderProcess:
-    """Decodes one picture after the other; for one thread at a time."""
+    """Decodes one picture after the other; for one thread at a time.
+
+    Args:
+        limits: What a picture may take.
+        entry: ``module:function`` that runs there.
+
+    Raises:
+        ImageError: It does not start (``decoder_down``).
+    """
 
     def __init__(self, limits: ChildLimits, entry: str = CHILD) -> None:
-        """Start the process and wait until it is ready.
-
-        Args:
-            limits: What a picture may take.
-            entry: ``module:function`` that runs there.
-
-        Raises:
-            ImageError: It does not start (``decoder_down``).
-        """
         self._limits = limits
         self._deadline = time.monotonic() + START_SECONDS
         self.pictures = 0
