@@ -23,7 +23,7 @@ from emojifier_bot.vision import models_dir
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.choose import choose
 from emojifier_bot.vision.decode import from_image
-from emojifier_bot.vision.landmark_geometry import measure
+from emojifier_bot.vision.landmarks import measure
 from emojifier_bot.vision.models import list_model_specs
 from emojifier_bot.vision.place import face_height
 from emojifier_bot.vision.themes import open_theme

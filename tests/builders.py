@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from emojifier_bot.vision.crops import MEAN_FACE
-from emojifier_bot.vision.landmark_geometry import five_points
+from emojifier_bot.vision.landmarks import five_points
 from emojifier_bot.vision.types import (
     EMOTIONS,
     Anchor,

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from emojifier_bot.vision.landmark_geometry import REGIONS
+from emojifier_bot.vision.landmarks import REGIONS
 from emojifier_bot.vision.types import EMOTIONS
 from emojifier_training.data import VOTE_NAMES, is_held_out
 from tests.builders import make_landmarks

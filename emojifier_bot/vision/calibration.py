@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emojifier_bot.vision.choose import choose, fits
-from emojifier_bot.vision.landmark_geometry import measure
+from emojifier_bot.vision.landmarks import measure
 from emojifier_bot.vision.themes import MIN_POINT_DISTANCE
 from emojifier_bot.vision.types import (
     EMOTIONS,

@@ -59,7 +59,7 @@ def choose(
     Args:
         theme: Where to pick from; emoji marked ``surprise_only`` are left out.
         scores: The face's point in the space of emotions.
-        measures: The result of `landmark_geometry.measure` for the face.
+        measures: The result of `landmarks.measure` for the face.
         confident: Whether the classifier's top probability reaches its threshold.
     """
     emoji = [one for one in theme.emoji if not one.surprise_only]

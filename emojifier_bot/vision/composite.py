@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from emojifier_bot.vision.crops import Affine
-from emojifier_bot.vision.landmark_geometry import apply_affine
+from emojifier_bot.vision.landmarks import apply_affine
 from emojifier_bot.vision.types import Anchor, ImageArray, Placement
 
 #: Bilinear sampling reads two pixels in a row; up to this step between samples none

@@ -17,7 +17,7 @@ from PIL import Image
 
 from emojifier_bot.vision.color import to_srgb
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.landmark_geometry import (
+from emojifier_bot.vision.landmarks import (
     RIGID,
     apply_affine,
     fit_similarity,

@@ -15,7 +15,7 @@ import numpy as np
 from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.vision.crops import canonical_face, canonical_frame, cut_frame, grey
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.landmark_geometry import apply_affine, mirror
+from emojifier_bot.vision.landmarks import apply_affine, mirror
 from emojifier_bot.vision.models import ModelSpec, OnnxSession, in_batches
 from emojifier_bot.vision.ports import EmotionClassifier
 from emojifier_bot.vision.shared_points import shared_features

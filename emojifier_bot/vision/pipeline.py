@@ -14,7 +14,7 @@ from emojifier_bot.vision.composite import overlay
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.encode import encode, output_format
 from emojifier_bot.vision.formats import format_named
-from emojifier_bot.vision.landmark_geometry import measure
+from emojifier_bot.vision.landmarks import measure
 from emojifier_bot.vision.place import paint_order, place, reading_order
 from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
 from emojifier_bot.vision.types import EmojifiedFace, Face, Result

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from emojifier_bot.vision.landmark_geometry import roll_degrees
+from emojifier_bot.vision.landmarks import roll_degrees
 from emojifier_bot.vision.types import FloatArray, Landmarks, Placement
 
 #: How much larger than the smallest circle around the points the disc is. Chosen,

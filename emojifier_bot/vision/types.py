@@ -199,7 +199,7 @@ class Reading:
 
 
 class Measure(StrEnum):
-    """Measures of a face's geometry; `landmark_geometry` computes them."""
+    """Measures of a face's geometry; `landmarks` computes them."""
 
     #: Gap between the inner lips over the mouth's inner width.
     MOUTH_OPENING = "mouth_opening"

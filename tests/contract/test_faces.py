@@ -14,6 +14,7 @@ from PIL import Image
 
 from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.vision import models_dir
+from emojifier_bot.vision.analyzers.local import OnnxLandmarker
 from emojifier_bot.vision.analyzers.registry import (
     BACKENDS,
     LOCAL,
@@ -23,7 +24,6 @@ from emojifier_bot.vision.analyzers.registry import (
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.detector import YuNetDetector
 from emojifier_bot.vision.emotion import load_classifier
-from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import pick_model_spec
 from emojifier_bot.vision.types import BoundingBox, Detection, LandmarkScheme, Reading
 from tests.builders import make_face, make_landmarks

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 
 
-from emojifier_bot.vision.landmark_geometry import five_points
+from emojifier_bot.vision.landmarks import five_points
 from emojifier_training.data import is_held_out, read_landmarks
 from emojifier_training.detector import (
     DRAWINGS_EACH,

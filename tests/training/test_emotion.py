@@ -14,7 +14,7 @@ from emojifier_bot.vision.emotion import (
     stretch,
     to_canonical,
 )
-from emojifier_bot.vision.landmark_geometry import mirror
+from emojifier_bot.vision.landmarks import mirror
 from emojifier_bot.vision.types import EMOTIONS
 from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import LabelledExpressions, read_expressions

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from emojifier_bot.vision import models_dir
+from emojifier_bot.vision.analyzers.local import OnnxLandmarker
 from emojifier_bot.vision.decode import from_image
-from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import pick_model_spec
 from emojifier_bot.vision.types import EMOTIONS, BoundingBox, Detection
 from emojifier_training.cli import app

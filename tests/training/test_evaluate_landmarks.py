@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from emojifier_bot.vision.landmark_geometry import REGIONS
+from emojifier_bot.vision.landmarks import REGIONS
 from emojifier_bot.vision.place import face_height, place
 from emojifier_bot.vision.types import Landmarks, LandmarkScheme
 from emojifier_training.data import LabelledCrop

@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 import torch
 
 from emojifier_bot.vision.crops import landmark_frame
-from emojifier_bot.vision.landmark_geometry import five_points
+from emojifier_bot.vision.landmarks import five_points
 from emojifier_bot.vision.types import BoundingBox
 from emojifier_training import augment
 from emojifier_training.landmarks import (

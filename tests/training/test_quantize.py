@@ -11,9 +11,9 @@ import numpy as np
 
 from emojifier_bot.errors import ConfigError
 from emojifier_bot.vision import models_dir
+from emojifier_bot.vision.analyzers.local import OnnxLandmarker
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.emotion import load_classifier
-from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import pick_model_spec, read_model_spec
 from emojifier_bot.vision.types import BoundingBox, Detection
 from emojifier_training.export import write_model

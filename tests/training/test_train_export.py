@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from emojifier_bot.vision.analyzers.local import OnnxLandmarker
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.detector import YuNetDetector
 from emojifier_bot.vision.emotion import load_classifier
-from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import read_model_spec
 from emojifier_bot.vision.types import EMOTIONS, BoundingBox, Detection
 from emojifier_training.cli import app

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from emojifier_bot.vision.landmark_geometry import REGIONS
+from emojifier_bot.vision.landmarks import REGIONS
 from emojifier_bot.vision.types import EMOTIONS
 from emojifier_training.pages import markdown
 

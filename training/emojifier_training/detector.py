@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emojifier_bot.vision.landmark_geometry import five_points
+from emojifier_bot.vision.landmarks import five_points
 from emojifier_bot.vision.types import ImageArray
 from emojifier_training.data import (
     HAND_LABELLED,

@@ -18,7 +18,7 @@ from emojifier_bot.vision.crops import (
     frame_scale,
     warp,
 )
-from emojifier_bot.vision.landmark_geometry import apply_affine
+from emojifier_bot.vision.landmarks import apply_affine
 from emojifier_bot.vision.types import FloatArray, ImageArray
 from emojifier_training.data import LabelledPicture
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.vision.emotion import APPEARANCE_PX
-from emojifier_bot.vision.landmark_geometry import MIRRORED, mirror
+from emojifier_bot.vision.landmarks import MIRRORED, mirror
 from emojifier_bot.vision.types import FloatArray
 from emojifier_training import augment
 from emojifier_training.device import autocast, to_device, to_numpy

@@ -18,7 +18,7 @@ from PIL import Image
 from emojifier_bot.vision.boxes import box_iou, scaled
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.intervals import bootstrap, mean, share
-from emojifier_bot.vision.landmark_geometry import (
+from emojifier_bot.vision.landmarks import (
     OUTER_LEFT_EYE_CORNER,
     OUTER_RIGHT_EYE_CORNER,
     REGIONS,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emojifier_bot.vision.crops import LANDMARK_FRAME_MARGIN, MEAN_FACE
-from emojifier_bot.vision.landmark_geometry import (
+from emojifier_bot.vision.landmarks import (
     MIRRORED,
     RIGID,
     apply_affine,

@@ -22,6 +22,7 @@ from PIL import Image
 
 from emojifier_bot.errors import ConfigError
 from emojifier_bot.vision import models_dir
+from emojifier_bot.vision.analyzers.local import OnnxLandmarker
 from emojifier_bot.vision.crops import (
     Affine,
     canonical_frame,
@@ -31,8 +32,7 @@ from emojifier_bot.vision.crops import (
 )
 from emojifier_bot.vision.decode import DecodedImage, from_image
 from emojifier_bot.vision.emotion import geometry_features, stretch, to_canonical
-from emojifier_bot.vision.landmark_geometry import five_points
-from emojifier_bot.vision.landmarks import OnnxLandmarker
+from emojifier_bot.vision.landmarks import five_points
 from emojifier_bot.vision.models import (
     SPEC_FILE,
     ModelSpec,

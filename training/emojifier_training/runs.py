@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.errors import ConfigError
 from emojifier_bot.vision import models_dir
+from emojifier_bot.vision.analyzers.local import OnnxLandmarker
 from emojifier_bot.vision.emotion import APPEARANCE_PX
-from emojifier_bot.vision.landmarks import OnnxLandmarker
 from emojifier_bot.vision.models import pick_model_spec
 from emojifier_bot.vision.types import EMOTIONS
 from emojifier_training import MODEL_LOG_FILE, Progress

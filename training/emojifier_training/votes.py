@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from emojifier_bot.vision.calibration import FaceReading
-from emojifier_bot.vision.landmark_geometry import measure
+from emojifier_bot.vision.landmarks import measure
 from emojifier_bot.vision.ports import EmotionClassifier, FaceLandmarker
 from emojifier_bot.vision.types import Emoji, EmojiTheme, FloatArray
 from emojifier_training import Progress

@@ -31,7 +31,7 @@ from emojifier_bot.vision.analyzers.registry import BackendOptions, HostedOption
 from emojifier_bot.vision.crops import MEAN_FACE, reduced_copy
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.emotion import load_classifier
-from emojifier_bot.vision.landmark_geometry import five_points
+from emojifier_bot.vision.landmarks import five_points
 from emojifier_bot.vision.models import pick_model_spec
 from emojifier_bot.vision.ports import EmotionClassifier
 from emojifier_bot.vision.shared_points import complete

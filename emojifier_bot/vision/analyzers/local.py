@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from emojifier_bot.vision.analyzers.registry import LOCAL, BackendOptions
+from emojifier_bot.vision.crops import cut_frame, grey, invert, landmark_frame
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.detector import YuNetDetector
 from emojifier_bot.vision.emotion import load_classifier
-from emojifier_bot.vision.landmarks import OnnxLandmarker
+from emojifier_bot.vision.landmarks import apply_affine
 from emojifier_bot.vision.models import (
     ModelSpec,
+    OnnxSession,
+    in_batches,
     pick_model_spec,
     read_model_spec,
 )
@@ -22,7 +28,13 @@ from emojifier_bot.vision.multi_scale import (
     find_upright_faces,
 )
 from emojifier_bot.vision.ports import EmotionClassifier, FaceDetector, FaceLandmarker
-from emojifier_bot.vision.types import Detection, Face, Reading
+from emojifier_bot.vision.types import (
+    Detection,
+    Face,
+    Landmarks,
+    LandmarkScheme,
+    Reading,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,45 @@ class LocalAnalyzer:
         """Find faces at any roll, in pixels of the upright picture, best first."""
         find = find_faces if self.multi_scale else find_upright_faces
         return find(self.detector, picture, self.min_confidence)
+
+
+class OnnxLandmarker:
+    """A `FaceLandmarker` by our landmark net, the faces of a picture in batches.
+
+    Raises:
+        ModelFileError: The model's file is missing or differs.
+    """
+
+    def __init__(self, spec: ModelSpec, threads: int = 0) -> None:
+        self._spec = spec
+        self._session = OnnxSession(spec, threads)
+
+    def locate(
+        self, picture: DecodedImage, detections: Sequence[Detection]
+    ) -> list[Landmarks]:
+        """Return the 68 points of each detection, pixels of the upright picture."""
+        return [
+            points
+            for batch in in_batches(detections)
+            for points in self._locate_batch(picture, batch)
+        ]
+
+    def _locate_batch(
+        self, picture: DecodedImage, detections: Sequence[Detection]
+    ) -> list[Landmarks]:
+        size = self._spec.input_px
+        fives = [one.landmarks for one in detections]
+        frames = [
+            landmark_frame(one.box, None if five is None else five.points_xy, size)
+            for one, five in zip(detections, fives, strict=True)
+        ]
+        cut = np.stack([grey(cut_frame(picture, frame, size)) for frame in frames])
+        pixels = (cut[:, None].astype(np.float32) - self._spec.mean) / self._spec.std
+        found = self._session.run(frame=pixels.astype(np.float32)) * size
+        return [
+            Landmarks(apply_affine(invert(frame), points_xy), LandmarkScheme.IBUG_68)
+            for frame, points_xy in zip(frames, found, strict=True)
+        ]
 
 
 def build(options: BackendOptions) -> LocalAnalyzer:

@@ -18,7 +18,7 @@ from emojifier_bot.vision.choose import (
     surprise,
 )
 from emojifier_bot.vision.crops import MEAN_FACE
-from emojifier_bot.vision.landmark_geometry import INNER_LIP_PAIRS, measure
+from emojifier_bot.vision.landmarks import INNER_LIP_PAIRS, measure
 from emojifier_bot.vision.themes import open_theme
 from emojifier_bot.vision.types import (
     EMOTIONS,

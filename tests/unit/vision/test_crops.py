@@ -19,7 +19,7 @@ from emojifier_bot.vision.crops import (
     warp,
 )
 from emojifier_bot.vision.decode import DecodedImage, decode, from_image
-from emojifier_bot.vision.landmark_geometry import apply_affine
+from emojifier_bot.vision.landmarks import apply_affine
 from tests.images import assert_images_close, encoded, flat, photo
 from tests.profiles import rgb_profile
 from tests.strategies import pictures, rolls

@@ -15,7 +15,7 @@ from emojifier_bot.vision.emotion import (
     stretch,
     to_canonical,
 )
-from emojifier_bot.vision.landmark_geometry import MIRRORED, RIGID, mirror
+from emojifier_bot.vision.landmarks import MIRRORED, RIGID, mirror
 from tests.builders import make_landmarks
 from tests.strategies import landmarks, rolls
 

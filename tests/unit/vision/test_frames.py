@@ -17,7 +17,7 @@ from emojifier_bot.vision.crops import (
     invert,
     landmark_frame,
 )
-from emojifier_bot.vision.landmark_geometry import (
+from emojifier_bot.vision.landmarks import (
     MIRRORED,
     OUTER_LEFT_EYE_CORNER,
     OUTER_RIGHT_EYE_CORNER,

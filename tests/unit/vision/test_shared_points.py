@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojifier_bot.vision.crops import MEAN_FACE
-from emojifier_bot.vision.landmark_geometry import MIRRORED, mirror
+from emojifier_bot.vision.landmarks import MIRRORED, mirror
 from emojifier_bot.vision.place import place
 from emojifier_bot.vision.shared_points import (
     SHARED_FEATURE_COUNT,

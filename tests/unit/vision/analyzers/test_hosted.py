@@ -18,7 +18,7 @@ from emojifier_bot.vision.analyzers.hosted_api import HostedFace
 from emojifier_bot.vision.analyzers.hosted_calls import FAILURES_TO_OPEN
 from emojifier_bot.vision.analyzers.registry import build_analyzer
 from emojifier_bot.vision.decode import decode, from_image
-from emojifier_bot.vision.landmark_geometry import roll_degrees
+from emojifier_bot.vision.landmarks import roll_degrees
 from emojifier_bot.vision.place import place
 from emojifier_bot.vision.types import BoundingBox, Emotion
 from tests.builders import make_landmarks

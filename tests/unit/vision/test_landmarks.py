@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojifier_bot.vision.crops import MEAN_FACE
-from emojifier_bot.vision.landmark_geometry import (
+from emojifier_bot.vision.landmarks import (
     INNER_LIP_PAIRS,
     MIRRORED,
     REGIONS,
