@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emojifier_bot.vision.boxes import box_iou
+from emojifier_bot.vision.detector import box_iou
 from emojifier_bot.vision.intervals import bootstrap, share
 from emojifier_bot.vision.types import EMOTIONS, Face
 

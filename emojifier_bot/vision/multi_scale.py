@@ -20,7 +20,9 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emojifier_bot.vision.boxes import (
+from emojifier_bot.vision.crops import reduced_copy
+from emojifier_bot.vision.decode import DecodedImage
+from emojifier_bot.vision.detector import (
     TINY,
     box_area,
     box_iou,
@@ -28,8 +30,6 @@ from emojifier_bot.vision.boxes import (
     scaled,
     turned_back,
 )
-from emojifier_bot.vision.crops import reduced_copy
-from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.ports import FaceDetector
 from emojifier_bot.vision.types import (
     BoundingBox,

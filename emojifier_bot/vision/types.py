@@ -48,16 +48,13 @@ class LandmarkScheme(Enum):
 
 
 def frozen_array(values: object, shape: tuple[int, ...]) -> FloatArray:
-    """Copy ``values`` to a read-only float32 array of ``shape`` (-1 is any length).
+    """Copy ``values`` to a read-only float32 array of ``shape``.
 
     Raises:
         ValueError: The shape differs or a value is not finite.
     """
     array = np.array(values, dtype=np.float32)
-    fits = array.ndim == len(shape) and all(
-        want in (-1, have) for want, have in zip(shape, array.shape, strict=True)
-    )
-    if not fits:
+    if array.shape != shape:
         raise ValueError(f"expected shape {shape}, got {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError("expected finite numbers, got NaN or infinity")

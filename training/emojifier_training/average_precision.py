@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emojifier_bot.vision.boxes import box_iou, box_overlap
+from emojifier_bot.vision.detector import box_iou, box_overlap
 from emojifier_bot.vision.types import FloatArray
 
 #: A detection that lies this far inside an ignored face is not held against anybody.

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emojifier_bot.vision.boxes import turned_boxes
 from emojifier_bot.vision.crops import (
     REDUCED_TO,
     Affine,
@@ -18,6 +17,7 @@ from emojifier_bot.vision.crops import (
     frame_scale,
     warp,
 )
+from emojifier_bot.vision.detector import turned_boxes
 from emojifier_bot.vision.landmarks import apply_affine
 from emojifier_bot.vision.types import FloatArray, ImageArray
 from emojifier_training.data import LabelledPicture

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from emojifier_bot.vision.boxes import turned_boxes
+from emojifier_bot.vision.detector import turned_boxes
 from emojifier_bot.vision.intervals import Measured, bootstrap, share
 from emojifier_bot.vision.types import Detection, FloatArray
 from emojifier_training import Progress

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from emojifier_bot.vision.boxes import box_iou, scaled
 from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.detector import box_iou, scaled
 from emojifier_bot.vision.intervals import bootstrap, mean, share
 from emojifier_bot.vision.landmarks import (
     OUTER_LEFT_EYE_CORNER,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojifier_bot.vision.boxes import (
+from emojifier_bot.vision.detector import (
     box_area,
     box_iou,
     box_overlap,
