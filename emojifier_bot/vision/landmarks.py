@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from types import MappingProxyType
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from emojifier_bot.vision.types import FloatArray, Measure
 
 #: Index ranges of the iBUG 68-point scheme (Sagonas et al., 300-W, 2013).
-REGIONS = MappingProxyType(
-    {
-        "jaw": slice(0, 17),
-        "brows": slice(17, 27),
-        "nose": slice(27, 36),
-        "eyes": slice(36, 48),
-        "mouth": slice(48, 68),
-    }
-)
+REGIONS: Mapping[str, slice] = {
+    "jaw": slice(0, 17),
+    "brows": slice(17, 27),
+    "nose": slice(27, 36),
+    "eyes": slice(36, 48),
+    "mouth": slice(48, 68),
+}
 RIGHT_EYE = slice(36, 42)
 LEFT_EYE = slice(42, 48)
 OUTER_RIGHT_EYE_CORNER, OUTER_LEFT_EYE_CORNER = 36, 45

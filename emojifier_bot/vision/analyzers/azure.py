@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 from emojifier_bot.http import ServiceCall
@@ -37,39 +36,32 @@ PATH = (
 )
 #: 1 KB at least: a JPEG of 256 px has that, even if it is empty.
 LIMITS = PictureLimits(max_bytes=6_000_000, min_side_px=256, max_side_px=4096)
-POINTS: Mapping[str, SharedPoint] = MappingProxyType(
-    {
-        "eyebrowLeftOuter": SharedPoint.RIGHT_BROW_OUTER,
-        "eyebrowLeftInner": SharedPoint.RIGHT_BROW_INNER,
-        "eyebrowRightInner": SharedPoint.LEFT_BROW_INNER,
-        "eyebrowRightOuter": SharedPoint.LEFT_BROW_OUTER,
-        "eyeLeftOuter": SharedPoint.RIGHT_EYE_OUTER,
-        "eyeLeftTop": SharedPoint.RIGHT_EYE_TOP,
-        "eyeLeftInner": SharedPoint.RIGHT_EYE_INNER,
-        "eyeLeftBottom": SharedPoint.RIGHT_EYE_BOTTOM,
-        "eyeRightInner": SharedPoint.LEFT_EYE_INNER,
-        "eyeRightTop": SharedPoint.LEFT_EYE_TOP,
-        "eyeRightOuter": SharedPoint.LEFT_EYE_OUTER,
-        "eyeRightBottom": SharedPoint.LEFT_EYE_BOTTOM,
-        "noseTip": SharedPoint.NOSE_TIP,
-        "noseLeftAlarOutTip": SharedPoint.NOSE_RIGHT,
-        "noseRightAlarOutTip": SharedPoint.NOSE_LEFT,
-        "mouthLeft": SharedPoint.MOUTH_RIGHT,
-        "mouthRight": SharedPoint.MOUTH_LEFT,
-        "upperLipTop": SharedPoint.UPPER_LIP_TOP,
-        "underLipBottom": SharedPoint.LOWER_LIP_BOTTOM,
-    }
-)
-
-
-def _code(contents: Any) -> str:
-    code: str = contents["error"]["code"]
-    return code
+POINTS: Mapping[str, SharedPoint] = {
+    "eyebrowLeftOuter": SharedPoint.RIGHT_BROW_OUTER,
+    "eyebrowLeftInner": SharedPoint.RIGHT_BROW_INNER,
+    "eyebrowRightInner": SharedPoint.LEFT_BROW_INNER,
+    "eyebrowRightOuter": SharedPoint.LEFT_BROW_OUTER,
+    "eyeLeftOuter": SharedPoint.RIGHT_EYE_OUTER,
+    "eyeLeftTop": SharedPoint.RIGHT_EYE_TOP,
+    "eyeLeftInner": SharedPoint.RIGHT_EYE_INNER,
+    "eyeLeftBottom": SharedPoint.RIGHT_EYE_BOTTOM,
+    "eyeRightInner": SharedPoint.LEFT_EYE_INNER,
+    "eyeRightTop": SharedPoint.LEFT_EYE_TOP,
+    "eyeRightOuter": SharedPoint.LEFT_EYE_OUTER,
+    "eyeRightBottom": SharedPoint.LEFT_EYE_BOTTOM,
+    "noseTip": SharedPoint.NOSE_TIP,
+    "noseLeftAlarOutTip": SharedPoint.NOSE_RIGHT,
+    "noseRightAlarOutTip": SharedPoint.NOSE_LEFT,
+    "mouthLeft": SharedPoint.MOUTH_RIGHT,
+    "mouthRight": SharedPoint.MOUTH_LEFT,
+    "upperLipTop": SharedPoint.UPPER_LIP_TOP,
+    "underLipBottom": SharedPoint.LOWER_LIP_BOTTOM,
+}
 
 
 SERVICE = VendorService(
     "Azure Face",
-    _code,
+    lambda contents: contents["error"]["code"],
     credentials=frozenset({"401", "PermissionDenied", "Unauthorized"}),
     busy=frozenset({"ConcurrentOperationConflict", "RateLimitExceeded"}),
 )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 from emojifier_bot.http import ServiceCall, multipart
@@ -38,43 +37,36 @@ ADDRESS = "https://api-us.faceplusplus.com"
 PATH = "/facepp/v3/detect"
 #: Not verified, see above.
 LIMITS = PictureLimits(max_bytes=2_000_000, min_side_px=48, max_side_px=4096)
-EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
-    {str(emotion): emotion for emotion in Emotion if emotion is not Emotion.CONTEMPT}
-)
-POINTS: Mapping[str, SharedPoint] = MappingProxyType(
-    {
-        "left_eyebrow_left_corner": SharedPoint.RIGHT_BROW_OUTER,
-        "left_eyebrow_right_corner": SharedPoint.RIGHT_BROW_INNER,
-        "right_eyebrow_left_corner": SharedPoint.LEFT_BROW_INNER,
-        "right_eyebrow_right_corner": SharedPoint.LEFT_BROW_OUTER,
-        "left_eye_left_corner": SharedPoint.RIGHT_EYE_OUTER,
-        "left_eye_top": SharedPoint.RIGHT_EYE_TOP,
-        "left_eye_right_corner": SharedPoint.RIGHT_EYE_INNER,
-        "left_eye_bottom": SharedPoint.RIGHT_EYE_BOTTOM,
-        "right_eye_left_corner": SharedPoint.LEFT_EYE_INNER,
-        "right_eye_top": SharedPoint.LEFT_EYE_TOP,
-        "right_eye_right_corner": SharedPoint.LEFT_EYE_OUTER,
-        "right_eye_bottom": SharedPoint.LEFT_EYE_BOTTOM,
-        "nose_tip": SharedPoint.NOSE_TIP,
-        "nose_left": SharedPoint.NOSE_RIGHT,
-        "nose_right": SharedPoint.NOSE_LEFT,
-        "mouth_left_corner": SharedPoint.MOUTH_RIGHT,
-        "mouth_right_corner": SharedPoint.MOUTH_LEFT,
-        "mouth_upper_lip_top": SharedPoint.UPPER_LIP_TOP,
-        "mouth_lower_lip_bottom": SharedPoint.LOWER_LIP_BOTTOM,
-    }
-)
-
-
-def _code(contents: Any) -> str:
-    # "AUTHORIZATION_ERROR:reason" and "MISSING_ARGUMENTS: name".
-    code: str = contents["error_message"].partition(":")[0]
-    return code.strip()
+EMOTIONS: Mapping[str, Emotion] = {
+    str(emotion): emotion for emotion in Emotion if emotion is not Emotion.CONTEMPT
+}
+POINTS: Mapping[str, SharedPoint] = {
+    "left_eyebrow_left_corner": SharedPoint.RIGHT_BROW_OUTER,
+    "left_eyebrow_right_corner": SharedPoint.RIGHT_BROW_INNER,
+    "right_eyebrow_left_corner": SharedPoint.LEFT_BROW_INNER,
+    "right_eyebrow_right_corner": SharedPoint.LEFT_BROW_OUTER,
+    "left_eye_left_corner": SharedPoint.RIGHT_EYE_OUTER,
+    "left_eye_top": SharedPoint.RIGHT_EYE_TOP,
+    "left_eye_right_corner": SharedPoint.RIGHT_EYE_INNER,
+    "left_eye_bottom": SharedPoint.RIGHT_EYE_BOTTOM,
+    "right_eye_left_corner": SharedPoint.LEFT_EYE_INNER,
+    "right_eye_top": SharedPoint.LEFT_EYE_TOP,
+    "right_eye_right_corner": SharedPoint.LEFT_EYE_OUTER,
+    "right_eye_bottom": SharedPoint.LEFT_EYE_BOTTOM,
+    "nose_tip": SharedPoint.NOSE_TIP,
+    "nose_left": SharedPoint.NOSE_RIGHT,
+    "nose_right": SharedPoint.NOSE_LEFT,
+    "mouth_left_corner": SharedPoint.MOUTH_RIGHT,
+    "mouth_right_corner": SharedPoint.MOUTH_LEFT,
+    "mouth_upper_lip_top": SharedPoint.UPPER_LIP_TOP,
+    "mouth_lower_lip_bottom": SharedPoint.LOWER_LIP_BOTTOM,
+}
 
 
 SERVICE = VendorService(
     "Face++",
-    _code,
+    # "AUTHORIZATION_ERROR:reason" and "MISSING_ARGUMENTS: name".
+    lambda contents: contents["error_message"].partition(":")[0].strip(),
     credentials=frozenset({"AUTHENTICATION_ERROR", "AUTHORIZATION_ERROR"}),
     busy=frozenset({"CONCURRENCY_LIMIT_EXCEEDED"}),
 )

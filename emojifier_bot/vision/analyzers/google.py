@@ -17,7 +17,6 @@ import base64
 import json
 from collections.abc import Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 from emojifier_bot.errors import ErrorKind, HostedApiError
@@ -48,50 +47,44 @@ LIMITS = PictureLimits(max_bytes=7_000_000, min_side_px=16, max_side_px=8192)
 #: Faces that are asked for; the default is ten.
 MAX_FACES = 100
 #: A word's share; Google does not define the words in numbers.
-LIKELIHOODS: Mapping[str, float] = MappingProxyType(
-    {
-        "VERY_UNLIKELY": 0.02,
-        "UNLIKELY": 0.1,
-        "POSSIBLE": 0.4,
-        "LIKELY": 0.75,
-        "VERY_LIKELY": 0.95,
-    }
-)
+LIKELIHOODS: Mapping[str, float] = {
+    "VERY_UNLIKELY": 0.02,
+    "UNLIKELY": 0.1,
+    "POSSIBLE": 0.4,
+    "LIKELY": 0.75,
+    "VERY_LIKELY": 0.95,
+}
 #: From this likelihood on Google's word counts; below it no emotion is said to be
 #: there, and the four that Google never names may be.
 TELLING = LIKELIHOODS["POSSIBLE"]
-EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
-    {
-        "angerLikelihood": Emotion.ANGER,
-        "joyLikelihood": Emotion.HAPPINESS,
-        "sorrowLikelihood": Emotion.SADNESS,
-        "surpriseLikelihood": Emotion.SURPRISE,
-        "": Emotion.NEUTRAL,
-    }
-)
-POINTS: Mapping[str, SharedPoint] = MappingProxyType(
-    {
-        "LEFT_OF_LEFT_EYEBROW": SharedPoint.RIGHT_BROW_OUTER,
-        "RIGHT_OF_LEFT_EYEBROW": SharedPoint.RIGHT_BROW_INNER,
-        "LEFT_OF_RIGHT_EYEBROW": SharedPoint.LEFT_BROW_INNER,
-        "RIGHT_OF_RIGHT_EYEBROW": SharedPoint.LEFT_BROW_OUTER,
-        "LEFT_EYE_LEFT_CORNER": SharedPoint.RIGHT_EYE_OUTER,
-        "LEFT_EYE_TOP_BOUNDARY": SharedPoint.RIGHT_EYE_TOP,
-        "LEFT_EYE_RIGHT_CORNER": SharedPoint.RIGHT_EYE_INNER,
-        "LEFT_EYE_BOTTOM_BOUNDARY": SharedPoint.RIGHT_EYE_BOTTOM,
-        "RIGHT_EYE_LEFT_CORNER": SharedPoint.LEFT_EYE_INNER,
-        "RIGHT_EYE_TOP_BOUNDARY": SharedPoint.LEFT_EYE_TOP,
-        "RIGHT_EYE_RIGHT_CORNER": SharedPoint.LEFT_EYE_OUTER,
-        "RIGHT_EYE_BOTTOM_BOUNDARY": SharedPoint.LEFT_EYE_BOTTOM,
-        "NOSE_TIP": SharedPoint.NOSE_TIP,
-        "NOSE_BOTTOM_LEFT": SharedPoint.NOSE_RIGHT,
-        "NOSE_BOTTOM_RIGHT": SharedPoint.NOSE_LEFT,
-        "MOUTH_LEFT": SharedPoint.MOUTH_RIGHT,
-        "MOUTH_RIGHT": SharedPoint.MOUTH_LEFT,
-        "UPPER_LIP": SharedPoint.UPPER_LIP_TOP,
-        "LOWER_LIP": SharedPoint.LOWER_LIP_BOTTOM,
-    }
-)
+EMOTIONS: Mapping[str, Emotion] = {
+    "angerLikelihood": Emotion.ANGER,
+    "joyLikelihood": Emotion.HAPPINESS,
+    "sorrowLikelihood": Emotion.SADNESS,
+    "surpriseLikelihood": Emotion.SURPRISE,
+    "": Emotion.NEUTRAL,
+}
+POINTS: Mapping[str, SharedPoint] = {
+    "LEFT_OF_LEFT_EYEBROW": SharedPoint.RIGHT_BROW_OUTER,
+    "RIGHT_OF_LEFT_EYEBROW": SharedPoint.RIGHT_BROW_INNER,
+    "LEFT_OF_RIGHT_EYEBROW": SharedPoint.LEFT_BROW_INNER,
+    "RIGHT_OF_RIGHT_EYEBROW": SharedPoint.LEFT_BROW_OUTER,
+    "LEFT_EYE_LEFT_CORNER": SharedPoint.RIGHT_EYE_OUTER,
+    "LEFT_EYE_TOP_BOUNDARY": SharedPoint.RIGHT_EYE_TOP,
+    "LEFT_EYE_RIGHT_CORNER": SharedPoint.RIGHT_EYE_INNER,
+    "LEFT_EYE_BOTTOM_BOUNDARY": SharedPoint.RIGHT_EYE_BOTTOM,
+    "RIGHT_EYE_LEFT_CORNER": SharedPoint.LEFT_EYE_INNER,
+    "RIGHT_EYE_TOP_BOUNDARY": SharedPoint.LEFT_EYE_TOP,
+    "RIGHT_EYE_RIGHT_CORNER": SharedPoint.LEFT_EYE_OUTER,
+    "RIGHT_EYE_BOTTOM_BOUNDARY": SharedPoint.LEFT_EYE_BOTTOM,
+    "NOSE_TIP": SharedPoint.NOSE_TIP,
+    "NOSE_BOTTOM_LEFT": SharedPoint.NOSE_RIGHT,
+    "NOSE_BOTTOM_RIGHT": SharedPoint.NOSE_LEFT,
+    "MOUTH_LEFT": SharedPoint.MOUTH_RIGHT,
+    "MOUTH_RIGHT": SharedPoint.MOUTH_LEFT,
+    "UPPER_LIP": SharedPoint.UPPER_LIP_TOP,
+    "LOWER_LIP": SharedPoint.LOWER_LIP_BOTTOM,
+}
 #: Numbers of google.rpc.Code: too many calls; and what may pass.
 _EXHAUSTED, _PASSING = 8, frozenset({4, 10, 13, 14})
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from emojifier_bot.clock import Clock
@@ -89,17 +88,15 @@ class Backend:
 
 
 _HERE = "emojifier_bot.vision.analyzers"
-BACKENDS: Mapping[str, Backend] = MappingProxyType(
-    {
-        LOCAL: Backend(f"{_HERE}.local:build"),
-        "rekognition": Backend(
-            f"{_HERE}.rekognition:build", Service("Amazon Rekognition", 1.0)
-        ),
-        "google": Backend(f"{_HERE}.google:build", Service("Google Cloud Vision", 1.5)),
-        "azure": Backend(f"{_HERE}.azure:build", Service("Azure Face", 1.0)),
-        "facepp": Backend(f"{_HERE}.facepp:build", Service("Face++")),
-    }
-)
+BACKENDS: Mapping[str, Backend] = {
+    LOCAL: Backend(f"{_HERE}.local:build"),
+    "rekognition": Backend(
+        f"{_HERE}.rekognition:build", Service("Amazon Rekognition", 1.0)
+    ),
+    "google": Backend(f"{_HERE}.google:build", Service("Google Cloud Vision", 1.5)),
+    "azure": Backend(f"{_HERE}.azure:build", Service("Azure Face", 1.0)),
+    "facepp": Backend(f"{_HERE}.facepp:build", Service("Face++")),
+}
 
 
 def backend_names() -> list[str]:

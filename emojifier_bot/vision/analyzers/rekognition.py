@@ -15,7 +15,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -45,54 +44,45 @@ TARGET = "RekognitionService.DetectFaces"
 #: takes. How large a side may be, it does not say for pictures sent as bytes.
 LIMITS = PictureLimits(max_bytes=5_000_000, min_side_px=80, max_side_px=4096)
 PERCENT = 100.0
-EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
-    {
-        "ANGRY": Emotion.ANGER,
-        "CALM": Emotion.NEUTRAL,
-        "DISGUSTED": Emotion.DISGUST,
-        "FEAR": Emotion.FEAR,
-        "HAPPY": Emotion.HAPPINESS,
-        "SAD": Emotion.SADNESS,
-        "SURPRISED": Emotion.SURPRISE,
-    }
-)
-POINTS: Mapping[str, SharedPoint] = MappingProxyType(
-    {
-        "leftEyeBrowLeft": SharedPoint.RIGHT_BROW_OUTER,
-        "leftEyeBrowRight": SharedPoint.RIGHT_BROW_INNER,
-        "rightEyeBrowLeft": SharedPoint.LEFT_BROW_INNER,
-        "rightEyeBrowRight": SharedPoint.LEFT_BROW_OUTER,
-        "leftEyeLeft": SharedPoint.RIGHT_EYE_OUTER,
-        "leftEyeUp": SharedPoint.RIGHT_EYE_TOP,
-        "leftEyeRight": SharedPoint.RIGHT_EYE_INNER,
-        "leftEyeDown": SharedPoint.RIGHT_EYE_BOTTOM,
-        "rightEyeLeft": SharedPoint.LEFT_EYE_INNER,
-        "rightEyeUp": SharedPoint.LEFT_EYE_TOP,
-        "rightEyeRight": SharedPoint.LEFT_EYE_OUTER,
-        "rightEyeDown": SharedPoint.LEFT_EYE_BOTTOM,
-        "nose": SharedPoint.NOSE_TIP,
-        "noseLeft": SharedPoint.NOSE_RIGHT,
-        "noseRight": SharedPoint.NOSE_LEFT,
-        "mouthLeft": SharedPoint.MOUTH_RIGHT,
-        "mouthRight": SharedPoint.MOUTH_LEFT,
-        "mouthUp": SharedPoint.UPPER_LIP_TOP,
-        "mouthDown": SharedPoint.LOWER_LIP_BOTTOM,
-    }
-)
+EMOTIONS: Mapping[str, Emotion] = {
+    "ANGRY": Emotion.ANGER,
+    "CALM": Emotion.NEUTRAL,
+    "DISGUSTED": Emotion.DISGUST,
+    "FEAR": Emotion.FEAR,
+    "HAPPY": Emotion.HAPPINESS,
+    "SAD": Emotion.SADNESS,
+    "SURPRISED": Emotion.SURPRISE,
+}
+POINTS: Mapping[str, SharedPoint] = {
+    "leftEyeBrowLeft": SharedPoint.RIGHT_BROW_OUTER,
+    "leftEyeBrowRight": SharedPoint.RIGHT_BROW_INNER,
+    "rightEyeBrowLeft": SharedPoint.LEFT_BROW_INNER,
+    "rightEyeBrowRight": SharedPoint.LEFT_BROW_OUTER,
+    "leftEyeLeft": SharedPoint.RIGHT_EYE_OUTER,
+    "leftEyeUp": SharedPoint.RIGHT_EYE_TOP,
+    "leftEyeRight": SharedPoint.RIGHT_EYE_INNER,
+    "leftEyeDown": SharedPoint.RIGHT_EYE_BOTTOM,
+    "rightEyeLeft": SharedPoint.LEFT_EYE_INNER,
+    "rightEyeUp": SharedPoint.LEFT_EYE_TOP,
+    "rightEyeRight": SharedPoint.LEFT_EYE_OUTER,
+    "rightEyeDown": SharedPoint.LEFT_EYE_BOTTOM,
+    "nose": SharedPoint.NOSE_TIP,
+    "noseLeft": SharedPoint.NOSE_RIGHT,
+    "noseRight": SharedPoint.NOSE_LEFT,
+    "mouthLeft": SharedPoint.MOUTH_RIGHT,
+    "mouthRight": SharedPoint.MOUTH_LEFT,
+    "mouthUp": SharedPoint.UPPER_LIP_TOP,
+    "mouthDown": SharedPoint.LOWER_LIP_BOTTOM,
+}
 #: In the order of our five points.
 FIVE = ("eyeLeft", "eyeRight", "nose", "mouthLeft", "mouthRight")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
 
 
-def _code(contents: Any) -> str:
-    # Some of Amazon's services write "namespace#Code".
-    code: str = contents["__type"].rpartition("#")[2]
-    return code
-
-
 SERVICE = VendorService(
     "Amazon Rekognition",
-    _code,
+    # Some of Amazon's services write "namespace#Code".
+    lambda contents: contents["__type"].rpartition("#")[2],
     credentials=frozenset(
         {
             "AccessDeniedException",
