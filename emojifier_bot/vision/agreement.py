@@ -103,11 +103,13 @@ def agreement(pictures: Sequence[Compared]) -> dict[str, object]:
     Args:
         pictures: What they read; at least one.
     """
+    matched = (
+        (picture.first[one], picture.second[other])
+        for picture in pictures
+        for one, other in picture.pairs
+    )
     tops = np.array(
-        [
-            [EMOTIONS.index(face.scores.top) for face in (one, other)]
-            for one, other in _matched(pictures)
-        ],
+        [[EMOTIONS.index(face.scores.top) for face in pair] for pair in matched],
         np.int64,
     ).reshape(-1, 2)
     same = tops[:, 0] == tops[:, 1]
@@ -121,27 +123,20 @@ def agreement(pictures: Sequence[Compared]) -> dict[str, object]:
         "kappa": kappa.as_dict(),
         "first_seconds": statistics.median(one.first_seconds for one in pictures),
         "second_seconds": statistics.median(one.second_seconds for one in pictures),
-        "differ": [_described(*pair) for pair in _pairs_of_emotions(tops)],
+        "differ": _differing_emotions(tops),
     }
 
 
-def _matched(pictures: Sequence[Compared]) -> Iterator[tuple[Face, Face]]:
-    for picture in pictures:
-        for one, other in picture.pairs:
-            yield picture.first[one], picture.second[other]
-
-
-def _pairs_of_emotions(tops: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+def _differing_emotions(tops: NDArray[np.int64]) -> list[dict[str, object]]:
     """Return how often which emotions stand against each other, most often first."""
     differing = tops[tops[:, 0] != tops[:, 1]]
     kinds, counts = np.unique(differing, axis=0, return_counts=True)
-    rows = [(int(a), int(b), int(n)) for (a, b), n in zip(kinds, counts, strict=True)]
-    return sorted(rows, key=lambda row: (-row[2], row[:2]))
-
-
-def _described(first: int, second: int, count: int) -> dict[str, object]:
-    return {
-        "first": str(EMOTIONS[first]),
-        "second": str(EMOTIONS[second]),
-        "faces": count,
-    }
+    # Stable: equally frequent pairs stay in the order of the emotions.
+    return [
+        {
+            "first": str(EMOTIONS[kinds[index, 0]]),
+            "second": str(EMOTIONS[kinds[index, 1]]),
+            "faces": int(counts[index]),
+        }
+        for index in np.argsort(-counts, kind="stable")
+    ]

@@ -33,24 +33,19 @@ def alt_text(faces: Sequence[EmojifiedFace]) -> str:
     """
     if not faces:
         return NO_FACES
-    shown = [_shown(face) for face in faces]
+    shown = [
+        face.emoji.spoken if face.sure else f"{GUESS} {face.emoji.spoken}"
+        for face in faces
+    ]
     if len(faces) > 1 and len(set(shown)) == 1:
         together = "both" if len(faces) == 2 else "all"  # noqa: PLR2004 - a pair
         items = [(f"{together} {shown[0]}", len(faces))]
     elif len(faces) > NAMED_ONE_BY_ONE:
-        items = [(_counted(what, n), n) for what, n in Counter(shown).items()]
+        counts = Counter(shown).items()
+        items = [(what if n == 1 else f"{n} {what}", n) for what, n in counts]
     else:
         items = [(what, 1) for what in shown]
     return _fitted(len(faces), items)
-
-
-def _shown(face: EmojifiedFace) -> str:
-    spoken = face.emoji.spoken
-    return spoken if face.sure else f"{GUESS} {spoken}"
-
-
-def _counted(what: str, count: int) -> str:
-    return what if count == 1 else f"{count} {what}"
 
 
 def _fitted(face_count: int, items: Sequence[tuple[str, int]]) -> str:

@@ -94,7 +94,10 @@ def landmark_frame(
     Returns:
         ``(2, 3)`` float64, picture pixels to frame pixels.
     """
-    turn = 0.0 if five_xy is None else _turn_to_upright(five_xy)
+    turn = 0.0
+    if five_xy is not None:
+        upright = fit_similarity(five_xy, five_points(MEAN_FACE))
+        turn = math.atan2(upright[1, 0], upright[0, 0])
     longer = max(box.width, box.height, 1.0)
     scale = size_px / (LANDMARK_FRAME_MARGIN * longer)
     return centered_frame(box.center_xy, scale, turn, size_px)
@@ -232,11 +235,6 @@ def warp(
 def grey(image: ImageArray) -> ImageArray:
     """Return the ``(H, W)`` luma of an ``(H, W, 3)`` RGB image."""
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
-
-
-def _turn_to_upright(five_xy: FloatArray) -> float:
-    frame = fit_similarity(five_xy, five_points(MEAN_FACE))
-    return math.atan2(frame[1, 0], frame[0, 0])
 
 
 def _region(

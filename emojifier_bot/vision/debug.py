@@ -33,7 +33,9 @@ def draw_debug(image: Image.Image, faces: Sequence[EmojifiedFace]) -> Image.Imag
     drawn = image.copy()
     draw = ImageDraw.Draw(drawn)
     for face in faces:
-        _draw_shapes(draw, face, _line_px(image.size, face))
+        by_face = face.face.box.height / _FACE_PX_PER_LINE
+        line_px = min(max(image.size) / _PX_PER_LINE, by_face)
+        _draw_shapes(draw, face, max(round(line_px), 1))
     # Texts come last, so that no line crosses them.
     for face in faces:
         _draw_label(draw, face, image.size)
@@ -53,12 +55,6 @@ def label(face: EmojifiedFace) -> str:
             f"{face.emoji.name}{doubt}",
         ]
     )
-
-
-def _line_px(size_wh: tuple[int, int], face: EmojifiedFace) -> int:
-    by_picture = max(size_wh) / _PX_PER_LINE
-    by_face = face.face.box.height / _FACE_PX_PER_LINE
-    return max(round(min(by_picture, by_face)), 1)
 
 
 def _draw_shapes(draw: ImageDraw.ImageDraw, face: EmojifiedFace, line_px: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.vision.alt_text import alt_text
-from emojifier_bot.vision.choose import Choice, choose, surprise
+from emojifier_bot.vision.choose import choose, surprise
 from emojifier_bot.vision.color import sprite_into_profile
 from emojifier_bot.vision.composite import overlay
 from emojifier_bot.vision.decode import DecodedImage
@@ -93,22 +93,18 @@ class Pipeline:
     def _choose(
         self, faces: Sequence[Face], options: EmojifyOptions
     ) -> tuple[EmojifiedFace, ...]:
+        theme, seed = self.emoji.theme, options.surprise_seed
         placements = [place(face.landmarks) for face in faces]
         chosen: list[EmojifiedFace] = []
-        for index in reading_order(placements):
+        for position, index in enumerate(reading_order(placements)):
             face = faces[index]
-            choice = self._choice(face, options, len(chosen))
-            chosen.append(
-                EmojifiedFace(face, choice.emoji, choice.sure, placements[index])
-            )
+            if seed is None:
+                measures = measure(face.landmarks.points_xy)
+                one = choose(theme, face.scores, measures, confident=face.confident)
+            else:
+                one = surprise(theme, face.scores, f"{seed}/{position}")
+            chosen.append(EmojifiedFace(face, one.emoji, one.sure, placements[index]))
         return tuple(chosen)
-
-    def _choice(self, face: Face, options: EmojifyOptions, position: int) -> Choice:
-        theme = self.emoji.theme
-        if options.surprise_seed is not None:
-            return surprise(theme, face.scores, f"{options.surprise_seed}/{position}")
-        measures = measure(face.landmarks.points_xy)
-        return choose(theme, face.scores, measures, confident=face.confident)
 
     def _paint(self, picture: DecodedImage, faces: tuple[EmojifiedFace, ...]) -> None:
         art_px = self.emoji.theme.art_size_px

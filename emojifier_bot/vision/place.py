@@ -45,11 +45,16 @@ def place(landmarks: Landmarks) -> Placement:
     """
     points_xy = landmarks.points_xy
     roll = roll_degrees(points_xy)
-    (x, y), radius = _smallest_circle(points_xy)
+    # Around the mean, since float32 loses hundredths of a pixel far from the origin.
+    mean = points_xy.mean(axis=0, dtype=np.float64)
+    (x, y), radius = cv2.minEnclosingCircle((points_xy - mean).astype(np.float32))
     up_x, up_y = _up(roll)
     lift = RAISE * radius
     return Placement(
-        center_xy=(x + up_x * lift, y + up_y * lift),
+        center_xy=(
+            float(mean[0] + x) + up_x * lift,
+            float(mean[1] + y) + up_y * lift,
+        ),
         size_px=max(2 * radius * (1 + MARGIN), MIN_DIAMETER_PX),
         roll_degrees=roll,
     )
@@ -97,14 +102,6 @@ def reading_order(placements: Sequence[Placement]) -> list[int]:
         order += sorted(row, key=lambda index: placements[index].center_xy)
         left = [index for index in left if index not in row]
     return order
-
-
-def _smallest_circle(points_xy: FloatArray) -> tuple[tuple[float, float], float]:
-    # Around the mean, since float32 loses hundredths of a pixel far from the origin.
-    mean = points_xy.mean(axis=0, dtype=np.float64)
-    centred = (points_xy - mean).astype(np.float32)
-    (x, y), radius = cv2.minEnclosingCircle(centred)
-    return (float(mean[0] + x), float(mean[1] + y)), float(radius)
 
 
 def _up(roll: float) -> tuple[float, float]:
