@@ -77,7 +77,7 @@ def to_srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
     """
     if icc_profile is None or is_srgb(icc_profile):
         return image
-    return _apply(image, _to_srgb_transform(icc_profile, image.mode, image.mode))
+    return _apply(image, _transform(icc_profile, image.mode, image.mode))
 
 
 def sprite_into_profile(
@@ -95,7 +95,7 @@ def sprite_into_profile(
     """
     if icc_profile is None or is_srgb(icc_profile) or not sprite_rgba.size:
         return sprite_rgba
-    transform = _from_srgb_transform(icc_profile)
+    transform = _transform(icc_profile, "RGBA", "RGBA", from_srgb=True)
     if transform is None:
         return sprite_rgba
     return np.array(_apply(Image.fromarray(sprite_rgba), transform))
@@ -103,7 +103,7 @@ def sprite_into_profile(
 
 def rgb_profile(icc_profile: bytes | None) -> bytes | None:
     """Return the profile when it is a sound one for RGB pixels, else ``None``."""
-    if icc_profile and _to_srgb_transform(icc_profile, "RGB", "RGB") is not None:
+    if icc_profile and _transform(icc_profile, "RGB", "RGB") is not None:
         return icc_profile
     return None
 
@@ -116,7 +116,7 @@ def model_to_srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image 
     """
     if image.mode == "LAB":
         return _apply(image, _lab_transform())
-    transform = _to_srgb_transform(icc_profile or b"", image.mode, "RGB")
+    transform = _transform(icc_profile or b"", image.mode, "RGB")
     return None if transform is None else _apply(image, transform)
 
 
@@ -157,7 +157,7 @@ def is_srgb(icc_profile: bytes) -> bool:
 
     One that cannot be used counts as sRGB.
     """
-    transform = _to_srgb_transform(icc_profile, "RGB", "RGB")
+    transform = _transform(icc_profile, "RGB", "RGB")
     if transform is None:
         return True
     steps = np.linspace(0, 255, _PROBE_STEPS).astype(np.uint8)
@@ -179,29 +179,17 @@ def _apply(
 
 
 @lru_cache(maxsize=_CACHED)
-def _to_srgb_transform(
-    icc_profile: bytes, mode: str, output_mode: str
+def _transform(
+    icc_profile: bytes, mode: str, output_mode: str, *, from_srgb: bool = False
 ) -> ImageCms.ImageCmsTransform | None:
-    """Return the way from a profile to sRGB, or ``None`` when it does not fit."""
+    """Return the way from a profile to sRGB, or back; ``None`` if it does not fit."""
     if icc_profile[_SPACE_FIELD] != _SPACES.get(mode):
         return None
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
+        source, target = (_srgb(), profile) if from_srgb else (profile, _srgb())
         return ImageCms.ImageCmsTransform(
-            source, _srgb(), mode, output_mode, _INTENT, flags=_FLAGS
-        )
-    except _PROFILE_ERRORS:
-        return None
-
-
-@lru_cache(maxsize=_CACHED)
-def _from_srgb_transform(icc_profile: bytes) -> ImageCms.ImageCmsTransform | None:
-    if icc_profile[_SPACE_FIELD] != _SPACES["RGB"]:
-        return None
-    try:
-        target = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
-        return ImageCms.ImageCmsTransform(
-            _srgb(), target, "RGBA", "RGBA", _INTENT, flags=_FLAGS
+            source, target, mode, output_mode, _INTENT, flags=_FLAGS
         )
     except _PROFILE_ERRORS:
         return None

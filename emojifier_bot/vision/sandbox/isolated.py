@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from threading import BoundedSemaphore, Lock
-from types import TracebackType
 from typing import Self
 
 from emojifier_bot.vision.decode import DecodedImage, check_length
@@ -51,12 +50,7 @@ class IsolatedDecoder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def decode(self, data: bytes) -> DecodedImage:
