@@ -23,6 +23,9 @@ from emojifier_bot.jobs.system_db import QUEUE
 IDLE_POLL_SECONDS = 5.0
 #: The least time from one poll to the next, seconds. A poll costs about a millisecond.
 BUSY_POLL_SECONDS = 0.1
+#: How long a job that says that it ends still counts as running for DBOS at most, and
+#: how long the end of the worker waits for its poll, seconds.
+ENDING_SECONDS, STOP_SECONDS = 0.3, 10.0
 #: How long a listener waits at most before it looks whether it should stop, and before
 #: it connects again, seconds.
 LISTEN_SECONDS, RECONNECT_SECONDS = 0.25, 1.0
@@ -48,9 +51,10 @@ class _StopOrWake(threading.Event):
     def __init__(self) -> None:
         super().__init__()
         self._woken = threading.Event()
-        self._polled_at = float("-inf")
+        self._polled_at = self._busy_until = float("-inf")
 
-    def wake(self) -> None:
+    def wake(self, busy_seconds: float = 0.0) -> None:
+        self._busy_until = max(self._busy_until, time.monotonic() + busy_seconds)
         self._woken.set()
 
     def set(self) -> None:
@@ -58,6 +62,8 @@ class _StopOrWake(threading.Event):
         self._woken.set()
 
     def wait(self, timeout: float | None = None) -> bool:
+        if time.monotonic() < self._busy_until:
+            timeout = BUSY_POLL_SECONDS
         self._woken.wait(timeout)
         soonest = self._polled_at + BUSY_POLL_SECONDS
         super().wait(max(soonest - time.monotonic(), 0.0))
@@ -96,16 +102,27 @@ class QueueListener:
         """Take no more jobs."""
         self._event.set()
         for thread in self._threads:
-            thread.join()
+            thread.join(STOP_SECONDS)
 
     def wake(self) -> None:
         """Poll as soon as possible."""
         self._event.wake()
 
+    def use_room(self) -> None:
+        """Poll until the job that is about to end has made room for another one."""
+        self._event.wake(ENDING_SECONDS)
+
     def _poll(self) -> None:
-        queue = DBOS.retrieve_queue(QUEUE)
-        assert queue is not None  # noqa: S101 - the worker has registered it
-        queue_worker_thread(self._event, self._dbos, queue)
+        """Run DBOS's thread, again and again: it ends where the queue's row is gone."""
+        while not self._event.is_set():
+            try:
+                queue = DBOS.retrieve_queue(QUEUE)
+                if queue is not None:
+                    queue_worker_thread(self._event, self._dbos, queue)
+            except Exception:
+                # The thread's outermost loop; without it no job would be taken again.
+                logger.exception("queue not polled", extra={"action": "poll"})
+            threading.Event.wait(self._event, RECONNECT_SECONDS)
 
     def _listen(self) -> None:
         is_postgres = self._engine.dialect.name == "postgresql"
@@ -118,6 +135,10 @@ class QueueListener:
             except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
                 facts = {"action": "listen", "kind": type(error).__name__}
                 logger.info("jobs are not announced just now", extra=facts)
+                threading.Event.wait(self._event, RECONNECT_SECONDS)
+            except Exception:
+                # The thread's outermost loop.
+                logger.exception("jobs not announced", extra={"action": "listen"})
                 threading.Event.wait(self._event, RECONNECT_SECONDS)
             # What was announced before the connection stood is found now.
             self._event.wake()

@@ -217,9 +217,8 @@ class Worker:
         """Count a job that ends, and use the room that it makes."""
         if outcome == ErrorKind.NOT_INSTALLED:
             self._uninstalled_job_ids.add(job_id)
-        if len(self._running.ids()) >= self._jobs_of_workspace:
-            # A limit may have kept others waiting. The job itself ends in a moment.
-            self._listener.wake()
+        # A limit may have kept others waiting.
+        self._listener.use_room()
         try:
             seconds = age_seconds(self._engine, self._deps.clock, job_id)
         except SQLAlchemyError as error:

@@ -7,7 +7,8 @@ import threading
 import time
 
 import pytest
-from dbos import _queue
+import sqlalchemy as sa
+from dbos import DBOS, _queue
 from dbos._dbos import DBOSRegistry
 
 from emojifier_bot.domain import JobState
@@ -51,6 +52,41 @@ def test_a_job_that_nobody_announces_is_found_all_the_same(rig, monkeypatch):
     with rig.working():
         time.sleep(0.3)
         rig.wait(rig.ask())
+
+
+def test_jobs_over_a_limit_are_taken_as_others_end(rig, monkeypatch):
+    """One workspace may have four in flight; these end one by one, not together."""
+    seconds = iter([0.3, 0.5, 0.7, 0.9] + [0.3] * 5)
+    upload = rig.sink.upload
+
+    def slow_upload(*arguments):
+        time.sleep(next(seconds))
+        return upload(*arguments)
+
+    monkeypatch.setattr(rig.sink, "upload", slow_upload)
+    with rig.working(concurrency=1):
+        began = time.monotonic()
+        for job_id in [rig.ask(f"job {number}") for number in range(9)]:
+            rig.wait(job_id)
+
+        assert time.monotonic() - began < IDLE_POLL_SECONDS - 1
+
+
+@pytest.mark.parametrize("trouble", ["error", "no row"])
+def test_polling_begins_again_after_an_error(rig, monkeypatch, trouble):
+    retrieve, tries = DBOS.retrieve_queue, []
+
+    def fails_once(name):
+        tries.append(name)
+        if len(tries) == 1 and trouble == "error":
+            raise sa.exc.OperationalError("SELECT", {}, Exception("gone"))
+        return retrieve(name) if len(tries) > 1 else None
+
+    monkeypatch.setattr(queue_listener.DBOS, "retrieve_queue", fails_once)
+    with rig.working():
+        rig.wait(rig.ask())
+
+    assert len(tries) > 1
 
 
 class TestWaiting:
