@@ -79,7 +79,7 @@ class FakeReplySink(ReplySink):
         for fault in faults:
             number = len(list((self.folder / "faults").iterdir()))
             path = self.folder / "faults" / f"{method}.{number:04}"
-            path.write_text(json.dumps(asdict(fault)))
+            _write(path, json.dumps(asdict(fault)))
 
     def calls(self, method: str = "") -> list[dict[str, Any]]:
         """Return what was called, in order."""
@@ -99,7 +99,7 @@ class FakeReplySink(ReplySink):
 
     def remove(self, file_id: str) -> None:
         """Delete a file, as somebody in the channel may."""
-        (self.folder / "files" / file_id).write_text("deleted")
+        _write(self.folder / "files" / file_id, "deleted")
         for path in (self.folder / "shown").glob(f"{file_id}.*"):
             path.unlink()
 
@@ -116,7 +116,7 @@ class FakeReplySink(ReplySink):
         def store() -> None:
             assert picture.data
             assert len(picture.alt_text) <= 1000
-            (self.folder / "files" / file_id).write_text("uploaded")
+            _write(self.folder / "files" / file_id, "uploaded")
             (self.folder / f"{file_id}.bin").write_bytes(picture.data)
 
         facts = {"file_id": file_id, "filename": picture.filename}
@@ -134,7 +134,7 @@ class FakeReplySink(ReplySink):
                     "Completed already.", kind=SlackCode("already_completed")
                 )
             shown = self.folder / "shown" / f"{post.file_id}.{before}"
-            shown.write_text(json.dumps(post.to_dict()))
+            _write(shown, json.dumps(post.to_dict()))
 
         self._call("complete", {"file_id": post.file_id}, show)
 
@@ -206,6 +206,13 @@ class FakeReplySink(ReplySink):
         # One write of one line: processes do not tear each other's.
         with (self.folder / "calls").open("a") as file:
             file.write(line)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that others read meanwhile: they see all of it, or none."""
+    unfinished = path.parent.parent / f"{uuid.uuid4().hex}.unfinished"
+    unfinished.write_text(text)
+    unfinished.replace(path)
 
 
 def _error(fault: Fault) -> DeliveryError:
