@@ -8,7 +8,7 @@ ARG PYTHON=python:3.11-slim-bookworm
 FROM ${PYTHON} AS build
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1
-# First what changes least. Every download is checked by its hash, nothing is compiled.
+# What changes least comes first. Each download's hash is checked; nothing is compiled.
 COPY requirements/base.txt requirements/build.txt requirements/
 RUN python -m venv /opt/build \
     && /opt/build/bin/python -m pip install \
@@ -33,7 +33,7 @@ LABEL org.opencontainers.image.title="Emojifier Bot" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# No tool that installs or builds anything stays; only the state folder can be written.
+# No tool that installs or builds remains; only the state folder is writable.
 RUN python -m pip uninstall --yes --quiet --root-user-action ignore \
         pip setuptools wheel \
     && groupadd --gid 10001 emojifier \
@@ -51,7 +51,7 @@ ENV PATH=/opt/emojifier/bin:$PATH \
 WORKDIR /var/lib/emojifier
 VOLUME /var/lib/emojifier
 USER 10001:10001
-# Slack and people; figures, for your own machines.
+# Slack and people; metrics, for your own machines.
 EXPOSE 3000
 EXPOSE 9464
 STOPSIGNAL SIGTERM
