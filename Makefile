@@ -122,6 +122,7 @@ clean: ## Remove caches and everything built, but not .venv
 	@echo "Installing into .venv ..."
 	@$(PIP) install --quiet --require-hashes -r requirements/dev.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e . -e ./training
+	@$(BIN)/python -m compileall -q emojifier_bot
 	@touch $@
 
 TOO_OLD := Emojifier Bot needs Python 3.11 or newer, and $(PYTHON) is older or missing. \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
 
@@ -86,4 +87,7 @@ def app() -> None:
 
 def run() -> None:
     """Run the command line of this process."""
+    # Before numpy is imported: by then it starts a thread for each core, for products
+    # of large matrices. Nothing here has any.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     app(prog_name=PROGRAM)

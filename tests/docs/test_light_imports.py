@@ -53,3 +53,11 @@ def test_nothing_heavy_is_loaded(program, heavy, tmp_path):
     loaded = done.stdout.rpartition("LOADED")[2].split()
     assert "emojifier_bot" in loaded
     assert heavy.isdisjoint(loaded), sorted(heavy.intersection(loaded))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_numpy_starts_no_threads_of_its_own():
+    count = "import numpy, os; assert len(os.listdir('/proc/self/task')) == 1"
+    program = f"import sys\n{VERB.format(repr('--version'))}\n{count}"
+
+    subprocess.run([sys.executable, "-c", program], check=True)
