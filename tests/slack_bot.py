@@ -27,7 +27,6 @@ from emojifier_bot.errors import DeliveryError
 from emojifier_bot.http import GuardedClient
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.files import SlackImageSource, check_picture
-from emojifier_bot.slack.policy import RequestPolicy
 from emojifier_bot.slack.post import SlackReplySink
 from tests.fakes.slack import SampleWorkspace, SlackServer
 
@@ -41,13 +40,6 @@ def picture(shade: int = 90, size_px: int = 32) -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (size_px, size_px), (shade, 80, 60)).save(out, "PNG")
     return out.getvalue()
-
-
-def make_policy(database: Database) -> RequestPolicy:
-    """Return a policy without rate limits."""
-    clock = SystemClock()
-    settings = WorkspaceSettings(database, clock)
-    return RequestPolicy(settings, RateLimiter(database, clock, ()))
 
 
 @dataclass
@@ -71,7 +63,7 @@ class Bot:
     #: Whether the store knows what was granted.
     knows_scopes: bool = True
     #: What the source asks; only who fetches pictures needs it.
-    policy: RequestPolicy | None = None
+    database: Database | None = None
     vault: Vault = field(default_factory=lambda: Vault([generate_key()]))
 
     def __post_init__(self) -> None:
@@ -81,6 +73,7 @@ class Bot:
         )
         hosts = frozenset({self.slack.environment["SLACK_FILE_HOSTS"]})
         self.sink = SlackReplySink(self.client, self.vault, hosts)
+        self.settings = WorkspaceSettings(self.database, SystemClock())
         self.source = SlackImageSource(
             client=self.client,
             vault=self.vault,
@@ -91,7 +84,8 @@ class Bot:
             ),
             file_hosts=hosts,
             max_bytes=MAX_BYTES,
-            policy=self.policy,
+            settings=self.settings,
+            limiter=RateLimiter(self.database, SystemClock(), ()),
         )
 
     @property

@@ -16,20 +16,20 @@ from emojifier_bot.db.engine import Database
 from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.db.oauth_states import OAuthStates
 from emojifier_bot.db.posts import PostLog
+from emojifier_bot.db.rate_limits import RateLimiter
+from emojifier_bot.db.workspace_settings import WorkspaceSettings
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.slack.app import flask_handler, make_bolt_app
-from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.client import SlackClient, make_app_client
 from emojifier_bot.slack.context import Background, ListenerContext
+from emojifier_bot.slack.installations import CachedAuthorize, RotatingBotTokens
 from emojifier_bot.slack.oauth import InstallFlow, OAuthApp
-from emojifier_bot.slack.tokens import RotatingBotTokens
 from emojifier_bot.web.app import WebDependencies, create_app
 from emojifier_bot.web.pages import installed_page, refused_page
 from emojifier_bot.web.server import WebServer
 from tests.fakes.clock import ManualClock
 from tests.fakes.inbound import MemoryQueue, PlainVault, TalkingSink
 from tests.fakes.slack.server import SlackServer
-from tests.slack_bot import make_policy
 from tests.slack_payloads import BOT, TEAM, Sent, signed
 
 HERE = Workspace(TEAM)
@@ -51,7 +51,8 @@ def make_context(
         sink=TalkingSink(),
         vault=PlainVault(),
         client=SlackClient(api_url, tokens.installation),
-        policy=make_policy(database),
+        settings=WorkspaceSettings(database, clock),
+        limiter=RateLimiter(database, clock, ()),
         themes=("classic", "party"),
         background=Background(threads=1, waiting=0),
     )
@@ -70,7 +71,7 @@ class ListenerHarness:
     def __post_init__(self) -> None:
         self.queue, self.sink = self.context.queue, self.context.sink
         self.posts, self.installations = self.context.posts, self.context.installations
-        self.settings = self.context.policy.settings
+        self.settings = self.context.settings
 
     def make_server(self) -> WebServer:
         app = self.slack.app

@@ -30,9 +30,8 @@ from emojifier_bot.http import GuardedClient, check_address
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.slack.client import SlackClient, make_app_client
 from emojifier_bot.slack.files import SlackImageSource, check_picture
-from emojifier_bot.slack.policy import HOUR_SECONDS, MINUTE_SECONDS, RequestPolicy
+from emojifier_bot.slack.installations import RotatingBotTokens
 from emojifier_bot.slack.post import SlackReplySink
-from emojifier_bot.slack.tokens import RotatingBotTokens
 
 if TYPE_CHECKING:
     from emojifier_bot.jobs.steps import Dependencies
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CLOCK = SystemClock()
-DAY_SECONDS = 24 * 3600
+MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60, 3600, 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +118,8 @@ def make_sink(
     return SlackReplySink(client, stores.vault, settings.slack_file_hosts)
 
 
-def make_policy(settings: Settings, database: Database, clock: Clock) -> RequestPolicy:
-    """Build what refuses requests: opted out, switched off, over a limit."""
+def make_limiter(settings: Settings, database: Database, clock: Clock) -> RateLimiter:
+    """Build what counts the requests of people and workspaces."""
     limits = (
         Limit(
             ErrorKind.USER_LIMIT,
@@ -134,9 +133,7 @@ def make_policy(settings: Settings, database: Database, clock: Clock) -> Request
         Limit(ErrorKind.WORKSPACE_DAY_LIMIT, settings.workspace_per_day, DAY_SECONDS),
     )
     used = tuple(limit for limit in limits if limit.pictures)
-    return RequestPolicy(
-        WorkspaceSettings(database, clock), RateLimiter(database, clock, used)
-    )
+    return RateLimiter(database, clock, used)
 
 
 def adopt_token(settings: Settings, stores: Stores) -> Installation | None:
@@ -180,8 +177,7 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
         StoreError: The database does not answer.
         QueueError: The queue's database does not answer.
     """
-    from emojifier_bot.slack.app import flask_handler, make_bolt_app
-    from emojifier_bot.slack.socket_mode import SocketMode
+    from emojifier_bot.slack.app import SocketMode, flask_handler, make_bolt_app
     from emojifier_bot.web.app import create_app
     from emojifier_bot.web.server import WebServer
 
@@ -227,8 +223,8 @@ def _listener_context(
     hurried: Database,
     queue: DbosJobQueue,
 ) -> ListenerContext:
-    from emojifier_bot.slack.authorize import CachedAuthorize
     from emojifier_bot.slack.context import ListenerContext
+    from emojifier_bot.slack.installations import CachedAuthorize
     from emojifier_bot.vision import emojis_dir
     from emojifier_bot.vision.themes import list_themes
 
@@ -242,7 +238,8 @@ def _listener_context(
         sink=make_sink(settings, stores, client),
         vault=stores.vault,
         client=client,
-        policy=make_policy(settings, hurried, CLOCK),
+        settings=WorkspaceSettings(hurried, CLOCK),
+        limiter=make_limiter(settings, hurried, CLOCK),
         themes=tuple(list_themes(emojis_dir())),
         check_address=partial(check_address, allow_hosts=settings.fetch_allow_hosts),
     )
@@ -364,7 +361,8 @@ def make_worker_dependencies(
             ),
             file_hosts=settings.slack_file_hosts,
             max_bytes=settings.max_bytes,
-            policy=make_policy(settings, stores.database, CLOCK),
+            settings=WorkspaceSettings(stores.database, CLOCK),
+            limiter=make_limiter(settings, stores.database, CLOCK),
         ),
         sink=make_sink(settings, stores, client),
         posts=stores.posts,

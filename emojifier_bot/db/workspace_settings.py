@@ -71,9 +71,14 @@ class WorkspaceSettings:
                 connection.execute(gone)
 
     def opted_out(self, user_ids: Collection[str]) -> frozenset[str]:
-        """Return those of some people whose pictures are to be left alone."""
-        if not user_ids:
+        """Return those of some people whose pictures are to be left alone.
+
+        Args:
+            user_ids: Empty ones stand for nobody.
+        """
+        known = [one for one in user_ids if one]
+        if not known:
             return frozenset()
-        found = sa.select(OPT_OUTS.c.user_id).where(OPT_OUTS.c.user_id.in_(user_ids))
+        found = sa.select(OPT_OUTS.c.user_id).where(OPT_OUTS.c.user_id.in_(known))
         with self.database.reading() as connection:
             return frozenset(connection.execute(found).scalars())

@@ -1,8 +1,7 @@
 """The only HTTP client for addresses that others give: people, servers, Slack."""
 
-from emojifier_bot.http.addresses import check_address
+from emojifier_bot.http.addresses import check_address, fetch_error
 from emojifier_bot.http.connection import Timeouts
-from emojifier_bot.http.failures import fetch_error
 from emojifier_bot.http.fetch import Fetched, GuardedClient
 from emojifier_bot.http.service import (
     ServiceAnswer,

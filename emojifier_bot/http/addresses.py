@@ -10,19 +10,12 @@ import re
 import unicodedata
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-)
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import quote
 
 import idna
 
-from emojifier_bot.errors import ErrorKind
-from emojifier_bot.http.failures import fetch_error
+from emojifier_bot.errors import ErrorKind, FetchError
 
 #: Longer addresses are refused; signed ones have about 2,000 characters.
 LONGEST_ADDRESS = 8192
@@ -76,6 +69,26 @@ _CLOSED_V6 = tuple(
         "3fff::/20",  # documentation
     )
 )
+#: What may go well the next time.
+_PASSING = frozenset({ErrorKind.TIMEOUT, ErrorKind.UNREACHABLE})
+
+
+def fetch_error(
+    kind: ErrorKind,
+    *,
+    retryable: bool | None = None,
+    retry_after_seconds: float | None = None,
+) -> FetchError:
+    """Return the error of a kind; None takes whether that kind may pass.
+
+    It does not name the address, which may be a secret.
+    """
+    return FetchError(
+        f"A file was not fetched ({kind}). Check its address.",
+        kind=kind,
+        retryable=kind in _PASSING if retryable is None else retryable,
+        retry_after_seconds=retry_after_seconds,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +126,11 @@ class Target:
             return True
         forms = {self.host, self.host.strip("[]")}
         usual = self.port in DEFAULT_PORTS.values()
-        return usual and not forms.isdisjoint(_normalized(hosts))
+        return usual and not forms.isdisjoint(_lower(hosts))
 
     def is_listed_with_port(self, hosts: AbstractSet[str]) -> bool:
         """Return whether a list of ``host:port`` has exactly this host and port."""
-        return f"{self.host}:{self.port}" in _normalized(hosts)
+        return f"{self.host}:{self.port}" in _lower(hosts)
 
     def is_loopback(self) -> bool:
         """Return whether the host is this machine, by name or by address."""
@@ -198,7 +211,7 @@ def is_public(address: str) -> bool:
     return False
 
 
-def _normalized(hosts: AbstractSet[str]) -> set[str]:
+def _lower(hosts: AbstractSet[str]) -> set[str]:
     return {entry.strip().lower() for entry in hosts}
 
 

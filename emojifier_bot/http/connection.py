@@ -30,11 +30,14 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from emojifier_bot.errors import ErrorKind, FetchError
-from emojifier_bot.http.addresses import Target, is_public
-from emojifier_bot.http.failures import fetch_error
+from emojifier_bot.http.addresses import Target, fetch_error, is_public
 
 #: Some servers want to know who asks.
-USER_AGENT = "emojifier-bot (Slack app)"
+HEADERS = {
+    "User-Agent": "emojifier-bot (Slack app)",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+}
 #: Status line and headers together, of all interim answers too.
 LONGEST_HEAD_BYTES = 1 << 16
 #: What the framing of a body in chunks may cost: this much and an eighth of the body.
@@ -72,20 +75,11 @@ class Deadline:
     _began: float = field(default_factory=time.monotonic)
 
     def seconds_left(self) -> float:
-        """Return how long there is still.
-
-        Raises:
-            FetchError: ``timeout``: no time is left.
-        """
+        """Return how long there is still; raise `FetchError` ``timeout`` for none."""
         seconds = self._began + self.timeouts.total_seconds - time.monotonic()
         if seconds <= 0:
             raise fetch_error(ErrorKind.TIMEOUT)
         return seconds
-
-    @property
-    def has_passed(self) -> bool:
-        """Return whether no time is left."""
-        return time.monotonic() >= self._began + self.timeouts.total_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +110,19 @@ def resolve(
     Raises:
         FetchError: ``unresolvable``, ``timeout`` or ``private_address``.
     """
-    if target.ip:
-        return ResolvedTarget(target, _checked((target.ip,), public=public))
+    is_name = not target.ip
+    found = _look_up(target.host, resolver, deadline) if is_name else (target.ip,)
+    if public and not all(map(is_public, found)):
+        raise fetch_error(ErrorKind.PRIVATE_ADDRESS)
+    return ResolvedTarget(target, found)
+
+
+def _look_up(host: str, resolver: Resolver, deadline: Deadline) -> tuple[str, ...]:
     answers: queue.SimpleQueue[Sequence[str] | Exception] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
-            answers.put(resolver(target.host))
+            answers.put(resolver(host))
         except (OSError, ValueError) as error:
             answers.put(error)
 
@@ -136,13 +136,7 @@ def resolve(
         # Asking again helps where the name server had a bad moment.
         code = answer.errno if isinstance(answer, socket.gaierror) else None
         raise fetch_error(ErrorKind.UNRESOLVABLE, retryable=code == socket.EAI_AGAIN)
-    return ResolvedTarget(target, _checked(tuple(answer), public=public))
-
-
-def _checked(addresses: tuple[str, ...], *, public: bool) -> tuple[str, ...]:
-    if public and not all(map(is_public, addresses)):
-        raise fetch_error(ErrorKind.PRIVATE_ADDRESS)
-    return addresses
+    return tuple(answer)
 
 
 @dataclass(slots=True)
@@ -171,13 +165,8 @@ class PinnedConnection:
         Raises:
             FetchError: It could not be sent, or the answer broke off.
         """
-        usual = {
-            "User-Agent": USER_AGENT,
-            "Accept-Encoding": "identity",
-            "Connection": "close",
-        }
         url = self.resolved.target.url
-        request = requests.Request(method, url, {**usual, **headers}, data=data)
+        request = requests.Request(method, url, {**HEADERS, **headers}, data=data)
         timeouts = self.deadline.timeouts
         outside = sys.exception()
         with self.opened, closing(_PinnedAdapter(self)) as adapter:
@@ -260,11 +249,7 @@ class PinnedConnection:
         raise failure
 
     def count(self, received_bytes: int) -> None:
-        """Count bytes that arrived.
-
-        Raises:
-            FetchError: ``too_large``: it is more than any good answer has.
-        """
+        """Count bytes that arrived; refuse more than any good answer has."""
         self._received_bytes += received_bytes
         if self._received_bytes > self._limit_bytes:
             raise fetch_error(ErrorKind.TOO_LARGE)
@@ -296,8 +281,12 @@ class PinnedConnection:
             error: What they raised.
             outside: What the caller was handling already; it is no cause.
         """
+        try:
+            self.deadline.seconds_left()
+        except FetchError as timeout:
+            return timeout
         kinds = {type(one) for one in _causes(error, outside)}
-        if self.deadline.has_passed or TimeoutError in kinds:
+        if TimeoutError in kinds:
             return fetch_error(ErrorKind.TIMEOUT)
         broke_off = {ssl.SSLEOFError, ssl.SSLZeroReturnError} & kinds
         if not broke_off and any(issubclass(kind, ssl.SSLError) for kind in kinds):
@@ -311,7 +300,6 @@ class PinnedConnection:
 def _causes(
     error: BaseException, outside: BaseException | None
 ) -> Iterator[BaseException]:
-    """Yield an error and what it came from."""
     seen = [outside]
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -334,8 +322,6 @@ def _cut(handle: socket.socket) -> None:
 
 
 class _PinnedAdapter(HTTPAdapter):
-    """Sends one request over one connection."""
-
     def __init__(self, pinned: PinnedConnection) -> None:
         self._pinned = pinned
         super().__init__(pool_connections=1, pool_maxsize=1)
@@ -366,8 +352,6 @@ class _HTTPSConnection(_HTTPConnection, HTTPSConnection):
 
 
 class _CountedResponse(http.client.HTTPResponse):
-    """Reads an answer through a counter."""
-
     def __init__(self, *args: Any, pinned: PinnedConnection, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pinned = pinned

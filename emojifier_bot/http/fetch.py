@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from types import MappingProxyType
 from urllib.parse import unquote, urljoin
 
 import requests
 
 from emojifier_bot.errors import ErrorKind
-from emojifier_bot.http.addresses import Target, read_public
+from emojifier_bot.http.addresses import Target, fetch_error, read_public
 from emojifier_bot.http.connection import (
     BodyCheck,
     Deadline,
@@ -28,7 +29,6 @@ from emojifier_bot.http.connection import (
     resolve,
     system_resolver,
 )
-from emojifier_bot.http.failures import fetch_error
 
 MOST_REDIRECTS = 5
 #: Somebody is waiting.
@@ -49,7 +49,6 @@ _FORBIDDEN = frozenset({401, 402, 403, 407, 451})
 _PASSING = frozenset({408, 425, 429})
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate", "compress", "br", "zstd"})
-_MEDIA_TYPE = re.compile(r"[a-z0-9.+_-]{1,60}/[a-z0-9.+_-]{1,60}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,58 +56,49 @@ class Fetched:
     """What an address led to, in memory only."""
 
     data: bytes = field(repr=False)
-    #: As the server says, ``"image/png"``; empty if it does not. The bytes decide.
-    content_type: str
     #: File name for people, never a path.
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """How to get one file."""
+def fetch(
+    address: str,
+    *,
+    admit: Callable[[str, Deadline], ResolvedTarget],
+    check_body: BodyCheck,
+    max_bytes: int,
+    timeouts: Timeouts,
+    page_kind: ErrorKind,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    ca_file: str | None = None,
+) -> Fetched:
+    """Follow an address to its file.
 
-    #: Checks an address, at every redirect anew; raises `FetchError`.
-    admit: Callable[[str, Deadline], ResolvedTarget]
-    check_body: BodyCheck
-    max_bytes: int
-    timeouts: Timeouts
-    #: Kind of the error for a web page.
-    page_kind: ErrorKind
-    #: Sent to every host that was admitted.
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    #: Certificates to trust in place of the usual ones.
-    ca_file: str | None = None
+    Args:
+        address: Where to begin.
+        admit: Checks an address, at every redirect anew; raises `FetchError`.
+        check_body: Called with the first bytes, then with all; raises `FetchError`.
+        max_bytes: Largest file that is read.
+        timeouts: When to stop waiting.
+        page_kind: Kind of the error for a web page.
+        headers: Sent to every host that was admitted.
+        ca_file: Certificates to trust in place of the usual ones.
 
-    def run(self, address: str) -> Fetched:
-        """Follow an address to its file.
-
-        Raises:
-            FetchError: It leads nowhere good.
-        """
-        deadline = Deadline(self.timeouts)
-        for _ in range(1 + MOST_REDIRECTS):
-            resolved = self.admit(address, deadline)
-            found = self._visit(resolved, deadline)
-            if isinstance(found, Fetched):
-                return found
-            address = found
-        raise fetch_error(ErrorKind.TOO_MANY_REDIRECTS)
-
-    def _visit(self, resolved: ResolvedTarget, deadline: Deadline) -> Fetched | str:
-        """Return the file, or the address that the server redirects to."""
-        headers = {"Accept": "image/*, */*;q=0.5", **self.headers}
-        connection = PinnedConnection(resolved, deadline, self.max_bytes, self.ca_file)
+    Raises:
+        FetchError: It leads nowhere good.
+    """
+    deadline = Deadline(timeouts)
+    headers = {"Accept": "image/*, */*;q=0.5", **headers}
+    for _ in range(1 + MOST_REDIRECTS):
+        resolved = admit(address, deadline)
+        connection = PinnedConnection(resolved, deadline, max_bytes, ca_file)
         with connection.send("GET", headers) as response:
             onward = redirect_of(response, resolved.target.url)
-            if onward is not None:
-                return onward
-            check_head(response, self.page_kind)
-            data = connection.read_body(response, self.check_body)
-        return Fetched(
-            data,
-            content_type(response.headers),
-            file_name(response.headers, resolved.target),
-        )
+            if onward is None:
+                check_head(response, page_kind)
+                data = connection.read_body(response, check_body)
+                return Fetched(data, file_name(response.headers, resolved.target))
+            address = onward
+    raise fetch_error(ErrorKind.TOO_MANY_REDIRECTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +144,8 @@ class GuardedClient:
             public = not target.is_listed(self.allow_hosts)
             return resolve(target, self.resolver, deadline, public=public)
 
-        fetch = Fetch(
+        return fetch(
+            address,
             admit=admit,
             check_body=self.check_body,
             max_bytes=self.max_bytes,
@@ -162,7 +153,6 @@ class GuardedClient:
             page_kind=ErrorKind.PAGE,
             ca_file=self.ca_file,
         )
-        return fetch.run(address)
 
 
 def redirect_of(response: requests.Response, address: str) -> str | None:
@@ -200,7 +190,8 @@ def check_head(response: requests.Response, page_kind: ErrorKind) -> None:
             retryable=is_passing(status),
             retry_after_seconds=retry_after_seconds(response),
         )
-    if content_type(response.headers) in _PAGES:
+    media_type = response.headers.get("content-type", "").partition(";")[0]
+    if media_type.strip().lower() in _PAGES:
         raise fetch_error(page_kind)
     encoding = response.headers.get("content-encoding", "").lower()
     if not _COMPRESSED.isdisjoint(re.split(r"[\s,]+", encoding)):
@@ -227,18 +218,17 @@ def retry_after_seconds(response: requests.Response) -> float | None:
     return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
 
 
-def content_type(headers: Mapping[str, str]) -> str:
-    """Return the media type in lower case, without parameters, empty if odd."""
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind if _MEDIA_TYPE.fullmatch(kind) else ""
-
-
 def file_name(headers: Mapping[str, str], target: Target) -> str:
     """Return what to call a file, by its server or else by its address."""
-    disposition = headers.get("content-disposition", "")[:_LONGEST_HEADER]
-    path = target.path.partition("?")[0]
-    names = (_disposition_name(disposition), unquote(path.rpartition("/")[2]))
-    return next(filter(None, map(clean_name, names)), NAMELESS)
+    disposition, message = headers.get("content-disposition", ""), Message()
+    with suppress(UnicodeError):
+        # It was read byte by byte; it may be UTF-8.
+        disposition = disposition.encode("latin-1").decode("utf-8")
+    message["content-disposition"] = disposition[:_LONGEST_HEADER]
+    names = [unquote(target.path.partition("?")[0].rpartition("/")[2]), NAMELESS]
+    with suppress(ValueError, LookupError):
+        names.insert(0, message.get_filename(""))
+    return next(filter(None, map(clean_name, names)))
 
 
 def clean_name(name: str) -> str:
@@ -255,15 +245,3 @@ def clean_name(name: str) -> str:
     if not dot or len(ending) >= _LONGEST_ENDING:
         return name[:LONGEST_NAME].strip(". ")
     return stem[: LONGEST_NAME - len(dot + ending)].strip(". ") + dot + ending
-
-
-def _disposition_name(header: str) -> str:
-    message = Message()
-    with suppress(UnicodeError):
-        # It was read byte by byte; it may be UTF-8.
-        header = header.encode("latin-1").decode("utf-8")
-    message["content-disposition"] = header
-    try:
-        return message.get_filename("")
-    except (ValueError, LookupError):
-        return ""

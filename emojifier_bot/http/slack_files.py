@@ -10,7 +10,7 @@ import io
 from http import HTTPStatus
 
 from emojifier_bot.errors import DeliveryError, ErrorKind, FetchError
-from emojifier_bot.http.addresses import DEFAULT_PORTS, Target, read
+from emojifier_bot.http.addresses import DEFAULT_PORTS, Target, fetch_error, read
 from emojifier_bot.http.connection import (
     BodyCheck,
     Deadline,
@@ -21,8 +21,7 @@ from emojifier_bot.http.connection import (
     resolve,
     system_resolver,
 )
-from emojifier_bot.http.failures import fetch_error
-from emojifier_bot.http.fetch import Fetch, Fetched, is_passing, retry_after_seconds
+from emojifier_bot.http.fetch import Fetched, fetch, is_passing, retry_after_seconds
 
 SLACK_DOMAIN = ".slack.com"
 #: A large picture on a slow connection.
@@ -70,7 +69,8 @@ def get_with_token(
             raise fetch_error(ErrorKind.LOGIN_PAGE)
         raise fetch_error(ErrorKind.FORBIDDEN)
 
-    fetch = Fetch(
+    return fetch(
+        address,
         admit=admit,
         check_body=check_body,
         max_bytes=max_bytes,
@@ -79,7 +79,6 @@ def get_with_token(
         headers={"Authorization": f"Bearer {token}"},
         ca_file=ca_file,
     )
-    return fetch.run(address)
 
 
 def post_bytes(
@@ -118,12 +117,10 @@ def post_bytes(
         # As a file, it is sent in pieces, each with a time limit of its own.
         body, headers = io.BytesIO(data), {"Content-Type": content_type}
         with connection.send("POST", headers, body) as response:
-            if is_passing(response.status_code):
-                raise _upload_error(
-                    may_pass=True, wait_seconds=retry_after_seconds(response)
-                )
             if response.status_code != HTTPStatus.OK:
-                raise _upload_error(may_pass=False)
+                may_pass = is_passing(response.status_code)
+                wait_seconds = retry_after_seconds(response) if may_pass else None
+                raise _upload_error(may_pass=may_pass, wait_seconds=wait_seconds)
     except FetchError as error:
         raise _upload_error(may_pass=error.retryable) from error
 

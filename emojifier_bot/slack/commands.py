@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from emojifier_bot.domain import EmojifyRequest, Workspace
 from emojifier_bot.errors import DeliveryError, ErrorKind
+from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.context import ListenerContext
 from emojifier_bot.slack.payloads import is_direct
 
@@ -173,63 +174,54 @@ def quoted(word: str) -> str:
     return html.escape(shown, quote=False)
 
 
-@dataclass(frozen=True, slots=True)
-class SettingsCommands:
-    """Runs settings commands: off and on for a channel, opt out and opt in."""
+def run_settings_command(
+    context: ListenerContext, asker: EmojifyRequest, command: SettingsCommand
+) -> str:
+    """Run a command, or begin to: off and on for a channel, opt out and opt in.
 
-    context: ListenerContext
-
-    def run(self, asker: EmojifyRequest, command: SettingsCommand) -> str:
-        """Run a command, or begin to.
-
-        Returns:
-            Kind of the answer; empty if Slack must be asked first: then the asker is
-            notified afterwards.
-        """
-        if command in {SettingsCommand.OPT_OUT, SettingsCommand.OPT_IN}:
-            return self._opt(asker, out=command is SettingsCommand.OPT_OUT)
-        if is_direct(asker.channel_id):
-            return ErrorKind.CHANNEL_ONLY
-        off = command is SettingsCommand.OFF
-        self.context.run_later(asker, "switch", lambda: self._switch(asker, off=off))
-        return ""
-
-    def _opt(self, asker: EmojifyRequest, *, out: bool) -> str:
-        settings = self.context.policy.settings
-        settings.opt(asker.workspace, asker.user_id, out=out)
-        if out:
-            return "opted_out_now"
+    Returns:
+        Kind of the answer; empty if Slack must be asked first: then the asker is
+        notified afterwards.
+    """
+    settings, workspace = context.settings, asker.workspace
+    if command is SettingsCommand.OPT_OUT:
+        settings.opt(workspace, asker.user_id, out=True)
+        return "opted_out_now"
+    if command is SettingsCommand.OPT_IN:
+        settings.opt(workspace, asker.user_id, out=False)
         elsewhere = settings.opted_out([asker.user_id])
         return "opted_out_elsewhere" if elsewhere else "opted_in_now"
+    if is_direct(asker.channel_id):
+        return ErrorKind.CHANNEL_ONLY
+    off = command is SettingsCommand.OFF
 
-    def _switch(self, asker: EmojifyRequest, *, off: bool) -> None:
-        """Switch the bot off or on in a channel, for those who may decide that."""
-        kind = self._refusal(asker) or self._switched(asker, off=off)
-        self.context.notify(asker, kind)
+    def switch() -> None:
+        if kind := _refusal(context.client, asker):
+            context.notify(asker, kind)
+            return
+        settings.switch(workspace, asker.channel_id, asker.user_id, off=off)
+        elsewhere = not off and settings.is_off(asker.channel_id)
+        on = "channel_off_elsewhere" if elsewhere else "channel_switched_on"
+        context.notify(asker, "channel_switched_off" if off else on)
 
-    def _switched(self, asker: EmojifyRequest, *, off: bool) -> str:
-        settings = self.context.policy.settings
-        settings.switch(asker.workspace, asker.channel_id, asker.user_id, off=off)
-        if off:
-            return "channel_switched_off"
-        elsewhere = settings.is_off(asker.channel_id)
-        return "channel_off_elsewhere" if elsewhere else "channel_switched_on"
+    context.run_later(asker, "switch", switch)
+    return ""
 
-    def _refusal(self, asker: EmojifyRequest) -> str:
-        """Return why the asker may not decide for the workspace; empty if they may."""
-        client, workspace = self.context.client, asker.workspace
-        if asker.user_id == client.installation(workspace).installed_by != "":
-            return ""
-        if not client.has_scope(workspace, "users:read"):
+
+def _refusal(client: SlackClient, asker: EmojifyRequest) -> str:
+    """Return why the asker may not decide for the workspace; empty if they may."""
+    workspace = asker.workspace
+    if asker.user_id == client.installation(workspace).installed_by != "":
+        return ""
+    if not client.has_scope(workspace, "users:read"):
+        return ErrorKind.ADMIN_UNKNOWN
+    try:
+        answer = client.call(workspace, "users.info", user=asker.user_id)
+    except DeliveryError as error:
+        if error.kind in NOT_ALLOWED:
             return ErrorKind.ADMIN_UNKNOWN
-        try:
-            answer = client.call(workspace, "users.info", user=asker.user_id)
-        except DeliveryError as error:
-            if error.kind in NOT_ALLOWED:
-                return ErrorKind.ADMIN_UNKNOWN
-            raise
-        allowed = is_admin(answer.get("user") or {}, workspace)
-        return "" if allowed else ErrorKind.NOT_ADMIN
+        raise
+    return "" if is_admin(answer.get("user") or {}, workspace) else ErrorKind.NOT_ADMIN
 
 
 def is_admin(user: Mapping[str, Any], workspace: Workspace) -> bool:

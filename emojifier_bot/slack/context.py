@@ -1,8 +1,12 @@
-"""What every listener uses: queue, stores, Slack, and a way to answer one person."""
+"""What every listener uses: queue, stores, Slack, and a way to answer one person.
+
+Refuses requests too: switched off, opted out, over a limit.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +17,8 @@ from slack_bolt import BoltContext
 from emojifier_bot.db.crypto import Vault
 from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.db.posts import PostLog
+from emojifier_bot.db.rate_limits import RateLimiter
+from emojifier_bot.db.workspace_settings import WorkspaceSettings
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,
@@ -23,10 +29,9 @@ from emojifier_bot.domain import (
 from emojifier_bot.errors import EmojifierError, ErrorKind, QueueFullError
 from emojifier_bot.http import check_address
 from emojifier_bot.ports import JobQueue, ReplySink
-from emojifier_bot.slack.authorize import CachedAuthorize
 from emojifier_bot.slack.client import SlackClient
+from emojifier_bot.slack.installations import CachedAuthorize
 from emojifier_bot.slack.payloads import Payload, workspace_of
-from emojifier_bot.slack.policy import RequestPolicy
 
 logger = logging.getLogger(__name__)
 
@@ -51,18 +56,11 @@ class Background:
         self._places = threading.BoundedSemaphore(threads + waiting)
 
     def submit(self, action: str, task: Callable[[], None]) -> bool:
-        """Run a task soon; what it raises is logged.
-
-        Args:
-            action: Names it in the log.
-            task: What to run.
-
-        Returns:
-            False where too many wait; the task will not run.
-        """
+        """Run a task soon, and log what it raises; return False if too many wait."""
         if not self._places.acquire(blocking=False):
-            facts = {"action": action}
-            logger.warning("A task was refused: too many wait", extra=facts)
+            logger.warning(
+                "A task was refused: too many wait", extra={"action": action}
+            )
             return False
         self._executor.submit(self._run, action, task)
         return True
@@ -92,7 +90,8 @@ class ListenerContext:
     sink: ReplySink
     vault: Vault
     client: SlackClient
-    policy: RequestPolicy
+    settings: WorkspaceSettings
+    limiter: RateLimiter
     #: Names of the themes that may be asked for.
     themes: tuple[str, ...]
     #: Raises a `FetchError` for an address that can be refused without a request.
@@ -105,15 +104,14 @@ class ListenerContext:
     )
 
     def enqueue(self, request: EmojifyRequest, key: str) -> Outcome:
-        """Queue a request, unless the policy refuses it; return what to answer.
+        """Queue a request, unless it is refused; return what to answer.
 
         Raises:
             QueueError: As the queue does.
             StoreError: The database does not answer.
         """
         who = {"way": request.entrypoint, "workspace": request.workspace.id}
-        refusal = self.policy.refusal(request)
-        if refusal is not None:
+        if refusal := self._refusal(request):
             facts = {"action": "refuse", "kind": refusal.kind}
             logger.info("A request was refused", extra=facts | who)
             return refusal
@@ -122,14 +120,26 @@ class ListenerContext:
         try:
             new = self.queue.enqueue(request, key)
         except QueueFullError:
-            self.policy.refund(request)
+            self.limiter.charge(request.workspace, request.user_id, -1)
             raise
         if not new:
-            self.policy.refund(request)
+            self.limiter.charge(request.workspace, request.user_id, -1)
         read = {"action": "enqueue", "key": key, "new": new}
         logger.info("A request was read", extra=read | who)
         private, public = OutcomeKind.ACCEPTED_PRIVATE, OutcomeKind.ACCEPTED
         return Outcome(private if request.private else public)
+
+    def _refusal(self, request: EmojifyRequest) -> Outcome | None:
+        """Return why a request is refused; one that is not is counted."""
+        if self.settings.is_off(request.channel_id):
+            return Outcome(ErrorKind.CHANNEL_OFF)
+        if self.settings.opted_out({request.source.posted_by}):
+            return Outcome(ErrorKind.OPTED_OUT)
+        exhausted = self.limiter.take(request.workspace, request.user_id)
+        if exhausted is None:
+            return None
+        limit, wait = exhausted.limit, duration(exhausted.wait_seconds)
+        return Outcome(limit.kind, {"pictures": str(limit.pictures), "wait": wait})
 
     @property
     def help_facts(self) -> dict[str, str]:
@@ -171,13 +181,7 @@ class ListenerContext:
     def run_later(
         self, request: EmojifyRequest, action: str, task: Callable[[], None]
     ) -> None:
-        """Run what calls Slack after the acknowledgement; notify of a failure.
-
-        Args:
-            request: Who is notified.
-            action: Names the task in the log.
-            task: What to run.
-        """
+        """Run what calls Slack after the acknowledgement; notify of a failure."""
 
         def notifying() -> None:
             try:
@@ -195,3 +199,13 @@ class ListenerContext:
         """Finish what waits for Slack."""
         self.background.close()
         self.notifications.close()
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, rounded up: ``"1 second"``, ``"3 minutes"``."""
+    count, unit = max(math.ceil(seconds), 1), "second"
+    for longer, length in (("hour", 3600), ("minute", 60)):
+        if count > length:
+            count, unit = math.ceil(count / length), longer
+            break
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"

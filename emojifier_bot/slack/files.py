@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from emojifier_bot.db.crypto import Vault
+from emojifier_bot.db.rate_limits import RateLimiter
+from emojifier_bot.db.workspace_settings import WorkspaceSettings
 from emojifier_bot.domain import EmojifyRequest, FetchedImage, ImageReference, Workspace
 from emojifier_bot.errors import (
     DeliveryError,
@@ -32,7 +34,6 @@ from emojifier_bot.slack.payloads import (
     sharers_in,
     shares_in,
 )
-from emojifier_bot.slack.policy import RequestPolicy
 from emojifier_bot.vision.formats import is_web_page, sniff
 
 #: Files on one page of a list, and pages that are looked at from either end.
@@ -80,7 +81,8 @@ class SlackImageSource:
     #: Largest picture that is read.
     max_bytes: int
     #: Knows who has opted out.
-    policy: RequestPolicy
+    settings: WorkspaceSettings
+    limiter: RateLimiter
 
     def resolve(self, request: EmojifyRequest) -> list[ImageReference]:
         """Return the pictures that a request means; enters a public channel first.
@@ -98,7 +100,8 @@ class SlackImageSource:
         found = self._newest(request) if source.newest else self._of_message(request)
         if not found:
             raise _error(ErrorKind.NO_IMAGE)
-        self.policy.charge_further(request, len(found) - 1)
+        if further := len(found) - 1:
+            self.limiter.charge(request.workspace, request.user_id, further)
         return [
             ImageReference(file_id=str(file["id"]), posted_by=source.posted_by)
             for file in found
@@ -141,7 +144,7 @@ class SlackImageSource:
                 raise
 
     def _check_opt_out(self, user_ids: Collection[str]) -> None:
-        if self.policy.opted_out(user_ids):
+        if self.settings.opted_out(user_ids):
             raise _error(ErrorKind.OPTED_OUT)
 
     def _posters(self, workspace: Workspace, address: str) -> set[str]:
@@ -172,7 +175,7 @@ class SlackImageSource:
             usable = [
                 one for one in files if image_ids([one]) and not _is_external(one)
             ]
-            opted_out = self.policy.opted_out(_posters_of(usable, request.channel_id))
+            opted_out = self.settings.opted_out(_posters_of(usable, request.channel_id))
             skipped |= opted_out
             for file in sorted(usable, key=_created, reverse=True):
                 theirs = _is_theirs(file, request.channel_id, opted_out)

@@ -42,9 +42,9 @@ from emojifier_bot.slack.commands import (
     ParsedCommand,
     ParseError,
     SettingsCommand,
-    SettingsCommands,
     parse_command,
     parse_mention,
+    run_settings_command,
 )
 from emojifier_bot.slack.context import ACCEPTED, NO_PICTURE, ListenerContext
 from emojifier_bot.slack.manifest import SHORTCUT
@@ -86,7 +86,6 @@ class Listeners:
     def __init__(self, context: ListenerContext, actions: Actions) -> None:
         self._context = context
         self._actions = actions
-        self._settings = SettingsCommands(context)
 
     def register(self, app: App) -> None:
         """Register the listeners with Bolt."""
@@ -161,7 +160,7 @@ class Listeners:
             sealed_response_url=self._context.seal(context.response_url),
         )
         if parsed.settings:
-            kind = self._settings.run(request, parsed.settings)
+            kind = run_settings_command(self._context, request, parsed.settings)
             return ack(**ephemeral(kind)) if kind else ack()
         try:
             key = _key(request, str(body["trigger_id"]))
@@ -202,7 +201,7 @@ class Listeners:
         if parsed.settings:
             self._run_settings(message, parsed.settings)
         elif event.get("files"):
-            self._enqueue_files(message)
+            self._enqueue(message)
         elif parsed.help and not parsed.has_other_words:
             self._notify(message, Outcome("help"))
         else:
@@ -219,7 +218,7 @@ class Listeners:
         if message.parsed.settings:
             self._run_settings(message, message.parsed.settings)
         elif event.get("files"):
-            self._enqueue_files(message)
+            self._enqueue(message)
         elif address := self._address(message.parsed, str(event["user"])):
             self._enqueue(message, address)
         elif not event.get("thread_ts"):
@@ -288,21 +287,21 @@ class Listeners:
         sealed = self._context.seal(parsed.address)
         return ImageReference(sealed_address=sealed, posted_by=posted_by)
 
-    def _enqueue_files(self, message: Message) -> None:
-        """Queue a job for each image of a message; notify only of a refusal."""
-        ids, ts = image_ids(message.event["files"]), str(message.event["ts"])
-        try:
-            outcome = self._enqueue_each(message.request, ids, ts, ts)
-        except QueueFullError as error:
-            outcome = Outcome(error.kind)
-        if outcome.kind not in ACCEPTED:
-            self._notify(message, outcome)
+    def _enqueue(self, message: Message, source: ImageReference | None = None) -> None:
+        """Queue what a message asks for; notify only of a refusal.
 
-    def _enqueue(self, message: Message, source: ImageReference) -> None:
-        """Queue what a message asks for; notify only of a refusal."""
-        request = replace(message.request, source=source)
+        Args:
+            message: With images of its own if there is no source.
+            source: The picture that is meant.
+        """
+        request, ts = message.request, message.request.reaction_ts
         try:
-            outcome = self._context.enqueue(request, _key(request, request.reaction_ts))
+            if source:
+                request = replace(request, source=source)
+                outcome = self._context.enqueue(request, _key(request, ts))
+            else:
+                ids = image_ids(message.event["files"])
+                outcome = self._enqueue_each(request, ids, ts, ts)
         except QueueFullError as error:
             outcome = Outcome(error.kind)
         if outcome.kind not in ACCEPTED:
@@ -333,7 +332,7 @@ class Listeners:
         if message.is_repeat:
             return
         try:
-            kind = self._settings.run(message.request, command)
+            kind = run_settings_command(self._context, message.request, command)
         except StoreError as error:
             kind = error.kind
         if kind:

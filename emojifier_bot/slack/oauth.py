@@ -36,8 +36,8 @@ from emojifier_bot.slack.client import (
     header,
     no_answer_error,
 )
+from emojifier_bot.slack.installations import SHORT_WAITS, retry_until_stored
 from emojifier_bot.slack.manifest import OPTIONAL_SCOPES, REDIRECT_PATH, REQUIRED_SCOPES
-from emojifier_bot.slack.tokens import SHORT_WAITS, retry_until_stored
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from slack_bolt import App, BoltContext
 from emojifier_bot.domain import Workspace
 from emojifier_bot.errors import QueueError
 from emojifier_bot.slack.context import ListenerContext
+from emojifier_bot.slack.installations import LONG_WAITS, retry_until_stored
 from emojifier_bot.slack.payloads import Payload, workspace_of
-from emojifier_bot.slack.tokens import LONG_WAITS, retry_until_stored
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 import requests
 
-from emojifier_bot.app.bot import make_policy
+from emojifier_bot.app.bot import make_limiter
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.config import load_settings
 from emojifier_bot.db.engine import open_database
@@ -45,7 +45,7 @@ def bot(slack, sqlite_url):
     with closing(open_database(sqlite_url)) as database:
         context = replace(
             make_context(database, slack.api_url),
-            policy=make_policy(many, database, SystemClock()),
+            limiter=make_limiter(many, database, SystemClock()),
         )
         bolt = make_bolt_app(context, slack.app.signing_secret)
         parts = WebDependencies(slack=flask_handler(bolt), clock=SystemClock())

@@ -13,7 +13,7 @@ from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference
 from emojifier_bot.errors import DeliveryError, FetchError, RemoteError, VaultError
 from tests.fakes.slack import BOT_SCOPES, Reply, SlackServer, sample_workspace
 from tests.fakes.slack.posting import post_files, share_file
-from tests.slack_bot import MAX_BYTES, Bot, make_policy, picture
+from tests.slack_bot import MAX_BYTES, Bot, picture
 
 
 @pytest.fixture
@@ -27,10 +27,10 @@ def slack():
 @pytest.fixture
 def make_bot(slack, sqlite_url):
     with closing(open_database(sqlite_url)) as database:
-        policy = make_policy(database)
 
         def make(*scopes, **acme) -> Bot:
-            return Bot(slack, sample_workspace(slack, *scopes, **acme), policy=policy)
+            acme = sample_workspace(slack, *scopes, **acme)
+            return Bot(slack, acme, database=database)
 
         yield make
 
@@ -290,7 +290,7 @@ class TestAddress:
 class TestOptedOut:
     @pytest.fixture(autouse=True)
     def _ada_opts_out(self, bot):
-        bot.policy.settings.opt(bot.workspace, bot.acme.ada.user_id, out=True)
+        bot.settings.opt(bot.workspace, bot.acme.ada.user_id, out=True)
 
     def test_a_file_of_theirs_is_not_even_fetched(self, bot, slack):
         hers = posted(bot, "hers.png")
@@ -355,5 +355,5 @@ class TestOptedOut:
     def test_an_opt_out_concerns_only_ones_own_pictures(self, bot):
         bobs = posted(bot, "bobs.png", who=bot.acme.bob)
         assert fetch(bot, *bobs.file_ids).name == "bobs.png"
-        bot.policy.settings.opt(bot.workspace, bot.acme.ada.user_id, out=False)
+        bot.settings.opt(bot.workspace, bot.acme.ada.user_id, out=False)
         assert fetch(bot, *posted(bot, "hers.png").file_ids).name == "hers.png"

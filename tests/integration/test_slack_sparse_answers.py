@@ -7,8 +7,11 @@ from contextlib import closing
 
 import pytest
 
+from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.engine import open_database
+from emojifier_bot.db.rate_limits import RateLimiter
+from emojifier_bot.db.workspace_settings import WorkspaceSettings
 from emojifier_bot.domain import ImageReference, Installation, Share, ShareState
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.http import GuardedClient
@@ -16,7 +19,7 @@ from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.files import SlackImageSource, check_picture
 from emojifier_bot.slack.post import BARE, SlackReplySink
 from tests.fakes.servers import said, serving
-from tests.slack_bot import FixedTokens, make_policy
+from tests.slack_bot import FixedTokens
 from tests.slack_posts import make_post, make_request
 
 SENT = 1_790_000_000.0
@@ -48,8 +51,15 @@ def source(client, sqlite_url):
         allow_hosts=frozenset(), max_bytes=1000, check_body=check_picture
     )
     with closing(open_database(sqlite_url)) as database:
-        vault, policy = Vault([generate_key()]), make_policy(database)
-        yield SlackImageSource(client, vault, web, frozenset(), 1000, policy)
+        yield SlackImageSource(
+            client,
+            Vault([generate_key()]),
+            web,
+            frozenset(),
+            max_bytes=1000,
+            settings=WorkspaceSettings(database, SystemClock()),
+            limiter=RateLimiter(database, SystemClock(), ()),
+        )
 
 
 def answer(**values) -> bytes:

@@ -9,9 +9,8 @@ import pytest
 
 from emojifier_bot.db.engine import open_database
 from emojifier_bot.errors import ConfigError, DeliveryError
-from emojifier_bot.slack.app import make_bolt_app
+from emojifier_bot.slack.app import SocketMode, make_bolt_app
 from emojifier_bot.slack.messages import render_message
-from emojifier_bot.slack.socket_mode import SocketMode
 from tests.fakes.servers import said, serving
 from tests.fakes.socket_mode import SocketModeLine
 from tests.slack_listeners import make_context
@@ -82,7 +81,7 @@ def test_a_command_is_answered(slack, slack_api, context):
 def test_an_opt_out_by_event_is_stored_answered_and_not_repeated(
     slack, context, make_event
 ):
-    settings = context.policy.settings
+    settings = context.settings
     opt_out = json.loads(make_event("opt out").body)
     opt_in = json.loads(make_event("opt in").body)
 

@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from emojifier_bot.app.bot import make_policy, open_stores
+from emojifier_bot.app.bot import make_limiter, open_stores
 from emojifier_bot.cli.main import app
 from emojifier_bot.config import load_settings
 from emojifier_bot.db.engine import open_database
+from emojifier_bot.db.workspace_settings import WorkspaceSettings
 from emojifier_bot.domain import ImageReference, Workspace
 from tests.builders_store import make_installation, make_post
 from tests.jobs_harness import JobsHarness
@@ -42,7 +43,8 @@ def everywhere(settings, tmp_path):
     """Let three workspaces use all that the bot has; return what is in the tables."""
     stores = open_stores(settings)
     harness = JobsHarness(settings.database_url, tmp_path)
-    policy = make_policy(settings, stores.database, harness.clock)
+    limiter = make_limiter(settings, stores.database, harness.clock)
+    switches = WorkspaceSettings(stores.database, harness.clock)
     for workspace in (HERE, IN_GRID, ELSEWHERE, NEXT_DOOR):
         team = workspace.team_id
         installation = make_installation(
@@ -53,9 +55,9 @@ def everywhere(settings, tmp_path):
         source = ImageReference(sealed_address=sealed)
         post_id = f"p-{team}-{workspace.enterprise_id}"
         stores.posts.record(make_post(workspace, post_id=post_id, source=source))
-        policy.settings.switch(workspace, f"C-{team}", "U1", off=True)
-        policy.settings.opt(workspace, f"U-{team}", out=True)
-        assert policy.limiter.take(workspace, "U1") is None
+        switches.switch(workspace, f"C-{team}", "U1", off=True)
+        switches.opt(workspace, f"U-{team}", out=True)
+        assert limiter.take(workspace, "U1") is None
         ask = {"workspace": workspace, "user_id": f"U-{team}"}
         harness.ask(f"{post_id}-file", **ask)
         harness.ask(

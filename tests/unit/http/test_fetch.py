@@ -14,7 +14,6 @@ from emojifier_bot.http.fetch import (
     LONGEST_WAIT_SECONDS,
     check_head,
     clean_name,
-    content_type,
     file_name,
     redirect_of,
     retry_after_seconds,
@@ -197,22 +196,6 @@ def test_every_name_is_short_flat_and_printable(header, path):
     assert not {"/", "\\", "\n", "\0"} & set(name)
     assert not name.startswith(".")
     assert clean_name(name) == name
-
-
-@pytest.mark.parametrize(
-    ("header", "kind"),
-    [
-        ("", ""),
-        ("image/png", "image/png"),
-        ("Image/PNG; q=1", "image/png"),
-        ("nonsense", ""),
-        ("a/b/c", ""),
-        ("image/<script>", ""),
-        ("image/" + "x" * 100, ""),
-    ],
-)
-def test_a_content_type_is_one_or_nothing(header, kind):
-    assert content_type({"content-type": header}) == kind
 
 
 @pytest.mark.parametrize(

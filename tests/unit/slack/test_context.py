@@ -1,8 +1,30 @@
+"""What the listeners share: tasks after the acknowledgement, and what is refused."""
+
 from __future__ import annotations
 
+import itertools
 import threading
+from dataclasses import replace
 
-from emojifier_bot.slack.context import Background
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emojifier_bot.db.rate_limits import RateLimiter
+from emojifier_bot.domain import (
+    EmojifyRequest,
+    Entrypoint,
+    ImageReference,
+    Limit,
+    Outcome,
+    Workspace,
+)
+from emojifier_bot.slack.context import Background, duration
+from emojifier_bot.slack.messages import render_message
+from tests.slack_listeners import HERE, make_context
+
+LIMIT = Limit("user_limit", pictures=2, period_seconds=60, is_personal=True)
+ACCEPTED = Outcome("accepted")
 
 
 def test_closing_without_a_task():
@@ -50,3 +72,78 @@ def test_after_a_failure_the_next_task_runs(caplog):
 
     failures = [one for one in caplog.records if one.message == "A task failed"]
     assert [one.action for one in failures] == ["trial"] * 3
+
+
+# Refusals.
+
+
+@pytest.fixture
+def context(database, clock):
+    limiter = RateLimiter(database, clock, (LIMIT,))
+    return replace(make_context(database, "http://localhost/"), limiter=limiter)
+
+
+@pytest.fixture
+def ask(context):
+    keys = itertools.count()
+
+    def enqueue(posted_by: str = "", key: str = "") -> Outcome:
+        source = ImageReference(file_id="F1", posted_by=posted_by)
+        request = EmojifyRequest(HERE, Entrypoint.SHORTCUT, "U1", "C1", source)
+        return context.enqueue(request, key or str(next(keys)))
+
+    return enqueue
+
+
+def test_a_channel_that_is_off(context, ask):
+    context.settings.switch(HERE, "C1", "U9", off=True)
+
+    assert ask() == Outcome("channel_off")
+
+
+def test_an_opt_out_is_refused_and_not_counted(context, ask):
+    context.settings.opt(Workspace("T2"), "U2", out=True)
+
+    assert {ask("U2").kind for _ in range(9)} == {"opted_out"}
+    assert [ask("U3"), ask()] == [ACCEPTED, ACCEPTED]
+
+
+def test_a_limit_says_how_long_to_wait(ask):
+    refused = [ask() for _ in range(3)][-1]
+
+    assert refused == Outcome("user_limit", {"pictures": "2", "wait": "30 seconds"})
+    said = render_message(refused.kind, **refused.facts)
+    assert "2 pictures" in said
+    assert "in 30 seconds" in said
+
+
+def test_a_request_that_comes_again_is_not_counted(ask):
+    assert [ask(key="same") for _ in range(5)] == [ACCEPTED] * 5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "1 second"),
+        (0.2, "1 second"),
+        (1, "1 second"),
+        (1.001, "2 seconds"),
+        (60, "60 seconds"),
+        (60.1, "2 minutes"),
+        (119, "2 minutes"),
+        (121, "3 minutes"),
+        (3600, "60 minutes"),
+        (3601, "2 hours"),
+        (86_400, "24 hours"),
+    ],
+)
+def test_a_time_in_words_is_never_too_short(seconds, words):
+    assert duration(seconds) == words
+
+
+@given(st.floats(0, 86_400))
+def test_the_wait_is_long_enough(seconds):
+    count, unit = duration(seconds).split()
+    lengths = {"second": 1, "minute": 60, "hour": 3600}
+
+    assert int(count) * lengths[unit.rstrip("s")] >= seconds

@@ -1,4 +1,7 @@
-"""Stores what Slack gives only once, and renews bot tokens in time.
+"""Finds installations: in a cache for requests, with a fresh token for calls.
+
+Another process learns of an uninstallation when its cache expires. Until then it queues
+at most a minute's jobs, which fail because there is no token.
 
 A refresh token works once. Where two processes use the same one, Slack refuses the
 second; it then waits a moment for the first to store the new token, and takes that.
@@ -10,12 +13,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
+from slack_bolt import BoltContext
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.authorization.authorize import Authorize
 from slack_sdk import WebClient
 
 from emojifier_bot.clock import Clock
@@ -23,9 +30,14 @@ from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import DeliveryError, ErrorKind, QueueError, StoreError
 from emojifier_bot.slack.client import CLIENT_ERRORS, delivery_error, no_answer_error
+from emojifier_bot.slack.payloads import workspace_of
 
 logger = logging.getLogger(__name__)
 
+#: How long an installation is not looked up again.
+CACHE_SECONDS = 60.0
+#: About 1 kB each.
+CACHE_SIZE = 10_000
 #: Seconds before each further try to store something, while somebody waits for a page.
 SHORT_WAITS = (0.5, 2.0)
 #: And where nobody waits: a database that restarts is back by then.
@@ -47,7 +59,7 @@ def retry_until_stored(
     waits_seconds: Sequence[float],
     sleep: Callable[[float], None] = time.sleep,
 ) -> Stored:
-    """Store something, again after each wait while the database does not answer.
+    """Store what Slack gives once, again after each wait while no database answers.
 
     Raises:
         StoreError: The database never answered.
@@ -61,6 +73,73 @@ def retry_until_stored(
             logger.warning("What Slack gave is not stored yet", extra=facts)
             sleep(wait_seconds)
     return store()
+
+
+class CachedAuthorize(Authorize):
+    """Bolt's authorize function. That there is no installation is never cached."""
+
+    def __init__(self, store: InstallationStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+        #: Expiry and installation by workspace, the least recently used first.
+        self._cached: OrderedDict[Workspace, tuple[float, Installation]] = OrderedDict()
+        #: Counts invalidations, so that a search begun before one is not cached.
+        self._invalidations = 0
+
+    def __call__(
+        self,
+        *,
+        context: BoltContext,
+        enterprise_id: str | None,
+        team_id: str | None,
+        user_id: str | None,
+        **_: str | None,  # who acts in a shared channel
+    ) -> AuthorizeResult | None:
+        """Return the installation's ids for Bolt; the token stays in the store."""
+        installation = self.installation(workspace_of(context, {}))
+        if installation is None:
+            return None
+        return AuthorizeResult(
+            enterprise_id=enterprise_id,
+            team_id=team_id,
+            bot_user_id=installation.bot_user_id,
+            bot_id=installation.bot_id or None,
+            user_id=user_id,
+        )
+
+    def installation(self, workspace: Workspace) -> Installation | None:
+        """Return a workspace's installation as it was a minute ago at most."""
+        with self._lock:
+            expires, installation = self._cached.get(workspace, (0.0, None))
+            if installation and self._clock.monotonic() < expires:
+                self._cached.move_to_end(workspace)
+                return installation
+            invalidations = self._invalidations
+        installation = self._store.find(workspace)
+        expires = self._clock.monotonic() + CACHE_SECONDS
+        with self._lock:
+            if installation and invalidations == self._invalidations:
+                self._cached[workspace] = (expires, installation)
+                self._cached.move_to_end(workspace)
+                if len(self._cached) > CACHE_SIZE:
+                    self._cached.popitem(last=False)
+        return installation
+
+    def invalidate(self, workspace: Workspace) -> None:
+        """Ask the store again from now on, for it and all of its organisation."""
+        with self._lock:
+            self._invalidations += 1
+            for cached in list(self._cached):
+                if _is_affected(cached, workspace):
+                    del self._cached[cached]
+
+
+def _is_affected(cached: Workspace, changed: Workspace) -> bool:
+    same_team = bool(changed.team_id) and changed.team_id == cached.team_id
+    of_organisation = not changed.team_id or changed.is_org_install
+    same_organisation = changed.enterprise_id == cached.enterprise_id != ""
+    return same_team or (of_organisation and same_organisation)
 
 
 @dataclass(frozen=True, slots=True)

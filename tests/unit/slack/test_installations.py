@@ -1,31 +1,38 @@
-"""Renewal of tokens, against a real server that answers like Slack."""
+"""The cache of installations, and the renewal of tokens by a server like Slack's."""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs
 
 import pytest
+from slack_bolt import BoltContext
 from slack_sdk import WebClient
 
 from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import DeliveryError, QueueError, StoreError
-from emojifier_bot.slack.tokens import (
+from emojifier_bot.slack import installations
+from emojifier_bot.slack.installations import (
+    CACHE_SECONDS,
     LONG_WAITS,
     POLLS,
     SHORT_WAITS,
+    CachedAuthorize,
     RotatingBotTokens,
     retry_until_stored,
 )
 from tests.fakes.clock import NOW, ManualClock
 from tests.fakes.servers import RawServer, said, serving
 
-HERE = Workspace("T1")
+HERE, THERE = Workspace("T1", "E1"), Workspace("T2", "E1")
+ORGANISATION = Workspace("", "E1", is_org_install=True)
 PATH = "/api/oauth.v2.access"
+JSON = {"content_type": "application/json"}
 STATIC = Installation(HERE, "xoxb-static", "UBOT", installed_at=NOW)
 ANSWER = {
     "ok": True,
@@ -48,12 +55,131 @@ ROTATING = rotating(1, NOW + timedelta(hours=12))
 
 
 def answer_of(status: int = 200, **values: object) -> bytes:
-    body = json.dumps(values).encode()
-    return said(status, body, content_type="application/json")
+    return said(status, json.dumps(values).encode(), **JSON)
 
 
 NOT_JSON = said(502, b"<html>bad gateway</html>", content_type="text/html")
 REFUSED = answer_of(ok=False, error="invalid_refresh_token")
+
+
+# The cache.
+
+
+def in_team(workspace: Workspace = HERE) -> Installation:
+    return replace(STATIC, workspace=workspace, bot_id="BBOT")
+
+
+class CountingStore:
+    """A real store that counts its searches."""
+
+    def __init__(self, store: InstallationStore) -> None:
+        self.store = store
+        self.finds = 0
+        #: Called at the end of each search.
+        self.after_find: Callable[[], None] = lambda: None
+
+    def find(self, workspace: Workspace) -> Installation | None:
+        self.finds += 1
+        found = self.store.find(workspace)
+        self.after_find()
+        return found
+
+
+@pytest.fixture
+def store(make_store):
+    return CountingStore(make_store(in_team(), in_team(THERE)))
+
+
+@pytest.fixture
+def cached(store, clock):
+    return CachedAuthorize(store, clock)
+
+
+def test_that_nothing_is_installed_is_not_cached(store, cached):
+    store.store.delete(HERE)
+
+    assert cached.installation(HERE) is None
+    store.store.save(in_team())
+    assert cached.installation(HERE) == in_team()
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_bolt_gets_the_bots_ids_but_no_token(store, cached, is_installed):
+    if not is_installed:
+        store.store.delete(HERE)
+    context = BoltContext({"team_id": "T1", "enterprise_id": "E1"})
+
+    result = cached(context=context, enterprise_id="E1", team_id="T1", user_id="U1")
+
+    assert "xoxb" not in str(result)
+    if is_installed:
+        assert (result.bot_user_id, result.bot_id) == ("UBOT", "BBOT")
+        assert result.user_id == "U1"
+    else:
+        assert result is None
+
+
+def test_the_store_is_asked_once_a_minute(store, cached, clock):
+    for _ in range(1000):
+        cached.installation(HERE)
+    assert store.finds == 1
+    clock.advance(CACHE_SECONDS + 1)
+    cached.installation(HERE)
+    assert store.finds == 2
+
+
+def test_an_uninstallation_by_another_process_is_noticed_within_a_minute(
+    store, cached, clock
+):
+    cached.installation(HERE)
+
+    store.store.delete(HERE)
+    clock.advance(CACHE_SECONDS + 1)
+
+    assert cached.installation(HERE) is None
+
+
+@pytest.mark.parametrize(
+    ("ended", "asked_again"), [(HERE, 1), (THERE, 1), (ORGANISATION, 2)]
+)
+def test_an_invalidation_asks_the_store_again(store, cached, ended, asked_again):
+    cached.installation(HERE)
+    cached.installation(THERE)
+    store.finds = 0
+
+    cached.invalidate(ended)
+    cached.installation(HERE)
+    cached.installation(THERE)
+
+    assert store.finds == asked_again
+
+
+def test_a_search_that_began_before_an_uninstallation_is_not_cached(store, cached):
+    def uninstall():
+        store.store.delete(HERE)
+        cached.invalidate(HERE)
+
+    store.after_find = uninstall
+    cached.installation(HERE)
+    store.after_find = lambda: None
+
+    assert cached.installation(HERE) is None
+
+
+def test_the_cache_is_bounded(store, cached, monkeypatch):
+    monkeypatch.setattr(installations, "CACHE_SIZE", 3)
+    teams = [Workspace(f"T{number}") for number in range(5)]
+    for team in teams:
+        store.store.save(in_team(team))
+        cached.installation(team)
+
+    cached.installation(teams[-1])
+    assert store.finds == 5
+    cached.installation(teams[0])
+    assert store.finds == 6
+
+
+# Tokens that rotate.
 
 
 @dataclass(repr=False)
@@ -171,11 +297,7 @@ def test_another_process_was_faster(process, answer, naps):
         (NOT_JSON, "slack_unreachable", True),
         (b"", "slack_unreachable", True),
         *(
-            (
-                said(200, body, content_type="application/json"),
-                "slack_unreachable",
-                True,
-            )
+            (said(200, body, **JSON), "slack_unreachable", True)
             for body in (b"[]", b"[1]", b"null", b"3", b"{", b"\xff")
         ),
         *(
@@ -212,9 +334,7 @@ def test_a_token_that_cannot_be_renewed_serves_until_it_expires(
 
 def test_the_time_to_wait_is_passed_on(process):
     body = b'{"ok": false, "error": "ratelimited"}'
-    process.slack.paths[PATH] = said(
-        429, body, content_type="application/json", retry_after="30"
-    )
+    process.slack.paths[PATH] = said(429, body, retry_after="30", **JSON)
 
     error = process.error(12)
 
@@ -249,7 +369,7 @@ def test_a_new_token_that_was_not_stored_is_stored_by_the_next_call(
     with pytest.raises(StoreError):
         process.installation(11)
     assert process.naps == list(LONG_WAITS)
-    assert "xoxe-2" not in repr(process.tokens)
+    assert not {"xoxe-2", "swordfish"} & set(repr(process.tokens).split("'"))
 
     assert process.installation(11).refresh_token == "xoxe-2"
     assert process.store.find(HERE).refresh_token == "xoxe-2"
@@ -269,10 +389,6 @@ def fail(monkeypatch: pytest.MonkeyPatch, times: int) -> list[str]:
 
     monkeypatch.setattr(InstallationStore, "replace_tokens", replace_tokens)
     return tries
-
-
-def test_the_client_secret_is_not_in_the_repr(process):
-    assert "swordfish" not in repr(process.tokens)
 
 
 @pytest.mark.parametrize("waits", [(), SHORT_WAITS, LONG_WAITS])
