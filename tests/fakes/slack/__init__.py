@@ -33,7 +33,7 @@ from tests.fakes.slack.state import (
     View,
     Workspace,
 )
-from tests.fakes.slack.user import SlackUser, everybody
+from tests.fakes.slack.user import SlackUser
 
 __all__ = [
     "BOT_SCOPES",
@@ -58,6 +58,5 @@ __all__ = [
     "Workspace",
     "all_codes",
     "codes",
-    "everybody",
     "sample_workspace",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -234,13 +234,3 @@ def _json(answer: requests.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def everybody(
-    slack: SlackServer, workspace: Workspace, bot_url: str, names: Iterable[str]
-) -> list[SlackUser]:
-    """Let some people join a workspace and sit down at Slack."""
-    return [
-        SlackUser(slack, workspace, slack.add_user(workspace, name), bot_url)
-        for name in names
-    ]

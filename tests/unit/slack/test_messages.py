@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import emojifier_bot
 from emojifier_bot import slack
 from emojifier_bot.domain import OutcomeKind
 from emojifier_bot.errors import ErrorKind
@@ -50,14 +51,20 @@ ENTRIES = {
 }
 
 
+#: The tables whose messages are about errors and outcomes of the bot's own.
+OWN = ("conversation", "policy", "faces", "pictures", "addresses", "slack_files")
+
+
+def nodes(package: str) -> list[ast.AST]:
+    """Return the syntax of all code of a package."""
+    files = Path(package).rglob("*.py")
+    return [one for file in files for one in ast.walk(ast.parse(file.read_text()))]
+
+
 def constants() -> set[str]:
     """Return every text that stands in the code of `emojifier_bot.slack`."""
-    return {
-        node.value
-        for path in Path(slack.__file__).parent.glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+    found = (one for one in nodes(slack.__path__[0]) if isinstance(one, ast.Constant))
+    return {one.value for one in found if isinstance(one.value, str)}
 
 
 @pytest.mark.parametrize("method", USED)
@@ -83,9 +90,12 @@ def test_every_kind_of_error_and_outcome_has_a_message():
 
 
 def test_every_message_of_the_bots_own_is_used():
-    own = {*GROUPS["conversation"], *GROUPS["policy"]}
-    unused = own - constants() - {*ErrorKind, *OutcomeKind}
-    assert unused == set()
+    entries = [entry for group in OWN for entry in GROUPS[group].items()]
+    own = {one for kind, more in entries for one in (kind, *more.get("aliases", ()))}
+    code = nodes(emojifier_bot.__path__[0])
+    attributes = {one.attr for one in code if isinstance(one, ast.Attribute)}
+    kinds = {one for one in (*ErrorKind, *OutcomeKind) if one.name in attributes}
+    assert own - constants() - kinds == set()
 
 
 def test_no_kind_has_two_messages():

@@ -32,8 +32,8 @@ STRANGE = "<script>alert('x')</script> & \"quotes\""
 #: Statuses with words of their own, and one without.
 FAILURES = {
     404: "There is no such page",
-    405: "Not like this",
-    413: "That is too much",
+    405: "This cannot be done here",
+    413: "The request is too large",
     418: "That did not work",
     429: "One moment, please",
     500: "Something went wrong",
@@ -306,11 +306,11 @@ def test_a_service_and_what_it_gets_are_named():
     assert "Nobody else" not in text
     assert "on this server, by models" not in text + words("/", ELSEWHERE)
     assert "A copy of each picture goes to “Amazon Rekognition”." in text
-    assert "without the camera's notes on place and time" in text
+    assert "without metadata such as the place and time" in text
     assert "after a crash a picture may be sent again" in text
     assert f"at most {SENT_PX:,} pixels long" in text
     assert CACHED_SECONDS == 10 * 60
-    assert "used again for at most ten minutes" in text
+    assert "uses them again for at most ten minutes" in text
 
 
 def test_what_the_web_process_remembers_is_said():
