@@ -4,6 +4,8 @@ The art is scaled, turned and moved in one warp with premultiplied alpha, so tha
 colour of transparent pixels leaks into the edge. Where the art is reduced, the warp
 samples a finer grid than the picture's, and the mean of its cells is used. Where it is
 enlarged, bilinear is soft but clean; bicubic rings along the rim.
+
+Nearly all pixels of an emoji are opaque or transparent: Pillow mixes the others alone.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from emojifier_bot.vision.canvas import RAW_MODES, Canvas
 from emojifier_bot.vision.crops import Affine
 from emojifier_bot.vision.landmarks import apply_affine
 from emojifier_bot.vision.types import Anchor, ImageArray, Placement
@@ -25,12 +28,18 @@ BILINEAR_STEP = 4 / 3
 #: A region is painted in tiles of this side, so that a face as large as the picture
 #: needs 10 MiB and no copy of the picture.
 TILE_PX = 1024
+OPAQUE = 255
 
 Region = tuple[int, int, int, int]
 
 
+def premultiplied(sprite: ImageArray) -> ImageArray:
+    """Return ``(h, w, 4)`` uint8 RGBA with premultiplied alpha of one with straight."""
+    return np.asarray(Image.fromarray(sprite).convert("RGBa"))
+
+
 def overlay(
-    image: Image.Image,
+    canvas: Canvas,
     sprite: ImageArray,
     anchor: Anchor,
     art_size_px: int,
@@ -39,19 +48,17 @@ def overlay(
     """Paint one emoji over the picture; what lies beyond the edge is cut off.
 
     Args:
-        image: RGB or RGBA, changed in place; transparent ground becomes opaque where
-            the emoji is.
-        sprite: ``(h, w, 4)`` uint8 RGBA, straight alpha, in the picture's colours: the
-            whole square art at any size. Twice the size it is shown at, or less, is
-            fastest.
+        canvas: Changed in place; transparent ground becomes opaque where the emoji is.
+        sprite: ``(h, w, 4)`` uint8 RGBA, premultiplied alpha, in the picture's colours:
+            the whole square art at any size. Twice the size it is shown at, or less,
+            is fastest.
         anchor: The face disc in the art, in pixels of the full-sized art.
         art_size_px: Width of the full-sized art, which ``anchor`` is measured in.
         placement: Where that disc goes, how large and how tilted.
     """
     matrix = _sprite_to_picture(anchor, art_size_px / sprite.shape[1], placement)
-    premultiplied = np.asarray(Image.fromarray(sprite).convert("RGBa"))
-    for tile in _tiles(_covered(matrix, sprite.shape[:2], image.size)):
-        _blend(image, _warped(premultiplied, matrix, tile), tile[:2])
+    for tile in _tiles(_covered(matrix, sprite.shape[:2], canvas.image.size)):
+        _blend(canvas, _warped(sprite, matrix, tile), tile)
 
 
 def _sprite_to_picture(
@@ -86,21 +93,21 @@ def _tiles(region: Region) -> Iterator[Region]:
             yield x, y, min(x + TILE_PX, x_max), min(y + TILE_PX, y_max)
 
 
-def _warped(premultiplied: ImageArray, matrix: Affine, region: Region) -> ImageArray:
+def _warped(sprite: ImageArray, matrix: Affine, region: Region) -> ImageArray:
     """Return what the sprite shows in a region: RGBA, premultiplied alpha."""
     x_min, y_min, x_max, y_max = region
     size_wh = (x_max - x_min, y_max - y_min)
     scale = math.hypot(*matrix[:, 0])
     # Within one pixel of the picture, no more samples than the sprite has.
     finer = max(math.ceil(1 / (scale * BILINEAR_STEP)), 1)
-    finer = min(finer, *premultiplied.shape[:2])
+    finer = min(finer, *sprite.shape[:2])
     to_grid = matrix.copy()
     to_grid[:, 2] -= (x_min, y_min)
     to_grid *= finer
     # OpenCV counts from pixel centres.
     to_grid[:, 2] += to_grid[:, :2] @ (0.5, 0.5) - 0.5
     grid = cv2.warpAffine(
-        premultiplied,
+        sprite,
         to_grid,
         (size_wh[0] * finer, size_wh[1] * finer),
         flags=cv2.INTER_LINEAR,
@@ -112,11 +119,19 @@ def _warped(premultiplied: ImageArray, matrix: Affine, region: Region) -> ImageA
     return np.asarray(grid, np.uint8)
 
 
-def _blend(image: Image.Image, patch: ImageArray, corner_xy: tuple[int, int]) -> None:
-    height, width = patch.shape[:2]
-    over = Image.frombuffer("RGBa", (width, height), patch, "raw", "RGBa", 0, 1)
-    over = over.convert("RGBA")
-    if image.mode == "RGBA":
-        image.alpha_composite(over, corner_xy)
+def _blend(canvas: Canvas, patch: ImageArray, region: Region) -> None:
+    x_min, y_min, x_max, y_max = region
+    ground = canvas.pixels[y_min:y_max, x_min:x_max]
+    alpha = cv2.extractChannel(patch, 3)
+    cv2.copyTo(patch, cv2.inRange(alpha, OPAQUE, OPAQUE), ground)
+    rim = np.nonzero((alpha > 0) & (alpha < OPAQUE))
+    strip = (len(rim[0]), 1)
+    over = Image.frombytes("RGBa", strip, patch[rim].tobytes()).convert("RGBA")
+    mode = canvas.image.mode
+    under = Image.frombytes(mode, strip, ground[rim].tobytes(), "raw", RAW_MODES[mode])
+    if mode == "RGBA":
+        under = Image.alpha_composite(under, over)
     else:
-        image.paste(over, corner_xy, over)
+        under.paste(over, mask=over)
+    mixed = under.tobytes("raw", RAW_MODES[mode])
+    ground[rim] = np.frombuffer(mixed, np.uint8).reshape(-1, 4)

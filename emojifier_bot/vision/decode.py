@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from PIL import Image
 
 from emojifier_bot.errors import ErrorKind, ImageError
+from emojifier_bot.vision.canvas import Canvas, canvas_of
 from emojifier_bot.vision.color import model_to_srgb, rgb_profile
 from emojifier_bot.vision.formats import sniff
 from emojifier_bot.vision.jpeg import JpegParameters, SizeCheck
@@ -36,8 +37,8 @@ class DecodeLimits:
 class DecodedImage:
     """A picture ready to be worked on, with what its result is to inherit."""
 
-    #: RGB or RGBA, upright, fully loaded, without metadata.
-    image: Image.Image
+    #: Upright, fully loaded.
+    canvas: Canvas
     #: Name of an entry of `formats.FORMATS`.
     source_format: str
     #: Profile of the pixels; ``None`` means sRGB.
@@ -50,6 +51,11 @@ class DecodedImage:
     notes: tuple[str, ...] = ()
     #: Length of the file; 0 where it is unknown or of no use (a file cut off).
     source_bytes: int = 0
+
+    @property
+    def image(self) -> Image.Image:
+        """Return the picture: RGB or RGBA, upright, without metadata."""
+        return self.canvas.image
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,9 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
     try:
         loaded = load(picture_format, data, _size_check(limits))
         image, icc_profile = _to_rgb(loaded.image)
+        upright = _turned(image, loaded.orientation)
+        in_place = loaded.canvas if upright is loaded.image else None
+        canvas = in_place or canvas_of(upright)
     except MemoryError as error:
         raise ImageError(
             "This picture needs more memory than there is. Send a smaller one.",
@@ -125,7 +134,7 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
             kind=ErrorKind.BROKEN,
         ) from error
     return DecodedImage(
-        image=_without_metadata(_turned(image, loaded.orientation)),
+        canvas=canvas,
         source_format=loaded.format,
         icc_profile=icc_profile,
         jpeg=loaded.jpeg,
@@ -149,14 +158,15 @@ def from_image(image: Image.Image) -> DecodedImage:
         )
     try:
         orientation = exif_orientation(image.info.get("exif"))
-        upright, icc_profile = _to_rgb(_turned(image.copy(), orientation))
+        upright, icc_profile = _to_rgb(_turned(image, orientation))
+        canvas = canvas_of(upright)
     except _DAMAGE_ERRORS as error:
         raise ImageError(
             f"This picture cannot be read: {error}. Convert it to RGB first.",
             kind=ErrorKind.BROKEN,
         ) from error
     return DecodedImage(
-        image=_without_metadata(upright),
+        canvas=canvas,
         source_format="PNG",
         icc_profile=icc_profile,
         jpeg=None,
@@ -247,15 +257,3 @@ def _white(image: Image.Image, values: NDArray[np.generic]) -> float:
     highest = float(finite.max()) if finite.size else 0.0
     usual = _USUAL_WHITES if image.mode == "F" else _USUAL_WHITES[1:]
     return next((white for white in usual if highest <= white), highest)
-
-
-def _without_metadata(image: Image.Image) -> Image.Image:
-    """Return a picture that carries pixels only.
-
-    Pictures still tied to a file may load themselves anew when saved, or save tags of
-    that file, so they are copied. A JPEG does neither, and was stripped before.
-    """
-    if isinstance(image, ImageFile.ImageFile) and image.format != "JPEG":
-        image = image.copy()
-    image.info = {}
-    return image

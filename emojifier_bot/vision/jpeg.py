@@ -12,6 +12,7 @@ from PIL import ImageChops
 from PIL.JpegImagePlugin import JpegImageFile
 
 from emojifier_bot.errors import ErrorKind, ImageError
+from emojifier_bot.vision.canvas import Canvas, new_canvas
 
 #: Called with width and height before pixels are decoded; raises to refuse.
 SizeCheck = Callable[[tuple[int, int]], None]
@@ -118,7 +119,7 @@ class _Segment:
 
 def load_jpeg(
     data: bytes, header: JpegHeader, check_size: SizeCheck
-) -> tuple[JpegImageFile, tuple[str, ...]]:
+) -> tuple[JpegImageFile, Canvas | None, tuple[str, ...]]:
     """Decode the first picture of a JPEG or MPO file, as it is stored.
 
     A file without an end marker is cut off: the marker is added, and the decoder fills
@@ -128,7 +129,8 @@ def load_jpeg(
     only coarser.
 
     Returns:
-        The picture, and sentences about what is missing.
+        The picture, the canvas that it lies in if it is RGB, and sentences about what
+        is missing.
 
     Raises:
         ImageError: Less than half of the rows are there (``truncated``).
@@ -136,15 +138,16 @@ def load_jpeg(
     clean = b"".join([header.clean, memoryview(data)[header.scan_start :]])
     end = find_end(clean, len(header.clean))
     if end.complete:
-        return _decoded(clean, check_size), ()
+        return *_decoded(clean, check_size), ()
     coded = clean[: end.usable_bytes]
-    image = _decoded(coded + END_MARKER, check_size)
+    image, canvas = _decoded(coded + END_MARKER, check_size)
     if end.scans > 1:
-        return image, ("The file is cut off: its finest details are missing.",)
-    with_nonsense = _decoded(coded + _NONSENSE + END_MARKER, check_size)
+        notes = ("The file is cut off: its finest details are missing.",)
+        return image, canvas, notes
+    with_nonsense, _ = _decoded(coded + _NONSENSE + END_MARKER, check_size)
     difference = ImageChops.difference(image, with_nonsense).getbbox()
     if difference is None:
-        return image, ()
+        return image, canvas, ()
     present = difference[1] / image.height
     if present < _LEAST_ROWS:
         raise ImageError(
@@ -153,7 +156,8 @@ def load_jpeg(
             kind=ErrorKind.TRUNCATED,
         )
     missing = max(1, round(100 * (1 - present)))
-    return image, (f"The file is cut off: {missing} % of its rows are missing.",)
+    notes = (f"The file is cut off: {missing} % of its rows are missing.",)
+    return image, canvas, notes
 
 
 def read_header(data: bytes) -> JpegHeader:
@@ -244,11 +248,14 @@ def jpeg_parameters(image: JpegImageFile, orientation: int) -> JpegParameters | 
     )
 
 
-def _decoded(data: bytes, check_size: SizeCheck) -> JpegImageFile:
-    image = JpegImageFile(io.BytesIO(data))
+def _decoded(data: bytes, check_size: SizeCheck) -> tuple[JpegImageFile, Canvas | None]:
+    image, canvas = JpegImageFile(io.BytesIO(data)), None
     check_size(image.size)
+    if image.mode == "RGB":
+        canvas = new_canvas(image.mode, image.size)
+        image.im = canvas.image.im
     image.load()
-    return image
+    return image, canvas
 
 
 def _segments(data: bytes, start: int) -> Iterator[_Segment]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from PIL import Image
 
+from emojifier_bot.vision.canvas import Canvas
 from emojifier_bot.vision.formats import FORMATS, PictureFormat
 from emojifier_bot.vision.jpeg import (
     JpegParameters,
@@ -73,6 +74,8 @@ class Loaded:
     orientation: int = UPRIGHT
     jpeg: JpegParameters | None = None
     notes: tuple[str, ...] = ()
+    #: Where the pixels lie, if they lie in a canvas.
+    canvas: Canvas | None = None
 
 
 def load(picture_format: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
@@ -158,7 +161,7 @@ def _load(picture_format: PictureFormat, data: bytes, check_size: SizeCheck) -> 
 
 def _load_jpeg(_: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
     header = read_header(data)
-    image, notes = load_jpeg(data, header, check_size)
+    image, canvas, notes = load_jpeg(data, header, check_size)
     orientation = exif_orientation(header.exif)
     return Loaded(
         image=image,
@@ -167,6 +170,7 @@ def _load_jpeg(_: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
         orientation=orientation,
         jpeg=jpeg_parameters(image, orientation),
         notes=notes,
+        canvas=canvas,
     )
 
 

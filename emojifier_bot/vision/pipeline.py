@@ -10,14 +10,14 @@ from emojifier_bot.clock import Clock
 from emojifier_bot.vision.alt_text import alt_text
 from emojifier_bot.vision.choose import choose, surprise
 from emojifier_bot.vision.color import sprite_into_profile
-from emojifier_bot.vision.composite import overlay
+from emojifier_bot.vision.composite import overlay, premultiplied
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.encode import encode, output_format
 from emojifier_bot.vision.formats import format_named
 from emojifier_bot.vision.landmarks import measure
 from emojifier_bot.vision.place import paint_order, place, reading_order
 from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
-from emojifier_bot.vision.types import EmojifiedFace, Face, Result
+from emojifier_bot.vision.types import EmojifiedFace, Face, ImageArray, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +108,22 @@ class Pipeline:
 
     def _paint(self, picture: DecodedImage, faces: tuple[EmojifiedFace, ...]) -> None:
         art_px = self.emoji.theme.art_size_px
+        sprites: dict[tuple[str, int], ImageArray] = {}
         for index in paint_order([face.placement for face in faces]):
             face = faces[index]
             enlarged = face.placement.size_px / face.emoji.anchor.diameter_px
             sprite = self.emoji.sprite(face.emoji, round(art_px * enlarged))
-            sprite = sprite_into_profile(sprite, picture.icc_profile)
-            overlay(picture.image, sprite, face.emoji.anchor, art_px, face.placement)
+            key = face.emoji.name, len(sprite)
+            if key not in sprites:
+                sprite = sprite_into_profile(sprite, picture.icc_profile)
+                sprites[key] = premultiplied(sprite)
+            overlay(
+                picture.canvas,
+                sprites[key],
+                face.emoji.anchor,
+                art_px,
+                face.placement,
+            )
 
 
 @dataclass(slots=True)

@@ -11,15 +11,13 @@ import socket
 import threading
 from dataclasses import replace
 
-from PIL import Image
-
 from emojifier_bot.errors import ImageError
+from emojifier_bot.vision.canvas import canvas_of
 from emojifier_bot.vision.color import plain_profile, to_srgb
 from emojifier_bot.vision.decode import DecodedImage, decode
 from emojifier_bot.vision.loaders import import_plugins
 from emojifier_bot.vision.sandbox.lockdown import allow_one_picture, lock_down
 from emojifier_bot.vision.sandbox.protocol import (
-    RAW_MODES,
     ChildLimits,
     error_values,
     picture_values,
@@ -29,8 +27,6 @@ from emojifier_bot.vision.sandbox.protocol import (
 )
 
 STDIN, STDERR = 0, 2
-#: Rows are sent in strips that the processor's cache holds.
-_STRIP_PX = 65_536
 
 
 def main(connection: socket.socket, limits: ChildLimits) -> None:
@@ -50,7 +46,7 @@ def main(connection: socket.socket, limits: ChildLimits) -> None:
             send_header(connection, error_values(error))
             continue
         send_header(connection, picture_values(decoded))
-        send_pixels(connection, decoded.image)
+        connection.sendall(memoryview(decoded.canvas.pixels).cast("B"))
 
 
 def end_with_parent() -> None:
@@ -67,12 +63,4 @@ def with_plain_profile(decoded: DecodedImage) -> DecodedImage:
     if plain is not None:
         return replace(decoded, icc_profile=plain)
     image = to_srgb(decoded.image, decoded.icc_profile)
-    return replace(decoded, image=image, icc_profile=None)
-
-
-def send_pixels(connection: socket.socket, image: Image.Image) -> None:
-    """Send all rows of a picture, four bytes each pixel."""
-    step = max(_STRIP_PX // image.width, 1)
-    for top in range(0, image.height, step):
-        strip = image.crop((0, top, image.width, min(top + step, image.height)))
-        connection.sendall(strip.tobytes("raw", RAW_MODES[image.mode]))
+    return replace(decoded, canvas=canvas_of(image), icc_profile=None)

@@ -10,15 +10,13 @@ import sys
 import time
 from typing import Any
 
-from PIL import Image
-
 from emojifier_bot.errors import ErrorKind, ImageError
+from emojifier_bot.vision.canvas import new_canvas
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.sandbox.protocol import (
     PICTURES_PER_CHILD,
     ChildLimits,
     IsolationStatus,
-    PictureHeader,
     ProtocolError,
     read_picture,
     read_ready,
@@ -53,9 +51,9 @@ _ENVIRONMENT = {
 #: A start takes a quarter of a second; on a machine that swaps, much longer.
 START_SECONDS = 60.0
 _END_SECONDS = 2.0
-#: Pixels are received in parts of about this size. The child may be as far ahead, where
-#: the system lets it, so that the two seldom wait for each other.
-_PART_BYTES = 2**20
+#: The child may send as much as this before it is received, where the system lets it,
+#: so that the two seldom wait for each other.
+_AHEAD_BYTES = 2**20
 
 _SENTENCES = {
     ErrorKind.DECODE_TIMEOUT: "Opening this picture took too long. Save it as an "
@@ -147,7 +145,7 @@ class DecoderProcess:
             self._connection, theirs = socket.socketpair()
         except OSError as error:
             raise _error(ErrorKind.DECODER_DOWN) from error
-        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _PART_BYTES)
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _AHEAD_BYTES)
         descriptor = str(theirs.fileno())
         command = [sys.executable, "-I", "-c", _PROGRAM, entry, descriptor]
         try:
@@ -179,8 +177,10 @@ class DecoderProcess:
         self._connection.settimeout(self._limits.wall_seconds)
         send_picture(self._connection, data)
         header = read_picture(self._receive_header(), self._limits.picture)
+        canvas = new_canvas(header.mode, header.size_wh)
+        self._receive_into(memoryview(canvas.pixels).cast("B"))
         return DecodedImage(
-            image=self._receive_image(header),
+            canvas=canvas,
             source_format=header.source_format,
             icc_profile=header.icc_profile,
             jpeg=header.jpeg,
@@ -196,21 +196,6 @@ class DecoderProcess:
             return bytes(received)
 
         return receive_header(receive)
-
-    def _receive_image(self, header: PictureHeader) -> Image.Image:
-        """Receive the pixels, part by part: the child sends while one is copied."""
-        width, height = header.size_wh
-        rows = min(max(_PART_BYTES // header.row_bytes, 1), height)
-        part = bytearray(rows * header.row_bytes)
-        image = Image.new(header.mode, header.size_wh, None)
-        for top in range(0, height, rows):
-            count = min(rows, height - top)
-            self._receive_into(memoryview(part)[: count * header.row_bytes])
-            # An RGB picture takes RGBA in without converting.
-            strip = (width, count)
-            pixels = Image.frombuffer("RGBA", strip, part, "raw", "RGBA", 0, 1)
-            image.paste(pixels, (0, top))
-        return image
 
     def _receive_into(self, part: memoryview) -> None:
         """Fill a part with what the child sends.

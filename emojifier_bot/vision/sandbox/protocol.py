@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from emojifier_bot.errors import ErrorKind, ImageError
+from emojifier_bot.vision.canvas import RAW_MODES
 from emojifier_bot.vision.color import plain_profile
 from emojifier_bot.vision.decode import DecodedImage, DecodeLimits
 from emojifier_bot.vision.formats import FORMATS
@@ -27,11 +28,6 @@ from emojifier_bot.vision.jpeg import LARGEST_DIVISOR, SUBSAMPLINGS, JpegParamet
 #: A child decodes so many pictures, then a fresh one takes its place: what a library
 #: leaks, or a hostile picture left behind, does not stay for long.
 PICTURES_PER_CHILD = 100
-
-#: Channels as they are sent, a byte each; RGB has one that means nothing.
-BYTES_PER_PIXEL = 4
-#: Pillow's name for these bytes, by the picture's mode.
-RAW_MODES = {"RGB": "RGBX", "RGBA": "RGBA"}
 
 _PICTURE_LENGTH = struct.Struct(">Q")
 _HEADER_LENGTH = struct.Struct(">I")
@@ -106,11 +102,6 @@ class PictureHeader:
     jpeg: JpegParameters | None
     lossless: bool
     notes: tuple[str, ...]
-
-    @property
-    def row_bytes(self) -> int:
-        """Return how many bytes a row of pixels has."""
-        return self.size_wh[0] * BYTES_PER_PIXEL
 
 
 def send_picture(connection: socket.socket, data: bytes) -> None:

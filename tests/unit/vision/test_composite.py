@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from emojifier_bot.vision import composite
-from emojifier_bot.vision.composite import overlay
+from emojifier_bot.vision.canvas import canvas_of
+from emojifier_bot.vision.composite import overlay, premultiplied
 from emojifier_bot.vision.types import Anchor
 from tests.builders import ANCHOR, ART_SIZE_PX, make_placement, make_sprite
 from tests.images import assert_images_close, assert_same_pixels, flat, photo
@@ -20,10 +21,10 @@ REACH = ART_SIZE_PX * 2**0.5 / 2 / ANCHOR.diameter_px
 
 
 def laid(image, placement, *, sprite=None, anchor=ANCHOR) -> Image.Image:
-    image = image.copy()
+    canvas = canvas_of(image)
     sprite = make_sprite(YELLOW, anchor=anchor) if sprite is None else sprite
-    overlay(image, sprite, anchor, ART_SIZE_PX, placement)
-    return image
+    overlay(canvas, premultiplied(sprite), anchor, ART_SIZE_PX, placement)
+    return canvas.image
 
 
 def away_from(center_xy, size_wh) -> np.ndarray:
@@ -219,3 +220,20 @@ def test_a_face_larger_than_a_tile_shows_no_seam(monkeypatch):
     difference = np.asarray(tiled).astype(int) - np.asarray(whole)
     assert np.abs(difference).max() <= 12
     assert_images_close(tiled, whole, mean_abs_diff=0.1)
+
+
+@given(st.binary(min_size=4 * 12, max_size=4 * 12), st.sampled_from(["RGB", "RGBA"]))
+def test_pixels_are_mixed_as_pillow_mixes_them(noise, mode):
+    before = photo(4, 3, mode)
+    art = Image.frombytes("RGBA", (4, 3), noise).convert("RGBa")
+    whole = Anchor((1.5, 1.5), 3)
+    wanted, over = before.copy(), art.convert("RGBA")
+    if mode == "RGBA":
+        wanted.alpha_composite(over)
+    else:
+        wanted.paste(over, mask=over)
+
+    canvas = canvas_of(before)
+    overlay(canvas, np.asarray(art), whole, 4, make_placement((1.5, 1.5), 3, 0))
+
+    assert_same_pixels(canvas.image, wanted)
