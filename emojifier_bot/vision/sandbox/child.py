@@ -46,7 +46,7 @@ def main(connection: socket.socket, limits: ChildLimits) -> None:
             send_header(connection, error_values(error))
             continue
         send_header(connection, picture_values(decoded))
-        connection.sendall(memoryview(decoded.canvas.pixels).cast("B"))
+        connection.sendall(decoded.canvas.pixels.data.cast("B"))
 
 
 def end_with_parent() -> None:

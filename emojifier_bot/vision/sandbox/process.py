@@ -178,7 +178,7 @@ class DecoderProcess:
         send_picture(self._connection, data)
         header = read_picture(self._receive_header(), self._limits.picture)
         canvas = new_canvas(header.mode, header.size_wh)
-        self._receive_into(memoryview(canvas.pixels).cast("B"))
+        self._receive_into(canvas.pixels.data.cast("B"))
         return DecodedImage(
             canvas=canvas,
             source_format=header.source_format,
