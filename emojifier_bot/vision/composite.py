@@ -124,8 +124,11 @@ def _blend(canvas: Canvas, patch: ImageArray, region: Region) -> None:
     ground = canvas.pixels[y_min:y_max, x_min:x_max]
     alpha = cv2.extractChannel(patch, 3)
     cv2.copyTo(patch, cv2.inRange(alpha, OPAQUE, OPAQUE), ground)
-    rim = np.nonzero((alpha > 0) & (alpha < OPAQUE))
-    strip = (len(rim[0]), 1)
+    found = cv2.findNonZero(cv2.inRange(alpha, 1, OPAQUE - 1))
+    if found is None:
+        return
+    x, y = found.reshape(-1, 2).T
+    rim, strip = (y, x), (len(found), 1)
     over = Image.frombytes("RGBa", strip, patch[rim].tobytes()).convert("RGBA")
     mode = canvas.image.mode
     under = Image.frombytes(mode, strip, ground[rim].tobytes(), "raw", RAW_MODES[mode])
