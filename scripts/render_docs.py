@@ -24,7 +24,7 @@ One of three set-ups. *Add to Slack*, for many workspaces: SLACK_CLIENT_ID,
 SLACK_CLIENT_SECRET, SLACK_SIGNING_SECRET, PUBLIC_URL. One workspace: SLACK_BOT_TOKEN,
 SLACK_SIGNING_SECRET. One workspace in Socket Mode, without a public address:
 SLACK_BOT_TOKEN, SLACK_APP_TOKEN. `emojifier-bot check` says what is missing."""
-#: What a newcomer needs comes first. A setting that stands nowhere here is `FINE`.
+#: What a newcomer needs comes first. All other settings are in `FINE`.
 SECTIONS = (
     (
         "The Slack bot",
@@ -40,7 +40,7 @@ SECTIONS = (
         ),
     ),
     (
-        "Where it runs and what it keeps",
+        "Database, keys and ports",
         "The defaults are right for a trial on one machine.",
         (
             "DATABASE_URL",
@@ -52,15 +52,15 @@ SECTIONS = (
         ),
     ),
     (
-        "What it logs",
+        "Log",
         "",
         ("EMOJIFIER_LOG_LEVEL", "EMOJIFIER_LOG_FORMAT"),
     ),
 )
-FINE = ("Pictures, models and limits", "The defaults suit most.")
+FINE = ("Pictures, models and limits", "The defaults suit most installations.")
 UNUSUAL = (
     "Other addresses",
-    "For tests and intranets: a wrong value here opens a door.",
+    "For tests and intranets. A wrong value here can expose pictures or tokens.",
     (
         "FETCH_ALLOW_HOSTS",
         "SLACK_API_URL",
@@ -74,20 +74,20 @@ SETTINGS_INTRO = """\
 
 Written by `make docs` from the table in `emojifier_bot/config/settings.py`.
 
-Every setting is an environment variable. Those that are not set there are looked up in
-a file `.env` in the current folder; `.env.example` is a start for one. Options of the
-command line win over both. A wrong value stops the program with a list of every
-mistake.
+Every setting is an environment variable. Variables that are not set are read from the
+file `.env` in the current folder; copy `.env.example` to start one. Options of the
+command line take precedence over both. If a value is wrong, the program stops with a
+list of all mistakes.
 """
 SETTINGS_HEAD = """\
-| Variable | Default | What it may be | What it does |
+| Variable | Default | Allowed values | Meaning |
 |---|---|---|---|
 """
 
 CLI_INTRO = f"""\
 # Command line
 
-Written by `make docs`: what `{PROGRAM} --help` says, and `--help` after each verb.
+Written by `make docs`: the output of `{PROGRAM} --help` and of each command's `--help`.
 After `make demo` the command is `.venv/bin/{PROGRAM}`.
 """
 
@@ -107,8 +107,8 @@ PAGE_WIDTH = 88
 PLAIN = str.maketrans("", "", "`*")
 
 ENV_INTRO = """\
-# Copy this file to `.env` and take the `#` off the lines to change.
-# docs/settings.md says the same; `make docs` writes both.
+# Copy this file to `.env` and remove the `#` from the lines to change.
+# docs/settings.md has the same texts; `make docs` writes both.
 """
 
 
@@ -190,7 +190,7 @@ def _table_line(row: SettingRow) -> str:
 
 
 def _env_lines(row: SettingRow) -> str:
-    words = f"{row.help} May be {row.allowed}.".translate(PLAIN)
+    words = f"{row.help} Allowed: {row.allowed}.".translate(PLAIN)
     told = indent(fill(words, PAGE_WIDTH - 2), "# ")
     return f"\n{told}\n#{row.variable}={row.default}\n"
 

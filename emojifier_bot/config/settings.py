@@ -121,16 +121,16 @@ DATABASE_URL = Kind(
 )
 HEADER_NAME = Kind("a header's name", _matching(r"([A-Za-z][A-Za-z0-9-]*)?"))
 HOSTS = Kind(
-    "hosts, `host` or `host:port`, by commas, without wildcards or masks",
+    "hosts (`host` or `host:port`) separated by commas, without wildcards or masks",
     read_hosts,
 )
 #: Tokens go there: nobody else may stand in these two by mistake.
 SLACK_HOSTS = Kind(
-    "hosts of Slack's by commas, for tests this machine's as `host:port`",
+    "hosts of Slack separated by commas; for tests, `host:port` of this machine",
     read_slacks_hosts,
 )
 SLACK_URL = Kind(
-    "an https address of Slack's, for tests one of this machine",
+    "an https address of Slack; for tests, an address of this machine",
     _text(is_slacks_address),
 )
 
@@ -154,52 +154,60 @@ class Settings:
     decode_memory_mb: int = _setting(
         1500,
         AT_LEAST_ONE,
-        "Memory that decoding one picture from Slack may take, in megabytes. "
-        "More than 60 megapixels need more.",
+        "Memory limit for decoding one picture from Slack, in megabytes. Pictures "
+        "of more than 60 megapixels need more than the default.",
     )
     decode_cpu_seconds: int = _setting(
-        20, AT_LEAST_ONE, "Time on the processor for decoding one, in seconds."
+        20,
+        AT_LEAST_ONE,
+        "Processor time for decoding a picture from Slack, in seconds.",
     )
     decode_seconds: float = _setting(
-        40.0, SECONDS, "Time by the clock for decoding one, in seconds."
+        40.0, SECONDS, "Wall time for decoding a picture from Slack, in seconds."
     )
-    theme: str = _setting("classic", THEME, "The set of emoji to draw with.")
+    theme: str = _setting("classic", THEME, "The set of emoji.")
     face_backend: str = _setting(
         "local",
         BACKEND,
-        "What finds and reads the faces: see docs/backends.md.",
+        "The back end that finds and analyses faces: see docs/backends.md.",
         "FACE_BACKEND",
     )
     face_fallback: Literal["local", "fail"] = _setting(
         "local",
         FALLBACK,
-        "What reads the faces while a hosted back end is down: the local "
-        "models, or nothing (`fail`).",
+        "What to do if a hosted back end is down: use the local models (`local`), "
+        "or fail (`fail`).",
         "FACE_FALLBACK",
     )
     face_api_url: str = _setting(
         "",
         URL,
-        "Where the hosted back end answers, in place of its vendor's own "
-        "address; Azure: your resource's endpoint.",
+        "Address of the hosted back end, if it is not the vendor's default; for "
+        "Azure your resource's endpoint.",
         "FACE_API_URL",
     )
     face_timeout_seconds: float = _setting(
         10.0,
         SECONDS,
-        "How long one call to a hosted back end may take.",
+        "Time limit of one call to a hosted back end, in seconds.",
         "FACE_TIMEOUT_SECONDS",
     )
     face_tries: int = _setting(
-        3, AT_LEAST_ONE, "Calls for one picture, the first included.", "FACE_TRIES"
+        3,
+        AT_LEAST_ONE,
+        "Most calls for one picture, the first one included.",
+        "FACE_TRIES",
     )
     face_budget_seconds: float = _setting(
-        20.0, SECONDS, "What all calls for one picture may take.", "FACE_BUDGET_SECONDS"
+        20.0,
+        SECONDS,
+        "Time limit of all calls for one picture, in seconds.",
+        "FACE_BUDGET_SECONDS",
     )
     aws_access_key_id: Secret = _setting(
         NO_SECRET,
         API_KEY,
-        "For Rekognition. Empty: botocore looks where AWS's own tools look.",
+        "For Rekognition. If empty, botocore uses the same sources as AWS's own tools.",
         "AWS_ACCESS_KEY_ID",
     )
     aws_secret_access_key: Secret = _setting(
@@ -212,7 +220,7 @@ class Settings:
         NO_SECRET, API_KEY, "For Rekognition, with temporary keys.", "AWS_SESSION_TOKEN"
     )
     aws_region: str = _setting(
-        "us-east-1", TEXT, "Where Rekognition reads the pictures.", "AWS_REGION"
+        "us-east-1", TEXT, "The region of Rekognition.", "AWS_REGION"
     )
     google_api_key: Secret = _setting(
         NO_SECRET, API_KEY, "For Google Vision.", "GOOGLE_API_KEY"
@@ -227,12 +235,13 @@ class Settings:
         NO_SECRET, API_KEY, "For Face++, with the key.", "FACEPP_API_SECRET"
     )
     min_confidence: float = _setting(
-        0.6, CONFIDENCE, "How sure the detector must be that something is a face."
+        0.6, CONFIDENCE, "Minimum confidence of a detected face."
     )
     emotion_model: str = _setting(
         EmotionModel.FUSED.value,
         EMOTION_MODEL,
-        "What reads the expression: landmarks alone, or the picture too.",
+        "The emotion classifier: `fused` uses landmarks and pixels, the others only "
+        "points.",
     )
     detector_model: Path | None = _setting(
         None, MODEL_DIR, "Folder of a detector that replaces the shipped one."
@@ -243,7 +252,7 @@ class Settings:
     emotion_model_dir: Path | None = _setting(
         None, MODEL_DIR, "Folder of an emotion model that replaces the shipped one."
     )
-    threads: int = _setting(0, COUNT, "Threads for the models; 0 is one for each core.")
+    threads: int = _setting(0, COUNT, "Threads for the models; 0 means one per core.")
     slack_client_id: str = _setting(
         "", TEXT, "The app's client ID, for *Add to Slack*.", "SLACK_CLIENT_ID"
     )
@@ -253,41 +262,42 @@ class Settings:
     slack_signing_secret: Secret = _setting(
         NO_SECRET,
         SECRET,
-        "The app's signing secret: proves that a request comes from Slack.",
+        "The app's signing secret, which proves that a request comes from Slack.",
         "SLACK_SIGNING_SECRET",
     )
     slack_bot_token: Secret = _setting(
         NO_SECRET,
         SECRET,
-        "A bot token, `xoxb-…`: one workspace, without *Add to Slack*.",
+        "A bot token, `xoxb-…`, for one workspace without *Add to Slack*.",
         "SLACK_BOT_TOKEN",
     )
     slack_app_token: Secret = _setting(
         NO_SECRET,
         SECRET,
-        "An app-level token, `xapp-…`: Socket Mode, without a public address.",
+        "An app-level token, `xapp-…`, for Socket Mode, without a public address.",
         "SLACK_APP_TOKEN",
     )
     public_url: str = _setting(
         "",
         URL,
-        "Where the world reaches the bot: https://bot.example.com.",
+        "The bot's public address, for example https://bot.example.com.",
         "PUBLIC_URL",
     )
     support_contact: str = _setting(
-        "", TEXT, "Address that the support page names.", "SUPPORT_CONTACT"
+        "", TEXT, "Contact address on the support page.", "SUPPORT_CONTACT"
     )
     encryption_keys: Secret = _setting(
         NO_SECRET,
         SECRET,
-        "Keys for tokens at rest, newest first, by commas; `keys new` prints "
-        "one. Empty: kept in a file beside the SQLite database.",
+        "Keys that encrypt stored tokens, newest first, separated by commas; "
+        "`keys new` prints one. If empty, a key is kept in a file beside the SQLite "
+        "database.",
         "ENCRYPTION_KEYS",
     )
     database_url: str = _setting(
         "sqlite:///emojifier-bot.db",
         DATABASE_URL,
-        "Where jobs and workspaces live.",
+        "The database for jobs and workspaces.",
         "DATABASE_URL",
     )
     host: str = _setting(
@@ -300,63 +310,68 @@ class Settings:
     metrics_port: int = _setting(
         9464,
         PORT,
-        "The port for metrics. Each process takes the first free one from here on.",
+        "The first port for metrics. Each process takes the first free port from "
+        "here on.",
         "METRICS_PORT",
     )
     web_threads: int = _setting(
-        16, AT_LEAST_ONE, "Threads that answer Slack and browsers at the same time."
+        16, AT_LEAST_ONE, "Threads that answer Slack and browsers."
     )
     client_address_header: str = _setting(
         "",
         HEADER_NAME,
-        "Header in which the proxy in front names the browser's address; its "
-        "last entry counts. Empty: no header is believed, and all that come "
-        "through one proxy share its limits.",
+        "Header in which the reverse proxy passes on the client's address; its "
+        "last entry is used. If empty, no header is trusted, and all clients behind "
+        "one proxy share its rate limits.",
     )
     worker_concurrency: int = _setting(
-        2, AT_LEAST_ONE, "Jobs that one worker runs at the same time."
+        2, AT_LEAST_ONE, "Pictures that one worker processes in parallel."
     )
     queue_limit: int = _setting(
-        1000, AT_LEAST_ONE, "Waiting jobs from which on new ones are refused."
+        1000, AT_LEAST_ONE, "Number of waiting jobs above which new ones are refused."
     )
     user_per_minute: int = _setting(
-        10, COUNT, "Pictures that one person may ask for in a minute; 0: any."
+        10, COUNT, "Pictures that one person may ask for per minute; 0 means no limit."
     )
     workspace_per_hour: int = _setting(
-        600, COUNT, "Pictures that one workspace may ask for in an hour; 0: any."
+        600,
+        COUNT,
+        "Pictures that one workspace may ask for per hour; 0 means no limit.",
     )
     workspace_per_day: int = _setting(
-        3000, COUNT, "Pictures that one workspace may ask for in a day; 0: any."
+        3000,
+        COUNT,
+        "Pictures that one workspace may ask for per day; 0 means no limit.",
     )
     fetch_allow_hosts: frozenset[str] = _setting(
         frozenset(),
         HOSTS,
-        "Private hosts (host or host:port, by commas) that addresses may name. "
-        "Off by default; for tests and intranets.",
+        "Private hosts from which pictures may be fetched (`host` or `host:port`, "
+        "separated by commas). For tests and intranets.",
         "FETCH_ALLOW_HOSTS",
     )
     slack_api_url: str = _setting(
         "https://slack.com/api/",
         SLACK_URL,
-        "Base of Slack's Web API. Another one is for tests.",
+        "Base address of Slack's Web API. Change it only for tests.",
         "SLACK_API_URL",
     )
     slack_authorize_url: str = _setting(
         "https://slack.com/oauth/v2/authorize",
         SLACK_URL,
-        "Where *Add to Slack* leads. Another one is for tests.",
+        "Slack's page for *Add to Slack*. Change it only for tests.",
         "SLACK_AUTHORIZE_URL",
     )
     slack_file_hosts: frozenset[str] = _setting(
         frozenset({"files.slack.com", "slack-files.com"}),
         SLACK_HOSTS,
-        "Hosts (host or host:port, by commas) that may receive the token for "
-        "files. Others are for tests.",
+        "Hosts that get the token to download files (`host` or `host:port`, "
+        "separated by commas). Change it only for tests.",
         "SLACK_FILE_HOSTS",
     )
-    log_level: str = _setting("WARNING", LOG_LEVEL, "The least that is logged.")
+    log_level: str = _setting("WARNING", LOG_LEVEL, "The lowest level that is logged.")
     log_format: Literal["text", "json"] = _setting(
-        "text", LOG_FORMAT, "Lines for people, or objects for machines."
+        "text", LOG_FORMAT, "Lines of text for people, or JSON objects for machines."
     )
 
 
