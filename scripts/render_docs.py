@@ -103,8 +103,8 @@ is the machine on which somebody runs the bot.
 #: Columns that help fills in a terminal of 80.
 CLI_WIDTH = 78
 PAGE_WIDTH = 88
-#: A file of settings knows no marks of Markdown.
-PLAIN = str.maketrans("", "", "`*")
+#: Comments of a file of settings need no emphasis; commands stay in backticks.
+PLAIN = str.maketrans("", "", "*")
 
 ENV_INTRO = """\
 # Copy this file to `.env` and remove the `#` from the lines to change.
