@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Before anything imports onnxruntime: its wheels note what is run, give the machine a
-# number in the home folder, and are made to send both to their maker. Nothing of ours
-# leaves the machine. Its own `disable_telemetry_events` comes too late for the files.
+# Set before anything imports onnxruntime: its wheels record what is run, store a
+# machine id in the home folder, and try to send both to the vendor. The function
+# `disable_telemetry_events` comes too late: the files exist by then.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
@@ -43,7 +43,7 @@ __all__ = [
     "emojify",
 ]
 
-#: Loaded on first use, so that importing the package stays cheap.
+#: Imported on first use, so that importing the package is fast.
 _LAZY = {
     "Emojifier": "emojifier_bot.api",
     "emojify": "emojifier_bot.api",

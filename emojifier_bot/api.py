@@ -1,4 +1,4 @@
-"""The Python face: `emojify` for one picture, `Emojifier` for many."""
+"""The Python interface: `emojify` for one picture, `Emojifier` for many."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Emojifier", "emojify"]
 
 
 class Emojifier:
-    """Loads models and theme once; then emojifies any number of pictures."""
+    """Loads the models and a theme once, then emojifies any number of pictures."""
 
     def __init__(
         self,
@@ -34,20 +34,25 @@ class Emojifier:
         min_confidence: float | None = None,
         threads: int | None = None,
     ) -> None:
-        """Load what is needed. None takes the setting from the environment.
+        """Load the models and the theme.
+
+        An argument that is None takes its value from the environment variable or its
+        default (docs/settings.md).
 
         Args:
             theme: A theme's name, or the path of its folder.
-            emotion_model: What reads the expression, one of `EmotionModel`.
-            backend: What finds and reads the faces. A hosted one is sent every picture;
-                whoever names it here has agreed to that.
-            min_confidence: How sure the detector must be, 0.01 to 1.
-            threads: Threads for the models; 0 is one for each core.
+            emotion_model: The emotion classifier: ``"fused"``, ``"landmarks"`` or
+                ``"shared_points"``.
+            backend: The back end that finds and analyses faces, ``"local"`` or the name
+                of a hosted API. A hosted API gets a copy of every picture; there is no
+                further question.
+            min_confidence: Minimum confidence of a detected face, 0.01 to 1.
+            threads: Threads for the models; 0 means one per core.
 
         Raises:
             ConfigError: An argument or a setting is wrong.
-            ModelFileError: A model is missing or differs.
-            ThemeError: The theme is wrong.
+            ModelFileError: A model file is missing, or its hash differs.
+            ThemeError: The theme's table or art is missing or wrong.
         """
         self._pipeline = make_pipeline(
             load_settings(
@@ -70,17 +75,24 @@ class Emojifier:
         """Put an emoji over every face.
 
         Args:
-            source: An encoded picture, the path of one, a Pillow image, or an
-                ``(H, W, 3)`` or ``(H, W, 4)`` uint8 RGB(A) array; it is left as it is.
-            extension: Of the output, ``".png"``; None keeps the input's format, PNG
-                for images and arrays.
-            quality: 1 to 100 for lossy formats; None keeps the input's.
-            surprise_seed: Draw among near emoji with this seed; None picks the nearest.
+            source: The bytes of an encoded picture, its path, a Pillow image, or an
+                ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA uint8 array with straight alpha.
+                It is not changed.
+            extension: File extension that chooses the output's format, for example
+                ``".png"``. None keeps the input's format; images and arrays become PNG.
+            quality: 1 to 100, for lossy formats; None matches the input's quality.
+            surprise_seed: Chooses at random among the nearest emoji; the same seed
+                chooses the same ones. None chooses the nearest.
+
+        Returns:
+            The encoded picture with its faces and alt text. A picture without faces is
+            not an error: ``faces`` is empty.
 
         Raises:
-            ImageError: The picture or the requested format cannot be used.
-            BackendError: The faces could not be read.
-            HostedApiError: The hosted back end failed, and nothing stands in.
+            ImageError: The picture cannot be read or decoded, exceeds a limit, or
+                cannot be written in the requested format.
+            BackendError: A local model failed.
+            HostedApiError: The hosted back end failed, and there is no fallback.
         """
         from emojifier_bot.vision.pipeline import EmojifyOptions
 
@@ -95,10 +107,14 @@ class Emojifier:
 def emojify(source: PictureSource, *, theme: str | None = None) -> Result:
     """Put an emoji over every face of one picture.
 
-    Loads the models each time; use `Emojifier` for several pictures.
+    This loads the models at each call; use `Emojifier` for several pictures.
+
+    Args:
+        source: As for `Emojifier.emojify`.
+        theme: A theme's name, or the path of its folder; None uses the setting.
 
     Raises:
-        EmojifierError: See `Emojifier` and `Emojifier.emojify`.
+        EmojifierError: One of the errors of `Emojifier` and `Emojifier.emojify`.
     """
     return Emojifier(theme=theme).emojify(source)
 

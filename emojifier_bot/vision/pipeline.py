@@ -1,4 +1,4 @@
-"""Bytes to result: decode, analyze, choose, place, composite, encode."""
+"""From bytes to the result: decode, analyze, choose, place, composite, encode."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from emojifier_bot.vision.types import EmojifiedFace, Face, ImageArray, Result
 
 @dataclass(frozen=True, slots=True)
 class EmojifyOptions:
-    """What the user may choose."""
+    """Options of the user for one picture."""
 
-    #: File extension of the output, ``".png"``; None keeps the input's format.
+    #: File extension of the output, for example ``".png"``; None keeps the format.
     extension: str | None = None
-    #: 1 to 100 for lossy formats; None keeps the input's.
+    #: 1 to 100, for lossy formats; None matches the input's quality.
     quality: int | None = None
-    #: Draw among near neighbours with this seed; None picks the nearest.
+    #: Chooses at random among the nearest emoji; None chooses the nearest.
     surprise_seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Everything between a picture's bytes and the result's."""
+    """Emojifies pictures with a decoder, a back end and a theme."""
 
     decoder: Decoder
     analyzer: FaceAnalyzer
@@ -45,9 +45,10 @@ class Pipeline:
         """Emojify an encoded picture.
 
         Raises:
-            ImageError: The picture or the wished format cannot be used.
-            BackendError: The faces could not be read.
-            HostedApiError: The hosted back end failed, and nothing stands in.
+            ImageError: The picture cannot be decoded, exceeds a limit, or cannot be
+                written in the requested format.
+            BackendError: A local model failed.
+            HostedApiError: The hosted back end failed, and there is no fallback.
         """
         times = _Stopwatch(self.clock)
         with times.stage("decode"):
@@ -60,7 +61,13 @@ class Pipeline:
         options: EmojifyOptions,
         times: _Stopwatch | None = None,
     ) -> Result:
-        """Emojify a decoded picture, painting over it."""
+        """Emojify a decoded picture. The emoji are painted onto ``picture`` itself.
+
+        Raises:
+            ImageError: The picture cannot be written in the requested format.
+            BackendError: A local model failed.
+            HostedApiError: The hosted back end failed, and there is no fallback.
+        """
         times = times or _Stopwatch(self.clock)
         output = output_format(picture, options.extension)
         with times.stage("analyze"):

@@ -1,4 +1,4 @@
-"""What the pipeline needs from the outside, one small protocol each."""
+"""The protocols that the pipeline depends on, one for each step."""
 
 from __future__ import annotations
 
@@ -24,8 +24,14 @@ class Decoder(Protocol):
     def decode(self, data: bytes) -> DecodedImage:
         """Decode one picture.
 
+        Args:
+            data: The bytes of an encoded picture, of any format of `formats.FORMATS`.
+
+        Returns:
+            The picture: RGB or RGBA, uint8, upright.
+
         Raises:
-            ImageError: It cannot be decoded, or passes a limit.
+            ImageError: It cannot be decoded, or exceeds a limit.
         """
         ...
 
@@ -34,48 +40,79 @@ class FaceDetector(Protocol):
     """Finds faces in a reduced copy of a picture."""
 
     def detect(self, image: ImageArray) -> list[Detection]:
-        """Return the faces of an ``(H, W, 3)`` uint8 RGB image, best first."""
+        """Return the faces of an image, most confident first.
+
+        Args:
+            image: ``(H, W, 3)`` uint8, RGB.
+
+        Returns:
+            Boxes and points in pixels of this image; an empty list without faces.
+
+        Raises:
+            InferenceError: The model runtime refused the image.
+        """
         ...
 
 
 class FaceLandmarker(Protocol):
-    """Finds the 68 points of faces that a detector found."""
+    """Locates the 68 landmarks of detected faces."""
 
     def locate(
         self, picture: DecodedImage, detections: Sequence[Detection]
     ) -> list[Landmarks]:
-        """Return the points of each detection, pixels of the upright picture."""
+        """Return the landmarks of each detection, in the same order.
+
+        Args:
+            picture: The upright picture.
+            detections: Boxes and points in pixels of it; may be empty.
+
+        Returns:
+            One `Landmarks` (``IBUG_68``) for each detection, in pixels of the picture.
+
+        Raises:
+            InferenceError: The model runtime refused its input.
+        """
         ...
 
 
 class EmotionClassifier(Protocol):
-    """Reads expressions from faces whose 68 points are known."""
+    """Classifies the emotion of faces whose 68 landmarks are known."""
 
-    #: Calibrated top probability from which a reading counts as sure.
+    #: Top probability, 0 to 1, from which on a result counts as sure.
     sure_threshold: float
 
     def classify(
         self, picture: DecodedImage, landmarks: Sequence[Landmarks]
     ) -> list[EmotionScores]:
-        """Return the eight probabilities of each face."""
+        """Return the eight probabilities of each face, in the same order.
+
+        Args:
+            picture: The upright picture.
+            landmarks: ``IBUG_68`` points in pixels of it; may be empty.
+
+        Raises:
+            InferenceError: The model runtime refused its input.
+        """
         ...
 
 
 class FaceAnalyzer(Protocol):
-    """Finds and fully reads every face of a picture, locally or by a hosted API."""
+    """A back end: finds and analyses the faces of a picture, locally or remotely."""
 
     def analyze(self, picture: DecodedImage) -> Reading:
-        """Return the faces of a picture, and who found them.
+        """Return the faces of a picture and the name of the back end.
+
+        Coordinates are pixels of the upright picture.
 
         Raises:
             BackendError: A model failed.
-            HostedApiError: A hosted API failed, and nothing stands in for it.
+            HostedApiError: A hosted API failed, and there is no fallback.
         """
         ...
 
 
 class EmojiSource(Protocol):
-    """Gives a theme's table and its art."""
+    """Provides a theme's table and its art."""
 
     @property
     def theme(self) -> EmojiTheme:
@@ -83,5 +120,17 @@ class EmojiSource(Protocol):
         ...
 
     def sprite(self, emoji: Emoji, art_width_px: int) -> ImageArray:
-        """Return ``(h, w, 4)`` uint8 RGBA art, straight alpha, of the given width."""
+        """Return the square art of an emoji in a size for drawing.
+
+        Args:
+            emoji: One of the theme's.
+            art_width_px: Width of the whole art as it will be drawn, in pixels.
+
+        Returns:
+            ``(s, s, 4)`` uint8 RGBA, straight alpha: at least as wide as
+            ``art_width_px`` if there is such a size, otherwise the largest one.
+
+        Raises:
+            ThemeError: The art is missing or damaged.
+        """
         ...

@@ -1,8 +1,9 @@
-"""The types that every layer speaks. Frozen, checked once, numpy only.
+"""The data types of the pipeline: frozen, validated on creation, only numpy needed.
 
-Coordinates are pixels as floats: origin top left, x right, y down, numbers name pixel
-corners (the first pixel's centre is (0.5, 0.5)). Angles are in degrees,
-counter-clockwise on screen positive. Left and right are the person's own.
+Coordinates are pixels as floats: origin top left, x right, y down. Integers are pixel
+corners, so the first pixel's centre is (0.5, 0.5). Angles are in degrees, positive
+counter-clockwise on the screen. Left and right are the person's own. Constructors raise
+`ValueError` for values out of range.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ ImageArray = NDArray[np.uint8]
 
 
 class Emotion(StrEnum):
-    """The eight emotions, in the order that every array of probabilities has."""
+    """The eight emotions, in the order of every array of probabilities."""
 
     ANGER = "anger"
     CONTEMPT = "contempt"
@@ -33,13 +34,13 @@ class Emotion(StrEnum):
     SURPRISE = "surprise"
 
 
-#: How far from 1 probabilities may sum up, for rounding.
+#: Largest difference between 1 and a sum of probabilities, for rounding errors.
 SUM_TOLERANCE = 1e-3
 EMOTIONS: tuple[Emotion, ...] = tuple(Emotion)
 
 
 class LandmarkScheme(Enum):
-    """How many points there are and what each of them means."""
+    """The number of points of a face, and their meaning."""
 
     #: Right eye, left eye, nose tip, right and left mouth corner.
     FIVE_POINT = 5
@@ -72,7 +73,7 @@ class BoundingBox:
     y_max: float
 
     def __post_init__(self) -> None:
-        """Refuse boxes that are inside out or not finite."""
+        """Raise `ValueError` unless the edges are finite and min <= max."""
         if not all(map(math.isfinite, self.xyxy)):
             raise ValueError(f"expected finite edges, got {self.xyxy}")
         if self.x_max < self.x_min or self.y_max < self.y_min:
@@ -95,49 +96,49 @@ class BoundingBox:
 
     @property
     def center_xy(self) -> tuple[float, float]:
-        """Return the middle of the box in pixels."""
+        """Return the centre of the box in pixels."""
         return ((self.x_min + self.x_max) / 2, (self.y_min + self.y_max) / 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Landmarks:
-    """Named points of one face."""
+    """The landmarks of one face."""
 
     #: ``(K, 2)`` float32, pixels, read-only.
     points_xy: FloatArray
     scheme: LandmarkScheme
 
     def __post_init__(self) -> None:
-        """Store a read-only copy with the number of points that the scheme has."""
+        """Store a read-only copy; raise `ValueError` for another number of points."""
         points_xy = frozen_array(self.points_xy, (self.scheme.value, 2))
         object.__setattr__(self, "points_xy", points_xy)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detection:
-    """One face as a detector found it."""
+    """One face, as a detector returns it."""
 
     box: BoundingBox
     #: 0 to 1.
     confidence: float
-    #: The five points, where the detector gives them.
+    #: Five points (``FIVE_POINT``), if the detector returns them.
     landmarks: Landmarks | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a confidence outside 0 to 1."""
+        """Raise `ValueError` for a confidence outside of 0 to 1."""
         if not 0.0 <= self.confidence <= 1.0:
             raise ValueError(f"expected a confidence in 0..1, got {self.confidence}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmotionScores:
-    """How probable each emotion is."""
+    """The probability of each emotion."""
 
-    #: ``(8,)`` float32, sum 1, in the order of `Emotion`, read-only.
+    #: ``(8,)`` float32, 0 to 1, sum 1, in the order of `Emotion`, read-only.
     probabilities: FloatArray
 
     def __post_init__(self) -> None:
-        """Store a read-only copy; refuse what is not a distribution."""
+        """Store a read-only copy; raise `ValueError` if they do not sum to 1."""
         probabilities = frozen_array(self.probabilities, (len(EMOTIONS),))
         if (probabilities < 0).any() or abs(
             float(probabilities.sum()) - 1
@@ -146,7 +147,7 @@ class EmotionScores:
         object.__setattr__(self, "probabilities", probabilities)
 
     def __getitem__(self, emotion: Emotion) -> float:
-        """Return the probability of one emotion."""
+        """Return the probability of an emotion."""
         return float(self.probabilities[EMOTIONS.index(emotion)])
 
     @property
@@ -160,13 +161,13 @@ class EmotionScores:
         return float(self.probabilities.max())
 
     def as_dict(self) -> dict[str, float]:
-        """Return the eight probabilities by name."""
+        """Return the eight probabilities by the emotion's name."""
         return {str(emotion): self[emotion] for emotion in EMOTIONS}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """A face fully read: where it is, its 68 points and what it shows."""
+    """An analysed face: the detection, its 68 landmarks and its emotion scores."""
 
     detection: Detection
     landmarks: Landmarks
@@ -176,16 +177,16 @@ class Face:
 
     @property
     def box(self) -> BoundingBox:
-        """Return the detector's own box."""
+        """Return the detector's box."""
         return self.detection.box
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """The faces of a picture, in no particular order, and who found them."""
+    """The faces of a picture, in no particular order, and the back end's name."""
 
     faces: tuple[Face, ...]
-    #: Name of the back end that answered: ``"local"``.
+    #: Name of the back end that returned them, for example ``"local"``.
     backend: str
 
     def __iter__(self) -> Iterator[Face]:
@@ -196,33 +197,33 @@ class Reading:
 
 
 class Measure(StrEnum):
-    """Measures of a face's geometry; `landmarks` computes them."""
+    """Ratios of a face's geometry; `landmarks.measure` computes them."""
 
-    #: Gap between the inner lips over the mouth's inner width.
+    #: Gap between the inner lips, divided by the inner width of the mouth.
     MOUTH_OPENING = "mouth_opening"
-    #: Distance of the mouth corners over that of the outer eye corners.
+    #: Distance of the mouth corners, divided by that of the outer eye corners.
     SMILE_WIDTH = "smile_width"
-    #: Height over width of the eye, the person's own right and left.
+    #: Height of the eye, divided by its width; the person's own right and left.
     RIGHT_EYE_OPENING = "right_eye_opening"
     LEFT_EYE_OPENING = "left_eye_opening"
 
 
 @dataclass(frozen=True, slots=True)
 class GeometryBound:
-    """A range that one measure of the face must lie in for an emoji to be chosen."""
+    """The range of one measure of a face in which an emoji may be chosen."""
 
     measure: Measure
     minimum: float = -math.inf
     maximum: float = math.inf
 
     def allows(self, value: float) -> bool:
-        """Tell whether ``value`` lies in the half-open range."""
+        """Return whether ``minimum <= value < maximum``."""
         return self.minimum <= value < self.maximum
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where the face disc lies in an emoji's art, in pixels of the art."""
+    """The position of the face disc in an emoji's art, in pixels of the art."""
 
     center_xy: tuple[float, float]
     diameter_px: float
@@ -230,23 +231,23 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Emoji:
-    """One emoji of a theme; its art is read through `ports.EmojiSource`."""
+    """One emoji of a theme; `ports.EmojiSource` has its art."""
 
     #: Slack short name.
     name: str
     character: str
     #: Words for the alt text: "screaming in fear".
     spoken: str
-    #: ``(8,)`` float32 in the order of `Emotion`.
+    #: The emotive point: ``(8,)`` float32 in the order of `Emotion`, read-only.
     point: FloatArray
     anchor: Anchor
-    #: May stand for a face that the classifier is not sure about.
+    #: May be used for a face of which the classifier is not sure.
     mild: bool = False
-    #: No face can justify it: chosen by ``surprise`` only.
+    #: No expression matches it: only ``surprise`` chooses it.
     surprise_only: bool = False
-    #: At most two.
+    #: The ranges that a face must meet, at most two.
     bounds: tuple[GeometryBound, ...] = ()
-    #: ``(8,)`` float32: what people see in faces that get it; None: the point.
+    #: ``(8,)`` float32: the emotions that people see in its faces; None: the point.
     mixture: FloatArray | None = None
 
     def __post_init__(self) -> None:
@@ -259,7 +260,7 @@ class Emoji:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmojiTheme:
-    """A set of emoji drawn by one hand."""
+    """A set of emoji in one style."""
 
     name: str
     title: str
@@ -270,21 +271,22 @@ class EmojiTheme:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where an emoji's disc goes, in pixels of the upright picture."""
+    """The position of an emoji's disc, in pixels of the upright picture."""
 
     center_xy: tuple[float, float]
     #: Diameter of the disc.
     size_px: float
+    #: Positive counter-clockwise on the screen.
     roll_degrees: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmojifiedFace:
-    """A face with the emoji chosen for it and the place where it was painted."""
+    """A face with the emoji chosen for it and the emoji's placement."""
 
     face: Face
     emoji: Emoji
-    #: False: the emoji is a mild guess, and the alt text says so.
+    #: Whether the expression justifies the emoji; if not, the alt text says *perhaps*.
     sure: bool
     placement: Placement
 
@@ -306,24 +308,25 @@ class EmojifiedFace:
 class Result:
     """One emojified picture, already encoded."""
 
+    #: Size of the upright picture in pixels.
     width: int
     height: int
-    #: In reading order.
+    #: In reading order; empty if there is no face.
     faces: tuple[EmojifiedFace, ...]
     alt_text: str
-    #: The encoded picture; without faces it shows what came in.
+    #: The encoded picture; without faces it is the input, encoded again.
     encoded: bytes = field(repr=False)
-    #: Pillow's name of the format of `encoded`: ``"JPEG"``.
+    #: Pillow's name of the format of `encoded`, for example ``"JPEG"``.
     format: str
-    #: Encodes the picture for another file extension, ``".png"``.
+    #: Encodes the picture for another file extension, for example ``".png"``.
     encode_for: Callable[[str], bytes] = field(repr=False)
-    #: File extensions that `encoded` already fits.
+    #: File extensions of the format of `encoded`, for example ``".jpg"``.
     extensions: tuple[str, ...] = ()
-    #: What the user should know about the picture: "30 % of its rows are missing".
+    #: Notes for the user about the picture: "30 % of its rows are missing".
     notes: tuple[str, ...] = ()
-    #: Name of the back end that read the faces.
+    #: Name of the back end that analysed the faces.
     backend: str = "local"
-    #: Stage name to milliseconds.
+    #: Duration of each stage (``decode``, ``analyze`` …) in milliseconds.
     milliseconds: dict[str, float] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
@@ -331,10 +334,12 @@ class Result:
         return self.encoded
 
     def save(self, path: str | Path) -> None:
-        """Write the picture, in the format that the path's extension names.
+        """Write the picture in the format of the path's extension.
+
+        Without an extension it is the format of `encoded`.
 
         Raises:
-            ImageError: The extension names no format that can be written.
+            ImageError: The extension belongs to no format that can be written.
             OSError: The file cannot be written.
         """
         path = Path(path)
@@ -349,8 +354,8 @@ class Result:
         """Return the object that ``replay --json`` prints.
 
         Args:
-            input: Where the picture came from, as it was given.
-            output: Where the result was written.
+            input: The picture's path, as the user gave it; None for none.
+            output: The path of the written result; None for none.
         """
         return {
             "input": input,
