@@ -40,7 +40,7 @@ class Workspace:
 
     @property
     def id(self) -> str:
-        """Return what names it in a log: the workspace, else the organisation."""
+        """Return where its posts belong, whoever serves it, and its name in logs."""
         return self.team_id or self.enterprise_id
 
 
@@ -180,13 +180,9 @@ class Post:
     thread_ts: str = ""
     theme: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON types."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Post:
-        """Read what `to_dict` returned, perhaps that of a newer version of the bot."""
+        """Read one from JSON types, perhaps those of a newer version of the bot."""
         parts = known_fields(cls, values)
         parts["workspace"] = Workspace(**known_fields(Workspace, parts["workspace"]))
         parts["source"] = ImageReference.from_dict(parts["source"])
@@ -232,13 +228,9 @@ class Share:
     #: Slack refused the buttons under it.
     lacks_buttons: bool = False
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON types."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Share:
-        """Read what `to_dict` returned."""
+        """Read one from JSON types."""
         parts = known_fields(cls, values)
         return cls(**parts | {"state": ShareState(parts["state"])})
 

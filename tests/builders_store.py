@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from emojifier_bot.clock import Clock
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.engine import Database, open_database
-from emojifier_bot.db.installations import InstallationStore
+from emojifier_bot.db.installations import InstallationStore, OAuthStates
 from emojifier_bot.db.migrate import upgrade
-from emojifier_bot.db.oauth_states import OAuthStates
+from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
 from emojifier_bot.db.posts import PostLog
-from emojifier_bot.db.rate_limits import RateLimiter
-from emojifier_bot.db.workspace_settings import WorkspaceSettings
 from emojifier_bot.domain import (
     FaceSummary,
     ImageReference,

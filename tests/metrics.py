@@ -12,7 +12,7 @@ from dataclasses import asdict
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from emojifier_bot.jobs.queue_stats import QueueStats
+from emojifier_bot.jobs.queue import QueueStats
 from emojifier_bot.metrics import web_registry, worker_registry
 
 STANDING = QueueStats(waiting=7, running=3, oldest_seconds=1.5, workers=2, orphaned=1)

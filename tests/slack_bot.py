@@ -11,8 +11,7 @@ from PIL import Image
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.engine import Database
-from emojifier_bot.db.rate_limits import RateLimiter
-from emojifier_bot.db.workspace_settings import WorkspaceSettings
+from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,

@@ -13,11 +13,9 @@ import requests
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.engine import Database
-from emojifier_bot.db.installations import InstallationStore
-from emojifier_bot.db.oauth_states import OAuthStates
+from emojifier_bot.db.installations import InstallationStore, OAuthStates
+from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
 from emojifier_bot.db.posts import PostLog
-from emojifier_bot.db.rate_limits import RateLimiter
-from emojifier_bot.db.workspace_settings import WorkspaceSettings
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.slack.app import flask_handler, make_bolt_app
 from emojifier_bot.slack.client import SlackClient, make_app_client

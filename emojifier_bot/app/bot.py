@@ -1,6 +1,8 @@
 """The bot: what it remembers, how it speaks to Slack, its web process and its worker.
 
-What only one of the two processes needs is imported by the function that runs it.
+What only one of the two processes needs is imported by the function that runs it. What
+opens or runs something raises `ConfigError` where a setting is wrong, and `StoreError`
+or `QueueError` where the database does not answer or refuses.
 """
 
 from __future__ import annotations
@@ -18,12 +20,10 @@ from emojifier_bot.clock import Clock, SystemClock
 from emojifier_bot.config import Settings
 from emojifier_bot.db.crypto import Vault, open_vault
 from emojifier_bot.db.engine import Database, open_database
-from emojifier_bot.db.installations import InstallationStore
+from emojifier_bot.db.installations import InstallationStore, OAuthStates
 from emojifier_bot.db.migrate import upgrade
-from emojifier_bot.db.oauth_states import OAuthStates
+from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
 from emojifier_bot.db.posts import PostLog
-from emojifier_bot.db.rate_limits import RateLimiter
-from emojifier_bot.db.workspace_settings import WorkspaceSettings
 from emojifier_bot.domain import Installation, Limit
 from emojifier_bot.errors import DeliveryError, ErrorKind
 from emojifier_bot.http import GuardedClient, check_address
@@ -69,10 +69,6 @@ def open_stores(settings: Settings, *, make: bool = True) -> Stores:
     Args:
         settings: Name it and its keys.
         make: Whether to bring its tables up to date, and to make the file of keys.
-
-    Raises:
-        StoreError: It does not answer, or refuses.
-        ConfigError: The keys are missing or wrong.
     """
     keys = settings.encryption_keys.get_secret_value()
     vault = open_vault(keys, settings.database_url, make_file=make)
@@ -89,11 +85,7 @@ def open_stores(settings: Settings, *, make: bool = True) -> Stores:
 
 
 def make_queue(settings: Settings, *, make_tables: bool = True) -> DbosJobQueue:
-    """Open the queue without becoming a worker.
-
-    Raises:
-        QueueError: The database does not answer.
-    """
+    """Open the queue without becoming a worker."""
     return DbosJobQueue(
         settings.database_url, settings.queue_limit, CLOCK, make_tables=make_tables
     )
@@ -170,13 +162,7 @@ def adopt_token(settings: Settings, stores: Stores) -> Installation | None:
 
 @contextmanager
 def open_web(settings: Settings) -> Iterator[WebServer]:
-    """Listen for Slack and browsers; close what was opened at the end.
-
-    Raises:
-        ConfigError: The bot token is refused, or a key is missing.
-        StoreError: The database does not answer.
-        QueueError: The queue's database does not answer.
-    """
+    """Listen for Slack and browsers; close what was opened at the end."""
     from emojifier_bot.slack.app import SocketMode, flask_handler, make_bolt_app
     from emojifier_bot.web.app import create_app
     from emojifier_bot.web.server import WebServer
@@ -292,10 +278,7 @@ def _web_dependencies(
     return WebDependencies(
         slack=slack,
         clock=CLOCK,
-        checks={
-            "database": stores.database.ping,
-            "queue": queue.stats,
-        },
+        checks={"database": stores.database.ping, "queue": queue.stats},
         # Without one, requests are taken all the same and wait.
         reports={"worker": lambda: queue.stats().workers > 0},
         installs=_installs(settings),
@@ -309,13 +292,7 @@ def _web_dependencies(
 
 
 def run_job_worker(settings: Settings) -> int:
-    """Do jobs until SIGTERM or Ctrl-C; return the exit code.
-
-    Raises:
-        ConfigError: A setting is wrong.
-        StoreError: The database does not answer.
-        QueueError: The queue's database does not answer.
-    """
+    """Do jobs until SIGTERM or Ctrl-C; return the exit code."""
     from emojifier_bot.jobs.worker import run_worker
 
     stores = open_stores(settings)

@@ -1,10 +1,15 @@
-"""What operators do: check an installation, look after keys, jobs and workspaces."""
+"""What operators do: check an installation, look after keys, jobs and workspaces.
+
+Everything raises `StoreError` or `QueueError` where the database does not answer,
+refuses, or is one that no bot has run with, and `ConfigError` where keys are missing or
+wrong.
+"""
 
 from __future__ import annotations
 
 import os
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
 from emojifier_bot.app.bot import (
     CLOCK,
@@ -26,7 +31,7 @@ from emojifier_bot.db.migrate import (
 from emojifier_bot.domain import EmojifyRequest, Outcome, OutcomeKind, Workspace
 from emojifier_bot.errors import StoreError, VaultError
 from emojifier_bot.jobs.queue import DbosJobQueue
-from emojifier_bot.jobs.workspace_jobs import WorkspaceJobs
+from emojifier_bot.jobs.records import delete_jobs, export_jobs
 from emojifier_bot.slack.app import verify_app_token
 from emojifier_bot.slack.client import make_app_client
 from emojifier_bot.slack.oauth import installation_of_token
@@ -45,12 +50,7 @@ UNREADABLE = "cannot be read: its key is missing"
 
 
 def rotate_encryption(settings: Settings) -> Rotation:
-    """Seal everything that is stored anew with the first key.
-
-    Raises:
-        StoreError: The database does not answer.
-        ConfigError: The keys are missing or wrong.
-    """
+    """Seal everything that is stored anew with the first key."""
     with closing(open_stores(settings)) as stores:
         return rotate(stores.database, stores.vault)
 
@@ -59,7 +59,7 @@ def move_tables(settings: Settings, shape: str) -> str:
     """Bring the tables to the newest shape, or back to an older one; return which.
 
     Raises:
-        StoreError: The database does not answer or refuses, or has no such shape.
+        StoreError: Also where they have no such shape.
     """
     if shape:
         downgrade(settings.database_url, shape)
@@ -72,12 +72,7 @@ def move_tables(settings: Settings, shape: str) -> str:
 
 
 def make_job_admin(settings: Settings) -> DbosJobQueue:
-    """Open the operators' view of the queue; nothing is made for it.
-
-    Raises:
-        StoreError: The database is not there, has no tables, or refuses.
-        QueueError: The database does not answer.
-    """
+    """Open the operators' view of the queue; nothing is made for it."""
     if schema_state(settings.database_url) in {SchemaState.MISSING, SchemaState.EMPTY}:
         raise StoreError(
             f"{_database_name(settings)} holds no jobs: no bot has run with it. Look "
@@ -102,18 +97,17 @@ def notify_cancelled(settings: Settings, request: EmojifyRequest) -> None:
 
 
 def check_database(settings: Settings) -> str:
-    """Look at database, keys and queue; return what stands there, in words.
-
-    Raises:
-        ConfigError: The keys are wrong.
-        StoreError: The database does not answer or refuses, or its keys are missing.
-        QueueError: The queue's tables do not answer.
-    """
+    """Look at database, keys and queue; return what stands there, in words."""
     if settings.encryption_keys:
         open_vault(settings.encryption_keys.get_secret_value(), settings.database_url)
     name, state = _database_name(settings), schema_state(settings.database_url)
     if state is SchemaState.MISSING:
-        _check_folder(settings)
+        file = sqlite_file(settings.database_url)
+        if file is not None and not os.access(file.parent, os.W_OK | os.X_OK):
+            raise StoreError(
+                f"The database {file} cannot be made. Make its folder and let the bot "
+                "write there, or set DATABASE_URL to another place."
+            )
         return f"{name}, made at the first start"
     if state is SchemaState.EMPTY:
         return f"{name}, empty; the first start makes its tables"
@@ -154,15 +148,6 @@ def _database_name(settings: Settings) -> str:
     return f"{url.database} at {url.host or 'localhost'}"
 
 
-def _check_folder(settings: Settings) -> None:
-    file = sqlite_file(settings.database_url)
-    if file is not None and not os.access(file.parent, os.W_OK | os.X_OK):
-        raise StoreError(
-            f"The database {file} cannot be made. Make its folder and let the bot "
-            "write there, or set DATABASE_URL to another place."
-        )
-
-
 # Everything that is kept about one workspace: to hand it out, and to delete it.
 
 
@@ -174,38 +159,25 @@ def export_workspace(settings: Settings, holder_id: str) -> dict[str, Any]:
     Args:
         settings: Name the database and its keys.
         holder_id: Slack's id of a workspace, ``"T…"``, or organisation, ``"E…"``.
-
-    Raises:
-        StoreError: The database does not answer, or no bot has run with it.
-        QueueError: The queue's database does not answer.
-        ConfigError: The keys are missing or wrong.
     """
     _check_tables(settings)
     workspace = _workspace(holder_id)
     with closing(open_stores(settings, make=False)) as stores:
         kept: dict[str, Any] = dict(stores.installations.workspace_rows(workspace))
         spared = stores.installations.holders()
-    kept["jobs"] = WorkspaceJobs(settings.database_url).records(workspace, spared)
-    opened: dict[str, Any] = _opened(kept, stores.vault)
-    return opened
+    kept["jobs"] = export_jobs(settings.database_url, workspace, spared)
+    return cast("dict[str, Any]", _opened(kept, stores.vault))
 
 
 def delete_workspace(settings: Settings, holder_id: str) -> None:
-    """Delete everything that is kept about a workspace; Slack is not notified.
-
-    Raises:
-        StoreError: The database does not answer, or no bot has run with it.
-        QueueError: The queue's database does not answer.
-        ConfigError: The keys are missing or wrong.
-    """
+    """Delete everything that is kept about a workspace; Slack is not notified."""
     _check_tables(settings)
     workspace = _workspace(holder_id)
     with closing(open_stores(settings, make=False)) as stores:
         # Without a token no job does anything more; then what the last ones noted.
         stores.installations.delete(workspace)
-        WorkspaceJobs(settings.database_url).delete(
-            workspace, stores.installations.holders()
-        )
+        spared = stores.installations.holders()
+        delete_jobs(settings.database_url, workspace, spared)
         stores.installations.delete(workspace)
 
 

@@ -18,9 +18,6 @@ from emojifier_bot.db.engine import Database, sqlite_file
 from emojifier_bot.db.tables import sealed_columns
 from emojifier_bot.errors import ConfigError, StoreError, VaultError
 
-__all__ = ["Rotation", "Vault", "generate_key", "key_file_beside", "open_vault"]
-__all__ += ["read_or_make_key_file", "rotate"]
-
 #: Added to the name of the database: ``emojifier-bot.db.keys``.
 KEY_FILE_SUFFIX = ".keys"
 KEY_FILE_HEAD = """\
@@ -57,7 +54,21 @@ class Vault:
             ConfigError: One is no key, or there is none; no message shows a key.
         """
         self._origin = origin
-        fernets = _fernets(keys, origin)
+        problems, fernets = [], []
+        for number, key in enumerate(keys, 1):
+            try:
+                fernets.append(Fernet(key))
+            except ValueError:
+                problems.append(
+                    f"Key {number} of {origin} is no key: it must be 44 characters as "
+                    "`emojifier-bot keys new` prints them."
+                )
+        if not keys:
+            problems.append(
+                f"{origin} holds no key; `emojifier-bot keys new` prints one."
+            )
+        if problems:
+            raise ConfigError(problems)
         self._newest = fernets[0]
         self._all = MultiFernet(fernets)
 
@@ -132,23 +143,6 @@ def generate_key() -> str:
 def _ascii(sealed: str) -> bytes:
     # Given text that is not ASCII, Fernet raises something other than InvalidToken.
     return sealed.encode("ascii", "replace")
-
-
-def _fernets(keys: Sequence[str], origin: str) -> list[Fernet]:
-    problems, fernets = [], []
-    for number, key in enumerate(keys, 1):
-        try:
-            fernets.append(Fernet(key))
-        except ValueError:
-            problems.append(
-                f"Key {number} of {origin} is no key: it must be 44 characters as "
-                "`emojifier-bot keys new` prints them."
-            )
-    if not keys:
-        problems.append(f"{origin} holds no key; `emojifier-bot keys new` prints one.")
-    if problems:
-        raise ConfigError(problems)
-    return fernets
 
 
 def key_file_beside(database: Path) -> Path:

@@ -18,9 +18,6 @@ import sqlalchemy as sa
 from emojifier_bot.circuit_breaker import CircuitBreaker, CircuitOpenError
 from emojifier_bot.errors import StoreError
 
-__all__ = ["Database", "is_outage", "open_database", "open_engine", "read_url"]
-__all__ += ["sqlite_file"]
-
 #: How long one writer of SQLite waits for another, or a thread for a free connection.
 #: The longest writer holds the lock for milliseconds, but a disk may be slow.
 WAIT_SECONDS = 15.0
@@ -46,7 +43,10 @@ PRIMARY_CODE = 0xFF
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An open database; several threads may share it."""
+    """An open database; several threads may share it.
+
+    Everything raises `StoreError` where it does not answer, or refuses.
+    """
 
     engine: sa.Engine
     #: For callers in a hurry: refuses them at once while the database is down.
@@ -54,11 +54,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """Give a connection that sees one moment of the database.
-
-        Raises:
-            StoreError: The database does not answer, or refuses.
-        """
+        """Give a connection that sees one moment of the database."""
         with self._explained(), self.engine.connect() as connection:
             if connection.dialect.name == SQLITE:
                 connection.exec_driver_sql("BEGIN DEFERRED")
@@ -66,11 +62,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """Give a connection whose changes are kept all together or not at all.
-
-        Raises:
-            StoreError: The database does not answer, or refuses.
-        """
+        """Give a connection whose changes are kept all together or not at all."""
         with self._explained(), self.engine.begin() as connection:
             if connection.dialect.name == SQLITE:
                 # A writer takes its lock at once or waits for it: one that has read
@@ -79,11 +71,7 @@ class Database:
             yield connection
 
     def ping(self) -> None:
-        """Check that the database answers.
-
-        Raises:
-            StoreError: The database does not answer.
-        """
+        """Check that the database answers."""
         with self.reading() as connection:
             connection.execute(sa.select(1))
 

@@ -1,10 +1,11 @@
-"""Who installed the bot, with tokens sealed."""
+"""Who installed the bot, with tokens sealed, and who is about to."""
 
 from __future__ import annotations
 
 import hashlib
+import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,10 +13,28 @@ import sqlalchemy as sa
 from emojifier_bot.clock import Clock
 from emojifier_bot.db.crypto import Vault
 from emojifier_bot.db.engine import Database
-from emojifier_bot.db.tables import INSTALLATIONS, PLACED, holder_of, insert_for
+from emojifier_bot.db.tables import (
+    INSTALLATIONS,
+    OAUTH_STATES,
+    PLACED,
+    holder_of,
+    insert_for,
+)
 from emojifier_bot.domain import Installation, Workspace
 
-__all__ = ["InstallationStore"]
+#: How long somebody may look at Slack's page before pressing *Allow*.
+VALID_FOR = timedelta(seconds=600)
+#: 256 bits: nobody guesses one.
+STATE_BYTES = 32
+#: Columns that hold what an installation says, as it says it.
+_PLAIN = (
+    "bot_user_id",
+    "bot_id",
+    "app_id",
+    "team_name",
+    "enterprise_name",
+    "installed_by",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +143,19 @@ class InstallationStore:
         if not holder:
             raise ValueError("An installation names a workspace or an organisation.")
         whole = holder == workspace.enterprise_id
-        return self._tokens(installation) | {
-            "holder_id": holder,
-            "team_id": "" if whole else workspace.team_id,
-            "enterprise_id": workspace.enterprise_id,
-            "is_org_install": whole,
-            "bot_user_id": installation.bot_user_id,
-            "bot_id": installation.bot_id,
-            "app_id": installation.app_id,
-            "scopes": list(installation.scopes),
-            "team_name": installation.team_name,
-            "enterprise_name": installation.enterprise_name,
-            "installed_by": installation.installed_by,
-            "installed_at": installation.installed_at or self.clock.now(),
-        }
+        row = {name: getattr(installation, name) for name in _PLAIN}
+        return (
+            self._tokens(installation)
+            | row
+            | {
+                "holder_id": holder,
+                "team_id": "" if whole else workspace.team_id,
+                "enterprise_id": workspace.enterprise_id,
+                "is_org_install": whole,
+                "scopes": list(installation.scopes),
+                "installed_at": installation.installed_at or self.clock.now(),
+            }
+        )
 
     def _tokens(self, installation: Installation) -> dict[str, Any]:
         refresh = installation.refresh_token
@@ -155,21 +173,50 @@ class InstallationStore:
                 row["team_id"], row["enterprise_id"], row["is_org_install"]
             ),
             bot_token=self.vault.unseal(row["bot_token"]),
-            bot_user_id=row["bot_user_id"],
-            bot_id=row["bot_id"],
-            app_id=row["app_id"],
             scopes=tuple(row["scopes"]),
             refresh_token=self.vault.unseal(refresh) if refresh else "",
             expires_at=row["expires_at"],
-            team_name=row["team_name"],
-            enterprise_name=row["enterprise_name"],
-            installed_by=row["installed_by"],
             installed_at=row["installed_at"],
+            **{name: row[name] for name in _PLAIN},
         )
 
 
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8")).hexdigest()
+@dataclass(frozen=True, slots=True)
+class OAuthStates:
+    """One-time states in a database, which keeps a hash of each state only."""
+
+    database: Database
+    clock: Clock
+
+    def issue(self) -> str:
+        """Return a new state, good for ten minutes; forget those that went stale."""
+        state = secrets.token_urlsafe(STATE_BYTES)
+        now = self.clock.now()
+        row = {"state_digest": _digest(state), "expires_at": now + VALID_FOR}
+        stale = sa.delete(OAUTH_STATES).where(OAUTH_STATES.c.expires_at <= now)
+        with self.database.writing() as connection:
+            connection.execute(stale)
+            connection.execute(sa.insert(OAUTH_STATES).values(row))
+        return state
+
+    def consume(self, state: str) -> bool:
+        """Return whether it was issued, is fresh and was not used; it is used now.
+
+        One statement finds and removes it, so that of several who come with the same
+        state one gets True.
+        """
+        taken = (
+            sa.delete(OAUTH_STATES)
+            .where(OAUTH_STATES.c.state_digest == _digest(state))
+            .where(OAUTH_STATES.c.expires_at > self.clock.now())
+        )
+        with self.database.writing() as connection:
+            return connection.execute(taken).rowcount == 1
+
+
+def _digest(secret: str) -> str:
+    # Anybody may send anything as a state, halves of surrogate pairs too.
+    return hashlib.sha256(secret.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _belongs(table: sa.Table, holder: str) -> sa.ColumnElement[bool]:

@@ -1,4 +1,8 @@
-"""Brings the tables of a database to the schema that this version knows."""
+"""Brings the tables of a database to the schema that this version knows.
+
+Everything raises `StoreError` where the database does not answer or refuses, or where a
+newer version of the bot has changed it.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +18,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from emojifier_bot.db.engine import (
-    POSTGRES,
-    Database,
-    open_database,
-    sqlite_file,
-)
+from emojifier_bot.db.engine import POSTGRES, Database, open_database, sqlite_file
 from emojifier_bot.errors import StoreError
-
-__all__ = [
-    "VERSION_TABLE",
-    "SchemaState",
-    "downgrade",
-    "revision_of",
-    "schema_state",
-    "upgrade",
-]
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 #: Not alembic's own name: others may share the database.
@@ -52,12 +42,7 @@ class SchemaState(StrEnum):
 
 
 def schema_state(url: str) -> SchemaState:
-    """Look at a database without making or changing anything.
-
-    Raises:
-        StoreError: It does not answer or refuses, or a newer version of the bot has
-            changed it.
-    """
+    """Look at a database without making or changing anything."""
     file = sqlite_file(url)
     if file is not None and not file.exists():
         return SchemaState.MISSING
@@ -82,10 +67,6 @@ def upgrade(url: str, revision: str = NEWEST) -> None:
     Args:
         url: The database.
         revision: A revision on the way, for tests.
-
-    Raises:
-        StoreError: The database does not answer or refuses, or a newer version of the
-            bot has changed it.
     """
     with closing(open_database(url)) as database:
         with database.reading() as connection:
@@ -103,18 +84,14 @@ def downgrade(url: str, revision: str = EMPTY) -> None:
         revision: A revision, ``"-1"`` for the one before; by default, no table at all.
 
     Raises:
-        StoreError: The database does not answer or refuses, or has no such revision.
+        StoreError: Also where it has no such revision.
     """
     with closing(open_database(url)) as database, _alone(database) as connection:
         command.downgrade(_config(connection), revision)
 
 
 def revision_of(url: str) -> str:
-    """Return the revision of a database's tables; empty where it has none.
-
-    Raises:
-        StoreError: The database does not answer or refuses.
-    """
+    """Return the revision of a database's tables; empty where it has none."""
     with closing(open_database(url)) as database, database.reading() as connection:
         return _revision(connection) or ""
 
@@ -130,23 +107,21 @@ def _alone(database: Database) -> Iterator[sa.Connection]:
         try:
             yield connection
         except CommandError as error:
-            is_known = revision is None or revision in _known_revisions()
-            raise (_no_such_revision() if is_known else _too_new()) from error
+            known = _known_revisions()
+            if revision is not None and revision not in known:
+                raise _too_new() from error
+            named = ", ".join(f"`{one}`" for one in sorted(known))
+            raise StoreError(
+                "The database's tables cannot go there: no such revision is on their "
+                f"way back. Name one of these: {named}, `{EMPTY}` for no table at all, "
+                "`-1` for the one before."
+            ) from error
 
 
 def _too_new() -> StoreError:
     return StoreError(
         "The database has a schema that this version of the bot does not know: "
         "a newer one has changed it. Run that one, or put a backup back."
-    )
-
-
-def _no_such_revision() -> StoreError:
-    named = ", ".join(f"`{one}`" for one in sorted(_known_revisions()))
-    return StoreError(
-        "The database's tables cannot go there: no such revision is on their way back. "
-        f"Name one of these: {named}, `{EMPTY}` for no table at all, `-1` for the one "
-        "before."
     )
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.db.engine import Database
-from emojifier_bot.db.tables import POSTS, insert_for, place_of
+from emojifier_bot.db.tables import POSTS, insert_for
 from emojifier_bot.domain import (
     FaceSummary,
     ImageReference,
@@ -19,7 +18,16 @@ from emojifier_bot.domain import (
     Workspace,
 )
 
-__all__ = ["PostLog"]
+#: Columns that hold what a post says, as it says it.
+_PLAIN = {one.name for one in fields(Post)} & {*POSTS.c.keys()} - {"faces"}
+#: Fields of the reference to what it was made from, and their columns.
+_SOURCE = {
+    "file_id": "source_file_id",
+    "sealed_address": "source_address",
+    "newest": "source_is_newest",
+    "message_ts": "source_message_ts",
+    "posted_by": "source_posted_by",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +39,15 @@ class PostLog:
 
     def record(self, post: Post) -> None:
         """Remember a post; the same post again changes nothing."""
-        row = _row(post) | {"posted_at": self.clock.now()}
+        row = {name: getattr(post, name) for name in _PLAIN}
+        row |= {column: getattr(post.source, name) for name, column in _SOURCE.items()}
+        row |= asdict(post.workspace) | {
+            "place_id": post.workspace.id,
+            "faces": [asdict(face) for face in post.faces],
+            "posted_at": self.clock.now(),
+            "presses": 0,
+            "deleted_by": "",
+        }
         with self.database.writing() as connection:
             insert = insert_for(connection, POSTS).values(row)
             connection.execute(insert.on_conflict_do_nothing())
@@ -88,64 +104,16 @@ class PostLog:
 
 def _is(workspace: Workspace, post_id: str) -> sa.ColumnElement[bool]:
     # Whose installation serves a workspace may change while a post stands.
-    place = place_of(workspace)
-    return sa.and_(POSTS.c.place_id == place, POSTS.c.post_id == post_id)
-
-
-def _row(post: Post) -> dict[str, Any]:
-    return {
-        "place_id": place_of(post.workspace),
-        "post_id": post.post_id,
-        "team_id": post.workspace.team_id,
-        "enterprise_id": post.workspace.enterprise_id,
-        "is_org_install": post.workspace.is_org_install,
-        "asker_id": post.asker_id,
-        "file_id": post.file_id,
-        "channel_id": post.channel_id,
-        "thread_ts": post.thread_ts,
-        "title": post.title,
-        "alt_text": post.alt_text,
-        "faces": [asdict(face) for face in post.faces],
-        "theme": post.theme,
-        "source_file_id": post.source.file_id,
-        "source_address": post.source.sealed_address,
-        "source_is_newest": post.source.newest,
-        "source_message_ts": post.source.message_ts,
-        "source_posted_by": post.source.posted_by,
-        "presses": 0,
-        "deleted_by": "",
-    }
+    return sa.and_(POSTS.c.place_id == workspace.id, POSTS.c.post_id == post_id)
 
 
 def _record(row: sa.RowMapping) -> PostRecord:
-    return PostRecord(
-        post=_post(row),
-        posted_at=row["posted_at"],
-        presses=row["presses"],
-        deleted_by=row["deleted_by"],
-        deleted_at=row["deleted_at"],
-    )
-
-
-def _post(row: sa.RowMapping) -> Post:
-    return Post(
-        post_id=row["post_id"],
-        workspace=Workspace(
-            row["team_id"], row["enterprise_id"], row["is_org_install"]
-        ),
-        asker_id=row["asker_id"],
-        file_id=row["file_id"],
-        channel_id=row["channel_id"],
-        title=row["title"],
-        alt_text=row["alt_text"],
+    source = {name: row[column] for name, column in _SOURCE.items()}
+    post = Post(
+        workspace=Workspace(**{one.name: row[one.name] for one in fields(Workspace)}),
         faces=tuple(FaceSummary(**face) for face in row["faces"]),
-        source=ImageReference(
-            file_id=row["source_file_id"],
-            sealed_address=row["source_address"],
-            newest=row["source_is_newest"],
-            message_ts=row["source_message_ts"],
-            posted_by=row["source_posted_by"],
-        ),
-        thread_ts=row["thread_ts"],
-        theme=row["theme"],
+        source=ImageReference(**source),
+        **{name: row[name] for name in _PLAIN},
     )
+    noted = ("posted_at", "presses", "deleted_by", "deleted_at")
+    return PostRecord(post, **{name: row[name] for name in noted})

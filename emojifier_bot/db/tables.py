@@ -10,21 +10,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from emojifier_bot.domain import Workspace
 
-__all__ = [
-    "ALLOWANCES",
-    "CHANNELS_OFF",
-    "INSTALLATIONS",
-    "METADATA",
-    "OAUTH_STATES",
-    "OPT_OUTS",
-    "PLACED",
-    "POSTS",
-    "holder_of",
-    "insert_for",
-    "place_of",
-    "sealed_columns",
-]
-
 #: Marks a column that holds what a `Vault` sealed, for the rotation of keys.
 SEALED = {"sealed": True}
 
@@ -196,11 +181,6 @@ def holder_of(workspace: Workspace) -> str:
     """
     whole = workspace.is_org_install or not workspace.team_id
     return workspace.enterprise_id if whole else workspace.team_id
-
-
-def place_of(workspace: Workspace) -> str:
-    """Return the id of where a post belongs, whoever's installation serves it."""
-    return workspace.team_id or workspace.enterprise_id
 
 
 def sealed_columns() -> list[sa.Column[str]]:

@@ -8,6 +8,11 @@ and jobs of executors that hold no slot go back to the queue, each by compare-an
 its row. An executor's id is never used twice, so none can take the jobs of a successor.
 
 A worker that was paused past its lease finds its row gone: it must stop at once.
+
+Old and new workers run side by side. A job bears the version of the workflow that began
+it, and only workers of that version go on with it: its recorded steps mean nothing to
+others. What nobody has begun bears none, and goes to workers of the newest version: the
+older ones run empty. What is left to do is `roll_over`'s.
 """
 
 from __future__ import annotations
@@ -21,14 +26,16 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from dbos import DBOS
 from sqlalchemy.exc import IntegrityError
 
 from emojifier_bot.clock import Clock
-from emojifier_bot.jobs.queue_listener import announce_job
 from emojifier_bot.jobs.system_db import (
     QUEUE,
     WORKFLOW,
     WORKFLOW_VERSION,
+    announce_job,
+    step_table,
     workflow_table,
 )
 
@@ -101,18 +108,6 @@ def read_heartbeats(connection: sa.Connection) -> list[Heartbeat]:
     return [Heartbeat(*row) for row in connection.execute(query)]
 
 
-def live_versions(connection: sa.Connection) -> frozenset[str]:
-    """Return the versions of the workflow that workers run just now."""
-    holders = connection.execute(sa.select(_SLOTS.c.holder)).scalars()
-    return frozenset(map(version_of, holders)) - {""}
-
-
-def version_of(holder: str) -> str:
-    """Return the version that an executor runs, by its id; empty for anybody else."""
-    found = _VERSION.search(holder)
-    return "" if found is None else found[1]
-
-
 class Lease:
     """One worker's hold on its slot.
 
@@ -161,8 +156,8 @@ class Lease:
         next_heartbeat = {"heartbeat": _SLOTS.c.heartbeat + 1}
         renew = sa.update(_SLOTS).where(self._is_ours).values(next_heartbeat)
         with self._engine.begin() as connection:
-            is_renewed = connection.execute(renew).rowcount == 1
-        if not is_renewed:
+            renewed = connection.execute(renew)
+        if not renewed.rowcount:
             self._on_lost()
             raise LeaseLostError(self.holder)
         self._renewed_at = began
@@ -194,13 +189,8 @@ def claim(
             taken = {one.slot for one in read_heartbeats(connection)}
         slot = min(set(range(len(taken) + 1)) - taken)
         holder = f"worker-{slot}-v{version}-{secrets.token_hex(_ID_BYTES)}"
-        row = {
-            "slot": slot,
-            "holder": holder,
-            "heartbeat": 0,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-        }
+        row = {"slot": slot, "holder": holder, "heartbeat": 0}
+        row |= {"host": socket.gethostname(), "pid": os.getpid()}
         lease = Lease(engine, clock, times, slot, holder, on_lost=on_lost)
         try:
             with engine.begin() as connection:
@@ -337,8 +327,72 @@ class JobReclaimer:
             done = connection.execute(queued).rowcount == 1
             announce_job(connection)
         if done:
-            facts = {"action": "job_put_back", "job_id": job.job_id}
-            logger.warning(
-                "job goes back to the queue", extra=facts | {"worker": job.executor}
-            )
+            facts = {"job_id": job.job_id, "worker": job.executor}
+            facts["action"] = "job_put_back"
+            logger.warning("job goes back to the queue", extra=facts)
         return done
+
+
+def count_orphaned_jobs(connection: sa.Connection, table: sa.TableClause) -> int:
+    """Return how many begun jobs wait although no worker of their version is alive."""
+    begun = table.c.status.in_(("ENQUEUED", "PENDING"))
+    orphaned = _is_orphaned(table, _live_versions(connection))
+    query = sa.select(sa.func.count()).select_from(table).where(begun, orphaned)
+    return connection.execute(query).scalar_one()
+
+
+def roll_over(engine: sa.Engine, version: str) -> None:
+    """Let jobs go on where versions came and went, on behalf of a worker of one.
+
+    - Where no worker of the newest version is alive, as after a rollback, this one
+      takes its place; else nobody would begin a job.
+    - Where no worker of a begun job's version is alive, the job is orphaned: its record
+      is dropped, and it begins anew in another version. It posts nothing twice: the log
+      of posts has the file that it may have shown, and `JobSteps.prepare` goes on with
+      that.
+    """
+    table = workflow_table(engine)
+    query = sa.select(table.c.workflow_uuid, table.c.application_version)
+    with engine.connect() as connection:
+        alive = _live_versions(connection)
+        orphaned = _is_orphaned(table, alive) & (table.c.status == "ENQUEUED")
+        rows = connection.execute(query.where(orphaned)).all()
+    newest = DBOS.get_latest_application_version()["version_name"]
+    if newest not in alive:
+        DBOS.set_latest_application_version(version)
+        facts = {"action": "version_leads", "version": version, "instead_of": newest}
+        logger.warning("version begins jobs", extra=facts)
+    for job_id, its_version in rows:
+        _drop_record(engine, job_id, its_version)
+
+
+def _live_versions(connection: sa.Connection) -> set[str]:
+    holders = connection.execute(sa.select(_SLOTS.c.holder)).scalars()
+    return {found[1] for found in map(_VERSION.search, holders) if found}
+
+
+def _is_orphaned(table: sa.TableClause, alive: set[str]) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        table.c.name == WORKFLOW,
+        table.c.application_version.is_not(None),
+        table.c.application_version.not_in(alive),
+    )
+
+
+def _drop_record(engine: sa.Engine, job_id: str, version: str) -> None:
+    """Forget what a job did, unless somebody has taken it up in between."""
+    table, steps = workflow_table(engine), step_table(engine)
+    unclaimed = (
+        table.c.workflow_uuid == job_id,
+        table.c.status == "ENQUEUED",
+        table.c.application_version == version,
+    )
+    update = sa.update(table).where(*unclaimed).values(application_version=None)
+    with engine.begin() as connection:
+        if connection.execute(update).rowcount != 1:
+            return
+        own = steps.c.workflow_uuid == job_id
+        connection.execute(sa.delete(steps).where(own))
+        announce_job(connection)
+    facts = {"action": "job_begins_anew", "job_id": job_id, "version": version}
+    logger.warning("job begins anew: no worker has its version", extra=facts)

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos._queue import queue_worker_thread  # guarded by a contract test
 
-from emojifier_bot.jobs.system_db import QUEUE
+from emojifier_bot.jobs.system_db import CHANNEL, QUEUE
 
 #: How often the queue is polled where nothing announces a job, seconds.
 IDLE_POLL_SECONDS = 5.0
@@ -34,15 +34,8 @@ FILE_SECONDS = 0.05
 #: DBOS polls an internal queue of its own that nothing here uses; so often is enough,
 #: seconds.
 INTERNAL_POLL_SECONDS = 60.0
-_CHANNEL = "emojifier_jobs"
 
 logger = logging.getLogger(__name__)
-
-
-def announce_job(connection: sa.Connection) -> None:
-    """Tell all workers, once the transaction is committed, that a job was queued."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_notify(_CHANNEL, "")))
 
 
 class _StopOrWake(threading.Event):
@@ -135,11 +128,10 @@ class QueueListener:
             except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
                 facts = {"action": "listen", "kind": type(error).__name__}
                 logger.info("jobs are not announced just now", extra=facts)
-                threading.Event.wait(self._event, RECONNECT_SECONDS)
             except Exception:
                 # The thread's outermost loop.
                 logger.exception("jobs not announced", extra={"action": "listen"})
-                threading.Event.wait(self._event, RECONNECT_SECONDS)
+            threading.Event.wait(self._event, RECONNECT_SECONDS)
             # What was announced before the connection stood is found now.
             self._event.wake()
 
@@ -151,7 +143,7 @@ class QueueListener:
         assert isinstance(connection, psycopg.Connection)  # noqa: S101 - by its dialect
         with connection:
             connection.autocommit = True
-            connection.execute(f"LISTEN {_CHANNEL}")
+            connection.execute(f"LISTEN {CHANNEL}")
             self._event.wake()
             while not self._event.is_set():
                 for _ in connection.notifies(timeout=LISTEN_SECONDS, stop_after=1):

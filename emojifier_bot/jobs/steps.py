@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 from threading import BoundedSemaphore
@@ -53,10 +51,6 @@ SEED_BYTES = 8
 EARLIER = "earlier"
 
 
-#: Returns the pipeline that draws with a theme; an empty name is the settings' own.
-PipelineForTheme = Callable[[str], Pipeline]
-
-
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """Everything that a job needs from outside."""
@@ -64,7 +58,8 @@ class Dependencies:
     source: ImageSource
     sink: ReplySink
     posts: PostLog
-    pipeline_for_theme: PipelineForTheme
+    #: Gives what draws with a theme; an empty name is the settings' own.
+    pipeline_for_theme: Callable[[str], Pipeline]
     clock: Clock
     timing: Timing = field(default_factory=Timing)
 
@@ -112,18 +107,17 @@ class JobSteps:
         """
         earlier = self.deps.posts.find(request.workspace, job_id)
         if earlier is not None:
-            return earlier.post.to_dict() | {EARLIER: True}
+            return asdict(earlier.post) | {EARLIER: True}
         with self.limits.pictures:
-            with self._stage("fetch"):
+            with metrics.PICTURE_SECONDS.labels("fetch").time():
                 image = self.deps.source.fetch(request.workspace, reference)
             result = self._emojify(job_id, request, image)
-            self._note(result)
             if not result.faces:
                 return None
             picture = _picture(image.name, result)
             self.lease.check()
             channel_id = self.deps.sink.target(request)
-            with self._stage("upload"):
+            with metrics.PICTURE_SECONDS.labels("upload").time():
                 file_id = self.deps.sink.upload(request.workspace, picture)
         elsewhere = channel_id != request.channel_id
         post = Post(
@@ -134,14 +128,17 @@ class JobSteps:
             channel_id=channel_id,
             title=f"{_stem(image.name)}, emojified",
             alt_text=picture.alt_text,
-            faces=_summaries(result),
+            faces=tuple(
+                FaceSummary(face.emoji.character, face.emoji.spoken, face.sure)
+                for face in result.faces
+            ),
             source=reference,
             thread_ts="" if elsewhere else request.thread_ts,
             theme=request.theme,
         )
         # Before the share is seen: its buttons may be pressed at once.
         self.deps.posts.record(post)
-        return post.to_dict()
+        return asdict(post)
 
     def complete(self, request: EmojifyRequest, post: Post) -> None:
         """Show the file, if this worker still holds its slot.
@@ -161,7 +158,7 @@ class JobSteps:
 
     def share(self, post: Post) -> dict[str, Any]:
         """Ask where the file is shown."""
-        return self.deps.sink.share(post).to_dict()
+        return asdict(self.deps.sink.share(post))
 
     def ensure_buttons(self, post: Post, share: Share) -> None:
         """Add the buttons where the share shows none."""
@@ -219,22 +216,12 @@ class JobSteps:
             "faces": len(result.faces),
         }
         logger.info("faces read", extra=facts)
-        return result
-
-    def _note(self, result: Result) -> None:
         for stage, milliseconds in result.milliseconds.items():
             metrics.PICTURE_SECONDS.labels(stage).observe(milliseconds / 1000)
         sure = sum(face.sure for face in result.faces)
         metrics.FACES.labels("sure").inc(sure)
         metrics.FACES.labels("unsure").inc(len(result.faces) - sure)
-
-    @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            metrics.PICTURE_SECONDS.labels(name).observe(time.perf_counter() - began)
+        return result
 
 
 def request_for(
@@ -258,13 +245,6 @@ def _surprise_seed(job_id: str, press: int) -> int:
     """Return a seed that differs from job to job and from press to press."""
     digest = hashlib.sha256(f"{job_id}:{press}".encode()).digest()
     return int.from_bytes(digest[:SEED_BYTES], "big")
-
-
-def _summaries(result: Result) -> tuple[FaceSummary, ...]:
-    return tuple(
-        FaceSummary(face.emoji.character, face.emoji.spoken, face.sure)
-        for face in result.faces
-    )
 
 
 def _picture(name: str, result: Result) -> ResultPicture:

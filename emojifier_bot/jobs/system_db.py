@@ -10,9 +10,13 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
+from dbos import error as dbos_error
+from sqlalchemy.exc import SQLAlchemyError
 
+from emojifier_bot.circuit_breaker import CircuitOpenError
 from emojifier_bot.domain import Workspace
-from emojifier_bot.jobs.retry import JobFailedError
+from emojifier_bot.errors import QueueError
+from emojifier_bot.jobs.step_runner import JobFailedError
 
 #: Owner of the rows in the job tables.
 APPLICATION = "emojifier-bot"
@@ -25,6 +29,8 @@ WORKFLOW = "emojify"
 WORKFLOW_VERSION = "2"
 #: Where DBOS keeps its tables in PostgreSQL. SQLite has no schemas.
 DBOS_SCHEMA = "dbos"
+#: What PostgreSQL calls the notifications of `announce_job`.
+CHANNEL = "emojifier_jobs"
 #: Jobs that one statement lists, cancels or deletes: a statement takes so many
 #: parameters and no more, and SQLite's other writers wait for each.
 BATCH_JOBS = 500
@@ -51,6 +57,15 @@ def partition_of(workspace: Workspace) -> str:
     return f"{workspace.enterprise_id or '-'}/{workspace.team_id}"
 
 
+def announce_job(connection: sa.Connection) -> None:
+    """Tell all workers, once the transaction is committed, that a job was queued.
+
+    With SQLite they see that its file has changed.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
+
+
 def migrate(url: str) -> None:
     """Create or update the tables of DBOS; safe in several processes at once."""
     DBOS.migrate(url, schema=DBOS_SCHEMA)
@@ -73,6 +88,17 @@ def opened_client(engine: sa.Engine) -> Iterator[DBOSClient]:
         client.destroy()
 
 
+@contextmanager
+def explained_errors() -> Iterator[None]:
+    """Turn what the libraries raise into a sentence."""
+    try:
+        yield
+    except (CircuitOpenError, SQLAlchemyError, dbos_error.DBOSException) as error:
+        raise QueueError(
+            "The queue's database does not answer. Try again in a minute."
+        ) from error
+
+
 def workflow_table(engine: sa.Engine) -> sa.TableClause:
     """Return the columns of DBOS's table of workflows that we read or change.
 
@@ -91,22 +117,17 @@ def workflow_table(engine: sa.Engine) -> sa.TableClause:
         "started_at_epoch_ms",
         "updated_at",
     )
-    return sa.table(
-        "workflow_status",
-        *(sa.column(name) for name in columns),
-        schema=_schema(engine),
-    )
+    return _table(engine, "workflow_status", *columns)
 
 
 def step_table(engine: sa.Engine) -> sa.TableClause:
     """Return DBOS's table of the recorded steps of each workflow."""
-    return sa.table(
-        "operation_outputs", sa.column("workflow_uuid"), schema=_schema(engine)
-    )
+    return _table(engine, "operation_outputs", "workflow_uuid")
 
 
-def _schema(engine: sa.Engine) -> str | None:
-    return DBOS_SCHEMA if engine.dialect.name == "postgresql" else None
+def _table(engine: sa.Engine, name: str, *columns: str) -> sa.TableClause:
+    schema = DBOS_SCHEMA if engine.dialect.name == "postgresql" else None
+    return sa.table(name, *map(sa.column, columns), schema=schema)
 
 
 def route_dbos_logs() -> None:

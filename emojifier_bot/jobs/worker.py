@@ -7,9 +7,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from queue import SimpleQueue
 
+import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,7 +21,6 @@ from emojifier_bot.errors import ErrorKind, QueueError
 from emojifier_bot.jobs import leases
 from emojifier_bot.jobs.leases import JobReclaimer, LeaseLostError, LeaseTimes
 from emojifier_bot.jobs.queue_listener import IDLE_POLL_SECONDS, QueueListener
-from emojifier_bot.jobs.queue_stats import age_seconds
 from emojifier_bot.jobs.steps import ConcurrencyLimits, Dependencies, JobSteps
 from emojifier_bot.jobs.system_db import (
     APPLICATION,
@@ -32,8 +31,8 @@ from emojifier_bot.jobs.system_db import (
     migrate,
     opened_client,
     route_dbos_logs,
+    workflow_table,
 )
-from emojifier_bot.jobs.version_rollover import VersionRollover
 from emojifier_bot.jobs.workflow import (
     PRESENT,
     EmojifyJob,
@@ -67,11 +66,6 @@ _STEPS, THREADS_END_SECONDS = "dbos-executor-", 1.0
 logger = logging.getLogger(__name__)
 
 
-def die() -> None:
-    """End the process on the spot: nothing of it may touch Slack any more."""
-    os._exit(EXIT_LEASE_LOST)
-
-
 class Worker:
     """One executor of jobs; DBOS allows one at a time in a process."""
 
@@ -81,7 +75,6 @@ class Worker:
         deps: Dependencies,
         concurrency: int,
         times: LeaseTimes | None = None,
-        on_lease_lost: Callable[[], None] = die,
         *,
         version: WorkflowVersion = PRESENT,
     ) -> None:
@@ -92,17 +85,13 @@ class Worker:
             deps: What jobs need from outside.
             concurrency: Pictures that are emojified at the same time.
             times: How fast the others find out that this worker is dead.
-            on_lease_lost: Called when the others took this worker for dead.
             version: The workflow that it runs.
         """
         route_dbos_logs()
         self._url = url
         self._deps = deps
-        self._jobs_in_flight = concurrency * JOBS_PER_PIPELINE
-        self._jobs_of_workspace = max(self._jobs_in_flight // WORKSPACE_PART, 1)
-        self._limits = ConcurrencyLimits(concurrency)
+        self._concurrency = concurrency
         self._times = times or LeaseTimes()
-        self._on_lease_lost = on_lease_lost
         self._version = version
         self._engine = open_engine(
             url, wait_seconds=WAIT_SECONDS, connections=CONNECTIONS
@@ -124,23 +113,15 @@ class Worker:
             migrate(self._url)
             leases.create_table(self._engine)
             self._lease = leases.claim(
-                self._engine,
-                clock,
-                self._times,
-                self._version.version,
-                self._lose_lease,
+                self._engine, clock, self._times, self._version.version, self._die
             )
             self._launch()
         except (SQLAlchemyError, dbos_error.DBOSException) as error:
             raise QueueError(
                 "The worker cannot reach its database. Check DATABASE_URL."
             ) from error
-        self._reclaimer = JobReclaimer(self._engine, clock, self._times, self.name)
-        self._rollover = VersionRollover(
-            self._engine,
-            self._version.version,
-            lambda: DBOS.get_latest_application_version()["version_name"],
-            DBOS.set_latest_application_version,
+        self._reclaimer = JobReclaimer(
+            self._engine, clock, self._times, self._lease.holder
         )
         self._keeper.start()
         logger.info("worker started", extra=self._facts("worker_started"))
@@ -161,24 +142,25 @@ class Worker:
             self._lease.release()
             self._reclaimer.reclaim(running=())
         except SQLAlchemyError as error:
-            logger.warning(
-                "lease not given back",
-                extra={"action": "stop", "kind": type(error).__name__},
-            )
+            facts = {"action": "stop", "kind": type(error).__name__}
+            logger.warning("lease not given back", extra=facts)
         self._engine.dispose()
 
-    @property
-    def name(self) -> str:
-        """Return the executor's id."""
-        return self._lease.holder
-
     def _launch(self) -> None:
-        self._register_queue()
+        jobs_in_flight = self._concurrency * JOBS_PER_PIPELINE
+        with opened_client(self._engine) as client:
+            client.register_queue(
+                QUEUE,
+                worker_concurrency=jobs_in_flight,
+                partition_worker_concurrency=max(jobs_in_flight // WORKSPACE_PART, 1),
+                polling_interval_sec=IDLE_POLL_SECONDS,
+            )
         dbos = DBOS(config=self._config())
         # This worker polls the queue in its own way.
         DBOS.listen_queues([])
         self._listener = QueueListener(self._engine, dbos)
-        steps = JobSteps(self._deps, self._lease, self._limits, self._listener.wake)
+        limits = ConcurrencyLimits(self._concurrency)
+        steps = JobSteps(self._deps, self._lease, limits, self._listener.wake)
 
         def make_job(job_id: str, request: EmojifyRequest) -> EmojifyJob:
             return self._version.job(job_id, request, steps, self._deps.timing)
@@ -186,15 +168,6 @@ class Worker:
         register(make_job, self._running, self._on_job_end)
         DBOS.launch()
         self._listener.start()
-
-    def _register_queue(self) -> None:
-        with opened_client(self._engine) as client:
-            client.register_queue(
-                QUEUE,
-                worker_concurrency=self._jobs_in_flight,
-                partition_worker_concurrency=self._jobs_of_workspace,
-                polling_interval_sec=IDLE_POLL_SECONDS,
-            )
 
     def _config(self) -> DBOSConfig:
         message_seconds = min(MESSAGE_SECONDS, self._times.heartbeat_seconds)
@@ -220,13 +193,22 @@ class Worker:
         # A limit may have kept others waiting.
         self._listener.use_room()
         try:
-            seconds = age_seconds(self._engine, self._deps.clock, job_id)
+            seconds = self._age_seconds(job_id)
         except SQLAlchemyError as error:
             facts = self._facts("end") | {"kind": type(error).__name__}
             logger.warning("nobody knows how long a job took", extra=facts)
             return
         metrics.JOBS.labels(metrics.label_of(outcome)).inc()
         metrics.JOB_SECONDS.observe(seconds)
+
+    def _age_seconds(self, job_id: str) -> float:
+        """Return how long ago a job was asked for; 0 where it is not there any more."""
+        table = workflow_table(self._engine)
+        query = sa.select(table.c.created_at).where(table.c.workflow_uuid == job_id)
+        now_ms = self._deps.clock.now().timestamp() * 1000
+        with self._engine.connect() as connection:
+            created_ms = connection.execute(query).scalar_one_or_none()
+        return max(now_ms - (created_ms or now_ms), 0.0) / 1000
 
     def _keep(self) -> None:
         """Show that the worker is alive and look after the others, until it stops."""
@@ -237,7 +219,7 @@ class Worker:
                 self._reclaimer.reclaim(self._running.ids())
                 if not self._draining.is_set():
                     # All of these ask DBOS, which goes away while the worker drains.
-                    self._rollover.run()
+                    leases.roll_over(self._engine, self._version.version)
                     self._forget_uninstalled()
                     if heartbeats % PURGE_HEARTBEATS == 0:
                         self._purge()
@@ -252,9 +234,10 @@ class Worker:
                 # The worker's outermost loop.
                 logger.exception("heartbeat failed", extra=self._facts("heartbeat"))
 
-    def _lose_lease(self) -> None:
+    def _die(self) -> None:
+        """End the process on the spot: nothing of it may touch Slack any more."""
         logger.error("lease lost", extra=self._facts("lease_lost"))
-        self._on_lease_lost()
+        os._exit(EXIT_LEASE_LOST)
 
     def _forget_uninstalled(self) -> None:
         """Delete jobs whose workspace has taken the bot out while they ran."""

@@ -33,8 +33,14 @@ from emojifier_bot.domain import (
     ShareState,
 )
 from emojifier_bot.errors import ErrorKind
-from emojifier_bot.jobs.retry import Failure, JobFailedError, may_have_happened
-from emojifier_bot.jobs.step_runner import MAX_CRASHES, StepRunner, Timing
+from emojifier_bot.jobs.step_runner import (
+    MAX_CRASHES,
+    Failure,
+    JobFailedError,
+    StepRunner,
+    Timing,
+    may_have_happened,
+)
 from emojifier_bot.jobs.steps import EARLIER, JobSteps, request_for
 from emojifier_bot.jobs.system_db import (
     QUEUE,

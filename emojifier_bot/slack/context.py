@@ -16,9 +16,8 @@ from slack_bolt import BoltContext
 
 from emojifier_bot.db.crypto import Vault
 from emojifier_bot.db.installations import InstallationStore
+from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
 from emojifier_bot.db.posts import PostLog
-from emojifier_bot.db.rate_limits import RateLimiter
-from emojifier_bot.db.workspace_settings import WorkspaceSettings
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,

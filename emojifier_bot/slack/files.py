@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from emojifier_bot.db.crypto import Vault
-from emojifier_bot.db.rate_limits import RateLimiter
-from emojifier_bot.db.workspace_settings import WorkspaceSettings
+from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
 from emojifier_bot.domain import EmojifyRequest, FetchedImage, ImageReference, Workspace
 from emojifier_bot.errors import (
     DeliveryError,

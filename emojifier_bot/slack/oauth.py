@@ -20,8 +20,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from emojifier_bot.clock import Clock
-from emojifier_bot.db.installations import InstallationStore
-from emojifier_bot.db.oauth_states import VALID_FOR, OAuthStates
+from emojifier_bot.db.installations import VALID_FOR, InstallationStore, OAuthStates
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import (
     ConfigError,

@@ -23,7 +23,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
-from emojifier_bot.db.oauth_states import VALID_FOR
+from emojifier_bot.db.installations import VALID_FOR
 from emojifier_bot.domain import RETENTION
 from emojifier_bot.metrics import installed_version
 from emojifier_bot.slack.manifest import COMMAND, EVENTS_PATH, SCOPES

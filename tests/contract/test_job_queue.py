@@ -12,9 +12,8 @@ from emojifier_bot.circuit_breaker import OPEN_SECONDS
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.domain import JobState, Workspace
 from emojifier_bot.errors import QueueError, QueueFullError
-from emojifier_bot.jobs import workspace_jobs
-from emojifier_bot.jobs.admission import AdmissionControl
-from emojifier_bot.jobs.queue import DbosJobQueue
+from emojifier_bot.jobs import records
+from emojifier_bot.jobs.queue import AdmissionControl, DbosJobQueue
 from emojifier_bot.jobs.system_db import job_id_for
 from tests.fakes.clock import ManualClock
 from tests.jobs_harness import make_request, wait_until
@@ -141,7 +140,7 @@ class TestForget:
         assert left == {"T1", "T3", "T4"}
 
     def test_many_go_some_at_a_time(self, queue, monkeypatch):
-        monkeypatch.setattr(workspace_jobs, "BATCH_JOBS", 2)
+        monkeypatch.setattr(records, "BATCH_JOBS", 2)
         self.ask(queue, *[Workspace("T1")] * 5)
 
         assert queue.forget(Workspace("T1")) == 5

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emojifier_bot.db.rate_limits import RateLimiter
+from emojifier_bot.db.policy import RateLimiter
 from emojifier_bot.db.tables import ALLOWANCES
 from emojifier_bot.domain import Limit, Workspace
 from tests.builders_store import LIMITS, TEAM, make_installation, sql_stores

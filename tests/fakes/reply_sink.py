@@ -134,7 +134,7 @@ class FakeReplySink(ReplySink):
                     "Completed already.", kind=SlackCode("already_completed")
                 )
             shown = self.folder / "shown" / f"{post.file_id}.{before}"
-            _write(shown, json.dumps(post.to_dict()))
+            _write(shown, json.dumps(asdict(post)))
 
         self._call("complete", {"file_id": post.file_id}, show)
 

@@ -10,8 +10,7 @@ import pytest
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.engine import open_database
-from emojifier_bot.db.rate_limits import RateLimiter
-from emojifier_bot.db.workspace_settings import WorkspaceSettings
+from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
 from emojifier_bot.domain import ImageReference, Installation, Share, ShareState
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.http import GuardedClient

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from emojifier_bot.domain import JobState
-from emojifier_bot.jobs.retry import MAX_ATTEMPTS
+from emojifier_bot.jobs.step_runner import MAX_ATTEMPTS
 from emojifier_bot.jobs.system_db import WORKFLOW_VERSION, job_id_for
 from emojifier_bot.jobs.worker import EXIT_DONE
 from tests.fakes.reply_sink import KILL_AFTER, Fault

@@ -15,7 +15,7 @@ from emojifier_bot.app.bot import make_limiter, open_stores
 from emojifier_bot.cli.main import app
 from emojifier_bot.config import load_settings
 from emojifier_bot.db.engine import open_database
-from emojifier_bot.db.workspace_settings import WorkspaceSettings
+from emojifier_bot.db.policy import WorkspaceSettings
 from emojifier_bot.domain import ImageReference, Workspace
 from tests.builders_store import make_installation, make_post
 from tests.jobs_harness import JobsHarness

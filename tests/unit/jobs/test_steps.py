@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -119,7 +119,7 @@ def test_alt_text_is_as_long_as_slack_takes(tmp_path, posts):
 def test_a_share_comes_back_from_its_record(state):
     share = Share(state, "1.5", lacks_buttons=True)
 
-    assert Share.from_dict(json.loads(json.dumps(share.to_dict()))) == share
+    assert Share.from_dict(json.loads(json.dumps(asdict(share)))) == share
 
 
 @pytest.mark.parametrize(

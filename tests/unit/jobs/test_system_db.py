@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojifier_bot.domain import Workspace
-from emojifier_bot.jobs.retry import Failure, JobFailedError
+from emojifier_bot.jobs.step_runner import Failure, JobFailedError
 from emojifier_bot.jobs.system_db import (
     child_job_id,
     job_id_for,

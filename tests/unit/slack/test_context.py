@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojifier_bot.db.rate_limits import RateLimiter
+from emojifier_bot.db.policy import RateLimiter
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,

@@ -11,8 +11,7 @@ from slack_sdk import WebClient
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
-from emojifier_bot.db.installations import InstallationStore
-from emojifier_bot.db.oauth_states import OAuthStates
+from emojifier_bot.db.installations import InstallationStore, OAuthStates
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import ConfigError, DeliveryError, StoreError
 from emojifier_bot.slack import oauth

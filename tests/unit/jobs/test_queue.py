@@ -7,8 +7,7 @@ import pytest
 
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.engine import open_engine
-from emojifier_bot.jobs.admission import COUNT_SECONDS, AdmissionControl
-from emojifier_bot.jobs.queue import DbosJobQueue
+from emojifier_bot.jobs.queue import COUNT_SECONDS, AdmissionControl, DbosJobQueue
 from tests.fakes.clock import ManualClock
 
 LIMIT = 12

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
 from emojifier_bot import errors
-from emojifier_bot.jobs.retry import (
+from emojifier_bot.jobs.step_runner import (
     ASKED_JITTER_TO,
     BUDGET_SECONDS,
     LONGEST_WAIT_SECONDS,
@@ -139,10 +140,10 @@ def test_what_got_lost_may_have_happened(failure, expected):
 def test_a_failure_comes_back_from_its_record():
     failure = Failure("ratelimited", True, 1.5, ours=False)
 
-    assert Failure.from_dict(json.loads(json.dumps(failure.to_dict()))) == failure
+    assert Failure.from_dict(json.loads(json.dumps(asdict(failure)))) == failure
 
 
 def test_a_failure_of_a_newer_version_is_read():
-    recorded = Failure("timeout", retryable=True).to_dict() | {"added": 1}
+    recorded = asdict(Failure("timeout", retryable=True)) | {"added": 1}
 
     assert Failure.from_dict(recorded) == Failure("timeout", retryable=True)

@@ -1,13 +1,14 @@
-"""How many pictures may still be asked for, counted by all processes together.
+"""What requests are checked against: where the bot is off, who opted out, limits.
 
 Each limit is a bucket that holds so many pictures and fills again evenly over its
-period. A row keeps the time at which it is full again, so that asking is one statement
-and nobody's requests are listed anywhere.
+period. A row keeps the time at which it is full again, so that asking is one statement,
+counts for all processes together, and nobody's requests are listed anywhere.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +16,82 @@ import sqlalchemy as sa
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.db.engine import Database
-from emojifier_bot.db.tables import ALLOWANCES, insert_for, place_of
+from emojifier_bot.db.tables import ALLOWANCES, CHANNELS_OFF, OPT_OUTS, insert_for
 from emojifier_bot.domain import Exhausted, Limit, Workspace
-
-__all__ = ["RateLimiter"]
 
 #: Times are sums of fractions: a limit of ten is not nine for the last digit.
 ROUNDING_SECONDS = 1e-3
 #: Rows that say nothing any more and go with each picture: more than it adds.
 SWEPT_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceSettings:
+    """Settings in a database.
+
+    Slack's ids follow a channel that is shared and a person who is met elsewhere, so
+    both are looked up by id alone; rows are kept, and go, with the workspace in which
+    somebody said so.
+    """
+
+    database: Database
+    clock: Clock
+
+    def switch(
+        self, workspace: Workspace, channel_id: str, user_id: str, *, off: bool
+    ) -> None:
+        """Switch the bot off in a channel, or on again, for one workspace."""
+        key = {"channel_id": channel_id, "place_id": workspace.id}
+        facts = {
+            "enterprise_id": workspace.enterprise_id,
+            "switched_by": user_id,
+            "switched_at": self.clock.now(),
+        }
+        with self.database.writing() as connection:
+            if off:
+                insert = insert_for(connection, CHANNELS_OFF).values(key | facts)
+                connection.execute(insert.on_conflict_do_nothing())
+            else:
+                connection.execute(sa.delete(CHANNELS_OFF).filter_by(**key))
+
+    def is_off(self, channel_id: str) -> bool:
+        """Tell whether any workspace that shares a channel has it switched off."""
+        found = sa.select(CHANNELS_OFF.c.place_id).filter_by(channel_id=channel_id)
+        with self.database.reading() as connection:
+            return connection.execute(found.limit(1)).first() is not None
+
+    def opt(self, workspace: Workspace, user_id: str, *, out: bool) -> None:
+        """Note that somebody's pictures are to be left alone, or no longer.
+
+        Within an organisation a person is the same in every workspace: who opts in
+        again does so for all of it.
+        """
+        place, enterprise = workspace.id, workspace.enterprise_id
+        row = {"user_id": user_id, "place_id": place, "enterprise_id": enterprise}
+        here = OPT_OUTS.c.place_id == place
+        if enterprise:
+            here |= OPT_OUTS.c.enterprise_id == enterprise
+        with self.database.writing() as connection:
+            if out:
+                row_now = row | {"opted_out_at": self.clock.now()}
+                insert = insert_for(connection, OPT_OUTS).values(row_now)
+                connection.execute(insert.on_conflict_do_nothing())
+            else:
+                gone = sa.delete(OPT_OUTS).where(OPT_OUTS.c.user_id == user_id, here)
+                connection.execute(gone)
+
+    def opted_out(self, user_ids: Collection[str]) -> frozenset[str]:
+        """Return those of some people whose pictures are to be left alone.
+
+        Args:
+            user_ids: Empty ones stand for nobody.
+        """
+        known = [one for one in user_ids if one]
+        if not known:
+            return frozenset()
+        found = sa.select(OPT_OUTS.c.user_id).where(OPT_OUTS.c.user_id.in_(known))
+        with self.database.reading() as connection:
+            return frozenset(connection.execute(found).scalars())
 
 
 class _ExhaustedError(Exception):
@@ -67,7 +135,16 @@ class RateLimiter:
     def _buckets(self, workspace: Workspace, user_id: str) -> list[_Bucket]:
         now = self.clock.now().timestamp()
         return [
-            _Bucket(limit, now, _row(limit, workspace, user_id))
+            _Bucket(
+                limit,
+                now,
+                {
+                    "place_id": workspace.id,
+                    "user_id": user_id if limit.is_personal else "",
+                    "period_seconds": limit.period_seconds,
+                    "enterprise_id": workspace.enterprise_id,
+                },
+            )
             for limit in self.limits
         ]
 
@@ -111,15 +188,6 @@ class _Bucket:
     def _seconds(self, pictures: int) -> float:
         """Return how long so many pictures take to come back."""
         return pictures * self.limit.period_seconds / self.limit.pictures
-
-
-def _row(limit: Limit, workspace: Workspace, user_id: str) -> dict[str, Any]:
-    return {
-        "place_id": place_of(workspace),
-        "user_id": user_id if limit.is_personal else "",
-        "period_seconds": limit.period_seconds,
-        "enterprise_id": workspace.enterprise_id,
-    }
 
 
 def _sweep(connection: sa.Connection, now: float) -> None:
