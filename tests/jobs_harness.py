@@ -28,7 +28,7 @@ from emojifier_bot.jobs.leases import LeaseTimes
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.step_runner import Timing
 from emojifier_bot.jobs.steps import Dependencies
-from emojifier_bot.jobs.system_db import job_id_for
+from emojifier_bot.jobs.system_db import WORKFLOW_VERSION, job_id_for
 from emojifier_bot.jobs.worker import Worker
 from tests.fakes.faces import picture_with_faces
 from tests.fakes.image_source import FakeImageSource
@@ -73,65 +73,71 @@ def wait_until(true: Callable[[], object], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
+def make_dependencies(url: str, folder: Path, **sink) -> Dependencies:
+    """Return what jobs need from outside; they deliver into a folder."""
+    clock = SystemClock()
+    return Dependencies(
+        FakeImageSource(PICTURES, MESSAGES),
+        FakeReplySink(folder, twice=True, **sink),
+        PostLog(open_database(url), clock),
+        lambda _: fake_pipeline(),
+        clock,
+        FAST,
+    )
+
+
 class JobsHarness:
     """Everything on one database and in one folder."""
 
     def __init__(
         self, url: str, folder: Path, *, queue_limit: int = 100, shown_after: int = 0
     ) -> None:
+        upgrade(url)
         self.url = url
         self.folder = folder
-        self.clock = SystemClock()
+        self.deps = make_dependencies(url, folder, shown_after=shown_after)
+        self.source, self.sink = self.deps.source, self.deps.sink
+        self.posts, self.clock = self.deps.posts, self.deps.clock
         self.queue = DbosJobQueue(url, queue_limit, self.clock)
-        self.sink = FakeReplySink(folder, shown_after=shown_after, twice=True)
-        self.source = FakeImageSource(PICTURES, MESSAGES)
-        upgrade(url)
-        self.database = open_database(url)
-        self.posts = PostLog(self.database, self.clock)
+        self._processes: list[subprocess.Popen[bytes]] = []
 
     def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
         self.queue.close()
-        self.database.close()
+        self.posts.database.close()
 
     def ask(self, key: str = "key", file_id: str = "F1", **fields) -> str:
         """Queue a request; return its job's id."""
         self.queue.enqueue(make_request(file_id, **fields), key)
         return job_id_for(key)
 
-    def deps(self, timing: Timing = FAST) -> Dependencies:
-        return Dependencies(
-            self.source,
-            self.sink,
-            self.posts,
-            lambda _: fake_pipeline(),
-            self.clock,
-            timing,
-        )
-
     @contextmanager
-    def working(self, timing: Timing = FAST, concurrency: int = 2) -> Iterator[Worker]:
+    def working(self, concurrency: int = 2) -> Iterator[Worker]:
         """Run a worker in this process."""
-        worker = Worker(self.url, self.deps(timing), concurrency, SHORT_LEASE)
+        deps = replace(self.deps, clock=self.clock)
+        worker = Worker(self.url, deps, concurrency, SHORT_LEASE)
         worker.start()
         try:
             yield worker
         finally:
             worker.stop(drain_seconds=5)
 
-    def spawn(self) -> subprocess.Popen[bytes]:
-        """Start a worker as a process of its own."""
+    def spawn(self, version: str = WORKFLOW_VERSION) -> subprocess.Popen[bytes]:
+        """Start a worker as a process of its own, until the harness is closed."""
         command = [sys.executable, "-m", "tests.worker_process", self.url]
-        return subprocess.Popen([*command, str(self.folder)], cwd=ROOT)
+        command += [str(self.folder), version]
+        self._processes.append(subprocess.Popen(command, cwd=ROOT))
+        return self._processes[-1]
 
     def wait(self, job_id: str, *states: JobState, seconds: float = 30) -> Job:
         """Wait for a job to end, or for a state; return it."""
-        wanted = states or ENDED
         found: list[Job] = []
 
         def is_there() -> bool:
-            job = self.queue.show(job_id)
-            found[:] = [job] if job is not None else []
-            return job is not None and job.state in wanted
+            found[:] = [one for one in [self.queue.show(job_id)] if one is not None]
+            return bool(found) and found[0].state in (states or ENDED)
 
         wait_until(is_there, seconds)
         return found[0]

@@ -68,7 +68,7 @@ class PostgresServer:
             f"/{database}"
         )
 
-    def connect(self) -> psycopg.Connection:
+    def connect(self, **more) -> psycopg.Connection:
         return psycopg.connect(
             host="127.0.0.1",
             port=self.port,
@@ -76,6 +76,7 @@ class PostgresServer:
             password=self.password,
             dbname=FIRST_DATABASE,
             autocommit=True,
+            **more,
         )
 
     @contextmanager

@@ -1,49 +1,72 @@
-"""What the queue keeps, on both databases."""
+"""What the queue keeps, admits and counts, on both databases."""
 
 from __future__ import annotations
 
-import socket
+import threading
 from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
 
 from emojifier_bot.circuit_breaker import OPEN_SECONDS
-from emojifier_bot.clock import SystemClock
 from emojifier_bot.domain import JobState, Workspace
 from emojifier_bot.errors import QueueError, QueueFullError
 from emojifier_bot.jobs import records
-from emojifier_bot.jobs.queue import AdmissionControl, DbosJobQueue
+from emojifier_bot.jobs.leases import LEASE_SECONDS, LeaseTimes, claim
+from emojifier_bot.jobs.queue import (
+    COUNT_SECONDS,
+    AdmissionControl,
+    DbosJobQueue,
+    QueueStats,
+)
 from emojifier_bot.jobs.system_db import job_id_for
-from tests.fakes.clock import ManualClock
-from tests.jobs_harness import make_request, wait_until
+from tests.fakes.clock import AheadClock, ManualClock
+from tests.jobs_harness import make_request
+from tests.postgres import free_port
 from tests.threads import THREADS, at_once
 
 LIMIT = 12
+#: Above the limit, for workspaces that have few waiting.
+RESERVED = LIMIT // 4
+NOBODY = "0" * 32
 
 
 @pytest.fixture
-def queue(database_url):
-    with closing(DbosJobQueue(database_url, LIMIT, SystemClock())) as queue:
+def clock():
+    return AheadClock()
+
+
+@pytest.fixture
+def queue(database_url, clock):
+    with closing(DbosJobQueue(database_url, LIMIT, clock)) as queue:
         yield queue
 
 
-@pytest.fixture
-def unused_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def fill(queue, count=LIMIT):
+    for number in range(count):
+        assert queue.enqueue(make_request(), f"key {number}")
+
+
+def set_row(queue, **values) -> None:
+    table = sa.table(
+        queue._table.name, *map(sa.column, values), schema=queue._table.schema
+    )
+    with queue._engine.begin() as connection:
+        connection.execute(sa.update(table).values(**values))
 
 
 class TestEnqueue:
     def test_an_empty_queue_has_no_jobs(self, queue):
         assert queue.list(None, 10) == []
-        assert queue.show("0" * 32) is None
+        assert queue.show(NOBODY) is None
+        assert not queue.has_ended("key")
+        assert queue.stats() == QueueStats(0, 0, 0.0, 0, 0)
 
     def test_a_request_comes_back_as_it_was(self, queue):
         request = make_request(thread_ts="1.5", theme="noto", surprise=True)
 
         assert queue.enqueue(request, "key")
+        assert not queue.enqueue(make_request("F2"), "key")
 
         (job,) = queue.list(None, 10)
         assert job.job_id == job_id_for("key")
@@ -53,64 +76,67 @@ class TestEnqueue:
         assert job.created_at.tzinfo is not None
         assert queue.show(job.job_id) == job
 
-    def test_the_same_key_queues_nothing(self, queue):
-        assert queue.enqueue(make_request(), "key")
-        assert not queue.enqueue(make_request("F2"), "key")
-
-        (job,) = queue.list(None, 10)
-        assert job.request == make_request()
-
-    def test_it_is_known_whether_the_job_of_a_key_has_ended(self, queue):
-        assert not queue.has_ended("key")
-
-        queue.enqueue(make_request(), "key")
-        assert not queue.has_ended("key")
-
-        queue.cancel(job_id_for("key"))
-        assert queue.has_ended("key")
-
     def test_of_many_at_once_one_queues(self, queue):
         answers = at_once(lambda: queue.enqueue(make_request(), "key"))
 
         assert sorted(answers) == [False] * (THREADS - 1) + [True]
         assert len(queue.list(None, 10)) == 1
 
-    def test_a_full_queue_refuses(self, queue):
-        for number in range(LIMIT):
-            assert queue.enqueue(make_request(), f"key {number}")
+    def test_a_full_queue_refuses_until_there_is_room(self, queue, clock):
+        fill(queue)
 
         with pytest.raises(QueueFullError):
             queue.enqueue(make_request(), "one more")
         assert not queue.enqueue(make_request(), "key 0"), "known, so it waits already"
 
-    def test_a_queue_that_one_workspace_filled_has_places_for_the_others(self, queue):
-        for number in range(LIMIT):
-            queue.enqueue(make_request(), f"key {number}")
+        queue.cancel(job_id_for("key 0"))
+        clock.ahead_seconds = COUNT_SECONDS + 1
+        assert queue.enqueue(make_request(), "one more")
 
-        places = LIMIT // 4
-        for number in range(places):
+    def test_a_queue_that_one_workspace_filled_has_places_for_the_others(self, queue):
+        fill(queue)
+
+        for number in range(RESERVED):
             other = make_request(workspace=Workspace(f"T{number + 2}"))
             assert queue.enqueue(other, f"other {number}")
 
-        more = make_request(workspace=Workspace("T2"))
-        with pytest.raises(QueueFullError):
-            queue.enqueue(more, "a second one")
-        late = make_request(workspace=Workspace("TLATE"))
-        with pytest.raises(QueueFullError):
-            queue.enqueue(late, "no place is left")
+        for team, key in (("T2", "a second one"), ("TLATE", "no place is left")):
+            with pytest.raises(QueueFullError):
+                queue.enqueue(make_request(workspace=Workspace(team)), key)
 
-    def test_room_is_found_again(self, queue):
-        for number in range(LIMIT):
-            queue.enqueue(make_request(), f"key {number}")
-        queue.cancel(job_id_for("key 0"))
 
-        def fits() -> bool:
-            try:
-                return queue.enqueue(make_request(), "one more")
-            except QueueFullError:
-                return False
+class TestAdmissionControl:
+    def test_there_are_as_many_places_as_the_limit_says(self, queue):
+        control = AdmissionControl(queue._engine, LIMIT, ManualClock())
 
-        wait_until(fits)
+        taken = [control.admit("-/T1") for _ in range(LIMIT + RESERVED + 1)]
+
+        # None of them is queued: whoever asks has few waiting, up to a quarter more.
+        assert taken == [True] * (LIMIT + RESERVED) + [False]
+
+    def test_who_waits_for_a_slow_count_relies_on_the_one_before(
+        self, queue, monkeypatch
+    ):
+        clock, counts, go_on = ManualClock(), threading.Event(), threading.Event()
+        control = AdmissionControl(queue._engine, LIMIT, clock)
+        assert control.admit("-/T1")
+        count = control._count
+
+        def slow_count(most, *conditions):
+            counts.set()
+            assert go_on.wait(10)
+            return count(most, *conditions)
+
+        monkeypatch.setattr(control, "_count", slow_count)
+        clock.advance(COUNT_SECONDS + 1)
+        slow = threading.Thread(target=control.admit, args=("-/T1",))
+        slow.start()
+        assert counts.wait(10)
+
+        assert control.admit("-/T2")
+
+        go_on.set()
+        slow.join()
 
 
 class TestForget:
@@ -149,8 +175,7 @@ class TestForget:
 
 class TestAdmin:
     def test_the_newest_come_first_up_to_a_limit(self, queue):
-        for number in range(3):
-            queue.enqueue(make_request(), f"key {number}")
+        fill(queue, 3)
 
         found = [job.job_id for job in queue.list(None, 2)]
 
@@ -159,37 +184,82 @@ class TestAdmin:
 
     @pytest.mark.parametrize("state", list(JobState))
     def test_jobs_are_listed_by_state(self, queue, state):
-        queue.enqueue(make_request(), "key")
+        fill(queue, 1)
 
-        found = queue.list(state, 10)
-
-        assert len(found) == (state is JobState.QUEUED)
+        assert len(queue.list(state, 10)) == (state is JobState.QUEUED)
 
     def test_unknown_jobs_cannot_be_steered(self, queue):
-        assert not queue.retry("0" * 32)
-        assert not queue.cancel("0" * 32)
+        assert not queue.retry(NOBODY)
+        assert not queue.cancel(NOBODY)
 
     def test_a_waiting_job_is_cancelled_once_and_queued_again(self, queue):
         queue.enqueue(make_request(), "key")
         job_id = job_id_for("key")
         assert not queue.retry(job_id), "it waits already"
+        assert not queue.has_ended("key")
 
         assert queue.cancel(job_id)
         assert queue.show(job_id).state is JobState.CANCELLED
         assert not queue.cancel(job_id)
+        assert queue.has_ended("key")
 
         assert queue.retry(job_id)
         assert queue.show(job_id).state is JobState.QUEUED
         assert not queue.enqueue(make_request(), "key")
 
 
-def test_a_database_that_is_away_is_told(unused_port):
-    url = f"postgresql+psycopg://nobody@127.0.0.1:{unused_port}/none"
+class TestStats:
+    def test_what_waits_and_for_how_long(self, queue, clock):
+        queue.enqueue(make_request(), "one")
+        clock.ahead_seconds = 90.0
+        queue.enqueue(make_request(), "two")
+
+        stats = queue.stats()
+
+        assert (stats.waiting, stats.running) == (2, 0)
+        assert 90 <= stats.oldest_seconds < 120
+
+    def test_what_runs_does_not_wait(self, queue):
+        fill(queue, 1)
+        set_row(queue, status="PENDING")
+
+        assert queue.stats() == QueueStats(0, 1, 0.0, 0, 0)
+
+    def test_a_job_of_a_version_that_nobody_runs_is_orphaned(self, queue):
+        fill(queue, 1)
+        set_row(queue, application_version="0")
+
+        assert queue.stats().orphaned == 1
+
+    def test_a_worker_is_alive_while_its_heart_beats(self, queue, clock):
+        lease = claim(queue._engine, clock, LeaseTimes())
+        assert queue.stats().workers == 1
+
+        clock.ahead_seconds = LEASE_SECONDS - 1
+        lease.confirm()
+        assert queue.stats().workers == 1
+
+        clock.ahead_seconds = 2 * LEASE_SECONDS - 2
+        assert queue.stats().workers == 1
+        clock.ahead_seconds = 2 * LEASE_SECONDS
+        assert queue.stats().workers == 0
+
+
+def test_a_database_that_is_away_is_told(clock):
+    url = f"postgresql+psycopg://nobody@127.0.0.1:{free_port()}/none"
 
     with pytest.raises(QueueError) as caught:
-        DbosJobQueue(url, LIMIT, SystemClock())
+        DbosJobQueue(url, LIMIT, clock)
 
     assert "Try again" in caught.value.message
+
+
+def test_a_table_that_is_gone_is_told(queue):
+    with queue._engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE worker_slots"))
+
+    with pytest.raises(QueueError):
+        queue.stats()
 
 
 def test_after_somebody_waited_in_vain_nobody_else_does(sqlite_url, monkeypatch):
@@ -213,14 +283,3 @@ def test_after_somebody_waited_in_vain_nobody_else_does(sqlite_url, monkeypatch)
         clock.advance(OPEN_SECONDS + 1)
         assert not queue.has_ended("key")
         assert queue.enqueue(make_request(), "key")
-
-
-def test_a_backlog_has_a_length_and_an_age(database_url):
-    queue = DbosJobQueue(database_url, LIMIT, SystemClock())
-    assert (queue.stats().waiting, queue.stats().oldest_seconds) == (0, 0)
-
-    queue.enqueue(make_request(), "key")
-
-    assert queue.stats().waiting == 1
-    assert 0 <= queue.stats().oldest_seconds < 60
-    queue.close()

@@ -83,10 +83,8 @@ def _fault_round(kind: str, database: str, jobs: int, results: Path) -> Figures:
         stage = stack.enter_context(
             staged(what.url, folder, what.environment, hurry=False)
         )
-        figure = FaultRound(plan, stage, Figures(database, kind), what).run()
-        if not figure.is_clean:
-            _keep(folder, results.parent / f"broken-{database}-{int(time.time())}")
-        return figure
+        play = FaultRound(plan, stage, Figures(database, kind), what)
+        return _played(play, folder, results)
 
 
 def _round(database: str, jobs: int, number: int, results: Path, salt: int) -> Figures:
@@ -109,37 +107,32 @@ def _round(database: str, jobs: int, number: int, results: Path, salt: int) -> F
             seed=salt + number,
         )
         stage = stack.enter_context(staged(url, folder, hurry=False))
-        figure = Round(plan, stage, Figures(database, KILLS)).run()
-        if not figure.is_clean:
-            _keep(folder, results.parent / f"broken-{database}-{int(time.time())}")
-        return figure
+        return _played(Round(plan, stage, Figures(database, KILLS)), folder, results)
 
 
-def _keep(folder: Path, where: Path) -> None:
-    """Keep what a broken round left behind: its logs and its database."""
-    where.mkdir(parents=True, exist_ok=True)
-    for file in itertools.chain(folder.glob("*.log"), folder.glob("bot.db*")):
-        (where / file.name).write_bytes(file.read_bytes())
+def _played(play: Round, folder: Path, results: Path) -> Figures:
+    """Play a round; of a broken one keep logs and database."""
+    figure = play.run()
+    if not figure.is_clean:
+        where = results.parent / f"broken-{figure.database}-{int(time.time())}"
+        where.mkdir(parents=True, exist_ok=True)
+        for file in itertools.chain(folder.glob("*.log"), folder.glob("bot.db*")):
+            (where / file.name).write_bytes(file.read_bytes())
+    return figure
 
 
 def next_points(results: Path, database: str, count: int) -> list[str]:
     """Return the points that were reached least often so far, in a new order."""
     reached = dict.fromkeys(ALL_POINTS, 0)
-    for one in _kill_rounds(results, database):
+    for one in figures.read(results):
         for point, times in one.kills.items():
-            if point in reached:
+            if (one.database, one.kind) == (database, KILLS) and point in reached:
                 reached[point] += times
     draw = random.Random()
     rarest = sorted(reached, key=lambda point: (reached[point], draw.random()))[:count]
     draw.shuffle(rarest)
     # Those of the web process while people still ask.
     return sorted(rarest, key=lambda point: "enqueue" not in point)
-
-
-def _kill_rounds(results: Path, database: str) -> Iterator[Figures]:
-    for one in figures.read(results):
-        if (one.database, one.kind) == (database, KILLS):
-            yield one
 
 
 def _say(number: int, one: Figures) -> None:

@@ -13,15 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar
 
 import psycopg
 
 from tests.crash.fleet import Fleet
 from tests.crash.process import CLOCK_FILE
 from tests.postgres import (
-    FIRST_DATABASE,
-    USER,
     RestartablePostgres,
     find_programs,
     restartable_postgres,
@@ -38,33 +36,30 @@ MESSAGES = 300
 HOURS_SECONDS = 6 * 3600
 
 
-class Fault(Protocol):
+@dataclass
+class Fault:
     """Something that lasts for a while."""
 
     #: Where the bot is to work.
     url: str
     #: Variables for the bot's processes.
-    environment: dict[str, str]
+    environment: dict[str, str] = field(default_factory=dict, init=False)
     #: What is done, one after the other; the last one ends it.
-    stages: int
+    stages: ClassVar[int] = 2
 
     def go(self, stage: int, fleet: Fleet) -> None:
         """Begin a stage."""
-        ...
+        raise NotImplementedError
 
 
 @dataclass
-class Restart:
+class Restart(Fault):
     """PostgreSQL is ended, and started again."""
 
     postgres: RestartablePostgres
-    url: str
     number: signal.Signals
-    environment: dict[str, str] = field(default_factory=dict)
-    stages: int = 2
 
     def go(self, stage: int, fleet: Fleet) -> None:
-        """Stop the server, or start it."""
         del fleet
         if stage:
             self.postgres.start()
@@ -73,29 +68,20 @@ class Restart:
 
 
 @dataclass
-class NoRoomInFiles:
+class NoRoomInFiles(Fault):
     """No file may grow, by a limit on the bot's processes: SQLite's disk is full."""
 
-    url: str
-    environment: dict[str, str] = field(default_factory=dict)
-    stages: int = 2
-
     def go(self, stage: int, fleet: Fleet) -> None:
-        """Set the limit, or lift it."""
         fleet.limit_files(resource.RLIM_INFINITY if stage else NO_ROOM_BYTES)
 
 
 @dataclass
-class NoRoomOnDisk:
+class NoRoomOnDisk(Fault):
     """The disk with PostgreSQL's files is full."""
 
     postgres: RestartablePostgres
-    url: str
-    environment: dict[str, str] = field(default_factory=dict)
-    stages: int = 2
 
     def go(self, stage: int, fleet: Fleet) -> None:
-        """Fill the disk, or make room."""
         del fleet
         ballast = self.postgres.folder / "ballast"
         if not stage:
@@ -119,15 +105,10 @@ class NoRoomOnDisk:
 
 
 @dataclass
-class ReadOnlyFile:
+class ReadOnlyFile(Fault):
     """SQLite's files may not be written any more, by nobody."""
 
-    url: str
-    environment: dict[str, str] = field(default_factory=dict)
-    stages: int = 2
-
     def go(self, stage: int, fleet: Fleet) -> None:
-        """Make them immutable, or ordinary again."""
         del fleet
         file = Path(self.url.removeprefix("sqlite:///"))
         files = [one for one in file.parent.glob(f"{file.name}*") if one.is_file()]
@@ -136,28 +117,16 @@ class ReadOnlyFile:
 
 
 @dataclass
-class ReadOnlyServer:
+class ReadOnlyServer(Fault):
     """PostgreSQL takes no more writes."""
 
     postgres: RestartablePostgres
-    url: str
-    environment: dict[str, str] = field(default_factory=dict)
-    stages: int = 2
 
     def go(self, stage: int, fleet: Fleet) -> None:
-        """Change the server's default, and let every session know."""
         del fleet
         value = "off" if stage else "on"
-        server = self.postgres.server
-        with psycopg.connect(
-            host="127.0.0.1",
-            port=server.port,
-            user=USER,
-            password=server.password,
-            dbname=FIRST_DATABASE,
-            autocommit=True,
-            options="-c default_transaction_read_only=off",
-        ) as connection:
+        writing = "-c default_transaction_read_only=off"
+        with self.postgres.server.connect(options=writing) as connection:
             connection.execute(
                 f"ALTER SYSTEM SET default_transaction_read_only = {value}"
             )
@@ -165,20 +134,17 @@ class ReadOnlyServer:
 
 
 @dataclass
-class ClockJumps:
+class ClockJumps(Fault):
     """The bot's clock is hours ahead, then hours behind, then right again."""
 
-    url: str
     file: Path
-    environment: dict[str, str] = field(default_factory=dict)
-    stages: int = 3
+    stages: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
         self.file.write_text("0")
         self.environment = {CLOCK_FILE: str(self.file)}
 
     def go(self, stage: int, fleet: Fleet) -> None:
-        """Set the clock."""
         del fleet
         ahead_seconds = (HOURS_SECONDS, -HOURS_SECONDS, 0)[stage]
         # At once: who reads it must not find half of it.
@@ -223,9 +189,9 @@ def _on_postgres(
         return ClockJumps(url, folder / "clock")
     if kind in (RESTARTED, KILLED):
         number = signal.SIGINT if kind == RESTARTED else signal.SIGQUIT
-        return Restart(postgres, url, number)
+        return Restart(url, postgres, number)
     what = NoRoomOnDisk if kind == FULL else ReadOnlyServer
-    return what(postgres, url)
+    return what(url, postgres)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,9 @@ DATABASES = ("sqlite", "postgres")
 NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 #: Promises, seconds.
 TAKEOVER_SECONDS, DRAIN_SECONDS = 60, 30
+
+#: What a row of a table says of some rounds.
+Cell = Callable[[Sequence["Figures"]], object]
 
 
 @dataclass
@@ -65,13 +68,11 @@ class Figures:
     seconds: float = 0.0
 
     def take(self, verdict: Verdict) -> None:
-        """Keep a verdict."""
         for name, value in asdict(verdict).items():
             setattr(self, name, list(value) if isinstance(value, tuple) else value)
 
     @property
     def is_clean(self) -> bool:
-        """Tell whether every promise was kept."""
         broken = (
             self.lost or self.twice or self.both or self.strange or self.surprises
         ) or self.problems
@@ -134,65 +135,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _summary(rounds: Sequence[Figures]) -> str:
     columns = [_of(rounds, database) for database in DATABASES]
-    rows = [
-        ("Rounds", *[len(some) for some in columns]),
-        (
-            "– that kept every promise",
-            *[sum(one.is_clean for one in some) for some in columns],
-        ),
-        ("Requests acknowledged", *[_sum(some, "acknowledged") for some in columns]),
-        ("– ended with a result", *[_sum(some, "posted") for some in columns]),
-        ("– ended with a sentence", *[_sum(some, "told") for some in columns]),
-        ("Sentences told again", *[_sum(some, "told_again") for some in columns]),
-        (
-            "Sent, but the web process died first",
-            *[_sum(some, "unanswered") for some in columns],
-        ),
-        (
-            "Processes killed",
-            *[sum(sum(one.kills.values()) for one in some) for some in columns],
-        ),
-        ("– started again at once", *[_sum(some, "restarted") for some in columns]),
-        (
-            "– left dead, another worker there",
-            *[_sum(some, "left_dead") for some in columns],
-        ),
-        ("**Lost**", *[_count(some, "lost") for some in columns]),
-        ("**Posted twice**", *[_count(some, "twice") for some in columns]),
-        (
-            "**Posted, and told that it failed**",
-            *[_count(some, "both") for some in columns],
-        ),
-        (
-            "Jobs of dead workers taken over",
-            *[_count(some, "takeovers") for some in columns],
-        ),
-        (
-            "– in the queue again after seconds, median / longest",
-            *[_times(some, "put_back") for some in columns],
-        ),
-        (
-            "– with another worker after seconds, median / longest",
-            *[_times(some, "takeovers") for some in columns],
-        ),
-        ("Workers sent away by SIGTERM", *[_count(some, "drains") for some in columns]),
-        (
-            "– ended after seconds, median / longest",
-            *[_times(some, "drains") for some in columns],
-        ),
-        (
-            "Workers paused past their lease",
-            *[_count(some, "paused") for some in columns],
-        ),
-        (
-            "– that woke and gave way",
-            *[_count_exits(some, EXIT_LEASE_LOST) for some in columns],
-        ),
-        (
-            "Workers that gave way, starved by the machine",
-            *[_sum(some, "starved") for some in columns],
-        ),
-    ]
+    rows = [(label, *map(cell, columns)) for label, cell in SUMMARY]
     return _table(["", *NAMES.values()], rows)
 
 
@@ -203,8 +146,10 @@ def _faults(rounds: Sequence[Figures]) -> str:
         for database in DATABASES:
             some = [one for one in _of(rounds, database) if one.kind == kind]
             if some:
-                counts = [_count(some, name) for name in ("lost", "twice")]
-                facts = (len(some), _sum(some, "acknowledged"), *counts, some[-1].bit)
+                counts = [
+                    _sum(name)(some) for name in ("acknowledged", "lost", "twice")
+                ]
+                facts = (len(some), *counts, some[-1].bit)
                 rows.append((kind, NAMES[database], *facts))
     return _table([*heads, "It could be felt by"], rows)
 
@@ -218,20 +163,49 @@ def _points(rounds: Sequence[Figures]) -> str:
     return _table(["Killed at", *NAMES.values()], rows)
 
 
-def _count_exits(rounds: Iterable[Figures], code: int) -> int:
-    return sum(one.paused.count(code) for one in rounds)
+def _sum(name: str) -> Cell:
+    """Sum up a number, or count what is listed."""
+
+    def cell(rounds: Sequence[Figures]) -> int:
+        values = [getattr(one, name) for one in rounds]
+        return sum(len(one) if isinstance(one, list) else one for one in values)
+
+    return cell
 
 
-def _sum(rounds: Iterable[Figures], name: str) -> int:
-    return sum(getattr(one, name) for one in rounds)
+def _times(name: str) -> Cell:
+    def cell(rounds: Sequence[Figures]) -> str:
+        seconds = [value for one in rounds for value in getattr(one, name)]
+        if not seconds:
+            return "–"
+        return f"{statistics.median(seconds):.1f} / {max(seconds):.1f}"
+
+    return cell
 
 
-def _count(rounds: Iterable[Figures], name: str) -> int:
-    return sum(len(getattr(one, name)) for one in rounds)
-
-
-def _times(rounds: Iterable[Figures], name: str) -> str:
-    seconds = [value for one in rounds for value in getattr(one, name)]
-    if not seconds:
-        return "–"
-    return f"{statistics.median(seconds):.1f} / {max(seconds):.1f}"
+SUMMARY: tuple[tuple[str, Cell], ...] = (
+    ("Rounds", len),
+    ("– that kept every promise", lambda some: sum(one.is_clean for one in some)),
+    ("Requests acknowledged", _sum("acknowledged")),
+    ("– ended with a result", _sum("posted")),
+    ("– ended with a sentence", _sum("told")),
+    ("Sentences told again", _sum("told_again")),
+    ("Sent, but the web process died first", _sum("unanswered")),
+    ("Processes killed", lambda some: sum(sum(one.kills.values()) for one in some)),
+    ("– started again at once", _sum("restarted")),
+    ("– left dead, another worker there", _sum("left_dead")),
+    ("**Lost**", _sum("lost")),
+    ("**Posted twice**", _sum("twice")),
+    ("**Posted, and told that it failed**", _sum("both")),
+    ("Jobs of dead workers taken over", _sum("takeovers")),
+    ("– in the queue again after seconds, median / longest", _times("put_back")),
+    ("– with another worker after seconds, median / longest", _times("takeovers")),
+    ("Workers sent away by SIGTERM", _sum("drains")),
+    ("– ended after seconds, median / longest", _times("drains")),
+    ("Workers paused past their lease", _sum("paused")),
+    (
+        "– that woke and gave way",
+        lambda some: sum(one.paused.count(EXIT_LEASE_LOST) for one in some),
+    ),
+    ("Workers that gave way, starved by the machine", _sum("starved")),
+)

@@ -20,8 +20,8 @@ from tests.crash.points import KillPoints
 from tests.crash.process import HURRY, KILL_POINTS
 from tests.jobs_harness import ROOT, wait_until
 from tests.postgres import free_port
+from tests.running_bot import KEY
 
-KEY = "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E="
 START_SECONDS, END_SECONDS = 90.0, 60.0
 #: Of a process that was sent away before it had begun anything.
 NOT_YET_UP = -signal.SIGTERM
@@ -40,12 +40,10 @@ class Bot:
 
     @property
     def pid(self) -> int:
-        """Return its id."""
         return self.process.pid
 
     @property
     def works(self) -> bool:
-        """Tell whether it runs and may go on doing so."""
         ended = self.process.poll() is not None
         return not (ended or self.paused or self.terminated_at)
 
@@ -65,8 +63,7 @@ class Fleet:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def start(self, verb: str, *options: str) -> Bot:
-        """Start a process."""
+    def start(self, verb: str) -> Bot:
         environment = os.environ | self.environment
         environment |= {
             "DATABASE_URL": self.database,
@@ -79,7 +76,8 @@ class Fleet:
         }
         if self.hurry:
             environment[HURRY] = "1"
-        command = [sys.executable, "-m", "tests.crash.process", verb, *options]
+        command = [sys.executable, "-m", "tests.crash.process", verb]
+        command += ["--no-worker"] if verb == "serve" else []
         with (self.folder / f"{verb}.log").open("ab") as log:
             process = subprocess.Popen(
                 command, cwd=self.folder, env=environment, stdout=log, stderr=log
@@ -87,16 +85,7 @@ class Fleet:
         self.bots.append(Bot(verb, process, time.monotonic()))
         return self.bots[-1]
 
-    def start_web(self) -> Bot:
-        """Start the web process."""
-        return self.start("serve", "--no-worker")
-
-    def start_worker(self) -> Bot:
-        """Start a worker."""
-        return self.start("worker")
-
     def await_web(self) -> None:
-        """Wait until the web process answers."""
         wait_until(self._answers, START_SECONDS)
 
     def _answers(self) -> bool:
@@ -106,11 +95,9 @@ class Fleet:
             return False
 
     def working(self, verb: str) -> list[Bot]:
-        """Return the processes of a kind that live and work."""
         return [one for one in self.bots if one.verb == verb and one.works]
 
     def pids(self) -> list[int]:
-        """Return the ids of those that live."""
         return [one.pid for one in self.bots if one.process.poll() is None]
 
     def reap(self) -> list[Bot]:
@@ -127,13 +114,8 @@ class Fleet:
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (size_bytes, hard))
 
     def pause(self, bot: Bot) -> None:
-        """Stop a process with SIGSTOP."""
         pause(bot.process, self.database)
         bot.paused = True
-
-    def resume(self, bot: Bot) -> None:
-        """Let it go on."""
-        os.kill(bot.pid, signal.SIGCONT)
 
     def end(self) -> dict[int, list[float]]:
         """End all with SIGTERM; return how long the workers took, by exit code."""
@@ -152,7 +134,6 @@ class Fleet:
         return drains
 
     def kill(self) -> None:
-        """Leave nothing behind."""
         for one in self.bots:
             if one.process.poll() is None:
                 one.process.kill()

@@ -26,7 +26,6 @@ class Verdict:
 
     @property
     def is_clean(self) -> bool:
-        """Tell whether every promise was kept."""
         return not (self.lost or self.twice or self.both or self.strange)
 
 

@@ -63,7 +63,6 @@ class KillPoints:
         (self.folder / point).touch()
 
     def trigger(self, point: str) -> bool:
-        """Tell whether there was one, and remove it."""
         try:
             (self.folder / point).unlink()
         except FileNotFoundError:

@@ -86,7 +86,7 @@ def staged(
         fleet = Fleet(url, folder, more, kill_points, hurry)
         slack.pids = fleet.pids
         try:
-            fleet.start_web()
+            fleet.start(WEB)
             fleet.await_web()
             users = Users(slack, fleet.url)
             users.install()
@@ -165,7 +165,6 @@ class Round:
         self._arm_next()
 
     def _note_end(self, bot: Bot) -> None:
-        """Take note of a process that ended."""
         code, now = bot.process.returncode, time.monotonic()
         ordered = self._ordered.pop(bot.pid, "")
         if bot.terminated_at is not None and code != -signal.SIGKILL:
@@ -189,7 +188,6 @@ class Round:
             self.figures.surprises.append(f"{bot.verb}: {code}")
 
     def _note_drains(self, code: int, *seconds: float) -> None:
-        """Take note of how workers ended that were sent away."""
         if code == EXIT_LEASE_LOST:
             self.figures.starved += len(seconds)
             return
@@ -220,14 +218,13 @@ class Round:
             self.figures.restarted += 1
 
     def _start_missing(self) -> None:
-        """Start what should run and does not."""
         fleet, now = self.stage.fleet, time.monotonic()
         self._empty = [until for until in self._empty if until > now]
         if not fleet.working(WEB):
-            fleet.start_web()
+            fleet.start(WEB)
         wanted = max(self.plan.workers - len(self._empty), 1)
         while len(fleet.working(WORKER)) < wanted:
-            fleet.start_worker()
+            fleet.start(WORKER)
 
     def _run_due_events(self) -> None:
         now = time.monotonic() - self._began
@@ -290,7 +287,7 @@ class Round:
     def _resume_paused(self) -> None:
         paused = self._paused
         if paused and paused.paused and self._takeovers.holder(paused.pid) is None:
-            self.stage.fleet.resume(paused)
+            os.kill(paused.pid, signal.SIGCONT)
 
     def _arm_next(self) -> None:
         """Arm the next point, once the last one was reached or nobody reaches it."""

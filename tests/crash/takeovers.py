@@ -84,7 +84,6 @@ class Takeovers:
                 del self._open[case]
 
     def unfinished(self) -> int:
-        """Return how many jobs have not ended."""
         alive = self._table.c.status.in_([*WAITING, RUNNING])
         query = sa.select(sa.func.count()).where(alive)
         with self._engine.connect() as connection:

@@ -135,7 +135,6 @@ class Users:
         self.unanswered.add(name)
 
     def verdict(self) -> Verdict:
-        """Judge what Slack shows now."""
         posted = [file.name.partition(".")[0] for _, file in self.slack.results()]
         with self.slack.world.lock:
             told = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from emojifier_bot.clock import Clock
+from emojifier_bot.clock import Clock, SystemClock
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -51,3 +51,15 @@ class ManualClock(Clock):
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.seconds += seconds
+
+
+class AheadClock(SystemClock):
+    """The system's clock, some seconds on."""
+
+    ahead_seconds = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead_seconds
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.ahead_seconds)

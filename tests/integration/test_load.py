@@ -52,8 +52,7 @@ def run(tmp_path_factory):
     )
     with ExitStack() as stack:
         slack = stack.enter_context(SlackServer())
-        environment = slack.environment | {"DATABASE_URL": plan.database_url}
-        bot = stack.enter_context(running_bot(environment, folder))
+        bot = stack.enter_context(running_bot(slack, plan.database_url, folder))
         addresses = [one.figures_url.split("/")[2] for one in bot.processes]
         prometheus = None
         if shutil.which("prometheus"):

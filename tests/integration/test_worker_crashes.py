@@ -16,35 +16,12 @@ from emojifier_bot.jobs.step_runner import MAX_CRASHES
 from emojifier_bot.jobs.worker import EXIT_DONE, EXIT_LEASE_LOST
 from tests.crash.fleet import pause
 from tests.fakes.reply_sink import KILL_AFTER, KILL_BEFORE, SLOW, Fault
-from tests.jobs_harness import JobsHarness, wait_until
+from tests.jobs_harness import wait_until
 
 START_SECONDS = 60
 #: Longer than a worker of these tests drains.
 WAIT_SECONDS = 9
 HOURS_SECONDS = 6 * 3600
-
-
-@pytest.fixture
-def harness(database_url, tmp_path):
-    harness = JobsHarness(database_url, tmp_path / "slack")
-    yield harness
-    harness.close()
-
-
-@pytest.fixture
-def spawn(harness):
-    """Start workers, and see to it that none outlives the test."""
-    processes = []
-
-    def start():
-        processes.append(harness.spawn())
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
 
 
 def is_dead(process):
@@ -76,12 +53,10 @@ POINTS = [
 
 @pytest.mark.parametrize("how", [KILL_BEFORE, KILL_AFTER])
 @pytest.mark.parametrize(("method", "file_id"), POINTS)
-def test_a_killed_worker_s_job_is_ended_by_the_next(
-    harness, spawn, method, file_id, how
-):
+def test_a_killed_worker_s_job_is_ended_by_the_next(harness, method, file_id, how):
     harness.sink.plan(method, Fault(how))
     job_id = harness.ask(file_id=file_id, reaction_ts="1700000000.000009")
-    assert is_dead(spawn())
+    assert is_dead(harness.spawn())
 
     with harness.working():
         outcome = harness.wait(job_id, seconds=START_SECONDS).outcome
@@ -91,10 +66,10 @@ def test_a_killed_worker_s_job_is_ended_by_the_next(
     assert len(harness.sink.shown()) == has_face
 
 
-def test_a_worker_that_lives_takes_the_jobs_of_a_dead_one(harness, spawn):
+def test_a_worker_that_lives_takes_the_jobs_of_a_dead_one(harness):
     harness.sink.plan("complete", Fault(KILL_AFTER))
     job_id = harness.ask()
-    workers = [spawn(), spawn()]
+    workers = [harness.spawn(), harness.spawn()]
 
     assert harness.wait(job_id, seconds=START_SECONDS).outcome == "posted"
 
@@ -103,14 +78,14 @@ def test_a_worker_that_lives_takes_the_jobs_of_a_dead_one(harness, spawn):
     assert harness.queue.stats().workers == 1
 
 
-def test_a_worker_that_slept_past_its_lease_ends_without_a_post(harness, spawn):
+def test_a_worker_that_slept_past_its_lease_ends_without_a_post(harness):
     harness.sink.plan("upload", Fault(SLOW, seconds=4))
     job_id = harness.ask()
-    sleeper = spawn()
+    sleeper = harness.spawn()
     wait_until(lambda: harness.sink.calls("slow"), START_SECONDS)
     pause(sleeper, harness.url)
 
-    spawn()
+    harness.spawn()
     assert harness.wait(job_id, seconds=START_SECONDS).outcome == "posted"
     os.kill(sleeper.pid, signal.SIGCONT)
 
@@ -118,24 +93,24 @@ def test_a_worker_that_slept_past_its_lease_ends_without_a_post(harness, spawn):
     assert len(harness.sink.shown()) == len(harness.sink.calls("complete")) == 1
 
 
-def test_a_picture_that_kills_workers_is_given_up_and_told(harness, spawn):
+def test_a_picture_that_kills_workers_is_given_up_and_told(harness):
     harness.sink.plan("upload", *[Fault(KILL_BEFORE)] * MAX_CRASHES)
     job_id = harness.ask()
     for _ in range(MAX_CRASHES):
-        assert is_dead(spawn())
+        assert is_dead(harness.spawn())
 
-    spawn()
+    harness.spawn()
 
     job = harness.wait(job_id, seconds=START_SECONDS)
     assert (job.state, job.outcome) == (JobState.FAILED, "unexpected")
     assert harness.sink.told() == ["unexpected"]
 
 
-def test_a_clock_that_was_set_back_delays_no_job(harness, spawn):
+def test_a_clock_that_was_set_back_delays_no_job(harness):
     refused = Fault(kind="ratelimited", retry_after_seconds=WAIT_SECONDS)
     harness.sink.plan("complete", refused)
     job_id = harness.ask()
-    worker = spawn()
+    worker = harness.spawn()
     waits = ("DBOS.sleep",)
     wait_until(lambda: harness.queue.show(job_id).steps[-1:] == waits, START_SECONDS)
     worker.kill()
@@ -148,10 +123,10 @@ def test_a_clock_that_was_set_back_delays_no_job(harness, spawn):
 
 
 class TestTermination:
-    def test_running_jobs_end_first(self, harness, spawn):
+    def test_running_jobs_end_first(self, harness):
         harness.sink.plan("upload", Fault(SLOW, seconds=1.5))
         job_id = harness.ask()
-        worker = spawn()
+        worker = harness.spawn()
         wait_until(lambda: harness.sink.calls("slow"), START_SECONDS)
 
         worker.terminate()
@@ -160,12 +135,12 @@ class TestTermination:
         assert harness.wait(job_id).outcome == "posted"
         assert harness.queue.stats().workers == 0
 
-    def test_what_cannot_end_in_time_goes_on_elsewhere(self, harness, spawn):
+    def test_what_cannot_end_in_time_goes_on_elsewhere(self, harness):
         harness.sink.plan(
             "complete", Fault(kind="ratelimited", retry_after_seconds=WAIT_SECONDS)
         )
         job_id = harness.ask()
-        worker = spawn()
+        worker = harness.spawn()
         wait_until(lambda: harness.sink.calls("complete refused"), START_SECONDS)
         refused_at = harness.sink.calls("complete refused")[0]["at"]
 
@@ -174,7 +149,7 @@ class TestTermination:
         assert worker.wait(30) == EXIT_DONE
         assert harness.queue.show(job_id).state is JobState.QUEUED
         assert time.time() - refused_at < WAIT_SECONDS
-        spawn()
+        harness.spawn()
         assert harness.wait(job_id, seconds=START_SECONDS).outcome == "posted"
         (completed,) = harness.sink.calls("complete")
         # The wait that Slack asked for went on while nobody worked.

@@ -18,7 +18,7 @@ def main() -> int:
     """Run, print, write the page if told to; 1 where something did not hold."""
     told = _arguments()
     with tempfile.TemporaryDirectory(prefix="emojifier-load-") as name:
-        folder = Path(told.keep or name)
+        folder = Path(told.keep or name).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         with _database(told.database, folder) as url:
             plan = Plan(

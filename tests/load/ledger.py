@@ -62,7 +62,6 @@ class Ledger:
 
     @property
     def results(self) -> Counter[str]:
-        """Return how often each title is shown."""
         return Counter(file.title for _, file in self._slack.results())
 
     def _keep(self) -> None:

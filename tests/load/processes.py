@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,15 +13,15 @@ from pathlib import Path
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-ROOT = Path(__file__).parents[2]
-#: Of no use to anybody else.
-KEY = "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E="
+from tests.fakes.slack import SlackServer
+from tests.running_bot import address_of, process
+
 #: Six people who ask all the time.
 NO_LIMITS = {
     f"EMOJIFIER_{name}": "1000000"
     for name in ("USER_PER_MINUTE", "WORKSPACE_PER_HOUR", "WORKSPACE_PER_DAY")
 }
-START_SECONDS, END_SECONDS = 60.0, 45.0
+START_SECONDS = 60.0
 LOOK_SECONDS = 0.05
 KIB_PER_MB = 1024.0
 
@@ -105,8 +103,8 @@ class RunningBot:
     url: str
     web: BotProcess
     workers: tuple[BotProcess, ...]
-    #: Where all of them put what they need for a while.
-    temporary: Path
+    #: Each of them has a folder of its own in it.
+    folder: Path
 
     @property
     def processes(self) -> tuple[BotProcess, ...]:
@@ -121,71 +119,39 @@ class RunningBot:
         return total
 
     def temporary_files(self) -> int:
-        return sum(one.is_file() for one in self.temporary.rglob("*"))
+        return sum(one.is_file() for one in self.folder.glob("*/tmp/**/*"))
 
 
 @contextmanager
 def running_bot(
-    environment: dict[str, str], folder: Path, workers: int = 1
+    slack: SlackServer, database: str, folder: Path, workers: int = 1
 ) -> Iterator[RunningBot]:
     """Run the bot on any free ports, logging everything into a folder."""
-    temporary = folder / "temporary"
-    temporary.mkdir()
-    usual = {
-        **NO_LIMITS,
-        "PYTHONPATH": str(ROOT),
-        "PORT": "0",
-        "METRICS_PORT": "0",
-        "ENCRYPTION_KEYS": KEY,
-        "TMPDIR": str(temporary),
-        "EMOJIFIER_LOG_LEVEL": "INFO",
-        "EMOJIFIER_LOG_FORMAT": "json",
-    }
-    whole = os.environ | usual | environment
     with ExitStack() as stack:
-        start = _Starter(stack, whole, folder)
+
+        def start(name: str, verb: str, *options: str) -> BotProcess:
+            log = folder / f"{name}.log"
+            running = process(
+                verb,
+                *options,
+                slack=slack,
+                database=database,
+                folder=folder / name,
+                log=stack.enter_context(log.open("w")),
+                METRICS_PORT="0",
+                EMOJIFIER_LOG_LEVEL="INFO",
+                EMOJIFIER_LOG_FORMAT="json",
+                **NO_LIMITS,
+            )
+            return BotProcess(name, stack.enter_context(running), log)
+
         web = start("web", "serve", "--no-worker")
-        said = web.process.stdout.readline() if web.process.stdout else ""
-        assert said, web.log.read_text("utf-8")
+        url = address_of(web.process)
         numbers = range(1, workers + 1)
         started = tuple(start(f"worker-{one}", "worker") for one in numbers)
         for one in started:
             one.wait_for("worker_started")
-        yield RunningBot(said.split()[-1], web, started, temporary)
-
-
-class _Starter:
-    def __init__(
-        self, stack: ExitStack, environment: dict[str, str], folder: Path
-    ) -> None:
-        self._stack = stack
-        self._environment = environment
-        self._folder = folder
-
-    def __call__(self, name: str, *arguments: str) -> BotProcess:
-        log = self._folder / f"{name}.log"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "emojifier_bot", *arguments],
-            cwd=self._folder,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._stack.enter_context(log.open("w")),
-            text=True,
-        )
-        self._stack.callback(_end, process)
-        return BotProcess(name, process, log)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.terminate()
-    try:
-        process.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdout:
-        process.stdout.close()
+        yield RunningBot(url, web, started, folder)
 
 
 def _fields(file: Path) -> dict[str, float]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from tests.load.run import Findings
-from tests.load.trend import share_of, trend
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- load: begin -->\n", "<!-- load: end -->\n"
@@ -25,6 +27,40 @@ MOST_TURNED_AWAY = 0.01
 SLACK_WAITS_SECONDS = 3.0
 MB = 1e6
 PERCENT = (50, 95, 99, 100)
+#: Fewer looks or a shorter time say nothing: caches still fill.
+LEAST_SAMPLES, LEAST_SECONDS = 20, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """A figure over time."""
+
+    first: float
+    last: float
+    most: float
+    #: Of the line, over the second half.
+    growth: float
+    #: Whether the run was long enough to tell.
+    is_known: bool
+
+
+def trend(points: Sequence[tuple[float, float]]) -> Trend:
+    """Fit a line to the second half of a run.
+
+    Args:
+        points: Seconds and values, at least one.
+    """
+    values = [value for _, value in points]
+    half = points[len(points) // 2 :]
+    length_seconds = half[-1][0] - half[0][0]
+    known = len(half) >= LEAST_SAMPLES and length_seconds >= LEAST_SECONDS
+    slope = float(np.polyfit(*zip(*half, strict=True), 1)[0]) if known else 0.0
+    return Trend(values[0], values[-1], max(values), slope * length_seconds, known)
+
+
+def share_of(values: Sequence[float], percent: float) -> float:
+    """Return the value that so many percent of some stay within; 0 of none."""
+    return float(np.percentile(values, percent)) if values else 0.0
 
 
 def complaints(found: Findings) -> list[str]:

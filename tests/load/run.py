@@ -77,7 +77,6 @@ class LoadRun:
         self._engine = sa.create_engine(plan.database_url)
 
     def run(self, say: Callable[[str], None]) -> Findings:
-        """Do all of it."""
         self._traffic.install()
         with self._ledger.keeping():
             capacity = self._capacity(say)
@@ -177,7 +176,8 @@ class LoadRun:
 
 def run_load(plan: Plan, folder: Path, say: Callable[[str], None]) -> Findings:
     """Run a plan with everything of its own."""
-    with SlackServer() as slack:
-        environment = slack.environment | {"DATABASE_URL": plan.database_url}
-        with running_bot(environment, folder, plan.workers) as bot:
-            return LoadRun(slack, bot, plan).run(say)
+    with (
+        SlackServer() as slack,
+        running_bot(slack, plan.database_url, folder, plan.workers) as bot,
+    ):
+        return LoadRun(slack, bot, plan).run(say)

@@ -137,7 +137,6 @@ class Traffic:
         return (ended() - counting_from[1]) / (passed - counting_from[0])
 
     def ask(self, due: float) -> None:
-        """Send one request."""
         with self._lock:
             number = next(self._numbers)
         seat = self.seats[number % len(self.seats)]

@@ -48,7 +48,10 @@ def test_a_request_is_recorded_as_it_always_was():
 
 
 def test_a_recorded_request_is_read_with_fields_of_a_newer_version():
-    assert EmojifyRequest.from_dict(RECORDED | {"of_tomorrow": 1}) == REQUEST
+    newer = RECORDED | {"of_tomorrow": 1}
+    newer["source"] = RECORDED["source"] | {"frame": 3}
+
+    assert EmojifyRequest.from_dict(newer) == REQUEST
 
 
 def test_an_entrypoint_of_a_newer_version_counts_as_a_command():

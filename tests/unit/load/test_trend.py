@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.load.trend import LEAST_SAMPLES, share_of, trend
+from tests.load.report import LEAST_SAMPLES, share_of, trend
 
 #: Twice as long as is needed to tell.
 LONG = range(0, 400, 2)
