@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from emojifier_bot.clock import Clock
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.engine import Database, open_database
@@ -22,7 +24,12 @@ from emojifier_bot.domain import (
     Workspace,
 )
 
-TEAM = Workspace("T1")
+TEAM, ELSEWHERE = Workspace("T1"), Workspace("T2")
+#: The same workspace, asked for in every way that Slack asks; and its organisation.
+IN_GRID, SERVED_BY_ORG = Workspace("T1", "E1"), Workspace("T1", "E1", True)
+ORG = Workspace("", "E1", is_org_install=True)
+#: What a database may stumble over.
+HOSTILE = "a\0b\ud800' OR 1=1; -- é😆"
 #: Small enough to be used up.
 LIMITS = (
     Limit("user_limit", pictures=3, period_seconds=60, is_personal=True),
@@ -61,6 +68,13 @@ def sql_stores(
             RateLimiter(database, clock, LIMITS),
         )
         yield stores, database
+
+
+@contextmanager
+def connected(url: str) -> Iterator[sa.Connection]:
+    """Give a connection that may change a database, whatever its tables are."""
+    with closing(open_database(url)) as database, database.writing() as connection:
+        yield connection
 
 
 def make_installation(workspace: Workspace = TEAM, **fields) -> Installation:

@@ -10,15 +10,20 @@ from hypothesis import strategies as st
 from emojifier_bot.db.policy import RateLimiter
 from emojifier_bot.db.tables import ALLOWANCES
 from emojifier_bot.domain import Limit, Workspace
-from tests.builders_store import LIMITS, TEAM, make_installation, sql_stores
+from tests.builders_store import (
+    ELSEWHERE,
+    HOSTILE,
+    LIMITS,
+    TEAM,
+    make_installation,
+    sql_stores,
+)
 from tests.fakes.clock import FakeClock
 from tests.threads import THREADS, at_once
 
 PERSONAL, SHARED = LIMITS
-ELSEWHERE = Workspace("T2")
 #: After so long one more picture fits in.
 REFILL_SECONDS = PERSONAL.period_seconds / PERSONAL.pictures
-HOSTILE = "a\0b\ud800' OR 1=1; -- é😆"
 
 
 def take(stores, count, user_id="U1", workspace=TEAM):

@@ -7,16 +7,19 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from emojifier_bot.domain import Workspace
-from tests.builders_store import TEAM, make_installation, make_post
+from tests.builders_store import (
+    HOSTILE,
+    IN_GRID,
+    ORG,
+    SERVED_BY_ORG,
+    TEAM,
+    make_installation,
+    make_post,
+)
 from tests.fakes.clock import NOW
 from tests.threads import THREADS, at_once
 
-#: The same workspace, asked for in every way that Slack asks.
-IN_GRID = Workspace("T1", "E1")
-SERVED_BY_ORG = Workspace("T1", "E1", is_org_install=True)
-ORG = Workspace("", "E1", is_org_install=True)
 STRANGER = Workspace("T9", "E9")
-HOSTILE = "a\0b\ud800' OR 1=1; -- é😆"
 
 
 class TestInstallations:

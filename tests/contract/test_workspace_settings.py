@@ -5,13 +5,17 @@ from __future__ import annotations
 import pytest
 
 from emojifier_bot.domain import Workspace
-from tests.builders_store import TEAM, make_installation
+from tests.builders_store import (
+    ELSEWHERE,
+    HOSTILE,
+    IN_GRID,
+    ORG,
+    SERVED_BY_ORG,
+    TEAM,
+    make_installation,
+)
 
-ELSEWHERE = Workspace("T2")
-IN_GRID, ALSO_IN_GRID = Workspace("T1", "E1"), Workspace("T3", "E1")
-SERVED_BY_ORG = Workspace("T1", "E1", is_org_install=True)
-ORG = Workspace("", "E1", is_org_install=True)
-HOSTILE = "a\0b\ud800' OR 1=1; -- é😆"
+ALSO_IN_GRID = Workspace("T3", "E1")
 
 
 def test_nothing_is_off_and_nobody_out_at_first(stores):

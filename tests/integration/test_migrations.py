@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -12,9 +11,14 @@ import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
 from emojifier_bot.db import migrate
-from emojifier_bot.db.engine import open_database
 from emojifier_bot.db.migrate import VERSION_TABLE, downgrade, revision_of, upgrade
-from tests.builders_store import TEAM, make_installation, make_post, sql_stores
+from tests.builders_store import (
+    TEAM,
+    connected,
+    make_installation,
+    make_post,
+    sql_stores,
+)
 from tests.fakes.clock import FakeClock
 
 ROWS = 3
@@ -24,12 +28,6 @@ SHAPES = [
     for step in reversed([*ScriptDirectory(migrate.MIGRATIONS).walk_revisions()])
 ]
 ADDED = "added_by_a_newer_version"
-
-
-@contextmanager
-def connected(url):
-    with closing(open_database(url)) as database, database.writing() as connection:
-        yield connection
 
 
 def tables_of(connection):

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 import sqlalchemy as sa
 
@@ -82,14 +80,6 @@ def test_stale_states_do_not_pile_up(opened):
     with database.reading() as connection:
         rows = sa.select(sa.func.count()).select_from(OAUTH_STATES)
         assert connection.execute(rows).scalar() == 3
-
-
-def test_moments_are_ordered_whatever_their_zone(opened):
-    stores, _, clock = opened
-    stores.posts.record(make_post())
-
-    assert stores.posts.forget_before(clock.now()) == 0
-    assert stores.posts.forget_before(clock.now() + timedelta(microseconds=1)) == 1
 
 
 def test_ten_thousand_workspaces_are_found_by_an_index(opened):
