@@ -1,21 +1,33 @@
-"""Several threads that do the same at the same time."""
+"""Several threads, or processes, that do the same at the same time."""
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any
 
-THREADS = 8
+THREADS, PROCESSES = 8, 4
 
 
-def at_once(call: Callable[[], object], times: int = THREADS) -> list:
+def at_once(call: Callable[[], object]) -> list:
     """Return what a call gives to each of several threads that make it together."""
-    barrier = threading.Barrier(times)
+    barrier = threading.Barrier(THREADS)
+    with ThreadPoolExecutor(THREADS) as pool:
+        calls = [pool.submit(_wait_and_call, barrier, call) for _ in range(THREADS)]
+        return [one.result() for one in calls]
 
-    def wait_and_call(_):
-        barrier.wait()
-        return call()
 
-    with ThreadPoolExecutor(times) as pool:
-        return list(pool.map(wait_and_call, range(times)))
+def at_once_in_processes(call: Callable[..., object], *given: str) -> list:
+    """Return what a function of a module gives to several processes together."""
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Manager() as manager, ProcessPoolExecutor(PROCESSES, spawn) as pool:
+        job = (_wait_and_call, manager.Barrier(PROCESSES), call, *given)
+        calls = [pool.submit(*job) for _ in range(PROCESSES)]
+        return [one.result() for one in calls]
+
+
+def _wait_and_call(barrier: Any, call: Callable[..., object], *given: str) -> object:
+    barrier.wait()
+    return call(*given)
