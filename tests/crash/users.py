@@ -4,7 +4,6 @@ acknowledged.
 
 from __future__ import annotations
 
-import io
 import threading
 import time
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from PIL import Image
 from emojifier_bot.slack.messages import render_message
 from tests.crash.ledger import Verdict, judge
 from tests.fakes.slack import SlackServer, SlackUser, Workspace, payloads
+from tests.images import encoded
 from tests.jobs_harness import ROOT
 
 WORKSPACES = 6
@@ -31,13 +31,9 @@ OK = 200
 def small_face() -> bytes:
     """Return a small photo of one face."""
     with Image.open(ROOT / "docs" / "sample" / "astronaut.png") as photo:
-        return _jpeg(photo.convert("RGB").resize((SIDE_PX, SIDE_PX)))
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=85)
-    return out.getvalue()
+        return encoded(
+            photo.convert("RGB").resize((SIDE_PX, SIDE_PX)), "JPEG", quality=85
+        )
 
 
 @dataclass
@@ -55,7 +51,9 @@ class Users:
         self._lock = threading.Lock()
         self._count = 0
         self._face = small_face()
-        self._blank = _jpeg(Image.new("RGB", (SIDE_PX, SIDE_PX), "teal"))
+        self._blank = encoded(
+            Image.new("RGB", (SIDE_PX, SIDE_PX), "teal"), "JPEG", quality=85
+        )
         self._askers: dict[str, str] = {}
         self._accepted = render_message("accepted")
         self.homes: list[tuple[Workspace, str]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -45,24 +46,25 @@ def pairs(
         _by(figures, ERRORS, "method", "error"),
     )
     lost = _never_arrived(errors, ledger)
+    seen = {(name,): count for name, count in ledger.calls.items()}
     return [
         Pair("acknowledgements", answers, traffic.answered),
         Pair("jobs ended", sum(outcomes.values()), traffic.taken),
         Pair("results posted", posted, sum(results.values())),
         Pair("pictures shown", len(results), len(traffic.asked_at)),
         Pair("sentences told", told, ledger.told),
-        *_each("calls of", calls, _with(_keys(ledger.calls), lost)),
+        *_each("calls of", calls, Counter(seen) + lost),
         *_each(
             "errors of",
             errors,
-            _with(ledger.errors, {(*key, UNREACHABLE): n for key, n in lost.items()}),
+            ledger.errors + Counter({(*key, UNREACHABLE): lost[key] for key in lost}),
         ),
     ]
 
 
 def _never_arrived(
     errors: Mapping[tuple[str, ...], int], ledger: Ledger
-) -> dict[tuple[str, ...], int]:
+) -> Counter[tuple[str, ...]]:
     """Return how many calls of each method ended before Slack heard of them.
 
     On a machine that is too busy a connection may not come about in time. Such a call
@@ -73,37 +75,26 @@ def _never_arrived(
         for (method, error), count in errors.items()
         if error == UNREACHABLE
     }
-    return {key: count for key, count in more.items() if 0 < count <= MOST_LOST}
-
-
-def _with(
-    seen: Mapping[tuple[str, ...], int], lost: Mapping[tuple[str, ...], int]
-) -> dict[tuple[str, ...], int]:
-    return {key: seen.get(key, 0) + lost.get(key, 0) for key in {*seen, *lost}}
-
-
-def _keys(counts: Mapping[str, int]) -> dict[tuple[str, ...], int]:
-    return {(name,): count for name, count in counts.items()}
+    return Counter({key: one for key, one in more.items() if 0 < one <= MOST_LOST})
 
 
 def _each(
     word: str,
-    figures: Mapping[tuple[str, ...], int],
-    seen: Mapping[tuple[str, ...], int],
+    figures: Counter[tuple[str, ...]],
+    seen: Counter[tuple[str, ...]],
 ) -> Iterator[Pair]:
     for key in sorted({*figures, *seen}):
         name = " ".join([word, *(f"`{part}`" for part in key)])
-        yield Pair(name, figures.get(key, 0), seen.get(key, 0))
+        yield Pair(name, figures[key], seen[key])
 
 
 def _by(
     figures: Mapping[Series, float], name: str, *labels: str
-) -> dict[tuple[str, ...], int]:
+) -> Counter[tuple[str, ...]]:
     """Sum a figure up by some of its labels."""
-    total: dict[tuple[str, ...], int] = {}
+    total: Counter[tuple[str, ...]] = Counter()
     for (series, found), value in figures.items():
         if series == name:
             known = dict(found)
-            key = tuple(known[label] for label in labels)
-            total[key] = total.get(key, 0) + round(value)
+            total[tuple(known[label] for label in labels)] += round(value)
     return total

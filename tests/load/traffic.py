@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import threading
 import time
@@ -16,6 +15,7 @@ from PIL import Image
 
 from emojifier_bot.slack.manifest import SCOPES
 from tests.fakes.slack import Message, SlackServer, SlackUser, payloads
+from tests.images import encoded
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "sample" / "astronaut.png"
 #: Workspaces: one may have a quarter of a worker's places.
@@ -34,13 +34,6 @@ PAUSE_SECONDS = 0.02
 PATIENCE_SECONDS = 30.0
 #: Slack sends an event three times more, the first time at once.
 TRIES, AGAIN_SECONDS = 4, 1.0
-
-
-def blank() -> bytes:
-    """Return a picture without a face."""
-    encoded = io.BytesIO()
-    Image.new("RGB", (320, 200), "teal").save(encoded, "PNG")
-    return encoded.getvalue()
 
 
 @dataclass
@@ -73,7 +66,9 @@ class Traffic:
         self._lock = threading.Lock()
         self._sample = SAMPLE.read_bytes()
         other = self.slack.website
-        self._no_face = other.add_picture("/blank.png", blank())
+        self._no_face = other.add_picture(
+            "/blank.png", encoded(Image.new("RGB", (320, 200), "teal"), "PNG")
+        )
         self._no_picture = other.add_picture("/text.png", b"This is no picture.")
 
     @property
