@@ -32,11 +32,14 @@ def new_canvas(mode: str, size_wh: tuple[int, int]) -> Canvas:
     """Return a canvas whose pixels are not set yet."""
     width, height = size_wh
     pixels = np.empty((height, width, BYTES_PER_PIXEL), np.uint8)
-    raw = RAW_MODES[mode]
+    return Canvas(image_over(pixels, mode), pixels)
+
+
+def image_over(pixels: ImageArray, mode: str) -> Image.Image:
+    """Return an image whose memory is a contiguous ``(H, W, 4)`` uint8 array."""
+    size_wh, raw = pixels.shape[1::-1], RAW_MODES[mode]
     image = Image.frombuffer(raw, size_wh, pixels, "raw", raw, 0, 1)
-    if mode == "RGB":
-        image = Image.fromarrow(image, mode, size_wh)
-    return Canvas(image, pixels)
+    return image if mode == raw else Image.fromarrow(image, mode, size_wh)
 
 
 def canvas_of(image: Image.Image) -> Canvas:

@@ -30,6 +30,9 @@ _READABLE_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 #: All frames; the gaps are DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _READABLE_PRECISION = 8
+#: Where a frame's segment has its height: after marker, length and precision.
+_HEIGHT_IN_FRAME = 5
+_RST7 = b"\xff\xd7"
 
 START_MARKER, END_MARKER = b"\xff\xd8", b"\xff\xd9"
 #: A marker between coded bytes: not a stuffed zero, a restart or a fill byte.
@@ -212,6 +215,28 @@ def find_end(data: bytes, scan_start: int) -> ScanEnd:
             usable = len(data) - data.endswith(b"\xff")
             return ScanEnd(complete=False, scans=scans, usable_bytes=usable)
         position = found.start()
+
+
+def join_halves(upper: bytes, lower: bytes, height: int) -> bytes:
+    """Make one JPEG of two, the lower of which goes on where the upper ends.
+
+    Args:
+        upper: With eight restart intervals: the marker after its end is then RST7.
+        lower: With tables, width and restart interval of the upper one.
+        height: Of both together.
+    """
+    frame = next(one for one in _segments(upper, 2) if one.marker in _FRAMES)
+    scan = next(one for one in _segments(lower, 2) if one.marker == _SOS)
+    at = frame.start + _HEIGHT_IN_FRAME
+    return b"".join(
+        [
+            upper[:at],
+            height.to_bytes(2, "big"),
+            memoryview(upper)[at + 2 : -len(END_MARKER)],
+            _RST7,
+            memoryview(lower)[scan.end :],
+        ]
+    )
 
 
 def jpeg_parameters(image: JpegImageFile, orientation: int) -> JpegParameters | None:

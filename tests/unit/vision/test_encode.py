@@ -147,6 +147,24 @@ class TestFidelity:
         assert psnr(after, before) >= REQUIRED_DB
         assert len(result) <= SIZE_RATIO * len(data)
 
+    @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+    @pytest.mark.parametrize("size", [(1000, 1003), (1111, 1024)])
+    def test_a_jpeg_of_two_halves_is_that_of_the_whole(self, subsampling, size):
+        data = encoded(
+            photo(*size),
+            "JPEG",
+            quality=90,
+            subsampling=subsampling,
+            icc_profile=profiles.rgb_profile(swapped=True),
+        )
+        decoded = decode(data)
+        halves = encode(decoded, decoded.image)
+        whole = encode(decoded, decoded.image.copy())
+        assert b"\xff\xd7" in halves
+        assert len(halves) <= 1.01 * len(whole)
+        assert_same_pixels(opened(halves), opened(whole))
+        assert opened(halves).info == opened(whole).info
+
     @pytest.mark.parametrize("orientation", range(1, 9))
     @pytest.mark.parametrize("size", [(320, 240), (333, 251)])
     def test_a_turned_jpeg_stays_true(self, orientation, size):
