@@ -19,11 +19,11 @@ ROOT = Path(__file__).resolve().parents[1]
 LABELS = ROOT / "docs" / "photos" / "labels.json"
 PAGE = ROOT / "docs" / "photos" / "README.md"
 
-HEAD = """# Photographs, read by eye and by the models
+HEAD = """# Results on five photographs
 
-`labels.json` says for every face of five photographs where it is and what it shows, as
-one of us saw it; where two readings are fair, both are named. Nobody is identified. The
-photographs are not part of this project. Written by `scripts/photo_agreement.py`.
+`labels.json` has the position and the emotion of every face in five photographs,
+labelled by one of us; if two emotions are plausible, it has both. Nobody is identified.
+The photographs are not part of this project. Written by `scripts/photo_agreement.py`.
 
 | photo | faces | found | false | agree | sure | sure and agree |
 |---|--:|--:|--:|--:|--:|--:|

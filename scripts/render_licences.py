@@ -28,11 +28,11 @@ GNU = (
 INTRO = """\
 # Licences
 
-Written by `make licences` with pip-licenses from what is installed. Emojifier Bot
-itself is under the MIT licence, see [LICENSE](../LICENSE); its models' cards say what
-they were trained on. “Carries” names licences of the GNU family that the licence files
-inside a wheel speak of, for a part of it or as a choice; what was found about each is
-in [security.md](security.md#supply-chain).
+Written by `make licences` with pip-licenses from the installed packages. Emojifier Bot
+itself is under the MIT licence, see [LICENSE](../LICENSE); the cards of its models name
+their training data. “Carries” names GNU licences that the licence files inside a wheel
+mention, for a part of it or as an alternative; [security.md](security.md#supply-chain)
+has the result of the review.
 """
 
 

@@ -1,4 +1,4 @@
-"""Every file, module and test of ours that a page mentions exists."""
+"""Every file, module, test, verb and option of ours that a page mentions exists."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from emojifier_bot.cli.main import PROGRAM
+from scripts.render_docs import help_texts
 from tests.docs.test_pages import PAGES
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +28,9 @@ CODE = {
     for folder in ("emojifier_bot", "training", "tests", "scripts")
     for path in (ROOT / folder).rglob("*.py")
 }
+#: A command in a page, with what follows on its line; a backtick ends it.
+COMMAND = re.compile(rf"(?<![\w/.]){PROGRAM} ([a-z][^`\n|#;&]*)")
+HELP = dict(help_texts())
 #: The example of a package that adds a back end.
 EXAMPLE = "middle_face.py"
 
@@ -67,3 +72,16 @@ def test_every_test_exists(page):
     assert {one for one in named if not any(one in text for text in CODE.values())} == (
         set()
     )
+
+
+@each_page
+def test_every_verb_and_option_exists(page):
+    for rest in COMMAND.findall(page.read_text("utf-8")):
+        words = rest.split()
+        verb = f"{PROGRAM} {words[0]}"
+        if f"{verb} {' '.join(words[1:2])}" in HELP:
+            verb = f"{verb} {words[1]}"
+        options = {word for word in words if re.fullmatch(r"--[a-z][a-z-]*", word)}
+
+        assert verb in HELP, rest
+        assert {one for one in options if one not in HELP[verb]} == set(), rest
