@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from emojifier_bot.cli.console import WrongUsage
+from emojifier_bot.cli.console import WrongUsage, json_option
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from PIL import Image
 
     from emojifier_bot.vision.pipeline import Pipeline
 
@@ -46,6 +47,14 @@ ROUNDS, QUICK_ROUNDS = (7, 21, 3), (3, 9, 1)
 #: Pictures before the timed ones: the first ones fill memory that is kept.
 _UNCOUNTED = 2
 _BYTES_PER_KB, _BYTES_PER_MB = 1024, 1e6
+JPEG_QUALITY = 90
+#: A face is cut with this much around it, in boxes, and fades at the rim when pasted.
+_CROP_BOXES, _FADE_SHARE = 1.7, 0.06
+#: Cells that 30 faces need.
+_COLUMNS, _ROWS = 6, 5
+#: Texture of the canvas: grain over soft blots. 12 megapixels then take 3.3 MB, in the
+#: middle of what phones write.
+_BLOT_PX, _BLOT_DEPTH, _GRAIN_DEPTH = 160, 60, 7.0
 
 #: Runs a command and prints what it took. A process of its own, and a small one: what
 #: a process has at birth counts as its memory, and at birth it is as large as its
@@ -72,15 +81,14 @@ Figures = dict[str, Any]
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Take the face from this photo.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @click.option("--quick", is_flag=True, help="Fewer rounds, one size.")
 def bench(photo: Path | None, as_json: bool, quick: bool) -> None:
-    """Time each stage, beside Pillow decoding and re-encoding the same file.
+    """Time each stage next to Pillow decoding and re-encoding the same file.
 
-    The pictures are made on the spot: 0.3, 6 and 12 megapixels with 1, 10 and 30 copies
-    of one face. Also measured: the time for each further face, what decoding in a
-    process of its own adds, and in a fresh process the memory for 12 megapixels and the
-    cold start.
+    The pictures are generated: 0.3, 6 and 12 megapixels with 1, 10 and 30 copies of one
+    face. Also measured are the time for each further face, what decoding in a separate
+    process adds, and in a fresh process the memory for 12 megapixels and a cold start.
     """
     photo = photo or SAMPLE
     if not photo.is_file():
@@ -89,31 +97,7 @@ def bench(photo: Path | None, as_json: bool, quick: bool) -> None:
     from emojifier_bot.app import make_pipeline
     from emojifier_bot.config import load_settings
 
-    found = measure_all(make_pipeline(load_settings()), photo, quick=quick)
-    if as_json:
-        print(json.dumps(found))
-        return
-    from rich.console import Console
-
-    console = Console()
-    console.print(_timings_table(found["timings"]))
-    console.print(_aims_table(found))
-
-
-def measure_all(pipeline: Pipeline, photo: Path, *, quick: bool = False) -> Figures:
-    """Measure everything: minutes on a slow machine.
-
-    Args:
-        pipeline: Is warmed up first.
-        photo: A photo with at least one face, the source of all faces.
-        quick: Fewer rounds, one size.
-
-    Raises:
-        ImageError: The photo cannot be read.
-        ValueError: There is no face in it, or a child process failed.
-    """
-    from emojifier_bot.cli.bench_pictures import compose, cut_face
-
+    pipeline = make_pipeline(load_settings())
     face = cut_face(pipeline, photo.read_bytes())
     rounds, isolation_rounds, cold_runs = QUICK_ROUNDS if quick else ROUNDS
     timings = [
@@ -130,15 +114,69 @@ def measure_all(pipeline: Pipeline, photo: Path, *, quick: bool = False) -> Figu
     with tempfile.TemporaryDirectory() as folder:
         large = Path(folder, "large.jpg")
         large.write_bytes(compose(face, AIM_SIZE_WH, AIM_FACES))
-        return {
+        found: Figures = {
             "timings": timings,
             # `replay` of the largest picture with ten faces, and of a small photo.
             "large": replay_use(large),
             "cold": min(cold, key=lambda one: one["cpu_seconds"]),
             "isolation": isolation,
-            "isolated_mb": _isolated_mb(large),
+            # Of a worker and its decoder; what they share is counted twice.
+            "isolated_mb": _json_of([sys.executable, "-c", _ISOLATED, str(large)]),
             "face_ms": face_ms(timings),
         }
+    if as_json:
+        print(json.dumps(found))
+    else:
+        _print_tables(found)
+
+
+def cut_face(pipeline: Pipeline, data: bytes) -> Image.Image:
+    """Return the largest face of a photo with some room around it.
+
+    Raises:
+        ImageError: The photo cannot be read.
+        ValueError: There is no face in it.
+    """
+    picture = pipeline.decoder.decode(data)
+    faces = pipeline.analyzer.analyze(picture)
+    if not faces:
+        raise ValueError("There is no face in the photo.")
+    box = max((one.box for one in faces), key=lambda one: one.width * one.height)
+    x, y = box.center_xy
+    half = max(box.width, box.height) * _CROP_BOXES / 2
+    square = (round(x - half), round(y - half), round(x + half), round(y + half))
+    return picture.image.convert("RGB").crop(square)
+
+
+def compose(face: Image.Image, size_wh: tuple[int, int], count: int) -> bytes:
+    """Return a JPEG of a textured canvas with ``count`` faces on a grid.
+
+    All sizes of picture have faces of the same share, whatever their number. Each call
+    returns the same bytes.
+    """
+    import numpy as np
+    from PIL import Image, ImageDraw, ImageFilter
+
+    draw = np.random.default_rng(0)
+    width, height = size_wh
+    few = (math.ceil(height / _BLOT_PX) + 1, math.ceil(width / _BLOT_PX) + 1, 3)
+    blots = draw.integers(128 - _BLOT_DEPTH, 128 + _BLOT_DEPTH, few, np.uint8)
+    soft = Image.fromarray(blots).resize(size_wh, Image.Resampling.BICUBIC)
+    grain = draw.normal(0, _GRAIN_DEPTH, (height, width, 1)).astype(np.int16)
+    texture = (np.asarray(soft) + grain).clip(0, 255).astype(np.uint8)
+
+    side = min(width // _COLUMNS, height // _ROWS)
+    tile = face.resize((side, side), Image.Resampling.BICUBIC)
+    disc, rim = Image.new("L", (side, side)), side * _FADE_SHARE
+    ImageDraw.Draw(disc).ellipse((rim, rim, side - rim, side - rim), fill=255)
+    mask = disc.filter(ImageFilter.GaussianBlur(rim / 2))
+    canvas, cells = Image.fromarray(texture), _COLUMNS * _ROWS
+    for index in range(min(count, cells)):
+        row, column = divmod(cells * index // count, _COLUMNS)
+        canvas.paste(tile, (width * column // _COLUMNS, height * row // _ROWS), mask)
+    buffer = io.BytesIO()
+    canvas.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()
 
 
 def time_picture(pipeline: Pipeline, data: bytes, rounds: int) -> Figures:
@@ -195,7 +233,7 @@ def face_ms(timings: Sequence[Figures]) -> dict[str, float]:
     return found
 
 
-def _size(one: Mapping[str, Any]) -> str:
+def _size(one: Figures) -> str:
     return f"{one['width']}x{one['height']}"
 
 
@@ -245,16 +283,6 @@ def replay_use(photo: Path) -> Figures:
     return {"cpu_seconds": used["cpu"], "peak_mb": used["peak"] / _BYTES_PER_MB}
 
 
-def _isolated_mb(photo: Path) -> float | None:
-    """Return the most memory that a fresh process and its decoder took for a photo.
-
-    Both peaks are added, and what they share is counted twice. None where the system
-    does not say.
-    """
-    peak: float | None = _json_of([sys.executable, "-c", _ISOLATED, str(photo)])
-    return peak
-
-
 def _json_of(command: Sequence[str]) -> Any:
     done = subprocess.run(  # noqa: S603 - our own program
         command, capture_output=True, text=True, check=False
@@ -265,7 +293,10 @@ def _json_of(command: Sequence[str]) -> Any:
 
 
 def isolated(photo: str) -> None:
-    """Emojify a photo as a worker does, and print the memory that it took as JSON."""
+    """Emojify a photo as a worker does, and print the memory that it took as JSON.
+
+    The most of this process and its decoder's; null where the system does not say.
+    """
     from emojifier_bot.app import make_analyzer, make_emoji_source
     from emojifier_bot.clock import SystemClock
     from emojifier_bot.config import load_settings
@@ -300,54 +331,45 @@ def peak_bytes(process: int | str) -> int:
     return int(found[1]) * _BYTES_PER_KB if found else 0
 
 
-def _timings_table(timings: Sequence[Figures]) -> Table:
+def _print_tables(found: Figures) -> None:
+    from rich.console import Console
     from rich.table import Table
 
     # Narrow enough for 80 columns.
     table = Table(title="Warm, milliseconds", box=None, padding=(0, 0, 0, 1))
-    stages = timings[0]["stages_ms"]
+    stages = found["timings"][0]["stages_ms"]
     for name in ("picture", "faces", "floor", "pipeline", "ratio", *stages):
         table.add_column(name, justify="right", no_wrap=True)
-    for one in timings:
-        found, pasted = one["faces_found"], one["faces_pasted"]
+    aims = Table("", "measured", "aim", title="Aims", box=None)
+    for size, milliseconds in found["face_ms"].items():
+        cells = f"{milliseconds:.1f} ms", f"{AIM_FACE_MS:g} ms"
+        aims.add_row(f"each further face, {size}", *cells)
+    for one in found["timings"]:
+        faces, pasted = one["faces_found"], one["faces_pasted"]
         table.add_row(
             _size(one),
-            str(found) if found == pasted else f"{found} of {pasted}",
+            str(faces) if faces == pasted else f"{faces} of {pasted}",
             f"{one['floor_ms']:.0f}",
             f"{one['pipeline_ms']:.0f}",
             f"{one['ratio']:.2f}",
             *(f"{milliseconds:.1f}" for milliseconds in one["stages_ms"].values()),
         )
-    return table
-
-
-def _aims_table(found: Figures) -> Table:
-    from rich.table import Table
-
-    table = Table("", "measured", "aim", title="Aims", box=None)
-    for size, milliseconds in found["face_ms"].items():
-        table.add_row(
-            f"each further face, {size}",
-            f"{milliseconds:.1f} ms",
-            f"{AIM_FACE_MS:g} ms",
-        )
-    for one in found["timings"]:
-        wanted = (one["width"], one["height"], one["faces_pasted"])
-        if wanted == (*AIM_SIZE_WH, AIM_FACES):
+        if (one["width"], one["height"], pasted) == (*AIM_SIZE_WH, AIM_FACES):
             ratio = f"{one['ratio']:.2f} × floor"
-            table.add_row("12 MP, ten faces", ratio, f"{AIM_RATIO:g}")
+            aims.add_row("12 MP, ten faces", ratio, f"{AIM_RATIO:g}")
     memory = f"{found['large']['peak_mb']:.0f} MB"
-    table.add_row("peak memory, 12 MP", memory, f"{AIM_PEAK_MB:g} MB")
+    aims.add_row("peak memory, 12 MP", memory, f"{AIM_PEAK_MB:g} MB")
     for one in found["isolation"]:
-        size_wh = (one["width"], one["height"])
-        table.add_row(
+        aims.add_row(
             f"isolation, {one['width'] * one['height'] / 1e6:.0f} MP",
             f"{one['added_ms']:.1f} ms",
-            f"{AIMS_ISOLATION_MS[size_wh]:g} ms",
+            f"{AIMS_ISOLATION_MS[one['width'], one['height']]:g} ms",
         )
     if found["isolated_mb"] is not None:
         both = f"{found['isolated_mb']:.0f} MB"
-        table.add_row("worker and decoder, 12 MP", both, f"{AIM_PEAK_MB:g} MB")
+        aims.add_row("worker and decoder, 12 MP", both, f"{AIM_PEAK_MB:g} MB")
     cold = f"{found['cold']['cpu_seconds']:.2f} s"
-    table.add_row("cold start, processor", cold, f"{AIM_COLD_SECONDS:g} s")
-    return table
+    aims.add_row("cold start, processor", cold, f"{AIM_COLD_SECONDS:g} s")
+    console = Console()
+    console.print(table)
+    console.print(aims)

@@ -15,16 +15,16 @@ from emojifier_bot.cli.console import (
     WrongUsage,
     accept_remote_option,
     agree_to_send,
+    backend_option,
     counted,
     print_err,
     progress_bar,
+    theme_option,
 )
-from emojifier_bot.cli.files import is_picture
+from emojifier_bot.cli.files import is_picture, reason_of
 from emojifier_bot.errors import ErrorKind, HostedApiError, ImageError, OutputError
 
 if TYPE_CHECKING:
-    from tomlkit.items import InlineTable
-
     from emojifier_bot.vision.calibration import Calibration, FaceReading, Readings
     from emojifier_bot.vision.ports import Decoder, FaceAnalyzer
     from emojifier_bot.vision.themes import ThemeFolder
@@ -41,17 +41,17 @@ TABLE_WIDTH = 150
     "proxies",
     metavar="PROXIES",
     type=click.Path(path_type=Path),
-    help="A folder of photos for each emoji: PROXIES/<short name>/*.jpg.",
+    help="A folder with photos for each emoji: PROXIES/<short name>/*.jpg.",
 )
-@click.option("--theme", help="Whose emoji: a name, or a theme's folder.")
-@click.option("--backend", help="What finds and reads the faces.")
+@theme_option
+@backend_option
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="The new theme's folder. Default: ./<theme>-mine.",
+    help="Folder of the new theme. Default: ./<theme>-mine.",
 )
-@click.option("--force", is_flag=True, help="Overwrite a theme that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing theme.")
 @accept_remote_option
 def calibrate(
     proxies: Path,
@@ -61,11 +61,11 @@ def calibrate(
     force: bool,
     accept_remote: bool,
 ) -> None:
-    """Place a theme's emoji by photos that should get them, as a new theme.
+    """Make a theme whose emoji lie where photos that should get them are read.
 
-    Each emoji's point becomes the mean of what the back end reads in its faces. Each
-    face is then left out and must still get its emoji. The shipped theme is not
-    touched; a picture of the points lies beside the new one.
+    Each emoji's point becomes the mean of what the back end reads in its photos. Then
+    each photo is left out of the mean and must still get its emoji. The original theme
+    is not changed. A picture of the points is written next to the new theme.
     """
     from emojifier_bot.app import make_analyzer, make_decoder
     from emojifier_bot.config import load_settings
@@ -144,7 +144,8 @@ def read_photos(
         BackendError: The faces could not be read.
         HostedApiError: The service is down, or takes no picture at all.
     """
-    from emojifier_bot.vision.calibration import reading_of
+    from emojifier_bot.vision.calibration import FaceReading
+    from emojifier_bot.vision.landmarks import measure
 
     every = [(name, path) for name, paths in photos.items() for path in paths]
     readings: dict[str, list[FaceReading]] = {}
@@ -165,7 +166,9 @@ def read_photos(
             if len(faces) > 1:
                 problems.append(f"{path} has {len(faces)} faces; the largest counts.")
             largest = max(faces, key=lambda face: face.box.width * face.box.height)
-            readings.setdefault(name, []).append(reading_of(largest))
+            measures = measure(largest.landmarks.points_xy)
+            read = FaceReading(largest.scores, measures, largest.confident)
+            readings.setdefault(name, []).append(read)
     for name, found in readings.items():
         if len(found) < ENOUGH_PHOTOS:
             problems.append(
@@ -222,24 +225,18 @@ def refuse_theme_folder(to: Path, source: Path, *, force: bool) -> None:
     from emojifier_bot.vision.themes import TABLE_NAME
 
     real = to.resolve()
+    is_theme = (to / TABLE_NAME).is_file() or (to.is_dir() and not any(to.iterdir()))
     if real.parent == emojis_dir().resolve() or real == source.resolve():
-        raise OutputError(
-            f"{to} is a theme that is not to be touched. Choose another folder by -o.",
-            kind=ErrorKind.EXISTS,
+        fault = "is a theme that is not to be touched. Choose another folder by -o."
+    elif to.exists() and not is_theme:
+        fault = "is there already and is no theme. Choose another folder by -o."
+    elif to.exists() and not force:
+        fault = (
+            "is there already. Use --force to write over it, or -o to write elsewhere."
         )
-    if not to.exists():
+    else:
         return
-    if not (to / TABLE_NAME).is_file() and (not to.is_dir() or any(to.iterdir())):
-        raise OutputError(
-            f"{to} is there already and is no theme. Choose another folder by -o.",
-            kind=ErrorKind.EXISTS,
-        )
-    if not force:
-        raise OutputError(
-            f"{to} is there already. Use --force to write over it, or -o to write "
-            "elsewhere.",
-            kind=ErrorKind.EXISTS,
-        )
+    raise OutputError(f"{to} {fault}", kind=ErrorKind.EXISTS)
 
 
 def write_theme(source: Path, to: Path, theme: EmojiTheme) -> None:
@@ -269,29 +266,31 @@ def write_theme(source: Path, to: Path, theme: EmojiTheme) -> None:
                 shutil.copyfile(source / f"{one.name}.png", draft / f"{one.name}.png")
             (draft / TABLE_NAME).write_text(table, encoding="utf-8")
             read_theme(draft)
-            _replace(draft, to, Path(scratch, "before"))
+            if to.exists():
+                to.rename(Path(scratch, "before"))
+            draft.rename(to)
     except OSError as error:
-        reason = error.strerror or str(error)
         raise OutputError(
-            f"{to} cannot be written: {reason}. Choose another folder by -o.",
+            f"{to} cannot be written: {reason_of(error)}. Choose another folder by -o.",
             kind=ErrorKind.UNWRITABLE,
         ) from error
-
-
-def _replace(draft: Path, to: Path, before: Path) -> None:
-    if to.exists():
-        to.rename(before)
-    draft.rename(to)
 
 
 def _with_points(path: Path, name: str, points: Mapping[str, FloatArray]) -> str:
     """Return the table's text with another name and points, comments kept."""
     import tomlkit
 
+    from emojifier_bot.vision.calibration import DECIMALS
+    from emojifier_bot.vision.types import EMOTIONS
+
     table = tomlkit.parse(path.read_text(encoding="utf-8"))
     table["name"] = name
     for entry in table["emoji"]:
-        before, now = entry["point"], _shares(points[entry["name"]])
+        before, now = entry["point"], tomlkit.inline_table()
+        shares = points[entry["name"]].tolist()
+        for emotion, share in zip(EMOTIONS, shares, strict=True):
+            if (exact := round(share, DECIMALS)) != 0:
+                now.append(str(emotion), exact)
         if before.unwrap() == now.unwrap():
             continue
         if "mixture" not in entry:
@@ -299,16 +298,3 @@ def _with_points(path: Path, name: str, points: Mapping[str, FloatArray]) -> str
             entry["mixture"].update(before.unwrap())
         entry["point"] = now
     return tomlkit.dumps(table)
-
-
-def _shares(point: FloatArray) -> InlineTable:
-    import tomlkit
-
-    from emojifier_bot.vision.calibration import DECIMALS
-    from emojifier_bot.vision.types import EMOTIONS
-
-    shares = tomlkit.inline_table()
-    for emotion, share in zip(EMOTIONS, point.tolist(), strict=True):
-        if (exact := round(share, DECIMALS)) != 0:
-            shares.append(str(emotion), exact)
-    return shares

@@ -1,14 +1,15 @@
-"""``check``: whether everything that an installation needs is there and works."""
+"""``check`` and ``manifest``: what a new installation needs, and whether it works."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import click
 
-from emojifier_bot.cli.console import FAILED
+from emojifier_bot.cli.console import FAILED, WrongUsage
 from emojifier_bot.errors import ConfigError, EmojifierError
 
 if TYPE_CHECKING:
@@ -16,8 +17,35 @@ if TYPE_CHECKING:
 
 
 @click.command
+@click.option(
+    "--url",
+    default="",
+    show_default="the setting PUBLIC_URL",
+    help="The bot's public address, such as https://bot.example.com.",
+)
+@click.option(
+    "--socket-mode", is_flag=True, help="For one workspace, without a public address."
+)
+def manifest(url: str, socket_mode: bool) -> None:
+    """Print the Slack app manifest for this deployment as JSON.
+
+    Paste it at https://api.slack.com/apps, under "Create New App", "From a manifest".
+    """
+    from emojifier_bot.config import load_settings
+    from emojifier_bot.slack.manifest import manifest as make_manifest
+
+    if socket_mode and url:
+        raise WrongUsage("Over Socket Mode nothing has an address: leave --url out.")
+    url = url or load_settings().public_url
+    if not socket_mode and not url.startswith("https://"):
+        problem = "Slack sends to an https:// address only. Name it with --url, or try "
+        raise ConfigError([problem + "the bot without one: --socket-mode."])
+    print(json.dumps(make_manifest(url, socket_mode=socket_mode), indent=2))
+
+
+@click.command
 def check() -> None:
-    """Check settings, models, theme and bot: one line each; exit code 1 for a fault."""
+    """Check settings, models, theme and bot, one line each; exit code 1 on a fault."""
     from emojifier_bot.app import check_faces
     from emojifier_bot.config import load_settings
 
@@ -26,7 +54,13 @@ def check() -> None:
     except ConfigError as error:
         _print_problems(error.problems)
         raise SystemExit(FAILED) from error
-    _print("settings", _changed(settings), fine=True)
+    names = [
+        one.name
+        for one in fields(settings)
+        if getattr(settings, one.name) != one.default
+    ]
+    changed = f"changed: {', '.join(sorted(names))}" if names else ""
+    _print("ok", "settings", changed or "all at their defaults")
     _print_unknown_names()
     results = [
         _passes("models", lambda: check_faces(settings)),
@@ -42,11 +76,11 @@ def _print_problems(wrong: list[str]) -> None:
     from emojifier_bot.config import bot_problems, is_bot_set_up, load_valid_settings
 
     for problem in wrong:
-        _print("settings", problem, fine=False)
+        _print("wrong", "settings", problem)
     _print_unknown_names()
     sound = load_valid_settings()
     for problem in bot_problems(sound) if is_bot_set_up(sound) else ():
-        _print("slack", problem, fine=False)
+        _print("wrong", "slack", problem)
 
 
 def _print_unknown_names() -> None:
@@ -54,7 +88,7 @@ def _print_unknown_names() -> None:
     from emojifier_bot.config import unknown_names
 
     for problem in unknown_names():
-        print(_line("look", "settings", problem))
+        _print("look", "settings", problem)
 
 
 def _check_bot(settings: Settings) -> list[bool]:
@@ -62,25 +96,21 @@ def _check_bot(settings: Settings) -> list[bool]:
 
     problems = bot_problems(settings)
     if not is_bot_set_up(settings):
-        print(_line("off", "slack", "not set up. To run the bot:"))
+        _print("off", "slack", "not set up. To run the bot:")
         for problem in problems:
             print(f"{'':<17}{problem}")
         return []
     for problem in problems:
-        _print("slack", problem, fine=False)
+        _print("wrong", "slack", problem)
     if problems:
         return [False]
-    return [
-        _passes("slack", lambda: _ways_in(settings)),
-        *_check_outside(settings),
-    ]
 
-
-def _check_outside(settings: Settings) -> list[bool]:
-    """Ask the database and Slack."""
     from emojifier_bot.app.operators import check_app_token, check_database, check_token
 
-    results = [_passes("database", lambda: check_database(settings))]
+    results = [
+        _passes("slack", lambda: _entrypoint(settings)),
+        _passes("database", lambda: check_database(settings)),
+    ]
     if settings.slack_bot_token:
         results.append(_passes("token", lambda: check_token(settings)))
     if settings.slack_app_token:
@@ -88,7 +118,7 @@ def _check_outside(settings: Settings) -> list[bool]:
     return results
 
 
-def _ways_in(settings: Settings) -> str:
+def _entrypoint(settings: Settings) -> str:
     """Return how people reach the bot.
 
     Raises:
@@ -110,34 +140,21 @@ def _ways_in(settings: Settings) -> str:
     return f"Add to Slack at {url}/slack/install"
 
 
+def _read_art(settings: Settings) -> str:
+    from emojifier_bot.cli.shipped import read_all
+    from emojifier_bot.vision.themes import open_theme
+
+    return f"{settings.theme}, {read_all(open_theme(settings.theme))} emoji"
+
+
 def _passes(name: str, attempt: Callable[[], str]) -> bool:
     try:
-        _print(name, attempt(), fine=True)
+        _print("ok", name, attempt())
     except EmojifierError as error:
-        _print(name, error.message, fine=False)
+        _print("wrong", name, error.message)
         return False
     return True
 
 
-def _print(name: str, text: str, *, fine: bool) -> None:
-    print(_line("ok" if fine else "wrong", name, text))
-
-
-def _line(verdict: str, name: str, text: str) -> str:
-    return f"{verdict:<6} {name:<9} {' '.join(text.split())}"
-
-
-def _changed(settings: Settings) -> str:
-    names = sorted(
-        one.name
-        for one in fields(settings)
-        if getattr(settings, one.name) != one.default
-    )
-    return f"changed: {', '.join(names)}" if names else "all at their defaults"
-
-
-def _read_art(settings: Settings) -> str:
-    from emojifier_bot.cli.themes import read_all
-    from emojifier_bot.vision.themes import open_theme
-
-    return f"{settings.theme}, {read_all(open_theme(settings.theme))} emoji"
+def _print(verdict: str, name: str, text: str) -> None:
+    print(f"{verdict:<6} {name:<9} {' '.join(text.split())}")

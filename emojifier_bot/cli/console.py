@@ -9,24 +9,35 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.console import Console
 
     from emojifier_bot.config import Settings
-    from emojifier_bot.vision.analyzers.registry import Service
 
 #: Exit codes.
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
+recursive_option = click.option(
+    "-r", "--recursive", is_flag=True, help="Read subfolders too."
+)
+theme_option = click.option(
+    "--theme", help="The set of emoji: a theme's name, or the path of its folder."
+)
+backend_option = click.option(
+    "--backend", help="The face back end: what finds and reads the faces."
+)
 accept_remote_option = click.option(
     "--accept-remote",
     is_flag=True,
-    help="Send pictures to a hosted back end without being asked.",
+    help="Send pictures to a hosted back end without asking.",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON to stdout."
 )
 
 
@@ -87,12 +98,12 @@ def without_nan(figures: Any) -> Any:
 
 
 class Reporter:
-    """Notes, problems and the progress bar of one run."""
+    """Notes, problems and the progress bar of one run; ``quiet`` keeps the problems."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        """Start silent; ``quiet`` drops the notes and the progress bar."""
+    def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
-        self._progress: Progress | None = None
+        #: Of the bar, while there is one.
+        self._console: Console | None = None
 
     def note(self, text: str) -> None:
         """Write what a quiet run leaves out."""
@@ -101,18 +112,24 @@ class Reporter:
 
     def problem(self, text: str) -> None:
         """Write what went wrong, above the bar if there is one."""
-        if self._progress is None:
+        if self._console is None:
             print_err(text)
             return
         from rich.text import Text
 
-        self._progress.console.print(Text(text), soft_wrap=True)
+        self._console.print(Text(text), soft_wrap=True)
 
     @contextmanager
-    def progress(self, title: str, total: int | None = None) -> Iterator[None]:
-        """Show a bar while the block runs, on a terminal only."""
+    def progress(
+        self, title: str, total: int | None = None
+    ) -> Iterator[Callable[[int, int], None]]:
+        """Show a bar while the block runs, on a terminal only.
+
+        Returns:
+            A function that moves it to so many of so many.
+        """
         if self.quiet or sys.stderr is None or not sys.stderr.isatty():
-            yield
+            yield lambda _done, _total: None
             return
         from rich.console import Console
         from rich.progress import (
@@ -123,35 +140,24 @@ class Reporter:
             TimeRemainingColumn,
         )
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        console = Console(stderr=True)
         with Progress(
-            *columns, TimeRemainingColumn(), console=console, transient=True
-        ) as progress:
-            progress.add_task(title, total=total)
-            self._progress = progress
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        ) as bar:
+            task, self._console = bar.add_task(title, total=total), bar.console
             try:
-                yield
+                yield lambda done, total: bar.update(task, completed=done, total=total)
             finally:
-                self._progress = None
-
-    def advance(self, done: int | None = None, total: int | None = None) -> None:
-        """Move the bar on: by one, or to so many of so many."""
-        if self._progress is None:
-            return
-        task = self._progress.task_ids[0]
-        if done is None:
-            self._progress.advance(task)
-        else:
-            self._progress.update(task, completed=done, total=total)
+                self._console = None
 
 
-@contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(title: str) -> AbstractContextManager[Callable[[int, int], None]]:
     """Show a bar while the block runs; the function given takes done and total."""
-    reporter = Reporter(quiet=False)
-    with reporter.progress(title):
-        yield reporter.advance
+    return Reporter().progress(title)
 
 
 def agree_to_send(settings: Settings, pictures: int, *, accepted: bool) -> None:
@@ -166,13 +172,20 @@ def agree_to_send(settings: Settings, pictures: int, *, accepted: bool) -> None:
         WrongUsage: Nobody can be asked, or the answer is no.
     """
     from emojifier_bot.app import face_service
+    from emojifier_bot.vision.analyzers.registry import PRICES_AS_OF
 
     service = face_service(settings)
     if service is None or accepted or not pictures:
         return
+    cost = "Its own pages say what that costs."
+    if (price := service.usd_per_1000) is not None:
+        cost = (
+            f"That costs about US$ {price * pictures / 1000:.3f} (list price US$ "
+            f"{price:.2f} per 1,000, {PRICES_AS_OF}; check the vendor's page)."
+        )
     print_err(
         f"{counted(pictures, 'picture')} will be sent to {service.title}, which reads "
-        f"the faces under its own terms. {_cost(service, pictures)}"
+        f"the faces under its own terms. {cost}"
     )
     if not (sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()):
         raise WrongUsage(
@@ -181,15 +194,3 @@ def agree_to_send(settings: Settings, pictures: int, *, accepted: bool) -> None:
         )
     if not click.confirm("Send?", err=True):
         raise WrongUsage("Nothing was sent. --backend local reads the faces here.")
-
-
-def _cost(service: Service, pictures: int) -> str:
-    from emojifier_bot.vision.analyzers.registry import PRICES_AS_OF
-
-    price = service.usd_per_1000
-    if price is None:
-        return "Its own pages say what that costs."
-    return (
-        f"That costs about US$ {price * pictures / 1000:.3f} (list price US$ "
-        f"{price:.2f} per 1,000, {PRICES_AS_OF}; check the vendor's page)."
-    )

@@ -7,7 +7,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,9 +45,9 @@ class Source:
         try:
             data = self._read(max_bytes + 1)
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
             raise ImageError(
-                f"It cannot be read: {reason}. Check the path and its permissions.",
+                f"It cannot be read: {reason_of(error)}. Check the path and its "
+                "permissions.",
                 kind=ErrorKind.UNREADABLE,
             ) from error
         if len(data) > max_bytes:
@@ -92,14 +92,13 @@ def find_inputs(given: Iterable[str], *, recursive: bool) -> Inputs:
         sources, passed = _expand(one, recursive=recursive)
         found += sources
         skipped += passed
-    many = len(given) > 1 or any(map(_is_batch, given))
+    many = len(given) > 1 or any(_is_folder(one) or is_pattern(one) for one in given)
     return Inputs(tuple(found), many, skipped)
 
 
 # `Path.is_dir` and `Path.is_file` raise for some names, such as too long ones.
-def is_folder(name: str) -> bool:
-    """Return whether there is a folder of this name."""
-    return os.path.isdir(name)  # noqa: PTH112 - see above
+def _is_folder(name: str) -> bool:
+    return name != STANDARD_STREAM and os.path.isdir(name)  # noqa: PTH112 - see above
 
 
 def _is_file(path: Path) -> bool:
@@ -111,14 +110,10 @@ def is_pattern(given: str) -> bool:
     return glob.has_magic(given) and not os.path.lexists(given)
 
 
-def _is_batch(given: str) -> bool:
-    return given != STANDARD_STREAM and (is_folder(given) or is_pattern(given))
-
-
 def _expand(given: str, *, recursive: bool) -> tuple[list[Source], int]:
     if given == STANDARD_STREAM:
         return [Source(given, None)], 0
-    if is_folder(given):
+    if _is_folder(given):
         return _folder(given, recursive=recursive)
     if not is_pattern(given):
         return [Source(given, Path(given))], 0
@@ -131,33 +126,25 @@ def _expand(given: str, *, recursive: bool) -> tuple[list[Source], int]:
 
 
 def _folder(given: str, *, recursive: bool) -> tuple[list[Source], int]:
+    sources: list[Source] = []
     problems: list[Source] = []
+    skipped = 0
 
     def refused(error: OSError) -> None:
         name = os.fsdecode(error.filename)
         problems.append(Source(name, Path(name), problem=error.strerror))
 
-    sources, skipped = [], 0
-    for path in _files(given, refused, recursive=recursive):
-        if not is_picture(path):
-            skipped += 1
-            continue
-        below = path.parent.relative_to(given)
-        sources.append(Source(str(path), path, below))
+    for parent, subfolders, names in os.walk(given, onerror=refused):
+        visible = sorted(one for one in subfolders if not one.startswith(_HIDDEN))
+        subfolders[:] = visible if recursive else []
+        below = Path(parent).relative_to(given)
+        for name in sorted(one for one in names if not one.startswith(_HIDDEN)):
+            path = Path(parent, name)
+            if is_picture(path):
+                sources.append(Source(str(path), path, below))
+            else:
+                skipped += 1
     return sources + problems, skipped
-
-
-def _files(
-    folder: str, refused: Callable[[OSError], None], *, recursive: bool
-) -> Iterator[Path]:
-    for parent, subfolders, names in os.walk(folder, onerror=refused):
-        subfolders.sort()
-        if not recursive:
-            subfolders.clear()
-        subfolders[:] = [one for one in subfolders if not one.startswith(_HIDDEN)]
-        for name in sorted(names):
-            if not name.startswith(_HIDDEN):
-                yield Path(parent, name)
 
 
 def is_picture(path: Path) -> bool:
@@ -215,22 +202,25 @@ def plan_targets(inputs: Inputs, output: str | None) -> list[Target]:
         WrongUsage: Two results would be one file, or one of the inputs.
     """
     targets = [_target(one, inputs, output) for one in inputs.sources]
-    if output != STANDARD_STREAM:
-        _refuse_clashes(inputs.sources, targets)
-        _refuse_inputs(inputs.sources, targets)
+    if output == STANDARD_STREAM:
+        return targets
+    taken: dict[str, Source] = {}
+    read = {_identity(one.path) for one in inputs.sources if one.path} - {None}
+    for source, target in zip(inputs.sources, targets, strict=True):
+        expected = shown(str(target.expected))
+        place = os.path.realpath(target.expected)
+        if place in taken:
+            raise WrongUsage(
+                f"{shown(taken[place].given)} and {shown(source.given)} would both "
+                f"become {expected}. Emojify them one at a time, each with its own -o."
+            )
+        taken[place] = source
+        if _identity(target.expected) in read:
+            raise WrongUsage(
+                f"{expected} is an input. Choose another output: an input is never "
+                "overwritten."
+            )
     return targets
-
-
-def names_folder(output: str, inputs: Inputs) -> bool:
-    """Return whether ``-o`` names a folder.
-
-    Raises:
-        WrongUsage: It must be one and is a file.
-    """
-    separators = (os.sep, os.altsep or os.sep)
-    if inputs.many and os.path.lexists(output) and not is_folder(output):
-        raise WrongUsage(f"{shown(output)} is a file. Several pictures need a folder.")
-    return inputs.many or output.endswith(separators) or is_folder(output)
 
 
 def _target(source: Source, inputs: Inputs, output: str | None) -> Target:
@@ -238,12 +228,22 @@ def _target(source: Source, inputs: Inputs, output: str | None) -> Target:
     stem, suffix = _split(name)
     if output is None or output == STANDARD_STREAM:
         folder = source.path.parent if source.path else Path()
-    elif names_folder(output, inputs):
+    elif _names_folder(output, inputs):
         folder = Path(output, source.subfolder)
     else:
         file = Path(output)
         return Target(file.parent, *_split(file.name), file=file)
-    return Target(folder, stem, _written_as(suffix))
+    written = format_for(suffix)
+    if written is not None and not written.is_written:
+        suffix = format_named(written.becomes[0]).extensions[0]
+    return Target(folder, stem, suffix)
+
+
+def _names_folder(output: str, inputs: Inputs) -> bool:
+    if inputs.many and os.path.lexists(output) and not _is_folder(output):
+        raise WrongUsage(f"{shown(output)} is a file. Several pictures need a folder.")
+    separators = (os.sep, os.altsep or os.sep)
+    return inputs.many or output.endswith(separators) or _is_folder(output)
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -254,43 +254,17 @@ def _split(name: str) -> tuple[str, str]:
     return name.removesuffix(suffix), suffix
 
 
-def _written_as(suffix: str) -> str:
-    """Return the extension of results: the input's own if they are written in it."""
-    source = format_for(suffix)
-    if source is None or source.is_written:
-        return suffix
-    return format_named(source.becomes[0]).extensions[0]
-
-
-def _refuse_clashes(sources: Iterable[Source], targets: Iterable[Target]) -> None:
-    taken: dict[str, Source] = {}
-    for source, target in zip(sources, targets, strict=True):
-        place = os.path.realpath(target.expected)
-        if place in taken:
-            raise WrongUsage(
-                f"{shown(taken[place].given)} and {shown(source.given)} would both "
-                f"become {shown(str(target.expected))}. Emojify them one at a time, "
-                "each with its own -o."
-            )
-        taken[place] = source
-
-
-def _refuse_inputs(sources: Iterable[Source], targets: Iterable[Target]) -> None:
-    read = {_identity(one.path) for one in sources if one.path} - {None}
-    for target in targets:
-        if _identity(target.expected) in read:
-            raise WrongUsage(
-                f"{shown(str(target.expected))} is an input. Choose another output: "
-                "an input is never overwritten."
-            )
-
-
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()
     except (OSError, ValueError):
         return None
     return found.st_dev, found.st_ino
+
+
+def reason_of(error: Exception) -> str:
+    """Return the system's words for why a file cannot be read or written."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
@@ -324,32 +298,22 @@ def write_file(path: Path, content: bytes, *, force: bool) -> None:
         OutputError: It exists and ``force`` is not given, or the place refuses it.
     """
     refuse_existing(path, force=force)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, content, force=force)
-    except FileExistsError as error:
-        refuse_existing(path, force=force)
-        raise _refused(path, error) from error
-    except (OSError, ValueError) as error:
-        raise _refused(path, error) from error
-
-
-def _replace(path: Path, content: bytes, *, force: bool) -> None:
     temporary = path.with_name(f".emojifier-{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-        if not force:
-            # Takes the name if nobody else did so since it was checked.
-            path.touch(exist_ok=False)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _refused(path: Path, error: Exception) -> OutputError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return OutputError(
-        f"{shown(str(path))} cannot be written: {reason}. Use -o to write elsewhere.",
-        kind=ErrorKind.NOT_WRITABLE,
-    )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+            if not force:
+                # Takes the name if nobody else did so since it was checked.
+                path.touch(exist_ok=False)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileExistsError):
+            refuse_existing(path, force=force)
+        raise OutputError(
+            f"{shown(str(path))} cannot be written: {reason_of(error)}. Use -o to "
+            "write elsewhere.",
+            kind=ErrorKind.NOT_WRITABLE,
+        ) from error

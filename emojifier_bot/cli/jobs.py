@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emojifier_bot.cli.console import FAILED, VerbGroup, print_err, shown
+from emojifier_bot.cli.console import FAILED, VerbGroup, json_option, print_err, shown
 from emojifier_bot.domain import JobState
 
 if TYPE_CHECKING:
     from emojifier_bot.domain import Job
     from emojifier_bot.jobs.queue import DbosJobQueue
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON to stdout."
-)
 job_id_argument = click.argument(
     "job_id", metavar="JOB_ID", help="A job's id, as `jobs list` prints it."
 )
@@ -34,11 +31,11 @@ def jobs() -> None:
     help="Only jobs in this state.",
 )
 @click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, help="At most so many."
+    "--limit", type=click.IntRange(1, 10_000), default=50, help="At most this many."
 )
 @json_option
 def list_jobs(state: str | None, limit: int, as_json: bool) -> None:
-    """Print the newest jobs, one line each."""
+    """Print the newest jobs, one per line."""
     found = _admin().list(None if state is None else JobState(state), limit)
     if as_json:
         print(json.dumps([_as_dict(job) for job in found], indent=2))
@@ -53,7 +50,7 @@ def list_jobs(state: str | None, limit: int, as_json: bool) -> None:
 @job_id_argument
 @json_option
 def show_job(job_id: str, as_json: bool) -> None:
-    """Print one job with the steps that are done."""
+    """Print one job and the steps that it has completed."""
     job = _admin().show(job_id)
     if job is None:
         print_err(f"There is no job {shown(job_id)}; `jobs list` prints their ids.")
@@ -69,48 +66,34 @@ def show_job(job_id: str, as_json: bool) -> None:
 @jobs.command("retry")
 @job_id_argument
 def retry_job(job_id: str) -> None:
-    """Run a failed or cancelled job again, from the step that failed."""
-    _report(
-        job_id,
-        done=_admin().retry(job_id),
-        success="runs again as soon as a worker is free",
-        refusal="is not failed or cancelled, or does not exist",
-    )
+    """Run a failed or cancelled job again from the step that failed."""
+    if not _admin().retry(job_id):
+        print_err(f"Job {shown(job_id)} is not failed or cancelled, or does not exist.")
+        raise SystemExit(FAILED)
+    print_err(f"Job {shown(job_id)} runs again as soon as a worker is free.")
 
 
 @jobs.command("cancel")
 @job_id_argument
 def cancel_job(job_id: str) -> None:
-    """Cancel a job that has not ended, and notify who asked; what is posted stays."""
-    admin = _admin()
-    job = admin.show(job_id)
-    _report(
-        job_id,
-        done=admin.cancel(job_id),
-        success="is cancelled",
-        refusal="has ended already, or does not exist",
-    )
-    if job is not None:
-        _notify(job)
-
-
-def _notify(job: Job) -> None:
+    """Cancel a job and notify who asked for it; what it has posted stays."""
     from emojifier_bot.app.operators import notify_cancelled
     from emojifier_bot.config import load_settings
     from emojifier_bot.errors import EmojifierError
 
-    try:
-        notify_cancelled(load_settings(), job.request)
-    except EmojifierError as error:
-        print_err(f"Who asked was not notified: {error.message}")
-    else:
-        print_err("Who asked was notified.")
-
-
-def _report(job_id: str, *, done: bool, success: str, refusal: str) -> None:
-    print_err(f"Job {shown(job_id)} {success if done else refusal}.")
-    if not done:
+    admin = _admin()
+    job = admin.show(job_id)
+    if not admin.cancel(job_id):
+        print_err(f"Job {shown(job_id)} has ended already, or does not exist.")
         raise SystemExit(FAILED)
+    print_err(f"Job {shown(job_id)} is cancelled.")
+    if job is not None:
+        try:
+            notify_cancelled(load_settings(), job.request)
+        except EmojifierError as error:
+            print_err(f"Who asked was not notified: {error.message}")
+        else:
+            print_err("Who asked was notified.")
 
 
 def _admin() -> DbosJobQueue:

@@ -18,8 +18,11 @@ from emojifier_bot.cli.console import (
     WrongUsage,
     accept_remote_option,
     agree_to_send,
+    backend_option,
     counted,
+    recursive_option,
     shown,
+    theme_option,
 )
 from emojifier_bot.cli.files import (
     STANDARD_STREAM,
@@ -36,7 +39,6 @@ from emojifier_bot.errors import EmojifierError, ErrorKind
 from emojifier_bot.vision.formats import WRITTEN_EXTENSIONS
 
 if TYPE_CHECKING:
-    from emojifier_bot.config import Settings
     from emojifier_bot.vision.pipeline import Pipeline
     from emojifier_bot.vision.types import Result
 
@@ -77,45 +79,47 @@ _UNKNOWN: dict[str, object] = {
     "several pictures; '-' for standard output. Default: photo.emojified.jpg beside "
     "photo.jpg.",
 )
-@click.option(
-    "-r", "--recursive", is_flag=True, help="Go into the folders of a folder."
-)
-@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@recursive_option
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="Print one JSON object a picture, a line each.",
+    help="Print one JSON object for each picture, one per line.",
 )
 @click.option(
     "--debug",
     is_flag=True,
     help="Also write photo.debug.jpg with boxes, points and scores.",
 )
-@click.option("--theme", help="The set of emoji: a name, or a theme's folder.")
-@click.option("--backend", help="What finds and reads the faces.")
+@theme_option
+@backend_option
 @accept_remote_option
 @click.option(
     "--emotion-model",
     type=click.Choice([str(one) for one in EmotionModel]),
-    help="What reads the expression: landmarks alone, or the picture too.",
+    help="What the expression is read from: landmarks only, or the picture too.",
 )
 @click.option(
     "--min-confidence",
     type=click.FloatRange(0.01, 1),
-    help="How sure the detector must be that something is a face.",
+    help="Lowest detection confidence that counts as a face.",
 )
 @click.option(
     "--quality",
     type=click.IntRange(1, 100),
-    help="Of JPEG, WebP and AVIF. Default: as fine as the input.",
+    help="Quality of JPEG, WebP and AVIF. Default: about that of the input.",
 )
-@click.option("--surprise", is_flag=True, help="Draw among the emoji that come near.")
 @click.option(
-    "--seed", type=int, help="With --surprise: the same seed, the same emoji."
+    "--surprise", is_flag=True, help="Pick at random among the nearest emoji."
 )
-@click.option("-q", "--quiet", is_flag=True, help="Report only what failed.")
-@click.option("-v", "--verbose", is_flag=True, help="Report more, log each picture.")
+@click.option(
+    "--seed", type=int, help="For --surprise: the same seed picks the same emoji."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Report failures only.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Report more, and log each picture."
+)
 def replay(
     inputs: tuple[str, ...],
     *,
@@ -137,36 +141,57 @@ def replay(
 ) -> None:
     """Put an emoji over every face of saved pictures.
 
-    Of a folder, the pictures right in it are taken; -r takes those of its folders too,
-    and keeps its shape below -o. Hidden files, *.emojified.* and *.debug.* are left
-    out. A bad picture does not stop the others. A picture without faces is no failure:
-    nothing is written for it.
+    In a folder, only the pictures directly in it are read; with -r those in its
+    subfolders too, and -o gets the same subfolders. Hidden files, *.emojified.* and
+    *.debug.* are skipped. A picture that fails does not stop the others. A picture
+    without faces is not a failure: nothing is written for it.
 
-    Exit codes: 0 done, 1 some picture failed, 2 wrong usage, 130 interrupted.
+    Exit codes: 0 success, 1 a picture failed, 2 wrong usage, 130 interrupted.
     """
-    _check_streams(inputs, output, json=as_json, debug=debug)
-    _refuse(
-        {
-            "--seed only works with --surprise.": seed is not None and not surprise,
-            "-q and -v contradict each other.": quiet and verbose,
-        }
-    )
+    stdin, stdout = STANDARD_STREAM in inputs, output == STANDARD_STREAM
+    checks = {
+        "--json and -o - both want standard output. Give -o a file.": stdout
+        and as_json,
+        "-o - takes one picture.": stdout and len(inputs) > 1,
+        "Standard output is a terminal, which cannot show a picture. Send it to a "
+        "file or a program.": stdout and sys.stdout.isatty(),
+        "A picture from standard input needs -o: a file, a folder, or - for "
+        "standard output.": stdin and output is None,
+        "- can be given only once.": inputs.count(STANDARD_STREAM) > 1,
+        "--debug writes a second file, which needs a place: give a file as IN or "
+        "as -o.": debug and stdin and stdout,
+        "-o needs a name.": output == "",
+        "IN needs a name.": "" in inputs,
+        "--seed only works with --surprise.": seed is not None and not surprise,
+        "-q and -v contradict each other.": quiet and verbose,
+    }
+    for message, is_wrong in checks.items():
+        if is_wrong:
+            raise WrongUsage(message)
     found = find_inputs(inputs, recursive=recursive)
     targets = plan_targets(found, output)
-    settings = _settings(
-        verbose=verbose,
+
+    from emojifier_bot.app import make_pipeline
+    from emojifier_bot.config import load_settings
+    from emojifier_bot.logs import configure_logging
+
+    settings = load_settings(
         theme=theme,
         face_backend=backend,
         emotion_model=emotion_model,
         min_confidence=min_confidence,
     )
-    _check_extensions(targets)
+    louder = verbose and settings.log_level != "DEBUG"
+    configure_logging("INFO" if louder else settings.log_level, settings.log_format)
+    for extension in filter(None, (one.extension for one in targets)):
+        if extension.lower() not in WRITTEN_EXTENSIONS:
+            raise WrongUsage(
+                f"Pictures cannot be written as {shown(extension)!r}. "
+                f"These work: {', '.join(WRITTEN_EXTENSIONS)}."
+            )
     agree_to_send(settings, len(found.sources), accepted=accept_remote)
     if surprise and seed is None:
         seed = secrets.randbelow(_SEEDS)
-
-    from emojifier_bot.app import make_pipeline
-
     reporter = Reporter(quiet=quiet)
     if verbose and found.skipped:
         reporter.note(f"{counted(found.skipped, 'file')} left out.")
@@ -177,61 +202,12 @@ def replay(
         force=force,
         json=as_json,
         debug=debug,
-        to_stdout=output == STANDARD_STREAM,
+        to_stdout=stdout,
         quality=quality,
         surprise_seed=seed,
     )
     if not emojifier.run(found, targets):
         raise SystemExit(FAILED)
-
-
-def _settings(*, verbose: bool, **options: object) -> Settings:
-    """Read the settings and have the log written as they say."""
-    from emojifier_bot.config import load_settings
-    from emojifier_bot.logs import configure_logging
-
-    settings = load_settings(**options)
-    louder = verbose and settings.log_level != "DEBUG"
-    configure_logging("INFO" if louder else settings.log_level, settings.log_format)
-    return settings
-
-
-def _check_streams(
-    inputs: tuple[str, ...], output: str | None, *, json: bool, debug: bool
-) -> None:
-    stdin, stdout = STANDARD_STREAM in inputs, output == STANDARD_STREAM
-    _refuse(
-        {
-            "--json and -o - both want standard output. Give -o a file.": stdout
-            and json,
-            "-o - takes one picture.": stdout and len(inputs) > 1,
-            "Standard output is a terminal, which cannot show a picture. Send it to a "
-            "file or a program.": stdout and sys.stdout.isatty(),
-            "A picture from standard input needs -o: a file, a folder, or - for "
-            "standard output.": stdin and output is None,
-            "- can be given only once.": inputs.count(STANDARD_STREAM) > 1,
-            "--debug writes a second file, which needs a place: give a file as IN or "
-            "as -o.": debug and stdin and stdout,
-            "-o needs a name.": output == "",
-            "IN needs a name.": "" in inputs,
-        }
-    )
-
-
-def _refuse(wrong: dict[str, bool]) -> None:
-    for message, is_wrong in wrong.items():
-        if is_wrong:
-            raise WrongUsage(message)
-
-
-def _check_extensions(targets: list[Target]) -> None:
-    for target in targets:
-        extension = target.extension
-        if extension is not None and extension.lower() not in WRITTEN_EXTENSIONS:
-            raise WrongUsage(
-                f"Pictures cannot be written as {shown(extension)!r}. "
-                f"These work: {', '.join(WRITTEN_EXTENSIONS)}."
-            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -278,20 +254,21 @@ class FileEmojifier:
         if not inputs.sources:
             self.reporter.note("There are no pictures there.")
         counts: Counter[str] = Counter()
-        with self.reporter.progress("Pictures", len(targets)):
-            for source, target in zip(inputs.sources, targets, strict=True):
+        total = len(targets)
+        with self.reporter.progress("Pictures", total) as advance:
+            pairs = zip(inputs.sources, targets, strict=True)
+            for done, (source, target) in enumerate(pairs, start=1):
                 outcome = self._outcome(source, target)
                 counts[outcome.kind] += 1
                 self._report(source, outcome, every=not inputs.many)
-                self.reporter.advance()
+                advance(done, total)
         if inputs.many and counts:
             parts = (
                 f"{counts[kind]} {kind}"
                 for kind in ("emojified", "without faces", "failed")
                 if counts[kind]
             )
-            many = counted(counts.total(), "picture")
-            self.reporter.note(f"{many}: {', '.join(parts)}.")
+            self.reporter.note(f"{counted(total, 'picture')}: {', '.join(parts)}.")
         return not counts["failed"]
 
     def _outcome(self, source: Source, target: Target) -> PictureOutcome:
@@ -342,6 +319,7 @@ class FileEmojifier:
 
     def _report(self, source: Source, outcome: PictureOutcome, *, every: bool) -> None:
         name, result = shown(source.given), outcome.result
+        facts: dict[str, object] = {"input": name, "outcome": outcome.kind}
         if outcome.error is not None:
             self.reporter.problem(f"{name}: {outcome.error.message}")
         elif result is not None:
@@ -350,31 +328,20 @@ class FileEmojifier:
             if not result.faces:
                 self.reporter.note(f"{name}: No face found, so nothing was written.")
             elif every:
-                to_stdout = outcome.output == STANDARD_STREAM
-                place = (
-                    "to standard output" if to_stdout else shown(outcome.output or "")
-                )
+                place = "to standard output" if self.to_stdout else outcome.output or ""
                 faces = counted(len(result.faces), "face")
-                self.reporter.note(f"{name}: {faces}, {place}")
-        _log(source, outcome)
+                self.reporter.note(f"{name}: {faces}, {shown(place)}")
+            facts |= {
+                "faces": len(result.faces),
+                "backend": result.backend,
+                "milliseconds": {
+                    stage: round(one) for stage, one in result.milliseconds.items()
+                },
+            }
+        logger.info("Picture done", extra={"action": "picture_done", **facts})
         # Outside of what is caught: a closed pipe ends the run.
         if self.json:
             print(json.dumps(outcome.to_dict(source)), flush=True)
-        if outcome.output == STANDARD_STREAM and result is not None:
+        if result is not None and outcome.output == STANDARD_STREAM:
             sys.stdout.buffer.write(result.encoded)
             sys.stdout.buffer.flush()
-
-
-def _log(source: Source, outcome: PictureOutcome) -> None:
-    facts: dict[str, object] = {
-        "action": "picture_done",
-        "input": shown(source.given),
-        "outcome": outcome.kind,
-    }
-    if outcome.result is not None:
-        facts["faces"] = len(outcome.result.faces)
-        facts["backend"] = outcome.result.backend
-        facts["milliseconds"] = {
-            stage: round(one) for stage, one in outcome.result.milliseconds.items()
-        }
-    logger.info("Picture done", extra=facts)

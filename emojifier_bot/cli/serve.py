@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,24 +33,24 @@ POLL_SECONDS = 0.2
 
 
 @click.command
-@click.option("--host", help="Address to listen on instead of HOST.")
+@click.option("--host", help="Address to listen on, in place of HOST.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    help="Port instead of PORT; 0 picks a free one.",
+    help="Port to listen on, in place of PORT; 0 picks a free one.",
 )
 @click.option(
-    "--worker/--no-worker",
-    "with_worker",
-    default=True,
-    help="Run a worker beside it.",
+    "--worker/--no-worker", "with_worker", default=True, help="Also run a worker."
 )
 def serve(host: str | None, port: int | None, with_worker: bool) -> None:
-    """Run the Slack bot: answer Slack and browsers, and do the jobs beside it."""
+    """Run the Slack bot: its web server, and a worker beside it."""
     from emojifier_bot.app.bot import open_web
 
     settings = _bot_settings(host=host, port=port)
-    with open_web(settings) as server, _worker(wanted=with_worker):
+    with (
+        open_web(settings) as server,
+        _running_worker() if with_worker else nullcontext(),
+    ):
         print(f"Listening on http://{settings.host}:{server.port}", flush=True)
         server.run_until_signal()
 
@@ -60,7 +60,7 @@ def serve(host: str | None, port: int | None, with_worker: bool) -> None:
     WITH_PARENT, is_flag=True, hidden=True, help="End when standard input closes."
 )
 def worker(with_parent: bool) -> None:
-    """Do the bot's jobs until terminated; run as many as there are cores."""
+    """Run the bot's jobs until terminated; start one worker for each core."""
     from emojifier_bot.app.bot import run_job_worker
 
     settings = _bot_settings()
@@ -95,65 +95,42 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _worker(*, wanted: bool) -> Iterator[None]:
-    if not wanted:
-        yield
-        return
-    keeper = WorkerKeeper(
-        [sys.executable, "-m", "emojifier_bot", "worker", WITH_PARENT]
-    )
-    keeper.start()
+def _running_worker() -> Iterator[None]:
+    stopping = threading.Event()
+    thread = threading.Thread(target=_keep_worker, args=[stopping])
+    thread.start()
     try:
         yield
     finally:
-        keeper.stop()
+        stopping.set()
+        thread.join()
 
 
-class WorkerKeeper:
-    """Runs a command and starts it again whenever it ends."""
-
-    def __init__(self, command: list[str]) -> None:
-        """Keep the command; `start` runs it."""
-        self._command = command
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="worker keeper")
-
-    def start(self) -> None:
-        """Run the command and watch it, in a thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Terminate the command, kill it if it does not end, and wait for that."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _keep(self) -> None:
-        wait = RESTART_SECONDS
-        while not self._stopping.is_set():
-            began = time.monotonic()
-            code = self._run_once()
-            if self._stopping.is_set():
-                return
-            settled = time.monotonic() - began > SETTLED_SECONDS
-            wait = RESTART_SECONDS if settled else min(wait * 2, MOST_RESTART_SECONDS)
-            facts = {"action": "restart_worker", "code": code, "wait_seconds": wait}
-            logger.warning("The worker ended and is started again", extra=facts)
-            self._stopping.wait(wait)
-
-    def _run_once(self) -> int:
-        # The pipe closes with this process, however it ends: no worker outlives it.
-        with subprocess.Popen(self._command, stdin=subprocess.PIPE) as process:  # noqa: S603 - our own
-            while process.poll() is None and not self._stopping.is_set():
-                time.sleep(POLL_SECONDS)
-            if process.poll() is None:
-                _end(process)
-            return process.returncode
+def _keep_worker(stopping: threading.Event) -> None:
+    """Run a worker, and start it again whenever it ends."""
+    wait = RESTART_SECONDS
+    while not stopping.is_set():
+        began = time.monotonic()
+        code = _run_worker(stopping)
+        if stopping.is_set():
+            return
+        settled = time.monotonic() - began > SETTLED_SECONDS
+        wait = RESTART_SECONDS if settled else min(wait * 2, MOST_RESTART_SECONDS)
+        facts = {"action": "restart_worker", "code": code, "wait_seconds": wait}
+        logger.warning("The worker ended and is started again", extra=facts)
+        stopping.wait(wait)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _run_worker(stopping: threading.Event) -> int:
+    command = [sys.executable, "-m", "emojifier_bot", "worker", WITH_PARENT]
+    # The pipe closes with this process, however it ends: no worker outlives it.
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # noqa: S603 - our own
+        while process.poll() is None and not stopping.is_set():
+            time.sleep(POLL_SECONDS)
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        return process.wait()

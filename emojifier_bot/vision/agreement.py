@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,61 +18,47 @@ from emojifier_bot.vision.types import EMOTIONS, Face
 SAME_FACE_IOU = 0.3
 
 
+#: One face as two back ends read it; None where one of them did not find it.
+Pair = tuple[Face | None, Face | None]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
     """One picture as two back ends read it."""
 
-    name: str
-    first: tuple[Face, ...]
-    second: tuple[Face, ...]
-    #: Indices into `first` and `second` of what is the same face.
-    pairs: tuple[tuple[int, int], ...]
-    first_seconds: float
-    second_seconds: float
+    pairs: Sequence[Pair]
+    #: That each of them took.
+    seconds: tuple[float, float]
 
     @property
-    def differing(self) -> Iterator[tuple[Face | None, Face | None]]:
+    def differing(self) -> list[Pair]:
         """Return the faces that one alone found or that show each something else."""
-        for one, other in self.pairs:
-            if self.first[one].scores.top != self.second[other].scores.top:
-                yield self.first[one], self.second[other]
-        matched = [{pair[side] for pair in self.pairs} for side in (0, 1)]
-        for index, face in enumerate(self.first):
-            if index not in matched[0]:
-                yield face, None
-        for index, face in enumerate(self.second):
-            if index not in matched[1]:
-                yield None, face
+        return [
+            (first, second)
+            for first, second in self.pairs
+            if first is None or second is None or first.scores.top != second.scores.top
+        ]
 
 
-def compared(
-    name: str,
-    first: Sequence[Face],
-    second: Sequence[Face],
-    seconds: tuple[float, float],
-) -> Compared:
-    """Put what two back ends read from a picture side by side."""
-    pairs = match_faces(first, second)
-    return Compared(name, tuple(first), tuple(second), pairs, *seconds)
+def pair_faces(first: Sequence[Face], second: Sequence[Face]) -> list[Pair]:
+    """Put the faces of two back ends side by side.
 
-
-def match_faces(
-    first: Sequence[Face], second: Sequence[Face]
-) -> tuple[tuple[int, int], ...]:
-    """Return the indices of what is the same face, the best overlap first."""
-    if not first or not second:
-        return ()
+    Returns:
+        The same faces, the best overlap first, then those that one alone found.
+    """
+    pairs: list[Pair] = []
+    left, right = dict(enumerate(first)), dict(enumerate(second))
     boxes = [
-        np.array([face.box.xyxy for face in faces], np.float32)
+        np.array([face.box.xyxy for face in faces], np.float32).reshape(-1, 4)
         for faces in (first, second)
     ]
-    overlaps = box_iou(boxes[0], boxes[1]).copy()
-    pairs = []
-    while overlaps.max() >= SAME_FACE_IOU:
+    overlaps = box_iou(*boxes).copy()
+    while left and right and overlaps.max() >= SAME_FACE_IOU:
         one, other = np.unravel_index(overlaps.argmax(), overlaps.shape)
-        pairs.append((int(one), int(other)))
+        pairs.append((left.pop(int(one)), right.pop(int(other))))
         overlaps[one, :] = overlaps[:, other] = -1.0
-    return tuple(pairs)
+    pairs += [(face, None) for face in left.values()]
+    return pairs + [(None, face) for face in right.values()]
 
 
 def cohen_kappa(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
@@ -103,40 +89,35 @@ def agreement(pictures: Sequence[Compared]) -> dict[str, object]:
     Args:
         pictures: What they read; at least one.
     """
-    matched = (
-        (picture.first[one], picture.second[other])
-        for picture in pictures
-        for one, other in picture.pairs
-    )
+    pairs = [pair for picture in pictures for pair in picture.pairs]
     tops = np.array(
-        [[EMOTIONS.index(face.scores.top) for face in pair] for pair in matched],
+        [
+            [EMOTIONS.index(first.scores.top), EMOTIONS.index(second.scores.top)]
+            for first, second in pairs
+            if first is not None and second is not None
+        ],
         np.int64,
     ).reshape(-1, 2)
     same = tops[:, 0] == tops[:, 1]
+    kinds, counts = np.unique(tops[~same], axis=0, return_counts=True)
     kappa = bootstrap(lambda drawn: cohen_kappa(*tops[drawn].T), len(tops))
     return {
         "pictures": len(pictures),
         "faces_matched": len(tops),
-        "only_in_first": sum(len(one.first) for one in pictures) - len(tops),
-        "only_in_second": sum(len(one.second) for one in pictures) - len(tops),
+        "only_in_first": sum(second is None for _, second in pairs),
+        "only_in_second": sum(first is None for first, _ in pairs),
         "same_emotion": share(int(same.sum()), len(same)).as_dict(),
         "kappa": kappa.as_dict(),
-        "first_seconds": statistics.median(one.first_seconds for one in pictures),
-        "second_seconds": statistics.median(one.second_seconds for one in pictures),
-        "differ": _differing_emotions(tops),
+        "first_seconds": statistics.median(one.seconds[0] for one in pictures),
+        "second_seconds": statistics.median(one.seconds[1] for one in pictures),
+        # How often which emotions stand against each other, most often first. Stable:
+        # equally frequent pairs stay in the order of the emotions.
+        "differ": [
+            {
+                "first": str(EMOTIONS[kinds[index, 0]]),
+                "second": str(EMOTIONS[kinds[index, 1]]),
+                "faces": int(counts[index]),
+            }
+            for index in np.argsort(-counts, kind="stable")
+        ],
     }
-
-
-def _differing_emotions(tops: NDArray[np.int64]) -> list[dict[str, object]]:
-    """Return how often which emotions stand against each other, most often first."""
-    differing = tops[tops[:, 0] != tops[:, 1]]
-    kinds, counts = np.unique(differing, axis=0, return_counts=True)
-    # Stable: equally frequent pairs stay in the order of the emotions.
-    return [
-        {
-            "first": str(EMOTIONS[kinds[index, 0]]),
-            "second": str(EMOTIONS[kinds[index, 1]]),
-            "faces": int(counts[index]),
-        }
-        for index in np.argsort(-counts, kind="stable")
-    ]

@@ -6,20 +6,17 @@ import dataclasses
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from emojifier_bot.vision.choose import choose, fits
-from emojifier_bot.vision.landmarks import measure
 from emojifier_bot.vision.themes import MIN_POINT_DISTANCE
 from emojifier_bot.vision.types import (
     EMOTIONS,
-    Emoji,
     EmojiTheme,
     EmotionScores,
-    Face,
     FloatArray,
     Measure,
 )
@@ -36,22 +33,15 @@ STEPS = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8)
 #: What is noted of an emoji that no face gets.
 NEVER_WINS = "never wins"
 
-Measures = Mapping[Measure, float]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceReading:
     """What a back end said of one face that should get a certain emoji."""
 
     scores: EmotionScores
-    measures: Measures
+    measures: Mapping[Measure, float]
     #: Whether the back end is sure of it.
     confident: bool
-
-
-def reading_of(face: Face) -> FaceReading:
-    """Return what counts of a face when its emoji is chosen."""
-    return FaceReading(face.scores, measure(face.landmarks.points_xy), face.confident)
 
 
 #: By the short name of the emoji that the faces should get.
@@ -116,10 +106,10 @@ def calibrate(theme: EmojiTheme, readings: Readings, least: int = 1) -> Calibrat
     }
     points, ways, near = settled(theme, means, readings)
     moved = with_points(theme, points)
-    starts = {one.name: one.point for one in theme.emoji}
-    chosen = leave_one_out(
-        moved, readings, {name: (starts[name], way) for name, way in ways.items()}
-    )
+    went = {
+        one.name: (one.point, ways[one.name]) for one in theme.emoji if one.name in ways
+    }
+    chosen = leave_one_out(moved, readings, went)
     notes = (
         {one.name: "kept: no faces" for one in theme.emoji}
         | {name: f"kept: fewer than {least} faces" for name, f in readings.items() if f}
@@ -133,7 +123,9 @@ def calibrate(theme: EmojiTheme, readings: Readings, least: int = 1) -> Calibrat
             CalibratedEmoji(
                 name=one.name,
                 faces=len(readings.get(one.name, ())),
-                distance=_distance(one.point, means.get(one.name)),
+                distance=_distance(one.point, means[one.name])
+                if one.name in means
+                else math.nan,
                 way=ways.get(one.name, 0.0),
                 chosen=chosen.get(one.name, Counter()),
                 note=notes[one.name],
@@ -183,16 +175,16 @@ def settled(
     points = {one.name: one.point for one in theme.emoji}
     moved, ways, near = dict[str, FloatArray](), dict[str, float](), dict[str, str]()
     for name in sorted(means, key=lambda name: (-len(readings[name]), name)):
-        others = {other: point for other, point in points.items() if other != name}
-        start, wanted = points[name], means[name]
+        start = points[name]
         for way in WAYS:
-            point = rounded(_part_of(start, wanted, way))
-            other, away = _nearest(point, others)
-            if away >= LEAST_DISTANCE:
+            point = rounded(_part_of(start, means[name], way))
+            away = {o: _distance(point, at) for o, at in points.items() if o != name}
+            nearest = min(away, key=away.__getitem__, default=name)
+            if away.get(nearest, math.inf) >= LEAST_DISTANCE:
                 points[name] = moved[name] = point
                 ways[name] = way
                 break
-            near.setdefault(name, other)
+            near.setdefault(name, nearest)
     return moved, ways, near
 
 
@@ -200,10 +192,8 @@ def _part_of(start: FloatArray, end: FloatArray, way: float) -> FloatArray:
     return start + (end - start) * np.float32(way)
 
 
-def _nearest(point: FloatArray, others: Mapping[str, FloatArray]) -> tuple[str, float]:
-    """Return who is nearest to a point, and how far away; the earlier of equals."""
-    away = {name: _distance(point, other) for name, other in others.items()}
-    return min(away.items(), key=lambda one: one[1], default=("", math.inf))
+def _distance(point: FloatArray, other: FloatArray) -> float:
+    return float(np.linalg.norm(point - other))
 
 
 def leave_one_out(
@@ -223,13 +213,21 @@ def leave_one_out(
     """
     chosen = {}
     for name, faces in readings.items():
-        if name not in moved:
-            chosen[name] = Counter(_choice(theme, face) for face in faces)
-        elif len(faces) > 1:
+        themes = [theme] * len(faces)
+        if name in moved:
             start, way = moved[name]
+            every = np.array([one.scores.probabilities for one in faces], np.float64)
+            means = (every.sum(axis=0) - every) / max(len(faces) - 1, 1)
+            themes = [
+                with_points(theme, {name: _part_of(start, mean, way)})
+                for mean in means.astype(np.float32)
+            ]
+        if name not in moved or len(faces) > 1:
             chosen[name] = Counter(
-                _choice(with_points(theme, {name: _part_of(start, mean, way)}), face)
-                for face, mean in zip(faces, _means_without_one(faces), strict=True)
+                choose(
+                    one, face.scores, face.measures, confident=face.confident
+                ).emoji.name
+                for one, face in zip(themes, faces, strict=True)
             )
     return chosen
 
@@ -242,74 +240,38 @@ def never_chosen(theme: EmojiTheme) -> list[str]:
     geometry bounds tell apart.
     """
     cells = measure_cells(theme)
-    return [
-        one.name
-        for one in theme.emoji
-        if not one.surprise_only and not _can_win(theme, one, cells)
-    ]
+    corners = np.eye(len(EMOTIONS), dtype=np.float32)
+    never = []
+    for emoji in theme.emoji:
+        tries = (
+            EmotionScores(emoji.point * (1 - step) + corner * step)
+            for step, corner in itertools.product(STEPS, corners)
+        )
+        fitting = [cell for cell in cells if fits(emoji, cell)]
+        can_win = emoji.surprise_only or any(
+            choose(theme, scores, cell, confident=confident).emoji is emoji
+            for scores in tries
+            for confident in ((True, False) if emoji.mild else (True,))
+            for cell in fitting
+        )
+        if not can_win:
+            never.append(emoji.name)
+    return never
 
 
 def measure_cells(theme: EmojiTheme) -> list[dict[Measure, float]]:
     """Return one set of measures for each combination of ranges.
 
-    Those that the fewest emoji ask for come first.
+    A measure has a value below, between and above all limits that bounds set it. Cells
+    that the fewest emoji ask for come first.
     """
-    ranges = [_representatives(theme, measure) for measure in Measure]
-    cells = [
-        dict(zip(Measure, values, strict=True)) for values in itertools.product(*ranges)
-    ]
     bounded = [one for one in theme.emoji if one.bounds]
+    limits: dict[Measure, set[float]] = {measure: set() for measure in Measure}
+    for bound in itertools.chain.from_iterable(one.bounds for one in bounded):
+        limits[bound.measure] |= {bound.minimum, bound.maximum} - {-math.inf, math.inf}
+    values = []
+    for edges in map(sorted, limits.values()):
+        between = [(low + high) / 2 for low, high in itertools.pairwise(edges)]
+        values.append([edges[0] - 1, *between, edges[-1] + 1] if edges else [0.0])
+    cells = [dict(zip(Measure, one, strict=True)) for one in itertools.product(*values)]
     return sorted(cells, key=lambda cell: sum(fits(one, cell) for one in bounded))
-
-
-def _representatives(theme: EmojiTheme, measure: Measure) -> list[float]:
-    """Return a value below, between and above all limits of a measure."""
-    limits = {
-        limit
-        for one in theme.emoji
-        for bound in one.bounds
-        if bound.measure == measure
-        for limit in (bound.minimum, bound.maximum)
-        if math.isfinite(limit)
-    }
-    edges = sorted(limits)
-    if not edges:
-        return [0.0]
-    between = [(low + high) / 2 for low, high in itertools.pairwise(edges)]
-    return [edges[0] - 1, *between, edges[-1] + 1]
-
-
-def _can_win(
-    theme: EmojiTheme, emoji: Emoji, cells: Sequence[dict[Measure, float]]
-) -> bool:
-    fitting = [cell for cell in cells if fits(emoji, cell)]
-    sure = (True, False) if emoji.mild else (True,)
-    return any(
-        choose(theme, scores, cell, confident=confident).emoji is emoji
-        for scores in _tries(emoji)
-        for confident in sure
-        for cell in fitting
-    )
-
-
-def _tries(emoji: Emoji) -> Iterator[EmotionScores]:
-    corners = np.eye(len(EMOTIONS), dtype=np.float32)
-    for step, corner in itertools.product(STEPS, corners):
-        yield EmotionScores(emoji.point * (1 - step) + corner * step)
-
-
-def _choice(theme: EmojiTheme, face: FaceReading) -> str:
-    choice = choose(theme, face.scores, face.measures, confident=face.confident)
-    return choice.emoji.name
-
-
-def _means_without_one(faces: Sequence[FaceReading]) -> Iterator[FloatArray]:
-    every = np.array([one.scores.probabilities for one in faces], np.float64)
-    yield from (
-        np.asarray(point, np.float32)
-        for point in (every.sum(axis=0) - every) / (len(every) - 1)
-    )
-
-
-def _distance(point: FloatArray, other: FloatArray | None) -> float:
-    return math.nan if other is None else float(np.linalg.norm(point - other))

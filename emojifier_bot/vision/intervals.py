@@ -68,25 +68,22 @@ def bootstrap_all(
     statistics: Statistics, count: int, *, rounds: int = ROUNDS
 ) -> list[Measured]:
     """Return several statistics of the same samples; see `bootstrap`."""
-    values = statistics(np.arange(count))
-    if count == 0:
-        return [Measured(float(value), math.nan, math.nan, 0) for value in values]
+    values = [float(value) for value in statistics(np.arange(count))]
     random = np.random.default_rng(SEED)
-    drawn = np.array(
-        [statistics(random.integers(0, count, count)) for _ in range(rounds)]
-    )
-    return [
-        _measured(float(value), column, count)
-        for value, column in zip(values, drawn.T, strict=True)
+    drawn = [
+        statistics(random.integers(0, count, count))
+        for _ in range(rounds if count else 0)
     ]
-
-
-def _measured(value: float, drawn: NDArray[np.float64], count: int) -> Measured:
-    known = drawn[~np.isnan(drawn)]
-    if math.isnan(value) or not len(known):
-        return Measured(value, math.nan, math.nan, count)
-    low, high = np.percentile(known, PERCENTILES)
-    return Measured(value, float(low), float(high), count)
+    found = []
+    for value, column in zip(
+        values, np.reshape(drawn, (-1, len(values))).T, strict=True
+    ):
+        known = column[~np.isnan(column)]
+        low = high = math.nan
+        if not math.isnan(value) and len(known):
+            low, high = map(float, np.percentile(known, PERCENTILES))
+        found.append(Measured(value, low, high, count))
+    return found
 
 
 def mean(values: NDArray[Any]) -> Measured:

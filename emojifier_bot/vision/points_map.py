@@ -67,13 +67,19 @@ def draw_points(source: EmojiSource, readings: Readings) -> Image.Image:
     Returns:
         RGB, `SIZE_WH` pixels.
     """
-    emoji = [one for one in source.theme.emoji if not one.surprise_only]
-    points = np.stack([one.point for one in emoji])
     picture = Image.new("RGB", SIZE_WH, GROUND)
     draw = ImageDraw.Draw(picture)
-    _draw_corners(draw)
-    _draw_faces(draw, readings)
-    at = place(points)
+    middle, font = np.array(SIZE_WH) / 2, ImageFont.load_default(CORNER_PX)
+    for emotion, corner, color in zip(EMOTIONS, corners(), FACE_COLORS, strict=True):
+        draw.line((*middle, *corner), fill=LINE, width=1)
+        x, y = middle + (corner - middle) * (1 + LABEL_PX / RADIUS_PX)
+        if emotion in CIRCLE:
+            draw.text((x, y), str(emotion), color, font, anchor="mm")
+    for face in (face for group in readings.values() for face in group):
+        (spot,) = place(face.scores.probabilities[None]).tolist()
+        draw.circle(spot, FACE_PX, fill=FACE_COLORS[EMOTIONS.index(face.scores.top)])
+    emoji = [one for one in source.theme.emoji if not one.surprise_only]
+    at = place(np.stack([one.point for one in emoji]))
     aside = spread(at)
     for start, end in zip(at.tolist(), aside.tolist(), strict=True):
         draw.line((*start, *end), fill=LINE, width=2)
@@ -92,32 +98,11 @@ def draw_points(source: EmojiSource, readings: Readings) -> Image.Image:
 def spread(at: NDArray[np.float64]) -> NDArray[np.float64]:
     """Move places apart that are closer than `APART_PX`, each as little as can be."""
     places = at + 1e-3 * np.arange(at.size).reshape(at.shape)
-    low, high = np.array([MARGIN_PX] * 2), np.array(SIZE_WH) - MARGIN_PX
     for _ in range(ROUNDS):
         away = places[:, None] - places[None]
         distance = np.linalg.norm(away, axis=2)
         np.fill_diagonal(distance, np.inf)
-        push = (
-            np.maximum(APART_PX - distance, 0)[..., None] * away / distance[..., None]
-        )
-        places = places + 0.5 * push.sum(axis=1) + BACK * (at - places)
-        places = np.clip(places, low, high)
+        push = np.maximum(APART_PX - distance, 0) / distance
+        moved = 0.5 * (push[..., None] * away).sum(axis=1) + BACK * (at - places)
+        places = np.clip(places + moved, MARGIN_PX, np.array(SIZE_WH) - MARGIN_PX)
     return places
-
-
-def _draw_corners(draw: ImageDraw.ImageDraw) -> None:
-    font = ImageFont.load_default(CORNER_PX)
-    middle = np.array(SIZE_WH) / 2
-    for emotion, corner in zip(EMOTIONS, corners(), strict=True):
-        draw.line((*middle, *corner), fill=LINE, width=1)
-        x, y = middle + (corner - middle) * (1 + LABEL_PX / RADIUS_PX)
-        color = FACE_COLORS[EMOTIONS.index(emotion)]
-        if emotion in CIRCLE:
-            draw.text((x, y), str(emotion), color, font, anchor="mm")
-
-
-def _draw_faces(draw: ImageDraw.ImageDraw, readings: Readings) -> None:
-    for face in (face for group in readings.values() for face in group):
-        (at,) = place(face.scores.probabilities[None]).tolist()
-        color = FACE_COLORS[EMOTIONS.index(face.scores.top)]
-        draw.circle(at, FACE_PX, fill=color)

@@ -62,10 +62,10 @@ def test_the_bar_is_for_terminals_only(monkeypatch, stream, quiet, shows):
     monkeypatch.setenv("TERM", "xterm")
     reporter = Reporter(quiet=quiet)
 
-    with reporter.progress("Pictures", 2):
-        reporter.advance()
+    with reporter.progress("Pictures", 2) as advance:
+        advance(1, 2)
         reporter.problem("[b]odd[/b] name")
-        reporter.advance()
+        advance(2, 2)
 
     assert ("Pictures" in stream.getvalue()) is shows
     assert "[b]odd[/b] name" in stream.getvalue()

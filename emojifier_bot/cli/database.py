@@ -1,0 +1,190 @@
+"""``migrate``, ``keys`` and ``workspace``: what operators do to what is stored."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emojifier_bot.cli.console import (
+    FAILED,
+    WRONG_USAGE,
+    VerbGroup,
+    counted,
+    print_err,
+)
+
+#: Only who made the file may read it: it says who posted what.
+OWNER_ONLY = 0o600
+_TEAM_ID = re.compile(r"[TE][A-Z0-9]{1,30}")
+
+
+@click.command
+@click.option(
+    "--to",
+    default="",
+    show_default=False,
+    help="The older schema to go back to, such as `0001`. Default: the newest.",
+)
+@click.option(
+    "--force/--no-force",
+    default=False,
+    help="Go back although data that the older schema cannot hold is deleted.",
+)
+def migrate(to: str, force: bool) -> None:
+    """Migrate the database to this version's schema, or back to an older one.
+
+    Every process migrates forward when it starts. Migrate back before you run an older
+    version: stop every process and back up the database first.
+    """
+    from emojifier_bot.app.operators import move_tables
+    from emojifier_bot.config import load_settings
+
+    if to and not force:
+        print_err(
+            f"Going back to {to} deletes what it cannot hold. Stop every process, "
+            "make a backup, then say so again with --force."
+        )
+        raise SystemExit(WRONG_USAGE)
+    print_err(f"The tables have shape {move_tables(load_settings(), to)}.")
+
+
+@click.group(cls=VerbGroup, no_args_is_help=True)
+def keys() -> None:
+    """Create or rotate the keys that tokens are encrypted with."""
+
+
+@keys.command("new")
+def new_key() -> None:
+    """Print a new key for ENCRYPTION_KEYS."""
+    from emojifier_bot.db.crypto import generate_key
+
+    print(generate_key())
+
+
+@keys.command("rotate")
+def rotate_keys() -> None:
+    """Re-encrypt everything with the first key of ENCRYPTION_KEYS.
+
+    Put the new key before the old ones, restart the bot everywhere, then run this. The
+    bot keeps working meanwhile. Keep the old keys for 30 days: that is how long jobs
+    that have ended are stored.
+    """
+    from emojifier_bot.app.operators import rotate_encryption
+    from emojifier_bot.config import load_settings
+
+    done = rotate_encryption(load_settings())
+    print_err(f"{counted(done.renewed, 'secret')} encrypted anew with the first key.")
+    if done.unreadable:
+        many = counted(done.unreadable, "secret")
+        print_err(
+            f"{many} can be read with none of the keys: put the missing key back."
+        )
+        raise SystemExit(FAILED)
+
+
+def _check_team_id(_ctx: click.Context, _param: click.Parameter, given: str) -> str:
+    if not _TEAM_ID.fullmatch(given):
+        raise click.BadParameter(
+            "must be Slack's id of a workspace, as T0123ABCD, or of an organisation, "
+            "as E0123ABCD"
+        )
+    return given
+
+
+team_id_argument = click.argument(
+    "team_id",
+    metavar="TEAM_ID",
+    callback=_check_team_id,
+    help="Slack's id of the workspace, T…, or of a whole organisation, E….",
+)
+
+
+@click.group(cls=VerbGroup, no_args_is_help=True)
+def workspace() -> None:
+    """Export or delete everything that is stored about a workspace."""
+
+
+@workspace.command("export")
+@team_id_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file instead of stdout.",
+)
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+def export(team_id: str, output: Path | None, force: bool) -> None:
+    """Print everything that is stored about a workspace as JSON, without tokens."""
+    kept = _kept(team_id)
+    text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
+    if output is None:
+        print(text, end="")
+    else:
+        _write(output, text, force=force)
+    _fail_if_empty(team_id, kept)
+
+
+@workspace.command("delete")
+@team_id_argument
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def delete(team_id: str, yes: bool) -> None:
+    """Delete everything that is stored about a workspace.
+
+    Its token, its settings, the log of its posts and its jobs are deleted, running jobs
+    included. Slack is not told: the app stays installed there, and what the bot posted
+    stays until someone deletes it. If SLACK_BOT_TOKEN holds the workspace's token,
+    remove it from the settings first: a bot that starts with it stores data again.
+    """
+    from emojifier_bot.app.operators import delete_workspace
+    from emojifier_bot.config import load_settings
+
+    kept = _kept(team_id)
+    _fail_if_empty(team_id, kept)
+    for name, rows in kept.items():
+        if rows:
+            print_err(f"{name}: {counted(len(rows), 'row')}")
+    print_err(
+        "All of that is deleted, for good. Nothing is revoked at Slack: the app stays "
+        "on the workspace's list and its pictures stay, until an admin removes them."
+    )
+    if not yes:
+        click.confirm(f"Delete everything about {team_id}?", abort=True, err=True)
+    delete_workspace(load_settings(), team_id)
+    print_err(
+        "Deleted. A web process that runs may take requests for another minute; what "
+        "comes of them is deleted by the same command then."
+    )
+
+
+def _kept(team_id: str) -> dict[str, Any]:
+    from emojifier_bot.app.operators import export_workspace
+    from emojifier_bot.config import load_settings
+
+    return export_workspace(load_settings(), team_id)
+
+
+def _fail_if_empty(team_id: str, kept: dict[str, Any]) -> None:
+    if not any(kept.values()):
+        print_err(f"Nothing is kept about {team_id}.")
+        raise SystemExit(FAILED)
+
+
+def _write(file: Path, text: str, *, force: bool) -> None:
+    how = os.O_TRUNC if force else os.O_EXCL
+    try:
+        handle = os.open(file, os.O_CREAT | os.O_WRONLY | how, OWNER_ONLY)
+    except FileExistsError as error:
+        print_err(f"{file} is there already; --force overwrites it.")
+        raise SystemExit(FAILED) from error
+    except OSError as error:
+        print_err(f"{file} cannot be written: {error.strerror}.")
+        raise SystemExit(FAILED) from error
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        # A file that was there keeps its mode otherwise.
+        os.fchmod(handle, OWNER_ONLY)
+        stream.write(text)
