@@ -186,11 +186,11 @@ def _help_texts(
 
 def _table_line(row: SettingRow) -> str:
     default = f"`{row.default}`" if row.default else "not set"
-    return f"| `{row.variable}` | {default} | {row.allowed} | {row.help} |\n"
+    return f"| `{row.variable}` | {default} | {row.kind.words} | {row.help} |\n"
 
 
 def _env_lines(row: SettingRow) -> str:
-    words = f"{row.help} Allowed: {row.allowed}.".translate(PLAIN)
+    words = f"{row.help} Allowed: {row.kind.words}.".translate(PLAIN)
     told = indent(fill(words, PAGE_WIDTH - 2), "# ")
     return f"\n{told}\n#{row.variable}={row.default}\n"
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from emojifier_bot.vision import models_dir
-from emojifier_bot.vision.analyzers.hosted import HostedAnalyzer, join
+from emojifier_bot.vision.analyzers.hosted import HostedAnalyzer
 from emojifier_bot.vision.analyzers.registry import (
     BackendOptions,
     HostedOptions,
@@ -136,4 +136,5 @@ def hosted(
     options = options_for(name, fake.url, clock, **changes).hosted
     assert options is not None
     api = import_module(f"emojifier_bot.vision.analyzers.{name}").make_api(options)
-    return join(name, api, options, models().local, models().by_points)
+    shared = models()
+    return HostedAnalyzer(name, api, options, shared.local, shared.by_points)

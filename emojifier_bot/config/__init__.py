@@ -1,13 +1,22 @@
-"""The settings: one table, read from the environment in one place."""
+"""The settings: a table, read from the environment in this one place."""
 
-from emojifier_bot.config.reading import (
-    bot_problems,
-    is_bot_set_up,
-    load_settings,
-    load_valid_settings,
-    unknown_names,
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from emojifier_bot.config.settings import (
+    PREFIX,
+    Secret,
+    SettingRow,
+    Settings,
+    settings_table,
 )
-from emojifier_bot.config.settings import Secret, SettingRow, Settings, settings_table
+from emojifier_bot.errors import ConfigError
 
 __all__ = [
     "Secret",
@@ -20,3 +29,130 @@ __all__ = [
     "settings_table",
     "unknown_names",
 ]
+
+#: Names that begin so are meant for the bot.
+OUR_BEGINNINGS = (PREFIX, "SLACK_")
+#: How alike two names must be for one to be a slip of the other, 0 to 1.
+SLIP = 0.8
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment, then the file ``.env`` in the current folder.
+
+    Args:
+        overrides: Settings that win over both, as from options of the command line;
+            None stands for an option that was not given.
+
+    Raises:
+        ConfigError: Some settings are wrong; it lists every one of them.
+    """
+    values, problems = _read(_env_file(), overrides)
+    if problems:
+        raise ConfigError(problems)
+    return Settings(**values)
+
+
+def load_valid_settings() -> Settings:
+    """Read what is right; what is wrong stays at its default."""
+    file: dict[str, str] = {}
+    with suppress(ConfigError):  # the environment may still say something
+        file = _env_file()
+    return Settings(**_read(file, {})[0])
+
+
+def unknown_names() -> list[str]:
+    """Return names that nothing reads but that look meant for us, a sentence each.
+
+    In the environment, names that begin as ours do; in ``.env``, those and any other
+    that is a slip of the pen away from a setting.
+    """
+    known = [row.variable for row in settings_table()]
+    file: dict[str, str] = {}
+    with suppress(ConfigError):  # `load_settings` says so
+        file = _env_file()
+    problems = []
+    for name in sorted({*_environment(), *file}.difference(known)):
+        nearest = get_close_matches(name, known, 1, SLIP)
+        if name.startswith(OUR_BEGINNINGS) or (nearest and name in file):
+            meant = f"; {nearest[0]} is" if nearest else ""
+            problems.append(f"{name} is no setting{meant}: nothing reads it.")
+    return problems
+
+
+def _read(
+    file: Mapping[str, str], overrides: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the values that are set and right, and a sentence for each wrong one."""
+    texts = {**file, **_environment()}
+    values, problems = {}, []
+    for row in settings_table():
+        given = overrides.get(row.name)
+        text = texts.get(row.variable) if given is None else str(given)
+        if text is None:
+            continue
+        try:
+            values[row.name] = row.kind.read(text)
+        except ValueError:
+            wrong = "" if row.kind.is_secret else f" is {text!r}, but"
+            problems.append(f"{row.variable}{wrong} must be {row.kind.words}.")
+    return values, problems
+
+
+def _environment() -> dict[str, str]:
+    return {name.upper(): text for name, text in os.environ.items() if text}
+
+
+def _env_file() -> dict[str, str]:
+    if not Path(".env").is_file():
+        return {}
+    from dotenv import dotenv_values  # noqa: PLC0415 - often there is no such file
+
+    try:
+        values = dotenv_values(".env", encoding="utf-8")
+    except UnicodeDecodeError as error:
+        problem = "The file .env is not UTF-8 text; save it again in that encoding."
+        raise ConfigError([problem]) from error
+    return {name.upper(): text for name, text in values.items() if text}
+
+
+def bot_problems(settings: Settings) -> list[str]:
+    """Return what is missing or wrong for the Slack bot, a sentence each.
+
+    Three set-ups work: *Add to Slack* for many workspaces, one workspace by a bot
+    token, and that one in Socket Mode, without a public address.
+    """
+    bot, app = settings.slack_bot_token, settings.slack_app_token
+    copied = "copy it from *Basic Information* at https://api.slack.com/apps"
+    alone = not bot and not app
+    shared = settings.database_url.startswith("postgresql")
+    checks = {
+        "SLACK_BOT_TOKEN begins with xapp-, so it is an app-level token: exchange the "
+        "two.": bot.get_secret_value().startswith("xapp-"),
+        "SLACK_APP_TOKEN begins with xoxb-, so it is a bot token: exchange the "
+        "two.": app.get_secret_value().startswith("xoxb-"),
+        f"SLACK_SIGNING_SECRET is missing: {copied}, or set SLACK_APP_TOKEN for Socket "
+        "Mode.": not app and not settings.slack_signing_secret,
+        "SLACK_BOT_TOKEN is missing: Socket Mode serves the one workspace whose token "
+        "*OAuth & Permissions* shows after *Install to Workspace*.": app and not bot,
+        f"SLACK_CLIENT_ID is missing: {copied}, or set SLACK_BOT_TOKEN for one "
+        "workspace.": alone and not settings.slack_client_id,
+        f"SLACK_CLIENT_SECRET is missing: {copied}, or set SLACK_BOT_TOKEN for one "
+        "workspace.": alone and not settings.slack_client_secret,
+        "ENCRYPTION_KEYS is missing: machines that share a PostgreSQL database share "
+        "it; `emojifier-bot keys new` prints one.": shared
+        and not settings.encryption_keys,
+    }
+    return [problem for problem, is_wrong in checks.items() if is_wrong]
+
+
+def is_bot_set_up(settings: Settings) -> bool:
+    """Return whether anybody began to set the Slack bot up."""
+    return any(
+        (
+            settings.slack_signing_secret,
+            settings.slack_client_id,
+            settings.slack_client_secret,
+            settings.slack_bot_token,
+            settings.slack_app_token,
+        )
+    )

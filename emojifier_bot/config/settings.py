@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from math import inf
 from pathlib import Path
 from typing import Any, Literal
@@ -74,9 +74,7 @@ def _number(
 ) -> Callable[[str], float]:
     def read(text: str) -> float:
         number = convert(text)
-        if not text.isascii():
-            raise ValueError
-        if not least <= number <= most:
+        if not (text.isascii() and least <= number <= most):
             raise ValueError
         return number
 
@@ -135,10 +133,14 @@ SLACK_URL = Kind(
 )
 
 
-def _setting(default: Any, kind: Kind, text: str, variable: str = "") -> Any:
-    """Return a field; its variable is its own name with our prefix if none is given."""
-    row = {"kind": kind, "help": text, "variable": variable}
+def _setting(default: Any, kind: Kind, text: str, prefix: str = PREFIX) -> Any:
+    """Return a field whose variable is the prefix and its name."""
+    row = {"kind": kind, "help": text, "prefix": prefix}
     return field(default=default, repr=not kind.is_secret, metadata=row)
+
+
+def _unprefixed(default: Any, kind: Kind, text: str) -> Any:
+    return _setting(default, kind, text, prefix="")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,73 +168,49 @@ class Settings:
         40.0, SECONDS, "Wall time for decoding a picture from Slack, in seconds."
     )
     theme: str = _setting("classic", THEME, "The set of emoji.")
-    face_backend: str = _setting(
+    face_backend: str = _unprefixed(
         "local",
         BACKEND,
         "The back end that finds and analyses faces: see docs/backends.md.",
-        "FACE_BACKEND",
     )
-    face_fallback: Literal["local", "fail"] = _setting(
+    face_fallback: Literal["local", "fail"] = _unprefixed(
         "local",
         FALLBACK,
         "What to do if a hosted back end is down: use the local models (`local`), "
         "or fail (`fail`).",
-        "FACE_FALLBACK",
     )
-    face_api_url: str = _setting(
+    face_api_url: str = _unprefixed(
         "",
         URL,
         "Address of the hosted back end, if it is not the vendor's default; for "
         "Azure your resource's endpoint.",
-        "FACE_API_URL",
     )
-    face_timeout_seconds: float = _setting(
-        10.0,
-        SECONDS,
-        "Time limit of one call to a hosted back end, in seconds.",
-        "FACE_TIMEOUT_SECONDS",
+    face_timeout_seconds: float = _unprefixed(
+        10.0, SECONDS, "Time limit of one call to a hosted back end, in seconds."
     )
-    face_tries: int = _setting(
-        3,
-        AT_LEAST_ONE,
-        "Most calls for one picture, the first one included.",
-        "FACE_TRIES",
+    face_tries: int = _unprefixed(
+        3, AT_LEAST_ONE, "Most calls for one picture, the first one included."
     )
-    face_budget_seconds: float = _setting(
-        20.0,
-        SECONDS,
-        "Time limit of all calls for one picture, in seconds.",
-        "FACE_BUDGET_SECONDS",
+    face_budget_seconds: float = _unprefixed(
+        20.0, SECONDS, "Time limit of all calls for one picture, in seconds."
     )
-    aws_access_key_id: Secret = _setting(
+    aws_access_key_id: Secret = _unprefixed(
         NO_SECRET,
         API_KEY,
         "For Rekognition. If empty, botocore uses the same sources as AWS's own tools.",
-        "AWS_ACCESS_KEY_ID",
     )
-    aws_secret_access_key: Secret = _setting(
-        NO_SECRET,
-        API_KEY,
-        "For Rekognition, with the other key.",
-        "AWS_SECRET_ACCESS_KEY",
+    aws_secret_access_key: Secret = _unprefixed(
+        NO_SECRET, API_KEY, "For Rekognition, with the other key."
     )
-    aws_session_token: Secret = _setting(
-        NO_SECRET, API_KEY, "For Rekognition, with temporary keys.", "AWS_SESSION_TOKEN"
+    aws_session_token: Secret = _unprefixed(
+        NO_SECRET, API_KEY, "For Rekognition, with temporary keys."
     )
-    aws_region: str = _setting(
-        "us-east-1", TEXT, "The region of Rekognition.", "AWS_REGION"
-    )
-    google_api_key: Secret = _setting(
-        NO_SECRET, API_KEY, "For Google Vision.", "GOOGLE_API_KEY"
-    )
-    azure_face_key: Secret = _setting(
-        NO_SECRET, API_KEY, "For Azure Face.", "AZURE_FACE_KEY"
-    )
-    facepp_api_key: Secret = _setting(
-        NO_SECRET, API_KEY, "For Face++.", "FACEPP_API_KEY"
-    )
-    facepp_api_secret: Secret = _setting(
-        NO_SECRET, API_KEY, "For Face++, with the key.", "FACEPP_API_SECRET"
+    aws_region: str = _unprefixed("us-east-1", TEXT, "The region of Rekognition.")
+    google_api_key: Secret = _unprefixed(NO_SECRET, API_KEY, "For Google Vision.")
+    azure_face_key: Secret = _unprefixed(NO_SECRET, API_KEY, "For Azure Face.")
+    facepp_api_key: Secret = _unprefixed(NO_SECRET, API_KEY, "For Face++.")
+    facepp_api_secret: Secret = _unprefixed(
+        NO_SECRET, API_KEY, "For Face++, with the key."
     )
     min_confidence: float = _setting(
         0.6, CONFIDENCE, "Minimum confidence of a detected face."
@@ -253,66 +231,53 @@ class Settings:
         None, MODEL_DIR, "Folder of an emotion model that replaces the shipped one."
     )
     threads: int = _setting(0, COUNT, "Threads for the models; 0 means one per core.")
-    slack_client_id: str = _setting(
-        "", TEXT, "The app's client ID, for *Add to Slack*.", "SLACK_CLIENT_ID"
+    slack_client_id: str = _unprefixed(
+        "", TEXT, "The app's client ID, for *Add to Slack*."
     )
-    slack_client_secret: Secret = _setting(
-        NO_SECRET, SECRET, "The app's client secret.", "SLACK_CLIENT_SECRET"
+    slack_client_secret: Secret = _unprefixed(
+        NO_SECRET, SECRET, "The app's client secret."
     )
-    slack_signing_secret: Secret = _setting(
+    slack_signing_secret: Secret = _unprefixed(
         NO_SECRET,
         SECRET,
         "The app's signing secret, which proves that a request comes from Slack.",
-        "SLACK_SIGNING_SECRET",
     )
-    slack_bot_token: Secret = _setting(
+    slack_bot_token: Secret = _unprefixed(
         NO_SECRET,
         SECRET,
         "A bot token, `xoxb-…`, for one workspace without *Add to Slack*.",
-        "SLACK_BOT_TOKEN",
     )
-    slack_app_token: Secret = _setting(
+    slack_app_token: Secret = _unprefixed(
         NO_SECRET,
         SECRET,
         "An app-level token, `xapp-…`, for Socket Mode, without a public address.",
-        "SLACK_APP_TOKEN",
     )
-    public_url: str = _setting(
-        "",
-        URL,
-        "The bot's public address, for example https://bot.example.com.",
-        "PUBLIC_URL",
+    public_url: str = _unprefixed(
+        "", URL, "The bot's public address, for example https://bot.example.com."
     )
-    support_contact: str = _setting(
-        "", TEXT, "Contact address on the support page.", "SUPPORT_CONTACT"
-    )
-    encryption_keys: Secret = _setting(
+    support_contact: str = _unprefixed("", TEXT, "Contact address on the support page.")
+    encryption_keys: Secret = _unprefixed(
         NO_SECRET,
         SECRET,
         "Keys that encrypt stored tokens, newest first, separated by commas; "
         "`keys new` prints one. If empty, a key is kept in a file beside the SQLite "
         "database.",
-        "ENCRYPTION_KEYS",
     )
-    database_url: str = _setting(
+    database_url: str = _unprefixed(
         "sqlite:///emojifier-bot.db",
         DATABASE_URL,
         "The database for jobs and workspaces.",
-        "DATABASE_URL",
     )
-    host: str = _setting(
-        "127.0.0.1", TEXT, "The address that `serve` listens on.", "HOST"
+    host: str = _unprefixed("127.0.0.1", TEXT, "The address that `serve` listens on.")
+    port: int = _unprefixed(3000, PORT, "The port that `serve` listens on.")
+    metrics_host: str = _unprefixed(
+        "127.0.0.1", TEXT, "The address that metrics are served on."
     )
-    port: int = _setting(3000, PORT, "The port that `serve` listens on.", "PORT")
-    metrics_host: str = _setting(
-        "127.0.0.1", TEXT, "The address that metrics are served on.", "METRICS_HOST"
-    )
-    metrics_port: int = _setting(
+    metrics_port: int = _unprefixed(
         9464,
         PORT,
         "The first port for metrics. Each process takes the first free port from "
         "here on.",
-        "METRICS_PORT",
     )
     web_threads: int = _setting(
         16, AT_LEAST_ONE, "Threads that answer Slack and browsers."
@@ -343,31 +308,27 @@ class Settings:
         COUNT,
         "Pictures that one workspace may ask for per day; 0 means no limit.",
     )
-    fetch_allow_hosts: frozenset[str] = _setting(
+    fetch_allow_hosts: frozenset[str] = _unprefixed(
         frozenset(),
         HOSTS,
         "Private hosts from which pictures may be fetched (`host` or `host:port`, "
         "separated by commas). For tests and intranets.",
-        "FETCH_ALLOW_HOSTS",
     )
-    slack_api_url: str = _setting(
+    slack_api_url: str = _unprefixed(
         "https://slack.com/api/",
         SLACK_URL,
         "Base address of Slack's Web API. Change it only for tests.",
-        "SLACK_API_URL",
     )
-    slack_authorize_url: str = _setting(
+    slack_authorize_url: str = _unprefixed(
         "https://slack.com/oauth/v2/authorize",
         SLACK_URL,
         "Slack's page for *Add to Slack*. Change it only for tests.",
-        "SLACK_AUTHORIZE_URL",
     )
-    slack_file_hosts: frozenset[str] = _setting(
+    slack_file_hosts: frozenset[str] = _unprefixed(
         frozenset({"files.slack.com", "slack-files.com"}),
         SLACK_HOSTS,
         "Hosts that get the token to download files (`host` or `host:port`, "
         "separated by commas). Change it only for tests.",
-        "SLACK_FILE_HOSTS",
     )
     log_level: str = _setting("WARNING", LOG_LEVEL, "The lowest level that is logged.")
     log_format: Literal["text", "json"] = _setting(
@@ -389,25 +350,15 @@ class SettingRow:
     #: One sentence.
     help: str
 
-    @property
-    def allowed(self) -> str:
-        """Return what it may be, in words."""
-        return self.kind.words
-
 
 def settings_table() -> tuple[SettingRow, ...]:
     """Return a row for every setting, in the order of the documentation."""
-    return tuple(map(_row, fields(Settings)))
-
-
-def _row(one: Field[Any]) -> SettingRow:
-    default = "" if one.default in {None, NO_SECRET} else one.default
-    if isinstance(default, frozenset):
-        default = ",".join(sorted(default))
-    return SettingRow(
-        name=one.name,
-        variable=one.metadata["variable"] or PREFIX + one.name.upper(),
-        default=str(default),
-        kind=one.metadata["kind"],
-        help=one.metadata["help"],
-    )
+    rows = []
+    for one in fields(Settings):
+        default = "" if one.default in {None, NO_SECRET} else one.default
+        if isinstance(default, frozenset):
+            default = ",".join(sorted(default))
+        variable = one.metadata["prefix"] + one.name.upper()
+        kind, text = one.metadata["kind"], one.metadata["help"]
+        rows.append(SettingRow(one.name, variable, str(default), kind, text))
+    return tuple(rows)

@@ -127,7 +127,11 @@ class ThemeFolder:
             alpha = np.asarray(self._art(emoji.name))[..., 3]
         except ThemeError as error:
             return error.message
-        share = float((alpha[_disc(emoji.anchor)] == OPAQUE).mean())
+        centers = np.arange(ART_SIZE_PX) + 0.5
+        x, y = emoji.anchor.center_xy
+        away = np.hypot(centers[None] - x, centers[:, None] - y)
+        disc = away <= emoji.anchor.diameter_px / 2
+        share = float((alpha[disc] == OPAQUE).mean())
         if share >= MIN_OPAQUE_SHARE:
             return None
         return (
@@ -164,14 +168,6 @@ def open_theme(name_or_path: str | Path) -> ThemeFolder:
     return ThemeFolder(emojis_dir() / name_or_path)
 
 
-def _disc(anchor: Anchor) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Return the ``(512, 512)`` mask of pixels whose centres lie in the disc."""
-    centers = np.arange(ART_SIZE_PX) + 0.5
-    x, y = anchor.center_xy
-    away = np.hypot(centers[None] - x, centers[:, None] - y)
-    return np.asarray(away <= anchor.diameter_px / 2)
-
-
 def read_theme(folder: Path) -> EmojiTheme:
     """Read a theme's table.
 
@@ -200,9 +196,15 @@ def read_theme(folder: Path) -> EmojiTheme:
         fields = _emoji_fields(_Table(entry, f"emoji {label}", problems), folder)
         if len(problems) == noted:
             emoji.append(Emoji(**fields))
-    problems += [*_repeated(emoji), *_too_close(emoji)]
+    problems += _faults_between(emoji)
     if len(emoji) == len(entries):  # else some may be missing for their own faults
-        problems += _too_few(emoji)
+        if all(one.surprise_only for one in emoji):
+            problems.append(
+                "- no emoji may be chosen for a face: all are surprise_only."
+            )
+        mild = sum(one.mild for one in emoji)
+        if mild < MIN_MILD:
+            problems.append(f"- {mild} emoji are mild; {MIN_MILD} or more must be.")
     if problems:
         raise ThemeError("\n".join([f"{path} is wrong:", *problems]))
     return EmojiTheme(name, title, ART_SIZE_PX, tuple(emoji))
@@ -259,41 +261,35 @@ def _anchor(table: _Table) -> Anchor:
     return Anchor(center_xy, diameter)
 
 
-def _bounds(table: _Table) -> tuple[GeometryBound, ...]:
-    entries = table.tables("bounds")
+def _bounds(parent: _Table) -> tuple[GeometryBound, ...]:
+    entries = parent.tables("bounds")
     if len(entries) > MAX_BOUNDS:
-        table.note(f"there may be at most {MAX_BOUNDS} bounds, not {len(entries)}.")
-    parsed = [_bound(table, entry) for entry in entries]
-    bounds = tuple(bound for bound in parsed if bound is not None)
+        parent.note(f"there may be at most {MAX_BOUNDS} bounds, not {len(entries)}.")
+    bounds = []
+    for values in entries:
+        table = parent.child(values, "bounds")
+        measure = table.text("measure")
+        given = {"minimum", "maximum"} & values.keys()
+        limits = {key: table.number(key) for key in sorted(given)}
+        table.refuse_the_rest()
+        if measure not in list(Measure):
+            table.note(f"measure must be one of {', '.join(Measure)}.")
+            continue
+        bound = GeometryBound(Measure(measure), **limits)
+        if not limits or bound.minimum >= bound.maximum:
+            table.note("there must be a minimum below a maximum, or one of the two.")
+        bounds.append(bound)
     if len({bound.measure for bound in bounds}) < len(bounds):
-        table.note("two bounds on one measure: join them.")
-    return bounds
+        parent.note("two bounds on one measure: join them.")
+    return tuple(bounds)
 
 
-def _bound(parent: _Table, values: dict[str, Any]) -> GeometryBound | None:
-    table = parent.child(values, "bounds")
-    measure = table.text("measure")
-    given = {"minimum", "maximum"} & values.keys()
-    limits = {key: table.number(key) for key in sorted(given)}
-    table.refuse_the_rest()
-    if measure not in list(Measure):
-        table.note(f"measure must be one of {', '.join(Measure)}.")
-        return None
-    bound = GeometryBound(Measure(measure), **limits)
-    if not limits or bound.minimum >= bound.maximum:
-        table.note("there must be a minimum below a maximum, or one of the two.")
-    return bound
-
-
-def _repeated(emoji: Sequence[Emoji]) -> Iterator[str]:
+def _faults_between(emoji: Sequence[Emoji]) -> Iterator[str]:
     for key in ("name", "character", "spoken"):
         counts = Counter(getattr(one, key) for one in emoji)
         for value, count in counts.items():
             if count > 1:
                 yield f"- {count} emoji have the {key} {value!r}."
-
-
-def _too_close(emoji: Sequence[Emoji]) -> Iterator[str]:
     for first, other in itertools.combinations(emoji, 2):
         distance = float(np.linalg.norm(first.point - other.point))
         if distance < MIN_POINT_DISTANCE - POINT_SUM_TOLERANCE:
@@ -301,14 +297,6 @@ def _too_close(emoji: Sequence[Emoji]) -> Iterator[str]:
                 f"- the points of {first.name!r} and {other.name!r} are "
                 f"{distance:.3f} apart; it must be {MIN_POINT_DISTANCE:.2f} or more."
             )
-
-
-def _too_few(emoji: Sequence[Emoji]) -> Iterator[str]:
-    if all(one.surprise_only for one in emoji):
-        yield "- no emoji may be chosen for a face: all are surprise_only."
-    mild = sum(one.mild for one in emoji)
-    if mild < MIN_MILD:
-        yield f"- {mild} emoji are mild; {MIN_MILD} or more must be."
 
 
 class _Table:

@@ -13,20 +13,7 @@ from functools import partial
 from typing import Any
 
 from emojifier_bot.http import ServiceCall
-from emojifier_bot.vision.analyzers import hosted as hosted_backend
-from emojifier_bot.vision.analyzers.hosted_api import (
-    FaceApi,
-    HostedFace,
-    PictureLimits,
-    SentPicture,
-    VendorService,
-    base_address,
-    box_from,
-    counter_clockwise,
-    named_points,
-    needed_keys,
-    points_by_name,
-)
+from emojifier_bot.vision.analyzers import hosted, hosted_api
 from emojifier_bot.vision.analyzers.registry import HostedOptions
 from emojifier_bot.vision.shared_points import SharedPoint
 
@@ -35,7 +22,9 @@ PATH = (
     "&detectionModel=detection_03&returnFaceAttributes=headPose"
 )
 #: 1 KB at least: a JPEG of 256 px has that, even if it is empty.
-LIMITS = PictureLimits(max_bytes=6_000_000, min_side_px=256, max_side_px=4096)
+LIMITS = hosted_api.PictureLimits(
+    max_bytes=6_000_000, min_side_px=256, max_side_px=4096
+)
 POINTS: Mapping[str, SharedPoint] = {
     "eyebrowLeftOuter": SharedPoint.RIGHT_BROW_OUTER,
     "eyebrowLeftInner": SharedPoint.RIGHT_BROW_INNER,
@@ -58,8 +47,7 @@ POINTS: Mapping[str, SharedPoint] = {
     "underLipBottom": SharedPoint.LOWER_LIP_BOTTOM,
 }
 
-
-SERVICE = VendorService(
+SERVICE = hosted_api.VendorService(
     "Azure Face",
     lambda contents: contents["error"]["code"],
     credentials=frozenset({"401", "PermissionDenied", "Unauthorized"}),
@@ -67,40 +55,43 @@ SERVICE = VendorService(
 )
 
 
-def _face(reported: Mapping[str, Any]) -> HostedFace:
+def _face(reported: Mapping[str, Any]) -> hosted_api.HostedFace:
     roll = reported.get("faceAttributes", {}).get("headPose", {}).get("roll")
-    return HostedFace(
-        box=box_from(reported["faceRectangle"]),
-        points=named_points(points_by_name(reported.get("faceLandmarks", {})), POINTS),
-        roll_degrees=counter_clockwise(roll),
+    return hosted_api.HostedFace(
+        box=hosted_api.box_from(reported["faceRectangle"]),
+        points=hosted_api.named_points(
+            hosted_api.points_by_name(reported.get("faceLandmarks", {})), POINTS
+        ),
+        roll_degrees=hosted_api.counter_clockwise(roll),
     )
 
 
-def _faces(contents: Any, _: SentPicture) -> list[HostedFace]:
+def _faces(contents: Any, _: hosted_api.SentPicture) -> list[hosted_api.HostedFace]:
     if not isinstance(contents, list):
         raise TypeError("expected a list of faces")
     return [_face(one) for one in contents]
 
 
-def make_api(hosted: HostedOptions) -> FaceApi:
+def make_api(options: HostedOptions) -> hosted_api.FaceApi:
     """Return the API as the settings name it.
 
     Raises:
         ConfigError: The key or the endpoint is missing, or would be shown.
     """
-    key_name = "AZURE_FACE_KEY"
-    settings = {key_name: hosted.keys.get(key_name, ""), "FACE_API_URL": hosted.url}
-    key, url = needed_keys("azure", settings)
-    address = base_address(url) + PATH
+    settings = {**options.keys, "FACE_API_URL": options.url}
+    key, url = hosted_api.needed_keys(
+        "azure", settings, "AZURE_FACE_KEY", "FACE_API_URL"
+    )
+    address = hosted_api.base_address(url) + PATH
     headers = {
         "Content-Type": "application/octet-stream",
         "Ocp-Apim-Subscription-Key": key,
     }
 
-    def request(sent: SentPicture) -> ServiceCall:
+    def request(sent: hosted_api.SentPicture) -> ServiceCall:
         return ServiceCall(address, headers, sent.data)
 
-    return FaceApi(SERVICE, LIMITS, request, _faces)
+    return hosted_api.FaceApi(SERVICE, LIMITS, request, _faces)
 
 
-build = partial(hosted_backend.build, "azure", make_api)
+build = partial(hosted.build, "azure", make_api)

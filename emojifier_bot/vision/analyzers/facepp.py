@@ -14,21 +14,7 @@ from functools import partial
 from typing import Any
 
 from emojifier_bot.http import ServiceCall, multipart
-from emojifier_bot.vision.analyzers import hosted as hosted_backend
-from emojifier_bot.vision.analyzers.hosted_api import (
-    FaceApi,
-    HostedFace,
-    PictureLimits,
-    SentPicture,
-    VendorService,
-    base_address,
-    box_from,
-    counter_clockwise,
-    named_points,
-    needed_keys,
-    points_by_name,
-    scores_from,
-)
+from emojifier_bot.vision.analyzers import hosted, hosted_api
 from emojifier_bot.vision.analyzers.registry import HostedOptions
 from emojifier_bot.vision.shared_points import SharedPoint
 from emojifier_bot.vision.types import Emotion
@@ -36,7 +22,7 @@ from emojifier_bot.vision.types import Emotion
 ADDRESS = "https://api-us.faceplusplus.com"
 PATH = "/facepp/v3/detect"
 #: Not verified, see above.
-LIMITS = PictureLimits(max_bytes=2_000_000, min_side_px=48, max_side_px=4096)
+LIMITS = hosted_api.PictureLimits(max_bytes=2_000_000, min_side_px=48, max_side_px=4096)
 EMOTIONS: Mapping[str, Emotion] = {
     str(emotion): emotion for emotion in Emotion if emotion is not Emotion.CONTEMPT
 }
@@ -62,8 +48,7 @@ POINTS: Mapping[str, SharedPoint] = {
     "mouth_lower_lip_bottom": SharedPoint.LOWER_LIP_BOTTOM,
 }
 
-
-SERVICE = VendorService(
+SERVICE = hosted_api.VendorService(
     "Face++",
     # "AUTHORIZATION_ERROR:reason" and "MISSING_ARGUMENTS: name".
     lambda contents: contents["error_message"].partition(":")[0].strip(),
@@ -72,31 +57,32 @@ SERVICE = VendorService(
 )
 
 
-def _face(reported: Mapping[str, Any]) -> HostedFace:
+def _face(reported: Mapping[str, Any]) -> hosted_api.HostedFace:
     attributes = reported.get("attributes", {})
     roll = attributes.get("headpose", {}).get("roll_angle")
-    return HostedFace(
-        box=box_from(reported["face_rectangle"]),
-        points=named_points(points_by_name(reported.get("landmark", {})), POINTS),
-        roll_degrees=counter_clockwise(roll),
-        scores=scores_from(attributes.get("emotion", {}), EMOTIONS),
+    return hosted_api.HostedFace(
+        box=hosted_api.box_from(reported["face_rectangle"]),
+        points=hosted_api.named_points(
+            hosted_api.points_by_name(reported.get("landmark", {})), POINTS
+        ),
+        roll_degrees=hosted_api.counter_clockwise(roll),
+        scores=hosted_api.scores_from(attributes.get("emotion", {}), EMOTIONS),
     )
 
 
-def _faces(contents: Any, _: SentPicture) -> list[HostedFace]:
+def _faces(contents: Any, _: hosted_api.SentPicture) -> list[hosted_api.HostedFace]:
     return [_face(one) for one in contents["faces"]]
 
 
-def make_api(hosted: HostedOptions) -> FaceApi:
+def make_api(options: HostedOptions) -> hosted_api.FaceApi:
     """Return the API as the settings name it.
 
     Raises:
         ConfigError: A key is missing, or the address would show it.
     """
     names = ("FACEPP_API_KEY", "FACEPP_API_SECRET")
-    keys = {name: hosted.keys.get(name, "") for name in names}
-    key, secret = needed_keys("facepp", keys)
-    address = base_address(hosted.url, ADDRESS) + PATH
+    key, secret = hosted_api.needed_keys("facepp", options.keys, *names)
+    address = hosted_api.base_address(options.url, ADDRESS) + PATH
     fields = {
         "api_key": key,
         "api_secret": secret,
@@ -104,12 +90,12 @@ def make_api(hosted: HostedOptions) -> FaceApi:
         "return_attributes": "emotion,headpose",
     }
 
-    def request(sent: SentPicture) -> ServiceCall:
+    def request(sent: hosted_api.SentPicture) -> ServiceCall:
         # A file name without information.
         content_type, body = multipart(fields, "image_file", "picture.jpg", sent.data)
         return ServiceCall(address, {"Content-Type": content_type}, body)
 
-    return FaceApi(SERVICE, LIMITS, request, _faces)
+    return hosted_api.FaceApi(SERVICE, LIMITS, request, _faces)
 
 
-build = partial(hosted_backend.build, "facepp", make_api)
+build = partial(hosted.build, "facepp", make_api)

@@ -21,20 +21,7 @@ from typing import Any
 
 from emojifier_bot.errors import ErrorKind, HostedApiError
 from emojifier_bot.http import ServiceCall
-from emojifier_bot.vision.analyzers import hosted as hosted_backend
-from emojifier_bot.vision.analyzers.hosted_api import (
-    FaceApi,
-    HostedFace,
-    PictureLimits,
-    Point,
-    SentPicture,
-    VendorService,
-    base_address,
-    counter_clockwise,
-    named_points,
-    needed_keys,
-    scores_from,
-)
+from emojifier_bot.vision.analyzers import hosted, hosted_api
 from emojifier_bot.vision.analyzers.registry import HostedOptions
 from emojifier_bot.vision.shared_points import SharedPoint
 from emojifier_bot.vision.types import BoundingBox, Emotion, EmotionScores
@@ -43,7 +30,7 @@ ADDRESS = "https://vision.googleapis.com"
 PATH = "/v1/images:annotate"
 #: A request may have 10 MB of JSON, in which three bytes of picture take four; the rest
 #: is room for what is around it.
-LIMITS = PictureLimits(max_bytes=7_000_000, min_side_px=16, max_side_px=8192)
+LIMITS = hosted_api.PictureLimits(max_bytes=7_000_000, min_side_px=16, max_side_px=8192)
 #: Faces that are asked for; the default is ten.
 MAX_FACES = 100
 #: A word's share; Google does not define the words in numbers.
@@ -98,7 +85,7 @@ def _code(contents: Any) -> str:
     return code
 
 
-SERVICE = VendorService(
+SERVICE = hosted_api.VendorService(
     "Google Cloud Vision",
     _code,
     credentials=frozenset({"API_KEY_INVALID", "PERMISSION_DENIED", "UNAUTHENTICATED"}),
@@ -116,7 +103,7 @@ def _error_inside(error: Mapping[str, Any]) -> HostedApiError:
     return SERVICE.error(kind, str(number))
 
 
-def _face(reported: Mapping[str, Any]) -> HostedFace:
+def _face(reported: Mapping[str, Any]) -> hosted_api.HostedFace:
     # The one around the skin, as ours is; the other is around the whole head.
     polygon = reported.get("fdBoundingPoly") or reported["boundingPoly"]
     corners = [_xy(vertex) for vertex in polygon["vertices"]]
@@ -125,16 +112,16 @@ def _face(reported: Mapping[str, Any]) -> HostedFace:
         one["type"]: _xy(one["position"]) for one in reported.get("landmarks", ())
     }
     roll = reported.get("rollAngle")
-    return HostedFace(
+    return hosted_api.HostedFace(
         box=BoundingBox(min(across), min(down), max(across), max(down)),
         confidence=float(reported.get("detectionConfidence", 1.0)),
-        points=named_points(by_name, POINTS),
-        roll_degrees=counter_clockwise(roll),
+        points=hosted_api.named_points(by_name, POINTS),
+        roll_degrees=hosted_api.counter_clockwise(roll),
         scores=_scores(reported),
     )
 
 
-def _xy(vertex: Mapping[str, float]) -> Point:
+def _xy(vertex: Mapping[str, float]) -> hosted_api.Point:
     return float(vertex.get("x", 0.0)), float(vertex.get("y", 0.0))
 
 
@@ -148,37 +135,36 @@ def _scores(reported: Mapping[str, Any]) -> EmotionScores | None:
     most = max(likely.values())
     if most < TELLING:
         return None
-    return scores_from(likely | {"": 1.0 - most}, EMOTIONS)
+    return hosted_api.scores_from(likely | {"": 1.0 - most}, EMOTIONS)
 
 
-def _faces(contents: Any, _: SentPicture) -> list[HostedFace]:
+def _faces(contents: Any, _: hosted_api.SentPicture) -> list[hosted_api.HostedFace]:
     (answer,) = contents["responses"]
     if "error" in answer:
         raise _error_inside(answer["error"])
     return [_face(one) for one in answer.get("faceAnnotations", ())]
 
 
-def make_api(hosted: HostedOptions) -> FaceApi:
+def make_api(options: HostedOptions) -> hosted_api.FaceApi:
     """Return the API as the settings name it.
 
     Raises:
         ConfigError: The key is missing, or the address would show it.
     """
-    key_name = "GOOGLE_API_KEY"
-    (key,) = needed_keys("google", {key_name: hosted.keys.get(key_name, "")})
-    address = base_address(hosted.url, ADDRESS) + PATH
+    (key,) = hosted_api.needed_keys("google", options.keys, "GOOGLE_API_KEY")
+    address = hosted_api.base_address(options.url, ADDRESS) + PATH
     headers = {
         "Content-Type": "application/json; charset=utf-8",
         "X-Goog-Api-Key": key,
     }
 
-    def request(sent: SentPicture) -> ServiceCall:
+    def request(sent: hosted_api.SentPicture) -> ServiceCall:
         feature = {"type": "FACE_DETECTION", "maxResults": MAX_FACES}
         picture = {"content": base64.b64encode(sent.data).decode("ascii")}
         body = {"requests": [{"image": picture, "features": [feature]}]}
         return ServiceCall(address, headers, json.dumps(body).encode())
 
-    return FaceApi(SERVICE, LIMITS, request, _faces)
+    return hosted_api.FaceApi(SERVICE, LIMITS, request, _faces)
 
 
-build = partial(hosted_backend.build, "google", make_api)
+build = partial(hosted.build, "google", make_api)

@@ -1,7 +1,8 @@
 """Joins a hosted face API with the local models into one `FaceAnalyzer`.
 
 What the API does not report, the local models read: an expression from the API's
-points, and where these are missing too, points and expression from the API's boxes.
+points, and where these are missing too, points and expression from the API's boxes. A
+failed call is repeated within a budget, and not made at all while the service is down.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ import hashlib
 import io
 import logging
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import random
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from emojifier_bot.circuit_breaker import CircuitBreaker, CircuitOpenError
+from emojifier_bot.clock import Clock
 from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.errors import ConfigError, ErrorKind, HostedApiError
 from emojifier_bot.vision.analyzers import local
@@ -26,7 +32,6 @@ from emojifier_bot.vision.analyzers.hosted_api import (
     SentPicture,
     check_keys,
 )
-from emojifier_bot.vision.analyzers.hosted_calls import AnswerCache, Calls
 from emojifier_bot.vision.analyzers.registry import BackendOptions, HostedOptions
 from emojifier_bot.vision.crops import MEAN_FACE, reduced_copy
 from emojifier_bot.vision.decode import DecodedImage
@@ -39,7 +44,6 @@ from emojifier_bot.vision.types import (
     BoundingBox,
     Detection,
     Face,
-    FloatArray,
     Landmarks,
     LandmarkScheme,
     Reading,
@@ -60,22 +64,50 @@ QUALITIES = (92, 80, 65)
 #: then the picture is made smaller by this factor, so many times.
 SHRINK, SHRINKS = 0.7, 4
 BORDER_RGB = (127, 127, 127)
+#: First wait by kind; the following ones double. A service that is busy asks for more
+#: patience than one that broke off.
+FIRST_WAIT_SECONDS: Mapping[str, float] = {
+    ErrorKind.FACE_API_DOWN: 0.5,
+    ErrorKind.FACE_API_BUSY: 1.0,
+}
+#: A wait of our own choice is this part of its full length at least.
+JITTER_FROM = 0.5
+#: So many pictures in a row that the service failed on open the circuit,
+FAILURES_TO_OPEN = 3
+#: for this long; then one picture is a trial.
+OPEN_SECONDS = 30.0
+#: Kinds that are faults of the service, not of the picture or the key.
+OUTAGES = frozenset(
+    {ErrorKind.FACE_API_DOWN, ErrorKind.FACE_API_BUSY, ErrorKind.FACE_API_ANSWER}
+)
+#: Answers that are cached, and for how long: *Try another* comes soon.
+CACHED_ANSWERS, CACHED_SECONDS = 64, 600.0
+
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
 class HostedAnalyzer:
-    """A `FaceAnalyzer` that sends pictures to a vendor."""
+    """A `FaceAnalyzer` that sends pictures to a vendor. Threads may share it.
 
-    name: str
-    api: FaceApi
-    calls: Calls
-    cache: AnswerCache
-    #: Reads what the API does not report.
-    local: local.LocalAnalyzer
-    #: Reads the points that the API reports.
-    by_points: EmotionClassifier
-    #: Whether the local models stand in where the API fails.
-    falls_back: bool
+    Args:
+        name: Its name in the result.
+        api: The vendor's.
+        options: How it is called, and whether the local models stand in where it fails.
+        models: Read what the API does not report.
+        by_points: Reads the points that the API reports.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        api: FaceApi,
+        options: HostedOptions,
+        models: local.LocalAnalyzer,
+        by_points: EmotionClassifier,
+    ) -> None:
+        self.local, self.by_points = models, by_points
+        self._name, self._api, self._falls_back = name, api, options.falls_back
+        self._calls, self._cache = Calls(name, options), AnswerCache(options.clock)
 
     def analyze(self, picture: DecodedImage) -> Reading:
         """Find every face and read it fully.
@@ -85,28 +117,24 @@ class HostedAnalyzer:
                 addresses always raise, so that they are noticed.
         """
         try:
-            sent = picture_to_send(picture, self.api.limits)
-            found = self._ask(sent)
+            sent = picture_to_send(picture, self._api.limits)
+            key = hashlib.sha256(sent.data).hexdigest()
+            found = self._cache.find(key)
+            if found is None:
+                found = self._calls.run(lambda seconds: self._api.ask(sent, seconds))
+                self._cache.keep(key, found)
         except HostedApiError as error:
-            if not self.falls_back or error.kind == ErrorKind.FACE_API_CREDENTIALS:
+            if not self._falls_back or error.kind == ErrorKind.FACE_API_CREDENTIALS:
                 raise
             facts = {
                 "action": "face_api_fallback",
-                "backend": self.name,
+                "backend": self._name,
                 "error": error.kind,
             }
             logger.warning("Face service failed; the local models read", extra=facts)
             return self.local.analyze(picture)
         faces = [in_picture(face, sent.scale) for face in found]
-        return Reading(self._read(picture, faces), self.name)
-
-    def _ask(self, sent: SentPicture) -> list[HostedFace]:
-        key = hashlib.sha256(sent.data).hexdigest()
-        found = self.cache.find(key)
-        if found is None:
-            found = self.calls.run(lambda seconds: self.api.ask(sent, seconds))
-            self.cache.keep(key, found)
-        return found
+        return Reading(self._read(picture, faces), self._name)
 
     def _read(
         self, picture: DecodedImage, faces: Sequence[HostedFace]
@@ -162,26 +190,114 @@ def build(
     api = make_api(options.hosted)
     spec = pick_model_spec(options.models, "emotion", EmotionModel.SHARED_POINTS)
     by_points = load_classifier(spec, options.threads)
-    return join(name, api, options.hosted, local.build(options), by_points)
+    return HostedAnalyzer(name, api, options.hosted, local.build(options), by_points)
 
 
-def join(
-    name: str,
-    api: FaceApi,
-    hosted: HostedOptions,
-    models: local.LocalAnalyzer,
-    by_points: EmotionClassifier,
-) -> HostedAnalyzer:
-    """Put an API, how it is called and the local models together."""
-    return HostedAnalyzer(
-        name=name,
-        api=api,
-        calls=Calls(name, hosted),
-        cache=AnswerCache(hosted.clock),
-        local=models,
-        by_points=by_points,
-        falls_back=hosted.falls_back,
-    )
+class AnswerCache:
+    """The latest answers by the hash of the picture, in memory only."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        size: int = CACHED_ANSWERS,
+        seconds: float = CACHED_SECONDS,
+    ) -> None:
+        self._clock, self._size, self._seconds = clock, size, seconds
+        self._lock = threading.Lock()
+        #: The oldest first.
+        self._answers: dict[str, tuple[float, list[HostedFace]]] = {}
+
+    def find(self, key: str) -> list[HostedFace] | None:
+        """Return what was answered, None where that is unknown or too old."""
+        with self._lock:
+            self._drop_old()
+            return self._answers[key][1] if key in self._answers else None
+
+    def keep(self, key: str, faces: list[HostedFace]) -> None:
+        """Cache an answer in place of the oldest one."""
+        with self._lock:
+            self._drop_old()
+            self._answers.pop(key, None)
+            self._answers[key] = (self._clock.monotonic(), faces)
+            if len(self._answers) > self._size:
+                del self._answers[next(iter(self._answers))]
+
+    def _drop_old(self) -> None:
+        oldest = self._clock.monotonic() - self._seconds
+        fresh = {key: one for key, one in self._answers.items() if one[0] >= oldest}
+        self._answers = fresh
+
+
+class Calls:
+    """Calls one service, with retries at first and not at all while it is down.
+
+    Args:
+        backend: Its name, for the log.
+        options: How many tries and seconds one picture is worth.
+        rng: Draws the jitter of waits.
+    """
+
+    def __init__(
+        self, backend: str, options: HostedOptions, rng: random.Random | None = None
+    ) -> None:
+        self._backend, self._options = backend, options
+        self._monotonic = options.clock.monotonic
+        self._random = rng or random.Random()  # noqa: S311 - only spreads the waits
+        self._breaker = CircuitBreaker(
+            self._monotonic, failures=FAILURES_TO_OPEN, open_seconds=OPEN_SECONDS
+        )
+
+    def run(self, attempt: Callable[[float], T]) -> T:
+        """Return what an attempt returns.
+
+        Args:
+            attempt: Takes how many seconds it may last.
+
+        Raises:
+            HostedApiError: That of the last attempt; ``face_api_down`` at once while
+                the circuit is open.
+        """
+        try:
+            with self._breaker.guard(
+                lambda error: (
+                    isinstance(error, HostedApiError) and error.kind in OUTAGES
+                )
+            ):
+                return self._retry(attempt)
+        except CircuitOpenError as error:
+            raise HostedApiError(
+                "The face service failed several times, so it is left alone for a "
+                "while. Try again in a minute.",
+                kind=ErrorKind.FACE_API_DOWN,
+                retryable=True,
+                retry_after_seconds=error.seconds_left,
+            ) from None
+
+    def _retry(self, attempt: Callable[[float], T]) -> T:
+        end = self._monotonic() + self._options.budget_seconds
+        tried = 0
+        while True:
+            tried += 1
+            left = end - self._monotonic()
+            try:
+                return attempt(min(self._options.timeout_seconds, left))
+            except HostedApiError as error:
+                wait = error.retry_after_seconds
+                if wait is None:
+                    full = FIRST_WAIT_SECONDS.get(error.kind, 0.0) * 2 ** (tried - 1)
+                    wait = full * self._random.uniform(JITTER_FROM, 1.0)
+                is_last = tried >= self._options.tries or not error.retryable
+                if is_last or self._monotonic() + wait >= end:
+                    raise
+                facts = {
+                    "action": "face_api_retry",
+                    "backend": self._backend,
+                    "error": error.kind,
+                    "tried": tried,
+                    "wait_seconds": round(wait, 2),
+                }
+                logger.info("Face service failed, trying again", extra=facts)
+            self._options.sleep(wait)
 
 
 def picture_to_send(picture: DecodedImage, limits: PictureLimits) -> SentPicture:
@@ -224,16 +340,12 @@ def as_detection(face: HostedFace) -> Detection:
     """Return a face as our landmark model wants it: its five points show the roll."""
     five_xy = face.five_xy
     if five_xy is None and face.roll_degrees is not None:
-        five_xy = _usual_five(face.box, face.roll_degrees)
+        # Those of the mean face, turned, in the middle of the box.
+        turn = math.radians(face.roll_degrees)
+        cos, sin = math.cos(turn), math.sin(turn)
+        five = five_points(MEAN_FACE) - MEAN_FACE.mean(axis=0)
+        turned = five @ np.array([[cos, -sin], [sin, cos]])
+        size = FACE_OVER_BOX * face.box.width / float(np.ptp(MEAN_FACE[:, 0]))
+        five_xy = (turned * size + np.array(face.box.center_xy)).astype(np.float32)
     points = None if five_xy is None else Landmarks(five_xy, LandmarkScheme.FIVE_POINT)
     return Detection(face.box, min(max(face.confidence, 0.0), 1.0), points)
-
-
-def _usual_five(box: BoundingBox, roll_degrees: float) -> FloatArray:
-    """Return the mean face's five points, turned, in the middle of a box."""
-    five = five_points(MEAN_FACE) - MEAN_FACE.mean(axis=0)
-    turn = math.radians(roll_degrees)
-    cos, sin = math.cos(turn), math.sin(turn)
-    turned = five @ np.array([[cos, -sin], [sin, cos]])
-    size = FACE_OVER_BOX * box.width / float(np.ptp(MEAN_FACE[:, 0]))
-    return np.asarray(turned * size + np.array(box.center_xy), np.float32)

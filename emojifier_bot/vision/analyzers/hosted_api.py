@@ -133,12 +133,10 @@ class VendorService:
         try:
             answer = post_to_service(call, timeout_seconds)
         except FetchError as error:
+            down = self.error(ErrorKind.FACE_API_DOWN, error.kind)
+            down.retryable = error.retryable
             # Not "from error": its message may hold more than users should see.
-            raise HostedApiError(
-                self._sentence(ErrorKind.FACE_API_DOWN, error.kind),
-                kind=ErrorKind.FACE_API_DOWN,
-                retryable=error.retryable,
-            ) from None
+            raise down from None
         contents = _json(answer.body)
         if answer.status != HTTPStatus.OK:
             raise self._refusal(answer, contents)
@@ -147,43 +145,38 @@ class VendorService:
         return contents
 
     def error(
-        self, kind: ErrorKind, code: str = "", wait_seconds: float | None = None
+        self,
+        kind: ErrorKind,
+        code: str = "",
+        wait_seconds: float | None = None,
+        sentence: str = "",
     ) -> HostedApiError:
         """Return an error of a kind, with the service's own code in its message."""
         return HostedApiError(
-            self._sentence(kind, code),
+            f"{self.name} {(sentence or _SENTENCES[kind]).format(code=code)}",
             kind=kind,
             retryable=kind in _RETRYABLE,
             retry_after_seconds=wait_seconds,
         )
 
-    def _sentence(self, kind: ErrorKind, code: str) -> str:
-        return f"{self.name} {_SENTENCES[kind].format(code=code)}"
-
     def _refusal(self, answer: ServiceAnswer, contents: Any) -> HostedApiError:
-        code, status = self._code(contents), answer.status
+        try:
+            code = self.code_of(contents)
+            code = code if _CODE.fullmatch(code) else ""
+        except (KeyError, TypeError, AttributeError, IndexError):
+            code = ""
+        status, wait = answer.status, answer.retry_after_seconds
         known, shown = code.partition(":")[0], code or str(status)
         if known in self.busy or status == HTTPStatus.TOO_MANY_REQUESTS:
-            wait = answer.retry_after_seconds
             return self.error(ErrorKind.FACE_API_BUSY, shown, wait)
         if known in self.credentials or status in _CREDENTIALS:
             return self.error(ErrorKind.FACE_API_CREDENTIALS, shown)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PASSING:
-            wait = answer.retry_after_seconds
             return self.error(ErrorKind.FACE_API_DOWN, shown, wait)
         if status in _ELSEWHERE or status < HTTPStatus.BAD_REQUEST:
-            return HostedApiError(
-                f"{self.name} {_WRONG_ADDRESS.format(code=shown)}",
-                kind=ErrorKind.FACE_API_CREDENTIALS,
-            )
+            kind = ErrorKind.FACE_API_CREDENTIALS
+            return self.error(kind, shown, sentence=_WRONG_ADDRESS)
         return self.error(ErrorKind.FACE_API_REFUSED, shown)
-
-    def _code(self, contents: Any) -> str:
-        try:
-            code = self.code_of(contents)
-            return code if _CODE.fullmatch(code) else ""
-        except (KeyError, TypeError, AttributeError, IndexError):
-            return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,12 +286,15 @@ def check_keys(keys: Mapping[str, str]) -> None:
         raise ConfigError(wrong)
 
 
-def needed_keys(backend: str, keys: Mapping[str, str]) -> tuple[str, ...]:
+def needed_keys(
+    backend: str, settings: Mapping[str, str], *names: str
+) -> tuple[str, ...]:
     """Return the values of settings that a back end cannot do without.
 
     Args:
         backend: Its name.
-        keys: Variables and their values.
+        settings: Variables and their values.
+        names: The variables that it needs.
 
     Raises:
         ConfigError: Some are empty; it names all of them.
@@ -306,12 +302,12 @@ def needed_keys(backend: str, keys: Mapping[str, str]) -> tuple[str, ...]:
     missing = [
         f"{name} is missing: FACE_BACKEND={backend} needs it; docs/backends.md says "
         "where to get it."
-        for name, value in keys.items()
-        if not value
+        for name in names
+        if not settings.get(name)
     ]
     if missing:
         raise ConfigError(missing)
-    return tuple(keys.values())
+    return tuple(settings[name] for name in names)
 
 
 def _json(body: bytes) -> Any:

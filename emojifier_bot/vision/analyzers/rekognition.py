@@ -21,19 +21,7 @@ import numpy as np
 
 from emojifier_bot.errors import ConfigError, ErrorKind
 from emojifier_bot.http import ServiceCall
-from emojifier_bot.vision.analyzers import hosted as hosted_backend
-from emojifier_bot.vision.analyzers.hosted_api import (
-    FaceApi,
-    HostedFace,
-    PictureLimits,
-    Point,
-    SentPicture,
-    VendorService,
-    base_address,
-    counter_clockwise,
-    named_points,
-    scores_from,
-)
+from emojifier_bot.vision.analyzers import hosted, hosted_api
 from emojifier_bot.vision.analyzers.registry import HostedOptions
 from emojifier_bot.vision.shared_points import SharedPoint
 from emojifier_bot.vision.types import BoundingBox, Emotion, FloatArray
@@ -42,7 +30,7 @@ CONTENT_TYPE = "application/x-amz-json-1.1"
 TARGET = "RekognitionService.DetectFaces"
 #: Raw bytes, before they are written as text; a side of 80 px is the least that it
 #: takes. How large a side may be, it does not say for pictures sent as bytes.
-LIMITS = PictureLimits(max_bytes=5_000_000, min_side_px=80, max_side_px=4096)
+LIMITS = hosted_api.PictureLimits(max_bytes=5_000_000, min_side_px=80, max_side_px=4096)
 PERCENT = 100.0
 EMOTIONS: Mapping[str, Emotion] = {
     "ANGRY": Emotion.ANGER,
@@ -79,7 +67,7 @@ FIVE = ("eyeLeft", "eyeRight", "nose", "mouthLeft", "mouthRight")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
 
 
-SERVICE = VendorService(
+SERVICE = hosted_api.VendorService(
     "Amazon Rekognition",
     # Some of Amazon's services write "namespace#Code".
     lambda contents: contents["__type"].rpartition("#")[2],
@@ -100,51 +88,53 @@ SERVICE = VendorService(
 Sign = Callable[[str, Mapping[str, str], bytes], Mapping[str, str]]
 
 
-def _face(reported: Mapping[str, Any], size_wh: tuple[int, int]) -> HostedFace:
+def _face(
+    reported: Mapping[str, Any], size_wh: tuple[int, int]
+) -> hosted_api.HostedFace:
     width, height = size_wh
     box = reported["BoundingBox"]
     left, top = box["Left"] * width, box["Top"] * height
-    by_name: dict[str, Point] = {
+    by_name: dict[str, hosted_api.Point] = {
         one["Type"]: (one["X"] * width, one["Y"] * height)
         for one in reported.get("Landmarks", ())
     }
     roll = reported.get("Pose", {}).get("Roll")
     emotions = {one["Type"]: one["Confidence"] for one in reported.get("Emotions", ())}
-    return HostedFace(
+    return hosted_api.HostedFace(
         box=BoundingBox(
             left, top, left + box["Width"] * width, top + box["Height"] * height
         ),
         confidence=reported["Confidence"] / PERCENT,
-        points=named_points(by_name, POINTS),
+        points=hosted_api.named_points(by_name, POINTS),
         five_xy=_five(by_name),
-        roll_degrees=counter_clockwise(roll),
-        scores=scores_from(emotions, EMOTIONS),
+        roll_degrees=hosted_api.counter_clockwise(roll),
+        scores=hosted_api.scores_from(emotions, EMOTIONS),
     )
 
 
-def _five(by_name: Mapping[str, Point]) -> FloatArray | None:
+def _five(by_name: Mapping[str, hosted_api.Point]) -> FloatArray | None:
     if not all(name in by_name for name in FIVE):
         return None
     return np.array([by_name[name] for name in FIVE], np.float32)
 
 
-def _faces(contents: Any, sent: SentPicture) -> list[HostedFace]:
+def _faces(contents: Any, sent: hosted_api.SentPicture) -> list[hosted_api.HostedFace]:
     return [_face(one, sent.size_wh) for one in contents["FaceDetails"]]
 
 
-def make_api(hosted: HostedOptions) -> FaceApi:
+def make_api(options: HostedOptions) -> hosted_api.FaceApi:
     """Return the API as the settings name it.
 
     Raises:
         ConfigError: botocore, a key or the region is missing or wrong.
     """
-    if not _REGION.fullmatch(hosted.region):
+    if not _REGION.fullmatch(options.region):
         raise ConfigError(["AWS_REGION must be one of Amazon's names: us-east-1."])
-    own = f"https://rekognition.{hosted.region}.amazonaws.com"
-    address = base_address(hosted.url, own) + "/"
-    sign = signer(hosted)
+    own = f"https://rekognition.{options.region}.amazonaws.com"
+    address = hosted_api.base_address(options.url, own) + "/"
+    sign = signer(options)
 
-    def request(sent: SentPicture) -> ServiceCall:
+    def request(sent: hosted_api.SentPicture) -> ServiceCall:
         picture = base64.b64encode(sent.data).decode("ascii")
         body = json.dumps(
             {"Image": {"Bytes": picture}, "Attributes": ["DEFAULT", "EMOTIONS"]}
@@ -152,10 +142,10 @@ def make_api(hosted: HostedOptions) -> FaceApi:
         headers = {"Content-Type": CONTENT_TYPE, "X-Amz-Target": TARGET}
         return ServiceCall(address, sign(address, headers, body), body)
 
-    return FaceApi(SERVICE, LIMITS, request, _faces)
+    return hosted_api.FaceApi(SERVICE, LIMITS, request, _faces)
 
 
-def signer(hosted: HostedOptions) -> Sign:
+def signer(options: HostedOptions) -> Sign:
     """Return what signs requests (AWS Signature Version 4).
 
     Raises:
@@ -171,7 +161,7 @@ def signer(hosted: HostedOptions) -> Sign:
             "pip install 'emojifier-bot[rekognition]'."
         )
         raise ConfigError([problem]) from error
-    credentials = _credentials(hosted.keys)
+    credentials = _credentials(options.keys)
 
     def sign(
         address: str, headers: Mapping[str, str], body: bytes
@@ -179,7 +169,7 @@ def signer(hosted: HostedOptions) -> Sign:
         request = AWSRequest("POST", address, dict(headers), body)
         try:
             frozen = credentials.get_frozen_credentials()
-            SigV4Auth(frozen, "rekognition", hosted.region).add_auth(request)
+            SigV4Auth(frozen, "rekognition", options.region).add_auth(request)
         except BotoCoreError as error:
             # Its own words may hold an address or a file's contents.
             raise SERVICE.error(
@@ -224,4 +214,4 @@ def _credentials(keys: Mapping[str, str]) -> Any:
     return discovered
 
 
-build = partial(hosted_backend.build, "rekognition", make_api)
+build = partial(hosted.build, "rekognition", make_api)

@@ -156,4 +156,4 @@ def test_the_table_has_a_full_row_for_every_setting():
     assert len(rows) == len(fields(Settings))
     assert len({row.variable for row in rows}) == len(rows)
     assert all(row.variable.isupper() for row in rows)
-    assert all(row.help.endswith(".") and row.allowed for row in rows)
+    assert all(row.help.endswith(".") and row.kind.words for row in rows)

@@ -11,8 +11,7 @@ import pytest
 from flask import Flask
 
 from emojifier_bot.slack.manifest import SCOPES
-from emojifier_bot.vision.analyzers.hosted import SENT_PX
-from emojifier_bot.vision.analyzers.hosted_calls import CACHED_SECONDS
+from emojifier_bot.vision.analyzers.hosted import CACHED_SECONDS, SENT_PX
 from emojifier_bot.web import slack_requests
 from emojifier_bot.web.pages import (
     STATIC_DIR,
