@@ -37,41 +37,37 @@ def mine(tmp_path_factory):
     return folder
 
 
-def test_only_the_name_and_the_moved_point_differ(mine):
-    theme = ThemeFolder(mine).theme
+def test_only_the_name_and_the_moved_point_differ_and_comments_stay(mine):
+    text, theme = (mine / "theme.toml").read_text(), ThemeFolder(mine).theme
     changed = [
-        one.name
+        (one, old)
         for one, old in zip(theme.emoji, SHIPPED.theme.emoji, strict=True)
         if one.point.tolist() != old.point.tolist()
     ]
 
     assert (theme.name, theme.title) == ("mine", SHIPPED.theme.title)
-    assert changed == ["joy"]
+    ((joy, old),) = changed
+    assert joy.name == "joy"
     assert ThemeFolder(mine).verify() == []
-
-
-def test_comments_stay_and_a_moved_emoji_keeps_what_it_was_declared_to_show(mine):
-    text = (mine / "theme.toml").read_text()
-    joy = next(one for one in ThemeFolder(mine).theme.emoji if one.name == "joy")
-    old = next(one for one in SHIPPED.theme.emoji if one.name == "joy")
-
     assert text.startswith("# The classic theme")
+    # A moved emoji keeps what it was declared to show.
     assert text.count("mixture = {") == 1
     np.testing.assert_allclose(joy.mixture, old.point)
 
 
 def test_what_was_declared_outlives_a_second_calibration(mine, tmp_path):
-    once = ThemeFolder(mine)
+    once = ThemeFolder(mine).theme
     points = {"joy": np.array([0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], np.float32)}
 
-    write_theme(mine, tmp_path / "again", with_points(once.theme, points))
+    write_theme(mine, tmp_path / "again", with_points(once, points))
 
     again = ThemeFolder(tmp_path / "again").theme
-    mixtures = {one.name: one.mixture for one in again.emoji if one.mixture is not None}
-    assert list(mixtures) == ["joy"]
-    np.testing.assert_allclose(
-        mixtures["joy"], next(o for o in once.theme.emoji if o.name == "joy").mixture
+    before, after = (
+        {one.name: one.mixture for one in theme.emoji if one.mixture is not None}
+        for theme in (once, again)
     )
+    assert list(after) == ["joy"]
+    np.testing.assert_allclose(after["joy"], before["joy"])
 
 
 def test_a_theme_that_could_not_be_opened_is_not_written(tmp_path):

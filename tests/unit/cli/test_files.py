@@ -10,7 +10,6 @@ from emojifier_bot.cli.console import WrongUsage
 from emojifier_bot.cli.files import (
     find_inputs,
     is_ours,
-    is_pattern,
     plan_targets,
     refuse_existing,
     write_file,
@@ -55,6 +54,7 @@ def _folder(tmp_path, monkeypatch):
         (["nowhere.jpg"], ["nowhere.jpg"], False),
         (["photos/a.emojified.png"], ["photos/a.emojified.png"], False),
         (["photos/notes.txt", "-"], ["photos/notes.txt", "-"], True),
+        # A name that exists is no pattern.
         (["photos/odd[1].jpg"], ["photos/odd[1].jpg"], False),
         (["photos/[ab].*"], ["photos/a.PNG", "photos/b.jpg"], True),
         (["photos/**/c.*"], ["photos/sub/c.heic"], True),
@@ -70,21 +70,13 @@ def test_what_stands_for_which_pictures(typed, expected, many):
     assert inputs.many is many
 
 
-def test_recursion_keeps_the_place_below_the_folder():
+def test_recursion_keeps_the_place_below_the_folder_and_counts_what_is_left_out():
     inputs = find_inputs(["photos"], recursive=True)
 
     assert inputs.sources[-1].given == "photos/sub/c.heic"
     assert [str(one.subfolder) for one in inputs.sources] == [".", ".", ".", "sub"]
-
-
-def test_what_is_left_out_is_counted():
     # A text, two of our own, and a link to nowhere. Hidden files are not even seen.
-    assert find_inputs(["photos"], recursive=False).skipped == 4
-
-
-def test_a_name_that_exists_is_no_pattern():
-    assert not is_pattern("photos/odd[1].jpg")
-    assert is_pattern("photos/odd[2].jpg")
+    assert inputs.skipped == 4
 
 
 @pytest.mark.parametrize(
@@ -176,16 +168,21 @@ class TestNames:
         assert str(target.debug(extensions)) == debug
         assert target.extension == extension
 
-    @pytest.mark.parametrize("typed", [["a.png", "b.jpg"], ["in/sub"], ["*.png"]])
-    def test_several_inputs_go_into_a_folder(self, typed):
-        for target in plan(typed, "fresh"):
-            assert target.result(PNG).parent == Path("fresh")
-
-    def test_a_folders_shape_is_kept(self):
+    @pytest.mark.parametrize(
+        ("typed", "expected"),
+        [
+            (["a.png", "b.jpg"], ["a.emojified.png", "b.emojified.png"]),
+            (["in/sub"], ["a.emojified.png"]),
+            (["*.png"], ["a.emojified.png"]),
+            # A folder's shape is kept.
+            (["in"], ["a.emojified.png", "sub/a.emojified.png"]),
+        ],
+    )
+    def test_several_inputs_go_into_a_folder(self, typed, expected):
         Path("in/link.png").unlink()
-        names = [str(one.result(PNG)) for one in plan(["in"], "fresh")]
+        names = [one.result(PNG).as_posix() for one in plan(typed, "fresh")]
 
-        assert names == ["fresh/a.emojified.png", "fresh/sub/a.emojified.png"]
+        assert names == [f"fresh/{name}" for name in expected]
 
 
 @pytest.mark.parametrize(

@@ -114,10 +114,7 @@ def test_a_bad_picture_does_not_stop_the_others(capsys, quiet):
     assert broken.startswith("broken.jpg: This JPEG is cut off")
     assert gone.startswith("gone.png: It cannot be read: No such file")
     assert bool(notes) is not quiet
-    assert notes[1:] in (
-        [],
-        ["4 pictures: 1 emojified, 1 without faces, 2 failed."],
-    )
+    assert quiet or notes[-1] == "4 pictures: 1 emojified, 1 without faces, 2 failed."
 
 
 def test_json_has_one_line_a_picture_in_the_order_of_the_input(capsys):
@@ -190,30 +187,29 @@ def test_standard_output_gets_the_picture_alone(monkeypatch, capsys):
     assert new_files() == []
 
 
-class TestErrors:
-    def test_an_unexpected_one_is_logged_reported_and_survived(self, caplog, capsys):
-        analyzer = FakeAnalyzer(error=ZeroDivisionError("odd\nnumber"))
+def test_an_unexpected_error_is_logged_reported_and_survived(caplog, capsys):
+    analyzer = FakeAnalyzer(error=ZeroDivisionError("odd\nnumber"))
 
-        with caplog.at_level(logging.ERROR, "emojifier_bot"):
-            assert not run(["face.png", "blank.png"], analyzer=analyzer, json=True)
+    with caplog.at_level(logging.ERROR, "emojifier_bot"):
+        assert not run(["face.png", "blank.png"], analyzer=analyzer, json=True)
 
-        assert [one.action for one in caplog.records] == ["picture_failed"] * 2
-        kinds = [one["error"]["kind"] for one in json_lines(capsys)]
-        assert kinds == ["unexpected"] * 2
+    assert [one.action for one in caplog.records] == ["picture_failed"] * 2
+    kinds = [one["error"]["kind"] for one in json_lines(capsys)]
+    assert kinds == ["unexpected"] * 2
 
-    def test_an_expected_one_is_not_logged(self, caplog, capsys):
-        analyzer = FakeAnalyzer(error=InferenceError("The model failed."))
 
-        assert not run(["face.png"], analyzer=analyzer)
+def test_an_expected_one_is_not_logged(caplog, capsys):
+    assert not run(["face.png"], analyzer=FakeAnalyzer(error=InferenceError("Failed.")))
 
-        assert caplog.records == []
-        assert capsys.readouterr().err == "face.png: The model failed.\n"
+    assert caplog.records == []
+    assert capsys.readouterr().err == "face.png: Failed.\n"
 
-    def test_an_interruption_ends_the_run(self):
-        with pytest.raises(KeyboardInterrupt):
-            run(["face.png"], analyzer=FakeAnalyzer(error=KeyboardInterrupt()))
 
-        assert new_files() == []
+def test_an_interruption_ends_the_run():
+    with pytest.raises(KeyboardInterrupt):
+        run(["face.png"], analyzer=FakeAnalyzer(error=KeyboardInterrupt()))
+
+    assert new_files() == []
 
 
 def test_notes_of_the_result_are_reported(capsys):

@@ -102,16 +102,16 @@ def test_a_host_that_is_accepted_is_one_that_http_connects_to(entry):
         assert target.is_listed(hosts)
 
 
-@pytest.mark.parametrize(
-    "listed",
-    [
-        "files.slack.com,slack-files.com",
-        "slack.com",
-        "FILES.SLACK.COM:443",
-        "files.slack-gov.com",
-        "127.0.0.1:8000,localhost:1,[::1]:2",
-    ],
-)
+SLACKS = [
+    "files.slack.com,slack-files.com",
+    "slack.com",
+    "FILES.SLACK.COM:443",
+    "files.slack-gov.com",
+    "127.0.0.1:8000,localhost:1,[::1]:2",
+]
+
+
+@pytest.mark.parametrize("listed", SLACKS)
 def test_slacks_hosts(listed):
     assert read_slacks_hosts(listed) == read_hosts(listed)
 
@@ -124,26 +124,26 @@ def test_not_slacks_hosts(listed):
 
 
 @pytest.mark.parametrize(
-    ("address", "good"),
+    ("good", "address"),
     [
-        ("https://slack.com/api/", True),
-        ("https://acme.slack.com/api/", True),
-        ("https://slack-gov.com/api/", True),
-        ("http://127.0.0.1:4711/api/", True),
-        ("http://localhost/api/", True),
-        ("", False),
-        ("slack.com", False),
-        ("http://slack.com/api/", False),
-        ("https://slack.com:8443/api/", False),
-        ("https://slack.com@evil.example/", False),
-        ("https://slack.com.evil.example/", False),
-        ("https://evil.example/slack.com/", False),
-        ("http://10.0.0.1/api/", False),
-        ("ftp://slack.com/", False),
-        ("http://[::1]:4711/api/", True),
-        ("http://::1/", False),
-        ("https://slack.com/a\x7fb", False),
-        ("https://slack.com/\ud800", False),
+        (True, "https://slack.com/api/"),
+        (True, "https://acme.slack.com/api/"),
+        (True, "https://slack-gov.com/api/"),
+        (True, "http://127.0.0.1:4711/api/"),
+        (True, "http://[::1]:4711/api/"),
+        (True, "http://localhost/api/"),
+        (False, ""),
+        (False, "slack.com"),
+        (False, "http://slack.com/api/"),
+        (False, "https://slack.com:8443/api/"),
+        (False, "https://slack.com@evil.example/"),
+        (False, "https://slack.com.evil.example/"),
+        (False, "https://evil.example/slack.com/"),
+        (False, "http://10.0.0.1/api/"),
+        (False, "ftp://slack.com/"),
+        (False, "http://::1/"),
+        (False, "https://slack.com/a\x7fb"),
+        (False, "https://slack.com/\ud800"),
     ],
 )
 def test_slacks_addresses(address, good):

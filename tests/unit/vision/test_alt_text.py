@@ -38,15 +38,7 @@ def faces(*spoken: str):
         (list("abcdefga"), "8 faces: a, b, c, d, e, f, g, a"),
         (["b", *"aaaa", *"bbb", "c?"], "9 faces: 4 b, 4 a, perhaps c"),
         (["neutral"] * 29, "29 faces: all neutral"),
-    ],
-)
-def test_sentences(spoken, text):
-    assert alt_text(faces(*spoken)) == text
-
-
-@pytest.mark.parametrize(
-    ("spoken", "text"),
-    [
+        # What does not fit is counted.
         (
             [f"{LONG}{n}" for n in "abcd"],
             f"4 faces: {LONG}a, {LONG}b, {LONG}c and 1 more",
@@ -55,7 +47,7 @@ def test_sentences(spoken, text):
         (["a", "y" * 2000, "b"], "3 faces: a and 2 more"),
     ],
 )
-def test_what_does_not_fit_is_counted(spoken, text):
+def test_sentences(spoken, text):
     assert alt_text(faces(*spoken)) == text
 
 

@@ -81,34 +81,35 @@ def test_an_emoji_moves_to_the_mean_of_its_faces():
     )
 
 
-def test_a_face_is_left_out_of_the_mean_that_it_is_checked_with():
-    # The one sad face among the glad ones only gets `glad` if it helps to place it.
-    faces = [*[reading(happiness=1.0)] * 3, reading(sadness=0.9, neutral=0.1)]
-
-    moved = {"glad": (GLAD_SAD.emoji[0].point, 1.0)}
-    chosen = leave_one_out(GLAD_SAD, {"glad": faces}, moved)
-
-    assert chosen == {"glad": {"glad": 3, "sad": 1}}
+GLAD = reading(happiness=1.0)
+NEARLY_SAD = reading(sadness=0.55, happiness=0.45)
 
 
-def test_a_single_face_cannot_be_left_out_of_its_own_point():
-    faces = {"glad": [reading(happiness=1.0)], "sad": [reading(sadness=1.0)]}
+@pytest.mark.parametrize(
+    ("faces", "way", "chosen"),
+    [
+        # The one sad face among the glad ones only gets `glad` if it helps to place it.
+        (
+            {"glad": [*[GLAD] * 3, reading(sadness=0.9, neutral=0.1)]},
+            1.0,
+            {"glad": {"glad": 3, "sad": 1}},
+        ),
+        # A single face cannot be left out of its own point.
+        (
+            {"glad": [GLAD], "sad": [reading(sadness=1.0)]},
+            1.0,
+            {"sad": {"sad": 1}},
+        ),
+        # What is checked went as far as the theme that is written.
+        ({"glad": [NEARLY_SAD] * 3}, 0.05, {"glad": {"sad": 3}}),
+        ({"glad": [NEARLY_SAD] * 3}, 1.0, {"glad": {"glad": 3}}),
+    ],
+    ids=["outlier", "single", "a part of the way", "all of it"],
+)
+def test_a_face_is_left_out_of_the_mean_that_it_is_checked_with(faces, way, chosen):
+    moved = {"glad": (GLAD_SAD.emoji[0].point, way)}
 
-    moved = {"glad": (GLAD_SAD.emoji[0].point, 1.0)}
-    assert leave_one_out(GLAD_SAD, faces, moved) == {"sad": {"sad": 1}}
-
-
-def test_what_is_checked_went_as_far_as_the_theme_that_is_written():
-    # Their mean without the face lies at happiness, and they would leave `sad` behind.
-    faces = [reading(sadness=0.55, happiness=0.45)] * 3
-    start = GLAD_SAD.emoji[0].point
-
-    went = {
-        way: leave_one_out(GLAD_SAD, {"glad": faces}, {"glad": (start, way)})["glad"]
-        for way in (0.05, 1.0)
-    }
-
-    assert went == {0.05: {"sad": 3}, 1.0: {"glad": 3}}
+    assert leave_one_out(GLAD_SAD, faces, moved) == chosen
 
 
 def test_two_emoji_with_the_same_faces_are_not_laid_upon_each_other():
@@ -152,23 +153,19 @@ def test_an_emoji_at_the_point_of_an_earlier_one_never_wins(change, never):
     emoji[1] = dataclasses.replace(emoji[1], **change)
 
     assert never_chosen(EmojiTheme("x", "X", 512, tuple(emoji))) == never
-
-
-def test_every_emoji_of_the_shipped_theme_can_win():
     assert never_chosen(CLASSIC) == []
 
 
 def test_cells_hold_a_value_on_each_side_of_every_limit():
-    shipped = open_theme("classic").theme
     limits = {
         (bound.measure, limit)
-        for one in shipped.emoji
+        for one in CLASSIC.emoji
         for bound in one.bounds
         for limit in (bound.minimum, bound.maximum)
         if math.isfinite(limit)
     }
 
-    cells = measure_cells(shipped)
+    cells = measure_cells(CLASSIC)
 
     assert limits
     for measure, limit in limits:
@@ -192,22 +189,23 @@ def test_rounded_shares_sum_to_one_and_are_near(shares):
     np.testing.assert_allclose(point, exact, atol=8 * 10**-DECIMALS)
 
 
-@given(st.data())
-def test_whatever_the_faces_the_new_theme_can_be_opened(data):
-    shipped = CLASSIC
-    names = [one.name for one in shipped.emoji]
-    chosen = data.draw(st.lists(st.sampled_from(names), min_size=1, max_size=4))
-    shares = st.lists(st.floats(0.01, 1), min_size=8, max_size=8)
-    faces = {}
-    for name in chosen:
-        drawn = np.array(data.draw(shares))
-        scores = EmotionScores((drawn / drawn.sum()).astype(np.float32))
-        faces[name] = [FaceReading(scores, MEASURES, True)] * 2
-
+@given(
+    st.dictionaries(
+        st.sampled_from([one.name for one in CLASSIC.emoji]),
+        st.lists(st.floats(0.01, 1), min_size=8, max_size=8).map(np.array),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_whatever_the_faces_the_new_theme_can_be_opened(drawn):
+    faces = {
+        name: [FaceReading(EmotionScores(shares / shares.sum()), MEASURES, True)] * 2
+        for name, shares in drawn.items()
+    }
     means = {name: mean_point(found) for name, found in faces.items()}
 
-    points, _, _ = settled(shipped, means, faces)
+    moved, _, _ = settled(CLASSIC, means, faces)
 
-    points = np.stack([one.point for one in with_points(shipped, points).emoji])
+    points = np.stack([one.point for one in with_points(CLASSIC, moved).emoji])
     away = np.linalg.norm(points[:, None] - points[None], axis=2)
     assert away[~np.eye(len(points), dtype=bool)].min() >= MIN_POINT_DISTANCE - 1e-6

@@ -85,43 +85,43 @@ themes = st.builds(theme_of, randoms, st.integers(0, 12))
 all_measures = st.fixed_dictionaries(dict.fromkeys(Measure, st.floats(0, 2)))
 
 
-class TestNearestPoint:
-    @pytest.mark.parametrize(
-        ("happiness", "name"),
-        [(0.0, "none"), (0.2, "none"), (0.3, "half"), (0.7, "half"), (1.0, "full")],
+@given(themes, mixtures, all_measures)
+def test_laws(theme, face, measures):
+    sure, doubted = (
+        choose(theme, face, measures, confident=confident)
+        for confident in (True, False)
     )
-    def test_the_nearest_wins(self, happiness, name):
-        emoji = [happy("none", 0.0), happy("half", 0.5), happy("full", 1.0)]
 
-        face = scores(happiness=happiness, neutral=1 - happiness)
+    candidates = [one for one in theme.emoji if not one.surprise_only]
+    assert {sure.emoji.name, doubted.emoji.name} <= {one.name for one in candidates}
+    assert sure.sure
+    assert doubted.sure or doubted.emoji.mild
+    (away,) = point_distances([sure.emoji], face)
+    # Nothing without bounds is much nearer, and what has bounds fits and is near.
+    unbounded = [one for one in candidates if not one.bounds]
+    assert away <= point_distances(unbounded, face).min() + NEIGHBOURHOOD + 1e-5
+    if sure.emoji.bounds:
+        assert fits(sure.emoji, measures)
+        assert away <= point_distances(candidates, face).min() + NEIGHBOURHOOD + 1e-5
 
-        assert chosen(emoji, face) == name
 
-    def test_distances_are_euclidean(self):
-        found = point_distances(
-            [happy("full", 1.0), happy("half", 0.5)], scores(neutral=1.0)
-        )
+@pytest.mark.parametrize(
+    ("happiness", "name"),
+    [(0.0, "none"), (0.2, "none"), (0.3, "half"), (0.7, "half"), (1.0, "full")],
+)
+def test_the_nearest_wins(happiness, name):
+    emoji = [happy("none", 0.0), happy("half", 0.5), happy("full", 1.0)]
 
-        np.testing.assert_allclose(found, [math.sqrt(2), math.sqrt(0.5)], rtol=1e-6)
-        assert found.dtype == np.float32
+    assert chosen(emoji, scores(happiness=happiness, neutral=1 - happiness)) == name
 
-    @given(themes, mixtures, all_measures)
-    def test_nothing_without_bounds_is_nearer(self, theme, face, measures):
-        choice = choose(theme, face, measures, confident=True)
 
-        unbounded = [
-            one for one in theme.emoji if not one.bounds and not one.surprise_only
-        ]
-        best = point_distances(unbounded, face).min()
-        assert point_distances([choice.emoji], face)[0] <= best + NEIGHBOURHOOD + 1e-5
+def test_distances_are_euclidean():
+    found = point_distances(
+        [happy("full", 1.0), happy("half", 0.5)], scores(neutral=1.0)
+    )
 
-    @given(themes, mixtures, all_measures, st.booleans())
-    def test_what_no_face_justifies_is_not_chosen(
-        self, theme, face, measures, confident
-    ):
-        choice = choose(theme, face, measures, confident=confident)
-
-        assert not choice.emoji.surprise_only
+    np.testing.assert_allclose(found, [math.sqrt(2), math.sqrt(0.5)], rtol=1e-6)
+    assert found.dtype == np.float32
 
 
 class TestTies:
@@ -191,84 +191,42 @@ class TestBounds:
         assert fits(make_emoji(bounds=bound), measures) is fitting
 
     @pytest.mark.parametrize(
-        ("measures", "name"), [(LAUGHING, "laugh"), (AT_REST, "smile")]
+        ("shares", "measures", "name"),
+        [
+            # Neighbours: the smile has no bounds, the laughs ask for an open mouth.
+            ({"smile": 1.0, "laugh": 0.85}, LAUGHING, "laugh"),
+            ({"smile": 1.0, "laugh": 0.85}, AT_REST, "smile"),
+            # Each hundredth is 0.0141 away; the neighbourhood ends at 0.7879.
+            ({"smile": 1.0, "laugh": 0.8}, LAUGHING, "laugh"),
+            ({"smile": 1.0, "laugh": 0.789}, LAUGHING, "laugh"),
+            ({"smile": 1.0, "laugh": 0.78}, LAUGHING, "smile"),
+            # Of several that fit the nearest wins.
+            ({"smile": 1.0, "a_laugh": 0.8, "laugh": 0.9}, LAUGHING, "laugh"),
+            # Without a fitting neighbour the nearest without bounds does,
+            ({"laugh": 1.0, "smile": 0.5, "far_laugh": 0.1}, AT_REST, "smile"),
+            ({"laugh": 1.0, "smile": 0.5, "shut": 0.1}, AT_REST, "smile"),
+            # and if all have bounds the nearest.
+            ({"far_laugh": 0.0, "near_laugh": 0.9}, AT_REST, "near_laugh"),
+        ],
     )
-    def test_geometry_tells_neighbours_apart(self, measures, name):
-        emoji = [happy("smile", 1.0), happy("laugh", 0.85, bounds=[OPEN_MOUTH])]
+    def test_geometry_tells_neighbours_apart(self, shares, measures, name):
+        bounds = {"smile": [], "shut": [SHUT_MOUTH]}
+        emoji = [
+            happy(one, share, bounds=bounds.get(one, [OPEN_MOUTH]))
+            for one, share in shares.items()
+        ]
 
         assert chosen(emoji, scores(happiness=1.0), measures) == name
 
-    @pytest.mark.parametrize(
-        ("share", "name"), [(0.8, "laugh"), (0.789, "laugh"), (0.78, "smile")]
-    )
-    def test_it_reaches_as_far_as_the_neighbourhood(self, share, name):
-        # Each hundredth is 0.0141 away; the neighbourhood ends at 0.7879.
-        emoji = [happy("smile", 1.0), happy("laugh", share, bounds=[OPEN_MOUTH])]
-
-        assert chosen(emoji, scores(happiness=1.0), LAUGHING) == name
-
-    def test_of_several_that_fit_the_nearest_wins(self):
-        emoji = [
-            happy("smile", 1.0),
-            happy("a_laugh", 0.8, bounds=[OPEN_MOUTH]),
-            happy("laugh", 0.9, bounds=[OPEN_MOUTH]),
-        ]
-
-        assert chosen(emoji, scores(happiness=1.0), LAUGHING) == "laugh"
-
-    @pytest.mark.parametrize("far", [[OPEN_MOUTH], [SHUT_MOUTH]])
-    def test_without_a_fitting_neighbour_the_nearest_without_bounds_wins(self, far):
-        emoji = [
-            happy("laugh", 1.0, bounds=[OPEN_MOUTH]),
-            happy("neutral", 0.5),
-            happy("far", 0.1, bounds=far),
-        ]
-
-        assert chosen(emoji, scores(happiness=1.0)) == "neutral"
-
-    def test_if_all_have_bounds_and_none_fits_the_nearest_wins(self):
-        emoji = [
-            happy("far", 0.0, bounds=[OPEN_MOUTH]),
-            happy("near", 0.9, bounds=[OPEN_MOUTH]),
-        ]
-
-        assert chosen(emoji, scores(happiness=1.0)) == "near"
-
-    @given(themes, mixtures, all_measures)
-    def test_a_bounded_emoji_is_near_and_fits(self, theme, face, measures):
-        choice = choose(theme, face, measures, confident=True)
-
-        nearest = point_distances(
-            [one for one in theme.emoji if not one.surprise_only], face
-        ).min()
-        if choice.emoji.bounds:
-            assert fits(choice.emoji, measures)
-            away = point_distances([choice.emoji], face)[0]
-            assert away <= nearest + NEIGHBOURHOOD + 1e-5
-
 
 class TestDoubt:
-    MILD = (happy("smile", 1.0), happy("slight_smile", 0.6, mild=True))
-
     @pytest.mark.parametrize(
         ("confident", "name"), [(True, "smile"), (False, "slight_smile")]
     )
     def test_an_unsure_face_gets_a_mild_emoji(self, confident, name):
-        choice = choose(
-            make_theme(self.MILD),
-            scores(happiness=1.0),
-            AT_REST,
-            confident=confident,
-        )
+        emoji = [happy("smile", 1.0), happy("slight_smile", 0.6, mild=True)]
 
-        assert (choice.emoji.name, choice.sure) == (name, confident)
-
-    @given(themes, mixtures, all_measures)
-    def test_unsure_is_mild_and_confident_is_sure(self, theme, face, measures):
-        doubted = choose(theme, face, measures, confident=False)
-
-        assert doubted.sure or doubted.emoji.mild
-        assert choose(theme, face, measures, confident=True).sure
+        assert chosen(emoji, scores(happiness=1.0), confident=confident) == name
 
     @pytest.mark.parametrize(
         ("point", "away", "sure"),
@@ -349,11 +307,10 @@ class TestSurprise:
 
     @pytest.mark.parametrize("turn", [1, -1])
     def test_ties_go_by_name(self, turn):
-        emoji = [happy(f"emoji_{index:02}", 0.5) for index in range(20)]
+        names = [f"emoji_{index:02}" for index in range(20)]
+        theme = make_theme([happy(name, 0.5) for name in names[::turn]])
 
-        drawn = set(self.draws(make_theme(emoji[::turn])))
-
-        assert drawn == {f"emoji_{index:02}" for index in range(SURPRISE_COUNT)}
+        assert set(self.draws(theme)) == set(names[:SURPRISE_COUNT])
 
 
 def expressions():

@@ -25,6 +25,7 @@ from emojifier_bot.vision.types import EMOTIONS, Anchor, GeometryBound, Measure
 from tests.builders import make_sprite
 
 HEAD = {"name": "mine", "title": "Mine"}
+WIDTH = {"measure": "smile_width"}
 DISC = Anchor((256, 264), 440)
 
 
@@ -39,13 +40,17 @@ def toml(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
+def anchor(x: float, y: float, diameter_px: float) -> dict[str, object]:
+    return {"center_xy": [x, y], "diameter_px": diameter_px}
+
+
 def entry(name: str, /, **changes: object) -> dict[str, object]:
     """Return one emoji's entry; None takes a key out."""
     fields: dict[str, object] = {
         "name": name,
         "character": name[:2],
         "spoken": f"being {name}",
-        "anchor": {"center_xy": [256.0, 264.0], "diameter_px": 440},
+        "anchor": anchor(256.0, 264.0, 440),
         "mild": True,
         "point": {name: 1.0},
     }
@@ -139,29 +144,17 @@ def test_a_theme_is_read(tmp_path):
         ({"anchor": None}, "anchor must be a table"),
         ({"anchor": {"center_xy": [9], "diameter_px": 9}}, "must be two numbers"),
         ({"anchor": {"center_xy": [9, 9]}}, "anchor: diameter_px must be a number"),
-        (
-            {"anchor": {"center_xy": [99, 99], "diameter_px": 0}},
-            "diameter_px must be more than 0",
-        ),
-        (
-            {"anchor": {"center_xy": [256, 300], "diameter_px": 440}},
-            "anchor: the disc must lie inside the 512 px art",
-        ),
+        ({"anchor": anchor(99, 99, 0)}, "diameter_px must be more than 0"),
+        ({"anchor": anchor(256, 300, 440)}, "the disc must lie inside the 512 px art"),
         ({"bounds": 3}, "bounds must be a list of tables"),
         ({"bounds": [{"measure": "nose"}]}, "bounds: measure must be one of mouth_"),
-        ({"bounds": [{"measure": "smile_width"}]}, "there must be a minimum"),
+        ({"bounds": [WIDTH]}, "there must be a minimum"),
+        ({"bounds": [WIDTH | {"minimum": 2, "maximum": 1}]}, "a minimum below a max"),
         (
-            {"bounds": [{"measure": "smile_width", "minimum": 2, "maximum": 1}]},
-            "there must be a minimum below a maximum",
+            {"bounds": [WIDTH | {"minimum": 1, "max": 2}]},
+            "bounds: there is no such key",
         ),
-        (
-            {"bounds": [{"measure": "smile_width", "minimum": 1, "max": 2}]},
-            "bounds: there is no such key as 'max'",
-        ),
-        (
-            {"bounds": [{"measure": "smile_width", "minimum": 1}] * 2},
-            "two bounds on one measure",
-        ),
+        ({"bounds": [WIDTH | {"minimum": 1}] * 2}, "two bounds on one measure"),
         (
             {"bounds": [{"measure": one, "minimum": 0} for one in list(Measure)[:3]]},
             "there may be at most 2 bounds, not 3",
@@ -174,7 +167,7 @@ def test_faults_of_an_entry_are_named(tmp_path, changes, problem):
 
 def test_every_problem_is_listed_at_once(tmp_path):
     emoji = entries(spoken="", mild="yes", point={"anger": 0.4})
-    emoji[3]["anchor"] = {"center_xy": [0, 0], "diameter_px": 440}
+    emoji[3]["anchor"] = anchor(0, 0, 440)
 
     message = problems_of(write_theme(tmp_path, emoji, tittle="x", title=3))
 
@@ -215,17 +208,20 @@ def test_points_keep_their_distance(tmp_path, share, allowed):
         )
 
 
-SURPRISES = [one | {"mild": False, "surprise_only": True} for one in entries()]
-FEW_MILD = [one | {"mild": place < MIN_MILD - 1} for place, one in enumerate(entries())]
-
-
 @pytest.mark.parametrize(
     ("emoji", "problem"),
     [
-        (FEW_MILD, "5 emoji are mild; 6 or more must be"),
-        (SURPRISES, "no emoji may be chosen"),
         ([], "0 emoji are mild"),
+        (
+            [one | {"mild": at < MIN_MILD - 1} for at, one in enumerate(entries())],
+            "5 emoji are mild; 6 or more must be",
+        ),
+        (
+            [one | {"mild": False, "surprise_only": True} for one in entries()],
+            "no emoji may be chosen",
+        ),
     ],
+    ids=["none", "few mild", "surprises"],
 )
 def test_there_must_be_enough_to_choose_from(tmp_path, emoji, problem):
     assert problem in problems_of(write_theme(tmp_path, emoji))
@@ -254,24 +250,15 @@ def drawn(tmp_path) -> ThemeFolder:
 
 
 @pytest.mark.parametrize(
-    ("width", "size"),
-    [
-        (0, 32),
-        (1, 32),
-        (32, 32),
-        (33, 64),
-        (256, 256),
-        (257, 512),
-        (512, 512),
-        (5000, 512),
-    ],
+    ("size", "widths"),
+    [(32, (0, 1, 32)), (64, (33,)), (256, (256,)), (512, (257, 512, 5000))],
 )
-def test_the_smallest_size_that_is_wide_enough_is_given(drawn, width, size):
-    sprite = drawn.sprite(drawn.theme.emoji[0], width)
+def test_the_smallest_size_that_is_wide_enough_is_given(drawn, size, widths):
+    for width in widths:
+        sprite = drawn.sprite(drawn.theme.emoji[0], width)
 
-    assert sprite.shape == (size, size, 4)
-    assert sprite.dtype == np.uint8
-    assert not sprite.flags.writeable
+        assert (sprite.shape, sprite.dtype) == ((size, size, 4), np.uint8)
+        assert not sprite.flags.writeable
 
 
 def test_reduced_art_has_no_dark_fringe(drawn):

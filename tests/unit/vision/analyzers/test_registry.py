@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 from emojifier_bot.errors import ConfigError, ModelFileError
+from emojifier_bot.vision.analyzers.hosted import HostedAnalyzer
 from emojifier_bot.vision.analyzers.registry import (
     BACKENDS,
     GROUP,
@@ -19,7 +19,7 @@ from emojifier_bot.vision.analyzers.registry import (
     service_of,
 )
 from emojifier_bot.vision.decode import from_image
-from tests.face_apis import VENDORS, hosted, options_for
+from tests.face_apis import VENDORS, options_for
 from tests.fakes.face_api import serving
 from tests.fakes.faces import picture_with_faces
 
@@ -39,21 +39,9 @@ def blocks(language: str) -> list[str]:
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path):
-    with pytest.raises(ConfigError, match=r"no face back end 'magic'.*local"):
-        build_analyzer("magic", options(tmp_path))
-
-
-@pytest.mark.parametrize("name", sorted(BACKENDS))
-def test_every_name_leads_to_a_function_of_ours(name):
-    point = EntryPoint(name, BACKENDS[name].value, GROUP)
-
-    assert point.module.startswith("emojifier_bot.vision.analyzers.")
-    assert callable(point.load())
-
-
-def test_nobody_gets_the_pictures_of_no_back_end():
-    with pytest.raises(ConfigError, match=r"no face back end 'magic'.*local"):
-        service_of("magic")
+    for ask in (lambda name: build_analyzer(name, options(tmp_path)), service_of):
+        with pytest.raises(ConfigError, match=r"no face back end 'magic'.*local"):
+            ask("magic")
 
 
 def test_only_local_keeps_pictures_here():
@@ -62,17 +50,14 @@ def test_only_local_keeps_pictures_here():
 
 
 @pytest.mark.parametrize("name", sorted(VENDORS))
-def test_every_name_builds_its_back_end(name):
+def test_every_name_builds_its_back_end(name, tmp_path):
+    assert BACKENDS[name].value.startswith("emojifier_bot.vision.analyzers.")
     with serving(VENDORS[name].fake()) as fake:
         analyzer = build_analyzer(name, options_for(name, fake.url))
         reading = analyzer.analyze(from_image(picture_with_faces((90, 90), [])))
 
     assert (reading.backend, reading.faces) == (name, ())
-    assert type(analyzer) is type(hosted(name, fake))
-
-
-@pytest.mark.parametrize("name", sorted(VENDORS))
-def test_a_hosted_one_needs_its_options(name, tmp_path):
+    assert type(analyzer) is HostedAnalyzer
     with pytest.raises(ConfigError, match=r"docs/backends\.md"):
         build_analyzer(name, options(tmp_path))
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from emojifier_bot.config import Settings, load_settings, settings_table
-from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.errors import ConfigError
 
 
@@ -49,15 +48,6 @@ def test_what_is_empty_is_not_set(monkeypatch, tmp_path):
     assert (settings.threads, settings.theme, settings.port) == (3, "classic", 3000)
 
 
-def test_an_unknown_emotion_model_is_answered_with_the_known_ones(monkeypatch):
-    monkeypatch.setenv("EMOJIFIER_EMOTION_MODEL", "magic")
-
-    with pytest.raises(ConfigError) as caught:
-        load_settings()
-
-    assert all(f"`{one}`" in caught.value.message for one in EmotionModel)
-
-
 @pytest.mark.parametrize(
     ("variable", "text", "allowed"),
     [
@@ -67,9 +57,10 @@ def test_an_unknown_emotion_model_is_answered_with_the_known_ones(monkeypatch):
         ("MIN_CONFIDENCE", "nan", "a number from 0.01 to 1"),
         ("THREADS", "1.", "a whole number, 0 or more"),
         ("THREADS", "\u0661", "a whole number, 0 or more"),
-        ("LANDMARKS_MODEL", "/no/such/folder", "a model's folder, or empty"),
         ("THREADS", "-1", "a whole number, 0 or more"),
+        ("LANDMARKS_MODEL", "/no/such/folder", "a model's folder, or empty"),
         ("LOG_LEVEL", "LOUD", "`DEBUG`, `INFO`, `WARNING` or `ERROR`"),
+        ("EMOTION_MODEL", "magic", "`fused`, `landmarks` or `shared_points`"),
     ],
 )
 def test_a_problem_names_variable_value_and_what_is_allowed(
@@ -85,19 +76,12 @@ def test_a_problem_names_variable_value_and_what_is_allowed(
     ]
 
 
-@pytest.mark.parametrize(
-    ("variable", "text"),
-    [
-        ("DATABASE_URL", "postgres://bot:hunter2@db/bot"),
-        ("DATABASE_URL", "mysql://bot:hunter2@db/bot"),
-        ("DATABASE_URL", "hunter2"),
-    ],
-)
-def test_a_problem_with_a_secret_does_not_show_it(monkeypatch, variable, text):
-    monkeypatch.setenv(variable, text)
+@pytest.mark.parametrize("scheme", ["postgres://bot:", "mysql://bot:", ""])
+def test_a_problem_with_a_secret_does_not_show_it(monkeypatch, scheme):
+    monkeypatch.setenv("DATABASE_URL", f"{scheme}hunter2@db/bot")
 
     with pytest.raises(
-        ConfigError, match=f"^{variable} must be `sqlite:///FILE`"
+        ConfigError, match=r"^DATABASE_URL must be `sqlite:///FILE`"
     ) as caught:
         load_settings()
 
@@ -126,23 +110,17 @@ def test_every_problem_is_reported_at_once(monkeypatch):
     assert "EMOJIFIER_LOG_FORMAT" in caught.value.message
 
 
-def test_the_environment_wins_over_the_env_file(monkeypatch, tmp_path):
-    text = "EMOJIFIER_THEME=other\nEMOJIFIER_THREADS=1\nSOMEBODY_ELSES=1\n"
+def test_options_win_over_the_environment_which_wins_over_the_file(
+    monkeypatch, tmp_path
+):
+    text = "EMOJIFIER_THEME=other\nEMOJIFIER_THREADS=1\nPORT=1\nSOMEBODY_ELSES=1\n"
     (tmp_path / ".env").write_text(text)
     monkeypatch.setenv("EMOJIFIER_THREADS", "3")
+    monkeypatch.setenv("PORT", "2")
 
-    settings = load_settings()
+    settings = load_settings(port=4, threads=None)
 
-    assert (settings.theme, settings.threads) == ("other", 3)
-
-
-def test_overrides_win_and_none_is_not_given(monkeypatch):
-    monkeypatch.setenv("EMOJIFIER_THEME", "from-environment")
-    monkeypatch.setenv("EMOJIFIER_THREADS", "3")
-
-    settings = load_settings(theme="from-option", threads=None)
-
-    assert (settings.theme, settings.threads) == ("from-option", 3)
+    assert (settings.theme, settings.threads, settings.port) == ("other", 3, 4)
 
 
 def test_a_wrong_override_is_a_problem_like_any_other():
