@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from emojifier_bot.vision.analyzers.registry import (
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.detector import YuNetDetector
 from emojifier_bot.vision.emotion import load_classifier
-from emojifier_bot.vision.models import pick_model_spec
+from emojifier_bot.vision.models import ModelSpec, pick_model_spec
 from emojifier_bot.vision.types import BoundingBox, Detection, LandmarkScheme, Reading
 from tests.builders import make_face, make_landmarks
 from tests.face_apis import VENDORS, hosted
@@ -64,56 +64,46 @@ def fake(make: Callable[[], Any]) -> Case:
     return Case(make, lambda: picture_with_faces((320, 240), [box]), box)
 
 
-def yunet():
-    return YuNetDetector(pick_model_spec(models_dir(), "detector"), 0.8)
-
-
-def onnx_landmarker():
-    return OnnxLandmarker(pick_model_spec(models_dir(), "landmarks"))
-
-
-def onnx_classifier(variant):
-    return load_classifier(pick_model_spec(models_dir(), "emotion", variant))
-
-
-def registered(name, emotion_model):
-    options = BackendOptions(models_dir(), 0.8, emotion_model)
-    return build_analyzer(name, options)
+def spec(task: str, variant: str = "") -> ModelSpec:
+    return pick_model_spec(models_dir(), task, variant)
 
 
 DETECTORS = {
     "fake": fake(FakeDetector),
-    "yunet": real(yunet),
+    "yunet": real(lambda: YuNetDetector(spec("detector"), 0.8)),
 }
-LANDMARKERS = {"fake": fake(FakeLandmarker), "onnx": real(onnx_landmarker)}
+LANDMARKERS = {
+    "fake": fake(FakeLandmarker),
+    "onnx": real(lambda: OnnxLandmarker(spec("landmarks"))),
+}
 CLASSIFIERS = {"fake": fake(FakeClassifier)} | {
-    f"onnx {one}": real(lambda one=one: onnx_classifier(one)) for one in EmotionModel
+    f"onnx {one}": real(lambda one=one: load_classifier(spec("emotion", one)))
+    for one in EmotionModel
 }
 FAKE_FACE = make_face(landmarks=make_landmarks(center_xy=(170, 110)))
 SERVERS = ExitStack()
 
 
 def in_front_of_its_server(name: str) -> Case:
-    box = (120, 60, 220, 190)
-
     def make():
         return hosted(name, SERVERS.enter_context(serving(VENDORS[name].fake())))
 
-    return Case(make, lambda: picture_with_faces((320, 240), [box]), box, name)
+    return replace(fake(make), backend=name)
 
 
 ANALYZERS = (
     {
         "fake": Case(
-            lambda: FakeAnalyzer([FAKE_FACE]),
-            lambda: BLANK,
-            FAKE_FACE.box.xyxy,
-            "fake",
+            lambda: FakeAnalyzer([FAKE_FACE]), lambda: BLANK, FAKE_FACE.box.xyxy, "fake"
         ),
         "local over fakes": fake(fake_analyzer),
     }
     | {
-        f"local {one}": real(lambda one=one: registered(LOCAL, one))
+        f"local {one}": real(
+            lambda one=one: build_analyzer(
+                LOCAL, BackendOptions(models_dir(), 0.8, one)
+            )
+        )
         for one in EmotionModel
     }
     | {name: in_front_of_its_server(name) for name in BACKENDS if name != LOCAL}
@@ -144,8 +134,22 @@ class Ready:
         return Detection(self.box, 0.9)
 
 
-def ready(case: Case) -> Ready:
-    return Ready(case.make(), case.picture(), BoundingBox(*case.box), case.backend)
+def each_of(cases: dict[str, Case]):
+    """Return a fixture that loads each case once."""
+
+    def ready(request) -> Ready:
+        case = request.param
+        return Ready(case.make(), case.picture(), BoundingBox(*case.box), case.backend)
+
+    return pytest.fixture(params=cases.values(), ids=cases.keys(), scope="module")(
+        ready
+    )
+
+
+detector = each_of(DETECTORS)
+landmarker = each_of(LANDMARKERS)
+classifier = each_of(CLASSIFIERS)
+analyzer = each_of(ANALYZERS)
 
 
 def overlap(first: BoundingBox, second: BoundingBox) -> float:
@@ -154,11 +158,6 @@ def overlap(first: BoundingBox, second: BoundingBox) -> float:
     height = min(first.y_max, second.y_max) - max(first.y_min, second.y_min)
     smaller = min(one.width * one.height for one in (first, second))
     return max(width, 0) * max(height, 0) / smaller
-
-
-@pytest.fixture(params=DETECTORS.values(), ids=DETECTORS.keys(), scope="module")
-def detector(request):
-    return ready(request.param)
 
 
 class TestFaceDetector:
@@ -200,11 +199,6 @@ class TestFaceDetector:
         assert (image == before).all()
 
 
-@pytest.fixture(params=LANDMARKERS.values(), ids=LANDMARKERS.keys(), scope="module")
-def landmarker(request):
-    return ready(request.param)
-
-
 class TestFaceLandmarker:
     def test_no_detections_no_points(self, landmarker):
         assert landmarker.subject.locate(landmarker.picture, []) == []
@@ -236,11 +230,6 @@ class TestFaceLandmarker:
         assert len(landmarker.subject.locate(landmarker.picture, [beyond])) == 1
 
 
-@pytest.fixture(params=CLASSIFIERS.values(), ids=CLASSIFIERS.keys(), scope="module")
-def classifier(request):
-    return ready(request.param)
-
-
 class TestEmotionClassifier:
     @pytest.fixture
     def landmarks(self, classifier):
@@ -267,21 +256,15 @@ class TestEmotionClassifier:
         assert 1 / 8 <= classifier.subject.sure_threshold <= 1
 
 
-@pytest.fixture(params=ANALYZERS.values(), ids=ANALYZERS.keys(), scope="module")
-def analyzer(request):
-    return ready(request.param)
-
-
 class TestFaceAnalyzer:
-    def test_reads_the_face_fully(self, analyzer):
-        (face,) = analyzer.subject.analyze(analyzer.picture)
+    def test_reads_the_face_fully_and_names_the_back_end(self, analyzer):
+        reading = analyzer.subject.analyze(analyzer.picture)
 
+        (face,) = reading.faces
         assert overlap(face.box, analyzer.box) > 0.7
         assert face.landmarks.scheme is LandmarkScheme.IBUG_68
         assert isinstance(face.confident, bool)
-
-    def test_names_the_back_end(self, analyzer):
-        assert analyzer.subject.analyze(analyzer.picture).backend == analyzer.backend
+        assert reading.backend == analyzer.backend
 
     def test_is_deterministic_and_leaves_the_picture_alone(self, analyzer):
         picture = analyzer.picture

@@ -17,10 +17,6 @@ DEV = BUILD + [one for one in GROUPS["dev"] if isinstance(one, str)]
 TRAINING = tomllib.loads((ROOT / "training" / "pyproject.toml").read_text("utf-8"))
 TRAIN = TRAINING["project"]["optional-dependencies"]["train"]
 
-each_lock = pytest.mark.parametrize(
-    "name", ["base.txt", "build.txt", "dev.txt", "supply.txt"]
-)
-
 
 def entries(name: str) -> list[str]:
     text = (ROOT / "requirements" / name).read_text("utf-8")
@@ -32,17 +28,12 @@ def package(requirement: str) -> str:
     return re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
 
 
-@each_lock
-def test_every_entry_is_one_public_version_with_hashes(name):
+@pytest.mark.parametrize("name", ["base.txt", "build.txt", "dev.txt", "supply.txt"])
+def test_every_entry_is_one_public_version_with_hashes_and_no_index_is_named(name):
     for entry in entries(name):
         assert re.match(r"[a-z0-9.-]+==[0-9][0-9a-z.]*( ;| )", entry), entry
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
-
-
-@each_lock
-def test_no_index_is_named(name):
     text = (ROOT / "requirements" / name).read_text("utf-8")
-
     assert "://" not in text
     assert "index" not in text
 

@@ -22,24 +22,14 @@ def test_there_is_a_model_for_each_task():
 
 
 @each_model
-def test_folder_is_named_task_architecture_month(folder):
-    assert re.fullmatch(r"[a-z]+(_[a-z0-9]+)+_20\d{2}(0[1-9]|1[0-2])", folder.name)
-
-
-@each_model
-def test_weights_have_the_hash_that_the_table_names(folder):
-    table = tomllib.loads((folder / "model.toml").read_text("utf-8"))
-
-    weights = (folder / table["file"]).read_bytes()
-
-    assert hashlib.sha256(weights).hexdigest() == table["sha256"]
-
-
-@each_model
-def test_table_and_card_tell_the_licence(folder):
+def test_name_weights_table_and_card_belong_together(folder):
     table = tomllib.loads((folder / "model.toml").read_text("utf-8"))
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
+    weights = (folder / table["file"]).read_bytes()
 
+    # Task, architecture and month.
+    assert re.fullmatch(r"[a-z]+(_[a-z0-9]+)+_20\d{2}(0[1-9]|1[0-2])", folder.name)
+    assert hashlib.sha256(weights).hexdigest() == table["sha256"]
     assert table["license_note"]
     assert re.search(r"^#+ .*licen[cs]e", card, re.IGNORECASE | re.MULTILINE)
     assert "research" in card.lower()

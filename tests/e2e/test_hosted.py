@@ -7,7 +7,6 @@ import os
 import pty
 import select
 import subprocess
-import sys
 import time
 
 import pytest
@@ -18,6 +17,7 @@ from tests.fakes.face_api import serving
 from tests.fakes.faces import picture_with_faces
 
 LONGEST_RUN_SECONDS = 120
+REPLAY = ("replay", "photos", "--json", "--accept-remote")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def fake(name):
         yield fake
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def photos(tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -41,8 +41,8 @@ def photos(tmp_path):
 
 
 @pytest.fixture
-def environment(name, fake, tmp_path):
-    settings = {
+def settings(name, fake, tmp_path):
+    return {
         "FACE_BACKEND": name,
         "FACE_API_URL": fake.url,
         "FACE_TRIES": "1",
@@ -52,79 +52,66 @@ def environment(name, fake, tmp_path):
         "EMOJIFIER_THREADS": "1",
         "EMOJIFIER_LOG_LEVEL": "INFO",
         "EMOJIFIER_LOG_FORMAT": "json",
+        **VENDORS[name].keys,
     }
-    return os.environ | settings | dict(VENDORS[name].keys)
 
 
-def run(arguments, environment, folder):
-    return subprocess.run(
-        [sys.executable, "-m", "emojifier_bot", *map(str, arguments)],
-        env=environment,
-        cwd=folder,
-        input="",
-        capture_output=True,
-        text=True,
-        timeout=LONGEST_RUN_SECONDS,
-        check=False,
-    )
+@pytest.fixture
+def ask(run, settings):
+    """Return a function that runs the command line with the back end's settings."""
+
+    def ask(*arguments, **changes):
+        done = run(*arguments, **settings | changes)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    return ask
 
 
-def events(stderr):
-    """Return what was logged."""
-    return [json.loads(line) for line in stderr.splitlines() if line.startswith("{")]
+def rows(text):
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
 class TestReplay:
-    def test_a_script_must_say_that_pictures_may_go(
-        self, fake, photos, environment, tmp_path
-    ):
-        done = run(["replay", photos], environment, tmp_path)
+    def test_a_script_must_say_that_pictures_may_go(self, ask, fake, photos):
+        code, _, notes = ask("replay", "photos")
 
-        assert done.returncode == 2
-        assert "--accept-remote" in done.stderr
-        assert "2 pictures will be sent to" in done.stderr
+        assert code == 2
+        assert "--accept-remote" in notes
+        assert "2 pictures will be sent to" in notes
         assert fake.requests == []
         assert sorted(one.name for one in photos.iterdir()) == ["a.png", "b.png"]
-        assert "US$ 0.002 (list price US$ 1.00 per 1,000" in done.stderr
+        assert "US$ 0.002 (list price US$ 1.00 per 1,000" in notes
 
     def test_with_consent_they_go_and_the_result_names_the_back_end(
-        self, name, fake, photos, environment, tmp_path
+        self, ask, name, fake
     ):
-        arguments = ["replay", photos, "-o", tmp_path / "out/", "--json"]
-        done = run([*arguments, "--accept-remote"], environment, tmp_path)
+        code, printed, notes = ask(*REPLAY, "-o", "out/")
 
-        assert done.returncode == 0, done.stderr
-        rows = [json.loads(line) for line in done.stdout.splitlines()]
-        assert [(row["backend"], len(row["faces"])) for row in rows] == [(name, 1)] * 2
-        logged = [one for one in events(done.stderr) if one["action"] == "picture_done"]
+        assert code == 0, notes
+        found = [(row["backend"], len(row["faces"])) for row in rows(printed)]
+        assert found == [(name, 1)] * 2
+        logged = [one for one in rows(notes) if one["action"] == "picture_done"]
         assert [one["backend"] for one in logged] == [name] * 2
         assert len(fake.requests) == 2
 
-    def test_in_an_outage_the_local_models_read(
-        self, name, fake, photos, environment, tmp_path
+    @pytest.mark.parametrize(("fallback", "fails"), [("local", 0), ("fail", 1)])
+    def test_in_an_outage_the_local_models_read_if_that_is_wanted(
+        self, ask, name, fake, fallback, fails
     ):
         fake.failures = [VENDORS[name].down[0]] * 9
-        arguments = ["replay", photos, "--json", "--accept-remote"]
-        done = run(arguments, environment, tmp_path)
+        code, printed, notes = ask(*REPLAY, FACE_FALLBACK=fallback)
 
-        assert done.returncode == 0, done.stderr
-        rows = [json.loads(line) for line in done.stdout.splitlines()]
-        assert {row["backend"] for row in rows} == {"local"}
+        assert code == fails, notes
+        for row in rows(printed):
+            if fails:
+                assert row["error"]["kind"] == "face_api_down"
+            else:
+                assert row["backend"] == "local"
 
-    def test_unless_that_is_not_wanted(self, name, fake, photos, environment, tmp_path):
-        fake.failures = [VENDORS[name].down[0]] * 9
-        arguments = ["replay", photos, "--json", "--accept-remote"]
-        done = run(arguments, environment | {"FACE_FALLBACK": "fail"}, tmp_path)
+    def test_local_is_one_word_away(self, ask, fake):
+        code, _, notes = ask("replay", "photos", "--backend", "local")
 
-        assert done.returncode == 1
-        rows = [json.loads(line) for line in done.stdout.splitlines()]
-        assert {row["error"]["kind"] for row in rows} == {"face_api_down"}
-
-    def test_local_is_one_word_away(self, fake, photos, environment, tmp_path):
-        arguments = ["replay", photos, "--backend", "local"]
-        done = run(arguments, environment, tmp_path)
-
-        assert done.returncode == 0, done.stderr
+        assert code == 0, notes
         assert fake.requests == []
 
 
@@ -132,86 +119,78 @@ class TestReplay:
 class TestCompare:
     ARGUMENTS = ("compare", "local", "google", "photos", "--json", "--accept-remote")
 
-    @pytest.mark.usefixtures("photos")
-    def test_two_back_ends_read_the_same_pictures(self, fake, environment, tmp_path):
-        done = run(self.ARGUMENTS, environment, tmp_path)
+    def test_two_back_ends_read_the_same_pictures(self, ask, fake):
+        code, printed, notes = ask(*self.ARGUMENTS)
 
-        assert done.returncode == 0, done.stderr
-        figures = json.loads(done.stdout)
+        assert code == 0, notes
+        figures = json.loads(printed)
         assert (figures["first"], figures["second"]) == ("local", "google")
         assert figures["faces_matched"] + figures["only_in_second"] == 2
         assert figures["second_usd_per_1000"] == 1.5
         assert len(fake.requests) == 2
 
-    @pytest.mark.usefixtures("photos")
-    def test_a_picture_that_the_service_refuses_is_left_out(
-        self, fake, environment, tmp_path
-    ):
+    def test_a_picture_that_the_service_refuses_is_left_out(self, ask, fake):
         fake.failures = ["bad_image"]
-        done = run(self.ARGUMENTS, environment, tmp_path)
+        code, printed, notes = ask(*self.ARGUMENTS)
 
-        assert done.returncode == 1
-        assert "a.png: Google Cloud Vision refuses this picture" in done.stderr
-        assert json.loads(done.stdout)["pictures"] == 1
+        assert code == 1
+        assert "a.png: Google Cloud Vision refuses this picture" in notes
+        assert json.loads(printed)["pictures"] == 1
 
     @pytest.mark.parametrize("verb", ["compare", "calibrate"])
-    def test_local_models_do_not_stand_in(
-        self, verb, fake, photos, environment, tmp_path
-    ):
+    def test_local_models_do_not_stand_in(self, ask, verb, fake, photos):
         fake.failures = ["unavailable"] * 9
         arguments = self.ARGUMENTS
         if verb == "calibrate":
-            photos.rename(tmp_path / "joy")
-            (tmp_path / "proxies").mkdir()
-            (tmp_path / "joy").rename(tmp_path / "proxies" / "joy")
-            arguments = ("calibrate", "proxies", "--accept-remote")
-        done = run(arguments, environment, tmp_path)
+            photos.rename(photos.with_name("joy"))
+            arguments = ("calibrate", ".", "--accept-remote")
+        code, printed, notes = ask(*arguments)
 
-        assert done.returncode == 1
-        assert "Google Cloud Vision does not answer" in done.stderr
-        assert done.stdout == ""
+        assert (code, printed) == (1, "")
+        assert "Google Cloud Vision does not answer" in notes
 
 
 class TestCheck:
-    def test_good_keys(self, name, fake, environment, tmp_path):
-        done = run(["check"], environment, tmp_path)
+    def test_good_keys(self, ask, name, fake):
+        code, printed, _ = ask("check")
 
-        assert done.returncode == 0, done.stdout
-        assert f"back end {name}: " in done.stdout
-        assert "answers and gets every picture" in done.stdout
+        assert code == 0, printed
+        assert f"back end {name}: " in printed
+        assert "answers and gets every picture" in printed
         assert len(fake.requests) == 1
 
-    def test_wrong_keys_are_reported_and_not_shown(self, name, environment, tmp_path):
+    def test_wrong_keys_are_reported_and_not_shown(self, ask, name):
         wrong = {key: value + "x" for key, value in VENDORS[name].keys.items()}
-        done = run(["check"], environment | wrong, tmp_path)
+        code, printed, notes = ask("check", **wrong)
 
-        assert done.returncode == 1
-        assert "refuses the key" in done.stdout
+        assert code == 1
+        assert "refuses the key" in printed
         for value in wrong.values():
-            assert value not in done.stdout + done.stderr
+            assert value not in printed + notes
 
-    def test_missing_keys_are_named(self, name, fake, environment, tmp_path):
+    def test_missing_keys_are_named(self, ask, name, fake):
         missing = dict.fromkeys(VENDORS[name].keys, "")
-        done = run(["check"], environment | missing, tmp_path)
+        code, printed, _ = ask("check", **missing)
 
-        assert done.returncode == 1
-        assert all(key in done.stdout for key in missing)
+        assert code == 1
+        assert all(key in printed for key in missing)
         assert fake.requests == []
 
-    def test_an_outage_is_reported_though_local_could_stand_in(
-        self, name, fake, environment, tmp_path
-    ):
+    def test_an_outage_is_reported_though_local_could_stand_in(self, ask, name, fake):
         fake.failures = [VENDORS[name].down[0]] * 9
-        done = run(["check"], environment, tmp_path)
+        code, printed, _ = ask("check")
 
-        assert done.returncode == 1
-        assert "does not answer" in done.stdout
+        assert code == 1
+        assert "does not answer" in printed
 
 
 class TestQuestion:
-    @pytest.mark.parametrize(("reply", "sent"), [(b"\n", 0), (b"y\n", 2)])
-    def test_on_a_terminal_it_asks(self, reply, sent, fake, photos, environment):
-        said, code = on_a_terminal(["replay", str(photos)], environment, reply)
+    @pytest.mark.parametrize("reply", [b"\n", b"y\n"])
+    def test_on_a_terminal_it_asks(self, command, settings, fake, photos, reply):
+        (start, environment), sent = command, 2 if reply == b"y\n" else 0
+        said, code = on_a_terminal(
+            [*start, "replay", str(photos)], environment | settings, reply
+        )
 
         assert "2 pictures will be sent to Amazon Rekognition" in said
         assert "Send? [y/N]" in said
@@ -219,19 +198,14 @@ class TestQuestion:
         assert code == (0 if sent else 2)
 
 
-def on_a_terminal(arguments, environment, reply):
+def on_a_terminal(command, environment, reply):
     """Run a command on a terminal and answer its question; return what it said."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "emojifier_bot", *arguments],
-        env=environment,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
-    said = b""
-    answered = False
+    said, answered = b"", False
     end = time.monotonic() + LONGEST_RUN_SECONDS
     while time.monotonic() < end:
         ready, _, _ = select.select([ours], [], [], 0.2)

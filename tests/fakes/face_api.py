@@ -76,6 +76,13 @@ class SeenFace:
     #: ``(68, 2)``.
     points_xy: FloatArray
 
+    @property
+    def rectangle(self) -> dict[str, int]:
+        """Return the box in whole pixels, as several vendors report it."""
+        left, top = int(self.box.x_min), int(self.box.y_min)
+        width, height = int(self.box.width), int(self.box.height)
+        return {"top": top, "left": left, "width": width, "height": height}
+
     def points(self, table: PointTable) -> dict[str, tuple[float, float]]:
         """Return a vendor's points by name."""
         return {

@@ -98,12 +98,7 @@ class AzureFake(FaceApiFake):
 
     def _face(self, face: SeenFace, with_points: bool) -> dict[str, Any]:
         reported: dict[str, Any] = {
-            "faceRectangle": {
-                "top": int(face.box.y_min),
-                "left": int(face.box.x_min),
-                "width": int(face.box.width),
-                "height": int(face.box.height),
-            },
+            "faceRectangle": face.rectangle,
             "faceAttributes": {
                 "headPose": {"pitch": 0.0, "roll": -self.roll_degrees, "yaw": 2.5}
             },

@@ -62,15 +62,10 @@ class FaceppFake(FaceApiFake):
     """One account; the first five faces get attributes."""
 
     emotions: Mapping[str, Any] | None = field(
-        default_factory=lambda: {
-            "sadness": 0.01,
-            "neutral": 24.09,
-            "disgust": 0.0,
-            "anger": 0.0,
-            "surprise": 0.0,
-            "fear": 0.0,
-            "happiness": 75.9,
-        }
+        default_factory=lambda: (
+            dict.fromkeys(("disgust", "anger", "surprise", "fear"), 0.0)
+            | {"sadness": 0.01, "neutral": 24.09, "happiness": 75.9}
+        )
     )
 
     def error(self, name: str) -> FakeAnswer:
@@ -116,12 +111,7 @@ class FaceppFake(FaceApiFake):
     ) -> dict[str, Any]:
         reported: dict[str, Any] = {
             "face_token": "0" * 32,
-            "face_rectangle": {
-                "top": int(face.box.y_min),
-                "left": int(face.box.x_min),
-                "width": int(face.box.width),
-                "height": int(face.box.height),
-            },
+            "face_rectangle": face.rectangle,
         }
         if with_points and self.reports_points:
             reported["landmark"] = {
