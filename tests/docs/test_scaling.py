@@ -6,7 +6,7 @@ from pathlib import Path
 
 from emojifier_bot.config import Settings
 from emojifier_bot.db import engine as database
-from emojifier_bot.jobs import admission, queue, queue_listener, worker
+from emojifier_bot.jobs import queue, queue_listener, worker
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "scaling.md").read_text("utf-8")
@@ -32,8 +32,8 @@ def test_parts_are_told_right():
 
     assert f"takes {words[worker.JOBS_PER_PIPELINE]} jobs for each picture" in PAGE
     assert f"has a {words[worker.WORKSPACE_PART]} of each worker" in PAGE
-    assert f"less than a {words[admission.SMALL_PART]}" in PAGE
-    assert f"a {words[admission.RESERVED_PART]} is kept" in " ".join(PAGE.split())
+    assert f"less than a {words[queue.SMALL_PART]}" in PAGE
+    assert f"a {words[queue.RESERVED_PART]} is kept" in " ".join(PAGE.split())
     assert f"every {queue_listener.IDLE_POLL_SECONDS:.0f} seconds besides" in PAGE
     assert f"A limit of {Settings().queue_limit:,} is" in PAGE
 
