@@ -19,6 +19,7 @@ from emojifier_bot.slack.context import NO_PICTURE, ListenerContext
 from emojifier_bot.slack.payloads import Payload, workspace_of
 
 #: How many jobs may try to replace one post; each failed, or the post would be gone.
+#: Each is looked up while Slack waits.
 MAX_TRIES = 20
 
 
@@ -32,15 +33,6 @@ class PendingDeletion:
     sealed_response_url: str
     #: Where the button was pressed; the window's answer may name another workspace.
     team_id: str = ""
-
-    def to_metadata(self) -> str:
-        """Return it as text for Slack to keep."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_metadata(cls, text: str) -> PendingDeletion:
-        """Read what `to_metadata` returned."""
-        return cls(**json.loads(text))
 
 
 class Actions:
@@ -58,14 +50,14 @@ class Actions:
     def delete(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Delete for the asker at once; ask anybody else whether they are sure."""
         ack()
-        post_id, asker = _post_id(body), self._context.asker_of(body, context)
-        record = self._find_post(asker, post_id)
+        asker = self._context.asker_of(body, context)
+        record = self._find_post(asker, _post_id(body))
         if record is None:
             return
         if record.post.asker_id == asker.user_id:
             self._delete(asker, record.post)
         else:
-            self._ask(asker, post_id, str(body.get("trigger_id")))
+            self._ask(asker, record.post.post_id, str(body.get("trigger_id")))
 
     def delete_confirmed(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Delete the post after it was confirmed in the window."""
@@ -120,8 +112,7 @@ class Actions:
         """Return the key of the next job that may replace a post; empty for none.
 
         Only one job at a time: a press while one is under way gets the same key and
-        queues nothing, or two results would be posted for one that is replaced. The
-        number of keys is limited because each is looked up while Slack waits.
+        queues nothing, or two results would be posted for one that is replaced.
         """
         keys = (f"{post_id}:{number}" for number in range(1, MAX_TRIES + 1))
         free = (key for key in keys if not self._context.queue.has_ended(key))
@@ -131,7 +122,7 @@ class Actions:
         self, body: Payload, context: BoltContext
     ) -> tuple[PendingDeletion, EmojifyRequest]:
         """Return the deletion that the window asked about, and who confirmed it."""
-        asked = PendingDeletion.from_metadata(body["view"]["private_metadata"])
+        asked = PendingDeletion(**json.loads(body["view"]["private_metadata"]))
         here = workspace_of(context, body)
         asker = EmojifyRequest(
             workspace=replace(here, team_id=asked.team_id or here.team_id),
@@ -162,10 +153,9 @@ class Actions:
         self._context.run_later(asker, "delete_post", task)
 
     def _delete_with_successors(self, asker: EmojifyRequest, post: Post) -> bool:
-        """Delete a post, or the one that *Try another* put in its place just now.
+        """Delete a post, or its successor; False if somebody else deleted it meanwhile.
 
-        Returns:
-            False if somebody else has deleted it meanwhile.
+        A successor is what *Try another* put in its place just now.
         """
         posts, workspace = self._context.posts, asker.workspace
         while True:
@@ -192,7 +182,7 @@ class Actions:
                 asker.workspace,
                 "views.open",
                 trigger_id=trigger_id,
-                view=delete_confirmation_view(asked.to_metadata()),
+                view=delete_confirmation_view(json.dumps(asdict(asked))),
             )
 
         self._context.run_later(asker, "confirm_deletion", task)

@@ -64,15 +64,10 @@ def result_buttons(post: Post) -> Block:
                 "Try another",
                 TRY_ANOTHER,
                 post.post_id,
-                spoken="Draw this picture anew with other emoji",
+                "Draw this picture again with other emoji",
             ),
-            button(
-                "Delete",
-                DELETE,
-                post.post_id,
-                spoken="Delete this picture for everybody",
-                style="danger",
-            ),
+            button("Delete", DELETE, post.post_id, "Delete this picture for everybody")
+            | {"style": "danger"},
         ],
     }
 
@@ -105,12 +100,13 @@ def doubts(faces: Sequence[FaceSummary]) -> str:
     if not doubtful:
         return ""
     if len(doubtful) == len(faces):
-        return "I am not sure about " + _all_of(len(faces)) + "."
-    if len(doubtful) <= NAMED_DOUBTS and doubtful[-1] < len(ORDINALS):
-        named = [f"the {ORDINALS[number]}" for number in doubtful]
-        plural = "" if len(named) == 1 else "s"
-        return f"I am not sure about {_joined(named)} face{plural}."
-    return f"I am not sure about {len(doubtful)} of them."
+        them = {1: "it", 2: "either of them"}.get(len(faces), "any of them")
+    elif len(doubtful) <= NAMED_DOUBTS and doubtful[-1] < len(ORDINALS):
+        *most, last = (f"the {ORDINALS[number]}" for number in doubtful)
+        them = f"{', '.join(most)} and {last} faces" if most else f"{last} face"
+    else:
+        them = f"{len(doubtful)} of them"
+    return f"I am not sure about {them}."
 
 
 def alt_text_of(post: Post) -> str:
@@ -118,23 +114,11 @@ def alt_text_of(post: Post) -> str:
     return html.escape(post.alt_text, quote=False)
 
 
-def _all_of(count: int) -> str:
-    return {1: "it", 2: "either of them"}.get(count, "any of them")
-
-
-def _joined(parts: Sequence[str]) -> str:
-    *most, last = parts
-    return f"{', '.join(most)} and {last}" if most else last
-
-
 def delete_confirmation_view(metadata: str) -> Block:
     """Return the window that asks whether to delete somebody else's post.
 
     Args:
-        metadata: Comes back with the answer.
-
-    Raises:
-        ValueError: That is longer than Slack keeps.
+        metadata: Comes back with the answer. Longer than Slack keeps is a `ValueError`.
     """
     if len(metadata) > MAX_METADATA:
         raise ValueError(f"A window keeps {MAX_METADATA} characters at most.")
@@ -150,11 +134,7 @@ def delete_confirmation_view(metadata: str) -> Block:
 
 
 def home_view(**facts: str) -> Block:
-    """Return the home tab: what the bot does, how to ask, and what it keeps.
-
-    Args:
-        facts: As for the row ``help``: ``themes``.
-    """
+    """Return the home tab: what the bot does, how to ask, and what it keeps."""
     return {
         "type": "home",
         "blocks": [
@@ -190,30 +170,27 @@ def header(text: str) -> Block:
     return {"type": "header", "text": plain(text)}
 
 
-def button(
-    text: str, action_id: str, value: str, *, spoken: str = "", style: str = ""
-) -> Block:
+def button(text: str, action_id: str, value: str, spoken: str) -> Block:
     """Return a button.
 
     Args:
         text: On it.
         action_id: Chooses the listener.
         value: Passed to the listener.
-        spoken: Text for screen readers; empty for the same text.
-        style: ``"primary"``, ``"danger"`` or empty.
+        spoken: Text for screen readers.
 
     Raises:
         ValueError: The value is longer than Slack carries; cut, it would be another.
     """
     if len(value) > MAX_BUTTON_VALUE:
         raise ValueError(f"A button carries {MAX_BUTTON_VALUE} characters at most.")
-    more = {"accessibility_label": spoken[:MAX_BUTTON_TEXT], "style": style}
     return {
         "type": "button",
         "action_id": action_id,
         "text": plain(text),
         "value": value,
-    } | {name: given for name, given in more.items() if given}
+        "accessibility_label": spoken,
+    }
 
 
 def mrkdwn(text: str) -> Block:

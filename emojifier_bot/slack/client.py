@@ -69,9 +69,6 @@ def make_app_client(api_url: str) -> SlackWebClient:
     """Build a client for the app itself, without a token: installations and tokens.
 
     It never retries: a code or a refresh token is good for one try only.
-
-    Args:
-        api_url: ``"https://slack.com/api/"``.
     """
     return SlackWebClient(
         base_url=api_url.rstrip("/") + "/",
@@ -115,6 +112,11 @@ class SlackClient:
         """
         installation = self.installation(workspace)
         is_org_install = installation.workspace.is_org_install
+        params = {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in arguments.items()
+            if value not in ("", None)
+        }
         client = SlackWebClient(
             token=installation.bot_token,
             base_url=self.base_url,
@@ -126,9 +128,13 @@ class SlackClient:
         )
         with self.timed(method):
             try:
-                answer = client.api_call(method, params=_encoded(arguments))
-            except CLIENT_ERRORS as error:
-                raise _logged(method, delivery_error(error)) from None
+                answer = client.api_call(method, params=params)
+            except CLIENT_ERRORS as caught:
+                error = delivery_error(caught)
+                error.retryable = error.retryable or is_retryable(error.kind)
+                facts = {"action": "call_slack", "method": method, "error": error.kind}
+                logger.info("Slack refused a call", extra=facts)
+                raise error from None
         return answer.data if isinstance(answer.data, dict) else {}
 
     @contextmanager
@@ -142,26 +148,10 @@ class SlackClient:
             failed = error.kind
             raise
         finally:
-            metrics.SLACK_CALL_SECONDS.labels(method).observe(
-                time.perf_counter() - began
-            )
+            seconds = time.perf_counter() - began
+            metrics.SLACK_CALL_SECONDS.labels(method).observe(seconds)
             if failed:
                 metrics.SLACK_ERRORS.labels(method, metrics.label_of(failed)).inc()
-
-
-def _encoded(arguments: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in arguments.items()
-        if value not in ("", None)
-    }
-
-
-def _logged(method: str, error: DeliveryError) -> DeliveryError:
-    error.retryable = error.retryable or is_retryable(error.kind)
-    facts = {"action": "call_slack", "method": method, "error": error.kind}
-    logger.info("Slack refused a call", extra=facts)
-    return error
 
 
 def delivery_error(error: Exception) -> DeliveryError:
@@ -195,9 +185,5 @@ def no_answer_error(after: float | None = None) -> DeliveryError:
 
 def header(response: SlackResponse, name: str) -> str:
     """Return a header, in whatever case it is spelled; empty for none."""
-    values = (
-        str(value)
-        for key, value in response.headers.items()
-        if key.casefold() == name.casefold()
-    )
-    return next(values, "")
+    headers = {key.casefold(): str(one) for key, one in response.headers.items()}
+    return headers.get(name.casefold(), "")

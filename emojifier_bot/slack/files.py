@@ -6,7 +6,7 @@ without any token.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -164,20 +164,20 @@ class SlackImageSource:
         return {named.user_id, str(file.get("user") or "")}
 
     def _newest(self, request: EmojifyRequest) -> list[Payload]:
-        """Return the newest picture that no bot posted, in a list; empty for none.
-
-        Raises:
-            FetchError: ``opted_out``: all of them are by people who opted out.
-        """
-        skipped: frozenset[str] = frozenset()
+        """Return the newest picture that no bot posted, in a list; empty for none."""
+        channel_id, skipped = request.channel_id, frozenset[str]()
         for files in self._pages_from_both_ends(request):
-            usable = [
-                one for one in files if image_ids([one]) and not _is_external(one)
-            ]
-            opted_out = self.settings.opted_out(_posters_of(usable, request.channel_id))
+            usable = [f for f in files if image_ids([f]) and not _is_external(f)]
+            sharers = [sharers_in(file, channel_id) for file in usable]
+            uploaders = {str(file.get("user") or "") for file in usable}
+            opted_out = self.settings.opted_out(uploaders.union(*sharers))
             skipped |= opted_out
             for file in sorted(usable, key=_created, reverse=True):
-                theirs = _is_theirs(file, request.channel_id, opted_out)
+                # One of them uploaded it, or only they shared it there.
+                shared_by = sharers_in(file, channel_id)
+                theirs = file.get("user") in opted_out or (
+                    shared_by and shared_by <= opted_out
+                )
                 if not (theirs or self._is_bots(request.workspace, file)):
                     return [file]
         if skipped:
@@ -211,11 +211,12 @@ class SlackImageSource:
 
     def _of_message(self, request: EmojifyRequest) -> list[Payload]:
         """Return the pictures of one message, in the order in which they came."""
-        sent = float(request.source.message_ts)
+        workspace, channel_id = request.workspace, request.channel_id
+        message_ts, sent = request.source.message_ts, float(request.source.message_ts)
         answer = self.client.call(
-            request.workspace,
+            workspace,
             "files.list",
-            channel=request.channel_id,
+            channel=channel_id,
             user=request.source.posted_by,
             types="images",
             ts_from=f"{sent - UPLOADED_BEFORE_SECONDS:.0f}",
@@ -224,18 +225,16 @@ class SlackImageSource:
         )
         near = [file for file in answer.get("files") or () if image_ids([file])]
         near.sort(key=lambda file: abs(_created(file)[0] - sent))
-        asked = [self._with_shares(request, file) for file in near[:MAX_LOOKUPS]]
-        shown = [file for file in asked if _is_shown_by(file, request)]
-        if not any(shares_in(file, request.channel_id) for file in asked):
-            shown = [
-                one for one in asked if abs(_created(one)[0] - sent) < NEAR_SECONDS
-            ]
+        files = [
+            one if shares_in(one, channel_id) else self._file(workspace, str(one["id"]))
+            for one in near[:MAX_LOOKUPS]
+        ]
+        shares = [[one.get("ts") for one in shares_in(f, channel_id)] for f in files]
+        if any(shares):
+            shown = [f for f, ts in zip(files, shares, strict=True) if message_ts in ts]
+        else:
+            shown = [f for f in files if abs(_created(f)[0] - sent) < NEAR_SECONDS]
         return sorted(shown, key=_created)
-
-    def _with_shares(self, request: EmojifyRequest, file: Payload) -> Payload:
-        if shares_in(file, request.channel_id):
-            return file
-        return self._file(request.workspace, str(file["id"]))
 
     def _is_bots(self, workspace: Workspace, file: Payload) -> bool:
         """Return whether a bot posted a file, as far as that is known."""
@@ -243,8 +242,10 @@ class SlackImageSource:
         installation = self.client.installation(workspace)
         if user_id == installation.bot_user_id or file.get("bot_id"):
             return True
-        if file.get("display_as_bot") or "users:read" not in installation.scopes:
-            return bool(file.get("display_as_bot"))
+        if file.get("display_as_bot"):
+            return True
+        if "users:read" not in installation.scopes:
+            return False
         try:
             answer = self.client.call(workspace, "users.info", user=user_id)
         except DeliveryError as error:
@@ -327,26 +328,9 @@ def _error(kind: ErrorKind | SlackCode, cause: FetchError | None = None) -> Fetc
     )
 
 
-def _posters_of(files: Iterable[Payload], channel_id: str) -> set[str]:
-    """Return who uploaded some files, and who shared them in a channel."""
-    found = {str(file.get("user") or "") for file in files}
-    return found.union(*(sharers_in(file, channel_id) for file in files))
-
-
-def _is_theirs(file: Payload, channel_id: str, people: Collection[str]) -> bool:
-    """Return whether one of them uploaded a file, or only they shared it there."""
-    sharers = sharers_in(file, channel_id)
-    return file.get("user") in people or (bool(sharers) and sharers <= set(people))
-
-
 def _created(file: Payload) -> tuple[float, str]:
     return float(file.get("created") or 0), str(file.get("id"))
 
 
 def _is_external(file: Payload) -> bool:
     return file.get("mode") == "external" or bool(file.get("is_external"))
-
-
-def _is_shown_by(file: Payload, request: EmojifyRequest) -> bool:
-    shares = shares_in(file, request.channel_id)
-    return any(one.get("ts") == request.source.message_ts for one in shares)

@@ -17,7 +17,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import partial
 from typing import TypeVar
 
 from slack_bolt import BoltContext
@@ -186,12 +185,7 @@ class RotatingBotTokens:
         return expires is not None and self.clock.now() >= expires - before
 
     def _renewed(self, old: Installation) -> Installation:
-        """Store what an earlier call got in vain, else get a new token and store it.
-
-        Raises:
-            DeliveryError: The renewal failed.
-            StoreError: The database does not answer; the next call stores it.
-        """
+        """Store what an earlier call got in vain, else get a new token and store it."""
         new = self.unsaved.get(old.refresh_token)
         if new is None:
             try:
@@ -199,11 +193,13 @@ class RotatingBotTokens:
             except DeliveryError as error:
                 return self._without_exchange(old, error)
             self.unsaved[old.refresh_token] = new
-        replace_tokens = partial(
-            self.store.replace_tokens, new, spent_refresh=old.refresh_token
+        spent = old.refresh_token
+        stored = retry_until_stored(
+            lambda: self.store.replace_tokens(new, spent_refresh=spent),
+            LONG_WAITS,
+            self.sleep,
         )
-        stored = retry_until_stored(replace_tokens, LONG_WAITS, self.sleep)
-        del self.unsaved[old.refresh_token]
+        del self.unsaved[spent]
         return new if stored else self._find(old.workspace)
 
     def _exchange(self, old: Installation) -> Installation:

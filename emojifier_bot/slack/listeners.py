@@ -203,7 +203,7 @@ class Listeners:
         elif event.get("files"):
             self._enqueue(message)
         elif parsed.help and not parsed.has_other_words:
-            self._notify(message, Outcome("help"))
+            self._notify(message, Outcome("help", self._context.help_facts))
         else:
             source = self._meant_picture(message, context.bot_user_id or "")
             self._enqueue(message, source)
@@ -222,7 +222,7 @@ class Listeners:
         elif address := self._address(message.parsed, str(event["user"])):
             self._enqueue(message, address)
         elif not event.get("thread_ts"):
-            self._notify(message, Outcome("help"))
+            self._notify(message, Outcome("help", self._context.help_facts))
 
     def home_opened(self, event: Payload, body: Payload, context: BoltContext) -> None:
         """Show the home tab."""
@@ -325,10 +325,7 @@ class Listeners:
         return outcome
 
     def _run_settings(self, message: Message, command: SettingsCommand) -> None:
-        """Run a settings command once: a late repeat could undo a newer one.
-
-        That is why the sender is notified where the database does not answer.
-        """
+        """Run a settings command once: a late repeat could undo a newer one."""
         if message.is_repeat:
             return
         try:
@@ -341,10 +338,7 @@ class Listeners:
     def _notify(self, message: Message, outcome: Outcome) -> None:
         """Notify once: not again when Slack repeats the event."""
         if not message.is_repeat:
-            facts = self._context.help_facts if outcome.kind == "help" else {}
-            self._context.notify(
-                message.request, outcome.kind, **facts, **outcome.facts
-            )
+            self._context.notify(message.request, outcome.kind, **outcome.facts)
 
 
 def ephemeral(kind: str, **facts: str) -> dict[str, Any]:

@@ -78,7 +78,33 @@ def manifest(public_url: str, *, socket_mode: bool = False) -> dict[str, Any]:
             "description": "Puts an emoji over every face in a picture, "
             "matched to its expression",
         },
-        "features": _features({} if socket_mode else {"url": base + EVENTS_PATH}),
+        "features": {
+            "app_home": {
+                "home_tab_enabled": True,
+                "messages_tab_enabled": True,
+                "messages_tab_read_only_enabled": False,
+            },
+            "bot_user": {"display_name": "emojifier", "always_online": True},
+            "shortcuts": [
+                {
+                    "name": "Emojify faces",
+                    "type": "message",
+                    "callback_id": SHORTCUT,
+                    "description": "Puts an emoji over every face in this message's "
+                    "images",
+                }
+            ],
+            "slash_commands": [
+                {
+                    "command": COMMAND,
+                    **({} if socket_mode else {"url": base + EVENTS_PATH}),
+                    "description": "Put an emoji over every face in a picture",
+                    "usage_hint": "[image url] [theme] [surprise] [private] | help "
+                    "| opt out",
+                    "should_escape": False,
+                }
+            ],
+        },
         "oauth_config": {
             **({} if socket_mode else {"redirect_urls": [base + REDIRECT_PATH]}),
             "scopes": {
@@ -93,33 +119,4 @@ def manifest(public_url: str, *, socket_mode: bool = False) -> dict[str, Any]:
             "socket_mode_enabled": socket_mode,
             "token_rotation_enabled": not socket_mode,
         },
-    }
-
-
-def _features(command_address: dict[str, str]) -> dict[str, Any]:
-    return {
-        "app_home": {
-            "home_tab_enabled": True,
-            "messages_tab_enabled": True,
-            "messages_tab_read_only_enabled": False,
-        },
-        "bot_user": {"display_name": "emojifier", "always_online": True},
-        "shortcuts": [
-            {
-                "name": "Emojify faces",
-                "type": "message",
-                "callback_id": SHORTCUT,
-                "description": "Puts an emoji over every face in this message's images",
-            }
-        ],
-        "slash_commands": [
-            {
-                "command": COMMAND,
-                **command_address,
-                "description": "Put an emoji over every face in a picture",
-                "usage_hint": "[image url] [theme] [surprise] [private] | help "
-                "| opt out",
-                "should_escape": False,
-            }
-        ],
     }

@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 #: Opens a workspace's conversation with the bot.
 OPEN_APP = "https://slack.com/app_redirect?app={app_id}&team={team_id}"
+HTML = "text/html; charset=utf-8"
 OK, REFUSED, NOT_VERIFIED, FAILED, NO_ANSWER, AWAY = 200, 400, 401, 500, 502, 503
 #: Reason of a refusal where our own database does not answer; nothing is spent yet.
 DATABASE_AWAY = "database_away"
@@ -79,13 +80,13 @@ class OAuthApp:
         return base + REDIRECT_PATH if base else None
 
 
+@dataclass(eq=False)
 class InstallError(Exception):
     """It is not installed: why, for the page, and with which HTTP status."""
 
-    def __init__(self, reason: str, status: int) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.status = status
+    reason: str
+    status: int
+    cause: EmojifierError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +116,7 @@ class InstallFlow:
         try:
             state = self.states.issue()
         except StoreError as error:
-            failed = InstallError(DATABASE_AWAY, AWAY)
-            failed.__cause__ = error
-            return self._refuse(failed)
+            return self._refuse(InstallError(DATABASE_AWAY, AWAY, error))
         consent = AuthorizeUrlGenerator(
             client_id=self.app.client_id,
             redirect_uri=self.app.redirect_uri,
@@ -141,17 +140,14 @@ class InstallFlow:
             return self._refuse(error)
         app_link = OPEN_APP.format(app_id=granted.app_id, team_id=granted.workspace.id)
         name = granted.team_name or granted.enterprise_name
-        response = self._page(self.installed_page(name, app_link), OK)
+        page = self.installed_page(name, app_link)
+        response = Response(page, OK, content_type=HTML)
         # Only now: a link from somebody else must not end what this browser began.
         self._set_cookie(response, "", 0)
         return response
 
     def _granted(self, request: Request) -> Installation:
-        """Check what a browser brings back, and exchange it.
-
-        Raises:
-            InstallError: Nothing was granted.
-        """
+        """Check what a browser brings back, and exchange it."""
         query = request.args
         if reason := query.get("error"):  # the user pressed Cancel
             raise InstallError(reason, OK)
@@ -169,20 +165,13 @@ class InstallFlow:
             return self._exchange(code)
         except StoreError as error:
             # Before the code was spent: the same address works again in a minute.
-            raise InstallError(DATABASE_AWAY, AWAY) from error
+            raise InstallError(DATABASE_AWAY, AWAY, error) from error
         except DeliveryError as error:
             no_answer = error.kind == ErrorKind.SLACK_UNREACHABLE
-            raise InstallError(
-                error.kind, NO_ANSWER if no_answer else REFUSED
-            ) from error
+            status = NO_ANSWER if no_answer else REFUSED
+            raise InstallError(error.kind, status, error) from error
 
     def _exchange(self, code: str) -> Installation:
-        """Exchange the code for a token.
-
-        Raises:
-            DeliveryError: Slack refused, or did not answer.
-            InstallError: Slack grants none.
-        """
         try:
             answer = self.client.oauth_v2_access(
                 code=code,
@@ -201,11 +190,7 @@ class InstallFlow:
             raise no_answer_error() from None
 
     def _read_grant(self, answer: SlackResponse, token: str) -> Installation:
-        """Read what Slack granted.
-
-        Raises:
-            ValueError: It names nobody; or another error where something is misshapen.
-        """
+        """Read what Slack granted; a misshapen answer raises what conversions raise."""
         team, organisation = answer.get("team") or {}, answer.get("enterprise") or {}
         workspace = _workspace(
             team.get("id"),
@@ -253,14 +238,11 @@ class InstallFlow:
         self.changed(granted.workspace)
 
     def _refuse(self, refused: InstallError) -> Response:
-        error = refused.__cause__
-        if isinstance(error, EmojifierError):
-            facts = {"action": "install", "error": error.kind}
+        if refused.cause:
+            facts = {"action": "install", "error": refused.cause.kind}
             logger.warning("An installation failed", extra=facts)
-        return self._page(self.refused_page(refused.reason), refused.status)
-
-    def _page(self, html: str, status: int) -> Response:
-        return Response(html, status, content_type="text/html; charset=utf-8")
+        page = self.refused_page(refused.reason)
+        return Response(page, refused.status, content_type=HTML)
 
     def _set_cookie(self, response: Response, state: str, seconds: int) -> None:
         response.set_cookie(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import PurePath
@@ -69,10 +70,8 @@ class SlackReplySink:
 
     def add_reaction(self, request: EmojifyRequest) -> None:
         """Add the reaction "seen"; a failure does not matter."""
-        try:
+        with suppress(DeliveryError):  # the client has logged it
             self._react("reactions.add", request)
-        except DeliveryError:
-            return  # the client has logged it
 
     def remove_reaction(self, request: EmojifyRequest) -> None:
         """Remove the reaction; left there, it would look like unfinished work.
@@ -193,12 +192,11 @@ class SlackReplySink:
             show()
 
     def _join(self, post: Post, refused: DeliveryError) -> None:
-        if not self.client.has_scope(post.workspace, "channels:join"):
+        workspace = post.workspace
+        if not self.client.has_scope(workspace, "channels:join"):
             raise refused
         try:
-            self.client.call(
-                post.workspace, "conversations.join", channel=post.channel_id
-            )
+            self.client.call(workspace, "conversations.join", channel=post.channel_id)
         except DeliveryError as error:
             if error.kind in CANNOT_JOIN:
                 raise refused from error
@@ -284,32 +282,30 @@ class SlackReplySink:
         """Answer the interaction; False where that is not possible, or no longer."""
         if not request.sealed_response_url:
             return False
-        body = {"text": text, "thread_ts": _thread_of(request) or None}
-        kind = {"response_type": "ephemeral", "replace_original": False}
+        body = {
+            "text": text,
+            "thread_ts": _thread_of(request) or None,
+            "response_type": "ephemeral",
+            "replace_original": False,
+        }
         try:
             address = self.vault.unseal(request.sealed_response_url)
             with self.client.timed(RESPONSE):
-                self._send(address, body | kind)
+                self._send(address, body)
         except (VaultError, DeliveryError):
             return False
         return True
 
     def _send(self, address: str, body: dict[str, Any]) -> None:
-        client = WebhookClient(
-            address,
-            timeout=self.client.timeout_seconds,
-            logger=sdk_logger,
-            retry_handlers=[],
-        )
+        seconds = self.client.timeout_seconds
+        client = WebhookClient(address, seconds, logger=sdk_logger, retry_handlers=[])
         try:
-            answer = client.send_dict(body)
+            status = client.send_dict(body).status_code
         except CLIENT_ERRORS as error:
             raise delivery_error(error) from None
-        if answer.status_code != HTTPStatus.OK:
-            raise DeliveryError(
-                "Slack did not take the answer; it is sent in another way.",
-                kind=SlackCode(f"status_{answer.status_code}"),
-            )
+        if status != HTTPStatus.OK:
+            code = SlackCode(f"status_{status}")
+            raise DeliveryError("Slack did not take the answer.", kind=code)
 
     def _post_ephemeral(self, request: EmojifyRequest, text: str) -> None:
         """Post where it was asked, visible only to the asker."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from flask import Blueprint, Flask, Response, make_response, request
@@ -60,9 +60,9 @@ class WebDependencies:
     clock: Clock
     #: Whether what we need can be reached, by name: ``"database"``, ``"queue"``; False
     #: or an error of ours says no.
-    checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    checks: dict[str, Callable[[], object]] = field(default_factory=dict)
     #: What is reported beside it, but keeps nobody from being served: ``"worker"``.
-    reports: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    reports: dict[str, Callable[[], object]] = field(default_factory=dict)
     #: Whether people can add the bot to Slack here.
     installs: bool = True
     #: Whether the world reaches us over https.
@@ -94,27 +94,26 @@ def _add_slack(app: Flask, dependencies: WebDependencies) -> None:
         response = make_response(dependencies.slack(request))
         return Answer(response.status_code, response.data, response.content_type)
 
-    def refuse(status: int) -> ResponseReturnValue:
-        metrics.SLACK_REFUSED.labels(status).inc()
-        return "", status
-
     @app.post(EVENTS_PATH)
     def events() -> ResponseReturnValue:
         headers, body = request.headers, request.get_data()
         if is_ssl_check(headers, body):
             return "", OK
         status = refusal_status(headers, body, dependencies.clock.now())
-        if status is not None:
-            return refuse(status)
-        kind = request_kind(headers, body)
-        with metrics.SLACK_ANSWER_SECONDS.labels(kind).time():
+        if status is None:
+            kind = request_kind(headers, body)
             try:
-                given = answers.answer_once(headers, body, answer)
+                with metrics.SLACK_ANSWER_SECONDS.labels(kind).time():
+                    given = answers.answer_once(headers, body, answer)
+                return Response(
+                    given.body, given.status, content_type=given.content_type
+                )
             except ODD_SHAPES as error:
                 facts = {"action": "guard", "error": type(error).__name__}
                 logger.info("A request had an odd shape", extra=facts)
-                return refuse(BAD_REQUEST)
-        return Response(given.body, given.status, content_type=given.content_type)
+                status = BAD_REQUEST
+        metrics.SLACK_REFUSED.labels(status).inc()
+        return "", status
 
     @app.get(EVENTS_PATH)
     def certificate_check() -> ResponseReturnValue:
@@ -136,9 +135,8 @@ def _add_health(app: Flask, dependencies: WebDependencies) -> None:
     @app.get("/readyz")
     def ready() -> ResponseReturnValue:
         checks, reports = dependencies.checks, dependencies.reports
-        checked = {name: _passes(name, check) for name, check in checks.items()}
-        reported = {name: _passes(name, report) for name, report in reports.items()}
-        return checked | reported, OK if all(checked.values()) else NOT_READY
+        passed = {name: _passes(name, one) for name, one in (checks | reports).items()}
+        return passed, OK if all(passed[name] for name in checks) else NOT_READY
 
 
 def _passes(name: str, check: Callable[[], object]) -> bool:
@@ -167,9 +165,8 @@ def _add_limits(app: Flask, limits: RateLimits) -> None:
 
 
 def _add_headers(app: Flask, *, https: bool) -> None:
-    headers = dict(SECURITY_HEADERS)
-    if https:
-        headers["Strict-Transport-Security"] = ONLY_HTTPS
+    only_https = {"Strict-Transport-Security": ONLY_HTTPS} if https else {}
+    headers = SECURITY_HEADERS | only_https
 
     @app.after_request
     def secured(response: Response) -> Response:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -33,7 +33,7 @@ STATIC_DIR = Path(__file__).parent / "static"
 TEMPLATES_DIR = Path(__file__).parent / "templates"
 #: The face back end that runs on the bot's own machine.
 LOCAL_BACKEND = "local"
-#: Where the application keeps what every page shows.
+#: Where the application keeps the facts that every page shows.
 SITE = "emojifier_site"
 #: Enough of a SHA-256 to distinguish two versions of a file.
 DIGEST_CHARACTERS = 10
@@ -55,9 +55,9 @@ _TEXTS = Environment(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SiteFacts:
-    """The facts of one installation."""
+    """The facts of one installation, and what follows from them for every page."""
 
     #: Where the world reaches the bot; empty where nobody set it.
     public_url: str = ""
@@ -79,22 +79,10 @@ class SiteFacts:
         """Return whether no picture goes to a service that reads faces."""
         return self.face_backend == LOCAL_BACKEND
 
-
-@dataclass(frozen=True)
-class Site:
-    """The facts, and what follows from them for every page."""
-
-    facts: SiteFacts = field(default_factory=SiteFacts)
-
-    @cached_property
-    def root(self) -> str:
-        """Return what stands before every path; empty unless PUBLIC_URL has a path."""
-        return urlsplit(self.facts.public_url).path.rstrip("/")
-
-    @cached_property
+    @property
     def contact_link(self) -> str:
         """Return where the contact leads; empty for mere words."""
-        contact = self.facts.support_contact.strip()
+        contact = self.support_contact.strip()
         if contact.startswith(("https://", "http://")):
             return contact
         return f"mailto:{contact}" if _MAIL.fullmatch(contact) else ""
@@ -108,24 +96,23 @@ class Site:
         }
 
     def page(self, path: str) -> str:
-        """Return a link to one of our pages."""
-        return f"{self.root}{path}"
+        """Return a link to one of our pages, whose root PUBLIC_URL may name."""
+        return urlsplit(self.public_url).path.rstrip("/") + path
 
     def asset(self, name: str) -> str:
         """Return a link to a static file."""
-        return f"{self.root}/static/{name}?v={self.digests[name]}"
+        return self.page(f"/static/{name}?v={self.digests[name]}")
 
     def absolute(self, link: str) -> str:
         """Return one of our links as other sites have to write it."""
-        base = urlsplit(self.facts.public_url)
+        base = urlsplit(self.public_url)
         return f"{base.scheme}://{base.netloc}{link}"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a page of text."""
+    """A part of a page of text; `anchor` is its name in addresses."""
 
-    #: Name of the section in addresses.
     anchor: str
     title: str
     html: str = ""
@@ -134,39 +121,29 @@ class Section:
 def pages_blueprint(facts: SiteFacts) -> Blueprint:
     """Build the pages; to be registered with the application."""
     pages = Blueprint("pages", __name__, template_folder="templates")
-    site = Site(facts)
-    support = sections_of(render_text("support.md", site))
-    privacy = sections_of(render_text("privacy.md", site))
+    support = sections_of(render_text("support.md", facts))
+    privacy = sections_of(render_text("privacy.md", facts))
     privacy.append(Section("contact", "Questions"))
 
     @pages.record_once
     def keep_site(state: BlueprintSetupState) -> None:
         app = state.app
-        app.extensions[SITE] = site
+        app.extensions[SITE] = facts
         app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_SECONDS
         app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
-    views: Mapping[str, Callable[[], str]] = {
-        "/": lambda: render_page("landing.html"),
-        "/privacy": lambda: render_page(
-            "text.html",
-            page="/privacy",
-            title="Privacy",
-            description="What Emojifier Bot reads, what it keeps, for how long, and "
-            "how to delete it.",
-            sections=privacy,
-        ),
-        "/support": lambda: render_page(
-            "text.html",
-            page="/support",
-            title="Support",
-            description="How to use Emojifier Bot in Slack, and what to do when "
-            "something does not work.",
-            sections=support,
-        ),
-    }
-    for path, view in views.items():
-        pages.add_url_rule(path, path.strip("/") or "landing", view)
+    @pages.get("/")
+    def landing_page() -> str:
+        return render_page("landing.html")
+
+    @pages.get("/privacy")
+    def privacy_page() -> str:
+        return render_page("text.html", page="/privacy", sections=privacy)
+
+    @pages.get("/support")
+    def support_page() -> str:
+        return render_page("text.html", page="/support", sections=support)
+
     pages.app_errorhandler(HTTPException)(_failed)
     return pages
 
@@ -183,8 +160,8 @@ def refused_page(reason: str) -> str:
 
 def render_page(template: str, **context: object) -> str:
     """Render a template with what every page shows."""
-    site = current_app.extensions.get(SITE) or Site()
-    return render_template(template, site=site, facts=site.facts, **context)
+    facts = current_app.extensions.get(SITE) or SiteFacts()
+    return render_template(template, facts=facts, **context)
 
 
 def render_failure(code: int) -> str:
@@ -192,16 +169,15 @@ def render_failure(code: int) -> str:
     return render_page("error.html", code=code)
 
 
-def render_text(template: str, site: Site) -> str:
+def render_text(template: str, facts: SiteFacts) -> str:
     """Render a template of Markdown; its headings end with names, ``(#name)``."""
-    return _TEXTS.get_template(template).render(
-        site=site, facts=site.facts, scopes=SCOPES, formats=readable_titles("and")
-    )
+    page = _TEXTS.get_template(template)
+    return page.render(facts=facts, scopes=SCOPES, formats=readable_titles("and"))
 
 
 def privacy_markdown(facts: SiteFacts) -> str:
     """Return the text of the page ``/privacy`` as Markdown, for the docs."""
-    return _SECTION.sub(r"## \1\n\3", render_text("privacy.md", Site(facts)))
+    return _SECTION.sub(r"## \1\n\3", render_text("privacy.md", facts))
 
 
 def sections_of(markdown: str) -> list[Section]:

@@ -10,7 +10,6 @@ import logging
 import signal
 import socket
 import time
-from types import FrameType
 from typing import Any
 
 from flask import Flask
@@ -37,6 +36,8 @@ MAX_HEADER_BYTES = 32_768
 GRACE_SECONDS = 5.0
 #: It warns whenever a request waits for a thread; the metrics show that better.
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+#: What asks a process to end.
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: How long the loop waits for a socket at most.
 POLL_SECONDS = 0.2
 
@@ -95,11 +96,7 @@ class WebServer:
 
     def run_until_signal(self) -> None:
         """Run until SIGTERM or Ctrl-C; in the main thread, where signals arrive."""
-
-        def end(_number: int, _frame: FrameType | None) -> None:
-            self.stop()
-
-        before = {one: signal.signal(one, end) for one in SIGNALS}
+        before = {one: signal.signal(one, lambda *_: self.stop()) for one in SIGNALS}
         try:
             self.run()
         finally:
@@ -142,7 +139,3 @@ class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no types
         if unfinished is not None and self.request is unfinished:
             # A client that sends drop by drop counts as idle since it began.
             self.last_activity = began
-
-
-#: What asks a process to end.
-SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -40,18 +40,11 @@ _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
 
 
 def refusal_status(headers: Headers, body: bytes, now: datetime) -> int | None:
-    """Return the status that a request is refused with, None for one to look at.
-
-    Args:
-        headers: By names in any case.
-        body: All of it.
-        now: The time of day, aware.
-    """
+    """Return the status that a request is refused with, None for one to look at."""
     status, reason = _refusal(headers, body, now)
-    if status is None:
-        return None
-    facts = {"action": "guard", "status": status, "reason": reason}
-    logger.info("A request was refused", extra=facts)
+    if status is not None:
+        facts = {"action": "guard", "status": status, "reason": reason}
+        logger.info("A request was refused", extra=facts)
     return status
 
 
@@ -75,9 +68,8 @@ def _refusal(headers: Headers, body: bytes, now: datetime) -> tuple[int | None, 
 
 def is_ssl_check(headers: Headers, body: bytes) -> bool:
     """Return whether Slack only looks at our certificate."""
-    return headers.get("Content-Type", "").startswith(FORM) and bool(
-        SSL_CHECK.search(body)
-    )
+    is_form = headers.get("Content-Type", "").startswith(FORM)
+    return is_form and SSL_CHECK.search(body) is not None
 
 
 def request_kind(headers: Headers, body: bytes) -> str:
@@ -129,8 +121,10 @@ class ReplayCache:
             answer: Verifies the request and answers it; what it raises is raised.
         """
         key = _key(headers, body)
+        oldest = self._clock.monotonic() - REMEMBERED_SECONDS
         with self._lock:
-            self._forget_old()
+            while self._answers and next(iter(self._answers.values()))[0] < oldest:
+                self._answers.popitem(last=False)
             if key in self._answers:
                 return self._answers[key][1]
             if key in self._under_way:
@@ -148,11 +142,6 @@ class ReplayCache:
             with self._lock:
                 self._under_way.discard(key)
         return given
-
-    def _forget_old(self) -> None:
-        oldest = self._clock.monotonic() - REMEMBERED_SECONDS
-        while self._answers and next(iter(self._answers.values()))[0] < oldest:
-            self._answers.popitem(last=False)
 
 
 def _key(headers: Headers, body: bytes) -> bytes:
