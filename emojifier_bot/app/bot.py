@@ -266,7 +266,7 @@ def _web_dependencies(
 ) -> WebDependencies:
     from emojifier_bot.web.app import WebDependencies
     from emojifier_bot.web.pages import SiteFacts, pages_blueprint
-    from emojifier_bot.web.rate_limits import make_rate_limits
+    from emojifier_bot.web.rate_limits import RateLimits
 
     service = face_service(settings)
     facts = SiteFacts(
@@ -284,7 +284,7 @@ def _web_dependencies(
         installs=_installs(settings),
         https=settings.public_url.startswith("https://"),
         pages=pages_blueprint(facts),
-        limits=make_rate_limits(CLOCK, settings.client_address_header),
+        limits=RateLimits(CLOCK, settings.client_address_header),
     )
 
 

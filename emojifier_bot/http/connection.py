@@ -96,6 +96,17 @@ def system_resolver(host: str) -> list[str]:
     return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
+@dataclass(frozen=True, slots=True)
+class Network:
+    """How servers are reached."""
+
+    timeouts: Timeouts
+    #: Looks names up.
+    resolver: Resolver = system_resolver
+    #: Certificates to trust in place of the usual ones, a file in PEM format.
+    ca_file: str | None = None
+
+
 def resolve(
     target: Target, resolver: Resolver, deadline: Deadline, *, public: bool
 ) -> ResolvedTarget:

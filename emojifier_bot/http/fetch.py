@@ -22,17 +22,18 @@ from emojifier_bot.http.addresses import Target, fetch_error, read_public
 from emojifier_bot.http.connection import (
     BodyCheck,
     Deadline,
+    Network,
     PinnedConnection,
     ResolvedTarget,
-    Resolver,
     Timeouts,
     resolve,
-    system_resolver,
 )
 
 MOST_REDIRECTS = 5
 #: Somebody is waiting.
-FETCH_TIMEOUTS = Timeouts(connect_seconds=5.0, read_seconds=10.0, total_seconds=30.0)
+FETCH_NETWORK = Network(
+    Timeouts(connect_seconds=5.0, read_seconds=10.0, total_seconds=30.0)
+)
 #: A server may ask to wait for this long at most.
 LONGEST_WAIT_SECONDS = 3600.0
 #: Longest name that is given, and the name of what has none.
@@ -66,10 +67,9 @@ def fetch(
     admit: Callable[[str, Deadline], ResolvedTarget],
     check_body: BodyCheck,
     max_bytes: int,
-    timeouts: Timeouts,
+    network: Network,
     page_kind: ErrorKind,
     headers: Mapping[str, str] = MappingProxyType({}),
-    ca_file: str | None = None,
 ) -> Fetched:
     """Follow an address to its file.
 
@@ -78,19 +78,18 @@ def fetch(
         admit: Checks an address, at every redirect anew; raises `FetchError`.
         check_body: Called with the first bytes, then with all; raises `FetchError`.
         max_bytes: Largest file that is read.
-        timeouts: When to stop waiting.
+        network: How servers are reached.
         page_kind: Kind of the error for a web page.
         headers: Sent to every host that was admitted.
-        ca_file: Certificates to trust in place of the usual ones.
 
     Raises:
         FetchError: It leads nowhere good.
     """
-    deadline = Deadline(timeouts)
+    deadline = Deadline(network.timeouts)
     headers = {"Accept": "image/*, */*;q=0.5", **headers}
     for _ in range(1 + MOST_REDIRECTS):
         resolved = admit(address, deadline)
-        connection = PinnedConnection(resolved, deadline, max_bytes, ca_file)
+        connection = PinnedConnection(resolved, deadline, max_bytes, network.ca_file)
         with connection.send("GET", headers) as response:
             onward = redirect_of(response, resolved.target.url)
             if onward is None:
@@ -114,10 +113,7 @@ class GuardedClient:
     allow_hosts: frozenset[str]
     max_bytes: int
     check_body: BodyCheck
-    timeouts: Timeouts = FETCH_TIMEOUTS
-    resolver: Resolver = system_resolver
-    #: Certificates to trust in place of the usual ones, a file in PEM format.
-    ca_file: str | None = None
+    network: Network = FETCH_NETWORK
 
     def get(
         self,
@@ -142,16 +138,15 @@ class GuardedClient:
             before_opening(address)
             target = read_public(address, self.allow_hosts)
             public = not target.is_listed(self.allow_hosts)
-            return resolve(target, self.resolver, deadline, public=public)
+            return resolve(target, self.network.resolver, deadline, public=public)
 
         return fetch(
             address,
             admit=admit,
             check_body=self.check_body,
             max_bytes=self.max_bytes,
-            timeouts=self.timeouts,
+            network=self.network,
             page_kind=ErrorKind.PAGE,
-            ca_file=self.ca_file,
         )
 
 

@@ -14,19 +14,18 @@ from emojifier_bot.http.addresses import DEFAULT_PORTS, Target, fetch_error, rea
 from emojifier_bot.http.connection import (
     BodyCheck,
     Deadline,
+    Network,
     PinnedConnection,
     ResolvedTarget,
-    Resolver,
     Timeouts,
     resolve,
-    system_resolver,
 )
 from emojifier_bot.http.fetch import Fetched, fetch, is_passing, retry_after_seconds
 
 SLACK_DOMAIN = ".slack.com"
 #: A large picture on a slow connection.
-TRANSFER_TIMEOUTS = Timeouts(
-    connect_seconds=5.0, read_seconds=15.0, total_seconds=120.0
+TRANSFER_NETWORK = Network(
+    Timeouts(connect_seconds=5.0, read_seconds=15.0, total_seconds=120.0)
 )
 
 
@@ -37,9 +36,7 @@ def get_with_token(
     hosts: frozenset[str],
     max_bytes: int,
     check_body: BodyCheck,
-    timeouts: Timeouts = TRANSFER_TIMEOUTS,
-    resolver: Resolver = system_resolver,
-    ca_file: str | None = None,
+    network: Network = TRANSFER_NETWORK,
 ) -> Fetched:
     """Fetch a file that Slack holds.
 
@@ -50,9 +47,7 @@ def get_with_token(
             with a port names this machine.
         max_bytes: Largest file that is read.
         check_body: Called with the first bytes, then with all; raises `FetchError`.
-        timeouts: When to stop waiting.
-        resolver: Looks names up.
-        ca_file: Certificates to trust in place of the usual ones.
+        network: How servers are reached.
 
     Raises:
         FetchError: ``login_page``: Slack shows the file to others, not to this
@@ -63,7 +58,7 @@ def get_with_token(
     def admit(address: str, deadline: Deadline) -> ResolvedTarget:
         target = read(address)
         if _may_receive_token(target, hosts):
-            return resolve(target, resolver, deadline, public=False)
+            return resolve(target, network.resolver, deadline, public=False)
         if _is_slack(target) or target.host == SLACK_DOMAIN.lstrip("."):
             # Where Slack sends those whose token does not do.
             raise fetch_error(ErrorKind.LOGIN_PAGE)
@@ -74,10 +69,9 @@ def get_with_token(
         admit=admit,
         check_body=check_body,
         max_bytes=max_bytes,
-        timeouts=timeouts,
+        network=network,
         page_kind=ErrorKind.LOGIN_PAGE,
         headers={"Authorization": f"Bearer {token}"},
-        ca_file=ca_file,
     )
 
 
@@ -86,10 +80,8 @@ def post_bytes(
     data: bytes,
     *,
     content_type: str,
-    hosts: frozenset[str] | None = None,
-    timeouts: Timeouts = TRANSFER_TIMEOUTS,
-    resolver: Resolver = system_resolver,
-    ca_file: str | None = None,
+    hosts: frozenset[str] = frozenset(),
+    network: Network = TRANSFER_NETWORK,
 ) -> None:
     """Send an upload's bytes to the address that Slack named for it.
 
@@ -97,23 +89,20 @@ def post_bytes(
         address: As Slack names it; a secret.
         data: The whole file.
         content_type: Its media type.
-        hosts: Beside Slack's own: ``host`` (port 443) or ``host:port``. Without TLS
-            only where an entry with a port names this machine.
-        timeouts: When to stop waiting.
-        resolver: Looks names up.
-        ca_file: Certificates to trust in place of the usual ones.
+        hosts: Beside Slack's own; as for `get_with_token`.
+        network: How servers are reached.
 
     Raises:
         DeliveryError: ``slack_unavailable``, which may pass, or ``upload_failed``.
     """
     try:
         target = read(address)
-        if not (_is_slack(target) or _may_receive_token(target, hosts or frozenset())):
+        if not (_is_slack(target) or _may_receive_token(target, hosts)):
             raise _upload_error(may_pass=False)
-        deadline = Deadline(timeouts)
-        resolved = resolve(target, resolver, deadline, public=False)
+        deadline = Deadline(network.timeouts)
+        resolved = resolve(target, network.resolver, deadline, public=False)
         # Slack answers with a few words; they are not read.
-        connection = PinnedConnection(resolved, deadline, 0, ca_file)
+        connection = PinnedConnection(resolved, deadline, 0, network.ca_file)
         # As a file, it is sent in pieces, each with a time limit of its own.
         body, headers = io.BytesIO(data), {"Content-Type": content_type}
         with connection.send("POST", headers, body) as response:

@@ -27,19 +27,16 @@ class Uninstallations:
 
     def register(self, app: App) -> None:
         """Register the listeners with Bolt."""
-        app.event("app_uninstalled")(self.uninstalled)
+        app.event("app_uninstalled")(self.forget)
         app.event("tokens_revoked")(self.revoked)
-
-    def uninstalled(self, body: Payload, context: BoltContext) -> None:
-        """Forget the workspace that removed the bot."""
-        self._forget(body, context)
 
     def revoked(self, event: Payload, body: Payload, context: BoltContext) -> None:
         """Forget a workspace whose bot token was revoked; we hold no users' tokens."""
         if (event.get("tokens") or {}).get("bot"):
-            self._forget(body, context)
+            self.forget(body, context)
 
-    def _forget(self, body: Payload, context: BoltContext) -> None:
+    def forget(self, body: Payload, context: BoltContext) -> None:
+        """Forget the workspace that removed the bot."""
         workspace = workspace_of(context, body)
         if workspace.is_org_install or not workspace.team_id:
             # The end of an organisation's installation names no workspace.

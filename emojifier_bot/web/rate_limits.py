@@ -42,7 +42,6 @@ class AddressRateLimiter:
     """Counts by network; threads may share it."""
 
     def __init__(self, rate: Rate, clock: Clock, most: int = MOST_NETWORKS) -> None:
-        """Start with full buckets."""
         self._rate = rate
         self._clock = clock
         self._most = most
@@ -69,14 +68,18 @@ class AddressRateLimiter:
         return wait
 
 
-@dataclass(frozen=True, slots=True)
 class RateLimits:
-    """Who may ask how often for what."""
+    """Who may ask how often for what; nobody is counted yet.
 
-    pages: AddressRateLimiter
-    installations: AddressRateLimiter
-    #: The header that the proxy in front writes; empty where none is believed.
-    address_header: str = ""
+    Args:
+        clock: Counts the seconds.
+        address_header: Written by the proxy in front; empty where none is believed.
+    """
+
+    def __init__(self, clock: Clock, address_header: str) -> None:
+        self.pages = AddressRateLimiter(PAGES, clock)
+        self.installations = AddressRateLimiter(INSTALLATIONS, clock)
+        self._address_header = address_header
 
     def network_of(self, headers: Headers, connected: str) -> str:
         """Return the network that a request comes from.
@@ -85,18 +88,9 @@ class RateLimits:
             headers: By names in any case; several of a name are joined by commas.
             connected: The address at the other end of the connection.
         """
-        sent = headers.get(self.address_header, "") if self.address_header else ""
+        sent = headers.get(self._address_header, "") if self._address_header else ""
         # What stands before the last comma was sent to the proxy: anybody's words.
         return client_network(sent.rpartition(",")[2]) or client_network(connected)
-
-
-def make_rate_limits(clock: Clock, address_header: str) -> RateLimits:
-    """Build the usual limits, with nobody counted yet."""
-    return RateLimits(
-        AddressRateLimiter(PAGES, clock),
-        AddressRateLimiter(INSTALLATIONS, clock),
-        address_header,
-    )
 
 
 def client_network(address: str) -> str:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
-from emojifier_bot.domain import (
-    Entrypoint,
-    FaceSummary,
-    ImageReference,
-    Installation,
-    Post,
-    Workspace,
-)
+from emojifier_bot.domain import Entrypoint, Installation, Workspace
 from emojifier_bot.errors import DeliveryError, QueueFullError
 from emojifier_bot.slack.actions import MAX_TRIES, PendingDeletion
 from tests.fakes.slack.posting import new_trigger
@@ -37,17 +31,13 @@ from tests.slack_payloads import (
     shortcut,
     submission,
 )
+from tests.slack_posts import make_post
 
-POST = Post(
+POST = make_post(
     post_id="job-1",
     workspace=HERE,
     asker_id=ASKER,
-    file_id="F9",
     channel_id=CHANNEL,
-    title="party",
-    alt_text="two faces",
-    faces=(FaceSummary("😐", "neutral face", sure=True),),
-    source=ImageReference(file_id="F1"),
     thread_ts=TOP_TS,
     theme="classic",
 )
@@ -108,7 +98,7 @@ def test_the_window_of_an_organisations_app_knows_where_it_was_opened(posted):
         "enterprise": {"id": "E1"},
         "is_enterprise_install": True,
         "user": {"id": OTHER, "team_id": TEAM},
-        "view": view | {"id": "V1", "private_metadata": asked.to_metadata()},
+        "view": view | {"id": "V1", "private_metadata": json.dumps(asdict(asked))},
     }
 
     posted.send(interaction(payload))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojifier_bot.errors import FetchError
-from emojifier_bot.http import GuardedClient, Timeouts, check_address
+from emojifier_bot.http import GuardedClient, Network, Timeouts, check_address
 from emojifier_bot.http.addresses import is_public, read, read_public
 
 NOBODY = frozenset()
@@ -134,13 +134,15 @@ def known_names(host: str) -> list[str]:
     return NAMES[host]
 
 
+TIMEOUTS = Timeouts(connect_seconds=1, read_seconds=1, total_seconds=2)
+
+
 def client(resolver=known_names, *allow_hosts: str) -> GuardedClient:
     return GuardedClient(
         allow_hosts=frozenset(allow_hosts),
         max_bytes=1000,
         check_body=lambda _data: None,
-        timeouts=Timeouts(connect_seconds=1, read_seconds=1, total_seconds=2),
-        resolver=resolver,
+        network=Network(TIMEOUTS, resolver),
     )
 
 

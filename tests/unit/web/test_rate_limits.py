@@ -12,7 +12,6 @@ from emojifier_bot.web.rate_limits import (
     Rate,
     RateLimits,
     client_network,
-    make_rate_limits,
 )
 from tests.fakes.clock import ManualClock
 from tests.threads import at_once
@@ -145,6 +144,6 @@ def test_who_an_address_belongs_to(address, who):
     ],
 )
 def test_only_the_header_of_the_setting_is_believed(header, given, who):
-    limits: RateLimits = make_rate_limits(ManualClock(), header)
+    limits = RateLimits(ManualClock(), header)
 
     assert limits.network_of(Headers(given), "127.0.0.1") == who

@@ -63,14 +63,20 @@ def app():
     return app
 
 
-@pytest.fixture
-def running(app):
-    server = WebServer(app, host="127.0.0.1", port=0, threads=4)
+@contextlib.contextmanager
+def serving(app, threads=4):
+    server = WebServer(app, host="127.0.0.1", port=0, threads=threads)
     thread = threading.Thread(target=server.run)
     thread.start()
     yield server
     server.stop()
     thread.join()
+
+
+@pytest.fixture
+def running(app):
+    with serving(app) as server:
+        yield server
 
 
 def url(server: WebServer, path: str) -> str:
@@ -105,19 +111,14 @@ def test_a_body_without_end_is_refused(running):
 
 
 def test_what_is_under_way_is_finished(app):
-    server = WebServer(app, host="127.0.0.1", port=0, threads=1)
-    port = server.port
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    with ThreadPoolExecutor(4) as pool:
-        paths = ["/slow", "/slow", "/long"]
+    with serving(app, threads=1) as server, ThreadPoolExecutor(4) as pool:
+        port, paths = server.port, ["/slow", "/slow", "/long"]
         waiting = [
             pool.submit(requests.get, url(server, one), timeout=9) for one in paths
         ]
         time.sleep(0.15)
         server.stop()
         answers = [one.result() for one in waiting]
-    thread.join()
 
     assert [len(one.content) for one in answers] == [4, 4, LONG_BYTES]
     with pytest.raises(ConnectionRefusedError):
@@ -150,12 +151,8 @@ def hasty(app, monkeypatch):
     """Run a server that soon cuts off who is slow."""
     monkeypatch.setattr(server_module, "IDLE_SECONDS", 1)
     monkeypatch.setattr(server_module, "SWEEP_SECONDS", 0.2)
-    server = WebServer(app, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    yield server
-    server.stop()
-    thread.join()
+    with serving(app) as server:
+        yield server
 
 
 def drip(server: WebServer, data: bytes) -> bytes:
