@@ -13,7 +13,7 @@ import requests
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.engine import Database
-from emojifier_bot.db.installations import InstallationStore, OAuthStates
+from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
 from emojifier_bot.db.posts import PostLog
 from emojifier_bot.domain import Installation, Workspace
@@ -21,9 +21,7 @@ from emojifier_bot.slack.app import flask_handler, make_bolt_app
 from emojifier_bot.slack.client import SlackClient, make_app_client
 from emojifier_bot.slack.context import Background, ListenerContext
 from emojifier_bot.slack.installations import CachedAuthorize, RotatingBotTokens
-from emojifier_bot.slack.oauth import InstallFlow, OAuthApp
 from emojifier_bot.web.app import WebDependencies, create_app
-from emojifier_bot.web.pages import installed_page, refused_page
 from emojifier_bot.web.server import WebServer
 from tests.fakes.clock import ManualClock
 from tests.fakes.inbound import MemoryQueue, PlainVault, TalkingSink
@@ -33,11 +31,9 @@ from tests.slack_payloads import BOT, TEAM, Sent, signed
 HERE = Workspace(TEAM)
 
 
-def make_context(
-    database: Database, api_url: str, clock: ManualClock | None = None
-) -> ListenerContext:
+def make_context(database: Database, api_url: str) -> ListenerContext:
     """Build what the listeners work with, on a real database; it is installed HERE."""
-    clock = clock or ManualClock()
+    clock = ManualClock()
     store = InstallationStore(database, Vault([generate_key()]), clock)
     store.save(Installation(HERE, "xoxb-1", BOT, "BBOT"))
     tokens = RotatingBotTokens(store, clock, make_app_client(api_url), "", "")
@@ -62,8 +58,6 @@ class ListenerHarness:
 
     slack: SlackServer
     context: ListenerContext
-    states: OAuthStates
-    clock: ManualClock
     url: str = ""
 
     def __post_init__(self) -> None:
@@ -72,24 +66,8 @@ class ListenerHarness:
         self.settings = self.context.settings
 
     def make_server(self) -> WebServer:
-        app = self.slack.app
-        flow = InstallFlow(
-            app=OAuthApp(
-                app.client_id,
-                app.client_secret,
-                "https://bot.example",
-                f"{self.slack.url}/oauth/v2/authorize",
-            ),
-            store=self.installations,
-            states=self.states,
-            clock=self.clock,
-            client=make_app_client(self.slack.api_url),
-            changed=self.context.authorize.invalidate,
-            installed_page=installed_page,
-            refused_page=refused_page,
-        )
-        bolt = make_bolt_app(self.context, app.signing_secret)
-        parts = WebDependencies(slack=flask_handler(bolt, flow), clock=SystemClock())
+        bolt = make_bolt_app(self.context, self.slack.app.signing_secret)
+        parts = WebDependencies(slack=flask_handler(bolt), clock=SystemClock())
         server = WebServer(create_app(parts), host="127.0.0.1", port=0, threads=8)
         self.url = f"http://127.0.0.1:{server.port}"
         return server
@@ -129,11 +107,9 @@ def running_listeners(
     slack: SlackServer, database: Database
 ) -> Iterator[ListenerHarness]:
     """Run the web server for a workspace that has installed the bot."""
-    slack.app.redirect_urls.append("https://bot.example")
     grant = slack.world.install(slack.add_workspace(team_id=TEAM))
-    clock = ManualClock()
-    context = make_context(database, slack.api_url, clock)
-    harness = ListenerHarness(slack, context, OAuthStates(database, clock), clock)
+    context = make_context(database, slack.api_url)
+    harness = ListenerHarness(slack, context)
     [installed] = harness.installations.all()
     harness.installations.save(replace(installed, bot_token=grant.token))
     server = harness.make_server()

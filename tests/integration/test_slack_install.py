@@ -1,21 +1,18 @@
-"""Add to Slack over real HTTP, and the end of an installation."""
+"""The end of an installation, over real HTTP."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import requests
 
-from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import QueueError
 from emojifier_bot.slack.messages import render_message
 from tests.jobs_harness import wait_until
-from tests.slack_listeners import HERE, ListenerHarness
+from tests.slack_listeners import HERE
 from tests.slack_payloads import BOT, EVENT_TIME, command, event
 
 UNINSTALLED = {"type": "app_uninstalled"}
@@ -107,80 +104,3 @@ def test_an_organisations_installation_ends_as_a_whole(listeners, team_id):
     there = Workspace("T7", "E1", is_org_install=True)
     assert listeners.installations.find(there) is None
     assert listeners.installations.find(HERE) is not None
-
-
-# Add to Slack.
-
-
-def begin(listeners: ListenerHarness) -> tuple[str, dict[str, str]]:
-    """Press the button and consent; return where Slack sends the browser to."""
-    first = requests.get(
-        f"{listeners.url}/slack/install", allow_redirects=False, timeout=10
-    )
-    assert first.status_code == 302
-    cookie = first.headers["Set-Cookie"]
-    assert "Secure" in cookie
-    assert "HttpOnly" in cookie
-    asked = requests.get(first.headers["Location"], allow_redirects=False, timeout=10)
-    assert asked.status_code == 302, asked.text
-    query = urlsplit(asked.headers["Location"]).query
-    return query, {"Cookie": cookie.partition(";")[0]}
-
-
-def finish(
-    listeners: ListenerHarness, query: str, headers: dict[str, str]
-) -> requests.Response:
-    address = f"{listeners.url}/slack/oauth_redirect?{query}"
-    return requests.get(address, headers=headers, timeout=10)
-
-
-def test_somebody_adds_it_to_slack(listeners):
-    listeners.slack.app.token_rotation = True
-    listeners.slack.add_workspace("Initech", team_id="T3")
-    listeners.slack.switches.consent_team_id = "T3"
-
-    done = finish(listeners, *begin(listeners))
-
-    assert done.status_code == 200
-    assert "Initech" in done.text
-    assert "team=T3" in done.text
-    found = listeners.installations.find(Workspace("T3"))
-    assert found.bot_token in listeners.slack.world.grants
-    assert all((found.scopes, found.bot_user_id, found.bot_id, found.refresh_token))
-    lasts = found.expires_at - found.installed_at
-    assert abs(lasts - timedelta(hours=12)) < timedelta(minutes=1)
-    assert listeners.reply_to(command(team_id="T3")) == render_message("accepted")
-    assert listeners.slack.problems == []
-
-
-def test_a_state_is_good_once(listeners):
-    query, cookie = begin(listeners)
-
-    assert finish(listeners, query, cookie).status_code == 200
-    again = finish(listeners, query, cookie)
-
-    assert again.status_code == 401
-    assert "used before" in again.text
-
-
-def test_somebody_cancels(listeners):
-    listeners.slack.switches.consent_denied = True
-
-    done = finish(listeners, *begin(listeners))
-
-    assert done.status_code == 200
-    assert "cancelled" in done.text
-
-
-def test_an_unexpected_error_at_the_last_step(listeners, caplog, monkeypatch):
-    query, cookie = begin(listeners)
-
-    def fail(*_arguments: object) -> None:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(InstallationStore, "save", fail)
-    done = finish(listeners, query, cookie)
-
-    assert done.status_code == 500
-    assert "Something went wrong" in done.text
-    assert parse_qs(query)["code"][0] not in caplog.text

@@ -7,7 +7,6 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
-from slack_sdk import WebClient
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
@@ -45,7 +44,7 @@ def answer_of(**values: object) -> bytes:
 
 def installation_from(answer: bytes) -> Installation:
     with serving({AUTH_TEST: answer}) as slack:
-        client = WebClient(base_url=slack.url("/api/"), retry_handlers=[])
+        client = make_app_client(slack.url("/api/"))
         return installation_of_token(client, TOKEN, ManualClock())
 
 
@@ -121,6 +120,10 @@ def request(path: str, **headers: str) -> Request:
     return Request(EnvironBuilder(path, headers=headers).get_environ())
 
 
+def outcome(done: Response) -> tuple[int, str]:
+    return done.status_code, done.get_data(as_text=True)
+
+
 def finish(answers: dict[str, bytes], store: InstallationStore) -> Response:
     """Return what a browser is answered that comes back from Slack."""
     with serving(answers) as slack:
@@ -155,30 +158,43 @@ def test_a_second_cookie_of_that_name_does_not_stop_an_installation(store):
     path = f"/slack/oauth_redirect?state={state}"
 
     ours = flow.finish(request(path, cookie=cookies))
+    again = flow.finish(request(path, cookie=cookies))
     others = flow.finish(request(path))
 
-    assert "missing_code" in ours.get_data(as_text=True)
-    assert "invalid_browser" in others.get_data(as_text=True)
+    assert outcome(ours) == (401, "refused missing_code")
+    assert outcome(again) == (401, "refused invalid_state")
+    assert outcome(others) == (400, "refused invalid_browser")
 
 
-def test_head_neither_begins_nor_ends_an_installation(database, store):
+@pytest.fixture
+def handle(database, store):
+    """Return a function that answers a request, with our flow or without one."""
     context = make_context(database, "https://slack.example/api/")
-    flow = make_flow("https://slack/api/", store)
-    handle = flask_handler(make_bolt_app(context, "signing secret"), flow)
 
-    for path in ("/slack/install", "/slack/oauth_redirect?code=1&state=2"):
-        head = Request(EnvironBuilder(path, method="HEAD").get_environ())
-        assert handle(head).status_code == 404
+    def handle(path: str, method: str = "GET", *, ours: bool = True) -> Response:
+        flow = make_flow("https://slack/api/", store) if ours else None
+        answer = flask_handler(make_bolt_app(context, "signing secret"), flow)
+        return answer(Request(EnvironBuilder(path, method=method).get_environ()))
+
+    return handle
 
 
-def test_bolts_own_flow_is_out_of_reach(database, monkeypatch):
+CANCELLED = "/slack/oauth_redirect?error=access_denied"
+
+
+def test_get_begins_and_ends_an_installation_and_head_does_not(handle):
+    assert handle("/slack/install").status_code == 302
+    assert outcome(handle(CANCELLED)) == (200, "refused access_denied")
+    for path in ("/slack/install", CANCELLED):
+        assert handle(path, "HEAD").status_code == 404
+
+
+def test_bolts_own_flow_is_out_of_reach(handle, monkeypatch):
     monkeypatch.setenv("SLACK_CLIENT_ID", "1.2")
     monkeypatch.setenv("SLACK_CLIENT_SECRET", "secret")
-    context = make_context(database, "https://slack.example/api/")
-    handle = flask_handler(make_bolt_app(context, "signing secret"))
 
-    for path in ("/slack/install", "/slack/oauth_redirect?error=x"):
-        assert handle(request(path)).status_code == 404
+    for path in ("/slack/install", CANCELLED):
+        assert handle(path, ours=False).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -271,10 +287,7 @@ def test_the_installation_is_stored_whatever_is_known_of_the_bot(store, answer):
 def test_an_answer_that_makes_no_sense_is_no_answer(store, answer):
     done = finish({ACCESS: answer, AUTH_TEST: answer_of(ok=True)}, store)
 
-    assert (done.status_code, done.get_data(as_text=True)) == (
-        502,
-        "refused slack_unreachable",
-    )
+    assert outcome(done) == (502, "refused slack_unreachable")
     assert store.all() == []
     assert "Set-Cookie" not in done.headers
 
@@ -283,10 +296,7 @@ def test_an_answer_that_makes_no_sense_is_no_answer(store, answer):
 def test_an_answer_without_a_token(store, answer):
     done = finish({ACCESS: answer_of(**answer)}, store)
 
-    assert (done.status_code, done.get_data(as_text=True)) == (
-        401,
-        "refused invalid_code",
-    )
+    assert outcome(done) == (401, "refused invalid_code")
 
 
 @pytest.mark.parametrize(
