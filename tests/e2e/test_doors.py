@@ -532,7 +532,7 @@ def test_codes_of_two_browsers_are_not_exchanged_for_one_another(door):
     ],
 )
 def test_odd_returns(door, query):
-    [*_, state] = parse_qs(query).get("state", "b")
+    [*_, state] = parse_qs(query, encoding="latin-1").get("state", "b")
     answer = door.finish(query, f"{COOKIE}=a; {COOKIE}={state}; =; ;;")
 
     assert answer.status_code in {200, 400, 401}
