@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.fakes.slack import SlackServer
-from tests.fakes.slack.records import Call
+from tests.fakes.slack.state import Call
 
 LOOK_SECONDS = 0.5
 SERVER_ERROR = 500
@@ -48,7 +48,7 @@ class Ledger:
     def look(self) -> None:
         """Count what is new, and drop what is heavy."""
         with self._lock:
-            for call in self._slack.world.records.take():
+            for call in self._slack.world.take_calls():
                 if call.method not in OTHERS:
                     self._count(call)
             self._slack.messages()  # shows what is due

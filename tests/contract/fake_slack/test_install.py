@@ -171,14 +171,6 @@ class TestCode:
         ]
         assert tokens[0] == tokens[1]
 
-    def test_leaves_out_declined_scopes(self, slack):
-        slack.switches.declined_scopes = {"reactions:write", "commands"}
-        granted = exchange(slack, consent(slack)["code"])["scope"].split(",")
-
-        assert "reactions:write" not in granted
-        # Only optional ones can be declined.
-        assert "commands" in granted
-
     def test_is_of_the_picked_workspace(self, slack):
         other = slack.add_workspace("Other")
         slack.switches.consent_team_id = other.team_id
@@ -241,15 +233,3 @@ class TestRotation:
         for error in ("500|HTML|html|not", "invalid_refresh_token"):
             with pytest.raises(SlackApiError, match=error):
                 refresh(slack, first["refresh_token"])
-
-
-def test_uninstalls(slack):
-    answer = exchange(slack, consent(slack)["code"])
-    client = WebClient(answer["access_token"], base_url=slack.api_url)
-    told = {"client_id": slack.app.client_id, "client_secret": slack.app.client_secret}
-
-    with pytest.raises(SlackApiError, match="bad_client_secret"):
-        client.apps_uninstall(**told | {"client_secret": "other"})
-    assert client.apps_uninstall(**told)["ok"]
-    with pytest.raises(SlackApiError, match="account_inactive"):
-        client.auth_test()

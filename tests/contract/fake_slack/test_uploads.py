@@ -115,13 +115,6 @@ class TestBlocks:
         assert slack.results()[0][0].blocks == []
         assert kinds(slack) == ["ignored_blocks"]
 
-    def test_get_lost_by_a_switch(self, scene, slack):
-        slack.switches.drop_share_blocks = True
-        scene.complete(blocks=json.dumps(BLOCKS))
-
-        assert slack.results()[0][0].blocks == []
-        assert not slack.problems
-
 
 class TestShares:
     def test_appear_after_some_looks(self, scene, slack):
@@ -143,23 +136,6 @@ class TestShares:
         assert (before, unseen) == ({}, [])
         assert slack.results()
         assert scene.file(file_id)["shares"]
-
-    def test_never_appear(self, scene, slack):
-        slack.switches.never_share = 1
-        slack.switches.second_complete = True
-        file_id = scene.shown()
-        for _ in range(3):
-            assert scene.file(file_id)["shares"] == {}
-
-        scene.complete(file_id)
-        assert scene.file(file_id)["shares"]
-
-    def test_never_appear_with_alt_text(self, scene, slack):
-        slack.switches.never_share_alt_text = True
-        scene.complete(scene.send(alt_txt="a"))
-        scene.complete()
-
-        assert [file.alt_txt for _, file in slack.results()] == [""]
 
     def test_appear_although_the_answer_is_lost(self, scene, slack):
         slack.faults.add("files.completeUploadExternal", status=408, after=True)

@@ -16,47 +16,20 @@ A test in short::
 goes wrong, `calls` and `told` what happened, `problems` what no correct bot would send.
 """
 
-from tests.fakes.slack.catalogue import METHODS, all_codes, codes
-from tests.fakes.slack.delivery import Delivery
 from tests.fakes.slack.exchange import Reply
-from tests.fakes.slack.faults import Fault
-from tests.fakes.slack.records import Call, Problem
-from tests.fakes.slack.sample import SampleWorkspace, sample_workspace
 from tests.fakes.slack.server import SlackServer
-from tests.fakes.slack.settings import BOT_SCOPES, OPTIONAL_SCOPES, SlackApp, Switches
-from tests.fakes.slack.state import (
-    Channel,
-    Grant,
-    Message,
-    SlackFile,
-    User,
-    View,
-    Workspace,
-)
-from tests.fakes.slack.user import SlackUser
+from tests.fakes.slack.state import BOT_SCOPES, Call, Message, SlackApp, Workspace
+from tests.fakes.slack.user import SampleWorkspace, SlackUser, sample_workspace
 
 __all__ = [
     "BOT_SCOPES",
-    "METHODS",
-    "OPTIONAL_SCOPES",
     "Call",
-    "Channel",
-    "Delivery",
-    "Fault",
-    "Grant",
     "Message",
-    "Problem",
     "Reply",
     "SampleWorkspace",
     "SlackApp",
-    "SlackFile",
     "SlackServer",
     "SlackUser",
-    "Switches",
-    "User",
-    "View",
     "Workspace",
-    "all_codes",
-    "codes",
     "sample_workspace",
 ]

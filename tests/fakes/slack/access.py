@@ -8,11 +8,8 @@ from typing import Any
 
 from tests.fakes.slack.arguments import Arguments, Refusal
 from tests.fakes.slack.catalogue import METHODS, OPEN_METHODS
-from tests.fakes.slack.state import Channel, Grant, SlackFile, Workspace
+from tests.fakes.slack.state import Channel, Grant, SlackFile, User, Workspace
 from tests.fakes.slack.world import World
-
-#: Scopes by what they open, for methods where it depends on the channel.
-READ_SCOPES = {"public": "channels:read", "private": "groups:read", "im": "im:read"}
 
 
 @dataclass
@@ -29,7 +26,6 @@ class Caller:
 
     @property
     def grant(self) -> Grant:
-        """Return the token's grant."""
         if self.granted is None:
             raise Refusal("not_authed")
         return self.granted
@@ -43,23 +39,16 @@ class Caller:
         return next(w for w in self.world.workspaces.values() if self.grant.covers(w))
 
     def text(self, name: str) -> str:
-        """Return an argument as text; empty where it is missing."""
         return str(self.args.get(name, ""))
 
     def flag(self, name: str) -> bool:
-        """Return an argument as a truth value."""
         return self.text(name).lower() in {"1", "true"}
 
     def needs(self, *any_of: str) -> None:
-        """Refuse where the token has none of some scopes."""
         need_scope(self.grant, any_of)
 
     def known_channel(self, channel_id: str) -> Channel:
-        """Return a channel of which the token may know.
-
-        Raises:
-            Refusal: There is none, or it is private and the bot is not in it.
-        """
+        """Return a channel of which the token may know."""
         channel = self.world.channels.get(channel_id)
         if channel is None or not self._covers(channel.team_id):
             raise Refusal("channel_not_found")
@@ -67,19 +56,19 @@ class Caller:
             raise Refusal("channel_not_found")
         return channel
 
-    def joined_channel(self, channel_id: str) -> Channel:
-        """Return a channel that the bot is in.
+    def known_user(self, user_id: str) -> User:
+        user = self.world.users.get(user_id)
+        if user is None or not self._covers(user.team_id):
+            raise Refusal("user_not_found")
+        return user
 
-        Raises:
-            Refusal: The bot is not in it.
-        """
+    def joined_channel(self, channel_id: str) -> Channel:
         channel = self.known_channel(channel_id)
         if not self.is_in(channel):
             raise Refusal("not_in_channel")
         return channel
 
     def is_in(self, channel: Channel) -> bool:
-        """Tell whether the bot is a member."""
         return self.grant.bot_user_id in channel.members
 
     def sees(self, file: SlackFile) -> bool:
@@ -115,16 +104,11 @@ class Caller:
         return ts
 
     def problem(self, kind: str, what: str) -> None:
-        """Note what a correct bot would not have sent."""
         self.world.problem(kind, self.method, what)
 
 
 def find_grant(world: World, method: str, arguments: Arguments) -> Grant | None:
-    """Return the grant of a call's token; None for a method without one.
-
-    Raises:
-        Refusal: The token is missing, unknown, expired or revoked, or lacks the scope.
-    """
+    """Return the grant of a call's token; None for a method without one."""
     if method in OPEN_METHODS:
         return None
     grant = live_grant(world, method, arguments.token)

@@ -7,7 +7,6 @@ import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.message import Message
 from email.parser import BytesParser
 from typing import Any
 from urllib.parse import parse_qsl
@@ -35,7 +34,6 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a mistake of the 
 
     @property
     def answer(self) -> dict[str, Any]:
-        """Return the JSON object that is sent."""
         return {"ok": False, "error": self.code} | self.more
 
 
@@ -92,16 +90,13 @@ def _body(method: str, request: Request, found: Arguments) -> dict[str, Any]:
     if kind == JSON:
         found.from_json = True
         # A method that does not read JSON sees no arguments at all.
-        return _json_object(request) if _reads_json(method) else {}
+        reads = method in METHODS and METHODS[method].reads_json
+        return _json_object(request) if reads else {}
     if kind == MULTIPART:
         return {name: data.decode() for name, data in read_multipart(request).items()}
     if kind == PLAIN:
         return {}
     return dict(parse_qsl(request.body.decode(errors="replace"), True))
-
-
-def _reads_json(method: str) -> bool:
-    return method in METHODS and METHODS[method].reads_json
 
 
 def _json_object(request: Request) -> dict[str, Any]:
@@ -126,57 +121,44 @@ def _basic(request: Request) -> tuple[str, str] | None:
 
 
 def read_multipart(request: Request) -> dict[str, bytes]:
-    """Return the parts of a multipart body by their names.
-
-    Raises:
-        Refusal: It is not one.
-    """
+    """Return the parts of a multipart body by their names."""
     head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
     whole = BytesParser().parsebytes(head + request.body)
     if not whole.is_multipart():
         raise Refusal("invalid_form_data")
-    return {_part_name(part): part.get_payload(decode=True) for part in _parts(whole)}
-
-
-def _parts(whole: Message) -> list[Any]:
-    parts = whole.get_payload()
-    return parts if isinstance(parts, list) else []
-
-
-def _part_name(part: Message) -> str:
-    return str(part.get_param("name", "", header="content-disposition"))
-
-
-@dataclass
-class Mistake:
-    """A mistake in the arguments, for the answer and for the records."""
-
-    kind: str
-    message: str
+    parts: Any = whole.get_payload()
+    where = "content-disposition"
+    return {
+        str(part.get_param("name", "", header=where)): part.get_payload(decode=True)
+        for part in parts
+    }
 
 
 def mistakes_in(
     method: str, values: Mapping[str, Any], allowed: frozenset[str] = frozenset()
-) -> list[Mistake]:
+) -> list[tuple[str, str]]:
     """Return what is wrong with the names and types of a call's arguments.
 
     Args:
         method: The method.
         values: The arguments without the token.
         allowed: Names that are fine although the method's list has them not.
+
+    Returns:
+        The kind of each mistake for the records, and its message for the answer.
     """
     known = METHODS[method].arguments
-    unknown = [name for name in values if name not in known and name not in allowed]
     missing = [name for name in METHODS[method].required if values.get(name, "") == ""]
-    wrong = [
-        f"must provide {known[name].kind}: {name}"
+    found = [
+        ("unknown_argument", f"unknown argument: {name}")
+        for name in values
+        if name not in known and name not in allowed
+    ]
+    found += [("missing_argument", f"missing required field: {n}") for n in missing]
+    return found + [
+        ("wrong_type", f"must provide {known[name].kind}: {name}")
         for name, value in values.items()
         if name in known and not _fits(known[name], value)
-    ]
-    return [
-        *(Mistake("unknown_argument", f"unknown argument: {n}") for n in unknown),
-        *(Mistake("missing_argument", f"missing required field: {n}") for n in missing),
-        *(Mistake("wrong_type", message) for message in wrong),
     ]
 
 
@@ -191,9 +173,5 @@ def _fits(argument: Argument, value: Any) -> bool:
 
 
 def read_json(value: Any) -> Any:
-    """Return what a JSON argument says, whether it came as text or as JSON.
-
-    Raises:
-        ValueError: It is text, but no JSON.
-    """
+    """Return what a JSON argument says, whether it came as text or as JSON."""
     return json.loads(value) if isinstance(value, str) else value

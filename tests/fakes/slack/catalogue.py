@@ -37,7 +37,6 @@ class Argument:
 class Method:
     """What one method takes and answers."""
 
-    name: str
     #: A bot token needs one of these; empty for none.
     scopes: frozenset[str]
     arguments: Mapping[str, Argument]
@@ -47,14 +46,16 @@ class Method:
 
     @property
     def required(self) -> frozenset[str]:
-        """Return the names of the arguments that must be there."""
         return frozenset(one.name for one in self.arguments.values() if one.required)
 
 
-def _method(name: str, row: Mapping[str, Any]) -> Method:
-    arguments = [_argument(word) for word in row.get("arguments", "").split()]
+def _method(row: Mapping[str, Any]) -> Method:
+    words = [word.partition(":") for word in row.get("arguments", "").split()]
+    arguments = [
+        Argument(word.removesuffix("*"), kind or "str", word.endswith("*"))
+        for word, _, kind in words
+    ]
     return Method(
-        name=name,
         scopes=frozenset(row.get("scopes", "").split()),
         arguments={one.name: one for one in arguments},
         codes=COMMON_CODES | frozenset(row["codes"].split()),
@@ -62,21 +63,11 @@ def _method(name: str, row: Mapping[str, Any]) -> Method:
     )
 
 
-def _argument(word: str) -> Argument:
-    name, _, kind = word.partition(":")
-    return Argument(name.removesuffix("*"), kind or "str", name.endswith("*"))
-
-
 METHODS: Mapping[str, Method] = {
-    name: _method(name, row) for name, row in _TABLE["methods"].items()
+    name: _method(row) for name, row in _TABLE["methods"].items()
 }
 
 
 def codes(method: str) -> frozenset[str]:
     """Return every code that a method may answer."""
     return METHODS[method].codes | EVERYWHERE_CODES
-
-
-def all_codes(*methods: str) -> frozenset[str]:
-    """Return the codes of some methods, or of all of them where none is named."""
-    return frozenset().union(*(codes(name) for name in methods or METHODS))

@@ -21,14 +21,6 @@ JSON_TYPE = "application/json"
 OK = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A request that went out, so that it can go out again."""
-
-    body: bytes
-    content_type: str
-
-
 @dataclass
 class Delivery:
     """Posts what Slack sends to one app; notes answers that Slack would not take."""
@@ -42,7 +34,8 @@ class Delivery:
     patience_seconds: float = PATIENCE_SECONDS
     #: Answers other than 200 are part of the test.
     any_answer: bool = False
-    sent: list[Sent] = field(default_factory=list)
+    #: Bodies and types of what went out, so that it can go out again.
+    sent: list[tuple[bytes, str]] = field(default_factory=list)
 
     def form(self, fields: dict[str, str], **more: Any) -> requests.Response:
         """Send a form, as slash commands come."""
@@ -58,9 +51,8 @@ class Delivery:
 
     def again(self, retry: int, reason: str = "http_timeout") -> requests.Response:
         """Send the last request once more, as Slack does when it was not answered."""
-        last = self.sent[-1]
         headers = {"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": reason}
-        return self.send(last.body, last.content_type, headers=headers)
+        return self.send(*self.sent[-1], headers=headers)
 
     def send(
         self,
@@ -80,11 +72,10 @@ class Delivery:
             "X-Slack-Request-Timestamp": stamp,
             "X-Slack-Signature": signed,
         }
-        self.sent.append(Sent(body, content_type))
+        self.sent.append((body, content_type))
         return self._post(body, whole | (headers or {}))
 
     def sign(self, timestamp: str, body: bytes) -> str:
-        """Return the signature of a body."""
         secret = self.signing_secret or self.world.app.signing_secret
         base = b"v0:" + timestamp.encode() + b":" + body
         return "v0=" + hmac.new(secret.encode(), base, hashlib.sha256).hexdigest()

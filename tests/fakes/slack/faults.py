@@ -46,19 +46,14 @@ class Fault:
     where: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what Slack would never do."""
         if self.method not in METHODS and self.method not in PLACES | {ANY_METHOD}:
             raise ValueError(f"No method or place of the fake: {self.method!r}.")
-        if self.error:
-            self._check_code()
+        if self.error and self.method not in METHODS:
+            raise ValueError("A code belongs to one method of the Web API.")
+        if self.error and self.error not in codes(self.method):
+            raise ValueError(f"{self.method} never answers {self.error!r}.")
         if not (self.replaces or self.slow_seconds):
             raise ValueError("A fault says what goes wrong.")
-
-    def _check_code(self) -> None:
-        if self.method not in METHODS:
-            raise ValueError("A code belongs to one method of the Web API.")
-        if self.error not in codes(self.method):
-            raise ValueError(f"{self.method} never answers {self.error!r}.")
 
     @property
     def replaces(self) -> bool:
@@ -104,23 +99,18 @@ class Faults:
     def take(self, method: str, args: Mapping[str, Any]) -> Fault | None:
         """Return the fault that this call meets, and count it."""
         with self._lock:
-            for fault in self._waiting:
-                if _meets(fault, method, args):
-                    return self._count(fault)
-        return None
-
-    def _count(self, fault: Fault) -> Fault | None:
-        if fault.skip:
-            fault.skip -= 1
-            return None
-        if fault.times is not None:
-            fault.times -= 1
-            if fault.times <= 0:
-                self._waiting.remove(fault)
-        return fault
+            fault = next((f for f in self._waiting if _meets(f, method, args)), None)
+            if fault is None or fault.skip:
+                if fault:
+                    fault.skip -= 1
+                return None
+            if fault.times is not None:
+                fault.times -= 1
+                if fault.times <= 0:
+                    self._waiting.remove(fault)
+            return fault
 
     def clear(self) -> None:
-        """Let everything go well from now on."""
         with self._lock:
             self._waiting.clear()
 

@@ -11,19 +11,15 @@ from tests.fakes.slack.blocks import wrong_blocks, wrong_view
 from tests.fakes.slack.shapes import message_json
 from tests.fakes.slack.state import Channel, Message, View
 
-UPDATE_TEXT = 4000
+EPHEMERAL_TEXT = 4000
 TRIGGER_SECONDS = 3.0
 MAX_REACTIONS = 23
-MAX_ATTACHMENTS = 100
 CUSTOM = ("username", "icon_url", "icon_emoji")
 
 
 def post_message(caller: Caller) -> dict[str, Any]:
     channel = _place(caller)
-    _check_postable(caller, channel, "restricted_action_read_only_channel")
-    message = _new_message(caller, channel)
-    if not message.text and not message.blocks:
-        raise Refusal("no_text")
+    message = _new_message(caller, channel, "restricted_action_read_only_channel")
     caller.world.add_message(message)
     return {
         "channel": channel.channel_id,
@@ -43,52 +39,35 @@ def _place(caller: Caller) -> Channel:
     return caller.joined_channel(wanted)
 
 
-def _check_postable(caller: Caller, channel: Channel, read_only_code: str) -> None:
+def _new_message(caller: Caller, channel: Channel, read_only_code: str) -> Message:
     if channel.is_archived:
         raise Refusal("is_archived")
     if channel.is_read_only:
         raise Refusal(read_only_code)
     if channel.kind == "im" and not caller.world.app.messages_tab:
         raise Refusal("messages_tab_disabled")
-
-
-def _new_message(caller: Caller, channel: Channel) -> Message:
     if any(caller.text(name) for name in CUSTOM):
         caller.needs("chat:write.customize")
+    markdown = caller.text("markdown_text")
+    if markdown and (caller.text("text") or caller.text("blocks")):
+        raise Refusal("markdown_text_conflict")
     no_parent = Refusal("cannot_reply_to_message")
-    return Message(
+    message = Message(
         channel_id=channel.channel_id,
-        text=_text(caller),
+        text=caller.text("text") or markdown,
         thread_ts=caller.check_thread(channel, wrong=no_parent, gone=no_parent),
         blocks=read_blocks(caller),
         ts=caller.world.new_ts(),
         user_id=caller.grant.bot_user_id,
         bot_id=caller.world.workspaces[channel.team_id].bot_id,
     )
-
-
-def _text(caller: Caller) -> str:
-    markdown = caller.text("markdown_text")
-    if markdown and (caller.text("text") or caller.text("blocks")):
-        raise Refusal("markdown_text_conflict")
-    if len(_json(caller, "attachments", [])) > MAX_ATTACHMENTS:
-        raise Refusal("too_many_attachments")
-    return caller.text("text") or markdown
-
-
-def _json(caller: Caller, name: str, default: Any) -> Any:
-    try:
-        return read_json(caller.args.get(name, default))
-    except ValueError as error:
-        raise invalid_arguments(f"invalid JSON: {name}") from error
+    if not message.text and not message.blocks:
+        raise Refusal("no_text")
+    return message
 
 
 def read_blocks(caller: Caller, no_json: str = "invalid_blocks_format") -> list[Any]:
-    """Return the argument ``blocks``, checked; empty where it is missing.
-
-    Raises:
-        Refusal: It is no JSON, or breaks a rule of Block Kit.
-    """
+    """Return the argument ``blocks``, checked; empty where it is missing."""
     if not caller.args.get("blocks"):
         return []
     try:
@@ -112,60 +91,26 @@ def _shows(caller: Caller, picture: Mapping[str, Any]) -> bool:
 
 def post_ephemeral(caller: Caller) -> dict[str, Any]:
     channel = caller.joined_channel(caller.text("channel"))
-    _check_postable(caller, channel, "restricted_action")
+    message = _new_message(caller, channel, "restricted_action")
     if caller.text("user") not in channel.members:
         raise Refusal("user_not_in_channel")
-    message = _new_message(caller, channel)
-    if not message.text and not message.blocks:
-        raise Refusal("no_text")
-    if len(message.text) > UPDATE_TEXT:
+    if len(message.text) > EPHEMERAL_TEXT:
         raise Refusal("msg_too_long")
     message.only_for = caller.text("user")
     caller.world.add_message(message)
     return {"message_ts": message.ts}
 
 
-def update(caller: Caller) -> dict[str, Any]:
-    channel = caller.known_channel(caller.text("channel"))
-    message = _own_message(caller, channel, "ts", "cant_update_message")
-    if channel.is_archived:
-        raise Refusal("is_inactive")
-    text, blocks = _text(caller), read_blocks(caller)
-    if len(text) > UPDATE_TEXT:
-        raise Refusal("msg_too_long")
-    if not (text or blocks or message.file_ids):
-        raise Refusal("no_text")
-    # What is not sent stays, but new text takes old blocks away.
-    if "text" in caller.args:
-        message.text = text
-    if "blocks" in caller.args or "text" in caller.args:
-        message.blocks = blocks
-    message.edits += 1
-    return {
-        "channel": channel.channel_id,
-        "ts": message.ts,
-        "text": message.text,
-        "message": message_json(caller.world, message),
-    }
-
-
 def delete(caller: Caller) -> dict[str, Any]:
     channel = caller.known_channel(caller.text("channel"))
-    message = _own_message(caller, channel, "ts", "cant_delete_message")
+    message = _message(caller, channel, "ts")
+    if message.user_id != caller.grant.bot_user_id:
+        raise Refusal("cant_delete_message")
     message.deleted = True
     for file_id in message.file_ids:
         file = caller.world.files[file_id]
         file.shares = [one for one in file.shares if one.ts != message.ts]
     return {"channel": channel.channel_id, "ts": message.ts}
-
-
-def _own_message(
-    caller: Caller, channel: Channel, name: str, foreign_code: str
-) -> Message:
-    message = _message(caller, channel, name)
-    if message.user_id != caller.grant.bot_user_id:
-        raise Refusal(foreign_code)
-    return message
 
 
 def _message(caller: Caller, channel: Channel, name: str) -> Message:
@@ -242,16 +187,11 @@ def publish_view(caller: Caller) -> dict[str, Any]:
     return {"view": view_json(caller, view)}
 
 
-def update_view(caller: Caller) -> dict[str, Any]:
-    view = caller.world.views.get(caller.text("view_id"))
-    if view is None:
-        raise Refusal("not_found")
-    view.body = _view(caller, "modal")
-    return {"view": view_json(caller, view)}
-
-
 def _view(caller: Caller, kind: str) -> dict[str, Any]:
-    body = _json(caller, "view", {})
+    try:
+        body = read_json(caller.args["view"])
+    except ValueError as error:
+        raise invalid_arguments("invalid JSON: view") from error
     if wrong := wrong_view(body, kind):
         caller.problem("invalid_view", "; ".join(wrong))
         raise invalid_arguments(*wrong)
@@ -259,7 +199,6 @@ def _view(caller: Caller, kind: str) -> dict[str, Any]:
 
 
 def view_json(caller: Caller, view: View) -> dict[str, Any]:
-    """Return a view as Slack answers it."""
     added = {
         "id": view.view_id,
         "team_id": view.team_id,

@@ -92,7 +92,9 @@ def receive_bytes(world: World, request: Request, ticket: str) -> Reply:
 
 def complete_upload(caller: Caller) -> dict[str, Any]:
     files = [_announced(caller, one) for one in _wanted(caller)]
-    channels = [_place(caller, channel_id) for channel_id in _channel_ids(caller)]
+    channels = [caller.joined_channel(one) for one in _channel_ids(caller)]
+    if any(one.is_archived or one.is_read_only for one in channels):
+        raise Refusal("posting_to_channel_denied")
     if any(caller.text(name) for name in CUSTOM):
         caller.needs("chat:write.customize")
     shares = [_pending(caller, files, channel) for channel in channels]
@@ -111,15 +113,14 @@ def _wanted(caller: Caller) -> list[dict[str, Any]]:
         wanted = read_json(caller.args["files"])
     except ValueError:
         wanted = None
-    well = isinstance(wanted, list) and wanted and all(map(_is_wanted, wanted))
-    if not well:
+    rows = wanted if isinstance(wanted, list) else []
+    if not rows or not all(
+        isinstance(one, dict) and set(one) <= FILE_KEYS and one.get("id")
+        for one in rows
+    ):
         caller.problem("wrong_type", "files must be [{id, title}, ...]")
         raise invalid_arguments("must be an array of files: files")
-    return list(wanted)
-
-
-def _is_wanted(one: Any) -> bool:
-    return isinstance(one, dict) and set(one) <= FILE_KEYS and bool(one.get("id"))
+    return rows
 
 
 def _announced(caller: Caller, wanted: dict[str, Any]) -> SlackFile:
@@ -144,13 +145,6 @@ def _channel_ids(caller: Caller) -> list[str]:
     return wanted
 
 
-def _place(caller: Caller, channel_id: str) -> Channel:
-    channel = caller.joined_channel(channel_id)
-    if channel.is_archived or channel.is_read_only:
-        raise Refusal("posting_to_channel_denied")
-    return channel
-
-
 def _pending(caller: Caller, files: list[SlackFile], channel: Channel) -> PendingShare:
     world, comment = caller.world, caller.text("initial_comment")
     blocks = read_blocks(caller, no_json="invalid_blocks")
@@ -167,19 +161,10 @@ def _pending(caller: Caller, files: list[SlackFile], channel: Channel) -> Pendin
         channel_id=channel.channel_id,
         thread_ts=thread_ts,
         comment=comment,
-        blocks=[] if world.switches.drop_share_blocks else blocks,
+        blocks=blocks,
         polls_left=world.switches.share_after_polls,
         due_at=world.clock() + world.switches.share_after_seconds,
-        never=_never(world, files),
     )
-
-
-def _never(world: World, files: list[SlackFile]) -> bool:
-    if world.switches.never_share_alt_text and any(file.alt_txt for file in files):
-        return True
-    left = world.switches.never_share
-    world.switches.never_share = max(left - 1, min(left, 0))
-    return left != 0
 
 
 def settle(world: World) -> None:
@@ -187,10 +172,9 @@ def settle(world: World) -> None:
     with world.changed:
         now = world.clock()
         for pending in list(world.pending_shares):
-            if pending.never or pending.polls_left > 0 or pending.due_at > now:
-                continue
-            world.pending_shares.remove(pending)
-            _show(world, pending)
+            if pending.polls_left <= 0 and pending.due_at <= now:
+                world.pending_shares.remove(pending)
+                _show(world, pending)
 
 
 def _show(world: World, pending: PendingShare) -> None:
@@ -215,8 +199,7 @@ def show_files(world: World, message: Message, files: Iterable[SlackFile]) -> Me
     for file in files:
         message.file_ids.append(file.file_id)
         where = (message.channel_id, message.ts, message.thread_ts)
-        share = Share(*where, message.user_id)
-        file.shares.append(share)
+        file.shares.append(Share(*where, message.user_id))
         file.processed = True
     return world.add_message(message)
 

@@ -10,8 +10,7 @@ from tests.fakes.slack.access import Caller
 from tests.fakes.slack.arguments import Refusal
 from tests.fakes.slack.exchange import Reply, Request
 from tests.fakes.slack.faults import PAGE
-from tests.fakes.slack.settings import SlackApp
-from tests.fakes.slack.state import Consent, Grant, Workspace
+from tests.fakes.slack.state import Consent, Grant, SlackApp, Workspace
 from tests.fakes.slack.world import World
 
 CODE_SECONDS = 600.0
@@ -34,7 +33,6 @@ def authorize(world: World, request: Request) -> Reply:
 
 
 def _wrong(app: SlackApp, asked: dict[str, str]) -> str:
-    """Return what is wrong with a request to authorise; empty for nothing."""
     scopes = _scopes(asked)
     if asked.get("client_id") != app.client_id:
         return "invalid_client_id"
@@ -57,45 +55,28 @@ def _scopes(asked: dict[str, str]) -> set[str]:
 
 
 def _consent(world: World, asked: dict[str, str]) -> str:
-    workspace = _picked(world, asked.get("team", ""))
-    declined = world.switches.declined_scopes & set(world.app.optional_scopes)
+    wanted = world.switches.consent_team_id or asked.get("team", "")
+    workspace = world.workspaces.get(wanted) or next(iter(world.workspaces.values()))
+    people = [
+        one
+        for one in world.users.values()
+        if one.team_id == workspace.team_id and not one.is_bot
+    ]
+    somebody = people[0] if people else world.add_user(workspace, "admin")
     code = secrets.token_hex(16)
     world.consents[code] = Consent(
         workspace=workspace,
         org_wide=world.switches.consent_org_wide,
-        scopes=sorted(_scopes(asked) - declined),
+        scopes=sorted(_scopes(asked)),
         redirect_uri=asked.get("redirect_uri", ""),
-        user_id=_somebody(world, workspace),
+        user_id=somebody.user_id,
         made_at=world.clock(),
     )
     return code
 
 
-def _picked(world: World, team_id: str) -> Workspace:
-    wanted = world.switches.consent_team_id or team_id
-    return world.workspaces.get(wanted) or next(iter(world.workspaces.values()))
-
-
-def _somebody(world: World, workspace: Workspace) -> str:
-    people = (one for one in world.users.values() if not one.is_bot)
-    here = [one for one in people if one.team_id == workspace.team_id]
-    return (here[0] if here else world.add_user(workspace, "admin")).user_id
-
-
 def access(caller: Caller) -> dict[str, Any]:
     """Exchange a code, or a refresh token, for a token."""
-    _check_client(caller)
-    if caller.text("code_verifier"):
-        raise Refusal("pkce_not_allowed")
-    kind = caller.text("grant_type") or "authorization_code"
-    if kind == "refresh_token":
-        return _refresh(caller)
-    if kind != "authorization_code":
-        raise Refusal("invalid_grant_type")
-    return _exchange(caller)
-
-
-def _check_client(caller: Caller) -> None:
     app = caller.world.app
     client_id, secret = caller.basic or (
         caller.text("client_id"),
@@ -107,6 +88,14 @@ def _check_client(caller: Caller) -> None:
     if secret != app.client_secret:
         caller.problem("wrong_client", "client_secret")
         raise Refusal("bad_client_secret")
+    if caller.text("code_verifier"):
+        raise Refusal("pkce_not_allowed")
+    kind = caller.text("grant_type") or "authorization_code"
+    if kind == "refresh_token":
+        return _refresh(caller)
+    if kind != "authorization_code":
+        raise Refusal("invalid_grant_type")
+    return _exchange(caller)
 
 
 def _exchange(caller: Caller) -> dict[str, Any]:
@@ -165,20 +154,6 @@ def _token_json(world: World, grant: Grant, workspace: Workspace) -> dict[str, A
         found["refresh_token"] = grant.refresh_token
         found["expires_in"] = int(grant.expires_at - world.clock())
     return found
-
-
-def revoke(caller: Caller) -> dict[str, Any]:
-    """End one token."""
-    if not caller.flag("test"):
-        caller.grant.dead = "token_revoked"
-    return {"revoked": not caller.flag("test")}
-
-
-def uninstall(caller: Caller) -> dict[str, Any]:
-    """End every token that a workspace or organisation gave."""
-    _check_client(caller)
-    end_installation(caller.world, caller.grant)
-    return {"uninstalled": True}
 
 
 def end_installation(world: World, ended: Grant) -> None:

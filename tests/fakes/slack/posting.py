@@ -13,7 +13,6 @@ from tests.fakes.slack.world import World
 def write(
     world: World, user_id: str, channel_id: str, text: str, thread_ts: str = ""
 ) -> Message:
-    """Write a message."""
     ts = world.new_ts()
     message = Message(channel_id, ts, user_id, text=text, thread_ts=thread_ts)
     return world.add_message(message)
@@ -31,14 +30,7 @@ def post_files(
 ) -> Message:
     """Post files, by name and bytes, in one message.
 
-    Args:
-        world: Where.
-        user_id: Who posts.
-        channel_id: Into which channel.
-        files: Names and bytes.
-        text: What is written above them.
-        thread_ts: Parent of the thread.
-        more: Fields of `SlackFile` that differ: ``{"stub": "messages"}``.
+    ``more`` are fields of `SlackFile` that differ: ``{"stub": "messages"}``.
     """
     with world.lock:
         user = world.users[user_id]
@@ -60,9 +52,10 @@ def post_files(
         ts = world.new_ts()
         message = Message(channel_id, ts, user_id, text=text, thread_ts=thread_ts)
         if user.is_bot:
-            own = user_id == world.workspaces[user.team_id].bot_user_id
-            bot_id = world.workspaces[user.team_id].bot_id
-            message.bot_id = bot_id if own else f"B{user_id}"
+            home = world.workspaces[user.team_id]
+            message.bot_id = (
+                home.bot_id if user_id == home.bot_user_id else f"B{user_id}"
+            )
         return show_files(world, message, posted)
 
 

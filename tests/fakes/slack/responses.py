@@ -47,7 +47,6 @@ def new_response_url(
 
 
 def respond(world: World, request: Request, secret: str) -> Reply:
-    """Take an answer to an interaction."""
     with world.changed:
         found = world.response_urls.get(secret)
         if found is None:

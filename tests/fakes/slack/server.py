@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
-from types import TracebackType
+from collections.abc import Callable
 from typing import Any, Self
 
 from tests.fakes.slack import api, methods_files, oauth, responses
 from tests.fakes.slack.arguments import Arguments, read_arguments
-from tests.fakes.slack.exchange import Reply, Request
-from tests.fakes.slack.faults import PAGE, Fault, Faults
-from tests.fakes.slack.listener import Listener
-from tests.fakes.slack.records import Call, Problem
-from tests.fakes.slack.settings import SlackApp, Switches
-from tests.fakes.slack.state import Channel, Message, SlackFile, User, Workspace
-from tests.fakes.slack.website import Website
+from tests.fakes.slack.exchange import Listener, Reply, Request
+from tests.fakes.slack.faults import PAGE, Fault
+from tests.fakes.slack.state import Call, Message, Problem, SlackApp, SlackFile
 from tests.fakes.slack.world import World
 
 #: How often `wait_until` looks when nothing calls.
@@ -51,25 +46,27 @@ class SlackServer:
             port: 0 for a free one.
         """
         self.world = World(app or SlackApp(), clock)
+        #: What a test sets: the app, how Slack behaves, what goes wrong.
+        self.app, self.switches = self.world.app, self.world.switches
+        self.faults = self.world.faults
+        self.add_workspace = self.world.add_workspace
+        self.add_user, self.add_channel = self.world.add_user, self.world.add_channel
         self._stopping = threading.Event()
         self._listener = Listener(self._answer, self.world.broke, port)
-        self.world.url = self._listener.url
+        #: Base address, without a slash at the end.
+        self.url = self.world.url = self._listener.url
+        #: Base of the Web API, for `slack_sdk.WebClient`.
+        self.api_url = f"{self.url}/api/"
         self.website = Website(self.world)
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def start(self) -> None:
-        """Begin to answer."""
         self._listener.start()
         self.website.start()
 
@@ -78,18 +75,6 @@ class SlackServer:
         self._stopping.set()
         self._listener.stop()
         self.website.stop()
-
-    # What a bot is told about this Slack.
-
-    @property
-    def url(self) -> str:
-        """Return the base address, without a slash at the end."""
-        return self._listener.url
-
-    @property
-    def api_url(self) -> str:
-        """Return the base of the Web API, for `slack_sdk.WebClient`."""
-        return f"{self.url}/api/"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -109,38 +94,21 @@ class SlackServer:
             "EMOJIFIER_WORKSPACE_PER_DAY": "0",
         }
 
-    # What a test sets.
-
-    @property
-    def app(self) -> SlackApp:
-        """Return the app's configuration; change it at will."""
-        return self.world.app
-
-    @property
-    def switches(self) -> Switches:
-        """Return how Slack behaves; change it at will."""
-        return self.world.switches
-
-    @property
-    def faults(self) -> Faults:
-        """Return what goes wrong; add to it."""
-        return self.world.faults
-
-    # What a test asks.
-
     @property
     def calls(self) -> list[Call]:
         """Return every request so far, oldest first."""
-        return self.world.records.calls
+        with self.world.lock:
+            return list(self.world.calls)
 
     @property
     def problems(self) -> list[Problem]:
         """Return what a correct bot would not have sent; assert that it is empty."""
-        return self.world.records.problems
+        with self.world.lock:
+            return list(self.world.problems)
 
     def calls_of(self, *methods: str) -> list[Call]:
         """Return the calls of some methods, oldest first."""
-        return self.world.records.matching(lambda call: call.method in methods)
+        return [call for call in self.calls if call.method in methods]
 
     def messages(self, channel_id: str = "") -> list[Message]:
         """Return what everybody in a channel, or in all of them, can read now."""
@@ -190,8 +158,6 @@ class SlackServer:
         last = [(one.method, one.status, one.error) for one in self.calls[-10:]]
         raise AssertionError(f"Not within {timeout_seconds} s. Last calls: {last}")
 
-    # How requests are answered.
-
     def _answer(self, request: Request) -> Reply | None:
         place, _, rest = request.path.lstrip("/").partition("/")
         if place == "api":
@@ -206,7 +172,22 @@ class SlackServer:
         """Answer one request, unless a fault is in the way, and keep record."""
         fault = self.faults.take(name, arguments.values)
         reply = self._reply(request, name, arguments, fault)
-        self._record(request, name, arguments, reply)
+        grant = self.world.grants.get(arguments.token)
+        args = dict(arguments.values)
+        if name in {"response", "upload"}:
+            args["body"] = request.body
+        self.world.record(
+            Call(
+                method=name,
+                args=args,
+                token=arguments.token,
+                team_id=grant.team_id if grant else "",
+                when=self.world.clock(),
+                status=0 if reply is None else reply.status,
+                answer=None if reply is None else reply.told,
+                headers=request.headers,
+            )
+        )
         return reply
 
     def _reply(
@@ -233,39 +214,45 @@ class SlackServer:
             return oauth.authorize(self.world, request)
         return api.answer(self.world, name, arguments)
 
-    def _record(
-        self, request: Request, name: str, arguments: Arguments, reply: Reply | None
-    ) -> None:
-        grant = self.world.grants.get(arguments.token)
-        args = dict(arguments.values)
-        if name in {"response", "upload"}:
-            args["body"] = request.body
-        self.world.records.call(
+
+class Website:
+    """A host that is not Slack: serves pictures and pages, and must see no token."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._pages: dict[str, Reply] = {}
+        self._listener = Listener(self._answer, world.broke)
+        self.start = self._listener.start
+        self.stop = self._listener.stop
+        self.host = self._listener.host
+
+    def add(self, path: str, reply: Reply) -> str:
+        """Serve something; return its address."""
+        self._pages[path] = reply
+        return f"{self._listener.url}{path}"
+
+    def add_picture(self, path: str, data: bytes, kind: str = "image/png") -> str:
+        """Serve a picture; return its address."""
+        return self.add(path, Reply(200, kind, data))
+
+    def _answer(self, request: Request) -> Reply:
+        reply = self._pages.get(request.path) or Reply.html("Not found", 404)
+        said = [request.path, request.query, *request.headers.values()]
+        told = "\n".join([*said, request.body.decode(errors="replace")])
+        with self._world.lock:
+            leaked = any(token in told for token in self._world.grants)
+        if leaked or "authorization" in request.headers:
+            self._world.problem("token_leak", "website", request.path)
+        self._world.record(
             Call(
-                method=name,
-                args=args,
-                token=arguments.token,
-                team_id=grant.team_id if grant else "",
-                when=self.world.clock(),
-                status=0 if reply is None else reply.status,
-                answer=None if reply is None else reply.told,
+                method="website",
+                args={"path": request.path} | request.params,
+                token=request.bearer,
+                team_id="",
+                when=self._world.clock(),
+                status=reply.status,
+                answer=reply.told,
                 headers=request.headers,
             )
         )
-
-    # Short ways to what tests need most.
-
-    def add_workspace(self, name: str = "Acme", **more: Any) -> Workspace:
-        """Found a workspace."""
-        return self.world.add_workspace(name, **more)
-
-    def add_user(self, workspace: Workspace, name: str, **more: Any) -> User:
-        """Let somebody join a workspace."""
-        return self.world.add_user(workspace, name, **more)
-
-    def add_channel(
-        self, workspace: Workspace, name: str, members: Iterable[User] = (), **more: Any
-    ) -> Channel:
-        """Open a channel."""
-        ids = [user.user_id for user in members]
-        return self.world.add_channel(workspace, name, ids, **more)
+        return reply

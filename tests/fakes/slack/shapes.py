@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
-from tests.fakes.slack.state import Channel, Message, Share, SlackFile, User, Workspace
+from tests.fakes.slack.state import Channel, Message, SlackFile, User
 from tests.fakes.slack.world import World
 
 THUMBNAIL_SIZES_PX = (64, 80, 160, 360)
@@ -13,16 +13,19 @@ THUMBNAIL_SIZES_PX = (64, 80, 160, 360)
 STUB = {"mode": "file_access", "file_access": "check_file_info"}
 
 
-def workspace_of(world: World, item: Channel | SlackFile | User) -> Workspace:
-    return world.workspaces[item.team_id]
-
-
 def channel_json(world: World, channel: Channel) -> dict[str, Any]:
-    bot = workspace_of(world, channel).bot_user_id
-    if channel.kind == "im":
-        return _direct_message_json(channel, bot)
-    return {
+    bot = world.workspaces[channel.team_id].bot_user_id
+    found = {
         "id": channel.channel_id,
+        "is_archived": channel.is_archived,
+        "is_org_shared": False,
+        "created": channel.created,
+        "context_team_id": channel.team_id,
+    }
+    if channel.kind == "im":
+        others = channel.members - {bot}
+        return found | {"is_im": True, "user": min(others, default=bot)}
+    return found | {
         "name": channel.name,
         "name_normalized": channel.name,
         "is_channel": True,
@@ -30,48 +33,31 @@ def channel_json(world: World, channel: Channel) -> dict[str, Any]:
         "is_im": False,
         "is_mpim": False,
         "is_private": channel.kind == "private",
-        "is_archived": channel.is_archived,
         "is_general": False,
         "is_shared": False,
         "is_ext_shared": False,
-        "is_org_shared": False,
         "is_member": bot in channel.members,
-        "created": channel.created,
         "creator": min(channel.members, default=bot),
-        "context_team_id": channel.team_id,
-    }
-
-
-def _direct_message_json(channel: Channel, bot: str) -> dict[str, Any]:
-    others = sorted(channel.members - {bot})
-    return {
-        "id": channel.channel_id,
-        "created": channel.created,
-        "is_im": True,
-        "is_archived": channel.is_archived,
-        "is_org_shared": False,
-        "user": others[0] if others else bot,
-        "context_team_id": channel.team_id,
     }
 
 
 def user_json(user: User) -> dict[str, Any]:
-    profile = {
-        "real_name": user.name.title(),
-        "display_name": user.name,
-        "team": user.team_id,
-    }
+    real_name = user.name.title()
     return {
         "id": user.user_id,
         "team_id": user.team_id,
         "name": user.name,
-        "real_name": user.name.title(),
+        "real_name": real_name,
         "deleted": user.deleted,
         "is_bot": user.is_bot,
         "is_admin": user.is_admin,
         "is_owner": False,
         "is_primary_owner": False,
-        "profile": profile,
+        "profile": {
+            "real_name": real_name,
+            "display_name": user.name,
+            "team": user.team_id,
+        },
     }
 
 
@@ -179,22 +165,19 @@ def shares_json(world: World, file: SlackFile) -> dict[str, Any]:
         channel = world.channels[share.channel_id]
         public = channel.kind == "public"
         rooms = shares.setdefault("public" if public else "private", {})
-        rooms.setdefault(channel.channel_id, []).append(_share_json(channel, share))
+        shown = {
+            "ts": share.ts,
+            "channel_name": channel.name,
+            "team_id": channel.team_id,
+            "share_user_id": share.user_id,
+            "reply_users": [],
+            "reply_users_count": 0,
+            "reply_count": 0,
+            "source": "UNKNOWN",
+        }
+        shown |= {"thread_ts": share.thread_ts} if share.thread_ts else {}
+        rooms.setdefault(channel.channel_id, []).append(shown)
         name = {"public": "channels", "private": "groups", "im": "ims"}[channel.kind]
         if channel.channel_id not in lists[name]:
             lists[name].append(channel.channel_id)
     return {"shares": shares} | lists
-
-
-def _share_json(channel: Channel, share: Share) -> dict[str, Any]:
-    found = {
-        "ts": share.ts,
-        "channel_name": channel.name,
-        "team_id": channel.team_id,
-        "share_user_id": share.user_id,
-        "reply_users": [],
-        "reply_users_count": 0,
-        "reply_count": 0,
-        "source": "UNKNOWN",
-    }
-    return found | ({"thread_ts": share.thread_ts} if share.thread_ts else {})

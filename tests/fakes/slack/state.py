@@ -1,9 +1,10 @@
-"""What Slack remembers: workspaces, people, channels, messages, files, tokens."""
+"""What Slack remembers, how it behaves, and what it saw."""
 
 from __future__ import annotations
 
 import io
 import mimetypes
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,6 +12,62 @@ from PIL import Image, UnidentifiedImageError
 
 #: An organisation's grant has no workspace of its own.
 NO_TEAM = ""
+TWELVE_HOURS_SECONDS = 12 * 60 * 60
+BOT_SCOPES = (
+    "commands",
+    "app_mentions:read",
+    "chat:write",
+    "files:read",
+    "files:write",
+    "im:history",
+)
+OPTIONAL_SCOPES = (
+    "channels:join",
+    "im:write",
+    "reactions:write",
+    "emoji:read",
+    "users:read",
+)
+
+
+@dataclass
+class SlackApp:
+    """The app as its settings page has it."""
+
+    app_id: str = "A0EMOJIFY01"
+    client_id: str = "1111111111.2222222222"
+    client_secret: str = field(default="fake-client-secret", repr=False)
+    signing_secret: str = field(default="fake-signing-secret", repr=False)
+    #: Long out of use, still sent.
+    verification_token: str = "fake-verification-token"
+    #: What the manifest asks for.
+    scopes: tuple[str, ...] = BOT_SCOPES + OPTIONAL_SCOPES
+    #: Addresses that may be returned to, with everything below them.
+    redirect_urls: list[str] = field(default_factory=list)
+    token_rotation: bool = False
+    token_seconds: float = TWELVE_HOURS_SECONDS
+    messages_tab: bool = True
+    home_tab: bool = True
+
+
+@dataclass
+class Switches:
+    """How Slack behaves today. Every switch starts at its friendliest."""
+
+    #: Looks by `files.info` that a completed file needs until it is shown.
+    share_after_polls: int = 0
+    #: Seconds that a completed file needs until it is shown.
+    share_after_seconds: float = 0.0
+    #: A file may be completed again, and is then shown again.
+    second_complete: bool = False
+    #: What `files.info` says of a deleted file: this, or ``file_not_found``.
+    deleted_code: str = "file_deleted"
+    #: Whoever is asked to install says no.
+    consent_denied: bool = False
+    #: The workspace that is picked when installing; empty for the first.
+    consent_team_id: str = ""
+    #: Whoever installs does so for the whole organisation.
+    consent_org_wide: bool = False
 
 
 @dataclass
@@ -28,8 +85,6 @@ class Workspace:
     uploads: Literal["all", "images", "none"] = "all"
     max_upload_bytes: int = 1_000_000_000
     storage_full: bool = False
-    #: Custom emoji, name to address.
-    emoji: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -50,11 +105,9 @@ class Grant:
 
     @property
     def is_org(self) -> bool:
-        """Tell whether it is an organisation's."""
         return self.team_id == NO_TEAM
 
     def covers(self, workspace: Workspace) -> bool:
-        """Tell whether it reaches into a workspace."""
         if self.is_org:
             return workspace.enterprise_id == self.enterprise_id
         return workspace.team_id == self.team_id
@@ -108,7 +161,6 @@ class Message:
 
     @property
     def is_reply(self) -> bool:
-        """Tell whether it stands in another message's thread."""
         return bool(self.thread_ts) and self.thread_ts != self.ts
 
     @property
@@ -140,7 +192,6 @@ class PendingShare:
     polls_left: int
     #: Seconds since the epoch.
     due_at: float
-    never: bool = False
 
 
 @dataclass
@@ -232,6 +283,49 @@ class ResponseUrl:
     #: The bot's own message that the interaction came from; empty for none.
     message_ts: str = ""
     uses: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request and what was answered."""
+
+    #: A method of the Web API, or ``upload``, ``download``, ``response``,
+    #: ``authorize``, ``website``.
+    method: str
+    args: Mapping[str, Any]
+    token: str
+    #: Whose token it is; empty for an organisation's, or where it is not known.
+    team_id: str
+    #: Seconds since the epoch by the server's clock.
+    when: float
+    #: 0 where the connection was dropped.
+    status: int
+    #: The JSON object, else the first characters of the page.
+    answer: Any
+    #: The headers that came, names in small letters.
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether it was done, as far as the caller could see."""
+        if isinstance(self.answer, Mapping) and "ok" in self.answer:
+            return bool(self.answer["ok"])
+        return 200 <= self.status < 400
+
+    @property
+    def error(self) -> str:
+        known = isinstance(self.answer, Mapping)
+        return str(self.answer.get("error", "")) if known else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that a correct bot would never send."""
+
+    #: ``unknown_argument``, ``token_leak``, ``upload_order`` and the like.
+    kind: str
+    method: str
+    what: str
 
 
 def _texts(blocks: Any) -> list[str]:

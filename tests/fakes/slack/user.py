@@ -1,9 +1,10 @@
-"""A person in Slack, who asks the bot for things over real HTTP."""
+"""People in Slack, who ask the bot for things over real HTTP, and where they are."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -13,13 +14,25 @@ from tests.fakes.slack.delivery import OK, Delivery
 from tests.fakes.slack.oauth import end_installation
 from tests.fakes.slack.responses import RESPONSE_TYPES, show_response
 from tests.fakes.slack.server import SlackServer
-from tests.fakes.slack.state import Message, ResponseUrl, User, View, Workspace
+from tests.fakes.slack.state import (
+    Channel,
+    Grant,
+    Message,
+    ResponseUrl,
+    User,
+    View,
+    Workspace,
+)
 
 RESPONSE_ACTIONS = frozenset({"errors", "update", "push", "clear"})
 
 
 class SlackUser:
-    """Somebody in a workspace where the bot is installed."""
+    """Somebody in a workspace where the bot is installed.
+
+    ``bot_url`` is the base of the bot's addresses; ``org_wide``, that the bot is
+    installed for the whole organisation.
+    """
 
     def __init__(
         self,
@@ -30,24 +43,11 @@ class SlackUser:
         *,
         org_wide: bool = False,
     ) -> None:
-        """Sit down at Slack.
-
-        Args:
-            slack: Where.
-            workspace: In which workspace.
-            user: As whom.
-            bot_url: Base of the bot's addresses.
-            org_wide: The bot is installed for the whole organisation.
-        """
         self.slack = slack
         self.user = user
+        self.user_id = user.user_id
         self.scene = payloads.Scene(slack.world, workspace, user, org_wide)
         self.delivery = Delivery(slack.world, bot_url)
-
-    @property
-    def user_id(self) -> str:
-        """Return the person's id."""
-        return self.user.user_id
 
     @property
     def told(self) -> list[str]:
@@ -57,7 +57,6 @@ class SlackUser:
     # Without the bot.
 
     def write(self, channel_id: str, text: str, thread_ts: str = "") -> Message:
-        """Write a message."""
         world = self.slack.world
         return posting.write(world, self.user_id, channel_id, text, thread_ts)
 
@@ -80,16 +79,24 @@ class SlackUser:
         self, channel_id: str, text: str = "", name: str = "/emojify"
     ) -> requests.Response:
         """Type a slash command; what it answers at once is heard by this person."""
-        form = payloads.command(self.scene, channel_id, name, text)
-        answer = self.delivery.form(form)
-        self._hear(answer, channel_id)
+        answer = self.delivery.form(
+            payloads.command(self.scene, channel_id, name, text)
+        )
+        if answer.status_code == OK and answer.content:
+            body = _json(answer) or {"text": answer.text}
+            if body.get("response_type", "ephemeral") not in RESPONSE_TYPES:
+                self.slack.world.problem("bad_answer", "", "unknown response_type")
+            team_id, now = self.scene.workspace.team_id, self.slack.world.clock()
+            url = ResponseUrl(channel_id, self.user_id, team_id, now)
+            show_response(self.slack.world, url, body)
         return answer
 
     def shortcut(
         self, message: Message, callback_id: str = "emojify_message"
     ) -> requests.Response:
         """Choose the message shortcut."""
-        return self._interact(payloads.shortcut(self.scene, message, callback_id))
+        chosen = payloads.shortcut(self.scene, message, callback_id)
+        return self.delivery.payload(chosen)
 
     def press(
         self, message: Message, action_id: str, *, sure: bool = True
@@ -102,11 +109,7 @@ class SlackUser:
         button, _ = payloads.find_button(message.blocks, action_id)
         if "confirm" in button and not sure:
             return None
-        return self._interact(payloads.press(self.scene, message, action_id))
-
-    def press_in_view(self, view: View, action_id: str) -> requests.Response:
-        """Press a button in a modal or on the home tab."""
-        return self._interact(payloads.press_in_view(self.scene, view, action_id))
+        return self.delivery.payload(payloads.press(self.scene, message, action_id))
 
     def open_view(self) -> View | None:
         """Return the newest modal in front of this person."""
@@ -117,11 +120,9 @@ class SlackUser:
         ]
         return found[-1] if found else None
 
-    def submit(
-        self, view: View, values: dict[str, Any] | None = None
-    ) -> requests.Response:
+    def submit(self, view: View) -> requests.Response:
         """Submit a modal; it closes unless the app answers otherwise."""
-        answer = self._interact(payloads.submission(self.scene, view, values))
+        answer = self.delivery.payload(payloads.submission(self.scene, view))
         action = _json(answer).get("response_action", "clear")
         if action not in RESPONSE_ACTIONS:
             self.slack.world.problem("bad_answer", "", f"response_action {action!r}")
@@ -141,28 +142,21 @@ class SlackUser:
     ) -> requests.Response:
         """Name the bot in a message, with pictures or without."""
         named = f"<@{self.scene.workspace.bot_user_id}> {text}".strip()
-        if images:
-            message = self.post_image(
-                channel_id, *images, text=named, thread_ts=thread_ts
-            )
-        else:
-            message = self.write(channel_id, named, thread_ts)
+        message = self._say(channel_id, images, named, thread_ts)
         return self.announce(payloads.mention, message, with_files=with_files)
 
     def direct_message(self, *images: bytes, text: str = "") -> requests.Response:
         """Send pictures, or text alone, to the bot."""
         channel = self.slack.world.direct_message(self.scene.workspace, self.user_id)
-        if images:
-            message = self.post_image(channel.channel_id, *images, text=text)
-        else:
-            message = self.write(channel.channel_id, text)
+        message = self._say(channel.channel_id, images, text)
         return self.announce(payloads.direct_message, message)
 
-    def open_home(self, tab: str = "home") -> requests.Response:
-        """Open the app's home or messages tab."""
-        channel = self.slack.world.direct_message(self.scene.workspace, self.user_id)
-        event = payloads.home_opened(self.scene, channel.channel_id, tab)
-        return self.delivery.json(event)
+    def _say(
+        self, channel_id: str, images: Iterable[bytes], text: str, thread_ts: str = ""
+    ) -> Message:
+        if not images:
+            return self.write(channel_id, text, thread_ts)
+        return self.post_image(channel_id, *images, text=text, thread_ts=thread_ts)
 
     # Slack itself.
 
@@ -172,59 +166,20 @@ class SlackUser:
 
     def uninstall(self) -> list[requests.Response]:
         """Take the app out of the workspace, or organisation, and tell it."""
-        with self.slack.world.lock:
-            for grant in list(self.slack.world.grants.values()):
-                covers = grant.covers(self.scene.workspace)
-                if covers and grant.is_org == self.scene.org_wide:
-                    end_installation(self.slack.world, grant)
-        gone = [
-            payloads.app_gone(self.scene, {"type": "app_uninstalled"}),
-            payloads.app_gone(self.scene, self._revoked()),
-        ]
-        return [self.delivery.json(one) for one in gone]
-
-    def revoke_tokens(self) -> requests.Response:
-        """Take the tokens back, and tell the app."""
-        with self.slack.world.lock:
-            for grant in self.slack.world.grants.values():
-                covers = grant.covers(self.scene.workspace)
-                if covers and grant.is_org == self.scene.org_wide:
-                    grant.dead = "token_revoked"
-        return self.delivery.json(payloads.app_gone(self.scene, self._revoked()))
-
-    def _revoked(self) -> dict[str, Any]:
-        tokens = {"oauth": [], "bot": [self.scene.workspace.bot_user_id]}
-        return {
+        world, workspace = self.slack.world, self.scene.workspace
+        with world.lock:
+            for grant in list(world.grants.values()):
+                if grant.covers(workspace) and grant.is_org == self.scene.org_wide:
+                    end_installation(world, grant)
+        revoked = {
             "type": "tokens_revoked",
-            "tokens": tokens,
-            "event_ts": self.slack.world.new_ts(),
+            "tokens": {"oauth": [], "bot": [workspace.bot_user_id]},
+            "event_ts": world.new_ts(),
         }
-
-    def verify_url(self, challenge: str = "challenge") -> requests.Response:
-        """Ask the app to prove that the address is its own."""
-        token = self.slack.app.verification_token
-        return self.delivery.json(
-            {"token": token, "challenge": challenge, "type": "url_verification"}
-        )
-
-    def check_certificate(self) -> requests.Response:
-        """Knock as Slack does now and then to see the app's certificate."""
-        token = self.slack.app.verification_token
-        return self.delivery.form({"ssl_check": "1", "token": token})
-
-    def _interact(self, payload: Mapping[str, Any]) -> requests.Response:
-        return self.delivery.payload(dict(payload))
-
-    def _hear(self, answer: requests.Response, channel_id: str) -> None:
-        """Show what a command answered, as Slack would."""
-        if answer.status_code != OK or not answer.content:
-            return
-        body = _json(answer) or {"text": answer.text}
-        if body.get("response_type", "ephemeral") not in RESPONSE_TYPES:
-            self.slack.world.problem("bad_answer", "", "unknown response_type")
-        team_id, now = self.scene.workspace.team_id, self.slack.world.clock()
-        url = ResponseUrl(channel_id, self.user_id, team_id, now)
-        show_response(self.slack.world, url, body)
+        events: list[dict[str, Any]] = [{"type": "app_uninstalled"}, revoked]
+        return [
+            self.delivery.json(payloads.app_gone(self.scene, one)) for one in events
+        ]
 
 
 def _json(answer: requests.Response) -> dict[str, Any]:
@@ -234,3 +189,51 @@ def _json(answer: requests.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True)
+class SampleWorkspace:
+    """A workspace with two people, three channels and the app installed."""
+
+    workspace: Workspace
+    grant: Grant
+    ada: User
+    bob: User
+    #: Public, with everybody and the bot.
+    general: Channel
+    #: Public, with everybody but the bot.
+    random: Channel
+    #: Private, of Ada alone.
+    secret: Channel
+
+    @property
+    def token(self) -> str:
+        return self.grant.token
+
+
+def sample_workspace(
+    slack: SlackServer,
+    scopes: Iterable[str] | None = None,
+    *,
+    org_wide: bool = False,
+    **workspace: Any,
+) -> SampleWorkspace:
+    """Add a workspace with people and channels, and install the app.
+
+    Args:
+        slack: Where.
+        scopes: What the token may do; None for all that the app asks for.
+        org_wide: The token is an organisation's.
+        workspace: Fields of `Workspace` that differ.
+    """
+    home = slack.add_workspace(**{"name": "Acme"} | workspace)
+    ada, bob = (slack.add_user(home, name) for name in ("ada", "bob"))
+    return SampleWorkspace(
+        workspace=home,
+        grant=slack.world.install(home, scopes, org_wide=org_wide),
+        ada=ada,
+        bob=bob,
+        general=slack.add_channel(home, "general", [ada, bob]),
+        random=slack.add_channel(home, "random", [ada, bob], with_bot=False),
+        secret=slack.add_channel(home, "secret", [ada], kind="private", with_bot=False),
+    )

@@ -9,17 +9,19 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from tests.fakes.slack.faults import Faults
-from tests.fakes.slack.records import Records
-from tests.fakes.slack.settings import SlackApp, Switches
 from tests.fakes.slack.state import (
     NO_TEAM,
+    Call,
     Channel,
     Consent,
     Grant,
     Message,
     PendingShare,
+    Problem,
     ResponseUrl,
+    SlackApp,
     SlackFile,
+    Switches,
     Trigger,
     User,
     View,
@@ -35,11 +37,12 @@ class World:
         self.clock = clock
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
-        self.records = Records(self.changed)
         self.faults = Faults()
         self.switches = Switches()
         #: Base of every address that is given out; set once the port is known.
         self.url = ""
+        self.calls: list[Call] = []
+        self.problems: list[Problem] = []
         self.workspaces: dict[str, Workspace] = {}
         self.grants: dict[str, Grant] = {}
         self.users: dict[str, User] = {}
@@ -70,27 +73,29 @@ class World:
             self._last_ts = max(now, (last, number + 100))
             return f"{self._last_ts[0]}.{self._last_ts[1]:06d}"
 
+    def new_token(self, prefix: str) -> str:
+        return f"{prefix}-{secrets.token_hex(16)}"
+
     def add_workspace(self, name: str = "Acme", **more: Any) -> Workspace:
         """Found a workspace; ``enterprise_id`` puts it into an organisation."""
         with self.lock:
-            sister = self._sister(more.get("enterprise_id", ""))
+            grid = more.get("enterprise_id")
+            # One organisation, one bot user.
+            sisters = [
+                w for w in self.workspaces.values() if grid and w.enterprise_id == grid
+            ]
             workspace = Workspace(
                 team_id=more.pop("team_id", "") or self.new_id("T"),
                 name=name,
                 domain=name.lower().replace(" ", "-"),
-                bot_user_id=sister.bot_user_id if sister else self.new_id("U"),
-                bot_id=sister.bot_id if sister else self.new_id("B"),
+                bot_user_id=sisters[0].bot_user_id if sisters else self.new_id("U"),
+                bot_id=sisters[0].bot_id if sisters else self.new_id("B"),
                 **more,
             )
             self.workspaces[workspace.team_id] = workspace
             bot = User(workspace.bot_user_id, workspace.team_id, "emojify", is_bot=True)
             self.users.setdefault(bot.user_id, bot)
             return workspace
-
-    def _sister(self, enterprise_id: str) -> Workspace | None:
-        # One organisation, one bot user.
-        same = [w for w in self.workspaces.values() if w.enterprise_id == enterprise_id]
-        return same[0] if same and enterprise_id else None
 
     def add_user(
         self, workspace: Workspace, name: str, *, is_bot: bool = False
@@ -105,19 +110,20 @@ class World:
         self,
         workspace: Workspace,
         name: str,
-        members: Iterable[str] = (),
+        members: Iterable[User] = (),
         *,
         kind: Literal["public", "private", "im"] = "public",
         with_bot: bool = True,
     ) -> Channel:
-        """Open a channel, by the ids of its members; the bot comes unless told not."""
+        """Open a channel; the bot comes unless told not."""
         with self.lock:
+            bot = {workspace.bot_user_id} if with_bot else set()
             channel = Channel(
                 channel_id=self.new_id("D" if kind == "im" else "C"),
                 team_id=workspace.team_id,
                 name=name,
                 kind=kind,
-                members={*members} | ({workspace.bot_user_id} if with_bot else set()),
+                members={user.user_id for user in members} | bot,
                 created=int(self.clock()),
             )
             self.channels[channel.channel_id] = channel
@@ -130,7 +136,9 @@ class World:
             for channel in self.channels.values():
                 if channel.kind == "im" and channel.members == pair:
                     return channel
-            return self.add_channel(workspace, "", [user_id], kind="im")
+            channel = self.add_channel(workspace, "", kind="im")
+            channel.members.add(user_id)
+            return channel
 
     def install(
         self,
@@ -155,12 +163,7 @@ class World:
             self.grants[grant.token] = grant
             return grant
 
-    def new_token(self, prefix: str) -> str:
-        """Return a secret that nobody guesses."""
-        return f"{prefix}-{secrets.token_hex(16)}"
-
     def add_message(self, message: Message) -> Message:
-        """Show a message."""
         with self.changed:
             self.messages.append(message)
             self.changed.notify_all()
@@ -174,9 +177,22 @@ class World:
                     return one
             return None
 
+    def record(self, call: Call) -> None:
+        with self.changed:
+            self.calls.append(call)
+            self.changed.notify_all()
+
+    def take_calls(self) -> list[Call]:
+        """Return the calls so far and forget them; for runs of many hours."""
+        with self.lock:
+            taken, self.calls = self.calls, []
+            return taken
+
     def problem(self, kind: str, method: str, what: str) -> None:
         """Note what a correct bot would not have sent."""
-        self.records.problem(kind, method, what)
+        with self.changed:
+            self.problems.append(Problem(kind, method, what))
+            self.changed.notify_all()
 
     def broke(self, error: BaseException) -> None:
         """Note that the fake itself failed, so that no test overlooks it."""

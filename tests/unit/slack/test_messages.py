@@ -27,7 +27,6 @@ USED = (
     "auth.test",
     "chat.postEphemeral",
     "chat.postMessage",
-    "conversations.info",
     "conversations.join",
     "conversations.open",
     "files.completeUploadExternal",
