@@ -1,7 +1,5 @@
 """A fake Slack, a workspace in it and a client of the bot's."""
 
-from __future__ import annotations
-
 import pytest
 from slack_sdk import WebClient
 

@@ -1,7 +1,5 @@
 """The fake Slack refuses what Slack refuses: tokens, scopes, arguments, channels."""
 
-from __future__ import annotations
-
 import pytest
 import requests
 from slack_sdk.errors import SlackApiError

@@ -1,7 +1,5 @@
 """The fake Slack shows files only to whom Slack would: downloads, lists, stubs."""
 
-from __future__ import annotations
-
 import pytest
 import requests
 from slack_sdk import WebClient

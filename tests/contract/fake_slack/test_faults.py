@@ -1,7 +1,5 @@
 """The fake Slack breaks on order, serves many at once, and waits for tests."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 import time

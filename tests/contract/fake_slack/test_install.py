@@ -1,7 +1,5 @@
 """The fake Slack's *Add to Slack*: consent, code, tokens, rotation, uninstall."""
 
-from __future__ import annotations
-
 from urllib.parse import parse_qs, urlsplit
 
 import pytest

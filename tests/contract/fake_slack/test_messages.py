@@ -1,7 +1,5 @@
 """The fake Slack's messages: threads, blocks, reactions, modals, response URLs."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """The fake Slack keeps to Slack's own reference, where that lies at hand."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """The fake Slack's uploads: three calls in order, shares late or never."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

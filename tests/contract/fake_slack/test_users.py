@@ -1,7 +1,5 @@
 """People in the fake Slack: what they send, a real Bolt app understands."""
 
-from __future__ import annotations
-
 import threading
 import time
 

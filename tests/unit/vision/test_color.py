@@ -95,15 +95,6 @@ def test_srgb_is_known_by_its_colours():
     assert not is_srgb(WIDE)
 
 
-def test_other_models_go_through_their_profile():
-    cyan = Image.new("CMYK", (1, 1), (255, 0, 0, 0))
-    grey = Image.new("L", (1, 1), 100)
-    lab = Image.new("LAB", (1, 1), (128, 128, 128))
-    assert model_to_srgb(cyan, profiles.cmyk_profile()).getpixel((0, 0)) == (184,) * 3
-    assert model_to_srgb(grey, profiles.grey_profile()).getpixel((0, 0)) == (168,) * 3
-    assert model_to_srgb(lab, None).getpixel((0, 0)) == (119,) * 3
-
-
 @pytest.mark.parametrize("profile", [None, WIDE, *BROKEN])
 def test_a_profile_of_another_model_is_no_help(profile):
     assert model_to_srgb(Image.new("CMYK", (1, 1)), profile) is None

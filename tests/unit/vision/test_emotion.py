@@ -28,13 +28,8 @@ def features(points_xy: np.ndarray) -> np.ndarray:
 
 
 class TestToCanonical:
-    def test_the_mean_face_is_the_canonical_face(self):
-        np.testing.assert_allclose(
-            to_canonical(MEAN_FACE), canonical_face(1), atol=1e-6
-        )
-
     @given(landmarks(noise=0))
-    def test_so_it_is_at_any_place_size_and_roll(self, face):
+    def test_the_mean_face_is_the_canonical_face_wherever_it_is(self, face):
         np.testing.assert_allclose(
             to_canonical(face.points_xy), canonical_face(1), atol=2e-4
         )
@@ -69,10 +64,6 @@ class TestGeometryFeatures:
         assert found.shape == (1, GEOMETRY_COUNT)
         assert found.dtype == np.float32
         assert (found == 0).all()
-
-    @given(landmarks(noise=0))
-    def test_so_it_is_at_any_place_size_and_roll(self, face):
-        assert np.abs(features(face.points_xy)).max() < CLOSE
 
     @given(landmarks(), rolls, st.floats(0.25, 4))
     def test_place_size_and_roll_do_not_count(self, face, turn, scale):

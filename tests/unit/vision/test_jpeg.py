@@ -157,16 +157,6 @@ class TestCutOff:
 
 
 class TestParameters:
-    @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
-    @pytest.mark.parametrize("quality", [40, 95])
-    def test_tables_and_subsampling_are_the_inputs(self, subsampling, quality):
-        data = jpeg(quality=quality, subsampling=subsampling)
-        parameters = load(data).jpeg
-        luma, chroma = opened(data).quantization.values()
-        assert [list(table) for table in parameters.tables] == [luma, chroma]
-        assert parameters.subsampling == subsampling
-        assert parameters.aligned
-
     def test_a_sideways_picture_turns_its_tables(self):
         table = [min(1 + index, 255) for index in range(64)]
         data = jpeg(qtables=[table], subsampling="4:2:2", exif=oriented_exif(6))

@@ -1,7 +1,5 @@
 """The filter of system calls, run as the kernel would; of processors not here too."""
 
-from __future__ import annotations
-
 import struct
 
 import pytest
