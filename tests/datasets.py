@@ -15,8 +15,13 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from emojifier_bot.vision.landmarks import REGIONS
-from emojifier_bot.vision.types import EMOTIONS
-from emojifier_training.data import VOTE_NAMES, is_held_out
+from emojifier_bot.vision.types import EMOTIONS, Emotion
+from emojifier_training.data import (
+    VOTE_NAMES,
+    LabelledExpressions,
+    LabelledPicture,
+    is_held_out,
+)
 from tests.builders import make_landmarks
 from tests.images import encoded
 
@@ -63,6 +68,43 @@ def face_label(
         "invalid": invalid,
         "points_xy": points_xy,
     }
+
+
+def labelled_picture(
+    *boxes: Sequence[float],
+    name: str = "wider/a.png",
+    image: Image.Image | None = None,
+    points_xy: object = None,
+    invalid: Sequence[Sequence[float]] = (),
+) -> LabelledPicture:
+    """Return labels as they are read; `invalid` are boxes that nobody could judge."""
+    every = [*boxes, *invalid]
+    unknown = np.full((len(every), 5, 2), np.nan)
+    return LabelledPicture(
+        name=name,
+        source=name.partition("/")[0],
+        event="0--Parade",
+        encoded=encoded(image or Image.new("RGB", (640, 480), (9, 9, 9)), "PNG"),
+        xyxy=np.array(every, np.float32).reshape(-1, 4),
+        points_xy=np.array(unknown if points_xy is None else points_xy, np.float32),
+        invalid=np.arange(len(every)) >= len(boxes),
+        occlusion=np.zeros(len(every), np.int64),
+    )
+
+
+def labelled_expressions(
+    emotions: Sequence[Emotion], images: np.ndarray | None = None
+) -> LabelledExpressions:
+    """Return crops as they are read, one for each emotion, by default black ones."""
+    majority = np.array([EMOTIONS.index(one) for one in emotions], np.int64)
+    if images is None:
+        images = np.zeros((len(majority), 48, 48), np.uint8)
+    return LabelledExpressions(
+        images=images,
+        targets=np.eye(8, dtype=np.float32)[majority],
+        majority=majority,
+        is_validation=np.zeros(len(majority), bool),
+    )
 
 
 def write_labels(folder: Path, labels: object) -> None:

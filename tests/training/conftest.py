@@ -1,7 +1,5 @@
 """One thread and one seed for whatever runs torch."""
 
-from __future__ import annotations
-
 import importlib.util
 
 import pytest

@@ -146,24 +146,3 @@ class TestAveragePrecision:
         # Only the order of confidences counts, and ignored detections do not.
         squared = match_boxes(found[keep], confidences[keep] ** 2, truth, wanted)
         assert average_precision([squared]) == pytest.approx(value)
-
-
-def matched_rows(rows) -> MatchedPicture:
-    """Return a picture from rows of confidence and hit, and one more face missed."""
-    confidences = np.array([tenths / 10 for tenths, _ in rows], np.float32)
-    hits = np.array([hit for _, hit in rows], bool)
-    found = np.array([True] * int(hits.sum()) + [False], bool)
-    return MatchedPicture(confidences, hits, np.zeros(len(rows), bool), found)
-
-
-#: No confidence occurs twice in a row of pictures: among equals any order would do.
-pictures = st.lists(
-    st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=3), max_size=3
-).map(
-    lambda rows: [
-        matched_rows(
-            [(place * 40 + index * 10 + at, hit) for index, (at, hit) in enumerate(one)]
-        )
-        for place, one in enumerate(rows)
-    ]
-)

@@ -1,7 +1,5 @@
 """The command line of the laboratory, with and without the packages of its extra."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

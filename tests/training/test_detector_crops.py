@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from emojifier_training.data import LabelledPicture
 from emojifier_training.detector_crops import (
     CROP_PX,
     SMALLEST_FACE_PX,
     Chances,
     random_crop,
 )
+from tests.datasets import labelled_picture as picture
 
 NEVER = Chances(**dict.fromkeys((one.name for one in fields(Chances)), 0.0))
 ALWAYS = replace(NEVER, around_face=1.0, turn=1.0)
@@ -21,21 +21,6 @@ SIZE_WH = (400, 300)
 BOXES = ((40, 40, 110, 130), (200, 30, 280, 140), (130, 170, 190, 250))
 #: Contrast and brightness change; a face stays above this, and the rest below.
 LIT = 90
-
-
-def picture(*boxes, points=None, invalid=None) -> LabelledPicture:
-    """Return labels; the pixels are given to `random_crop` beside them."""
-    unknown = np.full((len(boxes), 5, 2), np.nan, np.float32)
-    return LabelledPicture(
-        name="wider/a.png",
-        source="wider",
-        event="0--Parade",
-        encoded=b"",
-        xyxy=np.array(boxes, np.float32).reshape(-1, 4),
-        points_xy=unknown if points is None else np.array(points, np.float32),
-        invalid=np.zeros(len(boxes), bool) if invalid is None else np.array(invalid),
-        occlusion=np.zeros(len(boxes), np.int64),
-    )
 
 
 def drawn(*boxes, size_wh=SIZE_WH) -> np.ndarray:
@@ -142,7 +127,7 @@ class TestPoints:
         ("mirror", "order"), [(0.0, "red green blue"), (1.0, "green red blue")]
     )
     def test_they_move_with_the_pixels_and_keep_the_persons_sides(self, mirror, order):
-        labels = picture(self.BOX, points=[self.FIVE])
+        labels = picture(self.BOX, points_xy=[self.FIVE])
         seen = 0
         for crop in crops(
             40, self.image(), labels, chances=replace(ALWAYS, mirror=mirror)

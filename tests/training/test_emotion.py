@@ -88,44 +88,34 @@ class TestRecipe:
         assert np.mean(seen[-5:]) < 0.85 * np.mean(seen[:5])
 
 
-class TestTeacher:
-    @pytest.fixture
-    def teacher(self, tmp_path):
-        """Return a file of a net that is sure of one emotion, whatever it sees."""
-        net = NETS["landmarks"]()
-        last = [one for one in net.modules() if isinstance(one, torch.nn.Linear)][-1]
-        with torch.no_grad():
-            last.weight.zero_()
-            last.bias.copy_(4.0 * torch.eye(8)[5])
-        save_warm_start(net, tmp_path / "state.pt")
-        return tmp_path / "state.pt"
+@pytest.mark.parametrize("has_teacher", [False, True])
+def test_a_teacher_is_learned_beside_the_votes(tmp_path, has_teacher, losses):
+    # It is sure of one emotion, whatever it sees.
+    net, path = NETS["landmarks"](), tmp_path / "state.pt"
+    last = [one for one in net.modules() if isinstance(one, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.copy_(4.0 * torch.eye(8)[5])
+    save_warm_start(net, path)
+    recipe = EmotionRecipe("landmarks", EVERY, EVERY, 32, path if has_teacher else None)
 
-    @pytest.mark.parametrize("has_teacher", [False, True])
-    def test_it_is_learned_beside_the_votes(self, teacher, has_teacher, losses):
-        recipe = EmotionRecipe(
-            "landmarks", EVERY, EVERY, 32, teacher if has_teacher else None
-        )
+    losses(recipe.net, recipe.loss, 60)
 
-        losses(recipe.net, recipe.loss, 60)
-
-        said = predict(recipe.net.eval(), EVERY, "landmarks").softmax(dim=1)
-
-        # One vote in eight is for it.
-        assert (said[:, 5].mean() > 0.25) == has_teacher
+    said = predict(recipe.net.eval(), EVERY, "landmarks").softmax(dim=1)
+    # One vote in eight is for it.
+    assert (said[:, 5].mean() > 0.25) == has_teacher
 
 
-class TestBalance:
-    #: Sixteen faces of anger for each one of fear.
-    UNEVEN = prepared([0] * 64 + [3] * 4)
+def test_rare_emotions_are_drawn_more_often():
+    # Sixteen faces of anger for each one of fear.
+    uneven = prepared([0] * 64 + [3] * 4)
+    recipe = EmotionRecipe("landmarks", uneven, uneven, 8)
 
-    def test_rare_emotions_are_drawn_more_often(self):
-        recipe = EmotionRecipe("landmarks", self.UNEVEN, self.UNEVEN, 8)
+    drawn = (uneven.targets * recipe.rates[:, None]).sum(dim=0)
 
-        drawn = (self.UNEVEN.targets * recipe.rates[:, None]).sum(dim=0)
-
-        # As often as the root of their counts: four to one.
-        assert float(drawn[0] / drawn[3]) == pytest.approx(4, rel=1e-4)
-        assert float(drawn.sum()) == pytest.approx(1)
+    # As often as the root of their counts: four to one.
+    assert float(drawn[0] / drawn[3]) == pytest.approx(4, rel=1e-4)
+    assert float(drawn.sum()) == pytest.approx(1)
 
 
 def test_half_of_a_batch_is_mirrored():
@@ -145,25 +135,18 @@ def test_half_of_a_batch_is_mirrored():
     assert torch.minimum(to_plain, to_other).max() < 0.3
 
 
-pytestmark = pytest.mark.requires_torch
-
-SHA256 = "a" * 64
-
-
 class CountingLandmarker(FakeLandmarker):
-    """A fake that counts what it is asked."""
-
-    def __init__(self):
-        self.asked = 0
+    asked = 0
 
     def locate(self, picture, detections):
         self.asked += 1
         return super().locate(picture, detections)
 
 
-def prepare(faces, cache, *, sha256=SHA256, progress=lambda *_: None):
+def prepare(faces, cache):
     landmarker = CountingLandmarker()
-    return prepare_faces(faces, landmarker, sha256, cache, progress), landmarker
+    found = prepare_faces(faces, landmarker, "a" * 64, cache, lambda *_: None)
+    return found, landmarker
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """``evaluate`` with the shipped models on tiny sets."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

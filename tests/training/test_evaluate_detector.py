@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from emojifier_bot.vision.types import BoundingBox, Detection
-from emojifier_training.data import LabelledPicture
 from emojifier_training.evaluate_detector import (
     beside_labels,
     detector_figures,
@@ -15,24 +14,8 @@ from emojifier_training.evaluate_detector import (
     picture_of,
     rotated,
 )
-from tests.images import encoded, flat
-
-SIZE_WH = (640, 480)
-
-
-def picture(*boxes, name="wider/a.png", size_wh=SIZE_WH, invalid=()):
-    """Return a labelled picture; `invalid` lists boxes that nobody could judge."""
-    every = [*boxes, *invalid]
-    return LabelledPicture(
-        name=name,
-        source=name.partition("/")[0],
-        event="0--Parade",
-        encoded=encoded(flat((9, 9, 9), size_wh), "PNG"),
-        xyxy=np.array(every, np.float32).reshape(-1, 4),
-        points_xy=np.full((len(every), 5, 2), np.nan, np.float32),
-        invalid=np.array([False] * len(boxes) + [True] * len(invalid), bool),
-        occlusion=np.zeros(len(every), np.int64),
-    )
+from tests.datasets import labelled_picture as picture
+from tests.images import flat
 
 
 def box(place: int, height: float = 40.0) -> tuple[float, ...]:
@@ -44,13 +27,7 @@ def evaluate(*pictures):
     """Return the figures of pictures, each given with what the detector says of it."""
     return detector_figures(
         [
-            beside_labels(
-                labelled,
-                [
-                    Detection(BoundingBox(*xyxy), confidence)
-                    for xyxy, confidence in said
-                ],
-            )
+            beside_labels(labelled, [Detection(BoundingBox(*xy), p) for xy, p in said])
             for labelled, said in pictures
         ]
     )
@@ -79,7 +56,7 @@ def test_each_source_and_height_has_its_figures():
     ],
 )
 def test_heights_are_given_at_one_size_of_picture(size_wh, height, faces):
-    labelled = picture(box(0, height), size_wh=size_wh)
+    labelled = picture(box(0, height), image=flat((9, 9, 9), size_wh))
 
     assert evaluate((labelled, []))["faces"] == faces
 
@@ -169,7 +146,7 @@ SMALL_WH, FACE = (120, 80), (10, 20, 40, 60)
 def bright():
     image = flat((9, 9, 9), SMALL_WH)
     image.paste((250, 250, 250), FACE)
-    return dataclasses.replace(picture(FACE), encoded=encoded(image, "PNG"))
+    return picture(FACE, image=image)
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])

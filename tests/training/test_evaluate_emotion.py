@@ -1,48 +1,32 @@
-from __future__ import annotations
-
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from emojifier_bot.vision.types import EMOTIONS, Emotion
-from emojifier_training.data import LabelledExpressions
-from emojifier_training.evaluate_emotion import (
-    classify_crops,
-    emotion_figures,
-)
+from emojifier_training.evaluate_emotion import classify_crops, emotion_figures
 from tests.builders import make_scores
+from tests.datasets import labelled_expressions as labelled
 from tests.fakes.faces import FakeClassifier, FakeLandmarker
 
 ANGER, FEAR = Emotion.ANGER, Emotion.FEAR
-
-
-def labelled(*emotions: Emotion) -> LabelledExpressions:
-    """Return a flat crop for each emotion, as grey as its index."""
-    majority = np.array([EMOTIONS.index(one) for one in emotions], np.int64)
-    return LabelledExpressions(
-        images=np.repeat(majority.astype(np.uint8), 48 * 48).reshape(-1, 48, 48),
-        targets=np.eye(8, dtype=np.float32)[majority],
-        majority=majority,
-        is_validation=np.zeros(len(majority), bool),
-    )
 
 
 @dataclass
 class GreyReader(FakeClassifier):
     """A classifier that takes the grey of a crop for its emotion."""
 
-    seen_points: list[np.ndarray] = field(default_factory=list)
-
     def classify(self, picture, landmarks):
-        self.seen_points += [one.points_xy for one in landmarks]
+        del landmarks
         return [make_scores(EMOTIONS[picture.image.getpixel((0, 0))[0]])]
 
 
 def test_a_row_for_each_crop_in_order():
     calls = []
-    faces = labelled(FEAR, ANGER, FEAR)
+    greys = np.array([EMOTIONS.index(one) for one in (FEAR, ANGER, FEAR)], np.uint8)
+    images = np.broadcast_to(greys[:, None, None], (3, 48, 48))
+    faces = labelled([FEAR, ANGER, FEAR], images)
 
     found = classify_crops(
         FakeLandmarker(), GreyReader(), faces, lambda *now: calls.append(now)
@@ -64,7 +48,7 @@ def test_emotion_figures_by_hand():
         ]
     )
 
-    figures = emotion_figures(probabilities, labelled(FEAR, ANGER, ANGER), 0.6)
+    figures = emotion_figures(probabilities, labelled([FEAR, ANGER, ANGER]), 0.6)
 
     assert figures["count"] == 3
     assert figures["accuracy"] == pytest.approx(2 / 3)
@@ -93,7 +77,7 @@ def test_intervals_hold_their_figures():
     random = np.random.default_rng(0)
     rows = [make_scores(EMOTIONS[int(i)], 0.6) for i in random.integers(0, 8, 60)]
     probabilities = np.stack([one.probabilities for one in rows])
-    faces = labelled(*[EMOTIONS[int(i)] for i in random.integers(0, 8, 60)])
+    faces = labelled([EMOTIONS[int(i)] for i in random.integers(0, 8, 60)])
 
     figures = emotion_figures(probabilities, faces, 0.5)
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -31,16 +29,17 @@ def crop(name="helen/a.png", face=FACE):
     return LabelledCrop(name, name.partition("/")[0], "", data, face.points_xy)
 
 
+LOCATED = Located(crop(), make_detection(FACE), FACE.points_xy)
+
+
 class OffBy:
     """A landmarker that is off by a step from the true points."""
 
-    def __init__(self, *step, points=slice(None), face=FACE):
-        self.points_xy = face.points_xy.copy()
+    def __init__(self, *step, points=slice(None)):
+        self.points_xy = FACE.points_xy.copy()
         self.points_xy[points] += np.float32(step)
-        self.asked = []
 
     def locate(self, picture, detections):
-        self.asked += detections
         assert picture.image.size == (256, 256)
         return [Landmarks(self.points_xy, LandmarkScheme.IBUG_68) for _ in detections]
 
@@ -117,39 +116,24 @@ def opened(share):
     return crop(f"helen/{share}.png", face)
 
 
-class TestFollowed:
-    shares = (0.0, 0.1, 0.2, 0.3, 0.4)
-
-    def test_true_points_follow(self):
-        located = [
-            Located(one, None, one.points_xy) for one in map(opened, self.shares)
-        ]
-
-        for name in ("mouth_opening", "right_eye_opening", "left_eye_opening"):
-            row = followed(located)[name]
-            assert row["correlation"] == pytest.approx(1)
-            assert row["mean_difference"] == 0
-            assert row["spread"] > 0
-
-    def test_points_that_stay_do_not(self):
-        row = evaluate([opened(share) for share in self.shares], OffBy(0, 0))[
-            "followed"
-        ]
-
-        assert math.isnan(row["mouth_opening"]["correlation"])
-        assert row["mouth_opening"]["mean_difference"] > 0.1
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4)
 
 
-FACE = make_landmarks(center_xy=(128, 100), eye_distance_px=60)
-GREY = np.full((256, 256, 3), 200, np.uint8)
+def test_true_points_follow():
+    located = [Located(one, None, one.points_xy) for one in map(opened, SHARES)]
+
+    for name in ("mouth_opening", "right_eye_opening", "left_eye_opening"):
+        row = followed(located)[name]
+        assert row["correlation"] == pytest.approx(1)
+        assert row["mean_difference"] == 0
+        assert row["spread"] > 0
 
 
-def located(*, missed=False):
-    data = encoded(flat((200, 200, 200), (256, 256)), "PNG")
-    crop = LabelledCrop("helen/a.png", "helen", "", data, FACE.points_xy)
-    if missed:
-        return Located(crop, None, None)
-    return Located(crop, make_detection(FACE), FACE.points_xy)
+def test_points_that_stay_do_not_follow():
+    row = evaluate([*map(opened, SHARES)], OffBy(0, 0))["followed"]["mouth_opening"]
+
+    assert math.isnan(row["correlation"])
+    assert row["mean_difference"] > 0.1
 
 
 class Scaling:
@@ -166,21 +150,15 @@ class Scaling:
         return [Landmarks(points_xy, LandmarkScheme.IBUG_68)]
 
 
-def test_points_of_small_faces_are_given_in_the_crops_own_pixels():
-    rows = hard_figures(Scaling(), [located()], lambda *_: None)
+def test_points_and_detection_of_small_faces_are_in_the_crops_own_pixels():
+    landmarker = Scaling()
+
+    rows = hard_figures(landmarker, [LOCATED], lambda *_: None)
 
     assert all(row["nme"] < 1e-5 for row in rows.values())
     assert all(row["faces"] == 1 for row in rows.values())
-
-
-def test_the_detection_shrinks_with_the_face():
-    landmarker = Scaling()
-
-    hard_figures(landmarker, [located()], lambda *_: None)
-
     by_name = dict(zip(HARD, landmarker.boxes, strict=True))
-    whole = make_detection(FACE).box
-    assert by_name["lower half covered"] == whole
+    assert by_name["lower half covered"] == make_detection(FACE).box
     assert by_name["face of 24 px"].height == pytest.approx(24, rel=0.03)
 
 
@@ -193,11 +171,13 @@ def test_the_detection_shrinks_with_the_face():
     ],
 )
 def test_covers_hide_that_part_of_the_face(name, share):
-    hidden, scale = HARD[name](GREY, FACE.points_xy)
+    grey = np.full((256, 256, 3), 200, np.uint8)
+
+    hidden, scale = HARD[name](grey, FACE.points_xy)
 
     x_min, y_min = FACE.points_xy.min(axis=0).astype(int)
     x_max, y_max = FACE.points_xy.max(axis=0).astype(int)
     inside = (hidden[y_min:y_max, x_min:x_max] == COVER_RGB).all(axis=2)
     assert inside.mean() == pytest.approx(share, abs=0.05)
     assert scale == 1
-    assert (GREY == 200).all()
+    assert (grey == 200).all()

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -16,7 +14,8 @@ from emojifier_training.negatives import (
     false_alarms,
     largest_free,
 )
-from tests.training.test_evaluate_detector import picture
+from tests.datasets import labelled_picture as picture
+from tests.images import flat
 
 CLASSIC = emojis_dir() / "classic"
 
@@ -78,7 +77,10 @@ def test_what_is_seen_is_counted_for_each_kind():
 
     rows = false_alarms(
         find,
-        [picture(size_wh=(600, 600)), picture((200.0, 100.0, 500.0, 400.0))],
+        [
+            picture(image=flat((9, 9, 9), (600, 600))),
+            picture((200.0, 100.0, 500.0, 400.0)),
+        ],
         CLASSIC,
         lambda *now: calls.append(now),
     )

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")

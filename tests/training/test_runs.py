@@ -1,4 +1,4 @@
-from __future__ import annotations
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +10,7 @@ import torch
 from emojifier_bot.vision import models_dir
 from emojifier_bot.vision.models import TASKS as SPEC_TASKS
 from emojifier_bot.vision.models import list_model_specs
-from emojifier_bot.vision.types import EMOTIONS
-from emojifier_training.data import LabelledExpressions
+from emojifier_bot.vision.types import EMOTIONS, Emotion
 from emojifier_training.fit import load_warm_start
 from emojifier_training.runs import (
     FOLDS,
@@ -21,19 +20,15 @@ from emojifier_training.runs import (
     calibrated,
     split,
 )
-from tests.datasets import expression_images
+from tests.datasets import expression_images, labelled_expressions
 
 pytestmark = pytest.mark.requires_torch
 
 
 @pytest.fixture
 def faces():
-    return LabelledExpressions(
-        images=expression_images(60),
-        targets=np.eye(8, dtype=np.float32)[np.full(60, 3)],
-        majority=np.full(60, 3),
-        is_validation=np.arange(60) % 4 == 0,
-    )
+    faces = labelled_expressions([Emotion.FEAR] * 60, expression_images(60))
+    return replace(faces, is_validation=np.arange(60) % 4 == 0)
 
 
 class TestSplit:

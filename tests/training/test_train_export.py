@@ -1,18 +1,17 @@
 """``train`` and ``export`` from data to a model that the back ends load."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from emojifier_bot.vision import models_dir
 from emojifier_bot.vision.analyzers.local import OnnxLandmarker
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.detector import YuNetDetector
 from emojifier_bot.vision.emotion import load_classifier
-from emojifier_bot.vision.models import read_model_spec
+from emojifier_bot.vision.models import pick_model_spec, read_model_spec
 from emojifier_bot.vision.types import EMOTIONS, BoundingBox, Detection
 from emojifier_training.cli import app
 from tests.builders import make_landmarks
@@ -120,51 +119,31 @@ def test_a_forecast_holds_what_is_left_and_writes_nothing(data, cache, tmp_path)
 
 
 @pytest.mark.requires_torch
-class TestStartFrom:
-    @pytest.fixture(scope="class")
-    @classmethod
-    def state(cls, data, cache):
-        run = cache / "start"
-        call("train", "landmarks", "--data", data, "--run", run, *SMALL)
-        call("export", "landmarks", "--run", run, "--to", cache / "model")
-        return cache / "model" / "state.pt"
+def test_the_state_of_another_net_is_no_start(data, tmp_path):
+    state = pick_model_spec(models_dir(), "landmarks").folder / "state.pt"
+    arguments = ["--data", data, "--run", tmp_path / "run", *SMALL]
 
-    def test_the_state_of_another_net(self, state, data, cache):
-        arguments = ["--data", data, "--run", cache / "other", *SMALL]
+    says = call("train", *EMOTION, "--start-from", state, *arguments, code=2)
 
-        says = call("train", *EMOTION, "--start-from", state, *arguments, code=2)
-
-        assert says == f"{state} holds the weights of another net."
+    assert says == f"{state} holds the weights of another net."
 
 
 @pytest.mark.requires_torch
-class TestCalibration:
-    @pytest.fixture(scope="class")
-    @classmethod
-    def folds(cls, data, cache):
-        runs = [cache / f"fold-{fold}" for fold in (0, 1)]
-        for fold, run in enumerate(runs):
-            arguments = ["--data", data, "--run", run, "--fold", fold, *SMALL]
-            call("train", *EMOTION, *arguments)
-        return runs
+def test_folds_hold_out_different_faces_and_calibrate_together(data, cache, tmp_path):
+    runs = [cache / f"fold-{fold}" for fold in (0, 1)]
+    for fold, run in enumerate(runs):
+        arguments = ["--data", data, "--run", run, "--fold", fold, *SMALL]
+        call("train", *EMOTION, *arguments)
+        with np.load(run / "held_out.npz") as arrays:
+            assert arrays["logits"].shape == arrays["targets"].shape
+            assert 0 < len(arrays["logits"]) < 8
+    pooled = [one for run in runs for one in ("--calibration", run)]
 
-    def test_folds_hold_out_different_faces(self, folds):
-        counts = []
-        for run in folds:
-            with np.load(run / "held_out.npz") as arrays:
-                assert arrays["logits"].shape == arrays["targets"].shape
-                counts.append(len(arrays["logits"]))
+    call("export", *EMOTION, "--run", runs[0], *pooled, "--to", tmp_path / "a_b")
 
-        assert all(0 < count < 8 for count in counts)
-
-    def test_a_model_is_calibrated_on_all_of_them(self, folds, tmp_path):
-        pooled = [one for run in folds for one in ("--calibration", run)]
-
-        call("export", *EMOTION, "--run", folds[0], *pooled, "--to", tmp_path / "a_b")
-
-        spec = read_model_spec(tmp_path / "a_b")
-        assert 0.2 < spec.temperature < 4.5
-        assert 0 < spec.sure_threshold <= 1
+    spec = read_model_spec(tmp_path / "a_b")
+    assert 0.2 < spec.temperature < 4.5
+    assert 0 < spec.sure_threshold <= 1
 
 
 class TestRefusals:

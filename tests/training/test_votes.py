@@ -1,13 +1,12 @@
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
 
 from emojifier_bot.vision.types import EMOTIONS
-from emojifier_training.data import LabelledExpressions
 from emojifier_training.votes import VOTES_RADIUS, mixture_of, read_voted, voted_for
-from tests.builders import make_emoji, make_landmarks, make_scores
+from tests.builders import make_emoji
+from tests.datasets import labelled_expressions
+from tests.fakes.faces import FakeClassifier, FakeLandmarker
 
 GLAD = make_emoji("glad", point={"happiness": 1})
 PLEASED = make_emoji("pleased", point={"happiness": 0.7, "neutral": 0.3})
@@ -46,39 +45,25 @@ def test_a_declared_mixture_goes_before_the_point():
     assert voted_for([declared], votes({"happiness": 1}, {"anger": 1})) == {"glad": [1]}
 
 
-class Landmarker:
-    def locate(self, _picture, detections):
-        return [make_landmarks() for _ in detections]
+class Counting(FakeClassifier):
+    calls = 0
 
-
-class Classifier:
-    sure_threshold = 0.5
-
-    def __init__(self):
-        self.calls = 0
-
-    def classify(self, _picture, landmarks):
+    def classify(self, picture, landmarks):
         self.calls += 1
-        return [make_scores("happiness", 0.6) for _ in landmarks]
+        return super().classify(picture, landmarks)
 
 
 def test_only_faces_that_an_emoji_wants_are_read():
     targets = votes({"happiness": 1}, {"anger": 1}, {"happiness": 0.7, "neutral": 0.3})
-    faces = LabelledExpressions(
-        np.zeros((3, 48, 48), np.uint8),
-        targets,
-        targets.argmax(axis=1),
-        np.zeros(3, bool),
-    )
-    classifier = Classifier()
+    black = labelled_expressions([EMOTIONS[i] for i in targets.argmax(axis=1)])
+    faces = dataclasses.replace(black, targets=targets)
+    classifier = Counting()
 
     result = read_voted(
-        [GLAD, PLEASED], faces, Landmarker(), classifier, lambda *_: None
+        [GLAD, PLEASED], faces, FakeLandmarker(), classifier, lambda *_: None
     )
 
-    assert {name: len(found) for name, found in result.items()} == {
-        "glad": 1,
-        "pleased": 1,
-    }
+    counts = {name: len(found) for name, found in result.items()}
+    assert counts == {"glad": 1, "pleased": 1}
     assert classifier.calls == 2
     assert all(one.confident for found in result.values() for one in found)
