@@ -79,6 +79,20 @@ def process(
                 assert running.wait(END_SECONDS) == 0
 
 
+@contextmanager
+def served(folder: Path, **settings: str) -> Iterator[Bot]:
+    """Serve the bot on SQLite, with its worker and a Slack that sees no problem."""
+    database = f"sqlite:///{folder / 'bot.db'}"
+    with (
+        SlackServer() as slack,
+        process(
+            "serve", slack=slack, database=database, folder=folder, **settings
+        ) as web,
+    ):
+        yield Bot(slack, address_of(web))
+        assert not slack.problems
+
+
 def address_of(web: subprocess.Popen) -> str:
     """Return where a web process listens, once it does."""
     return web.stdout.readline().split()[-1]

@@ -12,15 +12,8 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.fakes.slack import SlackServer, SlackUser
-from tests.running_bot import (
-    PATIENCE_SECONDS,
-    SAMPLE,
-    Bot,
-    address_of,
-    assert_emojified,
-    process,
-)
+from tests.fakes.slack import SlackUser
+from tests.running_bot import PATIENCE_SECONDS, SAMPLE, assert_emojified, served
 
 #: Long enough that a wrong second result would have come.
 QUIET_SECONDS = 3.0
@@ -28,14 +21,8 @@ QUIET_SECONDS = 3.0
 
 @pytest.fixture(scope="module")
 def bot(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bot")
-    database = f"sqlite:///{folder / 'bot.db'}"
-    with (
-        SlackServer() as slack,
-        process("serve", slack=slack, database=database, folder=folder) as web,
-    ):
-        yield Bot(slack, address_of(web))
-        assert not slack.problems
+    with served(tmp_path_factory.mktemp("bot")) as bot:
+        yield bot
 
 
 def test_from_install_to_delete(bot):

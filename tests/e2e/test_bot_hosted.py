@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from contextlib import ExitStack
 
 import pytest
 import requests
@@ -11,8 +10,7 @@ import requests
 from tests.face_apis import VENDORS
 from tests.fakes.face_api import serving
 from tests.fakes.faces import picture_with_faces
-from tests.fakes.slack import SlackServer
-from tests.running_bot import Bot, address_of, process
+from tests.running_bot import served
 
 NAME = "google"
 
@@ -32,21 +30,14 @@ def service():
 
 @pytest.fixture(scope="module")
 def bot(service, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hosted")
     settings = {
         "FACE_BACKEND": NAME,
         "FACE_API_URL": service.url,
         "FACE_TRIES": "1",
         **VENDORS[NAME].keys,
     }
-    with ExitStack() as stack:
-        slack = stack.enter_context(SlackServer())
-        database = f"sqlite:///{folder / 'bot.db'}"
-        web = process(
-            "serve", slack=slack, database=database, folder=folder, **settings
-        )
-        yield Bot(slack, address_of(stack.enter_context(web)))
-        assert not slack.problems
+    with served(tmp_path_factory.mktemp("hosted"), **settings) as bot:
+        yield bot
 
 
 def test_the_service_reads_the_picture_and_the_result_is_posted(bot, service):

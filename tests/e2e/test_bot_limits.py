@@ -3,32 +3,23 @@
 `serve` and its worker as processes, Slack over HTTP, SQLite.
 """
 
-from __future__ import annotations
-
 import re
-from contextlib import ExitStack
 
 import pytest
 
-from tests.fakes.slack import SlackServer, payloads
-from tests.running_bot import PATIENCE_SECONDS, SAMPLE, Bot, address_of, process
+from tests.running_bot import PATIENCE_SECONDS, SAMPLE, served
 
 PER_MINUTE = 4
 
 
 @pytest.fixture(scope="module")
 def bot(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("limits")
-    with ExitStack() as stack:
-        slack = stack.enter_context(SlackServer())
-        limits = {
-            "EMOJIFIER_USER_PER_MINUTE": str(PER_MINUTE),
-            "EMOJIFIER_WORKSPACE_PER_HOUR": "1000",
-        }
-        database = f"sqlite:///{folder / 'bot.db'}"
-        web = process("serve", slack=slack, database=database, folder=folder, **limits)
-        yield Bot(slack, address_of(stack.enter_context(web)))
-        assert not slack.problems
+    limits = {
+        "EMOJIFIER_USER_PER_MINUTE": str(PER_MINUTE),
+        "EMOJIFIER_WORKSPACE_PER_HOUR": "1000",
+    }
+    with served(tmp_path_factory.mktemp("limits"), **limits) as bot:
+        yield bot
 
 
 @pytest.fixture
@@ -143,12 +134,14 @@ class TestLimits:
 
 
 class TestSwitchedOff:
-    def test_only_for_those_who_decide(self, bot, people):
+    def test_only_by_those_who_decide_and_only_there(self, bot, people):
         asker, _, boss = people
         channel = bot.channel()
 
         assert asker.command(channel, "off").text == ""
         hears(bot, asker, "Only an admin")
+        boss.direct_message(text="off")
+        hears(bot, boss, "only in a channel")
         assert "Got it" in asker.command(channel, bot.address()).json()["text"]
 
         boss.command(channel, "off")
@@ -196,13 +189,6 @@ class TestSwitchedOff:
         hears(bot, bot.ada, "for everybody")
         assert len(bot.slack.calls_of("users.info")) == before
 
-    def test_a_direct_message_is_no_channel(self, bot, people):
-        boss = people[2]
-
-        boss.direct_message(text="off")
-
-        hears(bot, boss, "only in a channel")
-
 
 class TestOptedOut:
     def test_in_no_way(self, bot, people, shy):
@@ -227,22 +213,6 @@ class TestOptedOut:
                 lambda before=before: refusals(bot, asker) > before, PATIENCE_SECONDS
             )
         assert bot.slack.bot_messages(channel) == []
-
-    def test_not_by_a_direct_message_or_a_mention(self, bot, people, shy):
-        asker = people[0]
-        channel = bot.channel()
-        [file_id] = shy.post_image(channel, SAMPLE).file_ids
-        direct = bot.slack.world.direct_message(bot.home, asker.user_id).channel_id
-        sent = asker.share_file(direct, file_id)
-        asker.announce(payloads.direct_message, sent)
-        hears(bot, asker, "does not want emoji on it")
-        named = asker.share_file(channel, file_id, f"<@{bot.home.bot_user_id}>")
-        before = len(heard(bot, asker))
-
-        asker.announce(payloads.mention, named, with_files=True)
-
-        assert "does not want emoji on it" in last_told(bot, asker, before + 1)
-        assert bot.slack.results(channel) == bot.slack.results(direct) == []
 
     def test_not_by_trying_another(self, bot, people):
         asker, poster, _ = people

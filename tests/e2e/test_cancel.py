@@ -1,7 +1,5 @@
 """A job that an operator cancels: whoever asked for it is told."""
 
-from __future__ import annotations
-
 from contextlib import closing
 
 import pytest
@@ -10,9 +8,8 @@ from emojifier_bot.app.bot import adopt_token, make_queue, open_stores
 from emojifier_bot.config import load_settings
 from emojifier_bot.domain import Entrypoint, JobState
 from emojifier_bot.jobs.system_db import job_id_for
-from tests.fakes.slack import SlackServer, sample_workspace
+from tests.fakes.slack import Message, SlackServer, sample_workspace
 from tests.fakes.slack.responses import new_response_url
-from tests.fakes.slack.state import Message
 from tests.slack_bot import Bot
 
 KEY = "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E="
@@ -69,6 +66,9 @@ def test_who_asked_is_told(run, bot, environment):
     assert state_of(job_id) is JobState.CANCELLED
     (told,) = bot.slack.told(bot.acme.ada.user_id)
     assert "stopped my work" in told
+    # What has ended is told to nobody.
+    assert run("jobs", "cancel", job_id, **environment).returncode == 1
+    assert bot.slack.told(bot.acme.ada.user_id) == [told]
 
 
 def test_the_reaction_goes_too(run, bot, environment):
@@ -95,13 +95,3 @@ def test_where_nobody_can_be_told_the_operator_hears_it(run, bot, environment):
     assert done.returncode == 0, done.stderr
     assert b"was not notified" in done.stderr
     assert state_of(job_id) is JobState.CANCELLED
-
-
-def test_what_has_ended_is_told_to_nobody(run, bot, environment):
-    job_id = queued(bot)
-    run("jobs", "cancel", job_id, **environment)
-
-    again = run("jobs", "cancel", job_id, **environment)
-
-    assert again.returncode == 1
-    assert len(bot.slack.told(bot.acme.ada.user_id)) == 1

@@ -1,7 +1,5 @@
 """Two hundred damaged pictures; ``make fuzz`` throws twenty thousand."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest
