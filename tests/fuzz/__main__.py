@@ -22,7 +22,10 @@ def main() -> int:
     began = time.monotonic()
     found = attack(options.cases, options.seed, tell)
     if options.keep:
-        keep(found, options.keep)
+        options.keep.mkdir(parents=True, exist_ok=True)
+        for number, (cause, data) in enumerate(found.killers):
+            name = f"{number:04}-{cause.replace(' ', '-')}"
+            (options.keep / name).write_bytes(data)
     sys.stdout.writelines(f"{line}\n" for line in report(found, began))
     return 1 if found.wrong else 0
 
@@ -35,12 +38,6 @@ def report(found: Findings, began: float) -> Iterator[str]:
     yield f"most memory of a child: {found.most_bytes / 1e6:.0f} MB"
     yield f"most memory of the parent: {own_peak_bytes() / 1e6:.0f} MB"
     yield from (f"WRONG: {sentence}" for sentence in found.wrong)
-
-
-def keep(found: Findings, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, (cause, data) in enumerate(found.killers):
-        (folder / f"{number:04}-{cause.replace(' ', '-')}").write_bytes(data)
 
 
 def tell(found: Findings) -> None:

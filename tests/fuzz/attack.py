@@ -34,15 +34,8 @@ OWN_BYTES = 150_000_000
 SLACK_SECONDS = 10.0
 KINDS = frozenset(
     {
-        "broken",
-        "decode_crash",
-        "decode_timeout",
-        "empty",
-        "not_an_image",
-        "too_large",
-        "too_many_pixels",
-        "truncated",
-        "unsupported",
+        *("broken", "decode_crash", "decode_timeout", "empty", "not_an_image"),
+        *("too_large", "too_many_pixels", "truncated", "unsupported"),
     }
 )
 
@@ -71,18 +64,17 @@ class Attack:
     def __init__(self, limits: ChildLimits = LIMITS) -> None:
         self.findings = Findings()
         self._limits = limits
-        self._processes: list[DecoderProcess] = []
+        self._process: DecoderProcess | None = None
         self.decoder = IsolatedDecoder(limits, start=self._start)
 
     def _start(self, limits: ChildLimits) -> DecoderProcess:
         self.findings.starts += 1
-        process = DecoderProcess(limits)
-        self._processes = [process]
-        return process
+        self._process = DecoderProcess(limits)
+        return self._process
 
     def decode(self, data: bytes, name: str) -> None:
         """Send one file and look at what comes of it."""
-        found = self.findings
+        found, limits = self.findings, self._limits
         found.cases += 1
         began = time.monotonic()
         try:
@@ -93,35 +85,21 @@ class Attack:
                 found.wrong.append(f"{name}: {outcome}: {error}")
         else:
             outcome = "picture"
-            if image.width * image.height > self._limits.picture.max_pixels:
+            if image.width * image.height > limits.picture.max_pixels:
                 found.wrong.append(f"{name}: a picture of {image.size}")
         found.outcomes[outcome] += 1
-        self._look_at_time(time.monotonic() - began, name)
-        self._look_at_process(name, data)
-
-    def _look_at_time(self, seconds: float, name: str) -> None:
-        self.findings.most_seconds = max(self.findings.most_seconds, seconds)
-        if seconds > self._limits.wall_seconds + SLACK_SECONDS:
-            self.findings.wrong.append(f"{name}: took {seconds:.0f} s")
-
-    def _look_at_process(self, name: str, data: bytes) -> None:
-        found = self.findings
-        if not self._processes:
-            return
-        process = self._processes[0]
-        if process.cause_of_death is not None:
-            found.killers.append((process.cause_of_death, data))
-            self._processes = []
-            return
-        peak = peak_bytes(process.pid)
-        found.most_bytes = max(found.most_bytes, peak)
-        if peak > self._limits.memory_bytes + OWN_BYTES:
-            found.wrong.append(f"{name}: the process took {peak / 1e6:.0f} MB")
-
-    def close(self) -> None:
-        """End the decoder."""
-        self.decoder.close()
-        self.findings.deaths = self.decoder.deaths
+        seconds = time.monotonic() - began
+        found.most_seconds = max(found.most_seconds, seconds)
+        if seconds > limits.wall_seconds + SLACK_SECONDS:
+            found.wrong.append(f"{name}: took {seconds:.0f} s")
+        if self._process and self._process.cause_of_death is not None:
+            found.killers.append((self._process.cause_of_death, data))
+            self._process = None
+        elif self._process:
+            peak = peak_bytes(self._process.pid)
+            found.most_bytes = max(found.most_bytes, peak)
+            if peak > limits.memory_bytes + OWN_BYTES:
+                found.wrong.append(f"{name}: the process took {peak / 1e6:.0f} MB")
 
 
 def attack(
@@ -134,8 +112,21 @@ def attack(
         seed: Draws the damage.
         tell: Called after every thousand.
     """
+    sound, others = seeds(), [data for _, data in seeds()]
     with tempfile.TemporaryDirectory() as folder, _temporary_files_in(folder):
-        return _attack(cases, seed, tell)
+        before = traces()
+        one = Attack()
+        with one.decoder:
+            for number in range(cases):
+                draw = random.Random(f"{seed} {number}")
+                name, data = sound[number % len(sound)]
+                one.decode(mutated(data, draw, others), f"case {number}, {name}")
+                if (number + 1) % 1000 == 0:
+                    tell(one.findings)
+        one.findings.deaths = one.decoder.deaths
+        left = sorted(traces() - before)
+        one.findings.wrong += [f"left behind: {what}" for what in left]
+        return one.findings
 
 
 @contextmanager
@@ -146,25 +137,6 @@ def _temporary_files_in(folder: str) -> Iterator[None]:
         yield
     finally:
         tempfile.tempdir = usual
-
-
-def _attack(cases: int, seed: int, tell: Callable[[Findings], None]) -> Findings:
-    before = traces()
-    sound = seeds()
-    others = [data for _, data in sound]
-    one = Attack()
-    try:
-        for number in range(cases):
-            draw = random.Random(f"{seed} {number}")
-            name, data = sound[number % len(sound)]
-            one.decode(mutated(data, draw, others), f"case {number}, {name}")
-            if (number + 1) % 1000 == 0:
-                tell(one.findings)
-    finally:
-        one.close()
-    left = traces() - before
-    one.findings.wrong += [f"left behind: {what}" for what in sorted(left)]
-    return one.findings
 
 
 def traces() -> set[str]:

@@ -4,6 +4,8 @@ import importlib.util
 
 import pytest
 
+from tests.datasets import tiny_data
+
 
 @pytest.fixture(autouse=True)
 def _repeatable():
@@ -12,6 +14,12 @@ def _repeatable():
 
         torch.set_num_threads(1)
         torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """Return the folder of three tiny sets; nobody writes there."""
+    return tiny_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ from emojifier_bot.vision.crops import centered_frame
 from emojifier_training import augment
 from tests.images import photo
 
-pytestmark = pytest.mark.requires_torch
-
 SIZE = 64
 
 

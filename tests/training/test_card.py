@@ -21,7 +21,6 @@ from emojifier_training.card import (
 from emojifier_training.cli import app
 from emojifier_training.evaluate import Evaluator, Models
 from emojifier_training.pages import BLOCK, filled
-from tests.datasets import tiny_data
 from tests.images import opened
 
 TASKS = {
@@ -52,9 +51,8 @@ class TestShippedCards:
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
+def folders(data, tmp_path_factory):
     """Return copies of shipped models with new cards, made on tiny data."""
-    data = tiny_data(tmp_path_factory.mktemp("data"))
     models = tmp_path_factory.mktemp("models")
     made = {}
     for name, (task, variant) in TASKS.items():

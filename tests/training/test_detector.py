@@ -13,17 +13,6 @@ from emojifier_training.detector import (
     background_drawings,
 )
 from emojifier_training.negatives import KINDS, TRAINED_KINDS, drawings
-from tests.datasets import tiny_detection, tiny_landmarks
-
-pytestmark = pytest.mark.requires_torch
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    tiny_detection(folder / "detection")
-    tiny_landmarks(folder / "landmarks")
-    return folder
 
 
 def test_a_part_is_held_out(data):

@@ -22,8 +22,6 @@ from emojifier_training.detector_loss import (
 )
 from emojifier_training.nets import DetectorNet
 
-pytestmark = pytest.mark.requires_torch
-
 SIDE = 128
 
 

@@ -32,10 +32,7 @@ from emojifier_training.prepared_faces import (
     PreparedFaces,
     prepare_faces,
 )
-from tests.datasets import tiny_expressions
 from tests.fakes.faces import FakeLandmarker
-
-pytestmark = pytest.mark.requires_torch
 
 VARIANTS = ("landmarks", "shared_points", "fused")
 
@@ -150,8 +147,8 @@ def prepare(faces, cache):
 
 
 @pytest.fixture
-def faces(tmp_path) -> LabelledExpressions:
-    return read_expressions(tiny_expressions(tmp_path))
+def faces(data) -> LabelledExpressions:
+    return read_expressions(data / "expressions")
 
 
 def test_each_face_is_read_as_in_use(faces, tmp_path):

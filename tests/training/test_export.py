@@ -33,8 +33,6 @@ from emojifier_training.nets import (
 )
 from tests.images import photo
 
-pytestmark = pytest.mark.requires_torch
-
 FRAME_PX = 112
 #: Not square, and no multiple of the largest stride.
 SIZE_WH = (205, 150)

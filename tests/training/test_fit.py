@@ -23,8 +23,6 @@ from emojifier_training.fit import (
 )
 from emojifier_training.nets import GrownUnit, conv_unit
 
-pytestmark = pytest.mark.requires_torch
-
 CONFIG = FitConfig(
     steps=12, batch_size=8, learning_rate=0.05, warmup_steps=3, evaluate_every=5
 )

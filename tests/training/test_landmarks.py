@@ -22,19 +22,10 @@ from emojifier_training.landmarks import (
 )
 from emojifier_training.nets import LandmarkNet
 from tests.builders import make_landmarks
-from tests.datasets import CROP_PX, drawn_face, tiny_landmarks, write_landmarks
+from tests.datasets import CROP_PX, drawn_face, write_landmarks
 from tests.strategies import landmarks, rolls
 
-pytestmark = pytest.mark.requires_torch
-
 EXACT = Jitter(shift=0, log_scale=0, turn_degrees=0, wide_turns=0)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    tiny_landmarks(folder / "landmarks")
-    return folder
 
 
 def batch_of(*faces) -> torch.Tensor:

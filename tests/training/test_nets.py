@@ -7,8 +7,6 @@ import torch
 from emojifier_bot.vision.emotion import APPEARANCE_PX, GEOMETRY_COUNT
 from emojifier_training.nets import FusedEmotionNet, LandmarkEmotionNet, LandmarkNet
 
-pytestmark = pytest.mark.requires_torch
-
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 20), (27, 5)])
 def test_a_peak_is_found_at_the_middle_of_its_cell(row, column):

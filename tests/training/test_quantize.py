@@ -21,14 +21,7 @@ from emojifier_training.nets import LandmarkNet
 from emojifier_training.quantize import FEEDS, shrink
 from emojifier_training.runs import TASKS
 from tests.builders import make_landmarks
-from tests.datasets import SAMPLE_BOX, sample, tiny_data
-
-pytestmark = pytest.mark.requires_torch
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return tiny_data(tmp_path_factory.mktemp("data"))
+from tests.datasets import SAMPLE_BOX, sample
 
 
 def copied(folder, task, variant=""):

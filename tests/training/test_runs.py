@@ -22,8 +22,6 @@ from emojifier_training.runs import (
 )
 from tests.datasets import expression_images, labelled_expressions
 
-pytestmark = pytest.mark.requires_torch
-
 
 @pytest.fixture
 def faces():

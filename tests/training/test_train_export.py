@@ -15,7 +15,7 @@ from emojifier_bot.vision.models import pick_model_spec, read_model_spec
 from emojifier_bot.vision.types import EMOTIONS, BoundingBox, Detection
 from emojifier_training.cli import app
 from tests.builders import make_landmarks
-from tests.datasets import SAMPLE_BOX, sample, tiny_data
+from tests.datasets import SAMPLE_BOX, sample
 
 runner = CliRunner()
 TASKS = {
@@ -27,11 +27,6 @@ TASKS = {
 }
 SMALL = ["--batch-size", "2", "--steps", "2"]
 EMOTION = TASKS["emotion of landmarks"]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return tiny_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
