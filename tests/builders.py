@@ -49,7 +49,6 @@ def make_landmarks(
 
 
 def make_box(landmarks: Landmarks | None = None) -> BoundingBox:
-    """Return the upright box around a face's points."""
     points_xy = (landmarks or make_landmarks()).points_xy
     edges = [*points_xy.min(axis=0), *points_xy.max(axis=0)]
     return BoundingBox(*map(float, edges))
@@ -81,7 +80,6 @@ def make_face(
     landmarks: Landmarks | None = None,
     confident: bool = True,
 ) -> Face:
-    """Return a fully read face."""
     landmarks = landmarks or make_landmarks()
     scores = make_scores(top, probability)
     return Face(make_detection(landmarks), landmarks, scores, confident)
@@ -127,7 +125,6 @@ def make_placement(
     size_px: float = 80.0,
     roll_degrees: float = 0.0,
 ) -> Placement:
-    """Return a place for an upright emoji."""
     return Placement(center_xy, size_px, roll_degrees)
 
 

@@ -35,7 +35,6 @@ CROP_EYES_PX = 62.0
 
 
 def sample() -> Image.Image:
-    """Return the sample portrait."""
     with Image.open(SAMPLE) as image:
         return image.convert("RGB")
 
@@ -60,7 +59,6 @@ def face_label(
     invalid: int = 0,
     occlusion: int = 0,
 ) -> dict[str, Any]:
-    """Return the label of one face of a detection set."""
     return {
         "box_xyxy": list(box_xyxy),
         "blur": 0,
@@ -108,14 +106,12 @@ def labelled_expressions(
 
 
 def write_labels(folder: Path, labels: object) -> None:
-    """Write ``labels.json.gz``."""
     folder.mkdir(parents=True, exist_ok=True)
     data = gzip.compress(json.dumps(labels).encode())
     (folder / "labels.json.gz").write_bytes(data)
 
 
 def write_tar(path: Path, files: Mapping[str, bytes]) -> None:
-    """Write an archive of files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as archive:
         for name, data in files.items():

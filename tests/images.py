@@ -53,7 +53,6 @@ def encoded(image: Image.Image, codec: str, **options: object) -> bytes:
 
 
 def opened(data: bytes) -> Image.Image:
-    """Decode with plain Pillow."""
     with Image.open(io.BytesIO(data)) as image:
         image.load()
         return image

@@ -188,7 +188,6 @@ def picture_of(file) -> Image.Image:
 
 
 def changed_share(file) -> float:
-    """Return the share of the sample's pixels that the result changed visibly."""
     before = Image.open(io.BytesIO(SAMPLE)).convert("RGB")
     after = picture_of(file).convert("RGB")
     difference = ImageChops.difference(before, after).convert("L")

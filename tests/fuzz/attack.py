@@ -42,8 +42,6 @@ KINDS = frozenset(
 
 @dataclass
 class Findings:
-    """What happened, counted."""
-
     cases: int = 0
     #: ``"picture"``, or the kind of the error.
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -159,5 +157,4 @@ def children() -> list[int]:
 
 
 def own_peak_bytes() -> int:
-    """Return the most memory that this process has had."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -30,7 +30,6 @@ def post(slack: SlackServer, method: str, token: str = "", **more: Any) -> Any:
 
 
 def get(address: str, token: str) -> requests.Response:
-    """Ask for a file with a token."""
     headers = {"Authorization": f"Bearer {token}"}
     return requests.get(address, headers=headers, timeout=5, allow_redirects=False)
 
@@ -46,17 +45,14 @@ class Scene:
 
     @property
     def room(self) -> str:
-        """Return the channel that everybody and the bot are in."""
         return self.acme.general.channel_id
 
     def write(self, **more: Any) -> SlackResponse:
-        """Write a message."""
         return self.client.chat_postMessage(
             **{"channel": self.room, "text": "a"} | more
         )
 
     def whisper(self, **more: Any) -> SlackResponse:
-        """Write to Ada alone."""
         usual = {"channel": self.room, "user": self.acme.ada.user_id, "text": "psst"}
         return self.client.chat_postEphemeral(**usual | more)
 
@@ -76,7 +72,6 @@ class Scene:
         )
 
     def announce(self, data: bytes = PNG, **more: Any) -> SlackResponse:
-        """Ask for the address of an upload."""
         usual = {"filename": "result.png", "length": len(data)}
         return self.client.files_getUploadURLExternal(**usual | more)
 
@@ -96,11 +91,9 @@ class Scene:
         return self.client.files_completeUploadExternal(**usual | more)
 
     def shown(self, **more: Any) -> str:
-        """Upload a file and show it; return its id."""
         file_id = self.send()
         self.complete(file_id, **more)
         return file_id
 
     def file(self, file_id: str) -> dict[str, Any]:
-        """Return what `files.info` tells."""
         return self.client.files_info(file=file_id)["file"]

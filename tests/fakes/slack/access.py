@@ -86,10 +86,8 @@ class Caller:
     def check_thread(self, channel: Channel, wrong: Refusal, gone: Refusal) -> str:
         """Return the ``thread_ts`` to answer under; empty for none.
 
-        Args:
-            channel: Where the answer goes.
-            wrong: Raised where there never was such a parent.
-            gone: Raised where the parent was deleted.
+        ``wrong`` is raised where there never was such a parent, ``gone`` where it was
+        deleted.
         """
         ts = self.text("thread_ts")
         if not ts:

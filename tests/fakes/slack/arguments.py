@@ -45,8 +45,6 @@ def invalid_arguments(*messages: str) -> Refusal:
 
 @dataclass
 class Arguments:
-    """What came with a call."""
-
     values: dict[str, Any] = field(default_factory=dict)
     token: str = ""
     #: Client id and secret, by basic authentication.
@@ -137,15 +135,9 @@ def read_multipart(request: Request) -> dict[str, bytes]:
 def mistakes_in(
     method: str, values: Mapping[str, Any], allowed: frozenset[str] = frozenset()
 ) -> list[tuple[str, str]]:
-    """Return what is wrong with the names and types of a call's arguments.
+    """Return the kind of each mistake in names and types, and its message.
 
-    Args:
-        method: The method.
-        values: The arguments without the token.
-        allowed: Names that are fine although the method's list has them not.
-
-    Returns:
-        The kind of each mistake for the records, and its message for the answer.
+    Names in ``allowed`` are fine although the method's list has them not.
     """
     known = METHODS[method].arguments
     missing = [name for name in METHODS[method].required if values.get(name, "") == ""]

@@ -25,8 +25,6 @@ NOT_IN_REFERENCE = frozenset({"reactions.add", "reactions.remove"})
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One argument of a method."""
-
     name: str
     #: ``"str"``, ``"int"``, ``"bool"`` or ``"json"``.
     kind: str

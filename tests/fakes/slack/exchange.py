@@ -23,8 +23,6 @@ RESET = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request."""
-
     verb: str
     path: str
     query: str
@@ -57,8 +55,6 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP answer."""
-
     status: int
     content_type: str
     body: bytes
@@ -111,7 +107,6 @@ class Listener:
 
     @property
     def url(self) -> str:
-        """Return the base of its addresses, without a slash at the end."""
         return f"http://{self.host}"
 
     def start(self) -> None:

@@ -116,7 +116,6 @@ class Faults:
 
     @property
     def waiting(self) -> list[Fault]:
-        """Return what has not happened yet."""
         with self._lock:
             return list(self._waiting)
 

@@ -195,7 +195,6 @@ def _show(world: World, pending: PendingShare) -> None:
 
 
 def show_files(world: World, message: Message, files: Iterable[SlackFile]) -> Message:
-    """Add a message that shows files."""
     for file in files:
         message.file_ids.append(file.file_id)
         where = (message.channel_id, message.ts, message.thread_ts)

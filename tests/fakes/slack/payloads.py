@@ -39,7 +39,6 @@ class Scene:
 
 
 def command(scene: Scene, channel_id: str, name: str, text: str) -> dict[str, str]:
-    """Return the form of a slash command."""
     channel, workspace = scene.world.channels[channel_id], scene.workspace
     return scene.enterprise | {
         "token": scene.world.app.verification_token,
@@ -84,7 +83,6 @@ def _channel_name(channel: Channel) -> dict[str, str]:
 
 
 def shortcut(scene: Scene, message: Message, callback_id: str) -> dict[str, Any]:
-    """Return a message shortcut."""
     channel = scene.world.channels[message.channel_id]
     found = _interaction(scene, "message_action")
     del found["user"]["username"]
@@ -146,7 +144,6 @@ def find_button(
 
 
 def submission(scene: Scene, view: View) -> dict[str, Any]:
-    """Return a modal that somebody submits."""
     shown = {"private_metadata": "", "callback_id": ""} | view.body
     shown |= {
         "id": view.view_id,
@@ -167,7 +164,6 @@ def submission(scene: Scene, view: View) -> dict[str, Any]:
 
 
 def event(scene: Scene, inner: dict[str, Any]) -> dict[str, Any]:
-    """Return the envelope of an event."""
     world, workspace = scene.world, scene.workspace
     authorization = {
         "enterprise_id": workspace.enterprise_id or None,

@@ -38,13 +38,6 @@ class SlackServer:
         clock: Callable[[], float] = time.time,
         port: int = 0,
     ) -> None:
-        """Prepare; nothing listens yet.
-
-        Args:
-            app: The app's configuration.
-            clock: Seconds since the epoch.
-            port: 0 for a free one.
-        """
         self.world = World(app or SlackApp(), clock)
         #: What a test sets: the app, how Slack behaves, what goes wrong.
         self.app, self.switches = self.world.app, self.world.switches

@@ -115,8 +115,6 @@ class Grant:
 
 @dataclass
 class User:
-    """A person, or a bot's user."""
-
     user_id: str
     team_id: str
     name: str

@@ -94,7 +94,6 @@ class SlackUser:
     def shortcut(
         self, message: Message, callback_id: str = "emojify_message"
     ) -> requests.Response:
-        """Choose the message shortcut."""
         chosen = payloads.shortcut(self.scene, message, callback_id)
         return self.delivery.payload(chosen)
 
@@ -220,11 +219,8 @@ def sample_workspace(
 ) -> SampleWorkspace:
     """Add a workspace with people and channels, and install the app.
 
-    Args:
-        slack: Where.
-        scopes: What the token may do; None for all that the app asks for.
-        org_wide: The token is an organisation's.
-        workspace: Fields of `Workspace` that differ.
+    The token may do all that the app asks for, where no scopes are given;
+    ``workspace`` are fields of `Workspace` that differ.
     """
     home = slack.add_workspace(**{"name": "Acme"} | workspace)
     ada, bob = (slack.add_user(home, name) for name in ("ada", "bob"))

@@ -189,7 +189,6 @@ class World:
             return taken
 
     def problem(self, kind: str, method: str, what: str) -> None:
-        """Note what a correct bot would not have sent."""
         with self.changed:
             self.problems.append(Problem(kind, method, what))
             self.changed.notify_all()
