@@ -14,8 +14,7 @@ from emojifier_bot.vision.decode import DecodeLimits, InProcessDecoder, from_ima
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 from emojifier_bot.vision.themes import list_themes, open_theme
 from tests.fakes.clock import FakeClock
-from tests.fakes.emoji import FakeEmojiSource
-from tests.fakes.pipeline import FakeDecoder
+from tests.fakes.pipeline import FakeDecoder, FakeEmojiSource
 from tests.images import assert_same_pixels, encoded, photo
 
 PNG = encoded(photo(), "PNG")

@@ -13,8 +13,6 @@ import sys
 import threading
 from contextlib import ExitStack, closing, suppress
 
-import pytest
-
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.errors import VaultError
 from emojifier_bot.slack.messages import render_message
@@ -135,12 +133,3 @@ def test_keys_are_changed_while_pictures_are_asked_for(tmp_path):
         bot.ada.command(asker.channel, bot.address())
         bot.results(asker.channel, many + 1)
         assert not slack.problems
-
-
-@pytest.mark.parametrize("keys", ["old,new", "new,old"])
-def test_both_orders_open_what_the_other_sealed(keys):
-    named = {"old": generate_key(), "new": generate_key()}
-    both = [named[name] for name in keys.split(",")]
-
-    for sealing in (both, both[::-1]):
-        assert Vault(both).unseal(Vault(sealing).seal("x")) == "x"

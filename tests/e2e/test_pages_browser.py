@@ -61,6 +61,7 @@ const contrast = (one, other) => {
   return (high + 0.05) / (low + 0.05);
 };
 """
+LUMINANCE = COLOURS + "return luminance(ground(document.body));"
 #: Texts whose contrast is below AA: 4.5, or 3 for large ones.
 FAINT_TEXTS = (
     COLOURS
@@ -160,25 +161,13 @@ def show(chromium, address):
     """Return a function that opens a page as somebody would see it."""
 
     def show(path: str, width: int = 1280, scheme: str = "light", **media: str):
-        features = {"prefers-color-scheme": scheme, **media}
-        chromium.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {
-                "width": width,
-                "height": HEIGHT_PX,
-                "deviceScaleFactor": 1,
-                "mobile": False,
-            },
-        )
-        chromium.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia",
-            {
-                "features": [
-                    {"name": name.replace("_", "-"), "value": value}
-                    for name, value in features.items()
-                ]
-            },
-        )
+        wanted = {"prefers-color-scheme": scheme, **media}
+        names = {name: name.replace("_", "-") for name in wanted}
+        features = [{"name": names[k], "value": one} for k, one in wanted.items()]
+        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        screen = {"width": width, "height": HEIGHT_PX, "deviceScaleFactor": 1}
+        command = "Emulation.setDeviceMetricsOverride"
+        chromium.execute_cdp_cmd(command, screen | {"mobile": False})
         chromium.get_log("browser")
         chromium.get(f"{address}{path}")
         return chromium
@@ -234,10 +223,8 @@ def test_the_button_stands_out(show, path, scheme):
 
 
 def test_dark_is_dark(show):
-    script = COLOURS + "return luminance(ground(document.body));"
-
-    assert show("/", scheme="light").execute_script(script) > 0.8
-    assert show("/", scheme="dark").execute_script(script) < 0.05
+    assert show("/", scheme="light").execute_script(LUMINANCE) > 0.8
+    assert show("/", scheme="dark").execute_script(LUMINANCE) < 0.05
 
 
 def test_keys_lead_past_the_top_to_the_button(show):
@@ -293,9 +280,8 @@ def test_who_wants_no_motion_gets_none(show):
 def test_on_paper_it_is_ink_on_white(show, path):
     browser = show(path, scheme="dark")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    script = COLOURS + "return luminance(ground(document.body));"
 
-    assert browser.execute_script(script) == 1
+    assert browser.execute_script(LUMINANCE) == 1
     assert browser.execute_script(FAINT_TEXTS) == []
     assert browser.execute_cdp_cmd("Page.printToPDF", {})["data"]
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.decode import DecodedImage, InProcessDecoder
 from emojifier_bot.vision.pipeline import Pipeline
-from emojifier_bot.vision.ports import Decoder, FaceAnalyzer
+from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
+from emojifier_bot.vision.types import Emoji, EmojiTheme, ImageArray
+from tests.builders import make_sprite, make_theme
 from tests.fakes.clock import FakeClock
-from tests.fakes.emoji import FakeEmojiSource
 from tests.fakes.faces import FakeClassifier, FakeDetector, FakeLandmarker
 
 
@@ -23,6 +26,21 @@ class FakeDecoder(Decoder):
             return self._pictures[data]
         except KeyError as error:
             raise ImageError("These bytes are not a picture.") from error
+
+
+class FakeEmojiSource(EmojiSource):
+    """An `EmojiSource` whose emoji are all the same yellow disc."""
+
+    def __init__(self, emoji: Sequence[Emoji] | None = None) -> None:
+        self._theme = make_theme(emoji)
+
+    @property
+    def theme(self) -> EmojiTheme:
+        return self._theme
+
+    def sprite(self, emoji: Emoji, art_width_px: int) -> ImageArray:
+        size_px = min(max(art_width_px, 1), self._theme.art_size_px)
+        return make_sprite(size_px=size_px, anchor=emoji.anchor)
 
 
 def fake_analyzer() -> LocalAnalyzer:

@@ -19,7 +19,6 @@ from emojifier_bot.vision.intervals import Measured, bootstrap, share
 from emojifier_bot.vision.types import Detection, FloatArray
 from emojifier_training import Progress
 from emojifier_training.average_precision import (
-    MatchedPicture,
     match_boxes,
     rank,
     ranked_precision,
@@ -208,7 +207,14 @@ def of_source(found: Sequence[Found], source: str) -> list[Found]:
 
 def measured_ap(found: Sequence[Found], wanted: Wanted) -> Measured:
     """Return average precision; its interval comes from a bootstrap over pictures."""
-    ranked = rank([_match(one, wanted(one), AP_IOU) for one in found])
+    ranked = rank(
+        [
+            match_boxes(
+                one.xyxy, one.confidences, one.picture.xyxy, wanted(one), iou=AP_IOU
+            )
+            for one in found
+        ]
+    )
     pictures = len(ranked.wanted)
     whole = bootstrap(
         lambda drawn: ranked_precision(ranked, np.bincount(drawn, minlength=pictures)),
@@ -216,10 +222,6 @@ def measured_ap(found: Sequence[Found], wanted: Wanted) -> Measured:
     )
     count = int(sum(wanted(one).sum() for one in found))
     return Measured(whole.value, whole.low, whole.high, count)
-
-
-def _match(one: Found, wanted: NDArray[np.bool_], iou: float) -> MatchedPicture:
-    return match_boxes(one.xyxy, one.confidences, one.picture.xyxy, wanted, iou=iou)
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,7 +279,13 @@ def hard_figures(
     for name, harden in HARD.items():
         harder = []
         for index, one in enumerate(seen):
-            harder.append(_again(landmarker, one, harden))
+            assert one.detection is not None  # noqa: S101 - for the type checker
+            image, scale = harden(one.crop.image(), one.crop.points_xy)
+            picture = from_image(Image.fromarray(image))
+            detection = scaled(one.detection, scale)
+            (points,) = landmarker.locate(picture, [detection])
+            points_xy = points.points_xy / np.float32(scale)
+            harder.append(Located(one.crop, detection, points_xy))
             progress(len(rows) * len(seen) + index + 1, len(HARD) * len(seen))
         errors = mean(np.array([one.errors.mean() for one in harder]))
         rows[name] = {
@@ -293,12 +299,3 @@ def hard_figures(
             },
         }
     return rows
-
-
-def _again(landmarker: FaceLandmarker, one: Located, harden: Harden) -> Located:
-    image, scale = harden(one.crop.image(), one.crop.points_xy)
-    picture = from_image(Image.fromarray(image))
-    assert one.detection is not None  # noqa: S101 - for the type checker
-    detection = scaled(one.detection, scale)
-    (points,) = landmarker.locate(picture, [detection])
-    return Located(one.crop, detection, points.points_xy / np.float32(scale))

@@ -87,6 +87,8 @@ def quantized(content: bytes, feeds: Sequence[Feed]) -> bytes:
         content: An ONNX file.
         feeds: Inputs that the ranges of the activations are taken from.
     """
+    nodes = onnx.load_from_string(content).graph.node
+    convolutions = [node.name for node in nodes if node.op_type == "Conv"]
     with tempfile.TemporaryDirectory() as folder:
         names = ("float.onnx", "ready.onnx", "int8.onnx")
         source, ready, target = (Path(folder, name) for name in names)
@@ -104,19 +106,12 @@ def quantized(content: bytes, feeds: Sequence[Feed]) -> bytes:
             # sixteen bits, and eight would overflow there.
             reduce_range=True,
             op_types_to_quantize=list(QUANTIZED_OPS),
-            nodes_to_exclude=_last_convolution(content),
+            # The last one makes the maps of points, where there are any, and what
+            # follows turns small differences into positions: in eight bits it alone
+            # would double the error.
+            nodes_to_exclude=convolutions[-1:],
         )
         return target.read_bytes()
-
-
-def _last_convolution(content: bytes) -> list[str]:
-    """Return the name of the node that makes the maps of points, where there is one.
-
-    What follows turns small differences into positions: in eight bits it alone would
-    double the error.
-    """
-    nodes = onnx.load_from_string(content).graph.node
-    return [node.name for node in nodes if node.op_type == "Conv"][-1:]
 
 
 class _Feeds(CalibrationDataReader):

@@ -9,9 +9,8 @@ from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
 from tests.builders import make_emoji, make_face, make_landmarks
 from tests.fakes.clock import FakeClock
-from tests.fakes.emoji import FakeEmojiSource
 from tests.fakes.faces import FakeAnalyzer, picture_with_faces
-from tests.fakes.pipeline import FakeDecoder, fake_pipeline
+from tests.fakes.pipeline import FakeDecoder, FakeEmojiSource, fake_pipeline
 from tests.images import assert_same_pixels, encoded, opened
 
 STAGES = ["decode", "analyze", "choose", "composite", "encode"]
