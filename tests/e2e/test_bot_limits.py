@@ -140,8 +140,6 @@ class TestSwitchedOff:
 
         assert asker.command(channel, "off").text == ""
         hears(bot, asker, "Only an admin")
-        boss.direct_message(text="off")
-        hears(bot, boss, "only in a channel")
         assert "Got it" in asker.command(channel, bot.address()).json()["text"]
 
         boss.command(channel, "off")
@@ -152,6 +150,9 @@ class TestSwitchedOff:
         boss.command(channel, "on")
         hears(bot, boss, "switched on")
         assert "Got it" in asker.command(channel, bot.address()).json()["text"]
+
+        boss.direct_message(text="off")
+        hears(bot, boss, "only in a channel")
 
     def test_nothing_comes_there_whatever_way_it_is_asked(self, bot, people):
         asker, poster, boss = people
