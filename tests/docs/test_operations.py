@@ -28,6 +28,7 @@ def actions() -> set[str]:
     ]
     named = (
         r'"action": "(\w+)"',
+        r'\["action"\] = "(\w+)"',
         r'_facts\("(\w+)"\)',
         r'run_later\(\s*\w+, "(\w+)"',
         r'\.run_(?:once|marked|with_\w+|polled|best_effort)\(\s*"(\w+)"',
