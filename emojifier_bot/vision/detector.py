@@ -1,4 +1,4 @@
-"""Detections: by a YuNet-format model through OpenCV, and how their boxes compare.
+"""Detections: by a YuNet-format model, and how their boxes compare.
 
 Arrays of boxes are ``(N, 4)`` float32 xyxy pixels. A detection in a turned or scaled
 copy of a picture moves back to the picture with its points.
@@ -6,15 +6,19 @@ copy of a picture moves back to the picture with its points.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
+from typing import Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from emojifier_bot.errors import InferenceError, ModelFileError
-from emojifier_bot.vision.models import ModelSpec
+from emojifier_bot.vision.landmarks import apply_affine
+from emojifier_bot.vision.models import ModelSpec, OnnxSession
 from emojifier_bot.vision.types import (
     BoundingBox,
     Detection,
@@ -28,16 +32,23 @@ from emojifier_bot.vision.types import (
 SUPPRESSION_IOU = 0.45
 #: Candidates kept before suppression: a few cells for each of 2,000 faces.
 CANDIDATES = 20_000
+#: Pixels from one cell to the next, on YuNet's three levels.
+STRIDES = (8, 16, 32)
+#: What a file gives for each level: class, objectness, box and five points of a cell.
+OUTPUTS = ("cls", "obj", "bbox", "kps")
 #: OpenCV starts with a size and takes another with every picture.
 FIRST_SIZE_WH = (320, 320)
-#: Columns of OpenCV's result: x, y, width, height, five points, confidence.
-POINT_COLUMNS, CONFIDENCE_COLUMN = slice(4, 14), 14
+#: Columns of a row: x, y, width, height, five points, confidence.
+POINT_COLUMNS, CONFIDENCE_COLUMN, COLUMNS = slice(4, 14), 14, 15
 #: Keeps empty boxes from dividing by nothing, square pixels.
 TINY = 1e-9
 
 
 class YuNetDetector:
     """A `FaceDetector` of upright faces, up to 45 degrees either way.
+
+    For any number of threads, each of which works on one core: several passes over one
+    picture run side by side.
 
     Args:
         spec: A YuNet-format model, ours or the official one.
@@ -46,6 +57,89 @@ class YuNetDetector:
     Raises:
         ModelFileError: The file is missing, differs, or is no YuNet.
     """
+
+    def __init__(self, spec: ModelSpec, min_confidence: float) -> None:
+        session = OnnxSession(spec, threads=1)
+        self._net: _Net = (
+            _OnnxNet(session, spec, min_confidence)
+            if session.takes_any_size
+            else _OpenCvNet(spec, min_confidence)
+        )
+
+    def detect(self, image: ImageArray) -> list[Detection]:
+        """Return the faces of an ``(H, W, 3)`` uint8 RGB image, best first.
+
+        Raises:
+            InferenceError: The model refuses the picture.
+        """
+        rows = self._net.rows(image)
+        usable = np.isfinite(rows).all(axis=1) & (rows[:, 2:4] > 0).all(axis=1)
+        found = []
+        for row in rows[usable]:
+            x, y, width, height = (float(value) for value in row[:4])
+            # The points come as right eye, left eye, nose, right and left mouth corner
+            # in the person's own sense, which is ours too.
+            points_xy = row[POINT_COLUMNS].reshape(5, 2)
+            found.append(
+                Detection(
+                    box=BoundingBox(x, y, x + width, y + height),
+                    confidence=float(np.clip(row[CONFIDENCE_COLUMN], 0.0, 1.0)),
+                    landmarks=Landmarks(points_xy, LandmarkScheme.FIVE_POINT),
+                )
+            )
+        return sorted(found, key=lambda one: -one.confidence)
+
+
+class _Net(Protocol):
+    """Runs a YuNet-format file."""
+
+    def rows(self, image: ImageArray) -> FloatArray:
+        """Return ``(N, COLUMNS)`` faces of an RGB image, overlaps suppressed."""
+        ...
+
+
+class _OnnxNet:
+    """Runs a file that takes any size: half the time of OpenCV, and no lock."""
+
+    def __init__(
+        self, session: OnnxSession, spec: ModelSpec, min_confidence: float
+    ) -> None:
+        names = [f"{kind}_{stride}" for kind in OUTPUTS for stride in STRIDES]
+        if set(session.output_names) != set(names):
+            raise ModelFileError(
+                f"The detector {spec.name} cannot be loaded: its outputs are not those "
+                f"of a YuNet, {names[0]} to {names[-1]}."
+            )
+        self._session, self._order = session, list(session.output_names)
+        (self._input,) = session.input_names
+        self._is_bgr, self._min_confidence = spec.color != "RGB", min_confidence
+
+    def rows(self, image: ImageArray) -> FloatArray:
+        """Return ``(N, COLUMNS)`` faces of an RGB image, overlaps suppressed."""
+        height, width = image.shape[:2]
+        below, right = -height % STRIDES[-1], -width % STRIDES[-1]
+        padded = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT)
+        pixels = np.asarray(
+            cv2.dnn.blobFromImage(padded, swapRB=self._is_bgr), np.float32
+        )
+        outputs = self._session.run_all(**{self._input: pixels})
+        level = dict(zip(self._order, (one[0] for one in outputs), strict=True))
+        found = np.concatenate(
+            [
+                decode_level(
+                    [level[f"{kind}_{stride}"] for kind in OUTPUTS],
+                    stride,
+                    padded.shape[1] // stride,
+                    self._min_confidence,
+                )
+                for stride in STRIDES
+            ]
+        )
+        return suppress(found)
+
+
+class _OpenCvNet:
+    """Runs a file of one fixed size, as the official ones are, on any size."""
 
     def __init__(self, spec: ModelSpec, min_confidence: float) -> None:
         # The size is set on the net, so that threads that share it take turns.
@@ -67,12 +161,8 @@ class YuNetDetector:
                 f"The detector {spec.name} cannot be loaded: {error}"
             ) from error
 
-    def detect(self, image: ImageArray) -> list[Detection]:
-        """Return the faces of an ``(H, W, 3)`` uint8 RGB image, best first.
-
-        Raises:
-            InferenceError: OpenCV refuses the picture.
-        """
+    def rows(self, image: ImageArray) -> FloatArray:
+        """Return ``(N, COLUMNS)`` faces of an RGB image, overlaps suppressed."""
         height, width = image.shape[:2]
         image_bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         try:
@@ -81,23 +171,49 @@ class YuNetDetector:
                 _, rows = self._net.detect(image_bgr)
         except cv2.error as error:
             raise InferenceError(f"The detector failed: {error}") from error
-        if rows is None:
-            return []
-        usable = np.isfinite(rows).all(axis=1) & (rows[:, 2:4] > 0).all(axis=1)
-        found = []
-        for row in rows[usable]:
-            x, y, width, height = (float(value) for value in row[:4])
-            # The points come as right eye, left eye, nose, right and left mouth corner
-            # in the person's own sense, which is ours too.
-            points_xy = row[POINT_COLUMNS].reshape(5, 2)
-            found.append(
-                Detection(
-                    box=BoundingBox(x, y, x + width, y + height),
-                    confidence=float(np.clip(row[CONFIDENCE_COLUMN], 0.0, 1.0)),
-                    landmarks=Landmarks(points_xy, LandmarkScheme.FIVE_POINT),
-                )
-            )
-        return sorted(found, key=lambda one: -one.confidence)
+        # Its types do not tell that it returns None where there is no face.
+        found: object = rows
+        return np.asarray([] if found is None else found, np.float32).reshape(
+            -1, COLUMNS
+        )
+
+
+def decode_level(
+    outputs: Sequence[FloatArray], stride: int, columns: int, min_confidence: float
+) -> FloatArray:
+    """Read one level of a YuNet, as `cv2.FaceDetectorYN` does.
+
+    Args:
+        outputs: ``(cells, 1)`` class, ``(cells, 1)`` objectness, ``(cells, 4)`` box and
+            ``(cells, 10)`` points, in the order of `OUTPUTS`; cells row by row.
+        stride: Pixels from one cell to the next.
+        columns: Cells in a row.
+        min_confidence: Cells below it are dropped.
+
+    Returns:
+        ``(N, COLUMNS)`` float32, overlapping ones too.
+    """
+    classes, objects, boxes, points = outputs
+    both = np.clip(classes[:, 0], 0, 1) * np.clip(objects[:, 0], 0, 1)
+    (cells,) = np.nonzero(both >= min_confidence**2)
+    corner_xy = np.stack([cells % columns, cells // columns], axis=1)
+    center_xy = (corner_xy + boxes[cells, :2]) * stride
+    with np.errstate(over="ignore"):  # an infinite box is dropped later
+        size_wh = np.exp(boxes[cells, 2:]) * stride
+    points_xy = (np.tile(corner_xy, 5) + points[cells]) * stride
+    confidences = np.sqrt(both[cells])[:, None]
+    rows = [center_xy - size_wh / 2, size_wh, points_xy, confidences]
+    return np.hstack(rows).astype(np.float32)
+
+
+def suppress(rows: FloatArray) -> FloatArray:
+    """Return the ``(N, COLUMNS)`` rows that no surer one overlaps, best first."""
+    order = np.argsort(-rows[:, CONFIDENCE_COLUMN], kind="stable")[:CANDIDATES]
+    # In whole pixels, as OpenCV does it.
+    boxes = np.trunc(rows[order, :4]).tolist()
+    confidences = rows[order, CONFIDENCE_COLUMN].tolist()
+    kept = cv2.dnn.NMSBoxes(boxes, confidences, 0.0, SUPPRESSION_IOU)
+    return np.asarray(rows[order[np.asarray(kept, int)]], np.float32)
 
 
 @contextmanager
@@ -163,49 +279,35 @@ def turned_boxes(
 
 def scaled(detection: Detection, scale: float) -> Detection:
     """Return a detection in a picture that is ``scale`` times as large."""
-    points = detection.landmarks
-    return Detection(
-        BoundingBox(*(edge * scale for edge in detection.box.xyxy)),
-        detection.confidence,
-        points and Landmarks(points.points_xy * np.float32(scale), points.scheme),
-    )
+    return moved([detection], np.array([[scale, 0.0, 0.0], [0.0, scale, 0.0]]))[0]
 
 
-def turned_back(
-    detection: Detection, quarter_turns: int, size_hw: tuple[int, int]
-) -> Detection:
-    """Return a detection as the unturned picture has it.
+def moved(found: Sequence[Detection], matrix: NDArray[np.float64]) -> list[Detection]:
+    """Return detections after a shift, a turn and a change of scale.
 
     Args:
-        detection: Found in ``numpy.rot90(image, quarter_turns)``.
-        quarter_turns: 0 to 3, counter-clockwise.
-        size_hw: Height and width of the unturned image.
+        found: Detections of one copy of a picture.
+        matrix: ``(2, 3)`` float64, a similarity transform without reflection.
+
+    Returns:
+        In the same order; boxes are those around turned ellipses.
     """
-    if quarter_turns == 0:
-        return detection
-    box = detection.box
-    center = _turn_points(np.array([box.center_xy], np.float32), quarter_turns, size_hw)
-    size = np.array([[box.width, box.height]], np.float32)
-    edges = turned_boxes(center, size, 90.0 * quarter_turns)[0]
-    points = detection.landmarks
-    return Detection(
-        BoundingBox(*(float(edge) for edge in edges)),
-        detection.confidence,
-        points
-        and Landmarks(
-            _turn_points(points.points_xy, quarter_turns, size_hw), points.scheme
-        ),
-    )
-
-
-def _turn_points(
-    points_xy: FloatArray, quarter_turns: int, size_hw: tuple[int, int]
-) -> FloatArray:
-    height, width = size_hw
-    x, y = points_xy[:, 0], points_xy[:, 1]
-    turned = {
-        1: (width - y, x),
-        2: (width - x, height - y),
-        3: (y, height - x),
-    }[quarter_turns]
-    return np.stack(turned, axis=1).astype(np.float32)
+    if not found:
+        return []
+    boxes = np.array([one.box.xyxy for one in found], np.float64)
+    center_xy = apply_affine(matrix, (boxes[:, :2] + boxes[:, 2:]) / 2)
+    cos, sin = matrix[0, 0], matrix[1, 0]
+    size_wh = (boxes[:, 2:] - boxes[:, :2]) * math.hypot(cos, sin)
+    turn_degrees = math.degrees(math.atan2(sin, cos))
+    edges = turned_boxes(center_xy, size_wh.astype(np.float32), turn_degrees)
+    return [
+        Detection(
+            BoundingBox(*xyxy),
+            one.confidence,
+            one.landmarks
+            and Landmarks(
+                apply_affine(matrix, one.landmarks.points_xy), one.landmarks.scheme
+            ),
+        )
+        for one, xyxy in zip(found, edges.tolist(), strict=True)
+    ]

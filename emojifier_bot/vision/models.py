@@ -185,9 +185,24 @@ class OnnxSession:
                 f"The model {spec.name} cannot be loaded: {error}"
             ) from error
         self.input_names = tuple(i.name for i in self._session.get_inputs())
+        self.output_names = tuple(o.name for o in self._session.get_outputs())
+
+    @property
+    def takes_any_size(self) -> bool:
+        """Return whether the height and the width of its pictures are free."""
+        size_hw = self._session.get_inputs()[0].shape[2:]
+        return not any(isinstance(length, int) for length in size_hw)
 
     def run(self, **inputs: FloatArray) -> FloatArray:
         """Run a batch and return the first output.
+
+        Raises:
+            InferenceError: The runtime refuses the input or fails.
+        """
+        return self.run_all(**inputs)[0]
+
+    def run_all(self, **inputs: FloatArray) -> list[FloatArray]:
+        """Run a batch and return every output, in the order of `output_names`.
 
         Raises:
             InferenceError: The runtime refuses the input or fails.
@@ -197,4 +212,4 @@ class OnnxSession:
             outputs: list[Any] = self._session.run(None, wanted)
         except Exception as error:
             raise InferenceError(f"The model {self._name} failed: {error}") from error
-        return np.asarray(outputs[0], np.float32)
+        return [np.asarray(one, np.float32) for one in outputs]

@@ -1,167 +1,233 @@
 """Finds faces of any size and roll by several passes of one detector.
 
 The detector knows faces up to 45 degrees from upright. So four coarse passes look at a
-small copy of the picture, as it is and turned by 90, 180 and 270 degrees. In the
-direction where these see most, upright unless another clearly wins, the main pass looks
-at a larger copy. These five always run and cost twice the main pass: a picture may hold
-upright and turned faces at once. Where the main pass saw small faces, or none, a fine
-pass looks at a still larger copy, in the same direction. Another direction, in which a
-coarse pass sees a face that is not explained yet, gets a pass at the main size as well;
-all of them do where nothing was found.
+small copy of the picture, as it is and turned by 90, 180 and 270 degrees; beside them
+the main pass looks at a larger copy. Where the coarse passes see clearly more in
+another direction, the main pass is repeated in that one. These passes always run: a
+picture may hold upright and turned faces at once.
 
-Inside, every detection is in pixels of the main copy.
+Others run where the first leave a doubt:
+
+- faces about 45 degrees from all these directions: coarse and main pass in theirs;
+- small faces, or none: a fine pass over a still larger copy, in the same direction;
+- no large face: a pass over a small copy with room around it, in which a face that is
+  larger than the picture is whole;
+- a face in another direction that is not explained yet: the main pass in that one; all
+  of them where nothing was found.
+
+A picture of little contrast is stretched before. A long or wide picture is cut into
+overlapping tiles. Inside, every detection is in pixels of the main copy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
 
-import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from emojifier_bot.vision.crops import reduced_copy
+from emojifier_bot.vision.canvas import canvas_of
+from emojifier_bot.vision.copies import (
+    MAIN_PX,
+    MAX_FACES,
+    Copies,
+    Pass,
+    tiles,
+    uncut,
+)
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.detector import (
-    TINY,
-    box_area,
-    box_iou,
-    intersection_area,
-    scaled,
-    turned_back,
+from emojifier_bot.vision.detector import moved
+from emojifier_bot.vision.fusion import (
+    LARGE_FACE_PX,
+    SHOWN_CONFIDENCE,
+    fuse_scales,
+    is_near,
+    merge,
+    penalize,
+    require_agreement,
+    side,
+    surer_than,
 )
+from emojifier_bot.vision.landmarks import roll_degrees
 from emojifier_bot.vision.ports import FaceDetector
-from emojifier_bot.vision.types import (
-    BoundingBox,
-    Detection,
-    FloatArray,
-    ImageArray,
-    Landmarks,
-)
+from emojifier_bot.vision.types import Detection, ImageArray
 
-#: Longer sides of the copies.
-COARSE_PX, MAIN_PX, FINE_PX = 320, 640, 960
-#: Directions of the coarse passes, quarter turns counter-clockwise.
-QUARTER_TURNS = (0, 1, 2, 3)
+#: Directions of the coarse passes: the turn of the picture, degrees counter-clockwise.
+QUARTER_TURNS = (0, 90, 180, 270)
+#: Pairs of opposite directions between them.
+DIAGONALS = ((45, 225), (135, 315))
 UPRIGHT = 0
-#: Of one pass and of a picture, the most confident. No annotated photograph known to us
-#: shows more than 2,000 faces (WIDER FACE); a made-up one of thousands of tiny faces
-#: would keep a worker busy for minutes.
-MAX_FACES = 3000
-#: What counts as a face unless a setting says otherwise. A little below where precision
-#: and recall of held-out faces balance: there many small faces would be lost.
-SHOWN_CONFIDENCE = 0.6
-#: Few faces are turned against the rest of their picture, and many things look a little
-#: like a turned face; there the detector must be this sure to be believed as far.
-TURNED_CONFIDENCE = 0.8
-#: Faces of at least this size, in pixels of the main copy, are seen by the coarse and
-#: the main pass; the coarse pass adds no smaller face in the direction of the main one.
-NEAR_FACE_PX = 64.0
-#: The confidence of a pass in a face that it did not report, and the least confidence
-#: that counts: detectors report every face that they are surer of.
-UNSEEN_CONFIDENCE = 0.1
-#: Between these sides of a face, pixels of the main copy, the weight moves from the
-#: main pass to the fine pass, by the logarithm of the side;
-SMALL_FACE_PX, LARGE_FACE_PX = 10.0, 40.0
-#: even for the smallest the main pass keeps this much.
-LEAST_SHARE = 0.1
 #: The fine pass costs as much as all others: what the main pass is less sure of is no
 #: reason for one.
 LIKELY_CONFIDENCE = 0.5
 #: The direction of the main pass is where the confidences of coarse passes, those of at
 #: least the first number, sum up to most: more than upright by at least the second.
 SEEN_CONFIDENCE, CLEARLY_MORE = 0.65, 0.7
-#: Two passes found the same face if the boxes share this much,
-SAME_FACE_IOU = 0.35
-#: or if one lies this far inside the other.
-SAME_FACE_OVERLAP = 0.65
+#: Faces far from upright are seen badly: of those from this confidence on, the rolls
+#: tell whether a diagonal would show them better.
+DOUBTFUL_CONFIDENCE = 0.3
+#: A roll this near a diagonal, in degrees, speaks for it.
+NEAR_DIAGONAL_DEGREES = 20.0
+#: A face fills a picture if it covers this share of it.
+FILLED_SHARE = 0.5
+#: A face of this share is large enough that nobody looks for a larger one.
+LARGE_SHARE = 0.25
+#: How many faces the parts of one face may be taken for.
+MOST_PARTS = 2
+
+
+#: What passes found, in their order.
+Found = Iterable[list[Detection]]
+#: Runs passes that do not depend on each other.
+RunPasses = Callable[[Iterable[Pass]], Found]
+#: Judges the candidates of a picture once more, each by itself: returns them with new
+#: confidences, in pixels of the picture.
+Verify = Callable[[DecodedImage, list[Detection]], list[Detection]]
+
+
+def one_by_one(passes: Iterable[Pass]) -> Found:
+    """Run passes in this thread."""
+    return map(Pass.run, passes)
+
+
+def unverified(picture: DecodedImage, found: list[Detection]) -> list[Detection]:
+    """Return the candidates as they are."""
+    del picture
+    return found
 
 
 def find_faces(
-    detector: FaceDetector, picture: DecodedImage, min_confidence: float
+    detector: FaceDetector,
+    picture: DecodedImage,
+    min_confidence: float,
+    *,
+    run_passes: RunPasses = one_by_one,
+    verify: Verify = unverified,
 ) -> list[Detection]:
-    """Find faces of any size at any roll.
+    """Find faces of any size at any roll, in a picture of any shape.
 
     Args:
         detector: Finds upright faces.
         picture: Any decoded picture.
-        min_confidence: Detections that are less sure after all passes are dropped.
+        min_confidence: Detections that are less sure in the end are dropped.
+        run_passes: Runs passes that do not depend on each other.
+        verify: Judges the candidates of all passes.
 
     Returns:
         At most `MAX_FACES` detections in pixels of the picture, best first.
     """
-    main_copy = reduced_copy(picture, MAIN_PX)
-    coarse_copy = _shrunk(main_copy, COARSE_PX)
-    enlarged = main_copy.shape[1] / coarse_copy.shape[1]
-    coarse = [
-        run_pass(detector, coarse_copy, turns, enlarged) for turns in QUARTER_TURNS
-    ]
-    direction = main_direction(coarse)
-    found = run_pass(detector, main_copy, direction)
-    # A smaller picture has no more to show.
-    if max(picture.image.size) >= MAIN_PX and needs_fine_pass(found):
-        fine_copy = reduced_copy(picture, FINE_PX)
-        scale = main_copy.shape[1] / fine_copy.shape[1]
-        found = fuse_scales(found, run_pass(detector, fine_copy, direction, scale))
-    far = [one for one in found if not _is_near(one)]
-    near = [one for one in found if _is_near(one)]
-    found = far + require_agreement(near, coarse[direction])
-    known = surer_than(SHOWN_CONFIDENCE, found)
-    turned = [
-        [penalize(one) for one in run_pass(detector, main_copy, turns)]
-        for turns in QUARTER_TURNS
-        if turns != direction and (not known or finds_new_face(known, coarse[turns]))
-    ]
-    found = surer_than(min_confidence, merge([found, *turned]))
-    scale = picture.image.width / main_copy.shape[1]
-    return [scaled(one, scale) for one in found[:MAX_FACES]]
+    parts = [find_candidates(detector, picture, run_passes)]
+    for tile in tiles(picture.image.size):
+        canvas = canvas_of(picture.image.crop(tile))
+        part = dataclasses.replace(picture, canvas=canvas)
+        whole = uncut(
+            find_candidates(detector, part, run_passes), tile, picture.image.size
+        )
+        parts.append(moved(whole, np.array([[1.0, 0, tile[0]], [0, 1.0, tile[1]]])))
+    found = verify(picture, merge(parts)[:MAX_FACES])
+    return surer_than(min_confidence, found)
 
 
 def find_upright_faces(
     detector: FaceDetector, picture: DecodedImage, min_confidence: float
 ) -> list[Detection]:
     """Find faces by the main pass alone; see `find_faces`."""
-    main_copy = reduced_copy(picture, MAIN_PX)
-    scale = picture.image.width / main_copy.shape[1]
-    return surer_than(min_confidence, run_pass(detector, main_copy, UPRIGHT, scale))
+    copies = Copies(detector, picture)
+    found = copies.look(copies.main, UPRIGHT).run()
+    return surer_than(min_confidence, moved(found, copies.to_picture))
 
 
-def run_pass(
-    detector: FaceDetector, image: ImageArray, quarter_turns: int, scale: float = 1.0
+def find_candidates(
+    detector: FaceDetector, picture: DecodedImage, run_passes: RunPasses = one_by_one
 ) -> list[Detection]:
-    """Find faces in a turned copy, in pixels of the unturned one times ``scale``."""
-    turned = np.ascontiguousarray(np.rot90(image, quarter_turns))
-    return [
-        scaled(turned_back(one, quarter_turns, image.shape[:2]), scale)
-        for one in detector.detect(turned)[:MAX_FACES]
+    """Return what may be faces in a picture of usual shape, best first."""
+    copies = Copies(detector, picture)
+    upright, *seen = run_passes(
+        [
+            copies.look(copies.main, UPRIGHT),
+            *(copies.look(copies.coarse, degrees) for degrees in QUARTER_TURNS),
+        ]
+    )
+    main = {UPRIGHT: upright}
+    coarse = dict(zip(QUARTER_TURNS, seen, strict=True))
+    direction = main_direction(seen)
+    if direction not in main:
+        (main[direction],) = run_passes([copies.look(copies.main, direction)])
+    diagonals = doubted_diagonals(merge([main[direction], *seen]))
+    if diagonals:
+        looks = [copies.look(copies.main, degrees) for degrees in diagonals]
+        main |= zip(diagonals, run_passes(looks), strict=True)
+        direction = max(diagonals, key=lambda one: _confidence(main[one]))
+        (coarse[direction],) = run_passes([copies.look(copies.coarse, direction)])
+    found = main[direction]
+    # A smaller picture has no more to show.
+    fine = (
+        [copies.look(copies.fine(), direction)]
+        if max(picture.image.size) >= MAIN_PX and needs_fine_pass(found)
+        else []
+    )
+    padded = (
+        [copies.padded(direction)]
+        if may_be_filled(merge([found, coarse[direction]]), copies.main)
+        else []
+    )
+    further = list(run_passes([*fine, *padded]))
+    if fine:
+        found = fuse_scales(found, further[0])
+    far = [one for one in found if not is_near(one)]
+    near = [one for one in found if is_near(one)]
+    found = far + require_agreement(near, coarse[direction])
+    known = surer_than(SHOWN_CONFIDENCE, found)
+    turns = [
+        degrees
+        for degrees in QUARTER_TURNS
+        if degrees != direction
+        and (not known or finds_new_face(known, coarse[degrees]))
     ]
+    unseen = [degrees for degrees in turns if degrees not in main]
+    looks = [copies.look(copies.main, degrees) for degrees in unseen]
+    main |= zip(unseen, run_passes(looks), strict=True)
+    turned = [[penalize(one) for one in main[degrees]] for degrees in turns]
+    found = merge([found, *turned])
+    if padded:
+        found = with_filling_face(found, further[-1], copies.main)
+    return moved(found, copies.to_picture)
 
 
 def main_direction(coarse: Sequence[Sequence[Detection]]) -> int:
-    """Return the quarter turns in which a picture shows most faces.
+    """Return the direction in which a picture shows most faces.
 
     Args:
-        coarse: What was found in each direction, `UPRIGHT` first.
+        coarse: What was found in each of `QUARTER_TURNS`.
     """
-    seen = [
-        sum(one.confidence for one in surer_than(SEEN_CONFIDENCE, found))
-        for found in coarse
-    ]
+    seen = [_confidence(surer_than(SEEN_CONFIDENCE, found)) for found in coarse]
     best = int(np.argmax(seen))
-    return best if seen[best] >= seen[UPRIGHT] + CLEARLY_MORE else UPRIGHT
+    clear = seen[best] >= seen[QUARTER_TURNS.index(UPRIGHT)] + CLEARLY_MORE
+    return QUARTER_TURNS[best] if clear else UPRIGHT
 
 
-def surer_than(confidence: float, found: Sequence[Detection]) -> list[Detection]:
-    """Return the detections with at least this confidence."""
-    return [one for one in found if one.confidence >= confidence]
+def doubted_diagonals(found: Sequence[Detection]) -> tuple[int, ...]:
+    """Return two opposite diagonals, if one of them clearly shows most faces.
 
+    The rolls of faces that are seen badly tell which, but many of them are seen upside
+    down.
+    """
+    told = [
+        (roll_degrees(one.landmarks.points_xy), one.confidence)
+        for one in surer_than(DOUBTFUL_CONFIDENCE, found)
+        if one.landmarks is not None
+    ]
+    rolls, weights = np.array(told).reshape(-1, 2).T
 
-def penalize(one: Detection) -> Detection:
-    """Return a detection that counts only if it is as sure as a turned face must be."""
-    if one.confidence >= TURNED_CONFIDENCE:
-        return one
-    believed = one.confidence * SHOWN_CONFIDENCE / TURNED_CONFIDENCE
-    return Detection(one.box, believed, one.landmarks)
+    def votes(directions: Sequence[int], within: float) -> float:
+        away = np.abs((rolls[:, None] + directions + 180) % 360 - 180).min(axis=1)
+        return float(weights[away <= within].sum())
+
+    best = max(DIAGONALS, key=lambda pair: votes(pair, NEAR_DIAGONAL_DEGREES))
+    straight = votes(QUARTER_TURNS, 45 - NEAR_DIAGONAL_DEGREES)
+    clear = votes(best, NEAR_DIAGONAL_DEGREES) >= straight + CLEARLY_MORE
+    return best if clear else ()
 
 
 def finds_new_face(known: Sequence[Detection], coarse: Sequence[Detection]) -> bool:
@@ -172,158 +238,46 @@ def finds_new_face(known: Sequence[Detection], coarse: Sequence[Detection]) -> b
 def needs_fine_pass(main: Sequence[Detection]) -> bool:
     """Tell whether a fine pass may see more: small faces, or any at all."""
     likely = surer_than(LIKELY_CONFIDENCE, main)
-    return not likely or min(map(_side, likely)) < LARGE_FACE_PX
+    return not likely or min(map(side, likely)) < LARGE_FACE_PX
 
 
-def fuse_scales(
-    main: Sequence[Detection], fine: Sequence[Detection]
+def may_be_filled(found: Sequence[Detection], main_copy: ImageArray) -> bool:
+    """Tell whether a face may fill the picture that no pass has seen.
+
+    Not beside a large face, and not where more faces are known than its parts may be
+    taken for.
+    """
+    likely = surer_than(LIKELY_CONFIDENCE, found)
+    large = covered_shares(likely, main_copy) >= LARGE_SHARE
+    return not large.any() and not _are_many(found)
+
+
+def with_filling_face(
+    found: Sequence[Detection], padded: Sequence[Detection], main_copy: ImageArray
 ) -> list[Detection]:
-    """Fuse the detections of the main and the fine pass, best first.
-
-    The confidence is the weighted geometric mean of both (the logarithmic pool, Genest
-    and Zidek, 1986), the box the mean by weighted confidence (as in weighted boxes
-    fusion, Solovyev et al., 2021). The smaller a face, the less the main pass counts;
-    of large faces it alone does.
-    """
-    partners = _partners(main, fine)
-    known = [
-        _fused(one, fine[partners[index]])
-        if index in partners
-        else _seen_once(one, _main_share(one))
-        for index, one in enumerate(main)
+    """Return the face that fills the picture; without one, what was found."""
+    covered = covered_shares(padded, main_copy)
+    filling = [
+        one
+        for one, share in zip(padded, covered, strict=True)
+        if share >= FILLED_SHARE and one.confidence >= SHOWN_CONFIDENCE
     ]
-    taken = set(partners.values())
-    new = [
-        _seen_once(one, 1 - _main_share(one))
-        for index, one in enumerate(fine)
-        if index not in taken
-    ]
-    return merge([known, new])
+    return list(found) if _are_many(found) or not filling else filling[:1]
 
 
-def _partners(main: Sequence[Detection], fine: Sequence[Detection]) -> dict[int, int]:
-    """Return which detection of the fine pass is each of the main one, if any."""
-    if not main or not fine:
-        return {}
-    main_xyxy, fine_xyxy = _boxes(main), _boxes(fine)
-    free = np.ones(len(fine), bool)
-    partners = {}
-    for index in np.argsort([-one.confidence for one in main], kind="stable"):
-        overlap = box_iou(main_xyxy[index, None], fine_xyxy)[0] * free
-        best = int(overlap.argmax())
-        if overlap[best] > SAME_FACE_IOU:
-            partners[int(index)] = best
-            free[best] = False
-    return partners
+def _are_many(found: Sequence[Detection]) -> bool:
+    return len(surer_than(SHOWN_CONFIDENCE, found)) > MOST_PARTS
 
 
-def _fused(main: Detection, fine: Detection) -> Detection:
-    share = _main_share(main)
-    weight = share * max(main.confidence, UNSEEN_CONFIDENCE)
-    weight /= weight + (1 - share) * max(fine.confidence, UNSEEN_CONFIDENCE)
-    edges = _mean(main.box.xyxy, fine.box.xyxy, weight)
-    points = None
-    if main.landmarks is not None and fine.landmarks is not None:
-        both = (main.landmarks.points_xy, fine.landmarks.points_xy)
-        points = Landmarks(_mean(*both, weight), main.landmarks.scheme)
-    confidence = _geometric_mean(main.confidence, fine.confidence, share)
-    return Detection(BoundingBox(*map(float, edges)), confidence, points)
+def covered_shares(
+    found: Sequence[Detection], main_copy: ImageArray
+) -> NDArray[np.float64]:
+    """Return ``(N,)`` which share of the picture each box covers."""
+    height, width = main_copy.shape[:2]
+    boxes = np.array([one.box.xyxy for one in found]).reshape(-1, 2, 2)
+    inside = np.clip(boxes, 0, (width, height))
+    return np.asarray(np.ptp(inside, axis=1).prod(axis=1) / (width * height))
 
 
-def _mean(first: ArrayLike, second: ArrayLike, weight: float) -> FloatArray:
-    """Return the mean where the first counts by a weight of 0 to 1."""
-    mean = weight * np.asarray(first) + (1 - weight) * np.asarray(second)
-    return np.asarray(mean, np.float32)
-
-
-def _seen_once(one: Detection, share: float) -> Detection:
-    """Return a detection that the other pass did not report."""
-    confidence = _geometric_mean(one.confidence, UNSEEN_CONFIDENCE, share)
-    return Detection(one.box, confidence, one.landmarks)
-
-
-def _geometric_mean(first: float, second: float, share: float) -> float:
-    """Return the geometric mean where the first counts by a share of 0 to 1."""
-    if max(first, second) <= UNSEEN_CONFIDENCE:
-        return first
-    first, second = max(first, UNSEEN_CONFIDENCE), max(second, UNSEEN_CONFIDENCE)
-    return float(first**share * second ** (1 - share))
-
-
-def _main_share(one: Detection) -> float:
-    sides = np.log([SMALL_FACE_PX, LARGE_FACE_PX])
-    return float(np.interp(np.log(max(_side(one), 1.0)), sides, [LEAST_SHARE, 1.0]))
-
-
-def _side(one: Detection) -> float:
-    return max(one.box.width, one.box.height)
-
-
-def _is_near(one: Detection) -> bool:
-    return _side(one) >= NEAR_FACE_PX
-
-
-def require_agreement(
-    main: Sequence[Detection], coarse: Sequence[Detection]
-) -> list[Detection]:
-    """Merge the detections of near faces by the main and the coarse pass.
-
-    A face that only one of them saw must be as sure as a turned one.
-    """
-    coarse = [one for one in coarse if _is_near(one)]
-    return merge([_confirmed(main, coarse), _confirmed(coarse, main)])
-
-
-def _confirmed(
-    found: Sequence[Detection], other: Sequence[Detection]
-) -> list[Detection]:
-    other_xyxy = _boxes(other)
-    return [
-        one if _same_face(xyxy, other_xyxy).any() else penalize(one)
-        for one, xyxy in zip(found, _boxes(found), strict=True)
-    ]
-
-
-def merge(passes: Sequence[Sequence[Detection]]) -> list[Detection]:
-    """Join several passes, best first, keeping one detection of each face.
-
-    Only detections of different passes can be the same face; each pass has settled its
-    own overlaps. The more confident one stays, of equals that of the earlier pass.
-    """
-    found = [one for detections in passes for one in detections]
-    pass_of = np.repeat(np.arange(len(passes)), [len(one) for one in passes])
-    order = np.argsort([-one.confidence for one in found], kind="stable")
-    boxes_xyxy, pass_of = _boxes(found)[order], pass_of[order]
-    alive = np.ones(len(found), bool)
-    kept = []
-    for rank, index in enumerate(order):
-        if alive[rank]:
-            kept.append(found[index])
-            same = _same_face(boxes_xyxy[rank], boxes_xyxy[rank + 1 :])
-            alive[rank + 1 :] &= ~same | (pass_of[rank + 1 :] == pass_of[rank])
-    return kept
-
-
-def _boxes(found: Sequence[Detection]) -> FloatArray:
-    return np.array([one.box.xyxy for one in found], np.float32).reshape(-1, 4)
-
-
-def _same_face(xyxy: FloatArray, others_xyxy: FloatArray) -> NDArray[np.bool_]:
-    """Tell which of ``(N, 4)`` boxes show the face of one ``(4,)`` box.
-
-    One box at a time: several passes over a picture of small faces give ten thousand
-    boxes, and a matrix of all pairs would not fit in memory.
-    """
-    shared = intersection_area(xyxy[None], others_xyxy)[0]
-    area, areas = box_area(xyxy[None]), box_area(others_xyxy)
-    iou = shared / np.maximum(area + areas - shared, TINY)
-    inside = shared / np.maximum(np.minimum(area, areas), TINY)
-    return np.asarray((iou > SAME_FACE_IOU) | (inside > SAME_FACE_OVERLAP))
-
-
-def _shrunk(image: ImageArray, longer_side_px: int) -> ImageArray:
-    shrink = longer_side_px / max(image.shape[:2])
-    height, width = image.shape[:2]
-    size_wh = (max(round(width * shrink), 1), max(round(height * shrink), 1))
-    small = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.uint8)
+def _confidence(found: Sequence[Detection]) -> float:
+    return sum(one.confidence for one in found)

@@ -52,13 +52,22 @@ def emojifier() -> Emojifier:
     return shipped()
 
 
+def shared_folder(folder):
+    if not folder.is_dir():
+        pytest.skip(f"needs the folder `{folder}` beside the checkout")
+    return folder
+
+
 @pytest.fixture
 def photos(shared_data):
     """Return the folder of photos that are not this project's to pass on."""
-    folder = shared_data / "photos"
-    if not folder.is_dir():
-        pytest.skip("needs the folder `shared/photos` beside the checkout")
-    return folder
+    return shared_folder(shared_data / "photos")
+
+
+@pytest.fixture
+def field(shared_data):
+    """Return the folder of pictures made after what people reported."""
+    return shared_folder(shared_data / "field" / "pictures")
 
 
 def turned(image: Image.Image, degrees: float) -> Image.Image:
@@ -229,6 +238,86 @@ class TestGroups:
         after = emojifier.emojify(turned(upright, degrees))
 
         assert_turned_faces(before, after, degrees)
+
+    @pytest.mark.parametrize("degrees", [45, 135, 225, 315])
+    def test_tiny_faces_at_odd_angles(self, emojifier, photos, degrees):
+        with Image.open(photos / "conference_1927.jpg") as image:
+            upright = image.convert("RGB")
+
+        result = emojifier.emojify(turned(upright, degrees))
+
+        assert 27 <= len(result.faces) <= 31, tell(result)
+
+    @pytest.mark.parametrize("darkest", [0, 100, 215])
+    def test_haze(self, emojifier, photos, darkest):
+        with Image.open(photos / "conference_1927.jpg") as image:
+            hazy = image.convert("RGB").point(lambda level: darkest + 0.15 * level)
+
+        result = emojifier.emojify(hazy)
+
+        assert 27 <= len(result.faces) <= 31, tell(result)
+
+
+def avatars(side_px, size_wh, places):
+    """Return a page of small copies of the sample."""
+    page = Image.new("RGB", size_wh, (255, 255, 255))
+    small = sample().crop((100, 0, 380, 280)).resize((side_px, side_px))
+    for place in places:
+        page.paste(small, place)
+    return page
+
+
+class TestLongAndWide:
+    def test_avatars_in_a_long_screenshot(self, emojifier):
+        places = [(30, 40 + 180 * n) for n in range(20)]
+
+        result = emojifier.emojify(avatars(100, (720, 3640), places))
+
+        assert len(result.faces) == 20, tell(result)
+
+    def test_small_faces_in_a_panorama(self, emojifier):
+        places = [(60 + 197 * n, 150 + 40 * (n % 3)) for n in range(20)]
+
+        result = emojifier.emojify(avatars(90, (4000, 500), places))
+
+        assert len(result.faces) == 20, tell(result)
+
+    def test_a_chat(self, emojifier, field):
+        result = emojifier.emojify(field / "chat_1080x6000.png")
+
+        faces = [one.placement for one in result.faces]
+        avatars = [one for one in faces if one.center_xy[0] < 180]
+        # Three of the 19 also show a part of their neighbour.
+        assert 18 <= len(avatars) <= 22, tell(result)
+        assert 9 <= len(faces) - len(avatars) <= 10, tell(result)
+
+    def test_a_panorama(self, emojifier, field):
+        result = emojifier.emojify(field / "panorama_8000x1000.jpg")
+
+        assert 50 <= len(result.faces) <= 54, tell(result)
+
+
+class TestFacesLargerThanThePicture:
+    #: Parts of the sample's face: eyes to mouth, with the chin, with one ear.
+    @pytest.mark.parametrize(
+        "box",
+        [(188, 80, 266, 166), (180, 85, 270, 190), (190, 65, 290, 165)],
+        ids=["middle", "chin", "ear"],
+    )
+    def test_a_part_of_the_sample(self, emojifier, box):
+        cut = sample().crop(box).resize((500, 500), Image.Resampling.BICUBIC)
+
+        one = the_face(emojifier.emojify(cut))
+
+        assert one.placement.size_px > 500
+
+    @pytest.mark.parametrize("number", [1, 2, 3])
+    def test_a_close_up(self, emojifier, field, number):
+        result = emojifier.emojify(field / f"closeup_{number}.jpg")
+
+        one = the_face(result)
+        assert one.placement.size_px > 0.85 * result.width
+        assert math.dist(one.placement.center_xy, (256, 256)) < 100
 
 
 def near_emoji(before: Image.Image, result) -> np.ndarray:

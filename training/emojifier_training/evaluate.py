@@ -87,7 +87,7 @@ class Models:
             "threads": self.threads or None,
         }
         if self.threads:
-            # OpenCV runs the detector, and has a pool of its own.
+            # OpenCV makes the copies that models see, and has a pool of its own.
             cv2.setNumThreads(self.threads)
         settings = load_settings(
             min_confidence=min_confidence, face_backend="local", **wanted

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from emojifier_bot.vision.analyzers.registry import LOCAL, BackendOptions
+from emojifier_bot.vision.copies import Pass
 from emojifier_bot.vision.crops import cut_frame, grey, invert, landmark_frame
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.detector import YuNetDetector
 from emojifier_bot.vision.emotion import load_classifier
+from emojifier_bot.vision.fusion import SHOWN_CONFIDENCE, UNSEEN_CONFIDENCE
 from emojifier_bot.vision.landmarks import apply_affine
 from emojifier_bot.vision.models import (
     ModelSpec,
@@ -22,10 +26,10 @@ from emojifier_bot.vision.models import (
     read_model_spec,
 )
 from emojifier_bot.vision.multi_scale import (
-    SHOWN_CONFIDENCE,
-    UNSEEN_CONFIDENCE,
+    RunPasses,
     find_faces,
     find_upright_faces,
+    one_by_one,
 )
 from emojifier_bot.vision.ports import EmotionClassifier, FaceDetector, FaceLandmarker
 from emojifier_bot.vision.types import (
@@ -48,6 +52,8 @@ class LocalAnalyzer:
     multi_scale: bool = True
     #: Detections that are less sure, or less to be believed, are dropped.
     min_confidence: float = SHOWN_CONFIDENCE
+    #: Runs passes of the detector that do not depend on each other.
+    run_passes: RunPasses = one_by_one
 
     def analyze(self, picture: DecodedImage) -> Reading:
         """Find every face and read it fully."""
@@ -65,8 +71,11 @@ class LocalAnalyzer:
 
     def detect(self, picture: DecodedImage) -> list[Detection]:
         """Find faces at any roll, in pixels of the upright picture, best first."""
-        find = find_faces if self.multi_scale else find_upright_faces
-        return find(self.detector, picture, self.min_confidence)
+        if not self.multi_scale:
+            return find_upright_faces(self.detector, picture, self.min_confidence)
+        return find_faces(
+            self.detector, picture, self.min_confidence, run_passes=self.run_passes
+        )
 
 
 class OnnxLandmarker:
@@ -128,4 +137,12 @@ def build(options: BackendOptions) -> LocalAnalyzer:
         OnnxLandmarker(spec("landmarks", options.landmarks), options.threads),
         load_classifier(emotion, options.threads),
         min_confidence=options.min_confidence,
+        run_passes=_side_by_side(options.threads or len(os.sched_getaffinity(0))),
     )
+
+
+def _side_by_side(threads: int) -> RunPasses:
+    if threads == 1:
+        return one_by_one
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="detector")
+    return lambda passes: pool.map(Pass.run, passes)

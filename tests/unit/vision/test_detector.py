@@ -1,21 +1,25 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emojifier_bot.vision.detector import (
+    COLUMNS,
     box_area,
     box_iou,
     box_overlap,
+    decode_level,
     intersection_area,
+    moved,
     scaled,
-    turned_back,
+    suppress,
     turned_boxes,
 )
 from emojifier_bot.vision.types import BoundingBox, Detection, Landmarks, LandmarkScheme
-from tests.fakes.faces import FakeDetector, picture_with_faces
 from tests.strategies import boxes
 
 NONE = np.zeros((0, 4), np.float32)
@@ -127,38 +131,96 @@ class TestScaled:
         assert scaled(Detection(BoundingBox(0, 0, 9, 9), 0.9), 2).landmarks is None
 
 
-class TestTurnedBack:
-    @pytest.mark.parametrize("quarter_turns", [1, 2, 3])
-    def test_finds_the_patch_where_the_unturned_picture_has_it(self, quarter_turns):
-        image = np.asarray(picture_with_faces((40, 30), [(5, 8, 17, 14)]))
-        detector = FakeDetector()
-        turned = np.ascontiguousarray(np.rot90(image, quarter_turns))
+TURNS = st.floats(-180, 180)
 
-        (found,) = detector.detect(turned)
-        back = turned_back(found, quarter_turns, (30, 40))
 
-        assert back.box.xyxy == pytest.approx((5, 8, 17, 14))
+def similarity(scale, turn_degrees, shift_xy) -> np.ndarray:
+    cos = scale * math.cos(math.radians(turn_degrees))
+    sin = scale * math.sin(math.radians(turn_degrees))
+    return np.array([[cos, -sin, shift_xy[0]], [sin, cos, shift_xy[1]]])
 
-    @given(detections)
-    def test_four_quarter_turns_change_nothing(self, one):
-        height, width = 500, 700
 
-        back = one
-        for size_hw in ((height, width), (width, height)) * 2:
-            back = turned_back(back, 1, size_hw)
+class TestMoved:
+    def test_nothing_stays_nothing(self):
+        assert moved([], similarity(2, 30, (5, 5))) == []
 
-        assert back.box.xyxy == pytest.approx(one.box.xyxy, abs=0.01)
-        np.testing.assert_allclose(
-            back.landmarks.points_xy, one.landmarks.points_xy, atol=0.01
-        )
+    @given(detections, PX, PX, st.floats(0.1, 10))
+    def test_without_a_turn_edges_and_points_move_alike(self, one, x, y, scale):
+        (there,) = moved([one], similarity(scale, 0, (x, y)))
 
-    @given(detections, st.sampled_from([1, 2, 3]))
-    def test_points_stay_in_the_box_and_the_size_turns(self, one, quarter_turns):
-        back = turned_back(one, quarter_turns, (800, 800))
+        wanted = np.array(one.box.xyxy) * scale + (x, y, x, y)
+        assert there.box.xyxy == pytest.approx(wanted, rel=1e-4, abs=0.02)
+        points_xy = one.landmarks.points_xy * scale + (x, y)
+        np.testing.assert_allclose(there.landmarks.points_xy, points_xy, rtol=1e-4)
+        assert there.confidence == one.confidence
+
+    @given(detections, st.sampled_from([-90, 90, 180]))
+    def test_quarter_turns_swap_the_sides(self, one, turn):
+        (there,) = moved([one], similarity(1, turn, (800, 800)))
 
         size = (one.box.width, one.box.height)
-        expected = size if quarter_turns == 2 else size[::-1]
-        assert (back.box.width, back.box.height) == pytest.approx(expected, abs=0.01)
-        points_xy = back.landmarks.points_xy
-        assert (points_xy[:, 0] >= back.box.x_min - 0.01).all()
-        assert (points_xy[:, 1] <= back.box.y_max + 0.01).all()
+        wanted = size if turn == 180 else size[::-1]
+        assert (there.box.width, there.box.height) == pytest.approx(wanted, abs=0.02)
+
+    @given(detections, TURNS, PX)
+    def test_there_and_back_the_middle_is_the_same(self, one, turn, x):
+        there = similarity(1, turn, (x, 0))
+        inverse = np.linalg.inv(np.vstack([there, [0, 0, 1]]))[:2]
+
+        (back,) = moved(moved([one], there), inverse)
+
+        assert back.box.center_xy == pytest.approx(one.box.center_xy, abs=0.02)
+        np.testing.assert_allclose(
+            back.landmarks.points_xy, one.landmarks.points_xy, atol=0.02
+        )
+
+
+class TestDecodeLevel:
+    def outputs(self, cells, sure=()):
+        outputs = [np.zeros((cells, n), np.float32) for n in (1, 1, 4, 10)]
+        for cell, value in sure:
+            outputs[0][cell], outputs[1][cell] = value, value
+        return outputs
+
+    def test_nothing_sure_enough(self):
+        rows = decode_level(self.outputs(12, [(3, 0.4)]), 8, 4, 0.5)
+
+        assert rows.shape == (0, COLUMNS)
+
+    def test_cells_lie_row_by_row(self):
+        outputs = self.outputs(12, [(6, 0.9)])
+        outputs[2][6] = (0.5, 0.25, math.log(2), 0.0)
+        outputs[3][6] = np.arange(10) / 10
+
+        (row,) = decode_level(outputs, 8, 4, 0.5)
+
+        # The second row's third cell; a box two cells wide and one high.
+        np.testing.assert_allclose(row[:4], [20 - 8, 10 - 4, 16, 8], atol=1e-4)
+        points = [(2 + 0.2 * n, 1 + 0.1 + 0.2 * n) for n in range(5)]
+        np.testing.assert_allclose(row[4:14].reshape(5, 2), np.array(points) * 8)
+        assert row[14] == pytest.approx(0.9)
+
+    def test_scores_out_of_range_are_clipped(self):
+        outputs = self.outputs(1)
+        outputs[0][0], outputs[1][0] = 1.7, 0.64
+
+        assert decode_level(outputs, 8, 1, 0.1)[0, 14] == pytest.approx(0.8)
+
+
+class TestSuppress:
+    def row(self, x, y, side, confidence):
+        return [x, y, side, side, *[0] * 10, confidence]
+
+    def test_nothing_is_nothing(self):
+        assert suppress(np.empty((0, COLUMNS), np.float32)).shape == (0, COLUMNS)
+
+    def test_the_surest_of_those_that_overlap_stays(self):
+        rows = np.float32(
+            [
+                self.row(0, 0, 20, 0.6),
+                self.row(100, 0, 20, 0.7),
+                self.row(2, 2, 20, 0.9),
+            ]
+        )
+
+        assert suppress(rows)[:, 14].tolist() == pytest.approx([0.9, 0.7])

@@ -1,178 +1,47 @@
 from __future__ import annotations
 
+import math
+
+import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from PIL import Image
 
-from emojifier_bot.vision.decode import from_image
-from emojifier_bot.vision.multi_scale import (
+from emojifier_bot.vision.copies import (
     COARSE_PX,
     FINE_PX,
-    LARGE_FACE_PX,
     MAIN_PX,
     MAX_FACES,
-    NEAR_FACE_PX,
-    SHOWN_CONFIDENCE,
-    SMALL_FACE_PX,
-    UNSEEN_CONFIDENCE,
-    find_faces,
-    fuse_scales,
-    main_direction,
-    merge,
-    needs_fine_pass,
-    require_agreement,
+    PADDED_PX,
+    PADDING_PX,
+    tiles,
 )
-from emojifier_bot.vision.types import BoundingBox, Detection, Landmarks, LandmarkScheme
+from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.fusion import LARGE_FACE_PX, SHOWN_CONFIDENCE
+from emojifier_bot.vision.landmarks import roll_degrees
+from emojifier_bot.vision.multi_scale import (
+    DIAGONALS,
+    doubted_diagonals,
+    find_faces,
+    main_direction,
+    may_be_filled,
+    needs_fine_pass,
+    with_filling_face,
+)
+from emojifier_bot.vision.types import BoundingBox, Detection
+from tests.builders import make_detection, make_landmarks
 from tests.fakes.faces import FakeDetector, picture_with_faces
 
-PX = st.floats(0, 500)
-SIDE_PX = st.floats(1, 200)
-CONFIDENCE = st.floats(0.01, 1)
+#: Longer side of the small copy with room around it.
+ROOMY_PX = PADDED_PX + 2 * PADDING_PX
 
 
 def detection(x=0.0, y=0.0, width=10.0, height=10.0, confidence=0.9) -> Detection:
     return Detection(BoundingBox(x, y, x + width, y + height), confidence)
 
 
-def with_points(one: Detection) -> Detection:
-    x, y = one.box.x_min, one.box.y_min
-    shares = np.float32([[0.3, 0.3], [0.7, 0.3], [0.5, 0.5], [0.3, 0.8], [0.7, 0.8]])
-    points_xy = shares * (one.box.width, one.box.height) + (x, y)
-    five = Landmarks(points_xy, LandmarkScheme.FIVE_POINT)
-    return Detection(one.box, one.confidence, five)
-
-
-detections = st.builds(detection, PX, PX, SIDE_PX, SIDE_PX, CONFIDENCE)
-passes = st.lists(st.lists(detections, max_size=5), max_size=4)
-
-
-class TestMerge:
-    @pytest.mark.parametrize("nothing", [[], [[]], [[], [], [], []]])
-    def test_nothing_is_nothing(self, nothing):
-        assert merge(nothing) == []
-
-    def test_one_face_seen_twice_is_kept_once_as_the_surer_pass_saw_it(self):
-        first, second = detection(confidence=0.6), detection(1, 1, confidence=0.8)
-
-        assert merge([[first], [second]]) == [second]
-
-    def test_of_equals_the_earlier_pass_wins(self):
-        first, second = detection(), detection(1, 1)
-
-        assert merge([[first], [second]]) == [first]
-
-    def test_a_face_inside_a_larger_box_is_the_same_face(self):
-        large, small = detection(0, 0, 40, 40), detection(20, 20, 8, 8, 0.5)
-
-        assert merge([[large], [small]]) == [large]
-
-    def test_one_pass_settles_its_own_overlaps(self):
-        near, nearer = detection(), detection(1, 1, confidence=0.8)
-
-        assert merge([[near, nearer]]) == [near, nearer]
-
-    def test_a_dropped_detection_drops_no_other(self):
-        sure, middle, far = (
-            detection(0, 0, 10, 10, 0.9),
-            detection(4, 0, 10, 10, 0.8),
-            detection(8, 0, 10, 10, 0.7),
-        )
-
-        assert merge([[sure, far], [middle]]) == [sure, far]
-
-    @given(passes)
-    def test_keeps_a_part_of_what_was_found_best_first(self, passes):
-        found = [one for found in passes for one in found]
-
-        kept = merge(passes)
-
-        assert all(any(one is other for other in found) for one in kept)
-        confidences = [one.confidence for one in kept]
-        assert confidences == sorted(confidences, reverse=True)
-        assert bool(kept) == bool(found)
-
-    @given(st.lists(detections, max_size=6))
-    def test_a_single_pass_only_is_sorted(self, found):
-        assert len(merge([found])) == len(found)
-
-    @given(passes)
-    def test_merging_again_changes_nothing(self, passes):
-        kept = merge(passes)
-
-        assert merge([kept]) == kept
-
-
 def face(side, confidence, x=100.0) -> Detection:
     return detection(x, 100.0, side, side, confidence)
-
-
-class TestFuseScales:
-    def test_nothing_is_nothing(self):
-        assert fuse_scales([], []) == []
-
-    def test_for_large_faces_the_main_pass_alone_counts(self):
-        seen, doubted = face(LARGE_FACE_PX, 0.9), face(LARGE_FACE_PX, 0.2, 101.0)
-        unknown = face(LARGE_FACE_PX, 0.95, 300.0)
-
-        (fused, unseen) = fuse_scales([seen], [doubted, unknown])
-
-        assert fused.box == seen.box
-        assert fused.confidence == pytest.approx(0.9)
-        assert unseen.confidence == pytest.approx(UNSEEN_CONFIDENCE)
-
-    def test_for_the_smallest_faces_the_fine_pass_counts_most(self):
-        (fused,) = fuse_scales(
-            [face(SMALL_FACE_PX, 0.2)], [face(SMALL_FACE_PX, 0.9, 101.0)]
-        )
-
-        assert fused.confidence == pytest.approx(0.2**0.1 * 0.9**0.9)
-        assert 100.9 < fused.box.x_min < 101.0
-
-    def test_in_between_both_count_alike(self):
-        # The share grows with the logarithm: half way up, 0.55 of 1.
-        side = (SMALL_FACE_PX * LARGE_FACE_PX) ** 0.5
-
-        (fused,) = fuse_scales([face(side, 0.5)], [face(side, 0.5, 102.0)])
-
-        assert fused.confidence == pytest.approx(0.5)
-        assert fused.box.x_min == pytest.approx(100 + 2 * 0.45)
-
-    def test_a_small_face_that_only_the_fine_pass_sees_is_shown(self):
-        (fused,) = fuse_scales([], [face(SMALL_FACE_PX, 0.8)])
-
-        assert fused.confidence > SHOWN_CONFIDENCE
-
-    def test_a_small_face_that_the_fine_pass_misses_is_not(self):
-        (fused,) = fuse_scales([face(SMALL_FACE_PX, 0.95)], [])
-
-        assert fused.confidence < SHOWN_CONFIDENCE
-
-    def test_points_are_joined_as_boxes_are(self):
-        side = (SMALL_FACE_PX * LARGE_FACE_PX) ** 0.5
-        first, second = face(side, 0.5), face(side, 0.5, 102.0)
-
-        (fused,) = fuse_scales([with_points(first)], [with_points(second)])
-
-        moved = with_points(fused).landmarks.points_xy
-        np.testing.assert_allclose(fused.landmarks.points_xy, moved, atol=1e-3)
-
-    def test_each_face_has_one_partner(self):
-        large = [face(20, 0.9), face(20, 0.8, 200.0)]
-        close = [face(20, 0.7, 101.0), face(20, 0.6, 201.0)]
-
-        assert len(fuse_scales(large, close)) == 2
-
-    @given(st.lists(detections, max_size=6), st.lists(detections, max_size=6))
-    def test_nobody_is_surer_than_who_is_surest_and_the_best_come_first(
-        self, large, close
-    ):
-        fused = [one.confidence for one in fuse_scales(large, close)]
-
-        most = max((one.confidence for one in [*large, *close]), default=0.0)
-        assert all(0 < one <= most + 1e-9 for one in fused)
-        assert fused == sorted(fused, reverse=True)
-        assert bool(fused) == bool(large or close)
 
 
 @pytest.mark.parametrize(
@@ -195,38 +64,16 @@ def test_the_fine_pass_is_for_small_faces(seen, needs):
     [
         pytest.param([[], [], [], []], 0, id="nothing-seen"),
         pytest.param([[0.9], [0.9], [0.9], [0.9]], 0, id="all-alike"),
-        pytest.param([[], [], [0.9], []], 2, id="one-face-upside-down"),
+        pytest.param([[], [], [0.9], []], 180, id="one-face-upside-down"),
         pytest.param([[], [0.64, 0.64], [], []], 0, id="too-unsure-to-count"),
         pytest.param([[0.9], [], [], [0.9, 0.65]], 0, id="not-clearly-more"),
-        pytest.param([[0.9], [], [], [0.9, 0.7]], 3, id="clearly-more"),
+        pytest.param([[0.9], [], [], [0.9, 0.7]], 270, id="clearly-more"),
     ],
 )
 def test_the_main_pass_goes_where_most_is_seen(confidences, direction):
     passes = [[detection(confidence=c) for c in found] for found in confidences]
 
     assert main_direction(passes) == direction
-
-
-class TestRequireAgreement:
-    @pytest.mark.parametrize("confidence", [0.7, 0.9])
-    def test_a_face_that_both_passes_see_is_believed(self, confidence):
-        main, coarse = face(NEAR_FACE_PX, confidence), face(NEAR_FACE_PX, 0.2, 101.0)
-
-        assert require_agreement([main], [coarse])[0] is main
-
-    @pytest.mark.parametrize(
-        ("confidence", "believed"), [(0.7, 0.7 * 0.75), (0.9, 0.9)]
-    )
-    def test_a_face_that_one_pass_sees_must_be_as_sure_as_a_turned_one(
-        self, confidence, believed
-    ):
-        one = face(NEAR_FACE_PX, confidence)
-
-        for found in (require_agreement([one], []), require_agreement([], [one])):
-            assert [f.confidence for f in found] == [pytest.approx(believed)]
-
-    def test_the_coarse_pass_adds_no_small_face(self):
-        assert require_agreement([], [face(NEAR_FACE_PX - 1, 0.9)]) == []
 
 
 class WatchedDetector(FakeDetector):
@@ -246,26 +93,26 @@ class WatchedDetector(FakeDetector):
     [
         pytest.param(
             (1280, 960),
-            [(200, 100, 400, 340)],
-            [*[COARSE_PX] * 4, MAIN_PX],
+            [(200, 100, 800, 800)],
+            [MAIN_PX, *[COARSE_PX] * 4],
             id="a-portrait-gets-five-passes",
         ),
         pytest.param(
             (1280, 960),
             [(200, 100, 400, 340), (600, 100, 624, 124), (700, 100, 724, 124)],
-            [*[COARSE_PX] * 4, MAIN_PX, FINE_PX],
+            [MAIN_PX, *[COARSE_PX] * 4, FINE_PX],
             id="small-faces-get-a-fine-pass-and-are-reported-once",
         ),
         pytest.param(
             (1920, 1440),
             [(600, 100, 610, 110)],
-            [*[COARSE_PX] * 4, MAIN_PX, FINE_PX],
+            [MAIN_PX, *[COARSE_PX] * 4, FINE_PX, ROOMY_PX],
             id="a-face-that-only-the-fine-pass-sees",
         ),
         pytest.param(
             (320, 240),
             [(100, 100, 108, 108)],
-            [*[COARSE_PX] * 4, MAIN_PX],
+            [MAIN_PX, *[COARSE_PX] * 4, ROOMY_PX],
             id="a-small-picture-has-no-more-to-show",
         ),
     ],
@@ -293,3 +140,156 @@ def test_no_more_than_so_many_faces():
     picture = from_image(picture_with_faces((400, 400), []))
 
     assert len(find_faces(CrowdDetector(), picture, 0.01)) == MAX_FACES
+
+
+@pytest.mark.parametrize(
+    ("rolls", "confidence", "wanted"),
+    [
+        pytest.param([], 0.9, (), id="nothing"),
+        pytest.param([0, 0, 90], 0.9, (), id="straight"),
+        pytest.param([135, 130, 145], 0.4, DIAGONALS[0], id="seen-badly"),
+        pytest.param([135, -45, 135], 0.4, DIAGONALS[0], id="some-upside-down"),
+        pytest.param([45, 50, 225], 0.4, DIAGONALS[1], id="the-other-pair"),
+        pytest.param([20, 20, 20], 0.9, (), id="heads-tilted"),
+        pytest.param([45, 45, 0, 0], 0.9, (), id="not-clearly-more"),
+        pytest.param([45] * 5, 0.2, (), id="too-unsure-to-count"),
+    ],
+)
+def test_rolls_tell_the_diagonals(rolls, confidence, wanted):
+    found = [
+        make_detection(make_landmarks(roll_degrees=roll), confidence=confidence)
+        for roll in rolls
+    ]
+
+    assert doubted_diagonals(found) == wanted
+
+
+#: Right and left eye of the faces that `NarrowDetector` finds.
+EYES_RGB = ((255, 0, 0), (0, 255, 0))
+
+
+class NarrowDetector:
+    """Finds pairs of eyes, and is sure of those within 30 degrees from upright."""
+
+    def detect(self, image):
+        right, left = (self.middles(image, color) for color in EYES_RGB)
+        found = [
+            self.detection(one, min(left, key=lambda other: math.dist(one, other)))
+            for one in right
+            if left
+        ]
+        return sorted(found, key=lambda one: -one.confidence)
+
+    @staticmethod
+    def middles(image, color):
+        away = np.abs(image.astype(int) - color).max(axis=-1)
+        mask = (away < 120).astype(np.uint8)
+        _, _, stats, middles = cv2.connectedComponentsWithStats(mask)
+        return [
+            middle + 0.5
+            for middle, row in zip(middles[1:], stats[1:], strict=True)
+            if row[cv2.CC_STAT_AREA] >= 6
+        ]
+
+    @staticmethod
+    def detection(right, left):
+        (x, y), (dx, dy) = (right + left) / 2, left - right
+        roll = math.degrees(math.atan2(-dy, dx))
+        points = make_landmarks(
+            center_xy=(x, y), eye_distance_px=math.hypot(dx, dy), roll_degrees=roll
+        )
+        return make_detection(points, confidence=0.9 if abs(roll) < 30 else 0.4)
+
+
+@pytest.mark.parametrize("degrees", range(0, 360, 45))
+def test_faces_in_every_direction_are_seen_well(degrees):
+    image = Image.new("RGB", (640, 640))
+    turn = math.radians(degrees)
+    for middle in ((160, 160), (160, 480), (480, 320)):
+        for way, color in zip((-1, 1), EYES_RGB, strict=True):
+            x = round(middle[0] + way * 30 * math.cos(turn))
+            y = round(middle[1] - way * 30 * math.sin(turn))
+            image.paste(color, (x - 8, y - 8, x + 8, y + 8))
+
+    found = find_faces(NarrowDetector(), from_image(image), SHOWN_CONFIDENCE)
+
+    assert [one.confidence for one in found] == [0.9] * 3
+    for one in found:
+        off = (roll_degrees(one.landmarks.points_xy) - degrees + 180) % 360 - 180
+        assert abs(off) < 3
+
+
+class TestFillingFace:
+    COPY = np.zeros((100, 100, 3), np.uint8)
+    HUGE = detection(-30, -30, 160, 160, 0.9)
+
+    def test_stands_for_its_parts(self):
+        parts = [detection(10, 10, 20, 20, 0.95), detection(60, 10, 20, 20, 0.8)]
+
+        assert with_filling_face(parts, [self.HUGE], self.COPY) == [self.HUGE]
+
+    def test_a_crowd_is_no_face(self):
+        crowd = [detection(30 * n, 10, 20, 20, 0.7) for n in range(3)]
+
+        assert with_filling_face(crowd, [self.HUGE], self.COPY) == crowd
+        assert not may_be_filled(crowd, self.COPY)
+
+    @pytest.mark.parametrize(
+        "padded",
+        [
+            pytest.param([], id="nothing"),
+            pytest.param([detection(-30, -30, 160, 160, 0.5)], id="unsure"),
+            pytest.param([detection(10, 10, 50, 50, 0.9)], id="does-not-fill-it"),
+            pytest.param([detection(90, -40, 160, 160, 0.9)], id="mostly-outside"),
+        ],
+    )
+    def test_others_change_nothing(self, padded):
+        seen = [detection(10, 10, 20, 20)]
+
+        assert with_filling_face(seen, padded, self.COPY) == seen
+
+    @pytest.mark.parametrize(
+        ("seen", "may"),
+        [([], True), ([(20, 0.9)], True), ([(60, 0.9)], False), ([(60, 0.3)], True)],
+    )
+    def test_nobody_looks_beside_a_large_face(self, seen, may):
+        found = [detection(10, 10, size, size, sure) for size, sure in seen]
+
+        assert may_be_filled(found, self.COPY) is may
+
+
+def test_a_verifier_has_the_last_word_before_the_threshold():
+    boxes = [(100, 100, 300, 300), (500, 100, 700, 300)]
+    picture = from_image(picture_with_faces((1000, 800), boxes))
+
+    def doubt_the_left(shown, found):
+        assert shown is picture
+        return [
+            Detection(one.box, 0.1 if one.box.x_min < 400 else 0.95, one.landmarks)
+            for one in found
+        ]
+
+    (right,) = find_faces(
+        FakeDetector(), picture, SHOWN_CONFIDENCE, verify=doubt_the_left
+    )
+
+    assert right.confidence == 0.95
+    assert right.box.x_min == pytest.approx(500, abs=2)
+
+
+def test_faces_at_the_edges_are_found_once():
+    size_wh = (3000, 600)
+    edges = [x for one in tiles(size_wh) for x in (one[0], one[2])]
+    seams = sorted({x for x in edges if 0 < x < 3000})
+    boxes = [
+        (x - 20, 100 + 150 * (i % 3), x + 20, 140 + 150 * (i % 3))
+        for i, x in enumerate(seams)
+    ]
+    boxes += [(0, 10, 40, 50), (2960, 10, 3000, 50)]
+    picture = from_image(picture_with_faces(size_wh, boxes))
+
+    found = find_faces(FakeDetector(), picture, SHOWN_CONFIDENCE)
+
+    assert len(seams) >= 4
+    middles = sorted(round(one.box.center_xy[0]) for one in found)
+    assert middles == pytest.approx([20, *seams, 2980], abs=3)
