@@ -183,21 +183,13 @@ def _has_programs(folder: Path) -> bool:
 def running_postgres(
     programs: Path, durability: dict[str, str] = QUICK
 ) -> Iterator[PostgresServer]:
-    """Run a server in a folder of its own, as nobody where we are root."""
+    """Run a server in a folder of its own."""
     # Not below pytest's folder: that is closed to everybody else.
-    with tempfile.TemporaryDirectory(prefix="emojifier-postgres-") as name:
-        folder = Path(name)
-        if os.geteuid() == 0:
-            os.chown(folder, _somebody().pw_uid, _somebody().pw_gid)
-        password = secrets.token_urlsafe(12)
-        _make_cluster(programs, folder, password)
-        server, process = _start(programs, folder, password, durability)
-        try:
-            yield server
-        finally:
-            # A fast shutdown: connections are cut, files are left in order.
-            process.send_signal(signal.SIGINT)
-            process.wait(STOP_SECONDS)
+    with (
+        tempfile.TemporaryDirectory(prefix="emojifier-postgres-") as name,
+        restartable_postgres(programs, Path(name), durability) as postgres,
+    ):
+        yield postgres.server
 
 
 @dataclass
@@ -208,6 +200,7 @@ class RestartablePostgres:
     folder: Path
     server: PostgresServer
     process: subprocess.Popen
+    durability: dict[str, str]
 
     def stop(self, number: signal.Signals) -> None:
         """End it: SIGINT cuts connections, SIGQUIT leaves its files as they are."""
@@ -217,20 +210,22 @@ class RestartablePostgres:
     def start(self) -> None:
         """Start it on the files that it left."""
         self.process = _launch(
-            self.programs, self.folder, self.server.port, OUTLIVES_KILLS
+            self.programs, self.folder, self.server.port, self.durability
         )
         assert _answers(self.server, self.process), (self.folder / "log").read_text()
 
 
 @contextmanager
-def restartable_postgres(programs: Path, folder: Path) -> Iterator[RestartablePostgres]:
-    """Run a server with its files in a folder that anybody can enter."""
+def restartable_postgres(
+    programs: Path, folder: Path, durability: dict[str, str] = OUTLIVES_KILLS
+) -> Iterator[RestartablePostgres]:
+    """Run a server with its files in a folder, as nobody where we are root."""
     if os.geteuid() == 0:
         os.chown(folder, _somebody().pw_uid, _somebody().pw_gid)
     password = secrets.token_urlsafe(12)
     _make_cluster(programs, folder, password)
-    server, process = _start(programs, folder, password, OUTLIVES_KILLS)
-    found = RestartablePostgres(programs, folder, server, process)
+    server, process = _start(programs, folder, password, durability)
+    found = RestartablePostgres(programs, folder, server, process, durability)
     try:
         yield found
     finally:
