@@ -177,19 +177,6 @@ class TestSwitchedOff:
         bot.slack.wait_until(lambda: file.deleted, PATIENCE_SECONDS)
         assert bot.slack.results(channel) == []
 
-    def test_who_added_the_bot_decides_too(self, bot):
-        installer = next(
-            one for one in bot.slack.world.users.values() if one.name == "ada"
-        )
-        channel = bot.channel()
-        before = len(bot.slack.calls_of("users.info"))
-
-        bot.ada.command(channel, "off")
-
-        assert bot.ada.user_id == installer.user_id
-        hears(bot, bot.ada, "for everybody")
-        assert len(bot.slack.calls_of("users.info")) == before
-
 
 class TestOptedOut:
     def test_in_no_way(self, bot, people, shy):

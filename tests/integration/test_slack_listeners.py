@@ -464,6 +464,23 @@ def test_a_settings_command_that_is_repeated_late_undoes_nothing(listeners):
     assert listeners.settings.opted_out([ASKER]) == frozenset()
 
 
+def test_who_installed_the_bot_switches_it_off_and_on(listeners):
+    [found] = listeners.installations.all()
+    listeners.installations.save(replace(found, installed_by=ASKER))
+
+    for number, state in enumerate(("off", "on"), start=1):
+        assert listeners.send(command(state)).text == ""
+        assert listeners.notified(number)[-1] == f"channel_switched_{state}"
+        assert listeners.settings.is_off(CHANNEL) is (state == "off")
+    assert listeners.slack.calls_of("users.info") == []
+
+
+def test_a_direct_message_cannot_be_switched_off(listeners):
+    reply = listeners.reply_to(command("off", channel_id=DIRECT))
+
+    assert reply == render_message("channel_only")
+
+
 def test_switching_off_where_the_bot_may_not_ask_who_is_an_admin(listeners):
     listeners.slack.faults.add("users.info", error="missing_scope")
 

@@ -6,6 +6,7 @@ from flask import Blueprint
 from emojifier_bot.errors import QueueError
 from emojifier_bot.metrics import web_registry
 from emojifier_bot.web.app import SECURITY_HEADERS, WebDependencies, create_app
+from emojifier_bot.web.rate_limits import RateLimits
 from emojifier_bot.web.slack_requests import MAX_BODY_BYTES
 from tests.fakes.clock import ManualClock
 from tests.metrics import make_web_registry, values_of
@@ -135,6 +136,16 @@ def test_every_page_is_protected(path):
     assert "max-age" in answer.headers["Strict-Transport-Security"]
     kept = answer.headers.get("Cache-Control") != "no-store"
     assert kept is not path.startswith("/slack/")
+
+
+def test_who_asks_too_often_waits_and_slack_does_not():
+    client = make_client(limits=RateLimits(ManualClock(), ""))
+    codes = [client.get("/slack/install").status_code for _ in range(21)]
+
+    assert codes == [200] * 20 + [429]
+    assert client.get("/slack/install").headers["Retry-After"] == "5"
+    assert client.get("/nowhere").status_code == 404
+    assert post(client, command()).status_code == 200
 
 
 def test_without_https_nobody_is_sent_there():
