@@ -301,21 +301,20 @@ class FileEmojifier:
         if not self.to_stdout:
             files[target.result(result.extensions)] = result.encoded
         if self.debug:
-            files[target.debug(result.extensions)] = self._draw_debug(data, result)
+            from emojifier_bot.vision.debug import draw_debug
+            from emojifier_bot.vision.encode import encode
+
+            # Decoded once more: the emoji are painted over the first.
+            picture = self.pipeline.decoder.decode(data)
+            drawn = draw_debug(picture.image, result.faces)
+            debug = encode(picture, drawn, result.format, self.quality)
+            files[target.debug(result.extensions)] = debug
         for path in files:
             refuse_existing(path, force=self.force)
         for path, content in files.items():
             write_file(path, content, force=self.force)
         output = STANDARD_STREAM if self.to_stdout else str(next(iter(files)))
         return PictureOutcome(result, output)
-
-    def _draw_debug(self, data: bytes, result: Result) -> bytes:
-        from emojifier_bot.vision.debug import draw_debug
-        from emojifier_bot.vision.encode import encode
-
-        picture = self.pipeline.decoder.decode(data)
-        drawn = draw_debug(picture.image, result.faces)
-        return encode(picture, drawn, result.format, self.quality)
 
     def _report(self, source: Source, outcome: PictureOutcome, *, every: bool) -> None:
         name, result = shown(source.given), outcome.result

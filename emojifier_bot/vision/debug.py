@@ -34,8 +34,12 @@ def draw_debug(image: Image.Image, faces: Sequence[EmojifiedFace]) -> Image.Imag
     draw = ImageDraw.Draw(drawn)
     for face in faces:
         by_face = face.face.box.height / _FACE_PX_PER_LINE
-        line_px = min(max(image.size) / _PX_PER_LINE, by_face)
-        _draw_shapes(draw, face, max(round(line_px), 1))
+        line_px = max(round(min(max(image.size) / _PX_PER_LINE, by_face)), 1)
+        draw.rectangle(face.face.box.xyxy, outline=BOX_COLOR, width=line_px)
+        center_xy, radius = face.placement.center_xy, face.placement.size_px / 2
+        draw.circle(center_xy, radius, outline=DISC_COLOR, width=line_px)
+        for x, y in face.face.landmarks.points_xy.tolist():
+            draw.circle((x, y), line_px, fill=POINT_COLOR)
     # Texts come last, so that no line crosses them.
     for face in faces:
         _draw_label(draw, face, image.size)
@@ -55,18 +59,6 @@ def label(face: EmojifiedFace) -> str:
             f"{face.emoji.name}{doubt}",
         ]
     )
-
-
-def _draw_shapes(draw: ImageDraw.ImageDraw, face: EmojifiedFace, line_px: int) -> None:
-    draw.rectangle(face.face.box.xyxy, outline=BOX_COLOR, width=line_px)
-    draw.circle(
-        face.placement.center_xy,
-        face.placement.size_px / 2,
-        outline=DISC_COLOR,
-        width=line_px,
-    )
-    for x, y in face.face.landmarks.points_xy.tolist():
-        draw.circle((x, y), line_px, fill=POINT_COLOR)
 
 
 def _draw_label(

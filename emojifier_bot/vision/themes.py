@@ -211,8 +211,13 @@ def read_theme(folder: Path) -> EmojiTheme:
 
 
 def _emoji_fields(table: _Table, folder: Path) -> dict[str, Any]:
+    name = table.text("name")
+    if not _NAME.fullmatch(name):
+        table.note("name must be a Slack short name: small letters, digits, _ + ' -")
+    elif not (folder / f"{name}.png").is_file():
+        table.note(f"its art {name}.png is missing.")
     fields = {
-        "name": _name(table, folder),
+        "name": name,
         "character": table.text("character"),
         "spoken": table.text("spoken", limit=MAX_SPOKEN_CHARACTERS),
         "point": _point(table.table("point")),
@@ -226,15 +231,6 @@ def _emoji_fields(table: _Table, folder: Path) -> dict[str, Any]:
         table.note("mild and surprise_only exclude each other.")
     table.refuse_the_rest()
     return fields
-
-
-def _name(table: _Table, folder: Path) -> str:
-    name = table.text("name")
-    if not _NAME.fullmatch(name):
-        table.note("name must be a Slack short name: small letters, digits, _ + ' -")
-    elif not (folder / f"{name}.png").is_file():
-        table.note(f"its art {name}.png is missing.")
-    return name
 
 
 def _point(table: _Table) -> list[float]:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from emojifier_bot.errors import ErrorKind, HostedApiError
+from emojifier_bot.errors import ErrorKind
 from emojifier_bot.http import ServiceCall
 from emojifier_bot.vision.analyzers import hosted, hosted_api
 from emojifier_bot.vision.analyzers.registry import HostedOptions
@@ -73,7 +73,9 @@ POINTS: Mapping[str, SharedPoint] = {
     "LOWER_LIP": SharedPoint.LOWER_LIP_BOTTOM,
 }
 #: Numbers of google.rpc.Code: too many calls; and what may pass.
-_EXHAUSTED, _PASSING = 8, frozenset({4, 10, 13, 14})
+_KINDS = {8: ErrorKind.FACE_API_BUSY} | dict.fromkeys(
+    (4, 10, 13, 14), ErrorKind.FACE_API_DOWN
+)
 
 
 def _code(contents: Any) -> str:
@@ -91,16 +93,6 @@ SERVICE = hosted_api.VendorService(
     credentials=frozenset({"API_KEY_INVALID", "PERMISSION_DENIED", "UNAUTHENTICATED"}),
     busy=frozenset({"RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED"}),
 )
-
-
-def _error_inside(error: Mapping[str, Any]) -> HostedApiError:
-    number = int(error["code"])
-    kind = ErrorKind.FACE_API_REFUSED
-    if number == _EXHAUSTED:
-        kind = ErrorKind.FACE_API_BUSY
-    elif number in _PASSING:
-        kind = ErrorKind.FACE_API_DOWN
-    return SERVICE.error(kind, str(number))
 
 
 def _face(reported: Mapping[str, Any]) -> hosted_api.HostedFace:
@@ -141,7 +133,9 @@ def _scores(reported: Mapping[str, Any]) -> EmotionScores | None:
 def _faces(contents: Any, _: hosted_api.SentPicture) -> list[hosted_api.HostedFace]:
     (answer,) = contents["responses"]
     if "error" in answer:
-        raise _error_inside(answer["error"])
+        number = int(answer["error"]["code"])
+        kind = _KINDS.get(number, ErrorKind.FACE_API_REFUSED)
+        raise SERVICE.error(kind, str(number))
     return [_face(one) for one in answer.get("faceAnnotations", ())]
 
 

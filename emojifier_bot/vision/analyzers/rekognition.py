@@ -24,7 +24,7 @@ from emojifier_bot.http import ServiceCall
 from emojifier_bot.vision.analyzers import hosted, hosted_api
 from emojifier_bot.vision.analyzers.registry import HostedOptions
 from emojifier_bot.vision.shared_points import SharedPoint
-from emojifier_bot.vision.types import BoundingBox, Emotion, FloatArray
+from emojifier_bot.vision.types import BoundingBox, Emotion
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 TARGET = "RekognitionService.DetectFaces"
@@ -98,6 +98,7 @@ def _face(
         one["Type"]: (one["X"] * width, one["Y"] * height)
         for one in reported.get("Landmarks", ())
     }
+    five = [by_name[name] for name in FIVE if name in by_name]
     roll = reported.get("Pose", {}).get("Roll")
     emotions = {one["Type"]: one["Confidence"] for one in reported.get("Emotions", ())}
     return hosted_api.HostedFace(
@@ -106,16 +107,10 @@ def _face(
         ),
         confidence=reported["Confidence"] / PERCENT,
         points=hosted_api.named_points(by_name, POINTS),
-        five_xy=_five(by_name),
+        five_xy=np.array(five, np.float32) if len(five) == len(FIVE) else None,
         roll_degrees=hosted_api.counter_clockwise(roll),
         scores=hosted_api.scores_from(emotions, EMOTIONS),
     )
-
-
-def _five(by_name: Mapping[str, hosted_api.Point]) -> FloatArray | None:
-    if not all(name in by_name for name in FIVE):
-        return None
-    return np.array([by_name[name] for name in FIVE], np.float32)
 
 
 def _faces(contents: Any, sent: hosted_api.SentPicture) -> list[hosted_api.HostedFace]:
