@@ -39,27 +39,17 @@ def test_check_tells_what_is_wrong_line_by_line(run, tmp_path):
     assert slack.startswith("off    slack")
 
 
-def test_check_tells_every_wrong_setting(run):
-    done = run("check", EMOJIFIER_THREADS="many", EMOJIFIER_MAX_BYTES="0")
-
-    assert done.returncode == 1
-    assert done.stdout.decode().startswith("wrong  settings")
-    assert b"EMOJIFIER_THREADS" in done.stdout
-    assert b"EMOJIFIER_MAX_BYTES" in done.stdout
-
-
 def test_check_tells_what_is_missing_beside_what_is_wrong(run):
     done = run("check", PORT="http", EMOJIFIER_THREADS="many", SLACK_CLIENT_ID="1.2")
 
-    lines = done.stdout.decode().splitlines()
     assert done.returncode == 1
-    assert [line[:15].split()[-1] for line in lines] == ["settings"] * 2 + ["slack"] * 2
-    for line, name in zip(
-        lines,
-        ("EMOJIFIER_THREADS", "PORT", "SLACK_SIGNING_SECRET", "SLACK_CLIENT_SECRET"),
-        strict=True,
-    ):
-        assert name in line
+    expected = [
+        *("wrong  settings  EMOJIFIER_THREADS", "wrong  settings  PORT"),
+        "wrong  slack     SLACK_SIGNING_SECRET",
+        "wrong  slack     SLACK_CLIENT_SECRET",
+    ]
+    for line, start in zip(done.stdout.decode().splitlines(), expected, strict=True):
+        assert line.startswith(start)
 
 
 def test_bench_prints_all_figures_as_one_object(monkeypatch):
