@@ -84,7 +84,7 @@ Figures = dict[str, Any]
 @json_option
 @click.option("--quick", is_flag=True, help="Fewer rounds, one size.")
 def bench(photo: Path | None, as_json: bool, quick: bool) -> None:
-    """Time each stage next to Pillow decoding and re-encoding the same file.
+    """Time each stage, and Pillow decoding and re-encoding the file.
 
     The pictures are generated: 0.3, 6 and 12 megapixels with 1, 10 and 30 copies of one
     face. Also measured are the time for each further face, what decoding in a separate

@@ -61,11 +61,12 @@ def calibrate(
     force: bool,
     accept_remote: bool,
 ) -> None:
-    """Make a theme whose emoji lie where photos that should get them are read.
+    """Make a theme whose emoji are placed by photos of faces.
 
-    Each emoji's point becomes the mean of what the back end reads in its photos. Then
-    each photo is left out of the mean and must still get its emoji. The original theme
-    is not changed. A picture of the points is written next to the new theme.
+    A photo's folder names the emoji that it should get. Each emoji's point becomes the
+    mean of what the back end reads in its photos. Then each photo is left out of the
+    mean and must still get its emoji. The original theme is not changed. A picture of
+    the points is written next to the new theme.
     """
     from emojifier_bot.app import make_analyzer, make_decoder
     from emojifier_bot.config import load_settings

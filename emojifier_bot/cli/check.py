@@ -45,7 +45,7 @@ def manifest(url: str, socket_mode: bool) -> None:
 
 @click.command
 def check() -> None:
-    """Check settings, models, theme and bot, one line each; exit code 1 on a fault."""
+    """Check settings, models, theme and bot, one line each. Exit code 1 on a fault."""
     from emojifier_bot.app import check_faces
     from emojifier_bot.config import load_settings
 

@@ -83,7 +83,7 @@ def compare(
     as_json: bool,
     accept_remote: bool,
 ) -> None:
-    """Run two back ends on the same pictures and report where they differ.
+    """Report where two back ends differ on the same pictures.
 
     Two faces are the same if their boxes overlap. Agreement on the emotion is given as
     Cohen's kappa with its 95 % interval.

@@ -36,7 +36,7 @@ _TEAM_ID = re.compile(r"[TE][A-Z0-9]{1,30}")
     help="Go back although data that the older schema cannot hold is deleted.",
 )
 def migrate(to: str, force: bool) -> None:
-    """Migrate the database to this version's schema, or back to an older one.
+    """Migrate the database to this version's schema or an older one.
 
     Every process migrates forward when it starts. Migrate back before you run an older
     version: stop every process and back up the database first.
@@ -119,7 +119,7 @@ def workspace() -> None:
 )
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 def export(team_id: str, output: Path | None, force: bool) -> None:
-    """Print everything that is stored about a workspace as JSON, without tokens."""
+    """Print everything stored about a workspace as JSON, without tokens."""
     kept = _kept(team_id)
     text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
     if output is None:

@@ -32,7 +32,7 @@ def list_models() -> None:
 
 @models.command("verify")
 def verify_models() -> None:
-    """Check each model file against its SHA-256; exit code 1 if one differs."""
+    """Check each model file against its SHA-256. Exit code 1 if one differs."""
     from emojifier_bot.vision import models_dir
     from emojifier_bot.vision.models import list_model_specs
 
@@ -58,7 +58,7 @@ def list_themes() -> None:
 
 @themes.command("verify")
 def verify_themes() -> None:
-    """Read each theme's table and art; exit code 1 if one is wrong."""
+    """Read each theme's table and art. Exit code 1 if one is wrong."""
     from emojifier_bot.vision import emojis_dir
     from emojifier_bot.vision import themes as vision
 
