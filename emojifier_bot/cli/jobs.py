@@ -76,7 +76,7 @@ def retry_job(job_id: str) -> None:
 @jobs.command("cancel")
 @job_id_argument
 def cancel_job(job_id: str) -> None:
-    """Cancel a job and notify who asked for it; what it has posted stays."""
+    """Cancel a job and notify who asked for it. What it has posted stays."""
     from emojifier_bot.app.operators import notify_cancelled
     from emojifier_bot.config import load_settings
     from emojifier_bot.errors import EmojifierError

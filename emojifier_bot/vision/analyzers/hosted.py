@@ -39,7 +39,7 @@ from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.landmarks import five_points
 from emojifier_bot.vision.models import pick_model_spec
 from emojifier_bot.vision.ports import EmotionClassifier
-from emojifier_bot.vision.shared_points import complete
+from emojifier_bot.vision.shared_points import SHARED_POINTS, complete
 from emojifier_bot.vision.types import (
     BoundingBox,
     Detection,
@@ -141,7 +141,9 @@ class HostedAnalyzer:
     ) -> tuple[Face, ...]:
         """Take what the API reports of each face, and read the rest here."""
         detections = [as_detection(face) for face in faces]
-        boxes_only = [i for i, face in enumerate(faces) if not face.has_shared_points]
+        boxes_only = [
+            i for i, face in enumerate(faces) if len(face.points) < len(SHARED_POINTS)
+        ]
         located = self.local.landmarker.locate(
             picture, [detections[i] for i in boxes_only]
         )

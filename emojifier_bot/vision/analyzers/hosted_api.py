@@ -25,7 +25,7 @@ from emojifier_bot.http import (
     is_safe_for_keys,
     post_to_service,
 )
-from emojifier_bot.vision.shared_points import SHARED_POINTS, SharedPoint
+from emojifier_bot.vision.shared_points import SharedPoint
 from emojifier_bot.vision.types import (
     EMOTIONS,
     BoundingBox,
@@ -105,11 +105,6 @@ class HostedFace:
     roll_degrees: float | None = None
     #: None where it reports no emotion, or only that it does not know.
     scores: EmotionScores | None = None
-
-    @property
-    def has_shared_points(self) -> bool:
-        """Return whether no shared point is missing."""
-        return all(point in self.points for point in SHARED_POINTS)
 
 
 @dataclass(frozen=True, slots=True)
