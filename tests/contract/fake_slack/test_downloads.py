@@ -13,10 +13,15 @@ from tests.images import encoded, flat
 OTHER_PNG = encoded(flat((30, 200, 30), (4, 6)), "PNG")
 
 
+def posted(client, ada, channel, **more):
+    """Let Ada post a picture; return what `files.info` tells of it."""
+    [file_id] = ada.post_image(channel.channel_id, PNG, more=more).file_ids
+    return client.files_info(file=file_id)["file"]
+
+
 class TestDownload:
     def test_needs_the_token(self, client, acme, ada):
-        message = ada.post_image(acme.general.channel_id, PNG)
-        file = client.files_info(file=message.file_ids[0])["file"]
+        file = posted(client, ada, acme.general)
 
         answer = get(file["url_private"], acme.token)
         assert (answer.content, answer.headers["Content-Type"]) == (PNG, "image/png")
@@ -48,16 +53,14 @@ class TestDownload:
         assert get(file["url_private"], acme.token).content == PNG
 
     def test_of_a_deleted_file(self, client, slack, acme, ada):
-        message = ada.post_image(acme.general.channel_id, PNG)
-        file = client.files_info(file=message.file_ids[0])["file"]
+        file = posted(client, ada, acme.general)
         delete_file(slack.world, slack.world.files[file["id"]])
 
         assert get(file["url_private"], acme.token).status_code == 404
 
     def test_leads_elsewhere(self, client, slack, acme, ada):
         there = slack.website.add_picture("/cat.png", OTHER_PNG)
-        hosted = ada.post_image(acme.general.channel_id, PNG, more={"address": there})
-        file = client.files_info(file=hosted.file_ids[0])["file"]
+        file = posted(client, ada, acme.general, address=there)
 
         answer = get(file["url_private"], acme.token)
 
@@ -69,9 +72,7 @@ class TestDownload:
 
     def test_of_an_external_file(self, client, slack, acme, ada):
         there = slack.website.add("/cat", Reply.html("<p>cat</p>"))
-        external = {"mode": "external", "address": there}
-        message = ada.post_image(acme.general.channel_id, b"", more=external)
-        file = client.files_info(file=message.file_ids[0])["file"]
+        file = posted(client, ada, acme.general, mode="external", address=there)
 
         assert (file["mode"], file["url_private"]) == ("external", there)
         requests.get(f"{there}?t={acme.token}", timeout=5)
@@ -129,9 +130,7 @@ class TestList:
 
 @pytest.mark.parametrize("stub", ["messages", "always"])
 def test_connected_files_are_stubs(client, acme, ada, stub):
-    message = ada.post_image(acme.general.channel_id, PNG, more={"stub": stub})
-
-    file = client.files_info(file=message.file_ids[0])["file"]
+    file = posted(client, ada, acme.general, stub=stub)
 
     assert (file["mode"] == "file_access") == (stub == "always")
 

@@ -1,6 +1,5 @@
 """People in the fake Slack: what they send, a real Bolt app understands."""
 
-import threading
 import time
 
 import pytest
@@ -56,50 +55,41 @@ class EchoBot:
 
     def __init__(self, slack, token):
         self.heard = []
-        self.lock = threading.Lock()
         self.pause_seconds = 0.0
-
-        def authorize(enterprise_id, team_id):
-            return AuthorizeResult(
-                enterprise_id=enterprise_id, team_id=team_id, bot_token=token
-            )
-
-        self.app = App(
+        self.app = app = App(
             signing_secret=slack.app.signing_secret,
-            authorize=authorize,
+            authorize=lambda enterprise_id, team_id: AuthorizeResult(
+                enterprise_id=enterprise_id, team_id=team_id, bot_token=token
+            ),
             process_before_response=True,
         )
-        self.app.use(self._keep)
-        self.app.command("/emojify")(lambda ack: ack("On it."))
-        self.app.shortcut("emojify_message")(lambda ack: ack())
-        self.app.action("delete_post")(lambda ack: ack())
-        self.app.action("delete_post_confirmed")(lambda ack: ack())
-        self.app.view("delete")(lambda ack: ack())
+        app.use(self._keep)
+        app.command("/emojify")(lambda ack: ack("On it."))
+        for name in ("delete_post", "delete_post_confirmed"):
+            app.action(name)(lambda ack: ack())
+        app.shortcut("emojify_message")(lambda ack: ack())
+        app.view("delete")(lambda ack: ack())
         for event in ("app_mention", "message", "app_uninstalled", "tokens_revoked"):
-            self.app.event(event)(lambda: None)
+            app.event(event)(lambda: None)
         self._listener = Listener(self._answer, slack.world.broke)
         self.url = self._listener.url
         self.start, self.stop = self._listener.start, self._listener.stop
 
     def _keep(self, context, body, next):  # noqa: A002 - Bolt's name
-        with self.lock:
-            self.heard.append((context, body))
+        self.heard.append((context, body))
         time.sleep(self.pause_seconds)
         next()
 
     def _answer(self, request):
-        found = self.app.dispatch(
-            BoltRequest(
-                body=request.body.decode(),
-                headers={name: [value] for name, value in request.headers.items()},
-            )
-        )
+        headers = {name: [value] for name, value in request.headers.items()}
+        asked = BoltRequest(body=request.body.decode(), headers=headers)
+        found = self.app.dispatch(asked)
         kind = (found.headers.get("content-type") or ["text/plain"])[0]
         return Reply(found.status, kind, found.body.encode())
 
     @property
     def last(self):
-        return self.heard[-1]
+        return self.heard[-1][1]
 
 
 @pytest.fixture(params=[False, True], ids=["workspace", "organisation"])
@@ -134,7 +124,7 @@ def ada(slack, acme, bot, org_wide):
 
 def check_scene(bot, acme, org_wide, user_id):
     """Check what Bolt itself makes of a request."""
-    context, _ = bot.last
+    context, _ = bot.heard[-1]
     assert context.is_enterprise_install is org_wide
     assert context.enterprise_id == ("E1" if org_wide else None)
     assert context.user_id == user_id
@@ -145,7 +135,7 @@ def check_scene(bot, acme, org_wide, user_id):
 class TestWaysIn:
     def test_command(self, slack, acme, bot, ada, org_wide):
         answer = ada.command(acme.general.channel_id, "https://a.example/a.png")
-        _, body = bot.last
+        body = bot.last
 
         assert answer.status_code == 200
         assert body["text"] == "https://a.example/a.png"
@@ -163,7 +153,7 @@ class TestWaysIn:
         message = ada.post_image(room, PNG, PNG, thread_ts=parent.ts)
 
         answer = ada.shortcut(message)
-        _, body = bot.last
+        body = bot.last
 
         assert answer.status_code == 200
         assert body["message"]["thread_ts"] == parent.ts
@@ -175,8 +165,7 @@ class TestWaysIn:
     @pytest.mark.parametrize("with_files", [True, False])
     def test_mention(self, slack, acme, bot, ada, org_wide, *, with_files):
         ada.mention(acme.general.channel_id, PNG, text="hats", with_files=with_files)
-        _, body = bot.last
-        event = body["event"]
+        event = bot.last["event"]
 
         assert event["text"] == f"<@{acme.workspace.bot_user_id}> hats"
         assert ("files" in event) is with_files
@@ -186,15 +175,14 @@ class TestWaysIn:
 
     def test_direct_message(self, slack, acme, bot, ada, org_wide):
         ada.direct_message(PNG, text="please")
-        _, body = bot.last
-        event = body["event"]
+        event = bot.last["event"]
 
         assert (event["subtype"], event["channel_type"]) == ("file_share", "im")
         assert event["files"][0]["mimetype"] == "image/png"
         assert event["channel"].startswith("D")
         check_scene(bot, acme, org_wide, ada.user_id)
         ada.direct_message(text="hello")
-        assert "subtype" not in bot.last[1]["event"]
+        assert "subtype" not in bot.last["event"]
         assert not slack.problems
 
     def test_own_message_comes_back(self, slack, acme, bot, ada):
@@ -204,7 +192,7 @@ class TestWaysIn:
         message = own.post_image(dm.channel_id, PNG)
         ada.announce(payloads.direct_message, message)
 
-        event = bot.last[1]["event"]
+        event = bot.last["event"]
 
         assert event["bot_id"] == acme.workspace.bot_id
         assert event["user"] == acme.workspace.bot_user_id
@@ -232,7 +220,7 @@ class TestButtons:
 
     def test_are_pressed(self, slack, bot, ada, post):
         answer = ada.press(post, "delete_post")
-        _, body = bot.last
+        body = bot.last
         [action] = body["actions"]
 
         assert answer.status_code == 200
@@ -252,7 +240,7 @@ class TestButtons:
 
     def test_open_modals_that_are_submitted(self, slack, bot, acme, ada, post):
         ada.press(post, "delete_post")
-        trigger = bot.last[1]["trigger_id"]
+        trigger = bot.last["trigger_id"]
         opened = requests.post(
             f"{slack.api_url}views.open",
             json={"trigger_id": trigger, "view": MODAL},
@@ -262,7 +250,7 @@ class TestButtons:
         assert opened.json()["ok"]
 
         answer = ada.submit(ada.open_view())
-        _, body = bot.last
+        body = bot.last
 
         assert answer.status_code == 200
         assert body["view"]["private_metadata"] == "post-1"
