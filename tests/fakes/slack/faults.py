@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tests.fakes.slack.catalogue import METHODS, codes
@@ -40,10 +39,6 @@ class Fault:
     after: bool = False
     #: How many calls; None for all from now on.
     times: int | None = 1
-    #: So many calls go well first.
-    skip: int = 0
-    #: Only calls whose arguments have these values.
-    where: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS and self.method not in PLACES | {ANY_METHOD}:
@@ -96,15 +91,12 @@ class Faults:
             self._waiting.append(fault)
         return fault
 
-    def take(self, method: str, args: Mapping[str, Any]) -> Fault | None:
+    def take(self, method: str) -> Fault | None:
         """Return the fault that this call meets, and count it."""
         with self._lock:
-            fault = next((f for f in self._waiting if _meets(f, method, args)), None)
-            if fault is None or fault.skip:
-                if fault:
-                    fault.skip -= 1
-                return None
-            if fault.times is not None:
+            names = {method} if method in PLACES else {method, ANY_METHOD}
+            fault = next((one for one in self._waiting if one.method in names), None)
+            if fault and fault.times is not None:
                 fault.times -= 1
                 if fault.times <= 0:
                     self._waiting.remove(fault)
@@ -118,10 +110,3 @@ class Faults:
     def waiting(self) -> list[Fault]:
         with self._lock:
             return list(self._waiting)
-
-
-def _meets(fault: Fault, method: str, args: Mapping[str, Any]) -> bool:
-    named = fault.method == method or (
-        fault.method == ANY_METHOD and method not in PLACES
-    )
-    return named and all(args.get(name) == want for name, want in fault.where.items())

@@ -163,7 +163,7 @@ class SlackServer:
 
     def _meet(self, request: Request, name: str, arguments: Arguments) -> Reply | None:
         """Answer one request, unless a fault is in the way, and keep record."""
-        fault = self.faults.take(name, arguments.values)
+        fault = self.faults.take(name)
         reply = self._reply(request, name, arguments, fault)
         grant = self.world.grants.get(arguments.token)
         args = dict(arguments.values)
