@@ -88,4 +88,5 @@ def test_pipeline_and_floor_are_timed_in_turn():
 
     assert (found["width"], found["height"], found["faces_found"]) == (160, 120, 1)
     assert min(found["floor_ms"], found["pipeline_ms"]) > 0
+    assert min(found["ratio"], found["cpu_ratio"]) > 0
     assert set(found["stages_ms"]) >= {"decode", "analyze", "encode"}
