@@ -65,7 +65,9 @@ def everything(folder: Path) -> dict[str, bytes]:
         ),
         (
             {"DATABASE_URL": "sqlite:////no/such/folder/bot.db"},
-            {"database": "wrong  database  /no/such/folder/bot.db cannot be made"},
+            {
+                "database": "wrong  database  The database /no/such/folder/bot.db cannot be made"
+            },
         ),
     ],
     ids=["no address", "unsafe address", "nothing yet", "no folder"],
