@@ -65,9 +65,7 @@ def everything(folder: Path) -> dict[str, bytes]:
         ),
         (
             {"DATABASE_URL": "sqlite:////no/such/folder/bot.db"},
-            {
-                "database": "wrong  database  The database /no/such/folder/bot.db cannot be made"
-            },
+            {"database": "wrong  database  The database /no/such/folder/bot.db cannot"},
         ),
     ],
     ids=["no address", "unsafe address", "nothing yet", "no folder"],
