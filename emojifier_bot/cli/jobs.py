@@ -100,7 +100,10 @@ def _admin() -> DbosJobQueue:
     from emojifier_bot.app.operators import make_job_admin
     from emojifier_bot.config import load_settings
 
-    return make_job_admin(load_settings())
+    admin = make_job_admin(load_settings())
+    # An open connection leaves files beside a SQLite database.
+    click.get_current_context().call_on_close(admin.close)
+    return admin
 
 
 def _line(job: Job) -> str:
