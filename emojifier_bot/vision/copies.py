@@ -24,15 +24,16 @@ from emojifier_bot.vision.types import Detection, ImageArray
 
 #: Longer sides of the copies.
 COARSE_PX, MAIN_PX, FINE_PX = 320, 640, 960
-#: Longer side of the copy with room around it, and the room at each edge: a face may be
-#: twice as large as the picture.
-PADDED_PX, PADDING_PX = 160, 80
-#: A picture whose brightness spans less than this (of 255), but for so little at either
-#: end that it is no face, is stretched to all of it,
-LOW_CONTRAST = 80.0
+#: Longer side of the copy with room around it, and the room at each edge: faces may be
+#: much larger than the picture.
+PADDED_PX, PADDING_PX = 96, 80
+#: A picture whose brightness spans less than this (of 255) is stretched to all of it,
+LOW_CONTRAST = 80
 #: but never more than so many times: there is only noise in a blank page.
 MOST_STRETCH = 8.0
-CONTRAST_PERCENTILES = (0.05, 99.95)
+#: This share of the pixels at either end is too little for a face.
+CONTRAST_TAIL = 0.0005
+LEVELS, WHOLE_RANGE = 256, (0.0, 255.0)
 #: A picture is cut into tiles if it is this many times longer than wide.
 TILED_SHAPE = 2.5
 #: A tile is this many times longer than wide, and not shorter than the main copy;
@@ -72,9 +73,10 @@ class Copies:
         """Make the main and the coarse copy."""
         self._detector, self._picture = detector, picture
         plain = reduced_copy(picture, MAIN_PX)
-        self._levels = contrast_levels(plain)
+        small = _shrunk(plain, COARSE_PX)
+        self._levels = contrast_levels(small)
         self.main = stretched(plain, self._levels)
-        self.coarse = _shrunk(self.main, COARSE_PX)
+        self.coarse = stretched(small, self._levels)
         #: From pixels of the main copy to those of the picture.
         self.to_picture = _scaling(picture.image.width / self.main.shape[1])
 
@@ -137,19 +139,21 @@ def contrast_levels(image: ImageArray) -> tuple[float, float]:
 
     Of other pictures, and never closer than `MOST_STRETCH` allows, 0 and 255.
     """
-    low, high = np.percentile(grey(image), CONTRAST_PERCENTILES)
+    counts = np.bincount(grey(image).ravel(), minlength=LEVELS)
+    darker = np.cumsum(counts) / counts.sum()
+    low, high = np.searchsorted(darker, [CONTRAST_TAIL, 1 - CONTRAST_TAIL])
     if high - low >= LOW_CONTRAST:
-        return 0.0, 255.0
-    missing = max(255.0 / MOST_STRETCH - (high - low), 0.0)
+        return WHOLE_RANGE
+    missing = max(WHOLE_RANGE[1] / MOST_STRETCH - (high - low), 0.0)
     return float(low - missing / 2), float(high + missing / 2)
 
 
 def stretched(image: ImageArray, levels: tuple[float, float]) -> ImageArray:
     """Return a picture whose given levels became 0 and 255."""
     low, high = levels
-    if levels == (0.0, 255.0):
+    if levels == WHOLE_RANGE:
         return image
-    table = (np.arange(256) - low) * (255.0 / (high - low))
+    table = (np.arange(LEVELS) - low) * (WHOLE_RANGE[1] / (high - low))
     return np.asarray(cv2.LUT(image, np.clip(table, 0, 255).round().astype(np.uint8)))
 
 

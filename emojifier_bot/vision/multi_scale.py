@@ -10,8 +10,8 @@ Others run where the first leave a doubt:
 
 - faces about 45 degrees from all these directions: coarse and main pass in theirs;
 - small faces, or none: a fine pass over a still larger copy, in the same direction;
-- no large face: a pass over a small copy with room around it, in which a face that is
-  larger than the picture is whole;
+- few faces and none that fills the picture: a pass over a small copy with room around
+  it, in which a face that is larger than the picture is whole;
 - a face in another direction that is not explained yet: the main pass in that one; all
   of them where nothing was found.
 
@@ -67,16 +67,21 @@ SEEN_CONFIDENCE, CLEARLY_MORE = 0.65, 0.7
 #: Faces far from upright are seen badly: of those from this confidence on, the rolls
 #: tell whether a diagonal would show them better.
 DOUBTFUL_CONFIDENCE = 0.3
-#: A roll this near a diagonal, in degrees, speaks for it.
+#: A roll this near a diagonal, in degrees, speaks for it; and the confidences of these
+#: must sum up to so much more than those of the others.
 NEAR_DIAGONAL_DEGREES = 20.0
-#: A face fills a picture if it covers this share of it.
-FILLED_SHARE = 0.5
-#: A face of this share is large enough that nobody looks for a larger one.
-LARGE_SHARE = 0.25
+FAR_MORE = 2.0
+#: A face fills a picture if it covers this share of it and the detector is this sure:
+#: none of 592 photographs without people has one by mistake.
+FILLED_SHARE, FILLING_CONFIDENCE = 0.5, 0.75
+#: A likely face of this share may be the whole of what fills the picture.
+LARGE_SHARE = 0.6
 #: How many faces the parts of one face may be taken for.
-MOST_PARTS = 2
+MOST_PARTS = 4
 
 
+#: What passes found, by the direction.
+Seen = dict[int, list[Detection]]
 #: What passes found, in their order.
 Found = Iterable[list[Detection]]
 #: Runs passes that do not depend on each other.
@@ -143,6 +148,48 @@ def find_candidates(
 ) -> list[Detection]:
     """Return what may be faces in a picture of usual shape, best first."""
     copies = Copies(detector, picture)
+    main, coarse, direction = _first_passes(copies, run_passes)
+    found = main[direction]
+    # A smaller picture has no more to show.
+    fine = max(picture.image.size) >= MAIN_PX and needs_fine_pass(found)
+    filled = may_be_filled(merge([found, coarse[direction]]), copies.main)
+    roomy = dict.fromkeys([UPRIGHT, direction] if filled else [])
+    known = surer_than(SHOWN_CONFIDENCE, found)
+    # Where nothing is known yet, the fine pass decides about other directions.
+    others = _unexplained(known, coarse, direction) if known else []
+
+    further = iter(
+        run_passes(
+            [
+                *([copies.look(copies.fine(), direction)] if fine else []),
+                *(copies.padded(one) for one in roomy),
+                *(copies.look(copies.main, one) for one in others if one not in main),
+            ]
+        )
+    )
+    if fine:
+        found = fuse_scales(found, next(further))
+    padded = [next(further) for _ in roomy]
+    main |= {one: next(further) for one in others if one not in main}
+    far = [one for one in found if not is_near(one)]
+    near = [one for one in found if is_near(one)]
+    found = far + require_agreement(near, coarse[direction])
+    known = surer_than(SHOWN_CONFIDENCE, found)
+    others = _unexplained(known, coarse, direction)
+    unseen = [one for one in others if one not in main]
+    looks = [copies.look(copies.main, one) for one in unseen]
+    main |= zip(unseen, run_passes(looks), strict=True)
+    turned = [[penalize(one) for one in main[degrees]] for degrees in others]
+    found = with_filling_face(merge([found, *turned]), merge(padded), copies.main)
+    return moved(found, copies.to_picture)
+
+
+def _first_passes(copies: Copies, run_passes: RunPasses) -> tuple[Seen, Seen, int]:
+    """Run the main pass and the coarse ones.
+
+    Returns:
+        What they found by direction, and the direction that shows most faces.
+    """
     upright, *seen = run_passes(
         [
             copies.look(copies.main, UPRIGHT),
@@ -160,39 +207,17 @@ def find_candidates(
         main |= zip(diagonals, run_passes(looks), strict=True)
         direction = max(diagonals, key=lambda one: _confidence(main[one]))
         (coarse[direction],) = run_passes([copies.look(copies.coarse, direction)])
-    found = main[direction]
-    # A smaller picture has no more to show.
-    fine = (
-        [copies.look(copies.fine(), direction)]
-        if max(picture.image.size) >= MAIN_PX and needs_fine_pass(found)
-        else []
-    )
-    padded = (
-        [copies.padded(direction)]
-        if may_be_filled(merge([found, coarse[direction]]), copies.main)
-        else []
-    )
-    further = list(run_passes([*fine, *padded]))
-    if fine:
-        found = fuse_scales(found, further[0])
-    far = [one for one in found if not is_near(one)]
-    near = [one for one in found if is_near(one)]
-    found = far + require_agreement(near, coarse[direction])
-    known = surer_than(SHOWN_CONFIDENCE, found)
-    turns = [
+    return main, coarse, direction
+
+
+def _unexplained(known: Sequence[Detection], coarse: Seen, direction: int) -> list[int]:
+    """Return the other directions that show a new face; all if none is known."""
+    return [
         degrees
         for degrees in QUARTER_TURNS
         if degrees != direction
         and (not known or finds_new_face(known, coarse[degrees]))
     ]
-    unseen = [degrees for degrees in turns if degrees not in main]
-    looks = [copies.look(copies.main, degrees) for degrees in unseen]
-    main |= zip(unseen, run_passes(looks), strict=True)
-    turned = [[penalize(one) for one in main[degrees]] for degrees in turns]
-    found = merge([found, *turned])
-    if padded:
-        found = with_filling_face(found, further[-1], copies.main)
-    return moved(found, copies.to_picture)
 
 
 def main_direction(coarse: Sequence[Sequence[Detection]]) -> int:
@@ -226,7 +251,7 @@ def doubted_diagonals(found: Sequence[Detection]) -> tuple[int, ...]:
 
     best = max(DIAGONALS, key=lambda pair: votes(pair, NEAR_DIAGONAL_DEGREES))
     straight = votes(QUARTER_TURNS, 45 - NEAR_DIAGONAL_DEGREES)
-    clear = votes(best, NEAR_DIAGONAL_DEGREES) >= straight + CLEARLY_MORE
+    clear = votes(best, NEAR_DIAGONAL_DEGREES) >= straight + FAR_MORE
     return best if clear else ()
 
 
@@ -260,7 +285,7 @@ def with_filling_face(
     filling = [
         one
         for one, share in zip(padded, covered, strict=True)
-        if share >= FILLED_SHARE and one.confidence >= SHOWN_CONFIDENCE
+        if share >= FILLED_SHARE and one.confidence >= FILLING_CONFIDENCE
     ]
     return list(found) if _are_many(found) or not filling else filling[:1]
 
