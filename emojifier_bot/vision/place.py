@@ -92,13 +92,21 @@ def reading_order(placements: Sequence[Placement]) -> list[int]:
     A row is begun by the highest face left. Whoever's centre lies less than half a
     face height (the mean of both) below that one's belongs to it.
     """
-    left = sorted(
-        range(len(placements)), key=lambda index: _top_down(placements[index])
-    )
+
+    def top_down(index: int) -> tuple[float, float, float]:
+        x, y = placements[index].center_xy
+        return y, x, placements[index].size_px
+
+    left = sorted(range(len(placements)), key=top_down)
     order: list[int] = []
     while left:
         first = placements[left[0]]
-        row = [index for index in left if _same_row(first, placements[index])]
+        row = []
+        for index in left:
+            other = placements[index]
+            height = (first.size_px + other.size_px) / 2 / DIAMETER_PER_HEIGHT
+            if abs(first.center_xy[1] - other.center_xy[1]) < ROW_HEIGHT * height:
+                row.append(index)
         order += sorted(row, key=lambda index: placements[index].center_xy)
         left = [index for index in left if index not in row]
     return order
@@ -108,13 +116,3 @@ def _up(roll: float) -> tuple[float, float]:
     """Return the unit vector from the chin to the forehead."""
     radians = math.radians(roll)
     return -math.sin(radians), -math.cos(radians)
-
-
-def _top_down(placement: Placement) -> tuple[float, float, float]:
-    x, y = placement.center_xy
-    return y, x, placement.size_px
-
-
-def _same_row(first: Placement, other: Placement) -> bool:
-    height = (first.size_px + other.size_px) / 2 / DIAMETER_PER_HEIGHT
-    return abs(first.center_xy[1] - other.center_xy[1]) < ROW_HEIGHT * height

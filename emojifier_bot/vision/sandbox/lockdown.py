@@ -52,7 +52,9 @@ def lock_down(limits: ChildLimits) -> IsolationStatus:
     if sys.platform != "linux":
         _limit_resources(limits)
         return IsolationStatus()
-    _die_first()
+    # The system ends this process, not its parent, when memory runs out.
+    with contextlib.suppress(OSError):
+        _OOM_SCORE.write_text(_FIRST_TO_DIE)
     _limit_resources(limits)
     libc = ctypes.CDLL(None, use_errno=True)
     # No core file ever holds a picture, no process of this user looks inside.
@@ -67,12 +69,6 @@ def allow_one_picture(limits: ChildLimits) -> None:
     seconds = math.ceil(used.ru_utime + used.ru_stime) + limits.cpu_seconds
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (min(seconds, most), most))
-
-
-def _die_first() -> None:
-    """Let the system end this process, not its parent, when memory runs out."""
-    with contextlib.suppress(OSError):
-        _OOM_SCORE.write_text(_FIRST_TO_DIE)
 
 
 def _limit_resources(limits: ChildLimits) -> None:
