@@ -27,6 +27,11 @@ class Canvas:
     #: ``(H, W, 4)`` uint8, the same memory. RGB has a fourth channel without meaning.
     pixels: ImageArray
 
+    def fill(self, image: Image.Image) -> None:
+        """Take over the pixels of an image of the same mode and size."""
+        image.load()
+        self.image.im.paste(image.im, (0, 0, *image.size))
+
 
 def new_canvas(mode: str, size_wh: tuple[int, int]) -> Canvas:
     """Return a canvas whose pixels are not set yet."""
@@ -44,7 +49,6 @@ def image_over(pixels: ImageArray, mode: str) -> Image.Image:
 
 def canvas_of(image: Image.Image) -> Canvas:
     """Return a canvas with the pixels of an RGB or RGBA image, without its metadata."""
-    image.load()
     canvas = new_canvas(image.mode, image.size)
-    canvas.image.im.paste(image.im, (0, 0, *image.size))
+    canvas.fill(image)
     return canvas

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,10 +119,20 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
     picture_format = sniff(data)
     try:
         loaded = load(picture_format, data, _size_check(limits))
-        image, icc_profile = _to_rgb(loaded.image)
-        upright = _turned(image, loaded.orientation)
-        in_place = loaded.canvas if upright is loaded.image else None
-        canvas = in_place or canvas_of(upright)
+        image, icc_profile = _to_rgb(_turned(loaded.image, loaded.orientation))
+        finished = partial(
+            DecodedImage,
+            source_format=loaded.format,
+            icc_profile=icc_profile,
+            jpeg=loaded.jpeg,
+            lossless=loaded.lossless,
+            notes=loaded.notes,
+            source_bytes=0 if loaded.notes else len(data),
+        )
+        canvas = loaded.canvas if image is loaded.image else None
+        # A copy of the picture less while the canvas is filled.
+        del loaded
+        return finished(canvas or canvas_of(image))
     except MemoryError as error:
         raise ImageError(
             "This picture needs more memory than there is. Send a smaller one.",
@@ -133,15 +144,6 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
             "read. Send it again, or save it anew as a JPEG or PNG.",
             kind=ErrorKind.BROKEN,
         ) from error
-    return DecodedImage(
-        canvas=canvas,
-        source_format=loaded.format,
-        icc_profile=icc_profile,
-        jpeg=loaded.jpeg,
-        lossless=loaded.lossless,
-        notes=loaded.notes,
-        source_bytes=0 if loaded.notes else len(data),
-    )
 
 
 def from_image(image: Image.Image) -> DecodedImage:

@@ -12,7 +12,6 @@ import threading
 from dataclasses import replace
 
 from emojifier_bot.errors import ImageError
-from emojifier_bot.vision.canvas import canvas_of
 from emojifier_bot.vision.color import plain_profile, to_srgb
 from emojifier_bot.vision.decode import DecodedImage, decode
 from emojifier_bot.vision.loaders import import_plugins
@@ -62,5 +61,5 @@ def with_plain_profile(decoded: DecodedImage) -> DecodedImage:
     plain = plain_profile(decoded.icc_profile)
     if plain is not None:
         return replace(decoded, icc_profile=plain)
-    image = to_srgb(decoded.image, decoded.icc_profile)
-    return replace(decoded, canvas=canvas_of(image), icc_profile=None)
+    decoded.canvas.fill(to_srgb(decoded.image, decoded.icc_profile))
+    return replace(decoded, icc_profile=None)
