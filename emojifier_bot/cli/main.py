@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from pkgutil import resolve_name
 from typing import Any
@@ -90,8 +89,4 @@ def run() -> None:
     # Before numpy is imported: by then it starts a thread for each core, for products
     # of large matrices. Nothing here has any.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    try:
-        app(prog_name=PROGRAM)
-    finally:
-        # What still lives goes with the process: collecting it first takes 20 ms.
-        gc.freeze()
+    app(prog_name=PROGRAM)
