@@ -114,14 +114,19 @@ class _OnnxNet:
         (self._input,) = session.input_names
         self._is_bgr, self._min_confidence = spec.color != "RGB", min_confidence
 
+    def _planes(self, pixels: FloatArray) -> FloatArray:
+        return pixels[0, ::-1] if self._is_bgr else pixels[0]
+
     def rows(self, image: ImageArray) -> FloatArray:
         """Return ``(N, COLUMNS)`` faces of an RGB image, overlaps suppressed."""
-        height, width = image.shape[:2]
-        below, right = -height % STRIDES[-1], -width % STRIDES[-1]
-        padded = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT)
-        pixels = np.asarray(
-            cv2.dnn.blobFromImage(padded, swapRB=self._is_bgr), np.float32
+        height, width = (
+            -(-side // STRIDES[-1]) * STRIDES[-1] for side in image.shape[:2]
         )
+        pixels = np.zeros((1, 3, height, width), np.float32)
+        # Several times faster than OpenCV's `blobFromImage`.
+        planes = cv2.split(image)
+        for plane, target in zip(planes, self._planes(pixels), strict=True):
+            target[: image.shape[0], : image.shape[1]] = plane
         outputs = self._session.run_all(**{self._input: pixels})
         level = dict(zip(self._order, (one[0] for one in outputs), strict=True))
         found = np.concatenate(
@@ -129,7 +134,7 @@ class _OnnxNet:
                 decode_level(
                     [level[f"{kind}_{stride}"] for kind in OUTPUTS],
                     stride,
-                    padded.shape[1] // stride,
+                    width // stride,
                     self._min_confidence,
                 )
                 for stride in STRIDES
@@ -194,14 +199,16 @@ def decode_level(
         ``(N, COLUMNS)`` float32, overlapping ones too.
     """
     classes, objects, boxes, points = outputs
-    both = np.clip(classes[:, 0], 0, 1) * np.clip(objects[:, 0], 0, 1)
-    (cells,) = np.nonzero(both >= min_confidence**2)
+    (cells,) = np.nonzero(classes[:, 0] * objects[:, 0] >= min_confidence**2)
+    if not len(cells):
+        return np.empty((0, COLUMNS), np.float32)
+    both = np.clip(classes[cells, 0], 0, 1) * np.clip(objects[cells, 0], 0, 1)
     corner_xy = np.stack([cells % columns, cells // columns], axis=1)
     center_xy = (corner_xy + boxes[cells, :2]) * stride
     with np.errstate(over="ignore"):  # an infinite box is dropped later
         size_wh = np.exp(boxes[cells, 2:]) * stride
     points_xy = (np.tile(corner_xy, 5) + points[cells]) * stride
-    confidences = np.sqrt(both[cells])[:, None]
+    confidences = np.sqrt(both)[:, None]
     rows = [center_xy - size_wh / 2, size_wh, points_xy, confidences]
     return np.hstack(rows).astype(np.float32)
 

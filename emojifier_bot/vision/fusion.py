@@ -163,7 +163,10 @@ def merge(passes: Sequence[Sequence[Detection]]) -> list[Detection]:
     Only detections of different passes can be the same face; each pass has settled its
     own overlaps. The more confident one stays, of equals that of the earlier pass.
     """
+    passes = [detections for detections in passes if detections]
     found = [one for detections in passes for one in detections]
+    if len(passes) <= 1:
+        return sorted(found, key=lambda one: -one.confidence)
     pass_of = np.repeat(np.arange(len(passes)), [len(one) for one in passes])
     order = np.argsort([-one.confidence for one in found], kind="stable")
     boxes_xyxy, pass_of = _boxes(found)[order], pass_of[order]
