@@ -68,9 +68,11 @@ SEEN_CONFIDENCE, CLEARLY_MORE = 0.65, 0.7
 #: tell whether a diagonal would show them better.
 DOUBTFUL_CONFIDENCE = 0.3
 #: A roll this near a diagonal, in degrees, speaks for it; and the confidences of these
-#: must sum up to so much more than those of the others.
+#: must sum up to so much more than those of the others, and to so many times as much.
 NEAR_DIAGONAL_DEGREES = 20.0
-FAR_MORE = 2.0
+FAR_MORE, FAR_TIMES = 2.0, 2.0
+#: And so many times as much must be seen there: a grid of faces misleads the rolls.
+BETTER_TIMES = 1.2
 #: A face fills a picture if it covers this share of it and the detector is this sure:
 #: none of 592 photographs without people has one by mistake.
 FILLED_SHARE, FILLING_CONFIDENCE = 0.5, 0.75
@@ -205,8 +207,10 @@ def _first_passes(copies: Copies, run_passes: RunPasses) -> tuple[Seen, Seen, in
     if diagonals:
         looks = [copies.look(copies.main, degrees) for degrees in diagonals]
         main |= zip(diagonals, run_passes(looks), strict=True)
-        direction = max(diagonals, key=lambda one: _confidence(main[one]))
-        (coarse[direction],) = run_passes([copies.look(copies.coarse, direction)])
+        best = max(diagonals, key=lambda one: _seen(main[one]))
+        if _seen(main[best]) >= BETTER_TIMES * _seen(main[direction]):
+            direction = best
+            (coarse[best],) = run_passes([copies.look(copies.coarse, best)])
     return main, coarse, direction
 
 
@@ -226,7 +230,7 @@ def main_direction(coarse: Sequence[Sequence[Detection]]) -> int:
     Args:
         coarse: What was found in each of `QUARTER_TURNS`.
     """
-    seen = [_confidence(surer_than(SEEN_CONFIDENCE, found)) for found in coarse]
+    seen = [_seen(found) for found in coarse]
     best = int(np.argmax(seen))
     clear = seen[best] >= seen[QUARTER_TURNS.index(UPRIGHT)] + CLEARLY_MORE
     return QUARTER_TURNS[best] if clear else UPRIGHT
@@ -251,7 +255,8 @@ def doubted_diagonals(found: Sequence[Detection]) -> tuple[int, ...]:
 
     best = max(DIAGONALS, key=lambda pair: votes(pair, NEAR_DIAGONAL_DEGREES))
     straight = votes(QUARTER_TURNS, 45 - NEAR_DIAGONAL_DEGREES)
-    clear = votes(best, NEAR_DIAGONAL_DEGREES) >= straight + FAR_MORE
+    most = votes(best, NEAR_DIAGONAL_DEGREES)
+    clear = most >= max(straight + FAR_MORE, FAR_TIMES * straight)
     return best if clear else ()
 
 
@@ -304,5 +309,5 @@ def covered_shares(
     return np.asarray(np.ptp(inside, axis=1).prod(axis=1) / (width * height))
 
 
-def _confidence(found: Sequence[Detection]) -> float:
-    return sum(one.confidence for one in found)
+def _seen(found: Sequence[Detection]) -> float:
+    return sum(one.confidence for one in surer_than(SEEN_CONFIDENCE, found))

@@ -152,6 +152,7 @@ def test_no_more_than_so_many_faces():
         pytest.param([45, 50, 225] * 2, 0.4, DIAGONALS[1], id="the-other-pair"),
         pytest.param([20] * 5, 0.9, (), id="heads-tilted"),
         pytest.param([45, 45, 45, 0], 0.9, (), id="not-far-more"),
+        pytest.param([45] * 9 + [0] * 5, 0.9, (), id="not-twice-as-much"),
         pytest.param([45] * 20, 0.2, (), id="too-unsure-to-count"),
     ],
 )
