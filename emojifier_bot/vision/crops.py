@@ -169,11 +169,6 @@ def reduced_copy(picture: DecodedImage, longer_side_px: int) -> ImageArray:
     image = picture.image
     scale = longer_side_px / max(image.size)
     size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
-    if scale >= 1:
-        # To enlarge, both libraries compute the same; OpenCV is ten times faster.
-        seen = _as_models_see(picture, image)
-        enlarged = cv2.resize(seen, size, interpolation=cv2.INTER_LINEAR)
-        return np.asarray(enlarged, np.uint8)
     # Whole pixels first, as many as fit: reading a large picture is what costs.
     factor = int(1 / scale) if scale < 1 / REDUCED_TO else 1
     # The last row and column of a reduced picture may be cut short; the box is exact.
