@@ -86,6 +86,8 @@ SERVERS = ExitStack()
 
 def in_front_of_its_server(name: str) -> Case:
     def make():
+        missing = f"back end {name!r} has no fake server: add it to tests/face_apis.py"
+        assert name in VENDORS, missing
         return hosted(name, SERVERS.enter_context(serving(VENDORS[name].fake())))
 
     return replace(fake(make), backend=name)
