@@ -50,6 +50,9 @@ SEAM_SHARE = 0.01
 #: shows more than 2,000 faces (WIDER FACE); a made-up one of thousands of tiny faces
 #: would keep a worker busy for minutes.
 MAX_FACES = 3000
+#: Of one pass over a tile: the passes of all tiles are compared in no more time than
+#: those of a whole picture.
+MAX_TILE_FACES = 500
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,18 +63,26 @@ class Pass:
     image: ImageArray
     #: From pixels of this copy to those of the main copy.
     to_main: Affine
+    #: More faces are not taken over.
+    most_faces: int
 
     def run(self) -> list[Detection]:
         """Return the faces in pixels of the main copy, best first."""
-        return moved(self.detector.detect(self.image)[:MAX_FACES], self.to_main)
+        return moved(self.detector.detect(self.image)[: self.most_faces], self.to_main)
 
 
 class Copies:
     """The reduced copies of a picture, and passes over them."""
 
-    def __init__(self, detector: FaceDetector, picture: DecodedImage) -> None:
-        """Make the main and the coarse copy."""
+    def __init__(
+        self,
+        detector: FaceDetector,
+        picture: DecodedImage,
+        most_faces: int = MAX_FACES,
+    ) -> None:
+        """Make the main and the coarse copy; each pass finds at most so many faces."""
         self._detector, self._picture = detector, picture
+        self._most_faces = most_faces
         plain = reduced_copy(picture, MAIN_PX)
         small = _shrunk(plain, COARSE_PX)
         self._levels = contrast_levels(small)
@@ -88,7 +99,7 @@ class Copies:
         """Return a pass over a copy, turned counter-clockwise."""
         turned, back = turned_copy(image, degrees)
         scale = self.main.shape[1] / image.shape[1]
-        return Pass(self._detector, turned, scale * back)
+        return Pass(self._detector, turned, scale * back, self._most_faces)
 
     def padded(self, degrees: int) -> Pass:
         """Return a pass over a small copy with room around it."""
@@ -101,7 +112,7 @@ class Copies:
         )
         back = one.to_main.copy()
         back[:, 2] -= back[:, :2].sum(axis=1) * PADDING_PX
-        return Pass(self._detector, np.asarray(image, np.uint8), back)
+        return Pass(self._detector, np.asarray(image, np.uint8), back, self._most_faces)
 
 
 def turned_copy(image: ImageArray, degrees: int) -> tuple[ImageArray, Affine]:

@@ -27,10 +27,11 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from emojifier_bot.vision.canvas import canvas_of
+from emojifier_bot.vision.canvas import new_canvas
 from emojifier_bot.vision.copies import (
     MAIN_PX,
     MAX_FACES,
+    MAX_TILE_FACES,
     Copies,
     Pass,
     tiles,
@@ -126,13 +127,14 @@ def find_faces(
     """
     parts = [find_candidates(detector, picture, run_passes)]
     for tile in tiles(picture.image.size):
-        canvas = canvas_of(picture.image.crop(tile))
+        left, upper, right, lower = tile
+        canvas = new_canvas(picture.image.mode, (right - left, lower - upper))
+        canvas.pixels[:] = picture.canvas.pixels[upper:lower, left:right]
         part = dataclasses.replace(picture, canvas=canvas)
-        whole = uncut(
-            find_candidates(detector, part, run_passes), tile, picture.image.size
-        )
-        parts.append(moved(whole, np.array([[1.0, 0, tile[0]], [0, 1.0, tile[1]]])))
-    found = verify(picture, merge(parts)[:MAX_FACES])
+        candidates = find_candidates(detector, part, run_passes, MAX_TILE_FACES)
+        whole = uncut(candidates, tile, picture.image.size)
+        parts.append(moved(whole, np.array([[1.0, 0, left], [0, 1.0, upper]])))
+    found = verify(picture, merge(parts))
     return surer_than(min_confidence, found)
 
 
@@ -146,10 +148,13 @@ def find_upright_faces(
 
 
 def find_candidates(
-    detector: FaceDetector, picture: DecodedImage, run_passes: RunPasses = one_by_one
+    detector: FaceDetector,
+    picture: DecodedImage,
+    run_passes: RunPasses = one_by_one,
+    most_faces: int = MAX_FACES,
 ) -> list[Detection]:
     """Return what may be faces in a picture of usual shape, best first."""
-    copies = Copies(detector, picture)
+    copies = Copies(detector, picture, most_faces)
     main, coarse, direction = _first_passes(copies, run_passes)
     found = main[direction]
     # A smaller picture has no more to show.
@@ -285,14 +290,20 @@ def may_be_filled(found: Sequence[Detection], main_copy: ImageArray) -> bool:
 def with_filling_face(
     found: Sequence[Detection], padded: Sequence[Detection], main_copy: ImageArray
 ) -> list[Detection]:
-    """Return the face that fills the picture; without one, what was found."""
+    """Return the face that fills the picture and those beside it.
+
+    Without one, what was found: others are parts of it that were taken for faces.
+    """
     covered = covered_shares(padded, main_copy)
     filling = [
         one
         for one, share in zip(padded, covered, strict=True)
         if share >= FILLED_SHARE and one.confidence >= FILLING_CONFIDENCE
     ]
-    return list(found) if _are_many(found) or not filling else filling[:1]
+    if _are_many(found) or not filling:
+        return list(found)
+    beside = [one for one in found if len(merge([filling[:1], [one]])) > 1]
+    return filling[:1] + beside
 
 
 def _are_many(found: Sequence[Detection]) -> bool:

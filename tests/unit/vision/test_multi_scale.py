@@ -12,8 +12,10 @@ from emojifier_bot.vision.copies import (
     FINE_PX,
     MAIN_PX,
     MAX_FACES,
+    MAX_TILE_FACES,
     PADDED_PX,
     PADDING_PX,
+    Copies,
     tiles,
 )
 from emojifier_bot.vision.decode import from_image
@@ -136,10 +138,19 @@ class CrowdDetector:
         return [detection(x, y, 3.0, 3.0) for x, y in boxes]
 
 
-def test_no_more_than_so_many_faces():
-    picture = from_image(picture_with_faces((400, 400), []))
+@pytest.mark.parametrize("size_wh", [(400, 400), (9600, 400)])
+def test_no_more_than_so_many_faces(size_wh):
+    picture = from_image(picture_with_faces(size_wh, []))
 
     assert len(find_faces(CrowdDetector(), picture, 0.01)) == MAX_FACES
+
+
+def test_a_pass_over_a_tile_finds_fewer():
+    picture = from_image(picture_with_faces((640, 400), []))
+    copies = Copies(CrowdDetector(), picture, MAX_TILE_FACES)
+
+    for one in (copies.look(copies.main, 0), copies.padded(0)):
+        assert len(one.run()) == MAX_TILE_FACES
 
 
 @pytest.mark.parametrize(
@@ -228,6 +239,14 @@ class TestFillingFace:
         parts = [detection(10, 10, 20, 20, 0.95), detection(60, 10, 20, 20, 0.8)]
 
         assert with_filling_face(parts, [self.HUGE], self.COPY) == [self.HUGE]
+
+    def test_leaves_the_face_beside_it(self):
+        filling = detection(-10, -10, 80, 110, 0.9)
+        part, beside = detection(10, 10, 20, 20, 0.95), detection(72, 30, 20, 24, 0.8)
+
+        found = with_filling_face([part, beside], [filling], self.COPY)
+
+        assert found == [filling, beside]
 
     def test_a_crowd_is_no_face(self):
         crowd = [detection(30 * n, 10, 20, 20, 0.7) for n in range(5)]
