@@ -12,6 +12,7 @@ import numpy as np
 from emojifier_bot.vision.crops import (
     BACKGROUND,
     Affine,
+    Region,
     grey,
     invert,
     reduced_copy,
@@ -72,28 +73,34 @@ class Pass:
 
 
 class Copies:
-    """The reduced copies of a picture, and passes over them."""
+    """The reduced copies of a picture or of a region of it, and passes over them."""
 
     def __init__(
         self,
         detector: FaceDetector,
         picture: DecodedImage,
-        most_faces: int = MAX_FACES,
+        region: Region | None = None,
     ) -> None:
-        """Make the main and the coarse copy; each pass finds at most so many faces."""
-        self._detector, self._picture = detector, picture
-        self._most_faces = most_faces
-        plain = reduced_copy(picture, MAIN_PX)
+        """Make the main and the coarse copy."""
+        self._detector, self._picture, self._region = detector, picture, region
+        self._most_faces = MAX_FACES if region is None else MAX_TILE_FACES
+        plain = reduced_copy(picture, MAIN_PX, region)
         small = _shrunk(plain, COARSE_PX)
         self._levels = contrast_levels(small)
         self.main = stretched(plain, self._levels)
         self.coarse = stretched(small, self._levels)
         #: From pixels of the main copy to those of the picture.
-        self.to_picture = _scaling(picture.image.width / self.main.shape[1])
+        left, upper, right, lower = region or (0, 0, *picture.image.size)
+        self.to_picture = _scaling((right - left) / self.main.shape[1])
+        self.to_picture[:, 2] = left, upper
+        #: Longer side of what the copies show, pixels of the picture.
+        self.longer_side = max(right - left, lower - upper)
 
     def fine(self) -> ImageArray:
         """Make the fine copy."""
-        return stretched(reduced_copy(self._picture, FINE_PX), self._levels)
+        return stretched(
+            reduced_copy(self._picture, FINE_PX, self._region), self._levels
+        )
 
     def look(self, image: ImageArray, degrees: int) -> Pass:
         """Return a pass over a copy, turned counter-clockwise."""
@@ -168,7 +175,7 @@ def stretched(image: ImageArray, levels: tuple[float, float]) -> ImageArray:
     return np.asarray(cv2.LUT(image, np.clip(table, 0, 255).round().astype(np.uint8)))
 
 
-def tiles(size_wh: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+def tiles(size_wh: tuple[int, int]) -> list[Region]:
     """Return the overlapping tiles of a long or wide picture; none of another.
 
     Args:
@@ -194,27 +201,22 @@ def tiles(size_wh: tuple[int, int]) -> list[tuple[int, int, int, int]]:
 
 
 def uncut(
-    found: Sequence[Detection],
-    tile: tuple[int, int, int, int],
-    size_wh: tuple[int, int],
+    found: Sequence[Detection], tile: Region, size_wh: tuple[int, int]
 ) -> list[Detection]:
     """Return the detections of a tile that no edge between two tiles cuts.
 
     The neighbour shows the others whole, or the picture does as a whole.
 
     Args:
-        found: In pixels of the tile.
+        found: In pixels of the picture.
         tile: Its edges in the picture.
         size_wh: Width and height of the picture.
     """
-    left, upper, right, lower = tile
     margin = SEAM_SHARE * min(size_wh)
-    least_xy = [margin if edge > 0 else -math.inf for edge in (left, upper)]
+    least_xy = [edge + margin if edge > 0 else -math.inf for edge in tile[:2]]
     most_xy = [
-        edge - begin - margin if edge < length else math.inf
-        for edge, begin, length in zip(
-            (right, lower), (left, upper), size_wh, strict=True
-        )
+        edge - margin if edge < length else math.inf
+        for edge, length in zip(tile[2:], size_wh, strict=True)
     ]
     return [
         one

@@ -21,22 +21,19 @@ overlapping tiles. Inside, every detection is in pixels of the main copy.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emojifier_bot.vision.canvas import new_canvas
 from emojifier_bot.vision.copies import (
     MAIN_PX,
-    MAX_FACES,
-    MAX_TILE_FACES,
     Copies,
     Pass,
     tiles,
     uncut,
 )
+from emojifier_bot.vision.crops import Region
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.detector import moved
 from emojifier_bot.vision.fusion import (
@@ -127,13 +124,8 @@ def find_faces(
     """
     parts = [find_candidates(detector, picture, run_passes)]
     for tile in tiles(picture.image.size):
-        left, upper, right, lower = tile
-        canvas = new_canvas(picture.image.mode, (right - left, lower - upper))
-        canvas.pixels[:] = picture.canvas.pixels[upper:lower, left:right]
-        part = dataclasses.replace(picture, canvas=canvas)
-        candidates = find_candidates(detector, part, run_passes, MAX_TILE_FACES)
-        whole = uncut(candidates, tile, picture.image.size)
-        parts.append(moved(whole, np.array([[1.0, 0, left], [0, 1.0, upper]])))
+        candidates = find_candidates(detector, picture, run_passes, tile)
+        parts.append(uncut(candidates, tile, picture.image.size))
     found = verify(picture, merge(parts))
     return surer_than(min_confidence, found)
 
@@ -151,14 +143,14 @@ def find_candidates(
     detector: FaceDetector,
     picture: DecodedImage,
     run_passes: RunPasses = one_by_one,
-    most_faces: int = MAX_FACES,
+    region: Region | None = None,
 ) -> list[Detection]:
-    """Return what may be faces in a picture of usual shape, best first."""
-    copies = Copies(detector, picture, most_faces)
+    """Return what may be faces in a picture or a region of it, best first."""
+    copies = Copies(detector, picture, region)
     main, coarse, direction = _first_passes(copies, run_passes)
     found = main[direction]
     # A smaller picture has no more to show.
-    fine = max(picture.image.size) >= MAIN_PX and needs_fine_pass(found)
+    fine = copies.longer_side >= MAIN_PX and needs_fine_pass(found)
     filled = may_be_filled(merge([found, coarse[direction]]), copies.main)
     roomy = dict.fromkeys([UPRIGHT, direction] if filled else [])
     known = surer_than(SHOWN_CONFIDENCE, found)

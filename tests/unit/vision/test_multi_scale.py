@@ -147,7 +147,7 @@ def test_no_more_than_so_many_faces(size_wh):
 
 def test_a_pass_over_a_tile_finds_fewer():
     picture = from_image(picture_with_faces((640, 400), []))
-    copies = Copies(CrowdDetector(), picture, MAX_TILE_FACES)
+    copies = Copies(CrowdDetector(), picture, (0, 0, 640, 400))
 
     for one in (copies.look(copies.main, 0), copies.padded(0)):
         assert len(one.run()) == MAX_TILE_FACES
