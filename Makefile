@@ -10,8 +10,8 @@ UV := uv==0.13.8
 PYTEST := $(BIN)/pytest -n 2 --dist loadscope --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke test test-all crash install check format goldens emoji docs \
-        site sample bench fuzz evaluate load wheel train-env lock licences audit sbom clean
+.PHONY: help demo test test-all crash install check format goldens emoji docs site sample bench fuzz evaluate \
+        load wheel train-env lock licences audit sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -20,9 +20,6 @@ demo: install ## Emojify the sample photo and say where the result lies
 	@mkdir -p build/demo
 	@$(BIN)/emojifier-bot replay $(SAMPLE) -o $(DEMO) --force
 	@echo "The result lies at $(CURDIR)/$(DEMO)"
-
-smoke: install ## The quickest answer: run each entrypoint once
-	$(BIN)/pytest tests/smoke $(ARGS)
 
 test: install ## Test in minutes what can break; ARGS="-k name" goes to pytest
 	$(PYTEST) -m "not slow" $(ARGS)
@@ -118,7 +115,7 @@ build/supply/.installed: requirements/supply.txt
 
 clean: ## Remove caches and everything built, but not .venv
 	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
-	    .ruff_cache tests/golden/expected/*.failed
+	    .ruff_cache
 	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.installed: pyproject.toml training/pyproject.toml requirements/dev.txt | .venv/bin/pip

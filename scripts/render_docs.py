@@ -154,7 +154,7 @@ def privacy_page() -> str:
 
 
 def cli_page() -> str:
-    """Return the page with the help of every command."""
+    """Return the page with the help of every verb."""
     return CLI_INTRO + "".join(
         f"\n## {words}\n\n```text\n{text.rstrip()}\n```\n"
         for words, text in help_texts()
@@ -162,7 +162,7 @@ def cli_page() -> str:
 
 
 def help_texts() -> Iterator[tuple[str, str]]:
-    """Yield each command, the whole first, with what ``--help`` prints for it."""
+    """Yield the command and each of its verbs, with what ``--help`` prints for it."""
     yield from _help_texts(app, PROGRAM, None)
 
 
@@ -179,9 +179,9 @@ def _help_texts(
     yield context.command_path, command.get_help(context)
     if isinstance(command, click.Group):
         for name_below in command.list_commands(context):
-            below = command.get_command(context, name_below)
-            assert below is not None  # noqa: S101 - it is listed
-            yield from _help_texts(below, name_below, context)
+            verb = command.get_command(context, name_below)
+            assert verb is not None  # noqa: S101 - it is listed
+            yield from _help_texts(verb, name_below, context)
 
 
 def _table_line(row: SettingRow) -> str:

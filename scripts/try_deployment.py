@@ -246,7 +246,7 @@ def end(name: str, process: subprocess.Popen[str]) -> None:
 
 
 def jobs(program: Path, state: Path, variables: dict[str, str]) -> dict[str, int]:
-    """Return how many jobs are in each state, by the operator's command."""
+    """Return how many jobs are in each state, by the operator's verb."""
     done = run([program, "jobs", "list", "--json"], state, variables)
     states = [one["state"] for one in json.loads(done.stdout)]
     return {state: states.count(state) for state in sorted(set(states))}

@@ -144,6 +144,15 @@ def write_detection(
     return folder
 
 
+def write_negatives(folder: Path, kinds: Mapping[str, str]) -> Path:
+    """Write photographs without people, each of a kind."""
+    image = encoded(Image.new("RGB", (320, 240), GROUND), "PNG")
+    labels = {name: {"size_wh": [320, 240], "kind": k} for name, k in kinds.items()}
+    write_tar(folder / "images.tar", dict.fromkeys(kinds, image))
+    (folder / "labels.json").write_text(json.dumps(labels), encoding="utf-8")
+    return folder
+
+
 def write_landmarks(
     folder: Path, crops: Mapping[str, tuple[Image.Image, np.ndarray]]
 ) -> Path:
@@ -202,6 +211,15 @@ def tiny_detection(folder: Path) -> Path:
     return write_detection(folder, {name: (image, [face]) for name in chosen})
 
 
+def tiny_negatives(folder: Path) -> Path:
+    """Write a photograph of each kind, and one of each that is held out."""
+    chosen = [names("negatives", 3, held_out=held) for held in (False, True)]
+    kinds = ("scene", "thing", "animal")
+    return write_negatives(
+        folder, {n: k for side in chosen for n, k in zip(side, kinds, strict=True)}
+    )
+
+
 def tiny_landmarks(folder: Path) -> Path:
     """Write crops of all three sources, some of each held out."""
     random = np.random.default_rng(7)
@@ -242,8 +260,9 @@ def tiny_expressions(folder: Path) -> Path:
 
 
 def tiny_data(folder: Path) -> Path:
-    """Write all three sets, where `train` looks for them."""
+    """Write all sets, where `train` looks for them."""
     tiny_detection(folder / "detection")
+    tiny_negatives(folder / "negatives")
     tiny_landmarks(folder / "landmarks")
     tiny_expressions(folder / "expressions")
     return folder

@@ -138,7 +138,7 @@ def assert_golden(
 ) -> None:
     """Compare with a golden picture, or write it anew.
 
-    On failure, ``actual.png`` and ``diff.png`` are in ``<name>.failed`` beside it.
+    On failure, ``<name>.actual.png`` and ``<name>.diff.png`` stand beside the golden.
     """
     if update:
         golden.parent.mkdir(parents=True, exist_ok=True)

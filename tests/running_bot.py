@@ -161,20 +161,18 @@ class Bot:
     def address(self, path: str = "/astronaut.png", data: bytes = SAMPLE) -> str:
         return self.slack.website.add_picture(path, data)
 
-    def results(
-        self, channel_id: str, count: int = 1, *, patience_seconds=PATIENCE_SECONDS
-    ):
+    def results(self, channel_id: str, count: int = 1):
         """Wait for so many results in a channel."""
 
         def enough():
             found = self.slack.results(channel_id)
             return found if len(found) >= count else None
 
-        return self.slack.wait_until(enough, patience_seconds)
+        return self.slack.wait_until(enough, PATIENCE_SECONDS)
 
-    def result(self, channel_id: str, *, patience_seconds=PATIENCE_SECONDS):
+    def result(self, channel_id: str):
         """Wait for the one result in a channel, with its file."""
-        return self.results(channel_id, patience_seconds=patience_seconds)[0]
+        return self.results(channel_id)[0]
 
     def told(self, user: SlackUser, words: str) -> str:
         """Wait until somebody alone was told something."""
@@ -185,17 +183,18 @@ class Bot:
         return self.slack.wait_until(heard, PATIENCE_SECONDS)
 
 
-def changed_share(data: bytes) -> float:
-    """Return which share of the sample a result changed so that people see it."""
-    before, after = (
-        Image.open(io.BytesIO(one)).convert("RGB") for one in (SAMPLE, data)
-    )
+def picture_of(file) -> Image.Image:
+    return Image.open(io.BytesIO(file.data))
+
+
+def changed_share(file) -> float:
+    before = Image.open(io.BytesIO(SAMPLE)).convert("RGB")
+    after = picture_of(file).convert("RGB")
     difference = ImageChops.difference(before, after).convert("L")
     changed = difference.point(lambda value: 255 * (value > 24))
     return changed.histogram()[255] / (before.width * before.height)
 
 
-def assert_emojified(data: bytes) -> None:
-    assert Image.open(io.BytesIO(data)).size == Image.open(io.BytesIO(SAMPLE)).size
-    share = changed_share(data)
-    assert 0.02 < share < 0.5, f"{share:.1%} of the pixels changed"
+def assert_emojified(file) -> None:
+    assert picture_of(file).size == Image.open(io.BytesIO(SAMPLE)).size
+    assert 0.02 < changed_share(file) < 0.5

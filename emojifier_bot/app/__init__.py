@@ -88,6 +88,7 @@ def make_analyzer(
         emotion_model=settings.emotion_model,
         threads=settings.threads,
         detector=settings.detector_model,
+        rescorer=settings.rescorer_model,
         landmarks=settings.landmarks_model,
         emotion=settings.emotion_model_dir,
         hosted=_hosted_options(settings, falls_back=falls_back),

@@ -55,14 +55,14 @@ def rotate_encryption(settings: Settings) -> Rotation:
         return rotate(stores.database, stores.vault)
 
 
-def move_tables(settings: Settings, schema: str) -> str:
-    """Bring the tables to the newest schema, or back to an older one; return which.
+def move_tables(settings: Settings, shape: str) -> str:
+    """Bring the tables to the newest shape, or back to an older one; return which.
 
     Raises:
-        StoreError: Also where there is no such schema.
+        StoreError: Also where they have no such shape.
     """
-    if schema:
-        downgrade(settings.database_url, schema)
+    if shape:
+        downgrade(settings.database_url, shape)
     else:
         upgrade(settings.database_url)
     return revision_of(settings.database_url)

@@ -41,8 +41,8 @@ json_option = click.option(
 )
 
 
-class CommandGroup(click.Group):
-    """Lists its commands in the order in which they are defined."""
+class VerbGroup(click.Group):
+    """Lists its verbs in the order in which they are defined."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return their names."""

@@ -13,7 +13,7 @@ import click
 from emojifier_bot.cli.console import (
     FAILED,
     WRONG_USAGE,
-    CommandGroup,
+    VerbGroup,
     counted,
     print_err,
 )
@@ -50,10 +50,10 @@ def migrate(to: str, force: bool) -> None:
             "make a backup, then say so again with --force."
         )
         raise SystemExit(WRONG_USAGE)
-    print_err(f"The database has schema {move_tables(load_settings(), to)}.")
+    print_err(f"The tables have shape {move_tables(load_settings(), to)}.")
 
 
-@click.group(cls=CommandGroup, no_args_is_help=True)
+@click.group(cls=VerbGroup, no_args_is_help=True)
 def keys() -> None:
     """Create or rotate the keys that tokens are encrypted with."""
 
@@ -104,7 +104,7 @@ team_id_argument = click.argument(
 )
 
 
-@click.group(cls=CommandGroup, no_args_is_help=True)
+@click.group(cls=VerbGroup, no_args_is_help=True)
 def workspace() -> None:
     """Export or delete everything that is stored about a workspace."""
 

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emojifier_bot.cli.console import (
-    FAILED,
-    CommandGroup,
-    json_option,
-    print_err,
-    shown,
-)
+from emojifier_bot.cli.console import FAILED, VerbGroup, json_option, print_err, shown
 from emojifier_bot.domain import JobState
 
 if TYPE_CHECKING:
@@ -25,7 +19,7 @@ job_id_argument = click.argument(
 )
 
 
-@click.group(cls=CommandGroup, no_args_is_help=True)
+@click.group(cls=VerbGroup, no_args_is_help=True)
 def jobs() -> None:
     """List, show, retry or cancel the bot's jobs."""
 

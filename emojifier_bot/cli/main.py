@@ -1,4 +1,4 @@
-"""The command line: a command has a file of this package and a line in `COMMANDS`."""
+"""The command line: a verb is a function of a file here, and a line in `VERBS`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from emojifier_bot.cli.console import (
     FAILED,
     INTERRUPTED,
     WRONG_USAGE,
-    CommandGroup,
+    VerbGroup,
     print_err,
 )
 from emojifier_bot.errors import ConfigError, EmojifierError
 
 PROGRAM = "emojifier-bot"
-#: Each command and the module of this package that has it, in the order of the help. A
-#: module is loaded when its command is called; what is heavy it imports inside its
-#: functions, so that `--help` is quick.
-COMMANDS = {
+#: Each verb and the module of this package that has the command of that name, in the
+#: order of the help. A module is loaded when its verb is called; what is heavy it
+#: imports inside its functions, so that `--help` is quick.
+VERBS = {
     "replay": "replay",
     "serve": "serve",
     "worker": "serve",
@@ -43,11 +43,11 @@ COMMANDS = {
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 
-class ErrorGroup(CommandGroup):
+class ErrorGroup(VerbGroup):
     """Shows our own errors as the sentences they are, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; its errors become an exit code."""
+        """Run a verb; its errors become an exit code."""
         try:
             return super().invoke(ctx)
         except EmojifierError as error:
@@ -59,19 +59,17 @@ class ErrorGroup(CommandGroup):
 
 
 class LazyGroup(ErrorGroup):
-    """Loads the module of a command when it is called."""
+    """Loads the module of a verb when it is called."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """Return the commands in the order of the help."""
-        return list(COMMANDS)
+        """Return the verbs in the order of the help."""
+        return list(VERBS)
 
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
-        """Load a command."""
-        if name not in COMMANDS:
+        """Load a verb."""
+        if name not in VERBS:
             return None
-        command: click.Command = resolve_name(
-            f"emojifier_bot.cli.{COMMANDS[name]}:{name}"
-        )
+        command: click.Command = resolve_name(f"emojifier_bot.cli.{VERBS[name]}:{name}")
         return command
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emojifier_bot.cli.console import FAILED, CommandGroup
+from emojifier_bot.cli.console import FAILED, VerbGroup
 from emojifier_bot.errors import EmojifierError, ThemeError
 
 if TYPE_CHECKING:
     from emojifier_bot.vision.themes import ThemeFolder
 
 
-@click.group(cls=CommandGroup, no_args_is_help=True)
+@click.group(cls=VerbGroup, no_args_is_help=True)
 def models() -> None:
     """List or verify the models."""
 
@@ -40,7 +40,7 @@ def verify_models() -> None:
     _verify(specs, lambda name: f"{len(specs[name].verified_bytes()) / 1e6:.1f} MB")
 
 
-@click.group(cls=CommandGroup, no_args_is_help=True)
+@click.group(cls=VerbGroup, no_args_is_help=True)
 def themes() -> None:
     """List or verify the themes."""
 

@@ -101,6 +101,12 @@ TEXT = Kind("text")
 BACKEND = Kind("the name of a back end", _matching(r"(?s).+"))
 THEME = Kind("a theme's name, or the path of its folder", _matching(r"(?s).+"))
 MODEL_DIR = Kind("a model's folder, or empty", _folder)
+#: Stands for no model in place of the shipped one.
+NO_MODEL = "none"
+OPTIONAL_MODEL_DIR = Kind(
+    f"a model's folder, `{NO_MODEL}`, or empty",
+    lambda text: NO_MODEL if text == NO_MODEL else _folder(text),
+)
 EMOTION_MODEL = _one_of(*EmotionModel)
 FALLBACK = _one_of("local", "fail")
 LOG_LEVEL = _one_of("DEBUG", "INFO", "WARNING", "ERROR")
@@ -213,7 +219,7 @@ class Settings:
         NO_SECRET, API_KEY, "For Face++, with the key."
     )
     min_confidence: float = _setting(
-        0.6, CONFIDENCE, "Minimum confidence of a detected face."
+        0.65, CONFIDENCE, "Minimum confidence of a detected face."
     )
     emotion_model: str = _setting(
         EmotionModel.FUSED.value,
@@ -223,6 +229,12 @@ class Settings:
     )
     detector_model: Path | None = _setting(
         None, MODEL_DIR, "Folder of a detector that replaces the shipped one."
+    )
+    rescorer_model: Path | Literal["none"] | None = _setting(
+        None,
+        OPTIONAL_MODEL_DIR,
+        "Folder of a rescorer that replaces the shipped one; `none`: the "
+        "detector alone decides what is a face.",
     )
     landmarks_model: Path | None = _setting(
         None, MODEL_DIR, "Folder of a landmark model that replaces the shipped one."

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from emojifier_bot.vision.canvas import RAW_MODES, Canvas
-from emojifier_bot.vision.crops import Affine, Region
+from emojifier_bot.vision.crops import Affine
 from emojifier_bot.vision.landmarks import apply_affine
 from emojifier_bot.vision.types import Anchor, ImageArray, Placement
 
@@ -29,6 +29,8 @@ BILINEAR_STEP = 4 / 3
 #: needs 10 MiB and no copy of the picture.
 TILE_PX = 1024
 OPAQUE = 255
+
+Region = tuple[int, int, int, int]
 
 
 def premultiplied(sprite: ImageArray) -> ImageArray:

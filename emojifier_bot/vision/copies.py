@@ -12,7 +12,6 @@ import numpy as np
 from emojifier_bot.vision.crops import (
     BACKGROUND,
     Affine,
-    Region,
     grey,
     invert,
     reduced_copy,
@@ -51,9 +50,6 @@ SEAM_SHARE = 0.01
 #: shows more than 2,000 faces (WIDER FACE); a made-up one of thousands of tiny faces
 #: would keep a worker busy for minutes.
 MAX_FACES = 3000
-#: Of one pass over a tile: the passes of all tiles are compared in no more time than
-#: those of a whole picture.
-MAX_TILE_FACES = 500
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,49 +60,35 @@ class Pass:
     image: ImageArray
     #: From pixels of this copy to those of the main copy.
     to_main: Affine
-    #: More faces are not taken over.
-    most_faces: int
 
     def run(self) -> list[Detection]:
         """Return the faces in pixels of the main copy, best first."""
-        return moved(self.detector.detect(self.image)[: self.most_faces], self.to_main)
+        return moved(self.detector.detect(self.image)[:MAX_FACES], self.to_main)
 
 
 class Copies:
-    """The reduced copies of a picture or of a region of it, and passes over them."""
+    """The reduced copies of a picture, and passes over them."""
 
-    def __init__(
-        self,
-        detector: FaceDetector,
-        picture: DecodedImage,
-        region: Region | None = None,
-    ) -> None:
+    def __init__(self, detector: FaceDetector, picture: DecodedImage) -> None:
         """Make the main and the coarse copy."""
-        self._detector, self._picture, self._region = detector, picture, region
-        self._most_faces = MAX_FACES if region is None else MAX_TILE_FACES
-        plain = reduced_copy(picture, MAIN_PX, region)
+        self._detector, self._picture = detector, picture
+        plain = reduced_copy(picture, MAIN_PX)
         small = _shrunk(plain, COARSE_PX)
         self._levels = contrast_levels(small)
         self.main = stretched(plain, self._levels)
         self.coarse = stretched(small, self._levels)
         #: From pixels of the main copy to those of the picture.
-        left, upper, right, lower = region or (0, 0, *picture.image.size)
-        self.to_picture = _scaling((right - left) / self.main.shape[1])
-        self.to_picture[:, 2] = left, upper
-        #: Longer side of what the copies show, pixels of the picture.
-        self.longer_side = max(right - left, lower - upper)
+        self.to_picture = _scaling(picture.image.width / self.main.shape[1])
 
     def fine(self) -> ImageArray:
         """Make the fine copy."""
-        return stretched(
-            reduced_copy(self._picture, FINE_PX, self._region), self._levels
-        )
+        return stretched(reduced_copy(self._picture, FINE_PX), self._levels)
 
     def look(self, image: ImageArray, degrees: int) -> Pass:
         """Return a pass over a copy, turned counter-clockwise."""
         turned, back = turned_copy(image, degrees)
         scale = self.main.shape[1] / image.shape[1]
-        return Pass(self._detector, turned, scale * back, self._most_faces)
+        return Pass(self._detector, turned, scale * back)
 
     def padded(self, degrees: int) -> Pass:
         """Return a pass over a small copy with room around it."""
@@ -119,7 +101,7 @@ class Copies:
         )
         back = one.to_main.copy()
         back[:, 2] -= back[:, :2].sum(axis=1) * PADDING_PX
-        return Pass(self._detector, np.asarray(image, np.uint8), back, self._most_faces)
+        return Pass(self._detector, np.asarray(image, np.uint8), back)
 
 
 def turned_copy(image: ImageArray, degrees: int) -> tuple[ImageArray, Affine]:
@@ -175,7 +157,7 @@ def stretched(image: ImageArray, levels: tuple[float, float]) -> ImageArray:
     return np.asarray(cv2.LUT(image, np.clip(table, 0, 255).round().astype(np.uint8)))
 
 
-def tiles(size_wh: tuple[int, int]) -> list[Region]:
+def tiles(size_wh: tuple[int, int]) -> list[tuple[int, int, int, int]]:
     """Return the overlapping tiles of a long or wide picture; none of another.
 
     Args:
@@ -201,22 +183,27 @@ def tiles(size_wh: tuple[int, int]) -> list[Region]:
 
 
 def uncut(
-    found: Sequence[Detection], tile: Region, size_wh: tuple[int, int]
+    found: Sequence[Detection],
+    tile: tuple[int, int, int, int],
+    size_wh: tuple[int, int],
 ) -> list[Detection]:
     """Return the detections of a tile that no edge between two tiles cuts.
 
     The neighbour shows the others whole, or the picture does as a whole.
 
     Args:
-        found: In pixels of the picture.
+        found: In pixels of the tile.
         tile: Its edges in the picture.
         size_wh: Width and height of the picture.
     """
+    left, upper, right, lower = tile
     margin = SEAM_SHARE * min(size_wh)
-    least_xy = [edge + margin if edge > 0 else -math.inf for edge in tile[:2]]
+    least_xy = [margin if edge > 0 else -math.inf for edge in (left, upper)]
     most_xy = [
-        edge - margin if edge < length else math.inf
-        for edge, length in zip(tile[2:], size_wh, strict=True)
+        edge - begin - margin if edge < length else math.inf
+        for edge, begin, length in zip(
+            (right, lower), (left, upper), size_wh, strict=True
+        )
     ]
     return [
         one

@@ -26,8 +26,6 @@ from emojifier_bot.vision.landmarks import (
 from emojifier_bot.vision.types import BoundingBox, FloatArray, ImageArray
 
 Affine = NDArray[np.float64]
-#: Left, upper, right and lower edge, whole pixels.
-Region = tuple[int, int, int, int]
 
 #: Side of the landmark frame over the longer side of the detector's box: room for the
 #: chin and the brows where the box is off by a tenth.
@@ -86,12 +84,20 @@ MARGIN_PX = 2
 def landmark_frame(
     box: BoundingBox, five_xy: FloatArray | None, size_px: int
 ) -> Affine:
-    """Return the frame in which 68 points are looked for.
+    """Return the frame in which 68 points are looked for; see `upright_frame`."""
+    return upright_frame(box, five_xy, size_px, LANDMARK_FRAME_MARGIN)
+
+
+def upright_frame(
+    box: BoundingBox, five_xy: FloatArray | None, size_px: int, margin: float
+) -> Affine:
+    """Return a square around a detection in which the face is upright.
 
     Args:
         box: The detector's box.
         five_xy: ``(5, 2)`` its points, which tell the roll; None means upright.
         size_px: Side of the frame.
+        margin: Side of the square over the longer side of the box.
 
     Returns:
         ``(2, 3)`` float64, picture pixels to frame pixels.
@@ -101,7 +107,7 @@ def landmark_frame(
         upright = fit_similarity(five_xy, five_points(MEAN_FACE))
         turn = math.atan2(upright[1, 0], upright[0, 0])
     longer = max(box.width, box.height, 1.0)
-    scale = size_px / (LANDMARK_FRAME_MARGIN * longer)
+    scale = size_px / (margin * longer)
     return centered_frame(box.center_xy, scale, turn, size_px)
 
 
@@ -158,33 +164,25 @@ def frame_scale(frame: Affine) -> float:
     return float(np.hypot(frame[0, 0], frame[1, 0]))
 
 
-def reduced_copy(
-    picture: DecodedImage, longer_side_px: int, region: Region | None = None
-) -> ImageArray:
-    """Return a picture, or a region of it, with its longer side at a given length.
+def reduced_copy(picture: DecodedImage, longer_side_px: int) -> ImageArray:
+    """Return the whole picture with its longer side at a given length.
 
     Args:
         picture: Any decoded picture.
         longer_side_px: Length of the longer side; the shorter is at least 1.
-        region: Left, upper, right and lower edge in pixels of the picture; None is all.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
     """
     image = picture.image
-    left, upper, right, lower = region or (0, 0, *image.size)
-    width, height = right - left, lower - upper
-    scale = longer_side_px / max(width, height)
-    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    scale = longer_side_px / max(image.size)
+    size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
     # Whole pixels first, as many as fit: reading a large picture is what costs.
     factor = int(1 / scale) if scale < 1 / REDUCED_TO else 1
-    if factor > 1:
-        image = image.reduce(factor, region)
-    elif region is not None:
-        image = image.crop(region)
     # The last row and column of a reduced picture may be cut short; the box is exact.
-    box = (0, 0, width / factor, height / factor)
-    return _as_models_see(picture, image.resize(size, Image.Resampling.BILINEAR, box))
+    box = (0, 0, image.width / factor, image.height / factor)
+    reduced = image.reduce(factor) if factor > 1 else image
+    return _as_models_see(picture, reduced.resize(size, Image.Resampling.BILINEAR, box))
 
 
 def cut_frame(picture: DecodedImage, frame: Affine, size_px: int) -> ImageArray:
@@ -247,7 +245,9 @@ def grey(image: ImageArray) -> ImageArray:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def _region(picture: DecodedImage, frame: Affine, size_px: int) -> Region:
+def _region(
+    picture: DecodedImage, frame: Affine, size_px: int
+) -> tuple[int, int, int, int]:
     """Return the part of the picture that a frame shows, never empty."""
     square = np.array([[0, 0], [size_px, 0], [0, size_px], [size_px, size_px]])
     corners: FloatArray = apply_affine(invert(frame), square.astype(np.float32))

@@ -74,9 +74,6 @@ _OPTIMIZED_FROM_RATIO = 1.1
 #: time, where the system has files in memory: only to a file Pillow writes without
 #: Python's lock.
 _HALVED_FROM_PX = 1_000 if hasattr(os, "memfd_create") else math.inf
-#: In larger pictures libjpeg shortens the intervals: they hold at most 65,535 blocks,
-#: and those of full chroma have 8 x 8 pixels (times two halves of eight intervals).
-_HALVED_TO_PIXELS = 64_000_000
 #: Restart intervals of the upper half: their markers are numbered from 0 to 7.
 _INTERVALS = 8
 
@@ -158,7 +155,6 @@ def encode(
             name == "JPEG"
             and image is decoded.image
             and min(image.size) >= _HALVED_FROM_PX
-            and image.width * image.height <= _HALVED_TO_PIXELS
             and "optimize" not in options
         ):
             encoded = _save_halves(decoded.canvas, options, icc_profile)

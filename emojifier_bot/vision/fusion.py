@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emojifier_bot.vision.copies import MAX_FACES
 from emojifier_bot.vision.detector import TINY, box_area, box_iou, intersection_area
 from emojifier_bot.vision.types import BoundingBox, Detection, FloatArray, Landmarks
 
@@ -162,13 +161,12 @@ def merge(passes: Sequence[Sequence[Detection]]) -> list[Detection]:
     """Join several passes, best first, keeping one detection of each face.
 
     Only detections of different passes can be the same face; each pass has settled its
-    own overlaps. The more confident one stays, of equals that of the earlier pass. More
-    than `MAX_FACES` are not kept.
+    own overlaps. The more confident one stays, of equals that of the earlier pass.
     """
     passes = [detections for detections in passes if detections]
     found = [one for detections in passes for one in detections]
     if len(passes) <= 1:
-        return sorted(found, key=lambda one: -one.confidence)[:MAX_FACES]
+        return sorted(found, key=lambda one: -one.confidence)
     pass_of = np.repeat(np.arange(len(passes)), [len(one) for one in passes])
     order = np.argsort([-one.confidence for one in found], kind="stable")
     boxes_xyxy, pass_of = _boxes(found)[order], pass_of[order]
@@ -179,8 +177,6 @@ def merge(passes: Sequence[Sequence[Detection]]) -> list[Detection]:
             kept.append(found[index])
             same = _same_face(boxes_xyxy[rank], boxes_xyxy[rank + 1 :])
             alive[rank + 1 :] &= ~same | (pass_of[rank + 1 :] == pass_of[rank])
-        if len(kept) == MAX_FACES:
-            break
     return kept
 
 

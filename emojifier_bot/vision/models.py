@@ -15,7 +15,7 @@ import numpy as np
 from emojifier_bot.errors import InferenceError, ModelFileError
 from emojifier_bot.vision.types import EMOTIONS, Emotion, FloatArray
 
-TASKS = ("detector", "landmarks", "emotion")
+TASKS = ("detector", "rescorer", "landmarks", "emotion")
 SPEC_FILE = "model.toml"
 #: onnxruntime's own level for "errors only"; its warnings are about graph details.
 LOG_ERRORS_ONLY = 3
@@ -38,7 +38,7 @@ class ModelSpec:
     sha256: str
     #: Side of the square input in pixels; 0 where any size goes.
     input_px: int
-    #: ``BGR`` or ``grey``.
+    #: ``BGR``, ``RGB`` or ``grey``.
     color: str
     #: Inputs are ``(pixel - mean) / std``.
     mean: float
@@ -51,6 +51,8 @@ class ModelSpec:
     temperature: float
     #: Least calibrated top probability that counts as sure.
     sure_threshold: float
+    #: Rescorer: what `rescorer.probabilities` joins its logits with others by.
+    fusion: tuple[float, ...]
     #: One line on the data and what it allows.
     license_note: str
 
@@ -125,6 +127,7 @@ def _spec(folder: Path, table: dict[str, Any]) -> ModelSpec:
         labels=labels,
         temperature=float(outputs.get("temperature", 1.0)),
         sure_threshold=float(outputs.get("sure_threshold", 0.5)),
+        fusion=tuple(float(one) for one in outputs.get("fusion", ())),
         license_note=str(table["license_note"]),
     )
 

@@ -21,19 +21,21 @@ overlapping tiles. Inside, every detection is in pixels of the main copy.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emojifier_bot.vision.canvas import canvas_of
 from emojifier_bot.vision.copies import (
     MAIN_PX,
+    MAX_FACES,
     Copies,
     Pass,
     tiles,
     uncut,
 )
-from emojifier_bot.vision.crops import Region
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.detector import moved
 from emojifier_bot.vision.fusion import (
@@ -56,6 +58,8 @@ QUARTER_TURNS = (0, 90, 180, 270)
 #: Pairs of opposite directions between them.
 DIAGONALS = ((45, 225), (135, 315))
 UPRIGHT = 0
+#: What a second stage is asked about.
+PROPOSED_CONFIDENCE = 0.15
 #: The fine pass costs as much as all others: what the main pass is less sure of is no
 #: reason for one.
 LIKELY_CONFIDENCE = 0.5
@@ -86,20 +90,14 @@ Seen = dict[int, list[Detection]]
 Found = Iterable[list[Detection]]
 #: Runs passes that do not depend on each other.
 RunPasses = Callable[[Iterable[Pass]], Found]
-#: Judges the candidates of a picture once more, each by itself: returns them with new
-#: confidences, in pixels of the picture.
-Verify = Callable[[DecodedImage, list[Detection]], list[Detection]]
+#: Judges the candidates of a picture, pixels of the picture, by a second stage; returns
+#: them with the probability that each is a face, in order.
+Rescore = Callable[[DecodedImage, Sequence[Detection]], list[Detection]]
 
 
 def one_by_one(passes: Iterable[Pass]) -> Found:
     """Run passes in this thread."""
     return map(Pass.run, passes)
-
-
-def unverified(picture: DecodedImage, found: list[Detection]) -> list[Detection]:
-    """Return the candidates as they are."""
-    del picture
-    return found
 
 
 def find_faces(
@@ -108,7 +106,7 @@ def find_faces(
     min_confidence: float,
     *,
     run_passes: RunPasses = one_by_one,
-    verify: Verify = unverified,
+    rescore: Rescore | None = None,
 ) -> list[Detection]:
     """Find faces of any size at any roll, in a picture of any shape.
 
@@ -117,16 +115,23 @@ def find_faces(
         picture: Any decoded picture.
         min_confidence: Detections that are less sure in the end are dropped.
         run_passes: Runs passes that do not depend on each other.
-        verify: Judges the candidates of all passes.
+        rescore: Judges the candidates of all passes; None believes the detector.
 
     Returns:
         At most `MAX_FACES` detections in pixels of the picture, best first.
     """
     parts = [find_candidates(detector, picture, run_passes)]
     for tile in tiles(picture.image.size):
-        candidates = find_candidates(detector, picture, run_passes, tile)
-        parts.append(uncut(candidates, tile, picture.image.size))
-    found = verify(picture, merge(parts))
+        canvas = canvas_of(picture.image.crop(tile))
+        part = dataclasses.replace(picture, canvas=canvas)
+        whole = uncut(
+            find_candidates(detector, part, run_passes), tile, picture.image.size
+        )
+        parts.append(moved(whole, np.array([[1.0, 0, tile[0]], [0, 1.0, tile[1]]])))
+    found = merge(parts)[:MAX_FACES]
+    if rescore is not None:
+        proposed = surer_than(min(PROPOSED_CONFIDENCE, min_confidence), found)
+        found = sorted(rescore(picture, proposed), key=lambda one: -one.confidence)
     return surer_than(min_confidence, found)
 
 
@@ -140,17 +145,14 @@ def find_upright_faces(
 
 
 def find_candidates(
-    detector: FaceDetector,
-    picture: DecodedImage,
-    run_passes: RunPasses = one_by_one,
-    region: Region | None = None,
+    detector: FaceDetector, picture: DecodedImage, run_passes: RunPasses = one_by_one
 ) -> list[Detection]:
-    """Return what may be faces in a picture or a region of it, best first."""
-    copies = Copies(detector, picture, region)
+    """Return what may be faces in a picture of usual shape, best first."""
+    copies = Copies(detector, picture)
     main, coarse, direction = _first_passes(copies, run_passes)
     found = main[direction]
     # A smaller picture has no more to show.
-    fine = copies.longer_side >= MAIN_PX and needs_fine_pass(found)
+    fine = max(picture.image.size) >= MAIN_PX and needs_fine_pass(found)
     filled = may_be_filled(merge([found, coarse[direction]]), copies.main)
     roomy = dict.fromkeys([UPRIGHT, direction] if filled else [])
     known = surer_than(SHOWN_CONFIDENCE, found)
@@ -282,20 +284,14 @@ def may_be_filled(found: Sequence[Detection], main_copy: ImageArray) -> bool:
 def with_filling_face(
     found: Sequence[Detection], padded: Sequence[Detection], main_copy: ImageArray
 ) -> list[Detection]:
-    """Return the face that fills the picture and those beside it.
-
-    Without one, what was found: others are parts of it that were taken for faces.
-    """
+    """Return the face that fills the picture; without one, what was found."""
     covered = covered_shares(padded, main_copy)
     filling = [
         one
         for one, share in zip(padded, covered, strict=True)
         if share >= FILLED_SHARE and one.confidence >= FILLING_CONFIDENCE
     ]
-    if _are_many(found) or not filling:
-        return list(found)
-    beside = [one for one in found if len(merge([filling[:1], [one]])) > 1]
-    return filling[:1] + beside
+    return list(found) if _are_many(found) or not filling else filling[:1]
 
 
 def _are_many(found: Sequence[Detection]) -> bool:

@@ -54,6 +54,16 @@ class FaceDetector(Protocol):
         ...
 
 
+class FaceRescorer(Protocol):
+    """Judges the detector's candidates: the second stage of a cascade."""
+
+    def rescore(
+        self, picture: DecodedImage, candidates: Sequence[Detection]
+    ) -> list[Detection]:
+        """Return the candidates with the probability that each is a face, in order."""
+        ...
+
+
 class FaceLandmarker(Protocol):
     """Locates the 68 landmarks of detected faces."""
 

@@ -25,6 +25,7 @@ from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.detector import YuNetDetector
 from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.models import ModelSpec, pick_model_spec
+from emojifier_bot.vision.rescorer import OnnxRescorer
 from emojifier_bot.vision.types import BoundingBox, Detection, LandmarkScheme, Reading
 from tests.builders import make_face, make_landmarks
 from tests.face_apis import VENDORS, hosted
@@ -34,6 +35,7 @@ from tests.fakes.faces import (
     FakeClassifier,
     FakeDetector,
     FakeLandmarker,
+    FakeRescorer,
     picture_with_faces,
 )
 from tests.fakes.pipeline import fake_analyzer
@@ -72,6 +74,10 @@ DETECTORS = {
     "fake": fake(FakeDetector),
     "yunet": real(lambda: YuNetDetector(spec("detector"), 0.8)),
 }
+RESCORERS = {
+    "fake": fake(FakeRescorer),
+    "onnx": real(lambda: OnnxRescorer(spec("rescorer"))),
+}
 LANDMARKERS = {
     "fake": fake(FakeLandmarker),
     "onnx": real(lambda: OnnxLandmarker(spec("landmarks"))),
@@ -86,8 +92,6 @@ SERVERS = ExitStack()
 
 def in_front_of_its_server(name: str) -> Case:
     def make():
-        missing = f"back end {name!r} has no fake server: add it to tests/face_apis.py"
-        assert name in VENDORS, missing
         return hosted(name, SERVERS.enter_context(serving(VENDORS[name].fake())))
 
     return replace(fake(make), backend=name)

@@ -5,8 +5,6 @@ What Pillow cannot write by itself needs its options in `OPTIONS`.
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -15,13 +13,7 @@ from emojifier_bot.cli.console import Reporter
 from emojifier_bot.cli.files import find_inputs, plan_targets
 from emojifier_bot.cli.replay import FileEmojifier
 from emojifier_bot.vision.decode import decode
-from emojifier_bot.vision.formats import (
-    _UNREADABLE,
-    FORMATS,
-    channel_format,
-    format_named,
-    sniff,
-)
+from emojifier_bot.vision.formats import FORMATS, channel_format, format_named, sniff
 from emojifier_bot.vision.pipeline import EmojifyOptions
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 from tests.fakes.faces import picture_with_faces
@@ -82,27 +74,6 @@ def test_the_bot_decodes_it_and_posts_what_slack_shows(decoder, given):
     assert sniff(result.encode_for(shown.extensions[0])) is shown
     if given.name == "ICO":
         assert result.format == shown.name == "PNG"
-
-
-@pytest.mark.parametrize("given", FORMATS, ids=lambda one: one.name)
-def test_what_is_read_is_not_refused_as_well(given):
-    data = FILES[given.name]
-
-    refused = [what for magic, what in _UNREADABLE if re.match(magic, data, re.DOTALL)]
-    assert refused == [], "remove the format from `_UNREADABLE`"
-
-
-def test_the_readme_says_which_formats_become_another():
-    text = " ".join((ROOT / "README.md").read_text("utf-8").split())
-    titles = defaultdict(list)
-    for one in FORMATS:
-        if not one.is_written:
-            titles[format_named(one.becomes[0]).title].append(one.title)
-
-    for target, others in titles.items():
-        *most, last = sorted(others)
-        subject = f"{', '.join(most)} and {last} become" if most else f"{last} becomes"
-        assert f" {subject} {target}" in text
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/slack.md"])

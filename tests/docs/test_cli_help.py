@@ -16,8 +16,8 @@ WIDTH = 78
 #: Words of a command, and the help below them.
 SECTION = re.compile(r"^## ([^\n]+)\n\n```text\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 SECTIONS = dict(SECTION.findall(PAGE.read_text("utf-8")))
-#: In the list of a group, two columns in: the name of a command.
-NAME = re.compile(r"^  ([a-z]+)  ", re.MULTILINE)
+#: In the list of a group, two columns in: the name of a verb.
+VERB = re.compile(r"^  ([a-z]+)  ", re.MULTILINE)
 
 
 def help_of(command: str) -> str:
@@ -34,12 +34,12 @@ def test_the_page_is_in_step(command):
     assert SECTIONS[command] == help_of(command), "run `make docs`"
 
 
-def test_every_command_has_its_section():
+def test_every_verb_has_its_section():
     commands, seen = [PROGRAM], []
     while commands:
         seen.append(commands.pop(0))
-        names = NAME.findall(help_of(seen[-1]).partition("\nCommands:\n")[2])
-        commands += [f"{seen[-1]} {name}" for name in names]
+        verbs = VERB.findall(help_of(seen[-1]).partition("\nCommands:\n")[2])
+        commands += [f"{seen[-1]} {verb}" for verb in verbs]
 
     assert len(seen) > 8
     assert sorted(seen) == sorted(SECTIONS), "run `make docs`"

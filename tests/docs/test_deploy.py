@@ -1,4 +1,4 @@
-"""What is in deploy/ fits the code: settings, ports, paths, commands, times."""
+"""What is in deploy/ fits the code: settings, ports, paths, verbs, times."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ UID = 10001
 
 def parsed(words: list[str]) -> None:
     """Let the command line read what a container is told to run."""
-    name, *options = words
-    # With the settings of the whole, which a command keeps from its first call on.
+    verb, *options = words
+    # With the settings of the whole, which a verb keeps from its first call on.
     whole = click.Context(app, **app.context_settings)
-    app.get_command(whole, name).make_context(name, options, parent=whole)
+    app.get_command(whole, verb).make_context(verb, options, parent=whole)
 
 
 def pod(thing: dict) -> dict:
@@ -221,7 +221,7 @@ def test_no_service_has_rights(service):
     assert "privileged" not in told
 
 
-def test_compose_knows_the_settings_and_the_commands():
+def test_compose_knows_the_settings_and_the_verbs():
     for service in BOT_SERVICES:
         parsed(service["command"])
         assert set(service["environment"]) <= KNOWN

@@ -15,7 +15,7 @@ BOT = {"dbos", "flask", "requests", "rich", "slack_bolt", "sqlalchemy", "structl
 PICTURES = {"PIL", "cv2", "numpy", "onnxruntime", "pillow_heif"}
 LABORATORY = {"emojifier_training", "matplotlib", "onnx", "torch"}
 
-COMMAND = """
+VERB = """
 sys.argv = ["emojifier-bot", {}]
 from emojifier_bot.cli.main import run
 try:
@@ -23,7 +23,7 @@ try:
 except SystemExit as stop:
     assert not stop.code, stop.code
 """
-REPLAY = COMMAND.format(f"'replay', {str(SAMPLE)!r}, '-o', 'out.png'")
+REPLAY = VERB.format(f"'replay', {str(SAMPLE)!r}, '-o', 'out.png'")
 
 
 @pytest.mark.parametrize(
@@ -31,9 +31,9 @@ REPLAY = COMMAND.format(f"'replay', {str(SAMPLE)!r}, '-o', 'out.png'")
     [
         ("import emojifier_bot", BOT | PICTURES | LABORATORY),
         ("import emojifier_bot.config", BOT | PICTURES | LABORATORY | {"dotenv"}),
-        (COMMAND.format("'--version'"), BOT | PICTURES | LABORATORY),
-        (COMMAND.format("'--help'"), BOT | PICTURES | LABORATORY),
-        (COMMAND.format("'replay', '--help'"), BOT | PICTURES | LABORATORY),
+        (VERB.format("'--version'"), BOT | PICTURES | LABORATORY),
+        (VERB.format("'--help'"), BOT | PICTURES | LABORATORY),
+        (VERB.format("'replay', '--help'"), BOT | PICTURES | LABORATORY),
         (REPLAY, BOT | LABORATORY | {"pillow_heif"}),
     ],
     ids=["import", "config", "version", "help", "help of replay", "replay"],
@@ -58,6 +58,6 @@ def test_nothing_heavy_is_loaded(program, heavy, tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
 def test_numpy_starts_no_threads_of_its_own():
     count = "import numpy, os; assert len(os.listdir('/proc/self/task')) == 1"
-    program = f"import sys\n{COMMAND.format(repr('--version'))}\n{count}"
+    program = f"import sys\n{VERB.format(repr('--version'))}\n{count}"
 
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -18,7 +18,7 @@ each_model = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.na
 def test_there_is_a_model_for_each_task():
     tasks = {folder.name.partition("_")[0] for folder in FOLDERS}
 
-    assert tasks == {"detector", "landmarks", "emotion"}
+    assert tasks == {"detector", "rescorer", "landmarks", "emotion"}
 
 
 @each_model

@@ -1,4 +1,4 @@
-"""Every file, module, test, command and option of ours that a page mentions exists."""
+"""Every file, module, test, verb and option of ours that a page mentions exists."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ def test_every_test_exists(page):
 
 
 @each_page
-def test_every_command_and_option_exists(page):
+def test_every_verb_and_option_exists(page):
     for rest in COMMAND.findall(page.read_text("utf-8")):
         words = rest.split()
-        command = f"{PROGRAM} {words[0]}"
-        if f"{command} {' '.join(words[1:2])}" in HELP:
-            command = f"{command} {words[1]}"
+        verb = f"{PROGRAM} {words[0]}"
+        if f"{verb} {' '.join(words[1:2])}" in HELP:
+            verb = f"{verb} {words[1]}"
         options = {word for word in words if re.fullmatch(r"--[a-z][a-z-]*", word)}
 
-        assert command in HELP, rest
-        assert {one for one in options if one not in HELP[command]} == set(), rest
+        assert verb in HELP, rest
+        assert {one for one in options if one not in HELP[verb]} == set(), rest

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
@@ -30,20 +29,3 @@ def test_docs_name_no_setting_that_does_not_exist():
     for page in pages:
         named = re.findall(r"EMOJIFIER_[A-Z_]*[A-Z]", page.read_text("utf-8"))
         assert set(named) <= known, page
-
-
-def test_every_setting_is_read_outside_the_configuration():
-    package = ROOT / "emojifier_bot"
-    parsed = [
-        ast.parse(path.read_text("utf-8"))
-        for path in package.rglob("*.py")
-        if path.parent != package / "config"
-    ]
-    read = {
-        node.attr
-        for tree in parsed
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and "settings" in ast.unparse(node.value)
-    }
-
-    assert {row.name for row in settings_table()} - read == set()

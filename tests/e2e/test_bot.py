@@ -32,7 +32,7 @@ def test_from_install_to_delete(bot):
 
     bot.ada.command(channel, bot.address())
     message, file = bot.result(channel)
-    assert_emojified(file.data)
+    assert_emojified(file)
     assert file.alt_txt
     assert file.title == "astronaut, emojified"
     assert f"<@{bot.ada.user_id}>" in message.everything
@@ -40,7 +40,7 @@ def test_from_install_to_delete(bot):
     bot.ada.press(message, "try_another")
     bot.slack.wait_until(lambda: file.deleted, PATIENCE_SECONDS)
     [(another, second)] = bot.results(channel)
-    assert_emojified(second.data)
+    assert_emojified(second)
 
     bot.ada.press(another, "delete_post")
     bot.slack.wait_until(lambda: second.deleted, PATIENCE_SECONDS)
@@ -54,7 +54,7 @@ def test_the_newest_image_in_a_channel_that_the_bot_is_not_in(bot):
 
     bot.ada.command(channel)
 
-    assert_emojified(bot.result(channel)[1].data)
+    assert_emojified(bot.result(channel)[1])
 
 
 def test_the_shortcut_in_a_thread_answers_there(bot):
@@ -66,7 +66,7 @@ def test_the_shortcut_in_a_thread_answers_there(bot):
 
     answer, file = bot.result(channel)
     assert answer.thread_ts == parent.ts
-    assert_emojified(file.data)
+    assert_emojified(file)
 
 
 def test_a_mention_with_two_images_answers_in_one_thread(bot):
@@ -89,7 +89,7 @@ def test_a_mention_that_comes_without_its_files(bot):
 
     bot.ada.mention(channel, SAMPLE, with_files=False)
 
-    assert_emojified(bot.result(channel)[1].data)
+    assert_emojified(bot.result(channel)[1])
 
 
 def test_an_image_in_a_direct_message(bot):
@@ -97,7 +97,7 @@ def test_an_image_in_a_direct_message(bot):
     someone.direct_message(SAMPLE)
 
     own = bot.slack.world.direct_message(bot.home, someone.user_id)
-    assert_emojified(bot.result(own.channel_id)[1].data)
+    assert_emojified(bot.result(own.channel_id)[1])
 
 
 def test_a_private_result_goes_to_the_asker_alone(bot):
@@ -107,7 +107,7 @@ def test_a_private_result_goes_to_the_asker_alone(bot):
     someone.command(channel, f"{bot.address()} private")
 
     own = bot.slack.world.direct_message(bot.home, someone.user_id)
-    assert_emojified(bot.result(own.channel_id)[1].data)
+    assert_emojified(bot.result(own.channel_id)[1])
     assert bot.slack.results(channel) == []
 
 

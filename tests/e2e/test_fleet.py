@@ -72,7 +72,7 @@ def test_many_pictures_are_posted_once_each_whoever_does_them(bot):
     titles = {file.title for _, file in found}
     assert len(found) == len(titles) == PICTURES
     for _, file in found:
-        assert_emojified(file.data)
+        assert_emojified(file)
 
 
 def test_slacks_retries_to_other_webs_post_once(bot):

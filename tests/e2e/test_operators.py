@@ -216,7 +216,7 @@ def test_check_misses_the_keys(run, tmp_path, used):
     ],
     ids=["newer", "none"],
 )
-def test_check_knows_schemas(run, used, change, says):
+def test_check_knows_shapes(run, used, change, says):
     with closing(sqlite3.connect(used.removeprefix("sqlite:///"))) as database:
         database.execute(change)
         database.commit()

@@ -15,6 +15,7 @@ from emojifier_bot.vision.ports import (
     FaceAnalyzer,
     FaceDetector,
     FaceLandmarker,
+    FaceRescorer,
 )
 from emojifier_bot.vision.types import (
     BoundingBox,
@@ -80,6 +81,26 @@ class FakeDetector(FaceDetector):
             self.confidence / (1 + rank / 100),
             Landmarks(five.astype(np.float32), LandmarkScheme.FIVE_POINT),
         )
+
+
+@dataclass
+class FakeRescorer(FaceRescorer):
+    """A `FaceRescorer` that believes only boxes of at least one width."""
+
+    least_width_px: float = 0.0
+
+    def rescore(
+        self, picture: DecodedImage, candidates: Sequence[Detection]
+    ) -> list[Detection]:
+        del picture
+        return [
+            Detection(
+                one.box,
+                0.95 if one.box.width >= self.least_width_px else 0.05,
+                one.landmarks,
+            )
+            for one in candidates
+        ]
 
 
 class FakeLandmarker(FaceLandmarker):

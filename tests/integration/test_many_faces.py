@@ -10,7 +10,7 @@ import sys
 import pytest
 from PIL import Image
 
-from emojifier_bot.vision.copies import MAX_FACES
+from emojifier_bot.vision.multi_scale import MAX_FACES
 from tests.datasets import sample
 
 #: The sample's face, small enough that the detector finds every copy of it.

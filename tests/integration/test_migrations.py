@@ -23,7 +23,7 @@ from tests.fakes.clock import FakeClock
 
 ROWS = 3
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
-SCHEMAS = [
+SHAPES = [
     step.revision
     for step in reversed([*ScriptDirectory(migrate.MIGRATIONS).walk_revisions()])
 ]
@@ -70,18 +70,18 @@ def contents(connection):
 
 
 def without_new(rows_by_table, old):
-    """Leave out tables and columns that the older schema does not have."""
+    """Leave out tables and columns that the older shape does not have."""
     return {
         name: [{key: row[key] for key in old[name][0]} for row in rows_by_table[name]]
         for name in old
     }
 
 
-@pytest.mark.parametrize("schema", SCHEMAS)
-def test_data_of_every_schema_comes_to_the_newest_and_back_unchanged(
-    empty_database_url, schema
+@pytest.mark.parametrize("shape", SHAPES)
+def test_data_of_every_shape_comes_to_the_newest_and_back_unchanged(
+    empty_database_url, shape
 ):
-    upgrade(empty_database_url, schema)
+    upgrade(empty_database_url, shape)
     with connected(empty_database_url) as connection:
         fill(connection)
         before = contents(connection)
@@ -89,12 +89,12 @@ def test_data_of_every_schema_comes_to_the_newest_and_back_unchanged(
     upgrade(empty_database_url)
     with connected(empty_database_url) as connection:
         assert without_new(contents(connection), before) == before
-    assert revision_of(empty_database_url) == SCHEMAS[-1]
+    assert revision_of(empty_database_url) == SHAPES[-1]
 
-    downgrade(empty_database_url, schema)
+    downgrade(empty_database_url, shape)
     with connected(empty_database_url) as connection:
         assert contents(connection) == before
-    assert revision_of(empty_database_url) == schema
+    assert revision_of(empty_database_url) == shape
 
 
 def test_going_back_takes_the_data_of_newer_tables_alone(empty_database_url):
@@ -103,7 +103,7 @@ def test_going_back_takes_the_data_of_newer_tables_alone(empty_database_url):
         fill(connection)
         full = contents(connection)
 
-    downgrade(empty_database_url, SCHEMAS[0])
+    downgrade(empty_database_url, SHAPES[0])
     upgrade(empty_database_url)
 
     with connected(empty_database_url) as connection:
@@ -114,12 +114,12 @@ def test_going_back_takes_the_data_of_newer_tables_alone(empty_database_url):
     assert all(again[name] == full[name] for name in kept)
 
 
-@pytest.mark.parametrize("steps", [*pairwise(SCHEMAS)])
+@pytest.mark.parametrize("steps", [*pairwise(SHAPES)])
 def test_a_step_takes_nothing_that_the_version_before_needs(empty_database_url, steps):
     older, newer = steps
     columns = []
-    for schema in (older, newer):
-        upgrade(empty_database_url, schema)
+    for shape in (older, newer):
+        upgrade(empty_database_url, shape)
         with connected(empty_database_url) as connection:
             columns.append(
                 {
@@ -180,14 +180,14 @@ class Neighbour(threading.Thread):
 
 def test_processes_go_on_while_the_tables_change_there_and_back(empty_database_url):
     with sql_stores(empty_database_url, FakeClock()) as (stores, _):
-        downgrade(empty_database_url, SCHEMAS[0])
+        downgrade(empty_database_url, SHAPES[0])
         stores.installations.save(make_installation())
 
         with Neighbour(stores) as neighbour:
             for _ in range(3):
                 upgrade(empty_database_url)
                 neighbour.wait_for_rounds(1)
-                downgrade(empty_database_url, SCHEMAS[0])
+                downgrade(empty_database_url, SHAPES[0])
 
     assert neighbour.problems == []
 

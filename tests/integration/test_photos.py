@@ -168,7 +168,6 @@ class TestTheSample:
         off = roll_difference(other.roll_degrees, -plain.roll_degrees)
         assert off <= ROLL_TOLERANCE_DEGREES
 
-    @pytest.mark.xfail(reason="a helmet upside down is a face")
     def test_a_collage_of_all_directions(self, emojifier):
         collage = Image.new("RGB", (1024, 1024), GROUND)
         for index, degrees in enumerate((0, *QUARTER_TURNS)):
@@ -287,8 +286,8 @@ class TestLongAndWide:
 
         faces = [one.placement for one in result.faces]
         avatars = [one for one in faces if one.center_xy[0] < 180]
-        # Three of the 19 also show a part of their neighbour.
-        assert 18 <= len(avatars) <= 22, tell(result)
+        # Six of the 19 also show a part of their neighbour's face.
+        assert 18 <= len(avatars) <= 25, tell(result)
         assert 9 <= len(faces) - len(avatars) <= 10, tell(result)
 
     def test_a_panorama(self, emojifier, field):

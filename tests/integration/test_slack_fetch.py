@@ -8,10 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.engine import open_database
-from emojifier_bot.db.policy import RateLimiter
-from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference, Limit
+from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference
 from emojifier_bot.errors import DeliveryError, FetchError, RemoteError, VaultError
 from tests.fakes.slack import BOT_SCOPES, Reply, SlackServer, sample_workspace
 from tests.fakes.slack.posting import post_files, share_file
@@ -153,18 +151,6 @@ class TestMessage:
         posted(bot, "after.png")
         posted(bot, "bob.png", who=bot.acme.bob)
         assert resolved(bot, self.request(bot, message)) == message.file_ids
-
-    def test_its_further_pictures_are_counted(self, bot):
-        message = posted(bot, "a.png", "b.png", "c.png")
-        limit = Limit("user_limit", pictures=3, period_seconds=3600, is_personal=True)
-        limiter = RateLimiter(bot.database, SystemClock(), (limit,))
-        asked = self.request(bot, message)
-
-        # The first of the three was counted when the request was queued.
-        replace(bot.source, limiter=limiter).resolve(asked)
-
-        assert limiter.take(asked.workspace, asked.user_id) is None
-        assert limiter.take(asked.workspace, asked.user_id).limit == limit
 
     def test_a_message_without_pictures(self, bot):
         posted(bot, "before.png")

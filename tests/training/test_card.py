@@ -25,6 +25,7 @@ from tests.images import opened
 
 TASKS = {
     "detector": ("detector", ""),
+    "rescorer": ("rescorer", ""),
     "landmarks": ("landmarks", ""),
     "emotion": ("emotion", "landmarks"),
 }

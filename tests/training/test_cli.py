@@ -84,5 +84,5 @@ def test_each_model_is_timed():
 
     assert done.exit_code == 0, done.output
     rows = json.loads(done.stdout)
-    assert len(rows) == 4
+    assert len(rows) == 5
     assert all(row["milliseconds"] > 0 for row in rows.values())

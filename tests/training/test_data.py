@@ -15,6 +15,7 @@ from emojifier_training.data import (
     read_detection,
     read_expressions,
     read_landmarks,
+    read_negatives,
 )
 from tests.conftest import ROOT
 from tests.datasets import (
@@ -24,6 +25,7 @@ from tests.datasets import (
     write_expressions,
     write_labels,
     write_landmarks,
+    write_negatives,
     write_tar,
 )
 from tests.images import encoded, flat, photo
@@ -43,6 +45,7 @@ class TestIsHeldOut:
             # HELEN gives more of its names, and other ones.
             ("helen", "helen/7.jpg", "", True),
             ("afw", "helen/7.jpg", "", False),
+            ("negatives", "bsds_100099.webp", "", False),
             # A subject decides for all of its pictures.
             ("youtube", "youtube/4.jpg", "", True),
             ("youtube", "youtube/4.jpg", "youtube/1", False),
@@ -66,6 +69,25 @@ class TestIsHeldOut:
 
         assert listed == sorted(held_out)
         assert len(listed) > 300
+
+    def test_the_list_of_photographs_without_people(self, shared_data):
+        negatives = read_negatives(shared_data / "data" / "negatives")
+
+        listed = (HELD_OUT / "negatives.txt").read_text("utf-8").split()
+
+        assert listed == [p.name for p in negatives if is_held_out(p.source, p.name)]
+        assert len(listed) == 107
+
+
+def test_photographs_without_people_have_a_kind_and_no_face(tmp_path):
+    write_negatives(tmp_path, {"b.png": "thing", "a.png": "animal"})
+
+    first, second = read_negatives(tmp_path)
+
+    assert (first.name, first.event, second.event) == ("a.png", "animal", "thing")
+    assert first.source == "negatives"
+    assert first.xyxy.shape == (0, 4)
+    assert first.image().shape == (240, 320, 3)
 
 
 class TestReadDetection:

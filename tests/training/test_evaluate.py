@@ -197,7 +197,7 @@ class TestEverything:
         assert "AP@0.5, easy" in done.stdout
         assert done.stderr.strip() == f"Wrote {page}"
         text = page.read_text("utf-8")
-        assert text.count("\n| detection |") == 6
+        assert text.count("\n| detection |") == 10
 
 
 class TestRefusals:

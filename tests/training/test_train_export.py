@@ -12,6 +12,7 @@ from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.detector import YuNetDetector
 from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.models import pick_model_spec, read_model_spec
+from emojifier_bot.vision.rescorer import OnnxRescorer
 from emojifier_bot.vision.types import EMOTIONS, BoundingBox, Detection
 from emojifier_training.cli import app
 from tests.builders import make_landmarks
@@ -20,6 +21,7 @@ from tests.datasets import SAMPLE_BOX, sample
 runner = CliRunner()
 TASKS = {
     "detector": ["detector"],
+    "rescorer": ["rescorer"],
     "landmarks": ["landmarks"],
     "fused": ["emotion", "--variant", "fused"],
     "emotion of landmarks": ["emotion", "--variant", "landmarks"],
@@ -55,6 +57,10 @@ def uses(spec):
     if spec.task == "landmarks":
         (found,) = OnnxLandmarker(spec, 1).locate(picture, [detection])
         assert np.isfinite(found.points_xy).all()
+        return found
+    if spec.task == "rescorer":
+        (found,) = OnnxRescorer(spec, 1).rescore(picture, [detection])
+        assert 0 < found.confidence < 1
         return found
     face = make_landmarks(center_xy=(226, 110), eye_distance_px=62)
     scores = load_classifier(spec, 1).classify(picture, [face, face])

@@ -49,6 +49,7 @@ def time_models(models: Path, rounds: int) -> dict[str, dict[str, Any]]:
     }
     rows[next(iter(rows))]["multiply_adds"] = multiply_adds(content)
     for spec in (
+        pick_model_spec(models, "rescorer"),
         pick_model_spec(models, "landmarks"),
         pick_model_spec(models, "emotion", "fused"),
     ):

@@ -32,6 +32,7 @@ from emojifier_training.data import (
     read_detection,
     read_expressions,
     read_landmarks,
+    read_negatives,
 )
 from emojifier_training.evaluate import Evaluator
 from emojifier_training.graph_cost import is_quantized, parameters, use_cost
@@ -43,7 +44,12 @@ FIGURES_FILE, CARD_FILE = "figures.json", "MODEL_CARD.md"
 DIGITS = 5
 #: What a model's cost is counted for.
 COST_OF = MappingProxyType(
-    {"detector": "320 × 320", "landmarks": "a face", "emotion": "a face"}
+    {
+        "detector": "320 × 320",
+        "rescorer": "a candidate",
+        "landmarks": "a face",
+        "emotion": "a face",
+    }
 )
 
 
@@ -184,6 +190,15 @@ def _detection_counts(data: Path) -> dict[str, Any]:
     return _two_columns(counts)
 
 
+def _rescorer_counts(data: Path) -> dict[str, Any]:
+    return _detection_counts(data) | _two_columns(
+        Counter(
+            (f"without people, {one.event}", is_held_out(one.source, one.name))
+            for one in read_negatives(data / SET_FOLDERS["negatives"])
+        )
+    )
+
+
 def _landmark_counts(data: Path) -> dict[str, Any]:
     return _two_columns(
         Counter(
@@ -220,6 +235,7 @@ def _two_columns(counts: Mapping[tuple[str, bool], int]) -> dict[str, Any]:
 DATA_COUNTS: Mapping[str, Callable[[Path], dict[str, Any]]] = MappingProxyType(
     {
         "detector": _detection_counts,
+        "rescorer": _rescorer_counts,
         "landmarks": _landmark_counts,
         "emotion": _expression_counts,
     }

@@ -118,6 +118,12 @@ def _detector_tables(held: Row) -> dict[str, str]:
             {at: held["curve"][at] for at in CURVE_AT},
             {"recall": _plain("recall"), **_SHOWN},
         ),
+        # Figures of before have none.
+        **{
+            name: _without_people(held[name])
+            for name in ("without_people",)
+            if name in held
+        },
         "without_faces": table(
             "without a face",
             held["without_faces"],
@@ -127,6 +133,57 @@ def _detector_tables(held: Row) -> dict[str, str]:
             },
         ),
     }
+
+
+def _without_people(rows: Mapping[str, Row]) -> str:
+    columns = {"pictures": count("count"), "with an emoji": _ranged()}
+    return table("without people", rows, columns)
+
+
+def _rescorer_tables(held: Row) -> dict[str, str]:
+    both = {"the detector alone": held["without"], "rescored": held["with"]}
+    points = {
+        f"{name}, from {at}": one["curve"][at]
+        for name, one in both.items()
+        for at in CURVE_AT
+    }
+    return {
+        "by_difficulty": table(
+            "set",
+            {
+                f"{name}, {by}": one["by_difficulty"][name]
+                for name in held["with"]["by_difficulty"]
+                for by, one in both.items()
+            },
+            {"faces": count("faces"), "AP": _ranged("ap")},
+        ),
+        "curve": table(
+            "",
+            points,
+            {
+                "recall": _plain("recall"),
+                **_SHOWN,
+                **{
+                    f"{name} with an emoji": _emoji_on(name)
+                    for name in held["with"]["without_people"]
+                },
+            },
+        ),
+        "reliability": table(
+            "probability from",
+            {f"{row['low']:.1f}": row for row in held["reliability"]},
+            {
+                "candidates": count("count"),
+                "mean probability": _plain("confidence"),
+                "share of faces": _ranged("accuracy"),
+            },
+        ),
+        "without_people": _without_people(held["with"]["without_people"]),
+    }
+
+
+def _emoji_on(name: str) -> Column:
+    return lambda row: number(row["without_people"][name]["value"])
 
 
 def _landmark_tables(held: Row) -> dict[str, str]:
@@ -216,6 +273,7 @@ def _emotion_tables(held: Row) -> dict[str, str]:
 TABLES: Mapping[str, Callable[[Row], dict[str, str]]] = MappingProxyType(
     {
         "detector": _detector_tables,
+        "rescorer": _rescorer_tables,
         "landmarks": _landmark_tables,
         "emotion": _emotion_tables,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -50,7 +51,11 @@ def _confusion(axes: Axes, figures: Mapping[str, Any]) -> None:
     axes.set_ylabel("said by most people")
 
 
-def _reliability(axes: Axes, figures: Mapping[str, Any]) -> None:
+def _reliability(
+    axes: Axes,
+    figures: Mapping[str, Any],
+    of: str = "probability of the emotion it names",
+) -> None:
     """Draw how often the model is right, and how often it is that sure."""
     bins = figures["reliability"]
     confidence = [row["confidence"] for row in bins]
@@ -65,7 +70,7 @@ def _reliability(axes: Axes, figures: Mapping[str, Any]) -> None:
     )
     accuracy = [row["accuracy"] for row in bins]
     axes.plot(confidence, accuracy, color=BLUE, marker="o", label="the model")
-    _unit_axes(axes, "probability of the emotion it names", "how often it is right")
+    _unit_axes(axes, of, "how often it is right")
     axes.legend(loc="upper left", frameon=False)
 
 
@@ -122,6 +127,10 @@ def _unit_axes(axes: Axes, x: str, y: str) -> None:
 CHARTS: Mapping[str, Mapping[str, tuple[float, Chart]]] = MappingProxyType(
     {
         "detector": {"operating.png": (4.0, _operating)},
+        "rescorer": {
+            "operating.png": (4.0, _operating),
+            "reliability.png": (4.4, partial(_reliability, of="probability of a face")),
+        },
         "landmarks": {"errors.png": (4.0, _errors)},
         "emotion": {
             "confusion.png": (5.6, _confusion),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from emojifier_training.fit import Needs
 
 PROGRAM = "emojifier-training"
-#: Folder of the three data sets.
+#: Folder of the data sets.
 DATA = Path("../shared/data")
 #: How often `bench` times each model, and how often with ``--quick``.
 ROUNDS, QUICK_ROUNDS = 60, 20
@@ -36,13 +36,13 @@ BYTES_PER_GB = 1_000_000_000
 #: Columns that the table of all targets takes.
 TABLE_WIDTH = 150
 
-TASKS = click.Choice(["detector", "landmarks", "emotion"])
+TASKS = click.Choice(["detector", "rescorer", "landmarks", "emotion"])
 FOLDER = click.Path(path_type=Path)
 STATE_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 EMOTION_MODELS = click.Choice([str(one) for one in EmotionModel])
 
 data_option = click.option(
-    "--data", type=FOLDER, default=DATA, help="Folder of the three data sets."
+    "--data", type=FOLDER, default=DATA, help="Folder of the data sets."
 )
 variant_option = click.option(
     "--variant",
@@ -201,7 +201,7 @@ def export(
     "sets",
     type=FOLDER,
     default=DATA,
-    help="Folder of the three sets, where none is named.",
+    help="Folder of the sets, where none is named.",
 )
 @click.option(
     "--emotion-model", type=EMOTION_MODELS, help="Emotion: which net to evaluate."
@@ -408,6 +408,6 @@ def _existing(folder: Path) -> Path:
     if folder.is_dir():
         return folder
     raise DatasetError(
-        f"There is no data in {folder}. Name the folder of the three sets by --data, "
+        f"There is no data in {folder}. Name the folder of the sets by --data, "
         "or a task and its set."
     )

@@ -28,7 +28,13 @@ from emojifier_bot.vision.types import EMOTIONS, FloatArray, ImageArray
 
 #: The folder of each task's set within a folder of the three.
 SET_FOLDERS = MappingProxyType(
-    {"detector": "detection", "landmarks": "landmarks", "emotion": "expressions"}
+    {
+        "detector": "detection",
+        "rescorer": "detection",
+        "negatives": "negatives",
+        "landmarks": "landmarks",
+        "emotion": "expressions",
+    }
 )
 #: Landmark sets whose points people placed.
 HAND_LABELLED = ("helen", "afw")
@@ -36,6 +42,9 @@ HAND_LABELLED = ("helen", "afw")
 #: more than a hundred of its 870.
 HELD_OUT_ONE_IN = 10
 HELEN_HELD_OUT_ONE_IN = 8
+#: The source that photographs without people have, and the share that is held out.
+NEGATIVES = "negatives"
+NEGATIVES_HELD_OUT_ONE_IN = 5
 #: Names in an expressions file's ``votes`` columns, in order.
 VOTE_NAMES = (
     *("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear"),
@@ -138,12 +147,17 @@ def decode_rgb(encoded: bytes, name: str) -> ImageArray:
         raise DatasetError(f"{name} cannot be decoded: {error}.") from error
 
 
+_HELD_OUT_ONE_IN = MappingProxyType(
+    {"helen": HELEN_HELD_OUT_ONE_IN, NEGATIVES: NEGATIVES_HELD_OUT_ONE_IN}
+)
+
+
 def is_held_out(source: str, name: str, subject: str = "") -> bool:
     """Tell by a hash whether a sample is kept away from training.
 
     A subject, where one is known, decides for all of its pictures.
     """
-    one_in = HELEN_HELD_OUT_ONE_IN if source == "helen" else HELD_OUT_ONE_IN
+    one_in = _HELD_OUT_ONE_IN.get(source, HELD_OUT_ONE_IN)
     digest = hashlib.sha256((subject or name).encode()).digest()
     return int.from_bytes(digest[:4], "big") % one_in == 0
 
@@ -158,6 +172,25 @@ def read_detection(folder: Path) -> list[LabelledPicture]:
     encoded = _read_tars(folder.glob("images-*.tar"))
     return [
         _labelled(_picture, name, label, _member(encoded, name, folder))
+        for name, label in sorted(labels.items())
+    ]
+
+
+def read_negatives(folder: Path) -> list[LabelledPicture]:
+    """Read photographs without people; their kind is the event.
+
+    Raises:
+        DatasetError: Labels or a picture are missing or not in the expected format.
+    """
+    labels = _read_labels(folder, "labels.json")
+    encoded = _read_tars([folder / "images.tar"])
+    return [
+        _labelled(
+            _picture,
+            name,
+            label | {"source": NEGATIVES, "event": label.get("kind"), "faces": []},
+            _member(encoded, name, folder),
+        )
         for name, label in sorted(labels.items())
     ]
 
@@ -285,12 +318,14 @@ def _crop(name: str, label: dict[str, Any], encoded: bytes) -> LabelledCrop:
     )
 
 
-def _read_labels(folder: Path) -> dict[str, Any]:
-    path = folder / "labels.json.gz"
+def _read_labels(folder: Path, name: str = "labels.json.gz") -> dict[str, Any]:
+    path = folder / name
     if not path.is_file():
-        raise DatasetError(f"There is no labels.json.gz in {folder}.")
+        raise DatasetError(f"There is no {name} in {folder}.")
     try:
-        labels = json.loads(gzip.decompress(path.read_bytes()))
+        content = path.read_bytes()
+        packed = path.suffix == ".gz"
+        labels = json.loads(gzip.decompress(content) if packed else content)
     except _DAMAGE_ERRORS as error:
         raise DatasetError(f"{path} cannot be read: {error}.") from error
     if not isinstance(labels, dict):

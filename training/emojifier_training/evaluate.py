@@ -1,4 +1,4 @@
-"""Measures one of the three models on a data set, by the code that replay runs."""
+"""Measures one of the models on a data set, by the code that replay runs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from emojifier_bot.config import load_settings
 from emojifier_bot.vision import emojis_dir
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.multi_scale import PROPOSED_CONFIDENCE
 from emojifier_bot.vision.types import Detection
 from emojifier_training import Progress
 from emojifier_training.data import (
+    SET_FOLDERS,
     DatasetError,
     LabelledCrop,
     LabelledExpressions,
@@ -28,11 +30,13 @@ from emojifier_training.data import (
     read_detection,
     read_expressions,
     read_landmarks,
+    read_negatives,
 )
 from emojifier_training.evaluate_detector import (
     RECALL_CONFIDENCE,
     RECALL_FACE_PX,
     ROTATIONS_DEGREES,
+    SHIPPED_CONFIDENCE,
     Found,
     at_least,
     detector_figures,
@@ -46,8 +50,9 @@ from emojifier_training.evaluate_landmarks import (
     landmark_figures,
     locate_all,
 )
+from emojifier_training.evaluate_rescorer import find_both, rescorer_figures
 from emojifier_training.near_duplicates import held_out
-from emojifier_training.negatives import false_alarms
+from emojifier_training.negatives import false_alarms, without_people
 
 Sample = TypeVar("Sample")
 #: Average precision wants every candidate.
@@ -66,6 +71,7 @@ class Models:
     emotion_variant: str | None = None
     #: Folders in place of the shipped models.
     detector: Path | None = None
+    rescorer: Path | None = None
     landmarks: Path | None = None
     emotion: Path | None = None
     #: Detect in passes over turned and scaled copies too.
@@ -82,6 +88,7 @@ class Models:
         wanted = {
             "emotion_model": self.emotion_variant,
             "detector_model": self.detector,
+            "rescorer_model": self.rescorer,
             "landmarks_model": self.landmarks,
             "emotion_model_dir": self.emotion,
             "threads": self.threads or None,
@@ -111,6 +118,8 @@ class Evaluator:
         """Return a task's figures on a set; ``full`` adds what makes faces harder."""
         if task == "detector":
             return self.detector(data, full=full)
+        if task == "rescorer":
+            return self.rescorer(data)
         if task == "landmarks":
             return self.landmarks(data, full=full)
         return self.emotion(data)
@@ -130,7 +139,23 @@ class Evaluator:
             "without_faces": false_alarms(
                 finder(shown), pictures, emojis_dir() / THEME, self.progress
             ),
+            "without_people": without_people(
+                self.find(self.negatives(data), SHIPPED_CONFIDENCE), SHIPPED_CONFIDENCE
+            ),
         }
+
+    def rescorer(self, data: Path) -> dict[str, Any]:
+        """Return what the second stage changes, and how reliable it is."""
+        pictures = self.pictures(data) + self.negatives(data)
+        analyzer = self.models.analyzer(PROPOSED_CONFIDENCE)
+        return rescorer_figures(find_both(analyzer, pictures, self.progress))
+
+    def negatives(self, data: Path) -> list[LabelledPicture]:
+        """Return the photographs without people that lie beside a detection set."""
+        folder = data.with_name(SET_FOLDERS["negatives"])
+        every = read_negatives(folder) if folder.is_dir() else []
+        held = [p for p in every if not self.held_out or is_held_out(p.source, p.name)]
+        return held[:: self.every]
 
     def pictures(self, data: Path) -> list[LabelledPicture]:
         """Return what the detector is evaluated on."""

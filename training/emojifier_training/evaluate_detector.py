@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from emojifier_bot.config import Settings
 from emojifier_bot.vision.detector import turned_boxes
 from emojifier_bot.vision.intervals import Measured, bootstrap, share
 from emojifier_bot.vision.types import Detection, FloatArray
@@ -38,6 +39,8 @@ DIFFICULTIES = MappingProxyType({"easy": 31.0, "medium": 19.0, "hard": 6.0})
 OCCLUSIONS = ("none", "partial", "heavy")
 #: What a face counts as found by, for recall.
 RECALL_CONFIDENCE, RECALL_IOU, RECALL_FACE_PX = 0.5, 0.4, 24.0
+#: The confidence from which a face gets an emoji.
+SHIPPED_CONFIDENCE = Settings().min_confidence
 #: Overlap that average precision asks for.
 AP_IOU = 0.5
 #: Confidences of the curve from which the operating point is chosen.

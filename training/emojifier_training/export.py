@@ -16,6 +16,7 @@ from emojifier_bot.vision.emotion import APPEARANCE_PX
 from emojifier_bot.vision.models import SPEC_FILE
 from emojifier_training.emotion import feature_count
 from emojifier_training.nets import DetectorNet, YuNetFormat
+from emojifier_training.rescorer import CROP_PX
 
 OPSET = 17
 #: Any size that is a multiple of 32 would do to trace the detector.
@@ -34,6 +35,13 @@ def export_detector(net: DetectorNet) -> bytes:
     return to_onnx(
         YuNetFormat(net), (picture,), ["input"], list(YuNetFormat.output_names), axes
     )
+
+
+def export_rescorer(net: nn.Module) -> bytes:
+    """Return an ONNX file that takes a batch of candidates."""
+    axes = {name: {0: "faces"} for name in ("crops", "logits")}
+    crops = torch.zeros(2, 6, CROP_PX, CROP_PX)
+    return to_onnx(net, (crops,), ["crops"], ["logits"], axes)
 
 
 def export_landmarks(net: nn.Module, size_px: int) -> bytes:

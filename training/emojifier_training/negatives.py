@@ -11,16 +11,17 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from emojifier_bot.vision.intervals import mean
+from emojifier_bot.vision.intervals import mean, share
 from emojifier_bot.vision.types import Detection, FloatArray
 from emojifier_training import Progress
 from emojifier_training.data import LabelledPicture
-from emojifier_training.evaluate_detector import REFERENCE_PX, picture_of
+from emojifier_training.evaluate_detector import REFERENCE_PX, Found, picture_of
 
 Find = Callable[[Image.Image], list[Detection]]
 Draw = Callable[[np.random.Generator], Image.Image]
@@ -34,6 +35,8 @@ SEED = 18
 REGION_PX, GRID_PX, ROOM = 240, 20, 0.5
 #: Confidence from which a result shows a face.
 SHOWN = 0.5
+#: The row of all photographs without people together.
+ALL_KINDS = "all"
 
 
 def drawings(draw: Draw, count: int = EACH, seed: int = SEED) -> list[Image.Image]:
@@ -223,6 +226,22 @@ def false_alarms(
             "per_picture_low": alarms.low,
             "per_picture_high": alarms.high,
         }
+    return rows
+
+
+def without_people(found: Sequence[Found], confidence: float) -> dict[str, Any]:
+    """Return the share of photographs without people in which a face is shown.
+
+    Args:
+        found: What was found in them; their event is their kind.
+        confidence: From which on a face is shown.
+    """
+    kinds = {one.picture.event for one in found}
+    rows = {}
+    for name in (*sorted(kinds), ALL_KINDS):
+        of_kind = [one for one in found if name in {one.picture.event, ALL_KINDS}]
+        shown = sum(bool((one.confidences >= confidence).any()) for one in of_kind)
+        rows[name] = share(shown, len(of_kind)).as_dict()
     return rows
 
 

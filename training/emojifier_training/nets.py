@@ -1,4 +1,4 @@
-"""The three networks. Small, plain convolutions, no weights from anywhere else."""
+"""The networks. Small, plain convolutions, no weights from anywhere else."""
 
 from __future__ import annotations
 
@@ -214,6 +214,50 @@ class YuNetFormat(nn.Module):
             *boxes,
             *points,
         )
+
+
+class RescorerNet(nn.Module):
+    """A candidate's two squares to one logit: whether it is a face.
+
+    Both squares go through the layers that the detector begins with.
+    """
+
+    #: Keeps what shows next to nothing from becoming all noise.
+    least_contrast = 0.15
+
+    def __init__(self, width: int = 64, joined: int = 96) -> None:
+        """Build with the detector's width, and that of the layers that join both."""
+        super().__init__()
+        detector = DetectorNet(width)
+        # The units that it grew later add little here for their cost.
+        self.stem, self.level8 = detector.stem, detector.level8[:3]
+        self.joined = nn.Sequential(
+            SeparableUnit(2 * width, joined),
+            SeparableUnit(joined, joined),
+            nn.Conv2d(joined, joined, 7, groups=joined, bias=False),
+            nn.BatchNorm2d(joined),
+            nn.ReLU(inplace=True),
+            nn.Flatten(),
+            nn.Dropout(0.2),
+            nn.Linear(joined, 1),
+        )
+
+    def start_from_detector(self, weights: dict[str, Tensor]) -> None:
+        """Take the weights of the layers that a detector has too; it reads BGR."""
+        own = {n: w.float() for n, w in weights.items() if n in self.state_dict()}
+        if stem := next((name for name in own if name == "stem.0.0.weight"), None):
+            own[stem] = own[stem].flip(1)
+        self.load_state_dict(own, strict=False)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Map ``(N, 6, 56, 56)`` RGB of any contrast to logits ``(N,)``."""
+        mean = crops.mean(dim=(1, 2, 3), keepdim=True)
+        spread = (crops - mean).square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+        even = (crops - mean) / (spread + self.least_contrast)
+        features = self.level8(self.stem(even.reshape(-1, 3, *crops.shape[2:])))
+        both = features.reshape(-1, 2 * features.shape[1], *features.shape[2:])
+        logits: Tensor = self.joined(both)[:, 0]
+        return logits
 
 
 class GeometryNet(nn.Module):

@@ -21,6 +21,7 @@ from emojifier_bot.vision.emotion import APPEARANCE_PX
 from emojifier_bot.vision.models import pick_model_spec
 from emojifier_bot.vision.types import EMOTIONS
 from emojifier_training import MODEL_LOG_FILE, Progress
+from emojifier_training.candidates import load
 from emojifier_training.data import SET_FOLDERS, LabelledExpressions, read_expressions
 from emojifier_training.detector import DetectorRecipe
 from emojifier_training.device import DEVICE, to_device, to_numpy, use_device
@@ -35,6 +36,7 @@ from emojifier_training.export import (
     export_detector,
     export_emotion,
     export_landmarks,
+    export_rescorer,
     write_model,
 )
 from emojifier_training.fit import (
@@ -52,10 +54,23 @@ from emojifier_training.metrics import (
     pick_sure_threshold,
 )
 from emojifier_training.near_duplicates import unseen
-from emojifier_training.nets import DetectorNet, LandmarkNet, ShiftedLogits
+from emojifier_training.nets import (
+    DetectorNet,
+    LandmarkNet,
+    RescorerNet,
+    ShiftedLogits,
+)
 from emojifier_training.prepared_faces import prepare_faces
+from emojifier_training.rescorer import (
+    CROP_PX,
+    MEAN,
+    STD,
+    RescorerRecipe,
+    fit_fusion,
+    read_crops,
+)
 
-#: Logits and labels of an emotion run's held-out faces.
+#: Logits and labels of a run's held-out samples.
 HELD_OUT_FILE = "held_out.npz"
 #: Half-precision weights that the next run starts from.
 WARM_START_FILE = "state.pt"
@@ -93,6 +108,16 @@ class Task:
     export: Callable[[Any], bytes]
     #: Keys of ``model.toml``.
     table: Mapping[str, Any]
+
+
+def _rescorer_recipe(inputs: Inputs) -> Recipe:
+    spec = pick_model_spec(models_dir(), "detector")
+    train, held_out = (
+        read_crops(inputs.data, spec, inputs.cache, inputs.progress, held_out=held)
+        for held in (False, True)
+    )
+    weights = torch.load(spec.folder / WARM_START_FILE)
+    return RescorerRecipe(train, held_out, inputs.config.batch_size, weights)
 
 
 def _emotion_recipe(variant: str) -> Callable[[Inputs], Recipe]:
@@ -162,6 +187,29 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 "input": {"size_px": 0, "color": "BGR", "mean": 0.0, "std": 1.0},
             },
         ),
+        "rescorer": Task(
+            config=FitConfig(
+                steps=2500,
+                batch_size=64,
+                learning_rate=2e-3,
+                warmup_steps=100,
+                ema_decay=0.997,
+                evaluate_every=200,
+            ),
+            recipe=_rescorer_recipe,
+            net=RescorerNet,
+            export=export_rescorer,
+            table={
+                "task": "rescorer",
+                "title": "How probable it is that a candidate is a face",
+                "input": {
+                    "size_px": CROP_PX,
+                    "color": "RGB",
+                    "mean": MEAN,
+                    "std": STD,
+                },
+            },
+        ),
         "landmarks": Task(
             config=FitConfig(steps=4000, batch_size=64, learning_rate=2e-3),
             recipe=lambda inputs: LandmarkRecipe(inputs.data, inputs.config.batch_size),
@@ -228,7 +276,7 @@ def begin(
 
 
 def finish(run: Run, progress: Progress) -> None:
-    """Train to the last step, and keep what calibrates an emotion model."""
+    """Train to the last step, and keep what calibrates the model."""
     run.fit(progress)
     recipe = run.recipe
     if isinstance(recipe, EmotionRecipe):
@@ -238,6 +286,9 @@ def finish(run: Run, progress: Progress) -> None:
             targets=to_numpy(recipe.held_out.targets),
             log_prior=to_numpy(recipe.log_prior),
         )
+    if isinstance(recipe, RescorerRecipe):
+        logits = recipe.logits(run.average)
+        recipe.held_out.candidates.save(run.folder / HELD_OUT_FILE, logits=logits)
 
 
 def export_task(
@@ -260,6 +311,11 @@ def export_task(
     # The exporter's example inputs lie on the processor.
     net = average_of(task, folder).cpu()
     shipped = net
+    if name == "rescorer":
+        file = _part(folder, HELD_OUT_FILE)
+        with np.load(file) as arrays:
+            fusion = fit_fusion(load(file), arrays["logits"])
+        table["output"] = {"fusion": [round(one, 4) for one in fusion]}
     if table["task"] == "emotion":
         variant = table["variant"]
         table["output"] = calibrated(*held_out_logits(calibration or [folder], variant))

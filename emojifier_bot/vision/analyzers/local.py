@@ -31,7 +31,13 @@ from emojifier_bot.vision.multi_scale import (
     find_upright_faces,
     one_by_one,
 )
-from emojifier_bot.vision.ports import EmotionClassifier, FaceDetector, FaceLandmarker
+from emojifier_bot.vision.ports import (
+    EmotionClassifier,
+    FaceDetector,
+    FaceLandmarker,
+    FaceRescorer,
+)
+from emojifier_bot.vision.rescorer import OnnxRescorer
 from emojifier_bot.vision.types import (
     Detection,
     Face,
@@ -48,6 +54,8 @@ class LocalAnalyzer:
     detector: FaceDetector
     landmarker: FaceLandmarker
     classifier: EmotionClassifier
+    #: None: the detector alone decides what is a face.
+    rescorer: FaceRescorer | None = None
     #: False: the main pass alone finds upright faces, to measure what the others add.
     multi_scale: bool = True
     #: Detections that are less sure, or less to be believed, are dropped.
@@ -74,7 +82,11 @@ class LocalAnalyzer:
         if not self.multi_scale:
             return find_upright_faces(self.detector, picture, self.min_confidence)
         return find_faces(
-            self.detector, picture, self.min_confidence, run_passes=self.run_passes
+            self.detector,
+            picture,
+            self.min_confidence,
+            run_passes=self.run_passes,
+            rescore=None if self.rescorer is None else self.rescorer.rescore,
         )
 
 
@@ -118,7 +130,7 @@ class OnnxLandmarker:
 
 
 def build(options: BackendOptions) -> LocalAnalyzer:
-    """Load the three models that the options name.
+    """Load the models that the options name.
 
     Raises:
         ModelFileError: A model is missing or differs.
@@ -131,11 +143,15 @@ def build(options: BackendOptions) -> LocalAnalyzer:
 
     # A detection that one pass doubts may still be confirmed by another.
     least = min(options.min_confidence, UNSEEN_CONFIDENCE)
+    rescorer = options.rescorer
     emotion = spec("emotion", options.emotion, options.emotion_model)
     return LocalAnalyzer(
         YuNetDetector(spec("detector", options.detector), least),
         OnnxLandmarker(spec("landmarks", options.landmarks), options.threads),
         load_classifier(emotion, options.threads),
+        None
+        if rescorer == "none"
+        else OnnxRescorer(spec("rescorer", rescorer), options.threads),
         min_confidence=options.min_confidence,
         run_passes=_side_by_side(options.threads or len(os.sched_getaffinity(0))),
     )

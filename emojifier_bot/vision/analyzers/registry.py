@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.errors import ConfigError
@@ -62,6 +62,8 @@ class BackendOptions:
     threads: int = 0
     #: Folders that replace the shipped models.
     detector: Path | None = None
+    #: ``none``: there is no second stage.
+    rescorer: Path | Literal["none"] | None = None
     landmarks: Path | None = None
     emotion: Path | None = None
     #: None where no picture may be sent.

@@ -112,12 +112,12 @@ def test_a_database_of_a_newer_version_is_told(empty_database_url):
             look(empty_database_url)
 
 
-@pytest.mark.parametrize("schema", ["9999", "-9"])
-def test_an_unknown_schema_is_told(empty_database_url, schema):
+@pytest.mark.parametrize("shape", ["9999", "-9"])
+def test_an_unknown_shape_is_told(empty_database_url, shape):
     upgrade(empty_database_url)
 
     with pytest.raises(StoreError, match="`0001`, `0002`, `base`"):
-        downgrade(empty_database_url, schema)
+        downgrade(empty_database_url, shape)
 
     upgrade(empty_database_url)
 

@@ -19,7 +19,6 @@ from emojifier_bot.domain import (
     Outcome,
     Workspace,
 )
-from emojifier_bot.errors import QueueFullError
 from emojifier_bot.slack.context import Background, duration
 from emojifier_bot.slack.messages import render_message
 from tests.slack_listeners import HERE, make_context
@@ -120,17 +119,6 @@ def test_a_limit_says_how_long_to_wait(ask):
 
 def test_a_request_that_comes_again_is_not_counted(ask):
     assert [ask(key="same") for _ in range(5)] == [ACCEPTED] * 5
-
-
-def test_what_a_full_queue_refuses_is_not_counted(context, ask):
-    context.queue.error = QueueFullError("Full.")
-    for _ in range(LIMIT.pictures + 1):
-        with pytest.raises(QueueFullError):
-            ask()
-
-    context.queue.error = None
-
-    assert [ask().kind for _ in range(3)] == ["accepted", "accepted", "user_limit"]
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,11 @@ from slack_bolt import App
 from emojifier_bot.cli.main import app
 from emojifier_bot.slack.listeners import Listeners
 from emojifier_bot.slack.manifest import (
-    EVENTS,
     OPTIONAL_SCOPES,
     REQUIRED_SCOPES,
     SCOPES,
     manifest,
 )
-from emojifier_bot.slack.uninstall import Uninstallations
 
 URL = "https://bot.example.com"
 #: What Slack asks for before it sends an event.
@@ -112,17 +110,6 @@ def test_every_listener_of_a_shortcut_is_in_the_manifest():
     listened = [call.args[0] for call in app.message_shortcut.call_args_list]
     offered = [one["callback_id"] for one in manifest(URL)["features"]["shortcuts"]]
     assert listened == offered
-
-
-def test_every_event_of_a_listener_is_in_the_manifest_and_the_other_way_round():
-    app = MagicMock(spec=App)
-    Listeners(MagicMock(), MagicMock()).register(app)
-    Uninstallations(MagicMock()).register(app)
-
-    listened = {call.args[0] for call in app.event.call_args_list}
-    # Bolt hears each kind of message as "message"; Slack is asked for one kind.
-    asked_for = {one.partition(".")[0] for one in EVENTS}
-    assert listened == asked_for
 
 
 def test_the_command_prints_it():

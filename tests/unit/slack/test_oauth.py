@@ -116,12 +116,6 @@ def make_flow(
     )
 
 
-def test_the_client_secret_is_not_shown():
-    app = OAuthApp("1.2", "hush", "https://bot.example", "https://slack.com/x")
-
-    assert "hush" not in repr(app)
-
-
 def request(path: str, **headers: str) -> Request:
     return Request(EnvironBuilder(path, headers=headers).get_environ())
 

@@ -110,7 +110,7 @@ class TestTiles:
             assert {one[1 - along] for one in found} == {0}
 
     def test_what_an_edge_cuts_is_left_to_the_neighbour(self):
-        cut, whole = detection(500, 50, 30, 40), detection(540, 50, 30, 40)
+        cut, whole = detection(0, 50, 30, 40), detection(40, 50, 30, 40)
 
         assert uncut([cut, whole], (500, 0, 900, 200), (2000, 200)) == [whole]
         assert uncut([cut, whole], (0, 0, 900, 200), (2000, 200)) == [cut, whole]

@@ -71,7 +71,7 @@ def test_most_keys_have_defaults(make_model):
     [
         (TABLE, "", "'task'"),
         (TABLE, "= nonsense", "not valid TOML"),
-        ('task = "emotion"', 'task = "poetry"', "poetry.*detector, landmarks"),
+        ('task = "emotion"', 'task = "poetry"', "poetry.*detector, resc"),
         ('title = "Expressions"', "", "'title'"),
         ("size_px = 96", 'size_px = "many"', "many"),
         ("'anger'", "'rage'", "rage"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
@@ -8,6 +10,7 @@ from tests.fakes.faces import (
     FakeClassifier,
     FakeDetector,
     FakeLandmarker,
+    FakeRescorer,
     picture_with_faces,
 )
 
@@ -35,6 +38,21 @@ class TestLocalAnalyzer:
         picture = from_image(picture_with_faces((640, 480), boxes))
 
         assert len(self.analyzer().analyze(picture)) == 2
+
+    def test_the_rescorer_decides_what_is_a_face(self):
+        boxes = [(50, 40, 150, 160), (400, 300, 430, 340)]
+        picture = from_image(picture_with_faces((640, 480), boxes))
+        analyzer = replace(
+            self.analyzer(),
+            detector=FakeDetector(confidence=0.4),
+            rescorer=FakeRescorer(least_width_px=60),
+        )
+
+        assert replace(analyzer, rescorer=None).detect(picture) == []
+        (found,) = analyzer.detect(picture)
+
+        assert found.box.xyxy == pytest.approx(boxes[0], abs=4)
+        assert found.confidence == 0.95
 
     @pytest.mark.parametrize(("probability", "confident"), [(0.9, True), (0.3, False)])
     def test_the_threshold_of_the_classifier_decides_what_is_sure(

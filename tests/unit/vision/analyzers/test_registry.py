@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from emojifier_bot.app import _hosted_options
-from emojifier_bot.config import load_settings, settings_table
 from emojifier_bot.errors import ConfigError, ModelFileError
 from emojifier_bot.vision.analyzers.hosted import HostedAnalyzer
 from emojifier_bot.vision.analyzers.registry import (
@@ -50,28 +47,6 @@ def test_an_unknown_name_lists_the_known_ones(tmp_path):
 def test_only_local_keeps_pictures_here():
     assert [name for name in BACKENDS if service_of(name) is None] == [LOCAL]
     assert sorted(VENDORS) == sorted(set(BACKENDS) - {LOCAL})
-
-
-@pytest.mark.parametrize("name", sorted(VENDORS))
-def test_the_keys_of_a_vendor_are_settings_that_are_passed_on(name, monkeypatch):
-    given = dict(VENDORS[name].keys)
-    for variable, value in given.items():
-        monkeypatch.setenv(variable, value)
-
-    settings = load_settings()
-
-    assert set(given) <= {row.variable for row in settings_table()}
-    passed_on = _hosted_options(settings, falls_back=False).keys
-    assert {key: passed_on.get(key) for key in given} == given
-
-
-@pytest.mark.parametrize("name", BACKENDS)
-def test_the_tables_of_the_page_name_each_back_end_and_its_service(name):
-    rows = re.findall(rf"^\| `{name}` \|.*$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
-    service = service_of(name)
-
-    assert len(rows) == 2, "one in the table of services, one in the table of costs"
-    assert service is None or f"| {service.title}" in rows[0]
 
 
 @pytest.mark.parametrize("name", sorted(VENDORS))

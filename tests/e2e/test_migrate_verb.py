@@ -20,7 +20,7 @@ def test_there_and_back_and_there_again(run, url):
     first = run("migrate", DATABASE_URL=url)
     assert first.returncode == OK, first.stderr
     newest = revision_of(url)
-    assert re.fullmatch(rb"The database has schema \d{4}\.\n", first.stderr)
+    assert re.fullmatch(rb"The tables have shape \d{4}\.\n", first.stderr)
 
     refused = run("migrate", "--to", "0001", DATABASE_URL=url)
     assert refused.returncode == WRONG_USAGE
