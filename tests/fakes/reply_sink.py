@@ -12,6 +12,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -196,9 +197,11 @@ class FakeReplySink(ReplySink):
 
     def _next_fault(self, method: str) -> Fault | None:
         for path in sorted((self.folder / "faults").glob(f"{method}.*")):
-            fault = Fault(**json.loads(path.read_text()))
-            path.unlink()
-            return fault
+            taken = self.folder / f"{uuid.uuid4().hex}.taken"
+            # Another worker may take it first.
+            with suppress(FileNotFoundError):
+                path.rename(taken)
+                return Fault(**json.loads(taken.read_text()))
         return None
 
     def _note(self, call: dict[str, Any]) -> None:
