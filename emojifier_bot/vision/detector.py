@@ -234,6 +234,19 @@ def _errors_only() -> Iterator[None]:
         cv2.utils.logging.setLogLevel(level)
 
 
+def covered_shares(
+    xyxy: NDArray[np.floating], size_wh: tuple[int, int]
+) -> NDArray[np.floating]:
+    """Return ``(N,)`` which share of a picture of this size each box covers.
+
+    Args:
+        xyxy: ``(N, 4)`` pixels; what lies outside the picture does not count.
+        size_wh: Width and height in pixels.
+    """
+    inside = np.clip(xyxy.reshape(-1, 2, 2), 0, size_wh)
+    return np.asarray(np.ptp(inside, axis=1).prod(axis=1) / np.prod(size_wh))
+
+
 def box_area(xyxy: FloatArray) -> FloatArray:
     """Return the ``(N,)`` areas in square pixels."""
     return (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1])

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from emojifier_bot.vision.detector import TINY, box_area, box_iou, intersection_area
 from emojifier_bot.vision.types import BoundingBox, Detection, FloatArray, Landmarks
 
-#: What counts as a face unless a setting says otherwise. A little below where precision
-#: and recall of held-out faces balance: there many small faces would be lost.
+#: What counts as a known face between passes, in the detector's confidence. A little
+#: below where its precision and recall of held-out faces balance: there many small
+#: faces would be lost. What is shown is decided afterwards, from a setting.
 SHOWN_CONFIDENCE = 0.6
 #: Few faces are turned against the rest of their picture, and many things look a little
 #: like a turned face; there the detector must be this sure to be believed as far.

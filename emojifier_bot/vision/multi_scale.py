@@ -37,7 +37,7 @@ from emojifier_bot.vision.copies import (
     uncut,
 )
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.detector import moved
+from emojifier_bot.vision.detector import covered_shares, moved
 from emojifier_bot.vision.fusion import (
     LARGE_FACE_PX,
     SHOWN_CONFIDENCE,
@@ -277,7 +277,7 @@ def may_be_filled(found: Sequence[Detection], main_copy: ImageArray) -> bool:
     taken for.
     """
     likely = surer_than(LIKELY_CONFIDENCE, found)
-    large = covered_shares(likely, main_copy) >= LARGE_SHARE
+    large = _covered_shares(likely, main_copy) >= LARGE_SHARE
     return not large.any() and not _are_many(found)
 
 
@@ -285,7 +285,7 @@ def with_filling_face(
     found: Sequence[Detection], padded: Sequence[Detection], main_copy: ImageArray
 ) -> list[Detection]:
     """Return the face that fills the picture; without one, what was found."""
-    covered = covered_shares(padded, main_copy)
+    covered = _covered_shares(padded, main_copy)
     filling = [
         one
         for one, share in zip(padded, covered, strict=True)
@@ -298,14 +298,12 @@ def _are_many(found: Sequence[Detection]) -> bool:
     return len(surer_than(SHOWN_CONFIDENCE, found)) > MOST_PARTS
 
 
-def covered_shares(
+def _covered_shares(
     found: Sequence[Detection], main_copy: ImageArray
-) -> NDArray[np.float64]:
-    """Return ``(N,)`` which share of the picture each box covers."""
+) -> NDArray[np.floating]:
     height, width = main_copy.shape[:2]
-    boxes = np.array([one.box.xyxy for one in found]).reshape(-1, 2, 2)
-    inside = np.clip(boxes, 0, (width, height))
-    return np.asarray(np.ptp(inside, axis=1).prod(axis=1) / (width * height))
+    xyxy = np.array([one.box.xyxy for one in found]).reshape(-1, 4)
+    return covered_shares(xyxy, (width, height))
 
 
 def _seen(found: Sequence[Detection]) -> float:

@@ -21,7 +21,7 @@ from emojifier_bot.vision.crops import (
     upright_frame,
 )
 from emojifier_bot.vision.decode import DecodedImage, from_image
-from emojifier_bot.vision.detector import box_iou
+from emojifier_bot.vision.detector import box_iou, covered_shares
 from emojifier_bot.vision.models import ModelSpec, OnnxSession, in_batches
 from emojifier_bot.vision.types import Detection, FloatArray, ImageArray
 
@@ -132,9 +132,8 @@ def context(
     xyxy: FloatArray, logits: FloatArray, size_wh: tuple[int, int]
 ) -> FloatArray:
     """Return what the rest of the picture says of each candidate, ``(N,)``."""
-    inside = np.clip(xyxy.reshape(-1, 2, 2), 0, size_wh)
-    shares = np.ptp(inside, axis=1).prod(axis=1) / np.prod(size_wh)
-    found = np.where(shares >= FILLED_SHARE, MOST_CONTEXT, best_other(xyxy, logits))
+    filling = covered_shares(xyxy, size_wh) >= FILLED_SHARE
+    found = np.where(filling, MOST_CONTEXT, best_other(xyxy, logits))
     return np.asarray(found, np.float32)
 
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ HOURS_SECONDS = 6 * 3600
 
 
 @dataclass
-class Fault:
+class Fault(ABC):
     """Something that lasts for a while."""
 
     #: Where the bot is to work.
@@ -47,9 +48,9 @@ class Fault:
     #: What is done, one after the other; the last one ends it.
     stages: ClassVar[int] = 2
 
+    @abstractmethod
     def go(self, stage: int, fleet: Fleet) -> None:
         """Begin a stage."""
-        raise NotImplementedError
 
 
 @dataclass
