@@ -67,7 +67,9 @@ class ListenerHarness:
 
     def make_server(self) -> WebServer:
         bolt = make_bolt_app(self.context, self.slack.app.signing_secret)
-        parts = WebDependencies(slack=flask_handler(bolt), clock=SystemClock())
+        parts = WebDependencies(
+            flask_handler(bolt), self.slack.app.signing_secret, SystemClock()
+        )
         server = WebServer(create_app(parts), host="127.0.0.1", port=0, threads=8)
         self.url = f"http://127.0.0.1:{server.port}"
         return server

@@ -277,6 +277,7 @@ def _web_dependencies(
     )
     return WebDependencies(
         slack=slack,
+        signing_secret=settings.slack_signing_secret.get_secret_value(),
         clock=CLOCK,
         checks={"database": stores.database.ping, "queue": queue.stats},
         # Without one, requests are taken all the same and wait.

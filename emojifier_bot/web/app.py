@@ -22,6 +22,7 @@ from emojifier_bot.web.slack_requests import (
     BAD_REQUEST,
     MAX_BODY_BYTES,
     OK,
+    UNAUTHORIZED,
     Answer,
     ReplayCache,
     is_ssl_check,
@@ -32,7 +33,7 @@ from emojifier_bot.web.slack_requests import (
 logger = logging.getLogger(__name__)
 
 NOT_ALLOWED, NOT_READY = 405, 503
-#: What Bolt raises while it reads a body of an odd shape, before it verifies it.
+#: What Bolt raises while it reads a body of an odd shape.
 ODD_SHAPES = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 #: Our pages load nothing from elsewhere, run nothing and are shown in no frame.
 SECURITY_HEADERS = {
@@ -45,8 +46,10 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-#: Asked by Slack, and by what watches over us.
-NEVER_LIMITED = frozenset({EVENTS_PATH, "/healthz", "/readyz"})
+#: Asked by what watches over us.
+HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
+#: To check the signature of a shorter body costs no more than to count who sent it.
+SHORT_BODY_BYTES = 64_000
 #: Two years, as browsers' lists of such hosts ask for.
 ONLY_HTTPS = "max-age=63072000"
 
@@ -57,6 +60,8 @@ class WebDependencies:
 
     #: Answers Slack's requests, and browsers that install.
     slack: Callable[[Request], ResponseReturnValue]
+    #: Proves that a request comes from Slack.
+    signing_secret: str
     clock: Clock
     #: Whether what we need can be reached, by name: ``"database"``, ``"queue"``; False
     #: or an error of ours says no.
@@ -69,7 +74,7 @@ class WebDependencies:
     https: bool = True
     #: The pages for people.
     pages: Blueprint | None = None
-    #: How often an address may ask for pages, and for installations.
+    #: How often an address may ask for what.
     limits: RateLimits | None = None
 
 
@@ -99,7 +104,11 @@ def _add_slack(app: Flask, dependencies: WebDependencies) -> None:
         headers, body = request.headers, request.get_data()
         if is_ssl_check(headers, body):
             return "", OK
-        status = refusal_status(headers, body, dependencies.clock.now())
+        now, secret = dependencies.clock.now(), dependencies.signing_secret
+        status = refusal_status(headers, body, now, secret)
+        if status == UNAUTHORIZED and dependencies.limits is not None:
+            limits = dependencies.limits
+            limits.unsigned.wait_seconds(_network(limits))
         if status is None:
             kind = request_kind(headers, body)
             try:
@@ -151,17 +160,28 @@ def _passes(name: str, check: Callable[[], object]) -> bool:
 def _add_limits(app: Flask, limits: RateLimits) -> None:
     @app.before_request
     def limited() -> None:
-        # Slack is known by its signature, not by its addresses.
-        if request.path in NEVER_LIMITED:
-            return
-        installs = request.path in {INSTALL_PATH, REDIRECT_PATH}
-        limiter = limits.installations if installs else limits.pages
-        network = limits.network_of(request.headers, request.remote_addr or "")
-        wait_seconds = math.ceil(limiter.wait_seconds(network))
+        path, network = request.path, _network(limits)
+        if path == EVENTS_PATH:
+            # Slack is known by its signature, not by its addresses: only where that
+            # would cost time do they count.
+            if (request.content_length or 0) <= SHORT_BODY_BYTES:
+                return
+            wait_seconds = limits.unsigned.wait_seconds(network, takes=False)
+        elif path in HEALTH_PATHS:
+            wait_seconds = limits.health.wait_seconds(network)
+        elif path in {INSTALL_PATH, REDIRECT_PATH}:
+            wait_seconds = limits.installations.wait_seconds(network)
+        else:
+            wait_seconds = limits.pages.wait_seconds(network)
         if wait_seconds:
-            facts = {"action": "limit", "installs": installs}
+            facts = {"action": "limit", "endpoint": request.endpoint}
             logger.info("An address asks too often", extra=facts)
-            raise TooManyRequests(retry_after=wait_seconds)
+            raise TooManyRequests(retry_after=math.ceil(wait_seconds))
+
+
+def _network(limits: RateLimits) -> str:
+    """Return the network that the present request comes from."""
+    return limits.network_of(request.headers, request.remote_addr or "")
 
 
 def _add_headers(app: Flask, *, https: bool) -> None:

@@ -33,6 +33,10 @@ class Rate:
 PAGES = Rate(burst=300, per_second=5.0)
 #: Each beginning is a row in the database, each end a call to Slack.
 INSTALLATIONS = Rate(burst=20, per_second=0.2)
+#: Several monitors and load balancers may share an address.
+HEALTH = Rate(burst=60, per_second=2.0)
+#: Requests in Slack's name whose signature is wrong.
+UNSIGNED = Rate(burst=20, per_second=0.2)
 
 #: What sums of such times may be wrong by: not the last token of a bucket.
 ROUNDING_SECONDS = 1e-6
@@ -49,8 +53,8 @@ class AddressRateLimiter:
         #: When each bucket is full again; the longest unseen first.
         self._full_at: OrderedDict[str, float] = OrderedDict()
 
-    def wait_seconds(self, network: str) -> float:
-        """Take a token; return 0, or how long until there is one."""
+    def wait_seconds(self, network: str, *, takes: bool = True) -> float:
+        """Take a token, or only look; return 0, or how long until there is one."""
         now = self._clock.monotonic()
         token_seconds = 1 / self._rate.per_second
         with self._lock:
@@ -59,7 +63,8 @@ class AddressRateLimiter:
             wait = full_at + token_seconds - now - self._rate.burst * token_seconds
             if wait < ROUNDING_SECONDS:
                 wait = 0.0
-            self._full_at[network] = full_at if wait > 0 else full_at + token_seconds
+            taken = takes and not wait
+            self._full_at[network] = full_at + token_seconds if taken else full_at
             while self._full_at:
                 network, full_at = next(iter(self._full_at.items()))
                 if full_at > now and len(self._full_at) <= self._most:
@@ -79,6 +84,8 @@ class RateLimits:
     def __init__(self, clock: Clock, address_header: str) -> None:
         self.pages = AddressRateLimiter(PAGES, clock)
         self.installations = AddressRateLimiter(INSTALLATIONS, clock)
+        self.health = AddressRateLimiter(HEALTH, clock)
+        self.unsigned = AddressRateLimiter(UNSIGNED, clock)
         self._address_header = address_header
 
     def network_of(self, headers: Headers, connected: str) -> str:

@@ -1,7 +1,9 @@
 """The production server: waitress, with threads, that ends without cutting anyone off.
 
 Waitress itself drops what waits for a thread when it is stopped, and leaves the
-rest of an answer unsent. Here its loop goes on until all is sent.
+rest of an answer unsent. Here its loop goes on until all is sent. It also waits for
+ever for whoever does not read an answer, and takes hundreds of requests at once on one
+connection. Here both are cut off.
 """
 
 from __future__ import annotations
@@ -24,12 +26,17 @@ from emojifier_bot.web.slack_requests import MAX_BODY_BYTES
 
 logger = logging.getLogger(__name__)
 
-#: Who says nothing for so long is cut off, and so is a request that is not whole then.
+#: Who says nothing for so long is cut off, and so is a request that is not whole then,
+#: and who reads nothing of an answer.
 IDLE_SECONDS = 30
 #: How often idle connections are looked for.
 SWEEP_SECONDS = 5
-#: Connections at the same time; those that wait cost little.
-MOST_CONNECTIONS = 500
+#: Connections at the same time. Each has a socket and at most one open file, of the
+#: 1,024 that most systems allow.
+MOST_CONNECTIONS = 400
+#: While there are more than this, those that have waited longest are cut off, so that
+#: somebody new gets through.
+CROWDED_FROM = 300
 #: Slack's headers have about 1 kB, browsers send some more.
 MAX_HEADER_BYTES = 32_768
 #: Requests under way have this long to end; Slack waits three seconds for any.
@@ -76,6 +83,7 @@ class WebServer:
         )
         self._server.channel_class = _Channel
         self._stopping = False
+        self._swept_at = 0.0
 
     @property
     def port(self) -> int:
@@ -110,6 +118,27 @@ class WebServer:
     def _poll(self) -> None:
         everyone = self._server._map  # noqa: SLF001 - no name outside
         wasyncore.loop(POLL_SECONDS, use_poll=True, map=everyone, count=1)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Cut off who does not read, and of too many those that wait longest."""
+        now = time.time()
+        if now - self._swept_at < POLL_SECONDS:
+            return
+        self._swept_at = now
+        channels = [*self._server.active_channels.values()]
+        silent_since = now - IDLE_SECONDS
+        cut = [
+            one
+            for one in channels
+            if one.total_outbufs_len and one.last_activity < silent_since
+        ]
+        if len(channels) > CROWDED_FROM:
+            waiting = [one for one in channels if not one.requests]
+            waiting.sort(key=lambda one: one.last_activity)
+            cut += waiting[: len(channels) - CROWDED_FROM]
+        for one in {*cut}:
+            one.handle_close()
 
     def _is_busy(self) -> bool:
         channels = list(self._server.active_channels.values())
@@ -128,7 +157,7 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc] # waitress has no types
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no types
-    """A connection on which a request must come whole, not drop by drop."""
+    """A connection with one request at a time, which must not come drop by drop."""
 
     error_task_class = _ErrorTask
     last_activity: float
@@ -139,3 +168,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no types
         if unfinished is not None and self.request is unfinished:
             # A client that sends drop by drop counts as idle since it began.
             self.last_activity = began
+        if len(self.requests) > 1:
+            # No client of ours asks again before it was answered; each answer that
+            # waits may be an open file.
+            self.handle_close()

@@ -48,7 +48,9 @@ def bot(slack, sqlite_url):
             limiter=make_limiter(many, database, SystemClock()),
         )
         bolt = make_bolt_app(context, slack.app.signing_secret)
-        parts = WebDependencies(slack=flask_handler(bolt), clock=SystemClock())
+        parts = WebDependencies(
+            flask_handler(bolt), slack.app.signing_secret, SystemClock()
+        )
         server = WebServer(create_app(parts), host="127.0.0.1", port=0, threads=16)
         thread = threading.Thread(target=server.run)
         thread.start()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from flask import Blueprint
 
@@ -10,9 +12,10 @@ from emojifier_bot.web.rate_limits import RateLimits
 from emojifier_bot.web.slack_requests import MAX_BODY_BYTES
 from tests.fakes.clock import ManualClock
 from tests.metrics import make_web_registry, values_of
-from tests.slack_payloads import command, event, shortcut, signed
+from tests.slack_payloads import FORM, Sent, command, event, shortcut, signed
 
 EVENTS = "/slack/events"
+SECRET = "any"
 
 
 def answer_ok(_request):
@@ -20,12 +23,12 @@ def answer_ok(_request):
 
 
 def make_client(slack=answer_ok, **more):
-    parts = WebDependencies(slack=slack, clock=ManualClock(), **more)
+    parts = WebDependencies(slack, SECRET, ManualClock(), **more)
     return create_app(parts).test_client()
 
 
 def post(client, sent):
-    headers = signed(sent, "any", ManualClock().now().timestamp())
+    headers = signed(sent, SECRET, ManualClock().now().timestamp())
     return client.post(EVENTS, data=sent.body, headers=headers)
 
 
@@ -97,12 +100,17 @@ def test_what_is_refused_does_not_reach_slacks_side():
         raise AssertionError
 
     client = make_client(fail)
-    good = signed(command(), "any", ManualClock().now().timestamp())
+    now = ManualClock().now().timestamp()
+    good = signed(command(), SECRET, now)
 
     assert client.post(EVENTS).status_code == 415
     assert client.post(EVENTS, data=b"{}", content_type="text/xml").status_code == 415
     assert client.post(EVENTS, data=b"{}", content_type="application/json")
-    assert client.post(EVENTS, data=b"\xff", headers=good).status_code == 400
+    assert client.post(EVENTS, data=b"\xff", headers=good).status_code == 401
+    no_text = Sent(b"\xff", FORM)
+    assert post(client, no_text).status_code == 400
+    wrong = signed(command(), "another", now)
+    assert client.post(EVENTS, data=command().body, headers=wrong).status_code == 401
     too_large = b"x" * (MAX_BODY_BYTES + 1)
     assert client.post(EVENTS, data=too_large, headers=good).status_code == 413
     assert client.get(EVENTS).status_code == 405
@@ -146,6 +154,44 @@ def test_who_asks_too_often_waits_and_slack_does_not():
     assert client.get("/slack/install").headers["Retry-After"] == "5"
     assert client.get("/nowhere").status_code == 404
     assert post(client, command()).status_code == 200
+
+
+def test_monitors_have_a_limit_of_their_own():
+    client = make_client(limits=RateLimits(ManualClock(), ""))
+    codes = [client.get("/healthz").status_code for _ in range(61)]
+
+    assert codes == [200] * 60 + [429]
+    assert client.get("/readyz").status_code == 429
+    assert client.get("/nowhere").status_code == 404
+    assert post(client, command()).status_code == 200
+
+
+def test_long_bodies_of_who_cannot_sign_are_not_looked_at():
+    clock = ManualClock()
+    client = make_client(limits=RateLimits(clock, ""))
+    long = Sent(b"a&" * 500_000, FORM)
+
+    def forge(sent: Sent) -> int:
+        wrong = signed(sent, "another", clock.now().timestamp())
+        return client.post(EVENTS, data=sent.body, headers=wrong).status_code
+
+    assert [forge(long) for _ in range(21)] == [401] * 20 + [429]
+    # Slack may come from the same proxy: what is cheap to check is checked.
+    assert forge(command()) == 401
+    assert post(client, command()).status_code == 200
+
+
+def test_a_body_that_nobody_signed_is_not_parsed():
+    client = make_client()
+    body = b"a&" * 500_000
+    wrong = signed(Sent(body, FORM), "another", ManualClock().now().timestamp())
+
+    began = time.process_time()
+    for _ in range(10):
+        assert client.post(EVENTS, data=body, headers=wrong).status_code == 401
+
+    # To parse one takes 0.33 s; to sign one, 1 ms.
+    assert (time.process_time() - began) / 10 < 0.05
 
 
 def test_without_https_nobody_is_sent_there():

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
 from emojifier_bot.web.rate_limits import (
+    HEALTH,
     INSTALLATIONS,
     PAGES,
+    UNSIGNED,
     AddressRateLimiter,
     Rate,
     RateLimits,
@@ -38,6 +40,16 @@ def test_the_whole_burst_is_there_at_any_time(rate, seconds):
 
     assert waits[:-1] == [0.0] * rate.burst
     assert waits[-1] > 0
+
+
+def test_to_look_takes_nothing():
+    limiter = AddressRateLimiter(RATE, ManualClock())
+
+    looks = [limiter.wait_seconds("a", takes=False) for _ in range(9)]
+    takes = [limiter.wait_seconds("a") for _ in range(3)]
+
+    assert looks + takes == [0] * 12
+    assert limiter.wait_seconds("a", takes=False) == 2
 
 
 def test_who_waits_may_ask_again():
@@ -83,7 +95,7 @@ def test_whoever_may_ask_as_at_first_is_forgotten():
     assert set(limiter._full_at) == {"c"}
 
 
-@pytest.mark.parametrize("rate", [PAGES, INSTALLATIONS])
+@pytest.mark.parametrize("rate", [PAGES, INSTALLATIONS, HEALTH, UNSIGNED])
 def test_every_address_is_forgotten_two_minutes_after_its_last_visit(rate):
     assert rate.burst / rate.per_second <= 120
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
@@ -19,11 +20,13 @@ from flask import Flask, request
 from emojifier_bot.errors import ConfigError
 from emojifier_bot.web import server as server_module
 from emojifier_bot.web.app import SECURITY_HEADERS
-from emojifier_bot.web.server import WebServer
+from emojifier_bot.web.server import CROWDED_FROM, WebServer
 from emojifier_bot.web.slack_requests import MAX_BODY_BYTES
 
 #: More than the system takes at once, less than waitress writes to a file.
 LONG_BYTES = 900_000
+#: More than the system takes at all for a client that does not read.
+HUGE_BYTES = 20_000_000
 PROGRAM = """
 import time
 from flask import Flask
@@ -44,8 +47,9 @@ print("ended", flush=True)
 
 
 @pytest.fixture
-def app():
-    app = Flask("trial")
+def app(tmp_path):
+    app = Flask("trial", static_url_path="/static", static_folder=tmp_path)
+    (tmp_path / "picture").write_bytes(b"x" * 50_000)
 
     @app.get("/slow")
     def slow():
@@ -55,6 +59,10 @@ def app():
     @app.get("/long")
     def long():
         return b"x" * LONG_BYTES
+
+    @app.get("/huge")
+    def huge():
+        return b"x" * HUGE_BYTES
 
     @app.post("/size")
     def size():
@@ -178,12 +186,45 @@ def test_who_sends_drop_by_drop_is_cut_off(hasty, head):
     assert requests.get(url(hasty, "/slow"), timeout=5).text == "done"
 
 
-def test_who_says_nothing_keeps_nobody_out(running):
+@pytest.mark.parametrize("silent", [200, CROWDED_FROM + 50])
+def test_who_says_nothing_keeps_nobody_out(running, silent):
     with contextlib.ExitStack() as stack:
-        for _ in range(200):
+        for _ in range(silent):
             address = ("127.0.0.1", running.port)
             stack.enter_context(socket.create_connection(address, timeout=5))
 
+        assert requests.get(url(running, "/slow"), timeout=5).text == "done"
+
+
+def ask(stack: contextlib.ExitStack, server: WebServer, path: str, times: int = 1):
+    """Send requests in one go, and read nothing."""
+    sock = stack.enter_context(socket.socket())
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(("127.0.0.1", server.port))
+    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * times)
+    return sock
+
+
+def test_who_reads_nothing_is_cut_off(hasty):
+    with contextlib.ExitStack() as stack:
+        sockets = [ask(stack, hasty, "/huge") for _ in range(8)]
+
+        # Twice as many as there are threads: none of them waits for a reader.
+        assert requests.get(url(hasty, "/slow"), timeout=5).text == "done"
+        time.sleep(2.5)
+        assert not hasty._server.active_channels
+        assert len(sockets) == 8
+
+
+def test_who_asks_hundreds_of_times_at_once_is_cut_off(running):
+    descriptors = Path("/proc/self/fd")
+    before = len([*descriptors.iterdir()])
+    with contextlib.ExitStack() as stack:
+        sockets = [ask(stack, running, "/static/picture", 200) for _ in range(20)]
+        time.sleep(1)
+
+        # A socket here, one there, and an answer's file.
+        assert len([*descriptors.iterdir()]) - before <= 3 * len(sockets)
         assert requests.get(url(running, "/slow"), timeout=5).text == "done"
 
 

@@ -25,15 +25,13 @@ from emojifier_bot.web.slack_requests import (
     request_kind,
 )
 from tests.fakes.clock import ManualClock
+from tests.slack_payloads import Sent, signed
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
 BODY = b"a=b"
-GOOD = {
-    "Content-Type": FORM,
-    TIMESTAMP: str(SECONDS),
-    SIGNATURE: "v0=" + "0a" * 32,
-}
+SECRET = "any"
+GOOD = signed(Sent(BODY, FORM), SECRET, SECONDS)
 #: What a header may hold once it went over the wire.
 header = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"))
 
@@ -49,10 +47,18 @@ def headers(**changed: str | None) -> Headers:
 
 class TestRefusalStatus:
     def test_nothing_at_all(self):
-        assert refusal_status(Headers(), b"", NOW) == WRONG_TYPE
+        assert refusal_status(Headers(), b"", NOW, SECRET) == WRONG_TYPE
 
     def test_a_body_that_is_no_text(self):
-        assert refusal_status(headers(), b"\xff\xfe", NOW) == BAD_REQUEST
+        body = b"\xff\xfe"
+        good = Headers(signed(Sent(body, FORM), SECRET, SECONDS))
+
+        assert refusal_status(good, body, NOW, SECRET) == BAD_REQUEST
+        assert refusal_status(good, body, NOW, "another") == UNAUTHORIZED
+
+    @pytest.mark.parametrize("body", [b"", b"a=c", BODY + b"&"])
+    def test_another_body_than_the_signed_one(self, body):
+        assert refusal_status(headers(), body, NOW, SECRET) == UNAUTHORIZED
 
     @pytest.mark.parametrize(
         ("status", "changed"),
@@ -65,7 +71,6 @@ class TestRefusalStatus:
                 (WRONG_TYPE, {"kind": kind})
                 for kind in (None, "", "text/plain", "multipart/form-data; boundary=x")
             ),
-            *((None, {"stamp": str(SECONDS + seconds)}) for seconds in (0, -299, 299)),
             *(
                 (UNAUTHORIZED, {"stamp": str(SECONDS + seconds)})
                 for seconds in (-301, 301, -86400)
@@ -87,13 +92,22 @@ class TestRefusalStatus:
         ],
     )
     def test_what_is_let_through_and_what_is_not(self, changed, status):
-        assert refusal_status(headers(**changed), BODY, NOW) == status
+        assert refusal_status(headers(**changed), BODY, NOW, SECRET) == status
+
+    @pytest.mark.parametrize(
+        ("seconds", "status"),
+        [(0, None), (-299, None), (299, None), (-301, UNAUTHORIZED)],
+    )
+    def test_a_signature_is_good_for_five_minutes(self, seconds, status):
+        own = Headers(signed(Sent(BODY, FORM), SECRET, SECONDS + seconds))
+
+        assert refusal_status(own, BODY, NOW, SECRET) == status
 
     @given(header, header, header, st.binary())
     def test_never_raises(self, kind, stamp, signature, body):
         odd = headers(kind=kind, stamp=stamp, signature=signature)
 
-        refusal_status(odd, body, NOW)
+        refusal_status(odd, body, NOW, SECRET)
         is_ssl_check(odd, body)
         request_kind(odd, body)
 
@@ -108,6 +122,7 @@ class TestRefusalStatus:
         (b"ssl_check=12", False),
         (b"text=ssl_check=1", False),
         (b"xssl_check=1", False),
+        (b"a&" * 500_000 + b"ssl_check=1", False),
     ],
 )
 def test_checks_of_our_certificate(body, is_one):
