@@ -100,6 +100,10 @@ class EmojifyRequest:
     sealed_response_url: str = ""
     #: The message that wears the reaction "seen"; empty for none.
     reaction_ts: str = ""
+    #: The slash command's name, as it was typed; empty if it was asked in another way.
+    command: str = ""
+    #: Asked in a direct message among several people, which has no sign in its id.
+    in_group: bool = False
     #: *Try another*: the post that the new one replaces, and which press this is.
     replaces_post_id: str = ""
     press: int = 0
@@ -240,6 +244,8 @@ class OutcomeKind(StrEnum):
 
     ACCEPTED = "accepted"
     ACCEPTED_PRIVATE = "accepted_private"
+    #: Asked in a direct message; between people the bot cannot post.
+    ACCEPTED_DIRECT = "accepted_direct"
     POSTED = "posted"
     NO_FACE = "no_face"
     #: Somebody deleted the result at once.

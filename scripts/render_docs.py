@@ -36,6 +36,7 @@ SECTIONS = (
             "PUBLIC_URL",
             "SLACK_BOT_TOKEN",
             "SLACK_APP_TOKEN",
+            "SLACK_COMMAND",
             "SUPPORT_CONTACT",
         ),
     ),

@@ -107,7 +107,9 @@ def make_sink(
     settings: Settings, stores: Stores, client: SlackClient
 ) -> SlackReplySink:
     """Build what delivers to Slack."""
-    return SlackReplySink(client, stores.vault, settings.slack_file_hosts)
+    return SlackReplySink(
+        client, stores.vault, settings.slack_file_hosts, settings.slack_command
+    )
 
 
 def make_limiter(settings: Settings, database: Database, clock: Clock) -> RateLimiter:
@@ -227,6 +229,7 @@ def _listener_context(
         settings=WorkspaceSettings(hurried, CLOCK),
         limiter=make_limiter(settings, hurried, CLOCK),
         themes=tuple(list_themes(emojis_dir())),
+        command=settings.slack_command,
         check_address=partial(check_address, allow_hosts=settings.fetch_allow_hosts),
     )
 
@@ -273,6 +276,7 @@ def _web_dependencies(
         public_url=settings.public_url,
         install_available=_installs(settings),
         support_contact=settings.support_contact,
+        command=settings.slack_command,
         face_backend=service.title if service else settings.face_backend,
     )
     return WebDependencies(

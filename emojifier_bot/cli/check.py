@@ -26,21 +26,40 @@ if TYPE_CHECKING:
 @click.option(
     "--socket-mode", is_flag=True, help="For one workspace, without a public address."
 )
-def manifest(url: str, socket_mode: bool) -> None:
+@click.option(
+    "--command",
+    default="",
+    show_default="the setting SLACK_COMMAND",
+    help="Name of the slash command, such as /faces.",
+)
+@click.option("--name", default="Emojifier Bot", help="Name of the app in Slack.")
+def manifest(url: str, socket_mode: bool, command: str, name: str) -> None:
     """Print the Slack app manifest for this deployment as JSON.
 
     Paste it at https://api.slack.com/apps, under "Create New App", "From a manifest".
     """
     from emojifier_bot.config import load_settings
+    from emojifier_bot.config.settings import COMMAND
+    from emojifier_bot.slack.manifest import MAX_APP_NAME
     from emojifier_bot.slack.manifest import manifest as make_manifest
 
     if socket_mode and url:
         raise WrongUsage("Over Socket Mode nothing has an address: leave --url out.")
-    url = url or load_settings().public_url
+    settings = load_settings()
+    url, command = url or settings.public_url, command or settings.slack_command
+    try:
+        COMMAND.read(command)
+    except ValueError:
+        raise WrongUsage(f"A slash command is {COMMAND.words}: --command.") from None
+    if not 0 < len(name.strip()) <= MAX_APP_NAME:
+        raise WrongUsage(
+            f"Slack takes names of 1 to {MAX_APP_NAME} characters: --name."
+        )
     if not socket_mode and not url.startswith("https://"):
         problem = "Slack sends to an https:// address only. Name it with --url, or try "
         raise ConfigError([problem + "the bot without one: --socket-mode."])
-    print(json.dumps(make_manifest(url, socket_mode=socket_mode), indent=2))
+    found = make_manifest(url, socket_mode=socket_mode, command=command, name=name)
+    print(json.dumps(found, indent=2))
 
 
 @click.command

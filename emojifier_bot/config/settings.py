@@ -123,6 +123,9 @@ DATABASE_URL = Kind(
     _matching(r"(sqlite:///.+|postgresql\+psycopg://.+)"),
     is_secret=True,
 )
+COMMAND = Kind(
+    "a / and up to 31 small letters, digits, - or _", _matching(r"/[a-z0-9_-]{1,31}")
+)
 HEADER_NAME = Kind("a header's name", _matching(r"([A-Za-z][A-Za-z0-9-]*)?"))
 HOSTS = Kind(
     "hosts (`host` or `host:port`) separated by commas, without wildcards or masks",
@@ -263,6 +266,11 @@ class Settings:
         NO_SECRET,
         SECRET,
         "An app-level token, `xapp-…`, for Socket Mode, without a public address.",
+    )
+    slack_command: str = _unprefixed(
+        "/emojify",
+        COMMAND,
+        "The slash command's name in your Slack app, for the bot's texts.",
     )
     public_url: str = _unprefixed(
         "", URL, "The bot's public address, for example https://bot.example.com."

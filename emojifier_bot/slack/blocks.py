@@ -138,7 +138,7 @@ def home_view(**facts: str) -> Block:
     return {
         "type": "home",
         "blocks": [
-            header("Emojifier Bot"),
+            header("What I do"),
             section(render_message("help", **facts)),
             {"type": "divider"},
             header("Privacy"),

@@ -30,12 +30,20 @@ from emojifier_bot.http import check_address
 from emojifier_bot.ports import JobQueue, ReplySink
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.installations import CachedAuthorize
-from emojifier_bot.slack.payloads import Payload, workspace_of
+from emojifier_bot.slack.manifest import COMMAND
+from emojifier_bot.slack.messages import mention_of
+from emojifier_bot.slack.payloads import Payload, is_between_people, workspace_of
 
 logger = logging.getLogger(__name__)
 
 #: Answers to what was queued; all others say why it was not.
-ACCEPTED = frozenset({OutcomeKind.ACCEPTED, OutcomeKind.ACCEPTED_PRIVATE})
+ACCEPTED = frozenset(
+    {
+        OutcomeKind.ACCEPTED,
+        OutcomeKind.ACCEPTED_PRIVATE,
+        OutcomeKind.ACCEPTED_DIRECT,
+    }
+)
 #: For requests that only say whom to answer, and where.
 NO_PICTURE = ImageReference(newest=True)
 #: Slack calls that may be under way at once; each takes a fraction of a second.
@@ -93,6 +101,8 @@ class ListenerContext:
     limiter: RateLimiter
     #: Names of the themes that may be asked for.
     themes: tuple[str, ...]
+    #: The slash command's name where a request does not say it.
+    command: str = COMMAND
     #: Raises a `FetchError` for an address that can be refused without a request.
     check_address: Callable[[str], None] = check_address
     #: For calls of Slack, and for notifications, which have threads of their own: they
@@ -125,8 +135,10 @@ class ListenerContext:
             self.limiter.charge(request.workspace, request.user_id, -1)
         read = {"action": "enqueue", "key": key, "new": new}
         logger.info("A request was read", extra=read | who)
-        private, public = OutcomeKind.ACCEPTED_PRIVATE, OutcomeKind.ACCEPTED
-        return Outcome(private if request.private else public)
+        if request.private:
+            return Outcome(OutcomeKind.ACCEPTED_PRIVATE)
+        direct = is_between_people(request)
+        return Outcome(OutcomeKind.ACCEPTED_DIRECT if direct else OutcomeKind.ACCEPTED)
 
     def _refusal(self, request: EmojifyRequest) -> Outcome | None:
         """Return why a request is refused; one that is not is counted."""
@@ -144,6 +156,13 @@ class ListenerContext:
     def help_facts(self) -> dict[str, str]:
         """Return what the help names."""
         return {"themes": ", ".join(f"`{theme}`" for theme in self.themes)}
+
+    def names(self, body: Payload, context: BoltContext) -> dict[str, str]:
+        """Return what the command and the bot are called where a request comes from."""
+        return {
+            "command": str(body.get("command") or self.command),
+            "bot": mention_of(context.bot_user_id or ""),
+        }
 
     def seal(self, secret: str | None) -> str:
         """Return a secret as it may be stored; empty for none."""

@@ -54,6 +54,7 @@ from emojifier_bot.slack.payloads import (
     image_ids,
     is_direct,
     is_from_person,
+    is_group,
     is_repeat,
     workspace_of,
 )
@@ -133,21 +134,22 @@ class Listeners:
         if "command" not in body:
             return BoltResponse(status=FAILED)
         kind = error.kind if isinstance(error, EmojifierError) else ErrorKind.ERROR
-        return ephemeral_response(kind)
+        return ephemeral_response(kind, **self._context.names(body, context))
 
     def command(self, ack: Ack, body: Payload, context: BoltContext) -> BoltResponse:
         """``/emojify``: an address, or the newest image of the channel."""
         parsed = parse_command(str(body.get("text") or ""), self._context.themes)
+        names = self._context.names(body, context)
         if isinstance(parsed, ParseError):
-            return ack(**ephemeral(parsed.kind, **parsed.facts))
+            return ack(**ephemeral(parsed.kind, **{**names, **parsed.facts}))
         if parsed.help:
-            facts = self._context.help_facts
+            facts = names | self._context.help_facts
             return ack(**ephemeral("help", **facts), blocks=help_blocks(**facts))
         if parsed.address:
             try:
                 self._context.check_address(parsed.address)
             except FetchError as error:
-                return ack(**ephemeral(error.kind))
+                return ack(**ephemeral(error.kind, **names))
         request = EmojifyRequest(
             workspace=workspace_of(context, body),
             entrypoint=Entrypoint.COMMAND,
@@ -158,16 +160,18 @@ class Listeners:
             surprise=parsed.surprise,
             private=parsed.private,
             sealed_response_url=self._context.seal(context.response_url),
+            command=str(body["command"]),
+            in_group=is_group(str(body.get("channel_name") or "")),
         )
         if parsed.settings:
             kind = run_settings_command(self._context, request, parsed.settings)
-            return ack(**ephemeral(kind)) if kind else ack()
+            return ack(**ephemeral(kind, **names)) if kind else ack()
         try:
             key = _key(request, str(body["trigger_id"]))
             outcome = self._context.enqueue(request, key)
         except QueueError as error:
             outcome = Outcome(error.kind)
-        return ack(**ephemeral(outcome.kind, **outcome.facts))
+        return ack(**ephemeral(outcome.kind, **{**names, **outcome.facts}))
 
     def shortcut(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """*Emojify faces* on a message: each of its images."""
@@ -181,6 +185,7 @@ class Listeners:
             source=replace(NO_PICTURE, posted_by=str(message.get("user") or "")),
             thread_ts=str(message.get("thread_ts") or ""),
             sealed_response_url=self._context.seal(context.response_url),
+            in_group=is_group(str((body.get("channel") or {}).get("name") or "")),
         )
         message_ts, ids = str(body["message_ts"]), image_ids(message.get("files") or ())
         name = f"{message_ts}:{body['trigger_id']}"
@@ -236,7 +241,9 @@ class Listeners:
                     workspace,
                     "views.publish",
                     user_id=str(event["user"]),
-                    view=home_view(**self._context.help_facts),
+                    view=home_view(
+                        **self._context.names(body, context), **self._context.help_facts
+                    ),
                 )
             except DeliveryError as error:
                 facts = {"action": "home", "error": error.kind}
@@ -346,9 +353,9 @@ def ephemeral(kind: str, **facts: str) -> dict[str, Any]:
     return {"response_type": "ephemeral", "text": render_message(kind, **facts)}
 
 
-def ephemeral_response(kind: str) -> BoltResponse:
+def ephemeral_response(kind: str, **facts: str) -> BoltResponse:
     """Return an HTTP answer that Slack shows only to the asker."""
-    return BoltResponse(status=OK, body=ephemeral(kind))
+    return BoltResponse(status=OK, body=ephemeral(kind, **facts))
 
 
 def _is_direct_message(event: Payload) -> bool:

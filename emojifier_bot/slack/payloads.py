@@ -10,7 +10,13 @@ from urllib.parse import unquote, urlsplit
 
 from slack_bolt import BoltContext
 
-from emojifier_bot.domain import Share, ShareState, Workspace
+from emojifier_bot.domain import (
+    EmojifyRequest,
+    Entrypoint,
+    Share,
+    ShareState,
+    Workspace,
+)
 
 Payload = Mapping[str, Any]
 
@@ -22,8 +28,10 @@ STUB = "check_file_info"
 WRITTEN_SUBTYPES = (None, "", "file_share")
 #: What a message must have to be answered.
 REQUIRED_FIELDS = ("user", "channel", "ts")
-#: Ids of direct messages begin so.
-DIRECT = "D"
+#: Ids of direct messages between two begin so, names of those among several.
+DIRECT, GROUP = "D", "mpdm-"
+#: Entrypoints that work in direct messages of which the bot is not a member.
+ANYWHERE = frozenset({Entrypoint.COMMAND, Entrypoint.SHORTCUT})
 
 #: Number of the delivery that is no repeat.
 FIRST_DELIVERY = "0"
@@ -55,6 +63,21 @@ def workspace_of(context: BoltContext, body: Payload) -> Workspace:
 def is_direct(channel_id: str) -> bool:
     """Return whether a conversation is a direct message between two."""
     return channel_id.startswith(DIRECT)
+
+
+def is_group(channel_name: str) -> bool:
+    """Return whether a conversation is a direct message among several people."""
+    return channel_name.startswith(GROUP)
+
+
+def is_between_people(request: EmojifyRequest) -> bool:
+    """Return whether a request may come from a direct message between people.
+
+    The bot cannot post there, and nobody can invite it. One between two has an id like
+    those of the direct messages with the bot.
+    """
+    may_be = request.in_group or is_direct(request.channel_id)
+    return may_be and request.entrypoint in ANYWHERE
 
 
 def is_from_person(event: Payload) -> bool:

@@ -13,7 +13,6 @@ from slack_sdk.webhook import WebhookClient
 from emojifier_bot.db.crypto import Vault
 from emojifier_bot.domain import (
     EmojifyRequest,
-    Entrypoint,
     Outcome,
     Post,
     ResultPicture,
@@ -31,8 +30,19 @@ from emojifier_bot.slack.client import (
     delivery_error,
     sdk_logger,
 )
-from emojifier_bot.slack.messages import SILENT, render_message
-from emojifier_bot.slack.payloads import is_direct, share_of, shares_in
+from emojifier_bot.slack.manifest import COMMAND
+from emojifier_bot.slack.messages import (
+    SILENT,
+    mention_of,
+    render_message,
+    render_message_elsewhere,
+)
+from emojifier_bot.slack.payloads import (
+    is_between_people,
+    is_direct,
+    share_of,
+    shares_in,
+)
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
 from emojifier_bot.vision.formats import format_for
 
@@ -52,8 +62,6 @@ CANNOT_JOIN = frozenset(
         ErrorKind.CHANNEL_NOT_FOUND,
     }
 )
-#: Entry points that work in direct messages of which the bot is not a member.
-ANYWHERE = frozenset({Entrypoint.COMMAND, Entrypoint.SHORTCUT})
 UNKNOWN_TYPE = "application/octet-stream"
 #: Names in the metrics of what is no method of Slack's.
 UPLOAD, RESPONSE = "upload", "response"
@@ -67,6 +75,8 @@ class SlackReplySink:
     vault: Vault
     #: Hosts, beside Slack's own, that uploads may be sent to.
     file_hosts: frozenset[str]
+    #: The slash command's name where a request does not say it.
+    command: str = COMMAND
 
     def add_reaction(self, request: EmojifyRequest) -> None:
         """Add the reaction "seen"; a failure does not matter."""
@@ -99,15 +109,15 @@ class SlackReplySink:
     def target(self, request: EmojifyRequest) -> str:
         """Return the channel for the result.
 
-        A request in a direct message between two people is answered in the asker's
-        direct messages with the bot, which cannot post in the other ones.
+        A request in a direct message between people is answered in the asker's direct
+        messages with the bot, which cannot post in the other ones.
 
         Raises:
             DeliveryError: Direct messages cannot be opened.
         """
         if request.private:
             return self._direct_channel(request)
-        if request.entrypoint in ANYWHERE and is_direct(request.channel_id):
+        if is_between_people(request):
             try:
                 return self._direct_channel(request)
             except DeliveryError as error:
@@ -268,7 +278,9 @@ class SlackReplySink:
         """
         if outcome.kind in SILENT:
             return
-        text = render_message(outcome.kind, **outcome.facts)
+        elsewhere = is_between_people(request)
+        render = render_message_elsewhere if elsewhere else render_message
+        text = render(outcome.kind, **{**self._names(request), **outcome.facts})
         if self._respond(request, text):
             return
         try:
@@ -277,6 +289,14 @@ class SlackReplySink:
             if error.retryable:
                 raise
             self._send_direct_message(request, text, error)
+
+    def _names(self, request: EmojifyRequest) -> dict[str, str]:
+        """Return what the command and the bot are called where it was asked."""
+        names = {"command": request.command or self.command}
+        with suppress(DeliveryError):  # who is not installed has no name
+            bot_user_id = self.client.installation(request.workspace).bot_user_id
+            names["bot"] = mention_of(bot_user_id)
+        return names
 
     def _respond(self, request: EmojifyRequest, text: str) -> bool:
         """Answer the interaction; False where that is not possible, or no longer."""

@@ -120,6 +120,28 @@ def test_a_command_of_an_organisations_installation(listeners):
     assert request.workspace == Workspace("T7", "E1", is_org_install=True)
 
 
+def test_every_answer_names_the_command_as_it_was_typed(listeners):
+    for text in ("help", "hlep", "off now", "opt out"):
+        said = listeners.reply_to(command(text, command="/faces"))
+        assert "/faces" in said
+        assert "/emojify" not in said
+    listeners.reply_to(command("", command="/faces"))
+    assert listeners.queue.requests[-1].command == "/faces"
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"channel_id": DIRECT, "channel_name": "directmessage"}, "accepted_direct"),
+        ({"channel_name": "mpdm-ada--bob--cleo-1"}, "accepted_direct"),
+        ({"channel_name": "privategroup"}, "accepted"),
+    ],
+)
+def test_a_command_is_told_where_its_result_will_be(listeners, fields, kind):
+    assert listeners.reply_to(command(ADDRESS, **fields)) == render_message(kind)
+    assert "in this conversation" not in render_message("accepted_direct")
+
+
 # Shortcuts.
 
 
@@ -134,6 +156,15 @@ def test_a_shortcut_on_an_image(listeners):
     assert request.thread_ts == ""
     assert request.sealed_response_url == f"sealed({RESPONSE_URL})"
     assert listeners.notified() == ["accepted"]
+
+
+@pytest.mark.parametrize("name", ["directmessage", "mpdm-ada--bob--cleo-1"])
+def test_a_shortcut_between_people_is_told_where_its_result_will_be(listeners, name):
+    room = {"id": DIRECT if name == "directmessage" else CHANNEL, "name": name}
+
+    listeners.send(shortcut([image()], channel=room))
+
+    assert listeners.notified() == ["accepted_direct"]
 
 
 @pytest.mark.parametrize("files", [None, [], [TEXT_FILE]])

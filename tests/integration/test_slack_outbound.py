@@ -257,7 +257,9 @@ class TestTarget:
         assert bot.sink.target(request) == request.channel_id
         assert slack.calls == []
 
-    @pytest.mark.parametrize("fields", [{"private": True}, {"channel_id": "D0OTHERS"}])
+    @pytest.mark.parametrize(
+        "fields", [{"private": True}, {"channel_id": "D0OTHERS"}, {"in_group": True}]
+    )
     def test_the_askers_direct_messages(self, bot, fields):
         own = bot.slack.world.direct_message(bot.acme.workspace, bot.acme.ada.user_id)
         assert bot.sink.target(bot.request(**fields)) == own.channel_id
@@ -267,6 +269,27 @@ class TestTarget:
         assert refusal(bare_bot.sink.target, private).kind == "missing_scope"
         others = bare_bot.request(channel_id="D0OTHERS")
         assert bare_bot.sink.target(others) == "D0OTHERS"
+
+    @pytest.mark.parametrize("kind", ["im", "mpim"])
+    def test_nobody_is_told_to_invite_it_between_people(self, bare_bot, slack, kind):
+        people = [bare_bot.acme.ada, bare_bot.acme.bob]
+        more = {"kind": kind, "with_bot": False}
+        name = "mpdm-ada--bob-1"
+        room = slack.add_channel(bare_bot.acme.workspace, name, people, **more)
+        url = new_response_url(slack.world, room.channel_id, people[0].user_id)
+        request = bare_bot.request(
+            channel_id=room.channel_id,
+            in_group=kind == "mpim",
+            sealed_response_url=bare_bot.vault.seal(url),
+        )
+        post = bare_bot.uploaded(channel_id=bare_bot.sink.target(request))
+
+        error = refusal(bare_bot.sink.complete, post)
+        bare_bot.sink.notify(request, Outcome(error.kind))
+
+        [said] = slack.told(people[0].user_id)
+        assert "Send me the picture" in said or "send me the picture" in said
+        assert "/invite" not in said
 
 
 class TestNotify:
@@ -288,6 +311,14 @@ class TestNotify:
         assert self.told(bot) == [self.TEXT]
         assert [call.method for call in slack.calls] == ["response"]
         assert slack.messages() == []
+
+    def test_the_command_and_the_bot_are_called_as_they_are_there(self, bot):
+        for kind in ("not_in_channel", "no_image"):
+            request = self.with_answer(bot, command="/faces")
+            bot.sink.notify(request, Outcome(kind))
+        mentioned = f"`/invite` <@{bot.acme.grant.bot_user_id}>"
+        assert all(mentioned in said for said in self.told(bot))
+        assert "`/faces https://…`" in self.told(bot)[1]
 
     @pytest.mark.parametrize(
         "fault", [{"status": 404}, {"status": 500}, {"drop": True}]

@@ -41,10 +41,13 @@ RECORDED = {
     "replaces_post_id": "",
     "press": 0,
 }
+#: What later versions added.
+ADDED = {"command": "", "in_group": False}
 
 
 def test_a_request_is_recorded_as_it_always_was():
-    assert REQUEST.to_dict() == RECORDED
+    assert REQUEST.to_dict() == RECORDED | ADDED
+    assert EmojifyRequest.from_dict(RECORDED) == REQUEST
 
 
 def test_a_recorded_request_is_read_with_fields_of_a_newer_version():

@@ -125,12 +125,12 @@ class User:
 
 @dataclass
 class Channel:
-    """A channel, or a direct message between two."""
+    """A channel, or a direct message between two (``im``) or among several."""
 
     channel_id: str
     team_id: str
     name: str
-    kind: Literal["public", "private", "im"] = "public"
+    kind: Literal["public", "private", "im", "mpim"] = "public"
     members: set[str] = field(default_factory=set)
     is_archived: bool = False
     #: Only some may post.

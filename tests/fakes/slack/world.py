@@ -112,7 +112,7 @@ class World:
         name: str,
         members: Iterable[User] = (),
         *,
-        kind: Literal["public", "private", "im"] = "public",
+        kind: Literal["public", "private", "im", "mpim"] = "public",
         with_bot: bool = True,
     ) -> Channel:
         """Open a channel; the bot comes unless told not."""

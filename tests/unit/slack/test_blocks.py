@@ -77,11 +77,12 @@ def test_a_button_carries_only_what_fits():
 
 
 def test_the_home_tab_says_what_how_and_what_is_kept():
-    view = home_view(themes="`classic`")
+    view = home_view(themes="`classic`", command="/faces")
     assert wrong_view(view, "home") == []
     said = json.dumps(view, ensure_ascii=False)
-    for part in ("/emojify", "Privacy", "30 days", "`classic`"):
+    for part in ("/faces", "Privacy", "30 days", "`classic`"):
         assert part in said
+    assert "/emojify" not in said
 
 
 def test_help_is_good_block_kit():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from unittest.mock import MagicMock
 
 import jsonschema
@@ -28,7 +29,9 @@ SCOPE_OF_EVENT = {
     "tokens_revoked": None,
 }
 #: The longest that Slack takes, in characters.
-LONGEST = {"name": 35, "description": 140}
+LONGEST = {"name": 35, "description": 140, "long_description": 4000}
+#: The shortest long description that its directory takes.
+SHORTEST = 175
 
 
 @pytest.fixture
@@ -103,6 +106,32 @@ def test_texts_are_short_enough():
     assert all(len(one["name"]) <= 24 for one in found["features"]["shortcuts"])
 
 
+def test_what_slacks_directory_asks_for():
+    shown = manifest(URL)["display_information"]
+
+    assert len(shown["long_description"]) >= SHORTEST
+    assert re.fullmatch(r"#[0-9a-f]{6}", shown["background_color"])
+
+
+@pytest.mark.parametrize(
+    ("name", "bot_name"),
+    [
+        ("Emojifier Bot", "emojifier"),
+        ("Smile & Co.", "smile-co"),
+        ("笑脸", "emojifier"),
+    ],
+)
+def test_another_name_and_another_command(validate, name, bot_name):
+    found = manifest(URL, command="/faces", name=name)
+
+    validate(found)
+    assert found["display_information"]["name"] == name
+    assert found["features"]["bot_user"]["display_name"] == bot_name
+    assert [one["command"] for one in found["features"]["slash_commands"]] == ["/faces"]
+    assert "/faces" in found["display_information"]["long_description"]
+    assert "/emojify" not in json.dumps(found)
+
+
 def test_every_listener_of_a_shortcut_is_in_the_manifest():
     app = MagicMock(spec=App)
     Listeners(MagicMock(), MagicMock()).register(app)
@@ -126,6 +155,27 @@ def test_the_command_takes_the_address_of_the_settings(monkeypatch, tmp_path):
     done = CliRunner().invoke(app, ["manifest"])
 
     assert json.loads(done.stdout) == manifest(URL)
+
+
+def test_the_command_takes_names_and_its_own_from_the_settings(monkeypatch):
+    monkeypatch.setenv("SLACK_COMMAND", "/faces")
+    named = ["manifest", "--socket-mode", "--name", "Smile"]
+
+    for more, command in ([], "/faces"), (["--command", "/grin"], "/grin"):
+        done = CliRunner().invoke(app, [*named, *more])
+        expected = manifest("", socket_mode=True, command=command, name="Smile")
+        assert json.loads(done.stdout) == expected
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--command", "faces"], ["--command", "/Fa ces"], ["--name", "x" * 36]],
+)
+def test_the_command_wants_names_that_slack_takes(wrong):
+    done = CliRunner().invoke(app, ["manifest", "--socket-mode", *wrong])
+
+    assert done.exit_code == 2
+    assert wrong[0] in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [[], ["--url", "http://bot.example.com"]])

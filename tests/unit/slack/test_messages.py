@@ -19,6 +19,7 @@ from emojifier_bot.slack.messages import (
     UNKNOWN,
     is_retryable,
     render_message,
+    render_message_elsewhere,
 )
 from tests.fakes.slack.catalogue import METHODS, NOT_IN_REFERENCE, codes
 
@@ -117,7 +118,8 @@ def test_messages_differ():
 
 @pytest.mark.parametrize("kind", ENTRIES)
 def test_each_says_what_happened_and_what_to_do_without_gaps(kind):
-    for part in (MESSAGES[kind].sentence, MESSAGES[kind].next_step):
+    message = MESSAGES[kind]
+    for part in filter(None, (message.sentence, message.next_step, message.elsewhere)):
         assert part[0].isupper() or part[0] in "“*"
         assert part[-1] in ".!?👀*"
         assert part == part.strip()
@@ -164,8 +166,9 @@ def test_which_requests_may_succeed_later_by_themselves():
         ("not_a_url", {"word": "{code}"}, "“{code}”"),
         ("confirm_delete", {}, "30 days"),
         # The usual refusals name the way out.
-        ("channel_not_found", {}, "/invite @emojifier"),
-        ("not_in_channel", {}, "/invite @emojifier"),
+        ("channel_not_found", {}, "`/invite` @emojifier"),
+        ("not_in_channel", {"bot": "<@UBOT>"}, "`/invite` <@UBOT>"),
+        ("channel_off", {"command": "/faces"}, "`/faces on`"),
         ("file_uploads_disabled", {}, "allow uploads"),
         ("missing_scope", {}, "reinstall"),
         ("connect_file", {}, "another organisation"),
@@ -177,6 +180,19 @@ def test_which_requests_may_succeed_later_by_themselves():
 )
 def test_a_message_holds_facts_and_the_way_out(kind, facts, part):
     assert part in render_message(kind, **facts)
+
+
+@pytest.mark.parametrize("name", ["/emojify", "emojifier", "Emojifier"])
+def test_no_text_names_what_a_workspace_may_call_otherwise(name):
+    texts = PATH.read_text().replace("emojifier-bot check", "")
+    assert name not in texts
+
+
+@pytest.mark.parametrize("kind", ENTRIES)
+def test_nobody_is_told_to_invite_where_nobody_can(kind):
+    said = render_message_elsewhere(kind)
+    assert "/invite" not in said
+    assert (said == render_message(kind)) == (not MESSAGES[kind].elsewhere)
 
 
 def test_an_unknown_kind_is_generic_and_never_tried_again():
