@@ -74,7 +74,7 @@ SLACK_ANSWER_SECONDS = Histogram(
 SLACK_REFUSED = Counter(
     "emojifier_slack_refused",
     "Requests that were not Slack's, or broken",
-    ["status"],
+    ["status", "reason"],
     registry=None,
 )
 #: Gauges of the whole queue, by the field of its statistics; every web process has
@@ -87,13 +87,19 @@ QUEUE_GAUGES = {
         "Age of the job that has waited longest",
     ),
     "orphaned": (
-        "emojifier_jobs_stranded",
-        "Jobs begun in a version of the workflow that no worker runs",
+        "emojifier_jobs_orphaned",
+        "Jobs started with a workflow version that no worker has",
     ),
     "workers": ("emojifier_workers", "Workers that show signs of life"),
 }
 INSTALLATIONS_GAUGE = {
     "installations": ("emojifier_installations", "Workspaces and organisations")
+}
+SOCKET_MODE_GAUGE = {
+    "connected": (
+        "emojifier_socket_mode_connected",
+        "Whether the connection of Socket Mode is open",
+    )
 }
 
 # Of a worker.
@@ -139,6 +145,8 @@ for _kind in ("command", "event", "interaction"):
 for _reading in ("sure", "unsure"):
     FACES.labels(_reading)
 JOBS.labels("posted")
+for _reason in ("age", "signature"):
+    SLACK_REFUSED.labels(401, _reason)
 
 #: Kinds that labels may have; Slack invents codes, a disk is finite.
 MOST_KINDS = 100
@@ -156,19 +164,26 @@ def label_of(kind: str) -> str:
 
 
 def web_registry(
-    queue_stats: Callable[[], Mapping[str, float]], installations: Callable[[], int]
+    queue_stats: Callable[[], Mapping[str, float]],
+    installations: Callable[[], int],
+    is_connected: Callable[[], bool] | None = None,
 ) -> CollectorRegistry:
     """Return the metrics of a web process, and of the whole queue.
 
     Args:
         queue_stats: The values of `QUEUE_GAUGES`, asked whenever somebody looks.
         installations: Workspaces and organisations that use the bot.
+        is_connected: Whether Socket Mode's connection is open; None without one.
     """
     registry = _registry(SLACK_ANSWER_SECONDS, SLACK_REFUSED)
     registry.register(_Asked(QUEUE_GAUGES, queue_stats))
     registry.register(
         _Asked(INSTALLATIONS_GAUGE, lambda: {"installations": installations()})
     )
+    if is_connected is not None:
+        registry.register(
+            _Asked(SOCKET_MODE_GAUGE, lambda: {"connected": is_connected()})
+        )
     return registry
 
 
@@ -201,7 +216,7 @@ def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> Iterator
             if error.errno != errno.EADDRINUSE:
                 break
             continue
-        facts = {"action": "figures", "port": server.server_port}
+        facts = {"action": "metrics", "port": server.server_port}
         logger.info("Metrics are served", extra=facts)
         try:
             yield server.server_port
@@ -210,7 +225,7 @@ def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> Iterator
             server.server_close()
             thread.join()
         return
-    facts = {"action": "figures", "host": host, "port": port}
+    facts = {"action": "metrics", "host": host, "port": port}
     logger.warning("No port for the metrics can be had", extra=facts)
     yield 0
 

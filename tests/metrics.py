@@ -20,7 +20,7 @@ STANDING = QueueStats(waiting=7, running=3, oldest_seconds=1.5, workers=2, orpha
 
 def make_web_registry() -> CollectorRegistry:
     """Return the metrics of a web process that asks no database."""
-    return web_registry(lambda: asdict(STANDING), lambda: 2)
+    return web_registry(lambda: asdict(STANDING), lambda: 2, lambda: True)
 
 
 def values_of(registry: CollectorRegistry) -> Mapping[tuple[str, ...], float]:

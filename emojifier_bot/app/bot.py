@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from emojifier_bot.jobs.steps import Dependencies
     from emojifier_bot.slack.context import ListenerContext
     from emojifier_bot.slack.oauth import InstallFlow
+    from emojifier_bot.slack.socket_mode import SocketMode
     from emojifier_bot.vision.pipeline import Pipeline
     from emojifier_bot.vision.ports import Decoder
     from emojifier_bot.web.app import WebDependencies
@@ -164,8 +165,13 @@ def adopt_token(settings: Settings, stores: Stores) -> Installation | None:
 
 @contextmanager
 def open_web(settings: Settings) -> Iterator[WebServer]:
-    """Listen for Slack and browsers; close what was opened at the end."""
-    from emojifier_bot.slack.app import SocketMode, flask_handler, make_bolt_app
+    """Listen for Slack and browsers; close what was opened at the end.
+
+    Raises:
+        ConfigError: Also at the end, where Slack has refused SLACK_APP_TOKEN meanwhile.
+    """
+    from emojifier_bot.slack.app import flask_handler, make_bolt_app
+    from emojifier_bot.slack.socket_mode import SocketMode
     from emojifier_bot.web.app import create_app
     from emojifier_bot.web.server import WebServer
 
@@ -175,9 +181,6 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
         adopt_token(settings, stores)
         queue = make_queue(settings)
         opened.callback(queue.close)
-        registry = metrics.web_registry(
-            lambda: asdict(queue.stats()), lambda: len(stores.installations.all())
-        )
         # Listeners answer within seconds, whatever the database does.
         hurried = open_database(settings.database_url, hurried=True)
         opened.callback(hurried.close)
@@ -187,8 +190,15 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
         installs = _installs(settings)
         flow = _install_flow(settings, stores, context) if installs else None
         slack = flask_handler(bolt, flow)
+        app_token = settings.slack_app_token.get_secret_value()
+        connection = SocketMode(bolt, app_token) if app_token else None
+        registry = metrics.web_registry(
+            lambda: asdict(queue.stats()),
+            lambda: len(stores.installations.all()),
+            connection.is_connected if connection else None,
+        )
         server = WebServer(
-            create_app(_web_dependencies(settings, stores, queue, slack)),
+            create_app(_web_dependencies(settings, stores, queue, slack, connection)),
             host=settings.host,
             port=settings.port,
             threads=settings.web_threads,
@@ -198,11 +208,12 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
                 registry, settings.metrics_host, settings.metrics_port
             )
         )
-        if settings.slack_app_token:
-            connection = SocketMode(bolt, settings.slack_app_token.get_secret_value())
-            connection.open()
+        if connection is not None:
             opened.callback(connection.close)
+            connection.open(on_refusal=server.stop)
         yield server
+        if connection is not None and connection.refusal is not None:
+            raise connection.refusal
 
 
 def _listener_context(
@@ -266,6 +277,7 @@ def _web_dependencies(
     stores: Stores,
     queue: DbosJobQueue,
     slack: Callable[..., Any],
+    connection: SocketMode | None,
 ) -> WebDependencies:
     from emojifier_bot.web.app import WebDependencies
     from emojifier_bot.web.pages import SiteFacts, pages_blueprint
@@ -283,7 +295,11 @@ def _web_dependencies(
         slack=slack,
         signing_secret=settings.slack_signing_secret.get_secret_value(),
         clock=CLOCK,
-        checks={"database": stores.database.ping, "queue": queue.stats},
+        checks={
+            "database": stores.database.ping,
+            "queue": queue.stats,
+            **({"socket_mode": connection.is_connected} if connection else {}),
+        },
         # Without one, requests are taken all the same and wait.
         reports={"worker": lambda: queue.stats().workers > 0},
         installs=_installs(settings),

@@ -32,9 +32,9 @@ from emojifier_bot.domain import EmojifyRequest, Outcome, OutcomeKind, Workspace
 from emojifier_bot.errors import StoreError, VaultError
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.records import delete_jobs, export_jobs
-from emojifier_bot.slack.app import verify_app_token
 from emojifier_bot.slack.client import make_app_client
 from emojifier_bot.slack.oauth import installation_of_token
+from emojifier_bot.slack.socket_mode import verify_app_token
 
 #: Keys to a workspace or a conversation, and what compares them: nobody's data.
 LEFT_OUT = frozenset(

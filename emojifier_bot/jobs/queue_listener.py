@@ -95,7 +95,8 @@ class QueueListener:
         """Take no more jobs."""
         self._event.set()
         for thread in self._threads:
-            thread.join(STOP_SECONDS)
+            if thread.ident is not None:  # started
+                thread.join(STOP_SECONDS)
 
     def wake(self) -> None:
         """Poll as soon as possible."""

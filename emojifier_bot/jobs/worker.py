@@ -127,7 +127,13 @@ class Worker:
         logger.info("worker started", extra=self._facts("worker_started"))
 
     def stop(self, drain_seconds: int = DRAIN_SECONDS) -> None:
-        """Take no more jobs, let those that run end, give the lease back."""
+        """Take no more jobs, let those that run end, give the lease back.
+
+        A worker that was not started has neither.
+        """
+        if self._keeper.ident is None:
+            self._engine.dispose()
+            return
         logger.info("worker stops", extra=self._facts("worker_stopping"))
         self._draining.set()
         self._listener.stop()

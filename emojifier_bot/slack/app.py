@@ -1,7 +1,6 @@
-"""The Bolt app: registers every listener, and answers over HTTP or in Socket Mode.
+"""The Bolt app: registers every listener, and answers over HTTP.
 
-Over HTTP it answers in the web server's threads. In Socket Mode the bot opens a
-connection to Slack, and needs no public address.
+It answers in the web server's threads; `socket_mode` is the other way to Slack.
 """
 
 from __future__ import annotations
@@ -13,28 +12,18 @@ from typing import Any
 
 from slack_bolt import App
 from slack_bolt.adapter.flask.handler import to_bolt_request, to_flask_response
-from slack_bolt.adapter.socket_mode import SocketModeHandler
-from slack_sdk import WebClient
 from werkzeug.wrappers import Response
 
-from emojifier_bot.errors import ConfigError, DeliveryError, ErrorKind
 from emojifier_bot.slack.actions import Actions
-from emojifier_bot.slack.client import CLIENT_ERRORS, SlackWebClient, delivery_error
+from emojifier_bot.slack.client import SlackWebClient
 from emojifier_bot.slack.context import ListenerContext
 from emojifier_bot.slack.listeners import Listeners
 from emojifier_bot.slack.manifest import INSTALL_PATH, REDIRECT_PATH
-from emojifier_bot.slack.oauth import WRONG_TOKEN, InstallFlow
+from emojifier_bot.slack.oauth import InstallFlow
 from emojifier_bot.slack.uninstall import Uninstallations
 
 #: Bolt logs whole requests; only its errors are let through.
 BOLT_LOGGER = "emojifier_bot.slack.bolt"
-#: Requests that Socket Mode answers at the same time, like the web server's threads.
-CONCURRENCY = 16
-#: Codes for a token of another type, or without the scope for Socket Mode.
-NOT_APP_LEVEL = WRONG_TOKEN | {
-    ErrorKind.NOT_ALLOWED_TOKEN_TYPE,
-    ErrorKind.MISSING_SCOPE,
-}
 
 
 def make_bolt_app(context: ListenerContext, signing_secret: str) -> App:
@@ -91,52 +80,3 @@ def flask_handler(
         return Response(status=HTTPStatus.NOT_FOUND)
 
     return handle
-
-
-class SocketMode:
-    """One open connection to Slack; it is opened again when it breaks."""
-
-    def __init__(self, app: App, app_token: str) -> None:
-        self._handler = SocketModeHandler(
-            app, app_token, logger=app.logger, concurrency=CONCURRENCY
-        )
-
-    def open(self) -> None:
-        """Connect; requests are answered from now on, in threads of their own.
-
-        Raises:
-            ConfigError: Slack refuses the token.
-            DeliveryError: Slack does not answer.
-        """
-        try:
-            self._handler.client.connect()
-        except CLIENT_ERRORS as error:
-            raise _refused(error) from error
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._handler.client.close()
-
-
-def verify_app_token(client: WebClient, app_token: str) -> None:
-    """Ask Slack for a connection without opening it, to check the token.
-
-    Raises:
-        ConfigError: Slack refuses the token.
-        DeliveryError: Slack does not answer.
-    """
-    try:
-        client.apps_connections_open(app_token=app_token)
-    except CLIENT_ERRORS as error:
-        raise _refused(error) from error
-
-
-def _refused(error: Exception) -> ConfigError | DeliveryError:
-    refused = delivery_error(error)
-    if refused.kind not in NOT_APP_LEVEL:
-        return refused
-    problem = (
-        f"SLACK_APP_TOKEN is refused by Slack ({refused.kind}); make one under Basic "
-        "Information, App-Level Tokens: connections:write."
-    )
-    return ConfigError([problem])

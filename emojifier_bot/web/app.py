@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -24,9 +25,11 @@ from emojifier_bot.web.slack_requests import (
     OK,
     UNAUTHORIZED,
     Answer,
+    Refusal,
+    Refusals,
     ReplayCache,
+    find_refusal,
     is_ssl_check,
-    refusal_status,
     request_kind,
 )
 
@@ -94,6 +97,7 @@ def create_app(dependencies: WebDependencies) -> Flask:
 
 def _add_slack(app: Flask, dependencies: WebDependencies) -> None:
     answers = ReplayCache(dependencies.clock)
+    refusals = Refusals(dependencies.clock)
 
     def answer() -> Answer:
         response = make_response(dependencies.slack(request))
@@ -105,24 +109,14 @@ def _add_slack(app: Flask, dependencies: WebDependencies) -> None:
         if is_ssl_check(headers, body):
             return "", OK
         now, secret = dependencies.clock.now(), dependencies.signing_secret
-        status = refusal_status(headers, body, now, secret)
-        if status == UNAUTHORIZED and dependencies.limits is not None:
-            limits = dependencies.limits
-            limits.unsigned.wait_seconds(_network(limits))
-        if status is None:
-            kind = request_kind(headers, body)
-            try:
-                with metrics.SLACK_ANSWER_SECONDS.labels(kind).time():
-                    given = answers.answer_once(headers, body, answer)
-                return Response(
-                    given.body, given.status, content_type=given.content_type
-                )
-            except ODD_SHAPES as error:
-                facts = {"action": "guard", "error": type(error).__name__}
-                logger.info("A request had an odd shape", extra=facts)
-                status = BAD_REQUEST
-        metrics.SLACK_REFUSED.labels(status).inc()
-        return "", status
+        given = find_refusal(headers, body, now, secret) or _answered(answers, answer)
+        if isinstance(given, Refusal):
+            refusals.note(given)
+            if given.status == UNAUTHORIZED and dependencies.limits is not None:
+                limits = dependencies.limits
+                limits.unsigned.wait_seconds(_network(limits))
+            return "", given.status
+        return Response(given.body, given.status, content_type=given.content_type)
 
     @app.get(EVENTS_PATH)
     def certificate_check() -> ResponseReturnValue:
@@ -134,6 +128,19 @@ def _add_slack(app: Flask, dependencies: WebDependencies) -> None:
         @app.get(REDIRECT_PATH)
         def install() -> ResponseReturnValue:
             return dependencies.slack(request)
+
+
+def _answered(answers: ReplayCache, answer: Callable[[], Answer]) -> Answer | Refusal:
+    """Answer this request, and time it."""
+    headers, body = request.headers, request.get_data()
+    began = time.perf_counter()
+    try:
+        given = answers.answer_once(headers, body, answer)
+    except ODD_SHAPES:
+        return Refusal(BAD_REQUEST, "shape")
+    seconds = metrics.SLACK_ANSWER_SECONDS.labels(request_kind(headers, body))
+    seconds.observe(time.perf_counter() - began)
+    return given
 
 
 def _add_health(app: Flask, dependencies: WebDependencies) -> None:

@@ -17,9 +17,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from werkzeug.datastructures import Headers
 
+from emojifier_bot import metrics
 from emojifier_bot.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -40,41 +42,75 @@ OK, BAD_REQUEST, UNAUTHORIZED, WRONG_TYPE = 200, 400, 401, 415
 #: not long.
 SSL_CHECK_BYTES = 4_096
 SSL_CHECK = re.compile(rb"(^|&)ssl_check=1(&|$)")
+#: Reasons of a refusal: Slack's time and ours differ; the signing secrets do.
+AGE, WRONG_SIGNATURE = "age", "signature"
+#: Where every request of Slack's may be refused, and an operator must know why.
+CAUSES = {
+    AGE: "A request's time is not this machine's: set the clock, or Slack is refused",
+    WRONG_SIGNATURE: "A request is not signed with SLACK_SIGNING_SECRET: if Slack sent "
+    "it, copy the signing secret again from the app's page Basic Information",
+}
+#: Anybody can send such a request, so the warning is not repeated for a while.
+WARN_AGAIN_SECONDS = 3600.0
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 
-def refusal_status(
-    headers: Headers, body: bytes, now: datetime, secret: str
-) -> int | None:
-    """Return the status that a request is refused with, None for one of Slack's."""
-    status, reason = _refusal(headers, body, now, secret)
-    if status is not None:
-        facts = {"action": "guard", "status": status, "reason": reason}
-        logger.info("A request was refused", extra=facts)
-    return status
+class Refusal(NamedTuple):
+    """Why a request is not answered, and the status that it gets."""
+
+    status: int
+    reason: str
 
 
-def _refusal(
+class Refusals:
+    """Counts and logs what is refused; threads may share it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        #: When each cause may be warned of again.
+        self._quiet_until: dict[str, float] = {}
+
+    def note(self, refused: Refusal) -> None:
+        """Count a refusal; warn if a setting or the clock may be its cause."""
+        metrics.SLACK_REFUSED.labels(refused.status, refused.reason).inc()
+        facts = {"action": "guard", **refused._asdict()}
+        if self._is_news(refused.reason):
+            logger.warning(CAUSES[refused.reason], extra=facts)
+        else:
+            logger.info("A request was refused", extra=facts)
+
+    def _is_news(self, reason: str) -> bool:
+        now = self._clock.monotonic()
+        with self._lock:
+            if reason not in CAUSES or now < self._quiet_until.get(reason, now):
+                return False
+            self._quiet_until[reason] = now + WARN_AGAIN_SECONDS
+            return True
+
+
+def find_refusal(
     headers: Headers, body: bytes, now: datetime, secret: str
-) -> tuple[int | None, str]:
+) -> Refusal | None:
+    """Return why a request is refused, None for one of Slack's."""
     content_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     timestamp = headers.get(TIMESTAMP, "")
     if content_type not in (FORM, JSON):
-        return WRONG_TYPE, "content_type"
+        return Refusal(WRONG_TYPE, "content_type")
     if not _TIMESTAMP.fullmatch(timestamp):
-        return UNAUTHORIZED, "timestamp"
+        return Refusal(UNAUTHORIZED, "timestamp")
     if abs(now.timestamp() - int(timestamp)) > MAX_AGE_SECONDS:
-        return UNAUTHORIZED, "age"
+        return Refusal(UNAUTHORIZED, AGE)
     signed = b"v0:" + timestamp.encode() + b":" + body
     digest = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
     given = headers.get(SIGNATURE, "").encode("latin-1", "replace")
     if not hmac.compare_digest(given, f"v0={digest}".encode()):
-        return UNAUTHORIZED, "signature"
+        return Refusal(UNAUTHORIZED, WRONG_SIGNATURE)
     try:
         body.decode()
     except UnicodeDecodeError:
-        return BAD_REQUEST, "encoding"
-    return None, ""
+        return Refusal(BAD_REQUEST, "encoding")
+    return None
 
 
 def is_ssl_check(headers: Headers, body: bytes) -> bool:

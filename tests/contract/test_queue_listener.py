@@ -8,12 +8,14 @@ import time
 
 import pytest
 import sqlalchemy as sa
-from dbos import DBOS, _queue
+from dbos import DBOS, _queue, error
 from dbos._dbos import DBOSRegistry
 
 from emojifier_bot.domain import JobState
+from emojifier_bot.errors import QueueError
 from emojifier_bot.jobs import queue_listener
 from emojifier_bot.jobs.queue_listener import IDLE_POLL_SECONDS, _StopOrWake
+from emojifier_bot.jobs.worker import Worker
 from tests.jobs_harness import JobsHarness, wait_until
 
 
@@ -22,6 +24,22 @@ def rig(database_url, tmp_path):
     rig = JobsHarness(database_url, tmp_path / "slack")
     yield rig
     rig.close()
+
+
+def test_a_worker_that_was_never_started_can_be_stopped(rig, monkeypatch):
+    Worker(rig.url, rig.deps, 1).stop()
+
+    def fail() -> None:
+        raise error.DBOSException("away")
+
+    # Its threads are made by then, and not started.
+    monkeypatch.setattr(DBOS, "launch", fail)
+    worker = Worker(rig.url, rig.deps, 1)
+    with pytest.raises(QueueError):
+        worker.start()
+    worker._listener.stop()
+    worker.stop()
+    DBOS.destroy(destroy_registry=True)
 
 
 def test_an_idle_worker_takes_a_new_job_at_once(rig):

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
+import requests
 
 from emojifier_bot.app.bot import make_queue, open_stores
 from emojifier_bot.config import load_settings
 from tests.fakes.servers import said, serving
 from tests.fakes.slack import SlackServer
+from tests.fakes.socket_mode import SocketModeLine
 from tests.jobs_harness import make_request
 
 BOT = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s"}
@@ -254,6 +259,35 @@ def test_jobs_of_an_empty_database_of_postgresql(run, empty_postgres_url):
     assert done.returncode == 1
     assert "holds no jobs" in words(done)
     assert "postgres:" not in words(done)
+
+
+def test_a_token_that_slack_revokes_ends_the_process_with_a_sentence(tmp_path):
+    with SocketModeLine() as line, serving({WHO: ACME}) as slack:
+        slack.paths[OPEN] = answer(ok=True, url=line.url)
+        environment = os.environ | {
+            "SLACK_BOT_TOKEN": "xoxb-1",
+            "SLACK_APP_TOKEN": "xapp-1",
+            "SLACK_API_URL": slack.url("/api/"),
+            "PORT": "0",
+        }
+        with subprocess.Popen(
+            [sys.executable, "-m", "emojifier_bot", "serve", "--no-worker"],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as web:
+            url = web.stdout.readline().split()[-1]
+            state = requests.get(f"{url}/readyz", timeout=10)
+            assert (state.status_code, state.json()["socket_mode"]) == (200, True)
+
+            slack.paths[OPEN] = answer(ok=False, error="invalid_auth")
+            line.drop()
+            assert web.wait(60) == 2
+            assert "SLACK_APP_TOKEN is refused by Slack (invalid_auth)" in " ".join(
+                web.stderr.read().split()
+            )
 
 
 def test_a_manifest_of_two_minds_is_wrong_usage(run):

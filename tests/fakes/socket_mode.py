@@ -1,46 +1,64 @@
-"""Slack's end of one Socket Mode line: RFC 6455, as far as one message each way."""
+"""Slack's end of Socket Mode: RFC 6455, as far as it is needed."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
+import queue
 import socket
 import struct
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Self
 from uuid import uuid4
 
 #: Every answer to a handshake ends in it; RFC 6455, section 1.3.
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+TEXT, PING, PONG = 1, 9, 10
 SHORT, EXTENDED = 126, 126
 PATIENCE_SECONDS = 10
 
 
 class SocketModeLine:
-    """Waits for one bot; sends it envelopes and reads its answers."""
+    """Waits for one bot; sends it envelopes, reads its answers, answers its pings."""
 
     def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self._listening.settimeout(PATIENCE_SECONDS)
         self._connected = threading.Event()
-        self._thread = threading.Thread(target=self._accept)
+        self._thread = threading.Thread(target=self._accept_all, daemon=True)
+        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._send_lock = threading.Lock()
+        #: How often the bot connected.
+        self.connections = 0
+        #: Whether it answers no ping, like a line whose other end is gone.
+        self.silent = False
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._thread.join()
-        if self._connected.is_set():
-            self._line.close()
+        # Only a shutdown ends a call that waits.
+        self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
+        self.drop()
+        self._thread.join(PATIENCE_SECONDS)
 
     @property
     def url(self) -> str:
         return f"ws://127.0.0.1:{self._listening.getsockname()[1]}/link"
+
+    def drop(self) -> None:
+        """Break the connection, without a word."""
+        if self._connected.is_set():
+            with suppress(OSError):
+                self._line.shutdown(socket.SHUT_RDWR)
+
+    def disconnect(self) -> None:
+        """Ask the bot to connect anew, as Slack does every few hours."""
+        self._send(TEXT, b'{"type": "disconnect", "reason": "refresh_requested"}')
 
     def send_command(self, command: Mapping[str, Any]) -> dict[str, Any]:
         """Send a slash command; return what the bot answers."""
@@ -63,19 +81,36 @@ class SocketModeLine:
     def _ask(self, **envelope: Any) -> dict[str, Any]:
         envelope["envelope_id"] = str(uuid4())
         assert self._connected.wait(PATIENCE_SECONDS)
-        self._line.sendall(_frame(TEXT, json.dumps(envelope).encode()))
-        while True:
-            kind, data = self._read()
-            if kind == TEXT:
-                answer: dict[str, Any] = json.loads(data)
-                assert answer["envelope_id"] == envelope["envelope_id"]
-                return answer
-            if kind == PING:
-                self._line.sendall(_frame(PONG, data))
+        self._send(TEXT, json.dumps(envelope).encode())
+        answer: dict[str, Any] = json.loads(self._answers.get(timeout=PATIENCE_SECONDS))
+        assert answer["envelope_id"] == envelope["envelope_id"]
+        return answer
 
-    def _accept(self) -> None:
-        self._line, _ = self._listening.accept()
-        self._line.settimeout(PATIENCE_SECONDS)
+    def _send(self, kind: int, data: bytes) -> None:
+        with self._send_lock:
+            self._line.sendall(_frame(kind, data))
+
+    def _accept_all(self) -> None:
+        with suppress(OSError):  # the end of the test
+            while True:
+                self._line, _ = self._listening.accept()
+                self._shake_hands()
+                self._connected.set()
+                # Meanwhile the next one may come: the bot connects before it hangs up.
+                reader = threading.Thread(target=self._hear, args=[self._line])
+                reader.daemon = True
+                reader.start()
+
+    def _hear(self, line: socket.socket) -> None:
+        with suppress(OSError), line:
+            while True:
+                kind, data = _read(line)
+                if kind == TEXT:
+                    self._answers.put(data)
+                elif kind == PING and not self.silent:
+                    self._send(PONG, data)
+
+    def _shake_hands(self) -> None:
         head = b""
         while b"\r\n\r\n" not in head:
             head += self._line.recv(4096)
@@ -90,27 +125,29 @@ class SocketModeLine:
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
             b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
         )
-        self._line.sendall(_frame(TEXT, b'{"type": "hello"}'))
-        self._connected.set()
+        self._send(TEXT, b'{"type": "hello"}')
+        self.connections += 1
 
-    def _read(self) -> tuple[int, bytes]:
-        first, second = self._take(2)
-        length = second & 127
-        if length == EXTENDED:
-            (length,) = struct.unpack("!H", self._take(2))
-        mask = self._take(4) if second & 128 else bytes(4)
-        data = self._take(length)
-        plain = bytes(byte ^ mask[at % 4] for at, byte in enumerate(data))
-        return first & 15, plain
 
-    def _take(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            received = self._line.recv(count - len(data))
-            if not received:
-                raise ConnectionResetError
-            data += received
-        return data
+def _read(line: socket.socket) -> tuple[int, bytes]:
+    first, second = _take(line, 2)
+    length = second & 127
+    if length == EXTENDED:
+        (length,) = struct.unpack("!H", _take(line, 2))
+    mask = _take(line, 4) if second & 128 else bytes(4)
+    data = _take(line, length)
+    plain = bytes(byte ^ mask[at % 4] for at, byte in enumerate(data))
+    return first & 15, plain
+
+
+def _take(line: socket.socket, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        received = line.recv(count - len(data))
+        if not received:
+            raise ConnectionResetError
+        data += received
+    return data
 
 
 def _frame(kind: int, data: bytes) -> bytes:

@@ -131,7 +131,7 @@ def test_prometheus_evaluates_every_alert(run):
     assert {(one["name"], one["health"]) for one in rules if one["health"] != "ok"} == (
         set()
     )
-    gone = {"EmojifierWebGone", "EmojifierDatabaseGone", "EmojifierNoWorker"}
+    gone = {"EmojifierWebDown", "EmojifierDatabaseDown", "EmojifierNoWorker"}
     assert {one["name"] for one in rules if one["state"] == "firing"} & gone == set()
 
 

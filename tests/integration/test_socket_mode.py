@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from contextlib import closing
 
 import pytest
 
 from emojifier_bot.db.engine import open_database
 from emojifier_bot.errors import ConfigError, DeliveryError
-from emojifier_bot.slack.app import SocketMode, make_bolt_app
+from emojifier_bot.slack.app import make_bolt_app
 from emojifier_bot.slack.messages import render_message
+from emojifier_bot.slack.socket_mode import SocketMode, _WhileCurrent
 from tests.fakes.servers import said, serving
 from tests.fakes.socket_mode import SocketModeLine
 from tests.slack_listeners import make_context
@@ -24,6 +27,7 @@ from tests.slack_payloads import (
 )
 
 OPEN = "/api/apps.connections.open"
+PING_SECONDS = 0.1
 COMMAND = {
     "team_id": TEAM,
     "channel_id": CHANNEL,
@@ -55,16 +59,23 @@ def context(slack_api, sqlite_url):
 
 @pytest.fixture
 def connection(context):
-    with closing(SocketMode(make_bolt_app(context, ""), "xapp-1")) as connection:
+    app = make_bolt_app(context, "")
+    with closing(SocketMode(app, "xapp-1", PING_SECONDS)) as connection:
         yield connection
 
 
 @pytest.fixture
-def slack(slack_api, connection):
+def ended():
+    """Return what is set when Slack refuses the token of an open connection."""
+    return threading.Event()
+
+
+@pytest.fixture
+def slack(slack_api, connection, ended):
     """Return Slack's end of the open connection."""
     with SocketModeLine() as slack:
         slack_api.paths[OPEN] = told(ok=True, url=slack.url)
-        connection.open()
+        connection.open(on_refusal=ended.set)
         yield slack
         connection.close()
 
@@ -114,3 +125,72 @@ def test_a_connection_that_slack_refuses(slack_api, connection, answer, error, p
 
     with pytest.raises(error, match=part):
         connection.open()
+
+
+def wait_for(condition, seconds=10):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def is_heard(slack):
+    return slack.send_command(COMMAND)["payload"]["text"] == render_message("accepted")
+
+
+def test_the_state_of_the_connection_is_known(slack, slack_api, connection, caplog):
+    good = slack_api.paths[OPEN]
+    assert connection.is_connected()
+
+    slack_api.paths[OPEN] = told(ok=False, error="internal_error")
+    slack.drop()
+    wait_for(lambda: not connection.is_connected())
+    time.sleep(5 * PING_SECONDS)
+    assert not connection.is_connected()
+
+    slack_api.paths[OPEN] = good
+    wait_for(connection.is_connected)
+    assert is_heard(slack)
+    told_about = [one for one in caplog.records if one.action == "socket_mode"]
+    assert [getattr(one, "error", "") for one in told_about] == ["internal_error", ""]
+
+
+def test_a_connection_whose_other_end_never_answers_is_replaced(slack):
+    slack.silent = True
+    slack.drop()
+    wait_for(lambda: slack.connections > 2)
+
+    slack.silent = False
+    wait_for(lambda: is_heard(slack))
+
+
+def test_reconnecting_as_slack_asks_for_it_never_makes_it_deaf(slack):
+    for number in range(1, 3):
+        slack.disconnect()
+        wait_for(lambda number=number: slack.connections > number)
+        assert is_heard(slack)
+
+
+@pytest.mark.usefixtures("slack")
+def test_the_replaced_connection_is_not_read_on(connection):
+    """The SDK's reader may have begun with the state of the connection before."""
+    client = connection._client
+    stale = client.current_session
+    client.connect_to_new_endpoint(force=True)
+
+    assert _WhileCurrent(client, stale).terminated
+    assert not _WhileCurrent(client, client.current_session).terminated
+
+
+def test_a_token_that_is_refused_later_ends_it(slack, slack_api, connection, ended):
+    assert connection.refusal is None
+
+    slack_api.paths[OPEN] = told(ok=False, error="invalid_auth")
+    slack.drop()
+    assert ended.wait(10)
+
+    assert "SLACK_APP_TOKEN is refused" in connection.refusal.message
+    asked = len(slack_api.heard)
+    time.sleep(5 * PING_SECONDS)
+    assert len(slack_api.heard) == asked
+    assert not connection.is_connected()

@@ -34,9 +34,10 @@ def test_the_state_of_the_queue():
     assert found["emojifier_jobs_waiting",] == 7
     assert found["emojifier_jobs_running",] == 3
     assert found["emojifier_jobs_oldest_seconds",] == 1.5
-    assert found["emojifier_jobs_stranded",] == 1
+    assert found["emojifier_jobs_orphaned",] == 1
     assert found["emojifier_workers",] == 2
     assert found["emojifier_installations",] == 2
+    assert found["emojifier_socket_mode_connected",] == 1
 
 
 @pytest.mark.parametrize("registry", [make_web_registry, worker_registry])

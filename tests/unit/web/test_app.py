@@ -90,9 +90,30 @@ def test_requests_are_counted():
         (answered, "command"): 2,
         (answered, "event"): 1,
         (answered, "interaction"): 1,
-        ("emojifier_slack_refused_total", "415"): 1,
+        ("emojifier_slack_refused_total", "415", "content_type"): 1,
     }
     assert {one: after[one] - before.get(one, 0) for one in expected} == expected
+
+
+def test_a_wrong_signing_secret_is_counted_and_told_once(caplog):
+    client, now = make_client(), ManualClock().now().timestamp()
+    before = values_of(make_web_registry())
+
+    for sent in (command(), event({"type": "x"}), shortcut()):
+        answer = client.post(EVENTS, data=sent.body, headers=signed(sent, "wrong", now))
+        assert (answer.status_code, answer.data) == (401, b"")
+
+    after = values_of(make_web_registry())
+    changed = {one: after[one] - before[one] for one in after if one in before}
+    assert changed["emojifier_slack_refused_total", "401", "signature"] == 3
+    assert not any(
+        value
+        for (name, *_), value in changed.items()
+        if name == "emojifier_slack_answer_seconds_count"
+    )
+    (warning,) = caplog.records
+    assert "SLACK_SIGNING_SECRET" in warning.getMessage()
+    assert (warning.action, warning.reason) == ("guard", "signature")
 
 
 def test_what_is_refused_does_not_reach_slacks_side():

@@ -17,11 +17,14 @@ from emojifier_bot.web.slack_requests import (
     SIGNATURE,
     TIMESTAMP,
     UNAUTHORIZED,
+    WARN_AGAIN_SECONDS,
     WRONG_TYPE,
     Answer,
+    Refusal,
+    Refusals,
     ReplayCache,
+    find_refusal,
     is_ssl_check,
-    refusal_status,
     request_kind,
 )
 from tests.fakes.clock import ManualClock
@@ -43,6 +46,11 @@ def headers(**changed: str | None) -> Headers:
     made = Headers()
     made._list.extend((name, one) for name, one in whole.items() if one is not None)
     return made
+
+
+def refusal_status(*request) -> int | None:
+    refused = find_refusal(*request)
+    return refused and refused.status
 
 
 class TestRefusalStatus:
@@ -139,6 +147,30 @@ def test_checks_of_our_certificate(body, is_one):
 )
 def test_kinds_of_requests(kind, body, found):
     assert request_kind(headers(kind=kind), body) == found
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("reason", "remedy"),
+        [("signature", "SLACK_SIGNING_SECRET"), ("age", "clock"), ("encoding", "")],
+    )
+    def test_one_warning_names_what_an_operator_can_mend(self, caplog, reason, remedy):
+        caplog.set_level("INFO", "emojifier_bot")
+        clock = ManualClock()
+        refusals = Refusals(clock)
+
+        for _ in range(3):
+            refusals.note(Refusal(UNAUTHORIZED, reason))
+        warned = [one.getMessage() for one in caplog.records if one.levelname != "INFO"]
+
+        assert len(warned) == bool(remedy)
+        assert all(remedy in one for one in warned)
+        assert {one.reason for one in caplog.records} == {reason}
+        assert len(caplog.records) == 3
+
+        clock.advance(WARN_AGAIN_SECONDS)
+        refusals.note(Refusal(UNAUTHORIZED, reason))
+        assert (caplog.records[-1].levelname == "WARNING") is bool(remedy)
 
 
 class Counter:
