@@ -76,6 +76,58 @@ def png_file(width, height, *, depth, kind, rows, extra=(), interlaced=False) ->
     return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(*chunk) for chunk in chunks)
 
 
+def png_with(data: bytes, *chunks: tuple[bytes, bytes], wrong_sum=False) -> bytes:
+    """Put chunks into a PNG behind its header, on wish with wrong checksums."""
+    added = [_png_chunk(*chunk) for chunk in chunks]
+    if wrong_sum:
+        added = [one[:-1] + bytes([one[-1] ^ 1]) for one in added]
+    return data[:33] + b"".join(added) + data[33:]
+
+
+def with_property(data: bytes, name: bytes, content: bytes) -> bytes:
+    """Give the first picture of an AVIF or HEIF file one more property.
+
+    The list of boxes goes to the end of the file, so that no place in it changes.
+    """
+    start = data.index(b"meta") - 4
+    length = int.from_bytes(data[start : start + 4], "big")
+    meta = data[start : start + length]
+    added = struct.pack(">I4s", 8 + len(content), name) + content
+
+    def grown(meta: bytes, box: bytes, by: int) -> bytes:
+        at = meta.index(box) - 4
+        size = int.from_bytes(meta[at : at + 4], "big") + by
+        return meta[:at] + size.to_bytes(4, "big") + meta[at + 4 :]
+
+    at = meta.index(b"ipco") - 4
+    end = at + int.from_bytes(meta[at : at + 4], "big")
+    count, place = 0, at + 8
+    while place < end:
+        place += int.from_bytes(meta[place : place + 4], "big")
+        count += 1
+    meta = meta[:end] + added + meta[end:]
+    # Version, flags, count of items, then the first item's number and count.
+    counted = meta.index(b"ipma") + 4 + 8 + 2
+    associations = counted + 1 + meta[counted]
+    meta = (
+        meta[:counted]
+        + bytes([meta[counted] + 1])
+        + meta[counted + 1 : associations]
+        # It must be understood.
+        + bytes([0x80 | count + 1])
+        + meta[associations:]
+    )
+    for box, by in (
+        (b"meta", len(added) + 1),
+        (b"iprp", len(added) + 1),
+        (b"ipco", len(added)),
+        (b"ipma", 1),
+    ):
+        meta = grown(meta, box, by)
+    left_free = data[: start + 4] + b"free" + data[start + 8 :]
+    return left_free + meta
+
+
 def png_with_sums(data: bytes) -> bytes:
     """Make the check sums of a PNG right again."""
     result, start = data[:8], 8

@@ -61,6 +61,16 @@ def cmyk_profile() -> bytes:
     return _profile(b"CMYK", b"Lab ", {b"A2B0": table}, kind=b"prtr")
 
 
+def with_tag(profile: bytes, name: bytes, content: bytes) -> bytes:
+    """Put one more tag into a profile."""
+    (count,) = struct.unpack_from(">I", profile, 128)
+    tags = {}
+    for at in range(132, 132 + 12 * count, 12):
+        one, start, size = struct.unpack_from(">4sII", profile, at)
+        tags[one] = profile[start : start + size]
+    return _profile(b"RGB ", b"XYZ ", {**tags, name: content})
+
+
 def _profile(
     space: bytes, connection: bytes, tags: dict[bytes, bytes], kind: bytes = b"mntr"
 ) -> bytes:

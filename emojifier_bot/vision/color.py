@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -43,6 +44,9 @@ _RGB_BY_XYZ = [b"RGB ", b"XYZ ", b"acsp"]
 _CLASSES = frozenset({b"mntr", b"scnr", b"spac", b"prtr"})
 _VERSIONS = frozenset({2, 4})
 _VERSION_SHIFT, _VERSION_MASK = 24, 0xFFF00000
+#: Of profiles that are made here: 4.3, which has parametric curves.
+_MADE_VERSION = 0x04300000
+_FIXED_ONE = 65536
 
 _COLORANTS = (b"rXYZ", b"gXYZ", b"bXYZ")
 _CURVES = (b"rTRC", b"gTRC", b"bTRC")
@@ -53,6 +57,8 @@ _CURVE_HEADER_BYTES = 12
 _MOST_TAGS, _MOST_POINTS = 100, 4096
 #: How many numbers each kind of formula has, 65536ths each.
 _FORMULA_NUMBERS = (1, 3, 4, 5, 7)
+#: ITU-T H.273: PQ and HLG.
+_HDR_TRANSFERS = frozenset({16, 18})
 
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
@@ -140,15 +146,44 @@ def plain_profile(icc_profile: bytes) -> bytes | None:
         kept[b"wtpt"] = _checked_xyz(tags.get(b"wtpt") or _XYZ.pack(b"XYZ ", *_D50))
     except (struct.error, KeyError, ValueError):
         return None
-    start = _HEADER_BYTES + _COUNT.size + len(kept) * _ENTRY.size
-    directory, body = _COUNT.pack(len(kept)), b""
-    for name, content in kept.items():
-        directory += _ENTRY.pack(name, start + len(body), len(content))
-        body += content + b"\0" * (-len(content) % 4)
-    header = _HEADER.pack(
-        start + len(body), version & _VERSION_MASK, kind, *_RGB_BY_XYZ, *_D50
-    )
-    return header + directory + body
+    return _written(version & _VERSION_MASK, kind, kept)
+
+
+def matrix_profile(
+    colorants: Sequence[Sequence[float]], curve: Sequence[float]
+) -> bytes:
+    """Make a profile of three colours and one parametric curve.
+
+    Args:
+        colorants: X, Y and Z of red, green and blue, with a white of D50.
+        curve: The numbers of one of ICC's formulas: one, or up to seven.
+
+    Raises:
+        struct.error: A number is out of bounds.
+    """
+    numbers = [round(number * _FIXED_ONE) for number in curve]
+    formula = _FORMULA_NUMBERS.index(len(numbers))
+    content = struct.pack(f">4s4xH2x{len(numbers)}i", b"para", formula, *numbers)
+    tags = {
+        name: _XYZ.pack(b"XYZ ", *(round(value * _FIXED_ONE) for value in color))
+        for name, color in zip(_COLORANTS, colorants, strict=True)
+    }
+    tags |= dict.fromkeys(_CURVES, content)
+    tags[b"wtpt"] = _XYZ.pack(b"XYZ ", *_D50)
+    return _written(_MADE_VERSION, b"mntr", tags)
+
+
+def hdr_codes(icc_profile: bytes) -> tuple[int, int] | None:
+    """Return the numbers of primaries and transfer function of a profile for HDR.
+
+    Such a profile states them beside tables that show it as well as they can.
+    """
+    try:
+        content = _tags(icc_profile)[b"cicp"]
+        primaries, transfer = content[8], content[9]
+    except (struct.error, KeyError, ValueError, IndexError):
+        return None
+    return (primaries, transfer) if transfer in _HDR_TRANSFERS else None
 
 
 @lru_cache(maxsize=_CACHED)
@@ -204,6 +239,16 @@ def _lab_transform() -> ImageCms.ImageCmsTransform:
 @lru_cache(maxsize=1)
 def _srgb() -> ImageCms.ImageCmsProfile:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+
+def _written(version: int, kind: bytes, tags: Mapping[bytes, bytes]) -> bytes:
+    start = _HEADER_BYTES + _COUNT.size + len(tags) * _ENTRY.size
+    directory, body = _COUNT.pack(len(tags)), b""
+    for name, content in tags.items():
+        directory += _ENTRY.pack(name, start + len(body), len(content))
+        body += content + b"\0" * (-len(content) % 4)
+    header = _HEADER.pack(start + len(body), version, kind, *_RGB_BY_XYZ, *_D50)
+    return header + directory + body
 
 
 def _tags(icc_profile: bytes) -> dict[bytes, bytes]:

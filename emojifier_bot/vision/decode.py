@@ -18,6 +18,7 @@ from PIL import Image
 
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.canvas import Canvas, canvas_of
+from emojifier_bot.vision.cicp import HDR_NOTE, stated_colors, tone_mapped
 from emojifier_bot.vision.color import model_to_srgb, rgb_profile
 from emojifier_bot.vision.formats import sniff
 from emojifier_bot.vision.jpeg import JpegParameters, SizeCheck
@@ -119,19 +120,20 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
     picture_format = sniff(data)
     try:
         loaded = load(picture_format, data, _size_check(limits))
-        image, icc_profile = _to_rgb(_turned(loaded.image, loaded.orientation))
+        turned = _turned(loaded.image, loaded.orientation)
+        image, icc_profile, notes = _to_rgb(turned)
         finished = partial(
             DecodedImage,
             source_format=loaded.format,
             icc_profile=icc_profile,
             jpeg=loaded.jpeg,
             lossless=loaded.lossless,
-            notes=loaded.notes,
-            source_bytes=0 if loaded.notes else len(data),
+            notes=(*loaded.notes, *notes),
+            source_bytes=0 if loaded.is_cut_off else len(data),
         )
         canvas = loaded.canvas if image is loaded.image else None
         # A copy of the picture less while the canvas is filled.
-        del loaded
+        del loaded, turned
         return finished(canvas or canvas_of(image))
     except MemoryError as error:
         raise ImageError(
@@ -160,7 +162,7 @@ def from_image(image: Image.Image) -> DecodedImage:
         )
     try:
         orientation = exif_orientation(image.info.get("exif"))
-        upright, icc_profile = _to_rgb(_turned(image, orientation))
+        upright, icc_profile, notes = _to_rgb(_turned(image, orientation))
         canvas = canvas_of(upright)
     except _DAMAGE_ERRORS as error:
         raise ImageError(
@@ -173,6 +175,7 @@ def from_image(image: Image.Image) -> DecodedImage:
         icc_profile=icc_profile,
         jpeg=None,
         lossless=True,
+        notes=notes,
     )
 
 
@@ -211,23 +214,25 @@ def _turned(image: Image.Image, orientation: int) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _to_rgb(image: Image.Image) -> tuple[Image.Image, bytes | None]:
-    """Return the picture as RGB or RGBA, and the profile of these pixels."""
-    icc_profile = image.info.get("icc_profile")
+def _to_rgb(image: Image.Image) -> tuple[Image.Image, bytes | None, tuple[str, ...]]:
+    """Return the picture as RGB or RGBA, the profile of these pixels, and notes."""
+    icc_profile, hdr = stated_colors(image.info)
     if image.mode in _WIDE_MODES:
         image = _narrow_grey(image)
     if image.mode in {"CMYK", "LAB"}:
         converted = model_to_srgb(image, icc_profile)
-        return converted or image.convert("RGB"), None
+        return converted or image.convert("RGB"), None, ()
     mode = "RGBA" if image.has_transparency_data else "RGB"
     if image.mode in {"1", "L", "LA"} and icc_profile:
         grey = model_to_srgb(image.convert("L"), icc_profile)
         if grey is not None:
             if mode == "RGBA":
                 grey.putalpha(image.convert(mode).getchannel("A"))
-            return grey, None
+            return grey, None, ()
     converted = image if image.mode == mode else image.convert(mode)
-    return converted, rgb_profile(icc_profile)
+    if hdr is not None:
+        return tone_mapped(converted, hdr), None, (HDR_NOTE,)
+    return converted, rgb_profile(icc_profile), ()
 
 
 def _narrow_grey(image: Image.Image) -> Image.Image:

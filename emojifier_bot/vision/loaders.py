@@ -17,7 +17,8 @@ from typing import Any
 from PIL import Image
 
 from emojifier_bot.vision.canvas import Canvas
-from emojifier_bot.vision.formats import FORMATS, PictureFormat
+from emojifier_bot.vision.cicp import Cicp
+from emojifier_bot.vision.formats import FORMATS, PictureFormat, format_named
 from emojifier_bot.vision.jpeg import (
     JpegParameters,
     SizeCheck,
@@ -25,6 +26,8 @@ from emojifier_bot.vision.jpeg import (
     load_jpeg,
     read_header,
 )
+from emojifier_bot.vision.media_boxes import find_box, media_properties
+from emojifier_bot.vision.png import SIGNATURE, read_png
 
 UPRIGHT = 1
 #: How a picture stored with each EXIF orientation is brought upright.
@@ -50,16 +53,11 @@ _COUNT_BYTES, _ENTRY_BYTES, _VALUE_AT = 2, 12, 8
 _PNG_DEPTH_AT = 24
 _DEEP_PNG_BITS = 16
 
-_PNG_SIGNATURE = b"\x89PNG"
-
 #: RIFF: "RIFF", the length of the file, "WEBP", then chunks of a name, a length and a
 #: payload. A frame of an animation has its own header and then chunks.
 _RIFF_HEADER_BYTES, _CHUNK_HEADER_BYTES, _FRAME_HEADER_BYTES = 12, 8, 16
 #: Sides of VP8 and VP8L pictures have 14 bits.
 _WEBP_SIDE_BITS, _WEBP_SIDE_MASK = 14, (1 << 14) - 1
-
-#: Boxes of ISO media files: length, type, contents.
-_BOX_HEADER_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +72,8 @@ class Loaded:
     orientation: int = UPRIGHT
     jpeg: JpegParameters | None = None
     notes: tuple[str, ...] = ()
+    #: Whether parts of the file are missing.
+    is_cut_off: bool = False
     #: Where the pixels lie, if they lie in a canvas.
     canvas: Canvas | None = None
 
@@ -170,16 +170,20 @@ def _load_jpeg(_: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
         orientation=orientation,
         jpeg=jpeg_parameters(image, orientation),
         notes=notes,
+        is_cut_off=bool(notes),
         canvas=canvas,
     )
 
 
 def _load_png(png: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
     """Load a PNG; Pillow leaves the transparent colour at its sixteen bits."""
-    loaded = _load(png, data, check_size)
-    key = loaded.image.info.get("transparency")
+    parts = read_png(data)
+    loaded = _load(png, parts.still, check_size)
+    info = loaded.image.info
+    key = info.get("transparency")
     if data[_PNG_DEPTH_AT] == _DEEP_PNG_BITS and isinstance(key, tuple):
-        loaded.image.info["transparency"] = tuple(value >> 8 for value in key)
+        info["transparency"] = tuple(value >> 8 for value in key)
+    info |= {"icc_profile": parts.icc_profile, "cicp": parts.cicp}
     return loaded
 
 
@@ -193,17 +197,19 @@ def _load_webp(webp: PictureFormat, data: bytes, check_size: SizeCheck) -> Loade
 def _load_avif(avif: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
     """Load an AVIF; its EXIF item, which may be damaged, is renamed.
 
-    The file's own turning counts, which Pillow states as an EXIF orientation.
+    The file's own turning counts, which Pillow states as an EXIF orientation. Its
+    cropping and its colours are read here.
     """
-    start = 0
-    while start + _BOX_HEADER_BYTES <= len(data):
-        length = int.from_bytes(data[start : start + 4], "big")
-        if data[start + 4 : start + 8] == b"meta":
-            box = data[start : start + length].replace(b"Exif", b"free")
-            data = data[:start] + box + data[start + length :]
-            break
-        start += max(length, _BOX_HEADER_BYTES)
-    return _load(avif, data, check_size)
+    if meta := find_box(data, b"meta"):
+        start, end = meta
+        renamed = data[start:end].replace(b"Exif", b"free")
+        data = data[:start] + renamed + data[end:]
+    loaded = _load(avif, data, check_size)
+    properties = media_properties(data)
+    image = loaded.image.crop(properties.crop_box(loaded.image.size))
+    if "icc_profile" not in image.info and properties.codes:
+        image.info["cicp"] = Cicp(*properties.codes)
+    return replace(loaded, image=image)
 
 
 def _load_ico(ico: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
@@ -213,13 +219,12 @@ def _load_ico(ico: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
     """
     icon = _open(ico, data)
     start = icon.entry[0].offset
-    if data.startswith(_PNG_SIGNATURE, start):
-        width, height = struct.unpack_from(">2I", data, start + 16)
-    else:
-        # A bitmap and its mask; a negative height says that it begins at the top.
-        width, height = map(abs, struct.unpack_from("<2i", data, start + 4))
-        height //= 2
-    check_size((width, height))
+    if data.startswith(SIGNATURE, start):
+        loaded = _load_png(format_named("PNG"), data[start:], check_size)
+        return replace(loaded, format=ico.name, orientation=UPRIGHT)
+    # A bitmap and its mask; a negative height says that it begins at the top.
+    width, height = map(abs, struct.unpack_from("<2i", data, start + 4))
+    check_size((width, height // 2))
     image = icon.frame(0)
     image.load()
     return Loaded(image, ico.name, ico.lossless)

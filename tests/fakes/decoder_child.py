@@ -34,6 +34,7 @@ HEADER: dict[str, object] = {
     "jpeg": None,
     "lossless": True,
     "notes": [],
+    "source_bytes": 0,
 }
 PIXELS = bytes(8 * 8 * 4)
 

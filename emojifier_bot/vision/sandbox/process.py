@@ -186,7 +186,7 @@ class DecoderProcess:
             jpeg=header.jpeg,
             lossless=header.lossless,
             notes=header.notes,
-            source_bytes=0 if header.notes else len(data),
+            source_bytes=header.source_bytes,
         )
 
     def _receive_header(self) -> dict[str, Any]:

@@ -102,6 +102,7 @@ class PictureHeader:
     jpeg: JpegParameters | None
     lossless: bool
     notes: tuple[str, ...]
+    source_bytes: int
 
 
 def send_picture(connection: socket.socket, data: bytes) -> None:
@@ -180,6 +181,7 @@ def picture_values(decoded: DecodedImage) -> dict[str, Any]:
         "jpeg": jpeg and [jpeg.tables, jpeg.subsampling, jpeg.aligned],
         "lossless": decoded.lossless,
         "notes": decoded.notes,
+        "source_bytes": decoded.source_bytes,
     }
 
 
@@ -202,6 +204,7 @@ def read_picture(values: dict[str, Any], limits: DecodeLimits) -> PictureHeader:
             jpeg=_jpeg(values["jpeg"]),
             lossless=_bool(values["lossless"]),
             notes=_notes(values["notes"]),
+            source_bytes=_count(values["source_bytes"], limits.max_bytes, least=0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError from error
@@ -219,8 +222,8 @@ def _bool(value: Any) -> bool:
     raise ValueError
 
 
-def _count(value: Any, most: int) -> int:
-    if type(value) is int and 1 <= value <= most:
+def _count(value: Any, most: int, least: int = 1) -> int:
+    if type(value) is int and least <= value <= most:
         return value
     raise ValueError
 
