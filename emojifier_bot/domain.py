@@ -104,6 +104,8 @@ class EmojifyRequest:
     command: str = ""
     #: Asked in a direct message among several people, which has no sign in its id.
     in_group: bool = False
+    #: The message whose button was pressed; empty for none.
+    button_ts: str = ""
     #: *Try another*: the post that the new one replaces, and which press this is.
     replaces_post_id: str = ""
     press: int = 0

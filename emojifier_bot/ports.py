@@ -109,8 +109,13 @@ class ReplySink(Protocol):
         """Add one threaded message with the buttons where the share shows none."""
         ...
 
-    def delete(self, post: Post) -> None:
-        """Delete the file; one that is gone already is fine."""
+    def delete(self, post: Post, button_ts: str = "") -> None:
+        """Delete the file and the messages that show it; what is gone is fine.
+
+        Args:
+            post: What was posted.
+            button_ts: The message whose button was pressed, empty if none was.
+        """
         ...
 
     def notify(self, request: EmojifyRequest, outcome: Outcome) -> None:

@@ -80,12 +80,14 @@ def shortcut(files: Sequence[Mapping[str, Any]] | None = None, **more: Any) -> S
     return interaction(payload | more)
 
 
-def press(action_id: str, value: str, user: str = ASKER, **more: Any) -> Sent:
+def press(
+    action_id: str, value: str, user: str | Mapping[str, str] = ASKER, **more: Any
+) -> Sent:
     payload = {
         "type": "block_actions",
         "team": {"id": TEAM},
         "channel": {"id": CHANNEL},
-        "user": {"id": user},
+        "user": {"id": user} if isinstance(user, str) else user,
         "container": {"type": "message", "message_ts": TS, "channel_id": CHANNEL},
         "message": {"type": "message", "ts": TS},
         "actions": [{"type": "button", "action_id": action_id, "value": value}],

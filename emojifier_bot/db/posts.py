@@ -54,7 +54,23 @@ class PostLog:
 
     def find(self, workspace: Workspace, post_id: str) -> PostRecord | None:
         """Return a workspace's post, deleted or not."""
-        found = sa.select(POSTS).where(_is(workspace, post_id))
+        return self._find(_is(workspace, post_id))
+
+    def find_in_organisation(
+        self, workspace: Workspace, post_id: str
+    ) -> PostRecord | None:
+        """Return a post that people of a workspace may see, deleted or not.
+
+        That of another workspace of the same organisation, if they share its channel.
+        """
+        found = self.find(workspace, post_id)
+        if found or not workspace.enterprise_id:
+            return found
+        theirs = POSTS.c.enterprise_id == workspace.enterprise_id
+        return self._find(theirs & (POSTS.c.post_id == post_id))
+
+    def _find(self, condition: sa.ColumnElement[bool]) -> PostRecord | None:
+        found = sa.select(POSTS).where(condition).limit(1)
         with self.database.reading() as connection:
             row = connection.execute(found).mappings().one_or_none()
         return None if row is None else _record(row)

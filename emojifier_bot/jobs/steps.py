@@ -177,7 +177,7 @@ class JobSteps:
             return
         self.lease.check()
         if old.deleted_by in ("", post.post_id):
-            self.deps.sink.delete(old.post)
+            self.deps.sink.delete(old.post, request.button_ts)
             if posts.mark_deleted(workspace, old.post.post_id, post.post_id):
                 return
             # Noted by an earlier run of this step, or by somebody while it ran.

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 
 from slack_bolt import Ack, App, BoltContext
 
-from emojifier_bot.domain import EmojifyRequest, Entrypoint, Outcome, Post, PostRecord
-from emojifier_bot.errors import EmojifierError, ErrorKind, QueueError
+from emojifier_bot.domain import EmojifyRequest, Outcome, Post, PostRecord
+from emojifier_bot.errors import EmojifierError, ErrorKind, QueueError, VaultError
 from emojifier_bot.slack.blocks import (
     DELETE,
     DELETE_CONFIRMED,
     TRY_ANOTHER,
     delete_confirmation_view,
 )
-from emojifier_bot.slack.context import NO_PICTURE, ListenerContext
-from emojifier_bot.slack.payloads import Payload, workspace_of
+from emojifier_bot.slack.context import ListenerContext
+from emojifier_bot.slack.payloads import Payload
 
 #: How many jobs may try to replace one post; each failed, or the post would be gone.
 #: Each is looked up while Slack waits.
 MAX_TRIES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class PendingDeletion:
-    """The deletion that a window asks about, kept in the window itself."""
-
-    post_id: str
-    channel_id: str
-    thread_ts: str
-    sealed_response_url: str
-    #: Where the button was pressed; the window's answer may name another workspace.
-    team_id: str = ""
 
 
 class Actions:
@@ -62,18 +51,20 @@ class Actions:
     def delete_confirmed(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Delete the post after it was confirmed in the window."""
         ack()
-        asked, asker = self._pending(body, context)
-        record = self._find_post(asker, asked.post_id)
+        post_id, asker = self._pending(body, context)
+        record = self._find_post(asker, post_id)
         if record is not None:
             self._delete(asker, record.post)
 
     def failed(self, error: Exception, body: Payload, context: BoltContext) -> None:
         """Notify the user that it did not work; they get no other answer."""
+        asker = self._context.asker_of(body, context)
         if body.get("type") == "view_submission":
-            _, asker = self._pending(body, context)
-        else:
-            asker = self._context.asker_of(body, context)
-        kind = error.kind if isinstance(error, EmojifierError) else ErrorKind.ERROR
+            with suppress(VaultError):  # then they hear of it in a direct message
+                _, asker = self._pending(body, context)
+        kind: str = ErrorKind.ERROR
+        if isinstance(error, EmojifierError) and not isinstance(error, VaultError):
+            kind = error.kind
         self._context.notify(asker, kind)
 
     def try_another(self, ack: Ack, body: Payload, context: BoltContext) -> None:
@@ -86,12 +77,14 @@ class Actions:
         if record.post.asker_id != asker.user_id:
             self._context.notify(asker, ErrorKind.NOT_ASKER)
             return
-        press = self._context.posts.count_press(asker.workspace, post_id)
+        workspace = record.post.workspace
+        press = self._context.posts.count_press(workspace, post_id)
         if not press:
             self._context.notify(asker, ErrorKind.POST_GONE)
             return
         again = replace(
             asker,
+            workspace=workspace,
             channel_id=record.post.channel_id,
             source=record.post.source,
             thread_ts=record.post.thread_ts,
@@ -120,26 +113,29 @@ class Actions:
 
     def _pending(
         self, body: Payload, context: BoltContext
-    ) -> tuple[PendingDeletion, EmojifyRequest]:
-        """Return the deletion that the window asked about, and who confirmed it."""
-        asked = PendingDeletion(**json.loads(body["view"]["private_metadata"]))
-        here = workspace_of(context, body)
-        asker = EmojifyRequest(
-            workspace=replace(here, team_id=asked.team_id or here.team_id),
-            entrypoint=Entrypoint.TRY_ANOTHER,
-            user_id=context.user_id or "",
-            channel_id=asked.channel_id,
-            source=NO_PICTURE,
-            thread_ts=asked.thread_ts,
-            sealed_response_url=asked.sealed_response_url,
-        )
-        return asked, asker
+    ) -> tuple[str, EmojifyRequest]:
+        """Return the post that the window asked about, and who confirmed it.
+
+        Raises:
+            VaultError: It is not what the bot wrote into the window.
+        """
+        sealed = str(body["view"]["private_metadata"])
+        asked = json.loads(self._context.vault.unseal(sealed))
+        asker = EmojifyRequest.from_dict(asked["asker"])
+        return asked["post_id"], replace(asker, user_id=context.user_id or "")
 
     def _find_post(self, asker: EmojifyRequest, post_id: str) -> PostRecord | None:
-        """Return a post that still exists; else notify the user and return None."""
-        record = self._context.posts.find(asker.workspace, post_id)
+        """Return a post that still exists; else notify the user and return None.
+
+        Somebody of another workspace may be in the picture: one of the same
+        organisation, whose own is what Slack names. Of the installation that serves it,
+        what Slack says now counts.
+        """
+        posts, here = self._context.posts, asker.workspace
+        record = posts.find_in_organisation(here, post_id)
         if record is not None and not record.deleted_by:
-            return record
+            there = replace(here, team_id=record.post.workspace.team_id)
+            return replace(record, post=replace(record.post, workspace=there))
         kind = ErrorKind.POST_GONE if record else ErrorKind.POST_FORGOTTEN
         self._context.notify(asker, kind)
         return None
@@ -157,32 +153,26 @@ class Actions:
 
         A successor is what *Try another* put in its place just now.
         """
-        posts, workspace = self._context.posts, asker.workspace
+        posts, button_ts = self._context.posts, asker.button_ts
         while True:
-            self._context.sink.delete(post)
-            if posts.mark_deleted(workspace, post.post_id, asker.user_id):
+            self._context.sink.delete(post, button_ts)
+            if posts.mark_deleted(post.workspace, post.post_id, asker.user_id):
                 return True
-            gone = posts.find(workspace, post.post_id)
-            successor = gone and posts.find(workspace, gone.deleted_by)
+            gone = posts.find(post.workspace, post.post_id)
+            successor = gone and posts.find(post.workspace, gone.deleted_by)
             if not successor:
                 return False
-            post = successor.post
+            post, button_ts = successor.post, ""
 
     def _ask(self, asker: EmojifyRequest, post_id: str, trigger_id: str) -> None:
-        asked = PendingDeletion(
-            post_id,
-            asker.channel_id,
-            asker.thread_ts,
-            asker.sealed_response_url,
-            asker.workspace.team_id,
-        )
+        asked = json.dumps({"post_id": post_id, "asker": asker.to_dict()})
 
         def task() -> None:
             self._context.client.call(
                 asker.workspace,
                 "views.open",
                 trigger_id=trigger_id,
-                view=delete_confirmation_view(json.dumps(asdict(asked))),
+                view=delete_confirmation_view(self._context.seal(asked)),
             )
 
         self._context.run_later(asker, "confirm_deletion", task)

@@ -181,6 +181,7 @@ class ListenerContext:
             source=NO_PICTURE,
             thread_ts=thread_ts,
             sealed_response_url=self.seal(body.get("response_url")),
+            button_ts=str(container.get("message_ts") or message.get("ts") or ""),
         )
 
     def notify(self, request: EmojifyRequest, kind: str, **facts: str) -> None:

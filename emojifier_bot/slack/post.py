@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import PurePath
@@ -258,17 +259,29 @@ class SlackReplySink:
             blocks=buttons_blocks(post),
         )
 
-    def delete(self, post: Post) -> None:
-        """Delete the file; one that is gone already is fine.
+    def delete(self, post: Post, button_ts: str = "") -> None:
+        """Delete the file, then the messages that show it and its buttons.
+
+        The file first: people who are in a picture want that away. What is gone
+        already is fine, and so is a message that Slack does not let the bot delete.
 
         Raises:
-            DeliveryError: Slack refused.
+            DeliveryError: Slack keeps the file, or may delete a message later.
         """
-        try:
-            self.client.call(post.workspace, "files.delete", file=post.file_id)
-        except DeliveryError as error:
-            if error.kind not in GONE:
-                raise
+        workspace, messages = post.workspace, {button_ts}
+        # Once the file is deleted Slack no longer says where it was.
+        with _gone_is_fine():
+            messages.add(share_of(self._file(post), post.channel_id).message_ts)
+        with _gone_is_fine():
+            self.client.call(workspace, "files.delete", file=post.file_id)
+        for ts in sorted(messages - {""}):
+            try:
+                self.client.call(
+                    workspace, "chat.delete", channel=post.channel_id, ts=ts
+                )
+            except DeliveryError as error:
+                if error.retryable:
+                    raise
 
     def notify(self, request: EmojifyRequest, outcome: Outcome) -> None:
         """Send a message to the asker only: where they asked, else in direct messages.
@@ -329,6 +342,8 @@ class SlackReplySink:
 
     def _post_ephemeral(self, request: EmojifyRequest, text: str) -> None:
         """Post where it was asked, visible only to the asker."""
+        if not request.channel_id:
+            raise DeliveryError("Nobody says where.", kind=ErrorKind.CHANNEL_NOT_FOUND)
         words = {"text": text, "thread_ts": _thread_of(request)}
         if is_direct(request.channel_id):
             self._post_message(request.workspace, channel=request.channel_id, **words)
@@ -354,6 +369,16 @@ class SlackReplySink:
 
     def _post_message(self, workspace: Workspace, **words: Any) -> None:
         self.client.call(workspace, "chat.postMessage", unfurl_links=False, **words)
+
+
+@contextmanager
+def _gone_is_fine() -> Iterator[None]:
+    """Pass over a refusal of a file that is gone."""
+    try:
+        yield
+    except DeliveryError as error:
+        if error.kind not in GONE:
+            raise
 
 
 def _thread_of(request: EmojifyRequest) -> str:

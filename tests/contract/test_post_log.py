@@ -71,6 +71,19 @@ def test_no_other_workspace_finds_it(stores):
     assert stores.posts.find(other, "p1").post.file_id == "F99"
 
 
+def test_people_of_the_same_organisation_may_see_it(stores):
+    stores.posts.record(make_post(IN_GRID))
+    look = stores.posts.find_in_organisation
+
+    assert look(Workspace("T2", "E1"), "p1").post.workspace == IN_GRID
+    assert look(IN_GRID, "p1").post.workspace == IN_GRID
+    for stranger in (Workspace("T2", "E2"), Workspace("T2"), Workspace("", "E2")):
+        assert look(stranger, "p1") is None
+    stores.posts.record(make_post(Workspace("T3"), post_id="p2"))
+    assert look(Workspace("T2"), "p2") is None
+    assert look(Workspace("T2", "E1"), "p2") is None
+
+
 def test_presses_are_counted(stores):
     stores.posts.record(make_post())
     stores.posts.record(make_post(post_id="p2"))

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from emojifier_bot.domain import EmojifyRequest, Outcome, Post, Workspace
-from emojifier_bot.errors import DeliveryError, EmojifierError
+from emojifier_bot.errors import DeliveryError, EmojifierError, VaultError
 
 
 class PlainVault:
@@ -16,6 +16,8 @@ class PlainVault:
         return f"sealed({plain})"
 
     def unseal(self, sealed: str) -> str:
+        if not sealed.startswith("sealed("):
+            raise VaultError("That was not sealed here.")
         return sealed.removeprefix("sealed(").removesuffix(")")
 
 
@@ -70,6 +72,8 @@ class TalkingSink:
 
     told: list[tuple[EmojifyRequest, Outcome]] = field(default_factory=list)
     deleted: list[Post] = field(default_factory=list)
+    #: The messages whose buttons were pressed for these.
+    button_ts: list[str] = field(default_factory=list)
     refuse_delete: DeliveryError | None = None
     refuse_tell: DeliveryError | None = None
 
@@ -78,10 +82,11 @@ class TalkingSink:
             raise self.refuse_tell
         self.told.append((request, outcome))
 
-    def delete(self, post: Post) -> None:
+    def delete(self, post: Post, button_ts: str = "") -> None:
         if self.refuse_delete:
             raise self.refuse_delete
         self.deleted.append(post)
+        self.button_ts.append(button_ts)
 
     @property
     def kinds(self) -> list[str]:

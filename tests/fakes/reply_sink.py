@@ -161,10 +161,9 @@ class FakeReplySink(ReplySink):
         assert share.state is ShareState.SHARED
         self._call("ensure_buttons", {"file_id": post.file_id})
 
-    def delete(self, post: Post) -> None:
-        self._call(
-            "delete", {"file_id": post.file_id}, lambda: self.remove(post.file_id)
-        )
+    def delete(self, post: Post, button_ts: str = "") -> None:
+        facts = {"file_id": post.file_id, "button_ts": button_ts}
+        self._call("delete", facts, lambda: self.remove(post.file_id))
 
     def notify(self, request: EmojifyRequest, outcome: Outcome) -> None:
         self._call("notify", {"kind": outcome.kind, "user": request.user_id})

@@ -273,6 +273,7 @@ class TestTryAnother:
             entrypoint=Entrypoint.TRY_ANOTHER,
             replaces_post_id=old_id,
             press=number,
+            button_ts="1700000000.000100",
         )
 
     def test_the_old_one_goes_once_the_new_one_is_there(self, harness):
@@ -285,6 +286,8 @@ class TestTryAnother:
         assert harness.posts.find(WORKSPACE, old.job_id).deleted_by == new.job_id
         methods = [one["method"] for one in harness.sink.calls()]
         assert methods.index("delete") > methods.index("complete", 4)
+        [deleted] = harness.sink.calls("delete")
+        assert deleted["button_ts"] == "1700000000.000100"
 
     def test_what_somebody_deleted_meanwhile_is_not_shown_again(self, harness):
         old = harness.run()

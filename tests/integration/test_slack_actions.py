@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
 from emojifier_bot.domain import Entrypoint, Installation, Workspace
 from emojifier_bot.errors import DeliveryError, QueueFullError
-from emojifier_bot.slack.actions import MAX_TRIES, PendingDeletion
+from emojifier_bot.slack.actions import MAX_TRIES
 from tests.fakes.slack.posting import new_trigger
 from tests.slack_listeners import HERE
 from tests.slack_payloads import (
@@ -22,6 +21,7 @@ from tests.slack_payloads import (
     RESPONSE_URL,
     TEAM,
     TOP_TS,
+    TS,
     command,
     event,
     image,
@@ -58,7 +58,7 @@ def test_the_asker_deletes_at_once(posted):
     assert posted.send(press("delete_post", "job-1")).status_code == 200
 
     assert posted.notified() == ["post_deleted"]
-    assert posted.sink.deleted == [POST]
+    assert (posted.sink.deleted, posted.sink.button_ts) == ([POST], [TS])
     assert deleted_by(posted) == ASKER
 
 
@@ -85,26 +85,88 @@ def test_anybody_else_is_asked_first(posted):
     assert slack.problems == []
 
 
-def test_the_window_of_an_organisations_app_knows_where_it_was_opened(posted):
-    posted.installations.save(
-        Installation(Workspace("", "E1", is_org_install=True), "xoxb-org", BOT)
+#: Somebody of another workspace of an organisation, as its app is told.
+SISTER = {
+    "team": None,
+    "enterprise": {"id": "E1"},
+    "is_enterprise_install": True,
+    "user": {"id": OTHER, "team_id": "T2"},
+}
+
+
+@pytest.fixture
+def org_wide(listeners):
+    """Return the listeners of an organisation; a result is in one of its workspaces."""
+    slack, there = listeners.slack, Workspace(TEAM, "E1", is_org_install=True)
+    slack.world.workspaces[TEAM].enterprise_id = "E1"
+    grant = slack.world.install(slack.world.workspaces[TEAM], org_wide=True)
+    slack.add_workspace("Sister", team_id="T2", enterprise_id="E1")
+    whole = Workspace("", "E1", is_org_install=True)
+    listeners.installations.save(Installation(whole, grant.token, BOT))
+    listeners.posts.record(replace(POST, workspace=there))
+    listeners.there = there
+    return listeners
+
+
+def test_somebody_of_a_sister_workspace_deletes(org_wide):
+    slack = org_wide.slack
+    sister = slack.add_user(slack.world.workspaces["T2"], "sister").user_id
+    who = SISTER | {"user": {"id": sister, "team_id": "T2"}}
+    trigger_id = new_trigger(slack.world, sister)
+
+    org_wide.send(press("delete_post", "job-1", trigger_id=trigger_id, **who))
+    view = slack.wait_until(lambda: [*slack.world.views.values()])[0]
+    metadata = view.body["private_metadata"]
+    shown = {"id": "V1", "type": "modal", "callback_id": "delete_post_confirmed"}
+    shown |= {"private_metadata": metadata, "app_installed_team_id": "E1", "state": {}}
+    org_wide.send(interaction(who | {"type": "view_submission", "view": shown}))
+
+    assert org_wide.notified() == ["post_deleted"]
+    assert org_wide.sink.deleted[0].workspace == org_wide.there
+    assert org_wide.posts.find(org_wide.there, "job-1").deleted_by == sister
+    assert slack.problems == []
+
+
+def test_the_asker_tries_another_from_a_sister_workspace(org_wide):
+    who = SISTER | {"user": {"id": ASKER, "team_id": "T2"}}
+
+    org_wide.send(press("try_another", "job-1", **who))
+
+    assert org_wide.notified() == ["accepted"]
+    [request] = org_wide.queue.requests
+    assert (request.workspace, request.press) == (org_wide.there, 1)
+
+
+def test_an_organisation_of_its_own_finds_nothing(org_wide):
+    other = Workspace("", "E2", is_org_install=True)
+    org_wide.installations.save(Installation(other, "xoxb-other", BOT))
+
+    org_wide.send(
+        press("delete_post", "job-1", **SISTER | {"enterprise": {"id": "E2"}})
     )
-    asked = PendingDeletion("job-1", CHANNEL, "", "", TEAM)
-    view = {"type": "modal", "callback_id": "delete_post_confirmed", "state": {}}
-    view["app_installed_team_id"] = "E1"
-    payload = {
-        "type": "view_submission",
-        "team": None,
-        "enterprise": {"id": "E1"},
-        "is_enterprise_install": True,
-        "user": {"id": OTHER, "team_id": TEAM},
-        "view": view | {"id": "V1", "private_metadata": json.dumps(asdict(asked))},
-    }
 
-    posted.send(interaction(payload))
+    assert org_wide.notified() == ["post_forgotten"]
+    assert org_wide.sink.deleted == []
 
-    assert posted.notified() == ["post_deleted"]
-    assert deleted_by(posted) == OTHER
+
+def test_two_workspaces_of_an_organisation_that_installed_it_apart(listeners):
+    listeners.posts.record(replace(POST, workspace=Workspace(TEAM, "E1")))
+    listeners.installations.save(Installation(Workspace("T2", "E1"), "xoxb-2", BOT))
+
+    listeners.send(
+        press("delete_post", "job-1", team={"id": "T2"}, enterprise={"id": "E1"})
+    )
+
+    assert listeners.notified() == ["post_deleted"]
+    assert listeners.sink.deleted[0].workspace == Workspace(TEAM, "E1")
+
+
+@pytest.mark.parametrize("forged", ["", "{}", '{"post_id": "job-1", "asker": {}}'])
+def test_a_window_with_words_that_are_not_the_bots(posted, forged):
+    posted.send(submission("delete_post_confirmed", forged))
+
+    assert posted.notified() == ["error"]
+    assert posted.sink.deleted == []
 
 
 def test_a_window_that_cannot_be_opened(posted):
@@ -168,6 +230,7 @@ def test_another_is_tried_from_the_same_source(posted):
     assert (request.entrypoint, request.source) == (Entrypoint.TRY_ANOTHER, POST.source)
     assert (request.replaces_post_id, request.press) == ("job-1", 2)
     assert (request.channel_id, request.thread_ts) == (CHANNEL, TOP_TS)
+    assert request.button_ts == TS
     assert (request.theme, request.surprise) == ("classic", True)
     assert posted.notified(2) == ["accepted", "accepted"]
 
@@ -193,8 +256,8 @@ def test_a_deletion_follows_to_the_post_that_replaced_it_meanwhile(posted):
     posted.posts.record(replace(POST, post_id="job-2", file_id="F2"))
     delete = posted.sink.delete
 
-    def delete_while_it_is_replaced(post):
-        delete(post)
+    def delete_while_it_is_replaced(post, button_ts):
+        delete(post, button_ts)
         posted.posts.mark_deleted(HERE, "job-1", "job-2")
 
     posted.sink.delete = delete_while_it_is_replaced
@@ -202,6 +265,7 @@ def test_a_deletion_follows_to_the_post_that_replaced_it_meanwhile(posted):
 
     assert posted.notified() == ["post_deleted"]
     assert [post.post_id for post in posted.sink.deleted] == ["job-1", "job-2"]
+    assert posted.sink.button_ts == [TS, ""]
     assert deleted_by(posted, "job-2") == ASKER
 
 

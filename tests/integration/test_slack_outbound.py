@@ -16,6 +16,7 @@ from emojifier_bot.domain import (
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.slack.messages import render_message
 from tests.fakes.slack import BOT_SCOPES, Message, SlackServer, sample_workspace
+from tests.fakes.slack.methods_files import delete_file
 from tests.fakes.slack.responses import new_response_url
 from tests.slack_bot import Bot, picture
 
@@ -200,12 +201,48 @@ class TestShare:
 
 
 class TestDelete:
-    def test_deleting_twice(self, bot, slack):
-        post = bot.uploaded()
+    def posted(self, bot, slack, **fields):
+        post = bot.uploaded(**fields)
         bot.sink.complete(post)
+        return post, slack.bot_messages(post.channel_id)[-1].ts
+
+    @pytest.mark.parametrize("told", [True, False])
+    def test_words_and_buttons_go_with_the_file(self, bot, slack, told):
+        post, ts = self.posted(bot, slack)
         for _ in range(2):
-            bot.sink.delete(post)
+            bot.sink.delete(post, ts if told else "")
+        assert slack.bot_messages() == []
+        assert slack.world.files[post.file_id].deleted
+
+    def test_the_message_of_a_file_that_an_admin_deleted(self, bot, slack):
+        post, ts = self.posted(bot, slack)
+        delete_file(slack.world, slack.world.files[post.file_id])
+        assert slack.bot_messages()
+        bot.sink.delete(post, ts)
+        assert slack.bot_messages() == []
+
+    def test_buttons_in_the_thread_go_too(self, bot, slack):
+        slack.faults.add("files.completeUploadExternal", error="invalid_blocks")
+        post, _ = self.posted(bot, slack)
+        bot.sink.ensure_buttons(post, bot.sink.share(post))
+        _, buttons = slack.bot_messages(post.channel_id)
+        bot.sink.delete(post, buttons.ts)
+        assert slack.bot_messages() == []
+
+    @pytest.mark.parametrize("code", ["cant_delete_message", "channel_not_found"])
+    def test_the_picture_goes_where_its_message_must_stay(self, bot, slack, code):
+        slack.faults.add("chat.delete", error=code)
+        post, ts = self.posted(bot, slack)
+        bot.sink.delete(post, ts)
         assert slack.results() == []
+
+    def test_a_message_that_may_go_later_is_asked_for_again(self, bot, slack):
+        slack.faults.add("chat.delete", status=429, retry_after=3)
+        post, ts = self.posted(bot, slack)
+        assert refusal(bot.sink.delete, post, ts).kind == "ratelimited"
+        assert slack.results() == []
+        bot.sink.delete(post, ts)
+        assert slack.bot_messages() == []
 
     def test_deleting_is_refused(self, bot, slack):
         slack.faults.add("files.delete", error="file_deleting_disabled")

@@ -42,7 +42,7 @@ RECORDED = {
     "press": 0,
 }
 #: What later versions added.
-ADDED = {"command": "", "in_group": False}
+ADDED = {"command": "", "in_group": False, "button_ts": ""}
 
 
 def test_a_request_is_recorded_as_it_always_was():

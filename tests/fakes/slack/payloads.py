@@ -64,7 +64,8 @@ def _interaction(scene: Scene, kind: str) -> dict[str, Any]:
     return {
         "type": kind,
         "token": scene.world.app.verification_token,
-        "team": team | scene.enterprise,
+        # To an organisation's app Slack may name the workspace with the user alone.
+        "team": None if scene.org_wide else team | scene.enterprise,
         "enterprise": grid if workspace.enterprise_id else None,
         "is_enterprise_install": scene.org_wide,
         "user": {
@@ -149,7 +150,9 @@ def submission(scene: Scene, view: View) -> dict[str, Any]:
         "id": view.view_id,
         "team_id": scene.workspace.team_id,
         "app_id": scene.world.app.app_id,
-        "app_installed_team_id": view.team_id,
+        "app_installed_team_id": (
+            scene.workspace.enterprise_id if scene.org_wide else view.team_id
+        ),
         "bot_id": scene.workspace.bot_id,
         "root_view_id": view.view_id,
         "previous_view_id": None,

@@ -26,6 +26,7 @@ from tests.fakes.slack.catalogue import METHODS, NOT_IN_REFERENCE, codes
 #: Every method that the bot calls.
 USED = (
     "auth.test",
+    "chat.delete",
     "chat.postEphemeral",
     "chat.postMessage",
     "conversations.join",
