@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from emojifier_bot.app import make_pipeline
-from emojifier_bot.config import load_settings
+from emojifier_bot.config import load_picture_settings
 from emojifier_bot.errors import ErrorKind, ImageError
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class Emojifier:
             ThemeError: The theme's table or art is missing or wrong.
         """
         self._pipeline = make_pipeline(
-            load_settings(
+            load_picture_settings(
+                env_file=False,
                 theme=theme,
                 emotion_model=emotion_model,
                 face_backend=backend,

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from emojifier_bot.app import make_pipeline
 from emojifier_bot.cli.bench import SAMPLE, command_use, compose, cut_face
-from emojifier_bot.config import load_settings
+from emojifier_bot.config import load_picture_settings
 
 SIZES_WH = {"0.3 MP": (640, 480), "11.5 MP": (3920, 2940)}
 FACES = 3
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("deface", help="its command")
     parser.add_argument("--rounds", type=int, default=12)
     arguments = parser.parse_args()
-    face = cut_face(make_pipeline(load_settings()), SAMPLE.read_bytes())
+    face = cut_face(make_pipeline(load_picture_settings()), SAMPLE.read_bytes())
     with tempfile.TemporaryDirectory() as folder:
         photo, out = Path(folder, "photo.jpg"), Path(folder, "out.jpg")
         replay = [sys.executable, "-m", "emojifier_bot", "replay", "--force"]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emojifier_bot.app import make_analyzer
-from emojifier_bot.config import load_settings
+from emojifier_bot.config import load_picture_settings
 from emojifier_bot.vision import models_dir
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.choose import choose
@@ -56,7 +56,7 @@ def main() -> int:
     """Read the faces, or take them from the cache, and write the page."""
     arguments = _arguments()
     # The command line's checks apply to no one else: `local` is what has models here.
-    analyzer = make_analyzer(load_settings(face_backend="local"))
+    analyzer = make_analyzer(load_picture_settings(face_backend="local"))
     assert isinstance(analyzer, LocalAnalyzer)  # noqa: S101 - for the type checker
     sets = _cached(arguments.cache, analyzer, arguments.data)
     theme = open_theme(arguments.theme).theme

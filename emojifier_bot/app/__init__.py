@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from emojifier_bot.clock import SystemClock
 
 if TYPE_CHECKING:
-    from emojifier_bot.config import Settings
+    from emojifier_bot.config import PictureSettings, Settings
     from emojifier_bot.vision.analyzers.registry import HostedOptions, Service
     from emojifier_bot.vision.pipeline import Pipeline
     from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CHECKED_SIZE_WH = (64, 64)
 
 
-def make_pipeline(settings: Settings) -> Pipeline:
+def make_pipeline(settings: PictureSettings) -> Pipeline:
     """Build everything that emojifies one picture.
 
     Raises:
@@ -41,7 +41,7 @@ def make_pipeline(settings: Settings) -> Pipeline:
     )
 
 
-def make_decoder(settings: Settings) -> Decoder:
+def make_decoder(settings: PictureSettings) -> Decoder:
     """Build the decoder with the limits that the settings name."""
     from emojifier_bot.vision.decode import DecodeLimits, InProcessDecoder
 
@@ -64,7 +64,7 @@ def make_isolated_decoder(settings: Settings) -> IsolatedDecoder:
 
 
 def make_analyzer(
-    settings: Settings, *, falls_back: bool | None = None
+    settings: PictureSettings, *, falls_back: bool | None = None
 ) -> FaceAnalyzer:
     """Build the face back end that the settings name.
 
@@ -96,7 +96,7 @@ def make_analyzer(
     return build_analyzer(settings.face_backend, options)
 
 
-def _hosted_options(settings: Settings, *, falls_back: bool) -> HostedOptions:
+def _hosted_options(settings: PictureSettings, *, falls_back: bool) -> HostedOptions:
     from emojifier_bot.vision.analyzers.registry import HostedOptions
 
     keys = {
@@ -121,14 +121,14 @@ def _hosted_options(settings: Settings, *, falls_back: bool) -> HostedOptions:
     )
 
 
-def face_service(settings: Settings) -> Service | None:
+def face_service(settings: PictureSettings) -> Service | None:
     """Return the service that gets the pictures; None where they stay here."""
     from emojifier_bot.vision.analyzers.registry import service_of
 
     return service_of(settings.face_backend)
 
 
-def check_faces(settings: Settings) -> str:
+def check_faces(settings: PictureSettings) -> str:
     """Have a grey picture read; return what read it, in words.
 
     A hosted back end is asked for real, and nothing stands in for it: wrong keys and
@@ -151,7 +151,7 @@ def check_faces(settings: Settings) -> str:
     )
 
 
-def make_emoji_source(settings: Settings) -> EmojiSource:
+def make_emoji_source(settings: PictureSettings) -> EmojiSource:
     """Open the theme that the settings name."""
     from emojifier_bot.vision.themes import open_theme
 

@@ -63,6 +63,9 @@ def move_tables(settings: Settings, shape: str) -> str:
     """
     if shape:
         downgrade(settings.database_url, shape)
+    elif schema_state(settings.database_url) is SchemaState.MISSING:
+        # Its keys are made first.
+        open_stores(settings).close()
     else:
         upgrade(settings.database_url)
     return revision_of(settings.database_url)

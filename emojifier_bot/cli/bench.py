@@ -100,9 +100,9 @@ def bench(photo: Path | None, as_json: bool, quick: bool) -> None:
         raise WrongUsage("Name a photo with a face by --photo.")
 
     from emojifier_bot.app import make_pipeline
-    from emojifier_bot.config import load_settings
+    from emojifier_bot.config import load_picture_settings
 
-    pipeline = make_pipeline(load_settings())
+    pipeline = make_pipeline(load_picture_settings())
     face = cut_face(pipeline, photo.read_bytes())
     rounds, isolation_rounds, cold_runs = QUICK_ROUNDS if quick else ROUNDS
     timings = [
@@ -330,11 +330,11 @@ def isolated(photo: str) -> None:
     """
     from emojifier_bot.app import make_analyzer, make_emoji_source
     from emojifier_bot.clock import SystemClock
-    from emojifier_bot.config import load_settings
+    from emojifier_bot.config import load_picture_settings
     from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
     from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 
-    settings = load_settings()
+    settings = load_picture_settings()
     with IsolatedDecoder() as decoder:
         pipeline = Pipeline(
             decoder=decoder,

@@ -69,10 +69,10 @@ def calibrate(
     the points is written next to the new theme.
     """
     from emojifier_bot.app import make_analyzer, make_decoder
-    from emojifier_bot.config import load_settings
+    from emojifier_bot.config import load_picture_settings
     from emojifier_bot.vision.themes import open_theme
 
-    settings = load_settings(theme=theme, face_backend=backend)
+    settings = load_picture_settings(theme=theme, face_backend=backend)
     source = open_theme(settings.theme)
     folder = output or Path(f"{source.theme.name}-mine")
     refuse_theme_folder(folder, source.folder, force=force)

@@ -72,6 +72,7 @@ def check() -> None:
         settings = load_settings()
     except ConfigError as error:
         _print_problems(error.problems)
+        _print_env_file()
         raise SystemExit(FAILED) from error
     names = [
         one.name
@@ -80,6 +81,7 @@ def check() -> None:
     ]
     changed = f"changed: {', '.join(sorted(names))}" if names else ""
     _print("ok", "settings", changed or "all at their defaults")
+    _print_env_file()
     _print_unknown_names()
     results = [
         _passes("models", lambda: check_faces(settings)),
@@ -100,6 +102,13 @@ def _print_problems(wrong: list[str]) -> None:
     sound = load_valid_settings()
     for problem in bot_problems(sound) if is_bot_set_up(sound) else ():
         _print("wrong", "slack", problem)
+
+
+def _print_env_file() -> None:
+    from emojifier_bot.config import env_file_report
+
+    is_kept_well, words = env_file_report()
+    _print("ok" if is_kept_well else "look", ".env", words)
 
 
 def _print_unknown_names() -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from emojifier_bot.cli.files import Source
-    from emojifier_bot.config import Settings
+    from emojifier_bot.config import PictureSettings
     from emojifier_bot.vision.agreement import Compared, Pair
 
     #: One face about which two back ends differ, and both answers.
@@ -91,13 +91,13 @@ def compare(
     if first == second:
         raise WrongUsage("Name two different back ends.")
 
-    from emojifier_bot.config import load_settings
+    from emojifier_bot.config import load_picture_settings
     from emojifier_bot.vision.agreement import agreement
     from emojifier_bot.vision.analyzers.registry import service_of
 
     refuse_existing(sheet, force=force)
     found = find_inputs(pictures, recursive=recursive)
-    settings = [load_settings(face_backend=name) for name in (first, second)]
+    settings = [load_picture_settings(face_backend=name) for name in (first, second)]
     for one in settings:
         agree_to_send(one, len(found.sources), accepted=accept_remote)
     read, tiles = _read_all(settings, found.sources)
@@ -122,7 +122,7 @@ def compare(
 
 
 def _read_all(
-    settings: Sequence[Settings], sources: Sequence[Source]
+    settings: Sequence[PictureSettings], sources: Sequence[Source]
 ) -> tuple[list[Compared], list[Tile]]:
     """Read every picture twice; what cannot be read is reported and left out."""
     from emojifier_bot.app import make_analyzer, make_decoder

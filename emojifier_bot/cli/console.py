@@ -17,7 +17,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from emojifier_bot.config import Settings
+    from emojifier_bot.config import PictureSettings
 
 #: Exit codes.
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -160,7 +160,7 @@ def progress_bar(title: str) -> AbstractContextManager[Callable[[int, int], None
     return Reporter().progress(title)
 
 
-def agree_to_send(settings: Settings, pictures: int, *, accepted: bool) -> None:
+def agree_to_send(settings: PictureSettings, pictures: int, *, accepted: bool) -> None:
     """Go on only if no picture leaves this machine, or somebody agrees that it does.
 
     Args:

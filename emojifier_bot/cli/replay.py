@@ -174,10 +174,10 @@ def replay(
     targets = plan_targets(found, output)
 
     from emojifier_bot.app import make_pipeline
-    from emojifier_bot.config import load_settings
+    from emojifier_bot.config import load_picture_settings
     from emojifier_bot.logs import configure_logging
 
-    settings = load_settings(
+    settings = load_picture_settings(
         theme=theme,
         face_backend=backend,
         emotion_model=emotion_model,

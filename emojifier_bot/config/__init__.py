@@ -1,8 +1,14 @@
-"""The settings: a table, read from the environment in this one place."""
+"""The settings: a table, read from the environment in this one place.
+
+Who emojifies pictures reads those of pictures only: `DATABASE_URL` and `PORT` belong to
+other programs too, and are none of its business.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from difflib import get_close_matches
@@ -11,6 +17,7 @@ from typing import Any
 
 from emojifier_bot.config.settings import (
     PREFIX,
+    PictureSettings,
     Secret,
     SettingRow,
     Settings,
@@ -19,21 +26,50 @@ from emojifier_bot.config.settings import (
 from emojifier_bot.errors import ConfigError
 
 __all__ = [
+    "PictureSettings",
     "Secret",
     "SettingRow",
     "Settings",
     "bot_problems",
+    "env_file_report",
     "is_bot_set_up",
+    "load_picture_settings",
     "load_settings",
     "load_valid_settings",
     "settings_table",
     "unknown_names",
 ]
 
+ENV_FILE = ".env"
 #: Names that begin so are meant for the bot.
 OUR_BEGINNINGS = (PREFIX, "SLACK_")
 #: How alike two names must be for one to be a slip of the other, 0 to 1.
 SLIP = 0.8
+
+
+def load_picture_settings(
+    *, env_file: bool = True, **overrides: Any
+) -> PictureSettings:
+    """Read what emojifying pictures needs; whatever else is set may be wrong.
+
+    Args:
+        env_file: Whether to read ``.env`` after the environment. It may be another
+            program's: if it cannot be read, it is left alone.
+        overrides: As for `load_settings`.
+
+    Raises:
+        ConfigError: Some settings are wrong; it lists every one of them.
+    """
+    file: dict[str, str] = {}
+    if env_file:
+        # Lines that are no settings would be warned of.
+        logging.getLogger("dotenv.main").disabled = True
+        with suppress(ConfigError):
+            file = _env_file()
+    values, problems = _read(file, overrides, settings_table(PictureSettings))
+    if problems:
+        raise ConfigError(problems)
+    return PictureSettings(**values)
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -60,6 +96,18 @@ def load_valid_settings() -> Settings:
     return Settings(**_read(file, {})[0])
 
 
+def env_file_report() -> tuple[bool, str]:
+    """Return whether the file ``.env`` is kept well, and a sentence that says so."""
+    file = Path(ENV_FILE).absolute()
+    try:
+        mode = file.stat().st_mode
+    except OSError:
+        return True, f"no file {file}: all settings come from the environment"
+    if mode & stat.S_IROTH:
+        return False, f"everybody can read {file}, which may hold tokens: chmod 600"
+    return True, f"settings are read from {file} too"
+
+
 def unknown_names() -> list[str]:
     """Return names that nothing reads but that look meant for us, a sentence each.
 
@@ -80,12 +128,14 @@ def unknown_names() -> list[str]:
 
 
 def _read(
-    file: Mapping[str, str], overrides: Mapping[str, Any]
+    file: Mapping[str, str],
+    overrides: Mapping[str, Any],
+    table: tuple[SettingRow, ...] | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the values that are set and right, and a sentence for each wrong one."""
     texts = {**file, **_environment()}
     values, problems = {}, []
-    for row in settings_table():
+    for row in table or settings_table():
         given = overrides.get(row.name)
         text = texts.get(row.variable) if given is None else str(given)
         if text is None:
@@ -103,14 +153,17 @@ def _environment() -> dict[str, str]:
 
 
 def _env_file() -> dict[str, str]:
-    if not Path(".env").is_file():
+    if not Path(ENV_FILE).is_file():
         return {}
     from dotenv import dotenv_values  # noqa: PLC0415 - often there is no such file
 
     try:
-        values = dotenv_values(".env", encoding="utf-8")
+        values = dotenv_values(ENV_FILE, encoding="utf-8")
     except UnicodeDecodeError as error:
         problem = "The file .env is not UTF-8 text; save it again in that encoding."
+        raise ConfigError([problem]) from error
+    except OSError as error:
+        problem = f"The file .env cannot be read: {error.strerror}. Change its mode."
         raise ConfigError([problem]) from error
     return {name.upper(): text for name, text in values.items() if text}
 

@@ -1,4 +1,4 @@
-"""The settings: one table, a field for each variable."""
+"""The settings: one table, a field for each variable; the bot reads more of it."""
 
 from __future__ import annotations
 
@@ -91,6 +91,15 @@ def _folder(text: str) -> Path | None:
     return Path(text) if text else None
 
 
+def _database_url(text: str) -> str:
+    """Return the URL that SQLAlchemy wants; others also write ``postgres://``."""
+    if re.fullmatch(r"sqlite:///.+", text):
+        return text
+    if not (parts := _POSTGRES_URL.fullmatch(text)) or not parts[1]:
+        raise ValueError
+    return f"postgresql+psycopg://{parts[1]}"
+
+
 AT_LEAST_ONE = Kind("a whole number, 1 or more", _number(_whole, 1, inf))
 COUNT = Kind("a whole number, 0 or more", _number(_whole, 0, inf))
 CONFIDENCE = Kind("a number from 0.01 to 1", _number(float, 0.01, 1))
@@ -117,10 +126,15 @@ URL = Kind(
     "an address that begins with https:// or http://",
     _matching(r"(https?://[^\s/]+(/\S*)?)?"),
 )
+#: An `@` in the user's name or the password would make the rest of it the host.
+_POSTGRES_URL = re.compile(
+    r"postgres(?:ql)?(?:\+psycopg)?://((?:[^@]*@)?[^@/?]*(?:/[^@/?]*)?(?:\?\w+=.*)?)"
+)
 #: It may hold a password.
 DATABASE_URL = Kind(
-    "`sqlite:///FILE` or `postgresql+psycopg://USER:PASSWORD@HOST/NAME`",
-    _matching(r"(sqlite:///.+|postgresql\+psycopg://.+)"),
+    "`sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`, with `%40` for an `@` "
+    "in the password",
+    _database_url,
     is_secret=True,
 )
 COMMAND = Kind(
@@ -153,28 +167,14 @@ def _unprefixed(default: Any, kind: Kind, text: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Settings:
-    """Everything that can be set from outside; each field is one variable."""
+class PictureSettings:
+    """What emojifying pictures reads; each field is one variable."""
 
     max_bytes: int = _setting(
         30_000_000, AT_LEAST_ONE, "Largest file that is read, in bytes."
     )
     max_pixels: int = _setting(
         60_000_000, AT_LEAST_ONE, "Largest picture that is decoded, in pixels."
-    )
-    decode_memory_mb: int = _setting(
-        1500,
-        AT_LEAST_ONE,
-        "Memory limit for decoding one picture from Slack, in megabytes. Pictures "
-        "of more than 60 megapixels need more than the default.",
-    )
-    decode_cpu_seconds: int = _setting(
-        20,
-        AT_LEAST_ONE,
-        "Processor time for decoding a picture from Slack, in seconds.",
-    )
-    decode_seconds: float = _setting(
-        40.0, SECONDS, "Wall time for decoding a picture from Slack, in seconds."
     )
     theme: str = _setting("classic", THEME, "The set of emoji.")
     face_backend: str = _unprefixed(
@@ -246,6 +246,36 @@ class Settings:
         None, MODEL_DIR, "Folder of an emotion model that replaces the shipped one."
     )
     threads: int = _setting(0, COUNT, "Threads for the models; 0 means one per core.")
+    fetch_allow_hosts: frozenset[str] = _unprefixed(
+        frozenset(),
+        HOSTS,
+        "Private hosts from which pictures may be fetched (`host` or `host:port`, "
+        "separated by commas). For tests and intranets.",
+    )
+    log_level: str = _setting("WARNING", LOG_LEVEL, "The lowest level that is logged.")
+    log_format: Literal["text", "json"] = _setting(
+        "text", LOG_FORMAT, "Lines of text for people, or JSON objects for machines."
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settings(PictureSettings):
+    """Everything that can be set from outside: what the bot reads besides."""
+
+    decode_memory_mb: int = _setting(
+        1500,
+        AT_LEAST_ONE,
+        "Memory limit for decoding one picture from Slack, in megabytes. Pictures "
+        "of more than 60 megapixels need more than the default.",
+    )
+    decode_cpu_seconds: int = _setting(
+        20,
+        AT_LEAST_ONE,
+        "Processor time for decoding a picture from Slack, in seconds.",
+    )
+    decode_seconds: float = _setting(
+        40.0, SECONDS, "Wall time for decoding a picture from Slack, in seconds."
+    )
     slack_client_id: str = _unprefixed(
         "", TEXT, "The app's client ID, for *Add to Slack*."
     )
@@ -328,12 +358,6 @@ class Settings:
         COUNT,
         "Pictures that one workspace may ask for per day; 0 means no limit.",
     )
-    fetch_allow_hosts: frozenset[str] = _unprefixed(
-        frozenset(),
-        HOSTS,
-        "Private hosts from which pictures may be fetched (`host` or `host:port`, "
-        "separated by commas). For tests and intranets.",
-    )
     slack_api_url: str = _unprefixed(
         "https://slack.com/api/",
         SLACK_URL,
@@ -349,10 +373,6 @@ class Settings:
         SLACK_HOSTS,
         "Hosts that get the token to download files (`host` or `host:port`, "
         "separated by commas). Change it only for tests.",
-    )
-    log_level: str = _setting("WARNING", LOG_LEVEL, "The lowest level that is logged.")
-    log_format: Literal["text", "json"] = _setting(
-        "text", LOG_FORMAT, "Lines of text for people, or JSON objects for machines."
     )
 
 
@@ -371,10 +391,12 @@ class SettingRow:
     help: str
 
 
-def settings_table() -> tuple[SettingRow, ...]:
+def settings_table(
+    table: type[PictureSettings] = Settings,
+) -> tuple[SettingRow, ...]:
     """Return a row for every setting, in the order of the documentation."""
     rows = []
-    for one in fields(Settings):
+    for one in fields(table):
         default = "" if one.default in {None, NO_SECRET} else one.default
         if isinstance(default, frozenset):
             default = ",".join(sorted(default))

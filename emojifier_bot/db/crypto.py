@@ -110,7 +110,7 @@ def open_vault(keys: str, database_url: str, *, make_file: bool = True) -> Vault
     Args:
         keys: Newest first, by commas. Empty: of the file beside the SQLite database.
         database_url: Where the sealed secrets are stored.
-        make_file: Whether that file is made if it is not there.
+        make_file: Whether that file is made for a new database.
 
     Raises:
         ConfigError: A key is wrong, or PostgreSQL is used without keys.
@@ -127,12 +127,23 @@ def open_vault(keys: str, database_url: str, *, make_file: bool = True) -> Vault
         )
         raise ConfigError([problem])
     file = key_file_beside(database)
-    if not make_file and not file.exists():
+    # Looked at before the keys: who makes a new database makes its keys first.
+    is_new = make_file and not _holds_tables(database)
+    if not is_new and not file.exists():
         raise StoreError(
-            f"The file of keys {file} is missing. Put it back beside the database: "
-            "without it the tokens cannot be read, and workspaces install anew."
+            f"The file of keys {file} is missing. Put it back beside the database, or "
+            "set ENCRYPTION_KEYS to its keys. If they are lost, write a key of "
+            "`emojifier-bot keys new` into it: workspaces must then install the bot "
+            "again."
         )
     return Vault(read_or_make_key_file(file), str(file))
+
+
+def _holds_tables(database: Path) -> bool:
+    try:
+        return database.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def generate_key() -> str:

@@ -176,7 +176,7 @@ def read_url(url: str) -> sa.URL:
     """
     wrong = StoreError(
         "DATABASE_URL names no database that the bot can use. Set it to "
-        "`sqlite:///FILE` or `postgresql+psycopg://USER:PASSWORD@HOST/NAME`."
+        "`sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`."
     )
     try:
         parsed = sa.make_url(url)

@@ -137,6 +137,7 @@ def test_check_tries_the_token_of_socket_mode(run, reply, verdict, says):
 )
 def test_check_notices_misspelt_names(run, tmp_path, file, variables, says):
     (tmp_path / ".env").write_text(file)
+    (tmp_path / ".env").chmod(0o600)
 
     done = run("check", **variables)
 

@@ -114,6 +114,15 @@ def test_a_wrong_option_is_told_with_what_would_be_right(options, says):
         Emojifier(**options)
 
 
+def test_settings_of_other_programs_do_not_concern_the_library(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("EMOJIFIER_THEME=nosuch\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "mysql://shop@db/shop")
+    monkeypatch.setenv("PORT", "tcp://10.0.0.1:3000")
+
+    assert len(Emojifier().emojify(SAMPLE).faces) == 1
+
+
 def test_the_short_form_does_the_same(emojifier, tmp_path):
     result = emojify(SAMPLE, theme="classic")
     result.save(tmp_path / "out.png")

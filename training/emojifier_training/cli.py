@@ -323,11 +323,11 @@ def calibrate(
     As `emojifier-bot calibrate` does by photos.
     """
     from emojifier_bot.cli.calibrate import refuse_theme_folder, write_calibrated
-    from emojifier_bot.config import load_settings
+    from emojifier_bot.config import load_picture_settings
     from emojifier_bot.vision.themes import open_theme
     from emojifier_training.votes import LEAST_VOTED_FACES, read_votes
 
-    source = open_theme(load_settings(theme=theme).theme)
+    source = open_theme(load_picture_settings(theme=theme).theme)
     folder = output or Path(f"{source.theme.name}-mine")
     refuse_theme_folder(folder, source.folder, force=force)
     with progress_bar("Reading faces") as progress:

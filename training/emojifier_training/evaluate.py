@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from emojifier_bot.app import make_analyzer
-from emojifier_bot.config import load_settings
+from emojifier_bot.config import load_picture_settings
 from emojifier_bot.vision import emojis_dir
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.decode import from_image
@@ -85,7 +85,7 @@ class Models:
         Raises:
             ModelFileError: One is missing or differs.
         """
-        wanted = {
+        wanted: dict[str, Any] = {
             "emotion_model": self.emotion_variant,
             "detector_model": self.detector,
             "rescorer_model": self.rescorer,
@@ -96,7 +96,7 @@ class Models:
         if self.threads:
             # OpenCV makes the copies that models see, and has a pool of its own.
             cv2.setNumThreads(self.threads)
-        settings = load_settings(
+        settings = load_picture_settings(
             min_confidence=min_confidence, face_backend="local", **wanted
         )
         analyzer = cast("LocalAnalyzer", make_analyzer(settings))

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from emojifier_bot.config import Settings, load_settings, settings_table
+from emojifier_bot.config import (
+    Settings,
+    env_file_report,
+    load_picture_settings,
+    load_settings,
+    settings_table,
+)
 from emojifier_bot.errors import ConfigError
 
 
@@ -76,16 +82,101 @@ def test_a_problem_names_variable_value_and_what_is_allowed(
     ]
 
 
-@pytest.mark.parametrize("scheme", ["postgres://bot:", "mysql://bot:", ""])
-def test_a_problem_with_a_secret_does_not_show_it(monkeypatch, scheme):
-    monkeypatch.setenv("DATABASE_URL", f"{scheme}hunter2@db/bot")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://bot:hunter2@db/bot",
+        "hunter2@db/bot",
+        "postgresql://",
+        # SQLAlchemy takes the password to end at the first @.
+        "postgresql://bot:x@hunter2@db/bot",
+        "postgres://bot:x@hunter2/y@db/bot",
+        "postgresql+psycopg://bot:x@hunter2?y@db/bot",
+        "postgresql://me@hunter2:x@db",
+    ],
+)
+def test_a_problem_with_a_secret_does_not_show_it(monkeypatch, url):
+    monkeypatch.setenv("DATABASE_URL", url)
 
     with pytest.raises(
-        ConfigError, match=r"^DATABASE_URL must be `sqlite:///FILE`"
+        ConfigError, match=r"^DATABASE_URL must be `sqlite:///FILE`.*`%40` for an `@`"
     ) as caught:
         load_settings()
 
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "//bot:hunter%402@db:5432/bot?sslmode=require",
+        "//bot:a/b?c:d#e@db/bot",
+        "///bot?host=/run/postgresql",
+        "//db",
+    ],
+)
+def test_every_spelling_of_postgresql_is_one_url(monkeypatch, scheme, rest):
+    monkeypatch.setenv("DATABASE_URL", f"{scheme}:{rest}")
+
+    assert load_settings().database_url == f"postgresql+psycopg:{rest}"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("DATABASE_URL", "mysql://shop@db/shop"),
+        ("PORT", "tcp://10.0.0.1:3000"),
+        ("METRICS_PORT", "tcp://10.0.0.1:9464"),
+        ("PUBLIC_URL", "/assets"),
+        ("EMOJIFIER_QUEUE_LIMIT", "none"),
+    ],
+)
+def test_what_only_the_bot_reads_does_not_concern_pictures(monkeypatch, variable, text):
+    monkeypatch.setenv(variable, text)
+
+    assert load_picture_settings().theme == "classic"
+    with pytest.raises(ConfigError, match=variable):
+        load_settings()
+
+
+@pytest.mark.parametrize("content", [b"NAME=\xe9\n", b"if [ x ]; then\n", None])
+def test_the_env_file_of_another_program_does_not_concern_pictures(
+    tmp_path, capfd, content
+):
+    file = tmp_path / ".env"
+    file.mkdir() if content is None else file.write_bytes(content)
+
+    assert load_picture_settings().theme == "classic"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_pictures_read_their_settings_from_the_env_file_unless_told_not_to(tmp_path):
+    (tmp_path / ".env").write_text("EMOJIFIER_THEME=other\nPORT=tcp://10.0.0.1:3000\n")
+
+    assert load_picture_settings().theme == "other"
+    assert load_picture_settings(env_file=False).theme == "classic"
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_kept_well", "says"),
+    [
+        (None, True, "no file "),
+        (0o600, True, "settings are read from "),
+        (0o640, True, "settings are read from "),
+        (0o644, False, "everybody can read "),
+        (0o604, False, "everybody can read "),
+    ],
+)
+def test_who_can_read_the_env_file_is_said(tmp_path, mode, is_kept_well, says):
+    if mode is not None:
+        (tmp_path / ".env").touch()
+        (tmp_path / ".env").chmod(mode)
+
+    verdict, words = env_file_report()
+
+    assert verdict is is_kept_well
+    assert words.startswith(f"{says}{tmp_path / '.env'}")
 
 
 def test_printed_settings_show_no_secret(monkeypatch):

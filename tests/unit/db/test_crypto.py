@@ -119,6 +119,22 @@ def test_sqlite_has_a_file_of_keys_beside_it(file, url, tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["bot.db.keys"]
 
 
+@pytest.mark.parametrize("keys_are_lost", [False, True])
+def test_keys_are_made_for_a_new_database_only(file, url, tmp_path, keys_are_lost):
+    database = tmp_path / "bot.db"
+    database.touch()
+    sealed = open_vault("", url).seal("token")
+    database.write_bytes(b"tables")
+
+    if keys_are_lost:
+        file.unlink()
+        with pytest.raises(StoreError, match=r"bot\.db\.keys is missing\. Put it back"):
+            open_vault("", url)
+        assert not file.exists()
+    else:
+        assert open_vault("", url).unseal(sealed) == "token"
+
+
 def test_a_key_above_the_others_seals(file):
     [old] = read_or_make_key_file(file)
 
