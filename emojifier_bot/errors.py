@@ -195,7 +195,7 @@ class EmojifierError(Exception):
 
 
 class ImageError(EmojifierError):
-    """The picture cannot be used; send another one or a smaller one."""
+    """The picture cannot be used; use another one or a smaller one."""
 
     default_kind = ErrorKind.IMAGE
 

@@ -76,13 +76,13 @@ SETTINGS_INTRO = """\
 Written by `make docs` from the table in `emojifier_bot/config/settings.py`.
 
 Every setting is an environment variable. Variables that are not set are read from the
-file `.env` in the current folder; copy `.env.example` to start one, for example by
-`install -m 600 .env.example .env`. Options of the command line take precedence over both.
-If a value is wrong, the program stops with a list of all mistakes.
+file `.env` in the current folder; `install -m 600 .env.example .env` starts one.
+Options of the command line take precedence over both. If a value is wrong, the program
+stops with a list of all mistakes.
 
 Other programs use names such as `DATABASE_URL` and `PORT` too. `replay`, `calibrate`,
-`compare` and `bench` read only the settings of pictures, models, hosted back ends and the
-log, whatever the others contain; the Python library does the same and reads no `.env`.
+`compare` and `bench` read only the settings of pictures, models, hosted back ends and
+the log, whatever the others contain; the Python library does the same, without `.env`.
 """
 SETTINGS_HEAD = """\
 | Variable | Default | Allowed values | Meaning |

@@ -83,7 +83,9 @@ Figures = dict[str, Any]
 @click.command
 @click.option(
     "--photo",
+    metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    show_default="the photo of the README",
     help="Take the face from this photo.",
 )
 @json_option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import shutil
 import tempfile
@@ -21,7 +22,7 @@ from emojifier_bot.cli.console import (
     progress_bar,
     theme_option,
 )
-from emojifier_bot.cli.files import is_picture, reason_of
+from emojifier_bot.cli.files import is_picture, reason_of, write_file
 from emojifier_bot.errors import ErrorKind, HostedApiError, ImageError, OutputError
 
 if TYPE_CHECKING:
@@ -48,8 +49,10 @@ TABLE_WIDTH = 150
 @click.option(
     "-o",
     "--output",
+    metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="Folder of the new theme. Default: ./<theme>-mine.",
+    show_default="./THEME-mine",
+    help="Folder of the new theme.",
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing theme.")
 @accept_remote_option
@@ -105,7 +108,9 @@ def write_calibrated(
     _print_table(result)
     write_theme(source.folder, folder, result.theme)
     picture = folder.with_name(f"{folder.name}.points.png")
-    draw_points(ThemeFolder(folder), readings).save(picture)
+    drawn = io.BytesIO()
+    draw_points(ThemeFolder(folder), readings).save(drawn, "PNG")
+    write_file(picture, drawn.getvalue(), force=True)
     print_err(f"Wrote the theme {folder} and the picture {picture}.")
     print_err(f"Use it: emojifier-bot replay photo.jpg --theme {folder.resolve()}")
 

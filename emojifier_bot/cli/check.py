@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.command
 @click.option(
     "--url",
+    metavar="ADDRESS",
     default="",
     show_default="the setting PUBLIC_URL",
     help="The bot's public address, such as https://bot.example.com.",
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--command",
+    metavar="COMMAND",
     default="",
     show_default="the setting SLACK_COMMAND",
     help="Name of the slash command, such as /faces.",
 )
-@click.option("--name", default="Emojifier Bot", help="Name of the app in Slack.")
+@click.option(
+    "--name", metavar="NAME", default="Emojifier Bot", help="Name of the app in Slack."
+)
 def manifest(url: str, socket_mode: bool, command: str, name: str) -> None:
     """Print the Slack app manifest for this deployment as JSON.
 

@@ -58,12 +58,14 @@ LINE_PX = 3
     metavar="PICTURES...",
     nargs=-1,
     required=True,
+    type=click.Path(),
     help="Pictures, or folders of pictures.",
 )
 @click.option(
     "-o",
     "--output",
     "sheet",
+    metavar="FILE",
     type=click.Path(path_type=Path),
     default=Path("differences.png"),
     help="Picture in which the faces that differ are drawn.",

@@ -5,16 +5,21 @@ Notes, problems and progress go to standard error: standard output may carry a p
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from emojifier_bot.config import settings_table
+
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
     from rich.console import Console
 
     from emojifier_bot.config import PictureSettings
@@ -22,14 +27,76 @@ if TYPE_CHECKING:
 #: Exit codes.
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Number(click.ParamType[Any]):
+    """A number within a range, which help and errors name in words."""
+
+    def __init__(self, least: float, most: float) -> None:
+        self.least, self.most = least, most
+        #: What help shows in place of the value.
+        self.name = f"{least:g}-{most:g}"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Read a whole number if both ends are whole, else any."""
+        kind = type(self.least)
+        try:
+            number = kind(value)
+        except ValueError:
+            number = None
+        if number is None or not self.least <= number <= self.most:
+            whole = "a whole number" if kind is int else "a number"
+            self.fail(
+                f"{value!r} is not {whole} from {self.least:g} to {self.most:g}.",
+                param,
+                ctx,
+            )
+        return number
+
+
+class ThemeName(click.Path):
+    """A theme's name or folder; the shell completes both."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names of the themes that ship with us, then folders."""
+        from click.shell_completion import CompletionItem
+
+        from emojifier_bot.vision import emojis_dir
+
+        names = sorted(one.name for one in emojis_dir().iterdir() if one.is_dir())
+        known = [CompletionItem(one) for one in names if one.startswith(incomplete)]
+        return known or super().shell_complete(ctx, param, incomplete)
+
+
+def setting_option(
+    flag: str, setting: str, **options: Any
+) -> Callable[[_Command], _Command]:
+    """Return an option that wins over a setting, whose name and default help shows."""
+    (row,) = (one for one in settings_table() if one.name == setting)
+    default = f"{row.variable}, else {row.default or 'none'}"
+    return click.option(flag, show_default=default, **options)
+
+
 recursive_option = click.option(
     "-r", "--recursive", is_flag=True, help="Read subfolders too."
 )
-theme_option = click.option(
-    "--theme", help="The set of emoji: a theme's name, or the path of its folder."
+theme_option = setting_option(
+    "--theme",
+    "theme",
+    metavar="NAME",
+    type=ThemeName(file_okay=False),
+    help="The set of emoji: a theme's name, or the path of its folder.",
 )
-backend_option = click.option(
-    "--backend", help="The face back end: what finds and reads the faces."
+backend_option = setting_option(
+    "--backend",
+    "face_backend",
+    metavar="NAME",
+    help="The face back end: what finds and reads the faces.",
 )
 accept_remote_option = click.option(
     "--accept-remote",
@@ -37,7 +104,7 @@ accept_remote_option = click.option(
     help="Send pictures to a hosted back end without asking.",
 )
 json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON to stdout."
+    "--json", "as_json", is_flag=True, help="Print JSON to standard output."
 )
 
 
@@ -74,8 +141,22 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 
 
 def print_err(text: str) -> None:
-    """Write a line to standard error, if there is one."""
-    click.echo(text, err=True)
+    """Write a line to standard error, if there is one that takes it."""
+    with suppress(OSError):
+        click.echo(text, err=True)
+
+
+def end_unwritten(error: OSError) -> None:
+    """Say that a file or standard output could not be used, and write no more to it.
+
+    Where the reader of a pipe is gone, nothing is said.
+    """
+    # What is still buffered would fail again when the process ends.
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno != errno.EPIPE:
+        where = "Standard output" if error.filename is None else shown(error.filename)
+        print_err(f"{where} cannot be used: {error.strerror or error}.")
 
 
 def print_json(figures: Mapping[str, Any]) -> None:

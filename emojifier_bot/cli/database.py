@@ -26,9 +26,10 @@ _TEAM_ID = re.compile(r"[TE][A-Z0-9]{1,30}")
 @click.command
 @click.option(
     "--to",
+    metavar="SCHEMA",
     default="",
-    show_default=False,
-    help="The older schema to go back to, such as `0001`. Default: the newest.",
+    show_default="the newest",
+    help="The older schema to go back to, such as `0001`.",
 )
 @click.option(
     "--force/--no-force",
@@ -114,8 +115,10 @@ def workspace() -> None:
 @click.option(
     "-o",
     "--output",
+    metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write to this file instead of stdout.",
+    show_default="standard output",
+    help="The file to write.",
 )
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 def export(team_id: str, output: Path | None, force: bool) -> None:
@@ -184,7 +187,11 @@ def _write(file: Path, text: str, *, force: bool) -> None:
     except OSError as error:
         print_err(f"{file} cannot be written: {error.strerror}.")
         raise SystemExit(FAILED) from error
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        # A file that was there keeps its mode otherwise.
-        os.fchmod(handle, OWNER_ONLY)
-        stream.write(text)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            # A file that was there keeps its mode otherwise.
+            os.fchmod(handle, OWNER_ONLY)
+            stream.write(text)
+    except OSError as error:
+        print_err(f"{file} cannot be written: {error.strerror}.")
+        raise SystemExit(FAILED) from error

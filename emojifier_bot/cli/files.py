@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import secrets
 import stat
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from emojifier_bot.cli.console import WrongUsage, shown
-from emojifier_bot.errors import ErrorKind, ImageError, OutputError
+from emojifier_bot.errors import ErrorKind, FetchError, ImageError, OutputError
 from emojifier_bot.vision.formats import format_for, format_named
 
 #: Stands for standard input and for standard output.
 STANDARD_STREAM = "-"
+#: Other names of standard output.
+STANDARD_OUTPUTS = frozenset({"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
+#: Folders of what a process has open: a process substitution has its name there.
+_OPEN_FILES = ("/dev/fd/", "/proc/self/fd/")
 RESULT_SUFFIX, DEBUG_SUFFIX = ".emojified", ".debug"
-#: Name of results of standard input that go into a folder.
-STREAM_STEM = "stdin"
+#: Names of results of standard input, and of addresses that name no file.
+STREAM_STEM, ADDRESS_STEM = "stdin", "picture"
 _HIDDEN = "."
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+#: A file whatever its name: device and inode.
+Identity = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +40,45 @@ class Source:
 
     #: As it was typed; a folder's pictures have its name before theirs.
     given: str
-    #: None is standard input.
+    #: None is standard input, or an address.
     path: Path | None
     #: Where a folder's picture lies below it.
     subfolder: Path = Path()
     #: Why there is no picture: a folder that cannot be listed.
     problem: str | None = None
 
-    def read(self, max_bytes: int) -> bytes:
+    @property
+    def name(self) -> str:
+        """Return the file name that results are named after."""
+        if self.path is not None:
+            return self.path.name
+        if is_address(self.given):
+            return Path(unquote(urlsplit(self.given).path)).name or ADDRESS_STEM
+        return STREAM_STEM
+
+    @property
+    def modified_ns(self) -> int | None:
+        """Return when the file was changed, if it is one."""
+        try:
+            return self.path.stat().st_mtime_ns if self.path else None
+        except (OSError, ValueError):
+            return None
+
+    def read(
+        self, max_bytes: int, allow_hosts: AbstractSet[str] = frozenset()
+    ) -> bytes:
         """Return the picture's bytes.
 
+        Args:
+            max_bytes: The most that are read.
+            allow_hosts: Private hosts that an address may name.
+
         Raises:
+            FetchError: The address leads to no file.
             ImageError: It cannot be read, or has more bytes than are allowed.
         """
+        if self.path is None and is_address(self.given):
+            return _fetch(self.given, max_bytes, frozenset(allow_hosts))
         try:
             data = self._read(max_bytes + 1)
         except (OSError, ValueError) as error:
@@ -62,9 +99,30 @@ class Source:
         if self.problem is not None:
             raise OSError(self.problem)
         if self.path is None:
+            if sys.stdin is None:
+                raise OSError("Standard input is closed")
             return sys.stdin.buffer.read(count)
         with self.path.open("rb") as file:
             return file.read(count)
+
+
+def _fetch(address: str, max_bytes: int, allow_hosts: frozenset[str]) -> bytes:
+    from emojifier_bot.http import GuardedClient
+
+    client = GuardedClient(
+        allow_hosts=allow_hosts, max_bytes=max_bytes, check_body=lambda _: None
+    )
+    try:
+        return client.get(address).data
+    except FetchError as error:
+        hint = "Check the address, or download the picture and name the file."
+        if error.kind == ErrorKind.PRIVATE_ADDRESS:
+            hint = "FETCH_ALLOW_HOSTS allows private hosts."
+        raise FetchError(
+            f"It was not fetched: {error.kind.replace('_', ' ')}. {hint}",
+            kind=error.kind,
+            retryable=error.retryable,
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +135,15 @@ class Inputs:
     #: Files in folders that are no pictures, or are our own.
     skipped: int
 
+    @property
+    def identities(self) -> frozenset[Identity]:
+        """Return the files that are read, which nothing may overwrite."""
+        found = (identity(one.path) for one in self.sources if one.path)
+        return frozenset(one for one in found if one is not None)
+
 
 def find_inputs(given: Iterable[str], *, recursive: bool) -> Inputs:
-    """Return the pictures that files, folders, patterns and ``-`` stand for.
+    """Return the pictures that files, folders, patterns and ``-`` stand for, each once.
 
     Args:
         given: As typed. What is missing becomes a source that cannot be read.
@@ -93,7 +157,12 @@ def find_inputs(given: Iterable[str], *, recursive: bool) -> Inputs:
         found += sources
         skipped += passed
     many = len(given) > 1 or any(_is_folder(one) or is_pattern(one) for one in given)
-    return Inputs(tuple(found), many, skipped)
+    unique: dict[str, Source] = {}
+    for source in found:
+        # No links are followed: two names are two pictures.
+        place = os.path.abspath(source.path) if source.path else source.given  # noqa: PTH100 - it keeps links
+        unique.setdefault(place, source)
+    return Inputs(tuple(unique.values()), many, skipped)
 
 
 # `Path.is_dir` and `Path.is_file` raise for some names, such as too long ones.
@@ -107,11 +176,29 @@ def _is_file(path: Path) -> bool:
 
 def is_pattern(given: str) -> bool:
     """Return whether a name is a pattern that the shell left alone."""
-    return glob.has_magic(given) and not os.path.lexists(given)
+    return (
+        glob.has_magic(given) and not is_address(given) and not os.path.lexists(given)
+    )
+
+
+def is_address(given: str) -> bool:
+    """Return whether a name is a web address; a file of that name comes first."""
+    return bool(_ADDRESS.match(given)) and not os.path.lexists(given)
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether writing there replaces no file: a FIFO, a device, a descriptor."""
+    if str(path).startswith(_OPEN_FILES):
+        return True
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
 def _expand(given: str, *, recursive: bool) -> tuple[list[Source], int]:
-    if given == STANDARD_STREAM:
+    if given == STANDARD_STREAM or is_address(given):
         return [Source(given, None)], 0
     if _is_folder(given):
         return _folder(given, recursive=recursive)
@@ -171,6 +258,11 @@ class Target:
     file: Path | None = None
 
     @property
+    def is_stream(self) -> bool:
+        """Tell whether the result is written through to a FIFO or a device."""
+        return self.file is not None and is_stream(self.file)
+
+    @property
     def expected(self) -> Path:
         """Return the file as far as the input's name tells its format."""
         return self.result((self.suffix,))
@@ -194,38 +286,50 @@ class Target:
     def _fitting(self, extensions: Sequence[str]) -> str:
         return self.suffix if self.suffix.lower() in extensions else extensions[0]
 
+    def variants(self, name: str) -> Iterator[Target]:
+        """Yield this target, then others for the result of the same picture.
+
+        Args:
+            name: The input's, with its extension.
+        """
+        yield self
+        yield replace(self, stem=name)
+        for number in count(2):
+            yield replace(self, stem=f"{self.stem}-{number}")
+
 
 def plan_targets(inputs: Inputs, output: str | None) -> list[Target]:
-    """Return a target for each source.
+    """Return a target for each source; each has a file of its own.
 
     Raises:
-        WrongUsage: Two results would be one file, or one of the inputs.
+        WrongUsage: The file that was asked for is one of the inputs.
     """
     targets = [_target(one, inputs, output) for one in inputs.sources]
     if output == STANDARD_STREAM:
         return targets
-    taken: dict[str, Source] = {}
-    read = {_identity(one.path) for one in inputs.sources if one.path} - {None}
-    for source, target in zip(inputs.sources, targets, strict=True):
-        expected = shown(str(target.expected))
-        place = os.path.realpath(target.expected)
-        if place in taken:
+    for target in targets:
+        if target.file is not None and identity(target.file) in inputs.identities:
             raise WrongUsage(
-                f"{shown(taken[place].given)} and {shown(source.given)} would both "
-                f"become {expected}. Emojify them one at a time, each with its own -o."
+                f"{shown(str(target.file))} is an input. Choose another output: an "
+                "input is never overwritten."
             )
-        taken[place] = source
-        if _identity(target.expected) in read:
-            raise WrongUsage(
-                f"{expected} is an input. Choose another output: an input is never "
-                "overwritten."
-            )
+    taken: set[str] = set()
+    # Of photo.heic and photo.jpg, whose results are both JPEG, the JPEG keeps its name.
+    for index in sorted(range(len(targets)), key=lambda at: _is_renamed(inputs, at)):
+        names = targets[index].variants(inputs.sources[index].name)
+        free = (one for one in names if os.path.realpath(one.expected) not in taken)
+        targets[index] = next(free)
+        taken.add(os.path.realpath(targets[index].expected))
     return targets
 
 
+def _is_renamed(inputs: Inputs, index: int) -> bool:
+    named = format_for(_split(inputs.sources[index].name)[1])
+    return named is None or not named.is_written
+
+
 def _target(source: Source, inputs: Inputs, output: str | None) -> Target:
-    name = source.path.name if source.path else STREAM_STEM
-    stem, suffix = _split(name)
+    stem, suffix = _split(source.name)
     if output is None or output == STANDARD_STREAM:
         folder = source.path.parent if source.path else Path()
     elif _names_folder(output, inputs):
@@ -242,8 +346,14 @@ def _target(source: Source, inputs: Inputs, output: str | None) -> Target:
 def _names_folder(output: str, inputs: Inputs) -> bool:
     if inputs.many and os.path.lexists(output) and not _is_folder(output):
         raise WrongUsage(f"{shown(output)} is a file. Several pictures need a folder.")
-    separators = (os.sep, os.altsep or os.sep)
-    return inputs.many or output.endswith(separators) or _is_folder(output)
+    if output.endswith((os.sep, os.altsep or os.sep)) or _is_folder(output):
+        return True
+    if inputs.many and format_for(Path(output).suffix) is not None:
+        raise WrongUsage(
+            f"{shown(output)} is the name of one picture, and several need a folder. "
+            f"For a folder of that name write {shown(output)}{os.sep}"
+        )
+    return inputs.many
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -254,7 +364,8 @@ def _split(name: str) -> tuple[str, str]:
     return name.removesuffix(suffix), suffix
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def identity(path: Path) -> Identity | None:
+    """Return which file a name leads to; None if it leads to none."""
     try:
         found = path.stat()
     except (OSError, ValueError):
@@ -272,15 +383,19 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 
     Raises:
         OutputError: It is there already and ``force`` is not given, or it is a folder
-            or a device.
+            or a disk.
     """
     try:
         mode = path.lstat().st_mode
     except OSError:
         return
+    if is_stream(path):
+        return
     if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        what = "a folder" if stat.S_ISDIR(mode) else "neither a file nor a pipe"
         raise OutputError(
-            f"{shown(str(path))} is a folder or a device. Choose another name.",
+            f"{shown(str(path))} is {what}. Choose another name, or -o - for standard "
+            "output.",
             kind=ErrorKind.NOT_A_FILE,
         )
     if not force:
@@ -291,24 +406,29 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         )
 
 
-def write_file(path: Path, content: bytes, *, force: bool) -> None:
+def write_file(
+    path: Path, content: bytes, *, force: bool, modified_ns: int | None = None
+) -> None:
     """Write a whole file or nothing, making the folders above it if need be.
+
+    A FIFO or a device is written to; a link stays, and the file behind it is replaced.
+
+    Args:
+        path: Where to.
+        content: All of it.
+        force: Whether an existing file is overwritten.
+        modified_ns: The file's date; None is now.
 
     Raises:
         OutputError: It exists and ``force`` is not given, or the place refuses it.
     """
     refuse_existing(path, force=force)
-    temporary = path.with_name(f".emojifier-{secrets.token_hex(8)}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(content)
-            if not force:
-                # Takes the name if nobody else did so since it was checked.
-                path.touch(exist_ok=False)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        if is_stream(path):
+            with path.open("wb") as stream:
+                stream.write(content)
+        else:
+            _replace(Path(os.path.realpath(path)), content, force, modified_ns)
     except (OSError, ValueError) as error:
         if isinstance(error, FileExistsError):
             refuse_existing(path, force=force)
@@ -317,3 +437,72 @@ def write_file(path: Path, content: bytes, *, force: bool) -> None:
             "write elsewhere.",
             kind=ErrorKind.NOT_WRITABLE,
         ) from error
+
+
+def _replace(path: Path, content: bytes, force: bool, modified_ns: int | None) -> None:
+    temporary = path.with_name(f".emojifier-{secrets.token_hex(8)}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        temporary.write_bytes(content)
+        if modified_ns is not None:
+            os.utime(temporary, ns=(modified_ns, modified_ns))
+        if not force:
+            # Takes the name if nobody else did so since it was checked.
+            path.touch(exist_ok=False)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFiles:
+    """What one run writes: never over an input, and no file twice."""
+
+    #: The files that are read.
+    inputs: frozenset[Identity]
+    force: bool
+    written: set[Identity] = field(default_factory=set)
+
+    def check(self, path: Path) -> None:
+        """Check that a file may be written.
+
+        Raises:
+            OutputError: It is an input, or `refuse_existing` refuses it.
+        """
+        if identity(path) in self.inputs:
+            raise OutputError(
+                f"{shown(str(path))} is an input, which is never overwritten. Use -o "
+                "to write elsewhere.",
+                kind=ErrorKind.EXISTS,
+            )
+        refuse_existing(path, force=self.force)
+
+    def free(self, target: Target, name: str, extensions: Sequence[str]) -> Target:
+        """Return a target whose file this run has not written yet.
+
+        Names were chosen before the formats were known: that of ``photo.jpg`` may be
+        PNG, as that of ``photo.png``.
+
+        Args:
+            target: As planned.
+            name: The input's, with its extension.
+            extensions: Of the result's format.
+        """
+        return next(
+            one
+            for one in target.variants(name)
+            if identity(one.result(extensions)) not in self.written
+        )
+
+    def write(self, files: Mapping[Path, bytes], modified_ns: int | None) -> None:
+        """Write files, all of which are checked before the first is written.
+
+        Raises:
+            OutputError: One is there already, or its place refuses it.
+        """
+        for path in files:
+            self.check(path)
+        for path, content in files.items():
+            write_file(path, content, force=self.force, modified_ns=modified_ns)
+            if (written := identity(path)) is not None:
+                self.written.add(written)

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emojifier_bot.cli.console import FAILED, VerbGroup, json_option, print_err, shown
+from emojifier_bot.cli.console import (
+    FAILED,
+    Number,
+    VerbGroup,
+    json_option,
+    print_err,
+    shown,
+)
 from emojifier_bot.domain import JobState
 
 if TYPE_CHECKING:
@@ -28,11 +35,10 @@ def jobs() -> None:
 @click.option(
     "--state",
     type=click.Choice([str(state) for state in JobState]),
+    show_default="any state",
     help="Only jobs in this state.",
 )
-@click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, help="At most this many."
-)
+@click.option("--limit", type=Number(1, 10_000), default=50, help="At most this many.")
 @json_option
 def list_jobs(state: str | None, limit: int, as_json: bool) -> None:
     """Print the newest jobs, one per line."""

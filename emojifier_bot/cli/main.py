@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from pkgutil import resolve_name
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,30 +15,46 @@ from emojifier_bot.cli.console import (
     INTERRUPTED,
     WRONG_USAGE,
     VerbGroup,
+    end_unwritten,
     print_err,
 )
 from emojifier_bot.errors import ConfigError, EmojifierError
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 PROGRAM = "emojifier-bot"
-#: Each verb and the module of this package that has the command of that name, in the
-#: order of the help. A module is loaded when its verb is called; what is heavy it
+#: Each verb and the module of this package that has the command of that name, by the
+#: sections of the help. A module is loaded when its verb is called; what is heavy it
 #: imports inside its functions, so that `--help` is quick.
-VERBS = {
-    "replay": "replay",
-    "serve": "serve",
-    "worker": "serve",
-    "migrate": "database",
-    "manifest": "check",
-    "check": "check",
-    "calibrate": "calibrate",
-    "compare": "compare",
-    "bench": "bench",
-    "jobs": "jobs",
-    "keys": "database",
-    "workspace": "database",
-    "models": "shipped",
-    "themes": "shipped",
+SECTIONS = {
+    "Pictures": {
+        "replay": "replay",
+        "compare": "compare",
+        "bench": "bench",
+    },
+    "Emoji and models": {
+        "themes": "shipped",
+        "calibrate": "calibrate",
+        "models": "shipped",
+    },
+    "The Slack bot": {
+        "manifest": "check",
+        "check": "check",
+        "serve": "serve",
+        "worker": "serve",
+        "jobs": "jobs",
+    },
+    "Stored data": {
+        "migrate": "database",
+        "keys": "database",
+        "workspace": "database",
+    },
+    "The shell": {"completion": "completion"},
 }
+VERBS = {name: file for verbs in SECTIONS.values() for name, file in verbs.items()}
+#: What pictures, folders, patterns and addresses are for when no verb is given.
+DEFAULT_VERB = "replay"
 
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True}
@@ -67,10 +84,58 @@ class LazyGroup(ErrorGroup):
 
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         """Load a verb."""
-        if name not in VERBS:
-            return None
-        command: click.Command = resolve_name(f"emojifier_bot.cli.{VERBS[name]}:{name}")
-        return command
+        return _command(name) if name in VERBS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; a picture or folder in its place stands for `replay`."""
+        if args[0] not in VERBS and is_input(args[0]):
+            args = [DEFAULT_VERB, *args]
+        return super().resolve_command(ctx, args)
+
+    def format_commands(
+        self, _ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write the verbs, by sections."""
+        # Room for the longest name in each, so that the columns are in line.
+        limit = formatter.width - 6 - max(map(len, VERBS))
+        width = max(map(len, VERBS))
+        for title, verbs in SECTIONS.items():
+            rows = [
+                (name.ljust(width), _command(name).get_short_help_str(limit))
+                for name in verbs
+            ]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the verbs and options that begin so, then files."""
+        from click.shell_completion import CompletionItem
+
+        files = CompletionItem(incomplete, type="file")
+        return [*super().shell_complete(ctx, incomplete), files]
+
+
+def _command(name: str) -> click.Command:
+    command: click.Command = resolve_name(f"emojifier_bot.cli.{VERBS[name]}:{name}")
+    return command
+
+
+def is_input(given: str) -> bool:
+    """Return whether a word is a picture, a folder, a pattern or an address."""
+    from emojifier_bot.cli.files import STANDARD_STREAM, is_address, is_pattern
+    from emojifier_bot.vision.formats import format_for
+
+    return (
+        given == STANDARD_STREAM
+        or os.path.lexists(given)
+        or is_address(given)
+        or is_pattern(given)
+        or format_for(os.path.splitext(given)[1]) is not None  # noqa: PTH122 - see above
+    )
 
 
 @click.group(cls=LazyGroup, no_args_is_help=True, context_settings=CONTEXT)
@@ -79,6 +144,8 @@ class LazyGroup(ErrorGroup):
 )
 def app() -> None:
     """Put an emoji over every face in a picture, matched to its expression.
+
+    Given a picture or a folder in place of a command, it runs `replay`.
 
     Exit codes: 0 success, 1 a picture failed, 2 wrong usage.
     """
@@ -89,4 +156,12 @@ def run() -> None:
     # Before numpy is imported: by then it starts a thread for each core, for products
     # of large matrices. Nothing here has any.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    app(prog_name=PROGRAM)
+    try:
+        try:
+            app(prog_name=PROGRAM)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        end_unwritten(error)
+        raise SystemExit(FAILED) from error

@@ -9,13 +9,15 @@ import logging
 import secrets
 import sys
 from collections import Counter
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from emojifier_bot.cli.console import (
     FAILED,
+    Number,
     Reporter,
     WrongUsage,
     accept_remote_option,
@@ -23,25 +25,27 @@ from emojifier_bot.cli.console import (
     backend_option,
     counted,
     recursive_option,
+    setting_option,
     shown,
     theme_option,
 )
 from emojifier_bot.cli.files import (
+    STANDARD_OUTPUTS,
     STANDARD_STREAM,
     Inputs,
+    OutputFiles,
     Source,
     Target,
     find_inputs,
+    is_stream,
     plan_targets,
-    refuse_existing,
-    write_file,
 )
 from emojifier_bot.emotion_models import EmotionModel
 from emojifier_bot.errors import EmojifierError, ErrorKind
 from emojifier_bot.vision.formats import WRITTEN_EXTENSIONS
 
 if TYPE_CHECKING:
-    from emojifier_bot.vision.pipeline import Pipeline
+    from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
     from emojifier_bot.vision.types import Result
 
 logger = logging.getLogger(__name__)
@@ -71,18 +75,35 @@ _UNKNOWN: dict[str, object] = {
     metavar="IN...",
     nargs=-1,
     required=True,
-    help="Pictures, folders of pictures, patterns, or '-' for standard input.",
+    type=click.Path(),
+    help="Pictures, folders of pictures, patterns, web addresses, or '-' for standard "
+    "input.",
 )
 @click.option(
     "-o",
     "--output",
     metavar="OUT",
+    type=click.Path(),
+    show_default="photo.emojified.jpg beside photo.jpg",
     help="A file for one picture; a folder if it is one, ends in '/', or there are "
-    "several pictures; '-' for standard output. Default: photo.emojified.jpg beside "
-    "photo.jpg.",
+    "several pictures; '-' for standard output.",
 )
 @recursive_option
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
+@click.option(
+    "--skip-existing", is_flag=True, help="Leave out pictures whose result exists."
+)
+@click.option(
+    "--include-faceless",
+    is_flag=True,
+    help="Write pictures without a face too, without metadata, so that a folder of "
+    "results has no gaps. Standard output and pipes always get the picture.",
+)
+@click.option(
+    "--exif-date",
+    is_flag=True,
+    help="Keep the date at which the photo was taken, and no other metadata.",
+)
 @click.option(
     "--json",
     "as_json",
@@ -97,26 +118,33 @@ _UNKNOWN: dict[str, object] = {
 @theme_option
 @backend_option
 @accept_remote_option
-@click.option(
+@setting_option(
     "--emotion-model",
+    "emotion_model",
     type=click.Choice([str(one) for one in EmotionModel]),
     help="What the expression is read from: landmarks only, or the picture too.",
 )
-@click.option(
+@setting_option(
     "--min-confidence",
-    type=click.FloatRange(0.01, 1),
+    "min_confidence",
+    type=Number(0.01, 1.0),
     help="Lowest detection confidence that counts as a face.",
 )
 @click.option(
     "--quality",
-    type=click.IntRange(1, 100),
-    help="Quality of JPEG, WebP and AVIF. Default: about that of the input.",
+    type=Number(1, 100),
+    show_default="about that of the input",
+    help="Quality of JPEG, WebP and AVIF.",
 )
 @click.option(
     "--surprise", is_flag=True, help="Pick at random among the nearest emoji."
 )
 @click.option(
-    "--seed", type=int, help="For --surprise: the same seed picks the same emoji."
+    "--seed",
+    metavar="NUMBER",
+    type=int,
+    show_default="another one each time",
+    help="For --surprise: the same seed picks the same emoji.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Report failures only.")
 @click.option(
@@ -128,6 +156,9 @@ def replay(
     output: str | None,
     recursive: bool,
     force: bool,
+    skip_existing: bool,
+    include_faceless: bool,
+    exif_date: bool,
     as_json: bool,
     debug: bool,
     theme: str | None,
@@ -146,31 +177,37 @@ def replay(
     In a folder, only the pictures directly in it are read; with -r those in its
     subfolders too, and -o gets the same subfolders. Hidden files, *.emojified.* and
     *.debug.* are skipped. A picture that fails does not stop the others. A picture
-    without faces is not a failure: nothing is written for it.
+    without faces is not a failure: nothing is written for it. Results have the date of
+    their input's file, and each has a name of its own: that of photo.heic beside
+    photo.jpg is photo.heic.emojified.jpg.
 
     Exit codes: 0 success, 1 a picture failed, 2 wrong usage, 130 interrupted.
     """
+    if output in STANDARD_OUTPUTS:
+        output = STANDARD_STREAM
+    found = find_inputs(inputs, recursive=recursive)
     stdin, stdout = STANDARD_STREAM in inputs, output == STANDARD_STREAM
     checks = {
         "--json and -o - both want standard output. Give -o a file.": stdout
         and as_json,
-        "-o - takes one picture.": stdout and len(inputs) > 1,
-        "Standard output is a terminal, which cannot show a picture. Send it to a "
-        "file or a program.": stdout and sys.stdout.isatty(),
+        "-o - takes one picture, not several or a folder.": stdout and found.many,
+        "Standard output is closed.": stdout and sys.stdout is None,
+        "Standard output is a terminal, which cannot show a picture. Direct it to a "
+        "file or a program.": stdout and sys.stdout is not None and sys.stdout.isatty(),
         "A picture from standard input needs -o: a file, a folder, or - for "
         "standard output.": stdin and output is None,
         "- can be given only once.": inputs.count(STANDARD_STREAM) > 1,
         "--debug writes a second file, which needs a place: give a file as IN or "
-        "as -o.": debug and stdin and stdout,
+        "as -o.": debug and ((stdin and stdout) or is_stream(Path(output or ""))),
         "-o needs a name.": output == "",
         "IN needs a name.": "" in inputs,
         "--seed only works with --surprise.": seed is not None and not surprise,
+        "--force and --skip-existing contradict each other.": force and skip_existing,
         "-q and -v contradict each other.": quiet and verbose,
     }
     for message, is_wrong in checks.items():
         if is_wrong:
             raise WrongUsage(message)
-    found = find_inputs(inputs, recursive=recursive)
     targets = plan_targets(found, output)
 
     from emojifier_bot.app import make_pipeline
@@ -199,12 +236,16 @@ def replay(
         reporter.note(f"{counted(found.skipped, 'file')} left out.")
     emojifier = FileEmojifier(
         make_pipeline(settings),
-        settings.max_bytes,
+        OutputFiles(found.identities, force),
         reporter,
-        force=force,
+        max_bytes=settings.max_bytes,
+        allow_hosts=settings.fetch_allow_hosts,
         json=as_json,
         debug=debug,
         to_stdout=stdout,
+        skip_existing=skip_existing,
+        include_faceless=include_faceless,
+        exif_date=exif_date,
         quality=quality,
         surprise_seed=seed,
     )
@@ -218,24 +259,31 @@ def replay(
 class PictureOutcome:
     """What became of one picture."""
 
+    #: None if it failed or was skipped.
     result: Result | None = None
-    #: Where it was written, as it would be typed.
+    #: Where it was written, or was already, as it would be typed.
     output: str | None = None
     error: EmojifierError | None = None
 
     @property
     def kind(self) -> str:
         """Return what the summary counts it as."""
-        if self.error is not None or self.result is None:
+        if self.error is not None:
             return "failed"
+        if self.result is None:
+            return "skipped"
         return "emojified" if self.result.faces else "without faces"
 
     def to_dict(self, source: Source) -> dict[str, object]:
         """Return the object that ``--json`` prints."""
         if self.result is not None:
             return self.result.to_dict(source.given, self.output)
-        error = self.error and {"kind": self.error.kind, "message": self.error.message}
-        return {"input": source.given, **_UNKNOWN, "error": error}
+        unknown = {"input": source.given, **_UNKNOWN, "output": self.output}
+        if self.error is None:
+            return unknown | {"skipped": True}
+        return unknown | {
+            "error": {"kind": self.error.kind, "message": self.error.message}
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,13 +291,18 @@ class FileEmojifier:
     """Emojifies files one after the other; a bad one does not stop the others."""
 
     pipeline: Pipeline
-    max_bytes: int
+    outputs: OutputFiles
     reporter: Reporter
     _: KW_ONLY
-    force: bool = False
+    max_bytes: int
+    #: Private hosts that addresses may name.
+    allow_hosts: frozenset[str] = frozenset()
     json: bool = False
     debug: bool = False
     to_stdout: bool = False
+    skip_existing: bool = False
+    include_faceless: bool = False
+    exif_date: bool = False
     quality: int | None = None
     surprise_seed: int | None = None
 
@@ -269,7 +322,7 @@ class FileEmojifier:
         if inputs.many and counts:
             parts = (
                 f"{counts[kind]} {kind}"
-                for kind in ("emojified", "without faces", "failed")
+                for kind in ("emojified", "without faces", "skipped", "failed")
                 if counts[kind]
             )
             self.reporter.note(f"{counted(total, 'picture')}: {', '.join(parts)}.")
@@ -292,33 +345,47 @@ class FileEmojifier:
             )
 
     def _emojify(self, source: Source, target: Target) -> PictureOutcome:
+        # What is written through replaces no file.
+        is_through = self.to_stdout or target.is_stream
+        if not is_through:
+            if self.skip_existing and target.expected.exists():
+                return PictureOutcome(output=str(target.expected))
+            self.outputs.check(target.expected)
+        data = source.read(self.max_bytes, self.allow_hosts)
+        result = self.pipeline.run(data, self._options(target, data))
+        if not (result.faces or self.include_faceless or is_through):
+            return PictureOutcome(result)
+        if not is_through:
+            # The format may be another one than the input's name told.
+            target = self.outputs.free(target, source.name, result.extensions)
+        path = target.result(result.extensions)
+        if self.skip_existing and not is_through and path.exists():
+            return PictureOutcome(output=str(path))
+        files = {} if self.to_stdout else {path: result.encoded}
+        if self.debug and result.faces:
+            debug = self._debug_picture(data, result)
+            files[target.debug(result.extensions)] = debug
+        self.outputs.write(files, source.modified_ns)
+        return PictureOutcome(result, STANDARD_STREAM if self.to_stdout else str(path))
+
+    def _options(self, target: Target, data: bytes) -> EmojifyOptions:
         from emojifier_bot.vision.pipeline import EmojifyOptions
 
-        data = source.read(self.max_bytes)
-        if not self.to_stdout:
-            refuse_existing(target.expected, force=self.force)
         options = EmojifyOptions(target.extension, self.quality, self.surprise_seed)
-        result = self.pipeline.run(data, options)
-        if not result.faces:
-            return PictureOutcome(result)
-        files = {}
-        if not self.to_stdout:
-            files[target.result(result.extensions)] = result.encoded
-        if self.debug:
-            from emojifier_bot.vision.debug import draw_debug
-            from emojifier_bot.vision.encode import encode
+        if not self.exif_date:
+            return options
+        from emojifier_bot.vision.exif_date import read_exif_date
 
-            # Decoded once more: the emoji are painted over the first.
-            picture = self.pipeline.decoder.decode(data)
-            drawn = draw_debug(picture.image, result.faces)
-            debug = encode(picture, drawn, result.format, self.quality)
-            files[target.debug(result.extensions)] = debug
-        for path in files:
-            refuse_existing(path, force=self.force)
-        for path, content in files.items():
-            write_file(path, content, force=self.force)
-        output = STANDARD_STREAM if self.to_stdout else str(next(iter(files)))
-        return PictureOutcome(result, output)
+        return replace(options, exif_date=read_exif_date(data))
+
+    def _debug_picture(self, data: bytes, result: Result) -> bytes:
+        from emojifier_bot.vision.debug import draw_debug
+        from emojifier_bot.vision.encode import encode
+
+        # Decoded once more: the emoji are painted over the first.
+        picture = self.pipeline.decoder.decode(data)
+        drawn = draw_debug(picture.image, result.faces)
+        return encode(picture, drawn, result.format, self.quality)
 
     def _report(self, source: Source, outcome: PictureOutcome, *, every: bool) -> None:
         name, result = shown(source.given), outcome.result
@@ -328,12 +395,8 @@ class FileEmojifier:
         elif result is not None:
             for note in result.notes:
                 self.reporter.note(f"{name}: {note}")
-            if not result.faces:
-                self.reporter.note(f"{name}: No face found, so nothing was written.")
-            elif every:
-                place = "to standard output" if self.to_stdout else outcome.output or ""
-                faces = counted(len(result.faces), "face")
-                self.reporter.note(f"{name}: {faces}, {shown(place)}")
+            if every or not result.faces:
+                self.reporter.note(f"{name}: {self._words(result, outcome.output)}")
             facts |= {
                 "faces": len(result.faces),
                 "backend": result.backend,
@@ -341,6 +404,8 @@ class FileEmojifier:
                     stage: round(one) for stage, one in result.milliseconds.items()
                 },
             }
+        elif every:
+            self.reporter.note(f"{name}: skipped, {shown(outcome.output or '')} exists")
         logger.info("Picture done", extra={"action": "picture_done", **facts})
         # Outside of what is caught: a closed pipe ends the run.
         if self.json:
@@ -348,3 +413,12 @@ class FileEmojifier:
         if result is not None and outcome.output == STANDARD_STREAM:
             sys.stdout.buffer.write(result.encoded)
             sys.stdout.buffer.flush()
+
+    def _words(self, result: Result, output: str | None) -> str:
+        """Return what was found in a picture, and where the result is."""
+        place = "to standard output" if self.to_stdout else shown(output or "")
+        if result.faces:
+            return f"{counted(len(result.faces), 'face')}, {place}"
+        if output is None:
+            return "No face found, so nothing was written."
+        return f"No face found; without its metadata, {place}"

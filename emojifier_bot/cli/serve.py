@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emojifier_bot.cli.console import Number, setting_option
+
 if TYPE_CHECKING:
     from emojifier_bot.config import Settings
 
@@ -33,11 +35,12 @@ POLL_SECONDS = 0.2
 
 
 @click.command
-@click.option("--host", help="Address to listen on, in place of HOST.")
-@click.option(
+@setting_option("--host", "host", metavar="ADDRESS", help="The address to listen on.")
+@setting_option(
     "--port",
-    type=click.IntRange(0, 65535),
-    help="Port to listen on, in place of PORT; 0 picks a free one.",
+    "port",
+    type=Number(0, 65535),
+    help="The port to listen on; 0 picks a free one.",
 )
 @click.option(
     "--worker/--no-worker", "with_worker", default=True, help="Also run a worker."
@@ -52,6 +55,8 @@ def serve(host: str | None, port: int | None, with_worker: bool) -> None:
         _running_worker() if with_worker else nullcontext(),
     ):
         print(f"Listening on http://{settings.host}:{server.port}", flush=True)
+        if settings.slack_app_token:
+            print("Connected to Slack by Socket Mode", flush=True)
         server.run_until_signal()
 
 

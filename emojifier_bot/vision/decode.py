@@ -137,13 +137,13 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
         return finished(canvas or canvas_of(image))
     except MemoryError as error:
         raise ImageError(
-            "This picture needs more memory than there is. Send a smaller one.",
+            "This picture needs more memory than there is. Use a smaller one.",
             kind=ErrorKind.TOO_MANY_PIXELS,
         ) from error
     except _DAMAGE_ERRORS as error:
         raise ImageError(
             f"This {picture_format.name} picture is damaged or cut off, and cannot be "
-            "read. Send it again, or save it anew as a JPEG or PNG.",
+            "read. Copy it again, or save it anew as a JPEG or PNG.",
             kind=ErrorKind.BROKEN,
         ) from error
 
@@ -158,7 +158,7 @@ def from_image(image: Image.Image) -> DecodedImage:
     """
     if not all(image.size):
         raise ImageError(
-            "This picture has no pixels. Send another one.", kind=ErrorKind.EMPTY
+            "This picture has no pixels. Use another one.", kind=ErrorKind.EMPTY
         )
     try:
         orientation = exif_orientation(image.info.get("exif"))
@@ -186,11 +186,11 @@ def check_length(data: bytes, limits: DecodeLimits) -> None:
         ImageError: Of kind ``empty`` or ``too_large``.
     """
     if not data:
-        raise ImageError("This file is empty. Send it again.", kind=ErrorKind.EMPTY)
+        raise ImageError("This file is empty. Use another one.", kind=ErrorKind.EMPTY)
     if len(data) > limits.max_bytes:
         raise ImageError(
             f"This file has {len(data) / 1e6:.1f} MB; at most "
-            f"{limits.max_bytes / 1e6:g} MB are read. Send a smaller one.",
+            f"{limits.max_bytes / 1e6:g} MB are read. Use a smaller one.",
             kind=ErrorKind.TOO_LARGE,
         )
 
@@ -202,7 +202,7 @@ def _size_check(limits: DecodeLimits) -> SizeCheck:
             raise ImageError(
                 f"This picture has {width} x {height} pixels, which is "
                 f"{width * height / 1e6:.1f} megapixels; at most "
-                f"{limits.max_pixels / 1e6:g} are read. Send a smaller one.",
+                f"{limits.max_pixels / 1e6:g} are read. Use a smaller one.",
                 kind=ErrorKind.TOO_MANY_PIXELS,
             )
 

@@ -1,6 +1,7 @@
 """The result, encoded as its input was: same format, same fidelity, no metadata.
 
-Pixels and their colour profile are all that is written.
+Pixels and their colour profile are all that is written, and the date at which a photo
+was taken if that is asked for.
 
 A picture that was compressed once loses again when it is compressed anew. Trials on a
 sample of it show how much each setting loses and costs; two numbers decide: 40 dB of
@@ -23,6 +24,7 @@ from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.canvas import Canvas, image_over
 from emojifier_bot.vision.color import to_srgb
 from emojifier_bot.vision.decode import DecodedImage
+from emojifier_bot.vision.exif_date import date_options
 from emojifier_bot.vision.formats import FORMATS, format_for, format_named
 from emojifier_bot.vision.jpeg import join_halves
 from emojifier_bot.vision.types import FloatArray, ImageArray
@@ -120,6 +122,7 @@ def encode(
     image: Image.Image,
     format: str | None = None,  # noqa: A002 - Pillow's name for it
     quality: int | None = None,
+    exif_date: str | None = None,
 ) -> bytes:
     """Encode a picture that was painted over.
 
@@ -138,6 +141,7 @@ def encode(
             white.
         format: Pillow's name, from `output_format`; ``None`` keeps the input's.
         quality: 1 to 100 for lossy formats, in place of what the input suggests.
+        exif_date: The date that the file says it was taken at; ``None`` for none.
 
     Raises:
         ImageError: The format cannot hold this picture (``output_format``).
@@ -151,6 +155,8 @@ def encode(
         image, icc_profile = to_srgb(image, icc_profile), None
     try:
         options = _options(decoded, image, name, quality)
+        if exif_date is not None:
+            options |= date_options(name, exif_date)
         if (
             name == "JPEG"
             and image is decoded.image

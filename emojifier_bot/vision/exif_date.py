@@ -7,6 +7,7 @@ import re
 import struct
 import warnings
 from pkgutil import resolve_name
+from typing import Any
 
 from PIL import Image
 from PIL.ExifTags import IFD, Base
@@ -48,8 +49,11 @@ def read_exif_date(data: bytes) -> str | None:
     return None
 
 
-def exif_with_date(date: str) -> bytes:
-    """Return an EXIF block that has nothing but this date."""
+def date_options(format_name: str, date: str) -> dict[str, Any]:
+    """Return what Pillow's `save` takes to write this date and nothing else."""
+    if format_name == "TIFF":
+        # libtiff, which compresses, writes no directory of EXIF.
+        return {"tiffinfo": {Base.DateTime: date}}
     exif = Image.Exif()
     exif.get_ifd(IFD.Exif)[Base.DateTimeOriginal] = date
-    return exif.tobytes()
+    return {"exif": exif.tobytes()}

@@ -245,7 +245,7 @@ def readable_titles(conjunction: str) -> str:
 
 
 #: What every refusal ends with.
-READABLE = f"Send a {readable_titles('or')} picture."
+READABLE = f"Use a {readable_titles('or')} picture."
 
 
 def sniff(data: bytes) -> PictureFormat:

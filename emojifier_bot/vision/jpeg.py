@@ -155,7 +155,7 @@ def load_jpeg(
     if present < _LEAST_ROWS:
         raise ImageError(
             f"This JPEG is cut off: only {present:.0%} of its rows are there. "
-            "Send the whole file again.",
+            "Copy the whole file again.",
             kind=ErrorKind.TRUNCATED,
         )
     missing = max(1, round(100 * (1 - present)))
@@ -190,7 +190,7 @@ def read_header(data: bytes) -> JpegHeader:
         if not is_application and segment.marker != _COM:
             kept.append(data[segment.start : segment.end])
     raise ImageError(
-        "This JPEG is cut off before its first pixel. Send the whole file again.",
+        "This JPEG is cut off before its first pixel. Copy the whole file again.",
         kind=ErrorKind.TRUNCATED,
     )
 

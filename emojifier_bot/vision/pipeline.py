@@ -30,6 +30,8 @@ class EmojifyOptions:
     quality: int | None = None
     #: Chooses at random among the nearest emoji; None chooses the nearest.
     surprise_seed: int | None = None
+    #: The date that the result says it was taken at, as EXIF writes it; None for none.
+    exif_date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,9 @@ class Pipeline:
         with times.stage("composite"):
             self._paint(picture, chosen)
         with times.stage("encode"):
-            encoded = encode(picture, picture.image, output, options.quality)
+            encoded = encode(
+                picture, picture.image, output, options.quality, options.exif_date
+            )
         return Result(
             width=picture.image.width,
             height=picture.image.height,
@@ -90,6 +94,7 @@ class Pipeline:
                 picture.image,
                 output_format(picture, extension),
                 options.quality,
+                options.exif_date,
             ),
             extensions=format_named(output).extensions,
             notes=picture.notes,

@@ -78,7 +78,8 @@ def test_every_test_exists(page):
 def test_every_verb_and_option_exists(page):
     for rest in COMMAND.findall(page.read_text("utf-8")):
         words = rest.split()
-        verb = f"{PROGRAM} {words[0]}"
+        # A picture in place of a command stands for `replay`.
+        verb = f"{PROGRAM} {'replay' if '.' in words[0] else words[0]}"
         if f"{verb} {' '.join(words[1:2])}" in HELP:
             verb = f"{verb} {words[1]}"
         options = {word for word in words if re.fullmatch(r"--[a-z][a-z-]*", word)}

@@ -177,3 +177,67 @@ def test_a_closed_pipe_is_silent(start, many):
 
     assert said == b""
     assert len(listed(many.parent / "out")) < COPIES
+
+
+def test_outputs_that_are_no_files(run, sample, tmp_path):
+    (tmp_path / "a.png").write_bytes(sample)
+    (tmp_path / "blank.png").write_bytes(encoded(flat((90, 120, 100), (64, 48)), "PNG"))
+
+    written = run("replay", "a.png", "-o", "/dev/stdout", *SURE)
+    faceless = run(
+        "replay", "-", "-o", "-", stdin=(tmp_path / "blank.png").read_bytes()
+    )
+
+    assert opened(written.stdout).size == (512, 512)
+    assert opened(faceless.stdout).size == (64, 48)
+    assert (written.returncode, faceless.returncode) == (0, 0)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110 - a device
+@pytest.mark.parametrize(
+    "line",
+    [
+        "replay a.png -o - > /dev/full",
+        "replay a.png -o a.jpg --json --force > /dev/full",
+        "models list > /dev/full",
+        "--help > /dev/full",
+        "completion zsh > /dev/full",
+    ],
+)
+def test_a_full_disk_is_one_sentence(command, sample, tmp_path, line):
+    start, environment = command
+    (tmp_path / "a.png").write_bytes(sample)
+
+    done = subprocess.run(
+        ["bash", "-c", f'"$0" -m emojifier_bot {line}', start[0]],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "Standard output cannot be used: No space left on device."
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_process_substitution_gets_the_picture(command, sample, tmp_path):
+    start, environment = command
+    (tmp_path / "a.png").write_bytes(sample)
+
+    subprocess.run(
+        [
+            *("bash", "-c"),
+            '"$0" -m emojifier_bot a.png -o >(cat > copy.png) && wait $!',
+            start[0],
+        ],
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+    )
+
+    assert opened((tmp_path / "copy.png").read_bytes()).size == (512, 512)

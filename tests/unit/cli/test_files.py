@@ -2,19 +2,24 @@ from __future__ import annotations
 
 import io
 import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from emojifier_bot.cli.console import WrongUsage
 from emojifier_bot.cli.files import (
+    OutputFiles,
     find_inputs,
     is_ours,
+    is_stream,
     plan_targets,
     refuse_existing,
     write_file,
 )
-from emojifier_bot.errors import ImageError, OutputError
+from emojifier_bot.errors import FetchError, ImageError, OutputError
+from tests.fakes.servers import said, serving
 
 MIB = 1 << 20
 PNG, JPEG = (".png",), (".jpg", ".jpeg")
@@ -61,6 +66,10 @@ def _folder(tmp_path, monkeypatch):
         (["*.nothing"], ["*.nothing"], True),
         (["photos"], ["photos/a.PNG", "photos/b.jpg", "photos/odd[1].jpg"], True),
         (["photos/sub/", "photos/b.jpg"], ["photos/sub/c.heic", "photos/b.jpg"], True),
+        # Each picture once; two names of one file are two pictures.
+        (["a.png", "./a.png", "in/../a.png"], ["a.png"], True),
+        (["in/a.png", "in"], ["in/a.png", "in/link.png"], True),
+        (["https://example.com/a?b=[1]"], ["https://example.com/a?b=[1]"], False),
     ],
 )
 def test_what_stands_for_which_pictures(typed, expected, many):
@@ -99,6 +108,22 @@ class TestRead:
         (source,) = find_inputs([typed], recursive=False).sources
         return source.read(max_bytes)
 
+    def test_an_address_is_fetched(self):
+        picture = said(200, b"picture", content_type="image/jpeg")
+        with serving({"/a%20b.jpg": picture}) as server:
+            (source,) = find_inputs(
+                [server.url("/a%20b.jpg?x=1")], recursive=False
+            ).sources
+
+            assert source.read(MIB, {server.host}) == b"picture"
+            assert source.name == "a b.jpg"
+
+    def test_a_closed_standard_input_is_told(self, monkeypatch):
+        monkeypatch.setattr("sys.stdin", None)
+
+        with pytest.raises(ImageError, match="Standard input is closed"):
+            self.read("-")
+
     def test_a_file_and_standard_input(self, monkeypatch):
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"bytes")))
 
@@ -112,12 +137,14 @@ class TestRead:
             ("photos/b.jpg/x.jpg", MIB, "Not a directory", "unreadable"),
             ("x" * 300, MIB, "too long", "unreadable"),
             ("photos/b.jpg", 0, "more than 0 MB", "too_large"),
+            ("FTP://example.com/a.jpg", MIB, "It was not fetched: scheme", "scheme"),
+            ("http://127.0.0.1/a.jpg", MIB, "FETCH_ALLOW_HOSTS", "private_address"),
             # Endless, so it must not be read to its end.
             ("/dev/zero", 1, "more than 1e-06 MB", "too_large"),
         ],
     )
     def test_what_cannot_be_read_says_why(self, typed, max_bytes, says, kind):
-        with pytest.raises(ImageError, match=says) as caught:
+        with pytest.raises((FetchError, ImageError), match=says) as caught:
             self.read(typed, max_bytes)
 
         assert caught.value.kind == kind
@@ -141,6 +168,8 @@ class TestNames:
             ("version 1.2 final", PNG, "version 1.2 final.emojified.png"),
             (".png", PNG, ".png.emojified.png"),
             ("a.emojified.png", PNG, "a.emojified.emojified.png"),
+            ("https://example.com/b/c.jpg?d=e.png", JPEG, "c.emojified.jpg"),
+            ("https://example.com/", JPEG, "picture.emojified.jpg"),
         ],
     )
     def test_beside_the_input(self, typed, extensions, expected):
@@ -186,12 +215,38 @@ class TestNames:
 
 
 @pytest.mark.parametrize(
+    ("typed", "output", "expected"),
+    [
+        # The one whose format stays keeps its name, whatever the order.
+        (["c.heic", "c.jpg"], None, ["c.heic.emojified.jpg", "c.emojified.jpg"]),
+        (["c.jpg", "c.heic"], None, ["c.emojified.jpg", "c.heic.emojified.jpg"]),
+        (["c.gif", "c.png"], "out", ["out/c.gif.emojified.png", "out/c.emojified.png"]),
+        (
+            ["a.png", "in/a.png", "in/sub/a.png"],
+            "out/",
+            [
+                "out/a.emojified.png",
+                "out/a.png.emojified.png",
+                "out/a-2.emojified.png",
+            ],
+        ),
+        (["c.heic", "c.heif"], None, ["c.emojified.jpg", "c.heif.emojified.jpg"]),
+        # The results lie in different folders.
+        (["a.png", "in/a.png"], None, ["a.emojified.png", "in/a.emojified.png"]),
+    ],
+)
+def test_each_result_has_a_name_of_its_own(typed, output, expected):
+    names = [one.expected.as_posix() for one in plan(typed, output)]
+
+    assert names == expected
+
+
+@pytest.mark.parametrize(
     ("typed", "output", "says"),
     [
         (["a.png", "b.jpg"], "a.png", "a.png is a file"),
-        (["a.png", "./a.png"], None, "would both become"),
-        (["a.png", "in/a.png"], "out", "would both become out/a.emojified.png"),
-        (["c.heic", "c.jpg"], None, "would both become c.emojified.jpg"),
+        (["a.png", "b.jpg"], "new.png", "name of one picture, and several need a fol"),
+        (["photos"], "new.jpg", "For a folder of that name write new.jpg/"),
         (["a.png"], "./in/../a.png", "is an input"),
         (["in/a.png"], "in/link.png", "is an input"),
     ],
@@ -232,12 +287,58 @@ class TestWrite:
         with pytest.raises(OutputError, match="--force"):
             write_file(target, b"new", force=False)
 
-    @pytest.mark.parametrize("path", ["out", os.devnull])
-    def test_a_folder_or_a_device_is_never_overwritten(self, path):
-        with pytest.raises(OutputError, match="folder or a device") as caught:
-            refuse_existing(Path(path), force=True)
+    def test_a_link_stays_and_the_file_behind_it_is_replaced(self, target, tmp_path):
+        target.symlink_to(tmp_path / "b.jpg")
+
+        write_file(target, b"new", force=True)
+
+        assert target.is_symlink()
+        assert (tmp_path / "b.jpg").read_bytes() == b"new"
+
+    @pytest.mark.parametrize("path", ["out", "out/x/..", "socket"])
+    def test_a_folder_or_a_socket_is_never_overwritten(self, path, tmp_path):
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(tmp_path / "socket"))
+            (tmp_path / "out" / "x").unlink()
+            (tmp_path / "out" / "x").mkdir()
+
+            with pytest.raises(OutputError, match="-o - for standard") as caught:
+                refuse_existing(Path(path), force=True)
 
         assert caught.value.kind == "not_a_file"
+
+    @pytest.mark.parametrize("force", [False, True])
+    def test_a_fifo_is_written_through_and_stays(self, tmp_path, force):
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        with ThreadPoolExecutor() as pool:
+            read = pool.submit(fifo.read_bytes)
+            write_file(fifo, b"new", force=force)
+
+        assert read.result() == b"new"
+        assert is_stream(fifo)
+
+    def test_a_device_is_written_through_and_stays(self):
+        before = Path(os.devnull).stat()
+
+        write_file(Path(os.devnull), b"new", force=True)
+
+        assert Path(os.devnull).stat().st_ino == before.st_ino
+        with pytest.raises(OutputError, match="/dev/full cannot be written: No space"):
+            write_file(Path("/dev/full"), b"new", force=True)
+
+    def test_what_the_process_has_open_is_written_through(self):
+        reading, writing = os.pipe()
+        with os.fdopen(reading, "rb") as pipe:
+            write_file(Path(f"/dev/fd/{writing}"), b"new", force=False)
+            os.close(writing)
+
+            assert pipe.read() == b"new"
+
+    def test_the_date_is_that_of_the_input(self, target):
+        write_file(target, b"new", force=False, modified_ns=10**18)
+
+        assert target.stat().st_mtime_ns == 10**18
 
     @pytest.mark.parametrize("name", ["x/result.png", "n" * 300 + ".png"])
     def test_a_place_that_refuses_is_reported(self, tmp_path, name):
@@ -248,3 +349,36 @@ class TestWrite:
 
         assert caught.value.kind == "not_writable"
         assert sorted(tmp_path.rglob("*")) == before
+
+
+class TestRun:
+    """What one run writes."""
+
+    def test_no_file_is_written_twice(self):
+        outputs = OutputFiles(frozenset(), force=True)
+        for name in ("d.jpg", "d.png", "d.gif"):
+            (target,) = plan([name], "out/")
+            free = outputs.free(target, name, PNG)
+            outputs.write({free.result(PNG): name.encode()}, None)
+
+        written = {one.name: one.read_bytes() for one in Path("out").glob("d*")}
+        assert written == {
+            "d.emojified.png": b"d.jpg",
+            "d.png.emojified.png": b"d.png",
+            "d.gif.emojified.png": b"d.gif",
+        }
+
+    def test_an_input_is_not_overwritten_even_by_force(self):
+        inputs = find_inputs(
+            ["photos/a.PNG", "photos/a.emojified.png"], recursive=False
+        )
+        outputs = OutputFiles(inputs.identities, force=True)
+
+        with pytest.raises(
+            OutputError, match="is an input, which is never overwritten"
+        ):
+            outputs.write(
+                {Path("new.png"): b"1", Path("photos/a.emojified.png"): b"2"}, 0
+            )
+
+        assert not Path("new.png").exists()

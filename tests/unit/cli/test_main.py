@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from emojifier_bot import __version__
-from emojifier_bot.cli.main import app
+from emojifier_bot.cli.main import app, run
 
 
 def test_every_wrong_setting_is_wrong_usage(monkeypatch):
@@ -22,6 +22,47 @@ def test_every_wrong_setting_is_wrong_usage(monkeypatch):
 )
 def test_unknown_verbs_are_wrong_usage(arguments):
     assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("given", ["photo.jpg", "https://example.com/a", "in", "*.png"])
+def test_a_picture_in_place_of_a_command_is_emojified(monkeypatch, tmp_path, given):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+
+    done = CliRunner().invoke(app, [given, "--seed", "1"])
+
+    assert done.exit_code == 2
+    assert "--seed only works with --surprise." in done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_has_its_completion(shell):
+    done = CliRunner().invoke(app, ["completion", shell], prog_name="emojifier-bot")
+
+    assert done.exit_code == 0
+    assert "_EMOJIFIER_BOT_COMPLETE" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "current", "completed"),
+    [
+        ("emojifier-bot re", 1, ["plain,replay", "file,re"]),
+        ("emojifier-bot replay --ski", 2, ["plain,--skip-existing"]),
+        ("emojifier-bot replay ho", 2, ["file,ho"]),
+        ("emojifier-bot photo.jpg --ski", 2, ["plain,--skip-existing"]),
+        ("emojifier-bot replay --theme cl", 3, ["plain,classic"]),
+        ("emojifier-bot replay --theme ./m", 3, ["dir,./m"]),
+    ],
+)
+def test_words_are_completed(capsys, monkeypatch, words, current, completed):
+    monkeypatch.setenv("_EMOJIFIER_BOT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(current))
+
+    with pytest.raises(SystemExit):
+        run()
+
+    assert capsys.readouterr().out.splitlines() == completed
 
 
 def test_the_version_is_printed():

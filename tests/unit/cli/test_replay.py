@@ -3,20 +3,24 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
+from PIL.ExifTags import IFD, Base
 
 from emojifier_bot.cli.console import Reporter
-from emojifier_bot.cli.files import find_inputs, plan_targets
+from emojifier_bot.cli.files import OutputFiles, find_inputs, plan_targets
 from emojifier_bot.cli.main import app
 from emojifier_bot.cli.replay import FileEmojifier
 from emojifier_bot.errors import InferenceError
+from emojifier_bot.vision.exif_date import read_exif_date
 from tests.builders import make_face
 from tests.fakes.faces import FakeAnalyzer, picture_with_faces
 from tests.fakes.pipeline import fake_pipeline
-from tests.images import encoded, opened
+from tests.images import assert_same_pixels, encoded, opened
 
 MAX_BYTES = 1_000_000
 BOX = [150, 80, 260, 220]
@@ -32,10 +36,16 @@ def _pictures(tmp_path, monkeypatch):
     Path("broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
 
 
-def run(typed, output=None, *, analyzer=None, quiet=False, **options) -> bool:
+def run(
+    typed, output=None, *, analyzer=None, quiet=False, force=False, **options
+) -> bool:
     inputs = find_inputs(typed, recursive=False)
     emojifier = FileEmojifier(
-        fake_pipeline(analyzer), MAX_BYTES, Reporter(quiet=quiet), **options
+        fake_pipeline(analyzer),
+        OutputFiles(inputs.identities, force),
+        Reporter(quiet=quiet),
+        max_bytes=MAX_BYTES,
+        **options,
     )
     return emojifier.run(inputs, plan_targets(inputs, output))
 
@@ -44,6 +54,16 @@ def new_files() -> list[str]:
     given = {"face.png", "face2.jpg", "blank.png", "broken.jpg"}
     found = {str(one) for one in Path().rglob("*") if one.is_file()}
     return sorted(found - given)
+
+
+def dated_exif(secret: str, date: str = "") -> bytes:
+    exif = Image.Exif()
+    exif[Base.Make] = secret
+    exif.get_ifd(IFD.GPSInfo)[1] = secret
+    exif.get_ifd(IFD.Exif)[Base.LensModel] = secret
+    if date:
+        exif.get_ifd(IFD.Exif)[Base.DateTimeOriginal] = date
+    return exif.tobytes()
 
 
 def json_lines(capsys) -> list[dict]:
@@ -58,7 +78,14 @@ def json_lines(capsys) -> list[dict]:
         (["face.png", "--quality", "0"], "quality"),
         (["face.png", "--quality", "fine"], "quality"),
         (["face.png", "--min-confidence", "1.1"], "min-confidence"),
-        (["face.png", "--min-confidence", "nan"], "MIN_CONFIDENCE is 'nan'"),
+        (["face.png", "--min-confidence", "nan"], "'nan' is not a number from 0.01"),
+        (["face.png", "--quality", "7.5"], "'7.5' is not a whole number from 1 to 100"),
+        (["face.png", "--force", "--skip-existing"], "contradict each other"),
+        ([".", "-o", "-"], "-o - takes one picture, not several or a folder"),
+        (["*.png", "-o", "-"], "-o - takes one picture, not several or a folder"),
+        (["face.png", "-o", "/dev/stdout", "--json"], "--json and -o -"),
+        (["face.png", "-o", "/dev/null", "--debug"], "--debug"),
+        (["face.png", "face2.jpg", "-o", "x.png"], "several need a folder"),
         (["face.png", "--emotion-model", "magic"], "emotion-model"),
         (["face.png", "--seed", "1"], "--surprise"),
         (["face.png", "-q", "-v"], "-q and -v"),
@@ -115,6 +142,114 @@ def test_a_bad_picture_does_not_stop_the_others(capsys, quiet):
     assert gone.startswith("gone.png: It cannot be read: No such file")
     assert bool(notes) is not quiet
     assert quiet or notes[-1] == "4 pictures: 1 emojified, 1 without faces, 2 failed."
+
+
+def test_a_folder_is_worked_through_where_results_have_one_name(capsys):
+    Path("photos").mkdir()
+    face = Path("face.png").read_bytes()
+    picture = picture_with_faces((400, 300), [BOX])
+    Path("photos/img_1.jpg").write_bytes(Path("face2.jpg").read_bytes())
+    Path("photos/img_1.heic").write_bytes(encoded(picture, "HEIF"))
+    # Its content is PNG, so that its result would have the name of the next one's.
+    Path("photos/img_2.jpg").write_bytes(face)
+    Path("photos/img_2.png").write_bytes(face)
+
+    assert run(["photos"], "out", force=True, analyzer=FakeAnalyzer([make_face()]))
+
+    assert sorted(one.name for one in Path("out").iterdir()) == [
+        "img_1.emojified.jpg",
+        "img_1.heic.emojified.jpg",
+        "img_2.emojified.png",
+        "img_2.png.emojified.png",
+    ]
+    assert capsys.readouterr().err == "4 pictures: 4 emojified.\n"
+
+
+def test_an_input_that_is_a_result_does_not_stop_the_others(capsys):
+    Path("face.emojified.png").write_bytes(Path("face.png").read_bytes())
+
+    given = ["face.png", "face.emojified.png", "face2.jpg"]
+    assert not run(given, force=True)
+
+    assert "face.emojified.png is an input" in capsys.readouterr().err
+    assert "face2.emojified.jpg" in new_files()
+    assert Path("face.emojified.png").read_bytes() == Path("face.png").read_bytes()
+
+
+def test_what_exists_is_skipped(capsys):
+    Path("face.emojified.png").write_bytes(b"old")
+    # Its content is PNG: only then it is known which file to look for.
+    Path("odd.jpg").write_bytes(Path("face.png").read_bytes())
+    Path("odd.emojified.png").write_bytes(b"old")
+    analyzer = FakeAnalyzer()
+    given = ["face.png", "odd.jpg", "face2.jpg"]
+
+    assert run(["face.png"], skip_existing=True, analyzer=analyzer)
+    assert analyzer.seen_wh == []
+    assert capsys.readouterr().err == ("face.png: skipped, face.emojified.png exists\n")
+
+    assert run(given, skip_existing=True, json=True)
+    captured = capsys.readouterr()
+    assert captured.err == "3 pictures: 1 emojified, 2 skipped.\n"
+    skipped, *_ = map(json.loads, captured.out.splitlines())
+    assert (skipped["skipped"], skipped["output"]) == (True, "face.emojified.png")
+    assert Path("face.emojified.png").read_bytes() == b"old"
+    assert Path("odd.emojified.png").read_bytes() == b"old"
+
+
+def test_a_picture_without_a_face_is_written_on_request(capsys):
+    stored = picture_with_faces((40, 30), [])
+    Path("blank.png").write_bytes(encoded(stored, "PNG", exif=dated_exif("secret")))
+
+    assert run(["blank.png"], include_faceless=True, debug=True)
+
+    assert new_files() == ["blank.emojified.png"]
+    result = Path("blank.emojified.png").read_bytes()
+    assert b"secret" not in result
+    assert_same_pixels(opened(result), stored)
+    assert capsys.readouterr().err == (
+        "blank.png: No face found; without its metadata, blank.emojified.png\n"
+    )
+
+
+def test_a_picture_without_a_face_goes_through_a_pipe(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr("sys.stdout", stream)
+
+    assert run(["blank.png"], "-", to_stdout=True)
+
+    assert opened(stream.buffer.getvalue()).size == (40, 30)
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as pipe:
+        assert run(["blank.png"], f"/dev/fd/{writing}")
+        os.close(writing)
+        assert opened(pipe.read()).size == (40, 30)
+
+
+def test_results_have_the_date_of_their_file():
+    os.utime("face.png", (1e9, 1e9))
+
+    assert run(["face.png"], debug=True)
+
+    for name in ("face.emojified.png", "face.debug.png"):
+        assert Path(name).stat().st_mtime == 1e9
+
+
+@pytest.mark.parametrize("output", ["x.jpg", "x.png", "x.webp", "x.avif", "x.tif"])
+@pytest.mark.parametrize("is_asked", [False, True])
+def test_the_date_of_the_photo_is_kept_on_request(output, is_asked):
+    photo = picture_with_faces((400, 300), [BOX])
+    exif = dated_exif("secret", date="2026:11:30 12:00:00")
+    Path("face2.jpg").write_bytes(encoded(photo, "JPEG", exif=exif))
+
+    assert run(["face2.jpg"], output, exif_date=is_asked)
+
+    data = Path(output).read_bytes()
+    kept = opened(data).getexif()
+    assert b"secret" not in data
+    assert {Base.Make, IFD.GPSInfo}.isdisjoint(kept)
+    assert read_exif_date(data) == ("2026:11:30 12:00:00" if is_asked else None)
+    assert set(kept.get_ifd(IFD.Exif)) <= {Base.DateTimeOriginal}
 
 
 def test_json_has_one_line_a_picture_in_the_order_of_the_input(capsys):
