@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.canvas import Canvas, canvas_of
 from emojifier_bot.vision.cicp import HDR_NOTE, stated_colors, tone_mapped
 from emojifier_bot.vision.color import model_to_srgb, rgb_profile
+from emojifier_bot.vision.depth import narrowed, white_of
 from emojifier_bot.vision.formats import sniff
 from emojifier_bot.vision.jpeg import JpegParameters, SizeCheck
 from emojifier_bot.vision.loaders import TURNS, exif_orientation, load
@@ -101,9 +101,6 @@ _DAMAGE_ERRORS = (
 _WIDE_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I", "F"})
 _TIFF_BITS_TAG = 258
 _DEFAULT_WIDE_BITS = 16
-_WHITE_8 = 255
-#: Ranges that floats, and but for the first 32-bit integers, are taken to have.
-_USUAL_WHITES = (1.0, 255.0, 65535.0)
 _TRANSPARENT, _OPAQUE = 0, 255
 
 
@@ -238,29 +235,17 @@ def _to_rgb(image: Image.Image) -> tuple[Image.Image, bytes | None, tuple[str, .
 def _narrow_grey(image: Image.Image) -> Image.Image:
     """Scale grey of more than eight bits to eight; a transparent value becomes alpha.
 
-    Of 16 bits the whole range is scaled, or what the file says is used of it. Of 32
-    bits and of floats nobody knows the range, so it is taken from the values.
+    Of 16 bits the whole range is scaled, or what the file says is used of it.
     """
     values = np.asarray(image)
-    white = _white(image, values)
-    known = np.nan_to_num(values.astype(np.float64), posinf=white)
-    scaled = np.clip(np.rint(known * (_WHITE_8 / white)), 0, _WHITE_8)
-    grey = Image.fromarray(scaled.astype(np.uint8))
+    bits = 0
+    if image.mode.startswith("I;16"):
+        # Only TIFF pictures have tags: some scanners use 12 of 16 bits.
+        tags = getattr(image, "tag_v2", {})
+        bits = int(max(tags.get(_TIFF_BITS_TAG, (_DEFAULT_WIDE_BITS,))))
+    grey = Image.fromarray(narrowed(values, white_of(values, bits)))
     transparent = image.info.get("transparency")
     if transparent is None:
         return grey
     alpha = np.where(values == transparent, _TRANSPARENT, _OPAQUE).astype(np.uint8)
     return Image.merge("LA", (grey, Image.fromarray(alpha)))
-
-
-def _white(image: Image.Image, values: NDArray[np.generic]) -> float:
-    """Return the value that becomes white."""
-    if image.mode.startswith("I;16"):
-        # Only TIFF pictures have tags: some scanners use 12 of 16 bits.
-        tags = getattr(image, "tag_v2", {})
-        bits = max(tags.get(_TIFF_BITS_TAG, (_DEFAULT_WIDE_BITS,)))
-        return float((1 << int(bits)) - 1)
-    finite = values[np.isfinite(values)]
-    highest = float(finite.max()) if finite.size else 0.0
-    usual = _USUAL_WHITES if image.mode == "F" else _USUAL_WHITES[1:]
-    return next((white for white in usual if highest <= white), highest)

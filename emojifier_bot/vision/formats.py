@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emojifier_bot.errors import ErrorKind, ImageError
+from emojifier_bot.vision.tiff import is_camera_raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,11 @@ _UNREADABLE = (
     (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000 picture"),
     (rb"icns", "an icon file"),
     (rb"\0\0\x02\0", "a cursor file"),
-    (rb"II\*\0\x10\0\0\0CR|IIU\0|IIRO|FUJIFILMCCD-RAW", "a camera's raw file"),
+    # Canon, Panasonic and Leica, Olympus, Fujifilm, Minolta, Sigma.
+    (
+        rb"II(\*\0\x10\0\0\0CR|\x1a\0\0\0HEAP|U\0|R[OS])|MMOR|FUJIFILM|\0MRM|FOVb",
+        "a camera's raw file",
+    ),
     (rb"\x76\x2f\x31\x01", "an OpenEXR picture"),
     (rb"DDS ", "a DDS texture"),
     (rb"qoif", "a QOI picture"),
@@ -257,6 +262,8 @@ def sniff(data: bytes) -> PictureFormat:
     """
     for one in FORMATS:
         if one.magic and re.match(one.magic, data, re.DOTALL):
+            if one.name == "TIFF" and is_camera_raw(data):
+                raise _unsupported("a camera's raw file")
             return one
     if data[4:8] == b"ftyp":
         return _sniff_media(data)

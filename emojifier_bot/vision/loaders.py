@@ -18,6 +18,7 @@ from PIL import Image
 
 from emojifier_bot.vision.canvas import Canvas
 from emojifier_bot.vision.cicp import Cicp
+from emojifier_bot.vision.color import model_to_srgb
 from emojifier_bot.vision.formats import FORMATS, PictureFormat, format_named
 from emojifier_bot.vision.jpeg import (
     JpegParameters,
@@ -28,6 +29,8 @@ from emojifier_bot.vision.jpeg import (
 )
 from emojifier_bot.vision.media_boxes import find_box, media_properties
 from emojifier_bot.vision.png import SIGNATURE, read_png
+from emojifier_bot.vision.tiff import read_directories
+from emojifier_bot.vision.tiff_layouts import read_pixels, silence_libtiff
 
 UPRIGHT = 1
 #: How a picture stored with each EXIF orientation is brought upright.
@@ -93,6 +96,7 @@ def import_plugins() -> None:
     """Import what opens any format, for a process that can open no file later."""
     for one in FORMATS:
         import_module(one.plugin.partition(":")[0])
+    silence_libtiff()
 
 
 def exif_orientation(exif: bytes | None) -> int:
@@ -230,6 +234,44 @@ def _load_ico(ico: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
     return Loaded(image, ico.name, ico.lossless)
 
 
+def _load_tiff(tiff: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
+    """Load the first page of a TIFF; reduced copies and masks are none.
+
+    Raises:
+        ImageError: Its layout is not read (``unsupported``).
+    """
+    silence_libtiff()
+    directories = read_directories(data)
+    pages = [index for index, one in enumerate(directories) if one.is_page]
+    page = pages[0] if pages else 0
+    directory = directories[page] if directories else None
+    if directory is None or not directory.is_misread:
+        try:
+            return _load_tiff_page(tiff, data, check_size, page)
+        except (SyntaxError, KeyError):
+            if directory is None:
+                raise
+    check_size(directory.size_wh)
+    image = read_pixels(data, directory)
+    profile = directory.icc_profile
+    if alpha := image.info.pop("alpha", None):
+        image, profile = model_to_srgb(image, profile) or image.convert("RGB"), None
+        image.putalpha(alpha)
+    image.info = {"icc_profile": profile, "dpi": directory.dpi}
+    return Loaded(image, tiff.name, tiff.lossless, directory.orientation)
+
+
+def _load_tiff_page(
+    tiff: PictureFormat, data: bytes, check_size: SizeCheck, page: int
+) -> Loaded:
+    """Load a page by Pillow, which turns it upright."""
+    image = _open(tiff, data)
+    image.seek(page)
+    check_size(image.size)
+    image.load()
+    return Loaded(image, tiff.name, tiff.lossless)
+
+
 def _load_upright(one: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
     """Load a format that its library turns upright; its EXIF counts no more."""
     return replace(_load(one, data, check_size), orientation=UPRIGHT)
@@ -242,7 +284,7 @@ _LOADERS: dict[str, _Loader] = {
     "WEBP": _load_webp,
     "HEIF": _load_upright,
     "AVIF": _load_avif,
-    "TIFF": _load_upright,
+    "TIFF": _load_tiff,
     "ICO": _load_ico,
 }
 

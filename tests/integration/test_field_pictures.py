@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from emojifier_bot import Emojifier
+from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.color import to_srgb
 from emojifier_bot.vision.decode import decode
 from tests.images import mean_abs_diff
@@ -54,6 +55,8 @@ def crew(shared_data) -> Image.Image:
         ("heic_nclx_bt2020_pq.heic", 3, HDR),
         ("heic_nclx_p3.heic", 3, ""),
         ("png_cicp_p3.png", 3, ""),
+        ("tiff_min_is_white_16.tif", 3, ""),
+        ("tiff_cmyk_alpha.tif", 3, ""),
     ],
 )
 def test_every_face_gets_its_emoji(emojifier, field, name, faces, note):
@@ -73,13 +76,25 @@ def test_every_face_gets_its_emoji(emojifier, field, name, faces, note):
         ("heic_nclx_bt2020_pq.heic", 6),
         ("heic_nclx_p3.heic", 2),
         ("png_cicp_p3.png", 1),
+        ("tiff_cmyk_alpha.tif", 1),
     ],
 )
 def test_colours_are_those_of_the_photo(field, crew, name, most):
     decoded = decode(field(name))
-    shown = to_srgb(decoded.image, decoded.icc_profile)
+    shown = to_srgb(decoded.image, decoded.icc_profile).convert("RGB")
     shown.paste(crew.crop((0, 0, *MARKS_WH)), (0, 0))
     assert mean_abs_diff(shown, crew) <= most
+
+
+def test_a_camera_raw_file_is_refused(emojifier, field):
+    with pytest.raises(ImageError, match="camera's raw file"):
+        emojifier.emojify(field("raw_begins_like_tiff.dng"))
+
+
+def test_a_negative_is_positive(field, crew):
+    decoded = decode(field("tiff_min_is_white_16.tif"))
+    grey = crew.convert("L").convert("RGB")
+    assert mean_abs_diff(decoded.image, grey) <= 1
 
 
 def test_a_stated_gamma_is_as_bright_as_in_a_browser(field):
