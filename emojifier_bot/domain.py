@@ -62,6 +62,8 @@ class ImageReference:
     message_ts: str = ""
     #: Who wrote the message that has the picture, where one does and that is known.
     posted_by: str = ""
+    #: What the file is called, where the message says that.
+    name: str = ""
 
     def __post_init__(self) -> None:
         """Check that it names one place."""
@@ -86,6 +88,8 @@ class EmojifyRequest:
     #: Where it was asked; the result goes there unless it is private.
     channel_id: str
     source: ImageReference
+    #: Further pictures that are asked for at once; results come in this order.
+    further: tuple[ImageReference, ...] = ()
     #: Parent of the thread that gets the result; empty for the channel itself.
     thread_ts: str = ""
     #: Results of several pictures begin that thread: nothing may be in it yet.
@@ -110,6 +114,11 @@ class EmojifyRequest:
     replaces_post_id: str = ""
     press: int = 0
 
+    @property
+    def sources(self) -> tuple[ImageReference, ...]:
+        """Return every picture that is asked for, in order."""
+        return (self.source, *self.further)
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON types."""
         values = asdict(self)
@@ -126,6 +135,8 @@ class EmojifyRequest:
         parts = known_fields(cls, values)
         parts["workspace"] = Workspace(**known_fields(Workspace, parts["workspace"]))
         parts["source"] = ImageReference.from_dict(parts["source"])
+        further = parts.get("further", ())
+        parts["further"] = tuple(map(ImageReference.from_dict, further))
         recorded = values[RECORDED_ENTRYPOINT]
         known = recorded in {*Entrypoint}
         entrypoint = Entrypoint(recorded) if known else Entrypoint.COMMAND
@@ -250,10 +261,24 @@ class OutcomeKind(StrEnum):
     ACCEPTED_DIRECT = "accepted_direct"
     POSTED = "posted"
     NO_FACE = "no_face"
+    #: Of several pictures some were not posted.
+    SEVERAL = "several"
     #: Somebody deleted the result at once.
     REMOVED = "removed"
     #: An operator ended the job.
     CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class NotPosted:
+    """One of several pictures, and why it was not posted."""
+
+    #: An `OutcomeKind`, an `ErrorKind` or a code of Slack's.
+    kind: str
+    #: Its place among all, from 1.
+    number: int
+    #: Its file's name; empty if that is not known, or if several have it.
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +289,8 @@ class Outcome:
     kind: str
     #: What a sentence may name: ``{"theme": "classic"}``; never a secret.
     facts: Mapping[str, str] = field(default_factory=dict)
+    #: With `OutcomeKind.SEVERAL`: the pictures that were not posted, in order.
+    missing: tuple[NotPosted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from emojifier_bot.jobs.system_db import (
     partition_of,
     workflow_table,
 )
-from emojifier_bot.jobs.workflow import COMPLETE, PREPARE
+from emojifier_bot.jobs.workflow import PREPARE
 
 #: How long a listener waits for the database; Slack waits for three seconds.
 WAIT_SECONDS = 1.5
@@ -208,9 +208,8 @@ class DbosJobQueue:
     def retry(self, job_id: str) -> bool:
         """Run a failed or cancelled job again; False where it is neither.
 
-        Recorded steps are kept; the one that failed is done again. A job that may have
-        shown its file asks before it shows it again: the record before that step is
-        kept, which marks it as begun.
+        Its pictures are gone through again. One that may have been shown has a post:
+        then the job asks for that before it shows the file again.
         """
         with explained_errors():
             row = self._find(job_id)
@@ -271,12 +270,13 @@ class DbosJobQueue:
 
 
 def _first_to_repeat(steps: list[StepInfo]) -> int:
-    """Return the number of the step that a failed job begins with again."""
-    for name in (COMPLETE, PREPARE):
-        numbers = [one["function_id"] for one in steps if one["function_name"] == name]
-        if numbers:
-            return min(numbers)
-    return 1
+    """Return the number of the step that a failed job begins with again.
+
+    Any of several pictures may have failed: all are gone through, and those that are
+    posted are known by their posts.
+    """
+    numbers = [one["function_id"] for one in steps if one["function_name"] == PREPARE]
+    return min(numbers, default=1)
 
 
 class AdmissionControl:

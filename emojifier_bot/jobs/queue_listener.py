@@ -98,10 +98,6 @@ class QueueListener:
             if thread.ident is not None:  # started
                 thread.join(STOP_SECONDS)
 
-    def wake(self) -> None:
-        """Poll as soon as possible."""
-        self._event.wake()
-
     def use_room(self) -> None:
         """Poll until the job that is about to end has made room for another one."""
         self._event.wake(ENDING_SECONDS)

@@ -81,8 +81,6 @@ class JobSteps:
     #: Checked before Slack is called: others may have taken the job over.
     lease: Lease
     limits: ConcurrencyLimits
-    #: Called when a job has queued others.
-    wake_queue: Callable[[], None] = lambda: None
 
     def add_reaction(self, request: EmojifyRequest) -> None:
         """Show the asker that the request was seen."""
@@ -186,9 +184,10 @@ class JobSteps:
             self.deps.sink.delete(post)
             posts.mark_deleted(workspace, post.post_id, old.deleted_by)
 
-    def forget(self, job_id: str, request: EmojifyRequest) -> None:
+    def forget(self, post_ids: list[str], request: EmojifyRequest) -> None:
         """Remove what was recorded for the buttons of a workspace that is gone."""
-        self.deps.posts.forget(request.workspace, job_id)
+        for post_id in post_ids:
+            self.deps.posts.forget(request.workspace, post_id)
 
     def notify(self, request: EmojifyRequest, outcome: Outcome) -> None:
         """Tell the asker how it ended."""

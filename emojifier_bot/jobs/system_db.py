@@ -26,7 +26,7 @@ QUEUE = "emojify"
 WORKFLOW = "emojify"
 #: Changes when the recorded steps of a running job no longer fit the workflow's code.
 #: A worker only takes up jobs of its own version, and jobs that none has begun.
-WORKFLOW_VERSION = "2"
+WORKFLOW_VERSION = "3"
 #: Where DBOS keeps its tables in PostgreSQL. SQLite has no schemas.
 DBOS_SCHEMA = "dbos"
 #: What PostgreSQL calls the notifications of `announce_job`.
@@ -48,7 +48,7 @@ def job_id_for(key: str) -> str:
 
 
 def child_job_id(parent_id: str, number: int) -> str:
-    """Return the id of the job for a further picture of the same request."""
+    """Return the id of the post for a further picture of the same job."""
     return job_id_for(f"{parent_id}/{number}")
 
 

@@ -166,7 +166,7 @@ class Worker:
         DBOS.listen_queues([])
         self._listener = QueueListener(self._engine, dbos)
         limits = ConcurrencyLimits(self._concurrency)
-        steps = JobSteps(self._deps, self._lease, limits, self._listener.wake)
+        steps = JobSteps(self._deps, self._lease, limits)
 
         def make_job(job_id: str, request: EmojifyRequest) -> EmojifyJob:
             return self._version.job(job_id, request, steps, self._deps.timing)

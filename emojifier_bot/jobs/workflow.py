@@ -1,5 +1,8 @@
 """The durable workflow: resolve, prepare, complete, verify, notify.
 
+Several pictures of one request are one job: one after the other, so that the results
+come in their order and one message tells of all that were not posted.
+
 How a job ends. What the asker or the workspace could change (no face, not a picture, a
 private channel, uploads switched off) is told to the asker, and the job has succeeded:
 running it again would tell the same. What they could not (Slack or an address did not
@@ -15,7 +18,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +30,7 @@ from structlog.contextvars import bound_contextvars
 from emojifier_bot.domain import (
     EmojifyRequest,
     ImageReference,
+    NotPosted,
     Outcome,
     OutcomeKind,
     Post,
@@ -43,11 +48,9 @@ from emojifier_bot.jobs.step_runner import (
 )
 from emojifier_bot.jobs.steps import EARLIER, JobSteps, request_for
 from emojifier_bot.jobs.system_db import (
-    QUEUE,
     WORKFLOW,
     WORKFLOW_VERSION,
     child_job_id,
-    partition_of,
 )
 
 #: Times that a worker may die with a job, in any step, before DBOS gives the job up.
@@ -58,6 +61,16 @@ PREPARE, COMPLETE, SHARE = "prepare", "complete", "share"
 FINAL_STATES = frozenset({ShareState.SHARED, ShareState.DELETED})
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the delivery of one picture ended."""
+
+    #: Of its file, where that is known.
+    name: str
+    kind: str
+    failure: Failure | None = None
 
 
 class JobAbandonedError(BaseException):
@@ -89,19 +102,16 @@ class EmojifyJob:
         Raises:
             JobFailedError: It failed for a reason that is ours; the asker was told.
         """
-        request, failure = self._request, None
+        request = self._request
         has_reaction = bool(request.reaction_ts)
         if has_reaction:
             await self._run.run_best_effort(
                 "add_reaction", lambda: self._do.add_reaction(request)
             )
-        try:
-            outcome = Outcome(await self._deliver())
-        except JobFailedError as error:
-            failure = error.failure
-            outcome = Outcome(failure.kind)
+        ended = [one async for one in self._deliver_each()]
+        outcome = _outcome_of(ended)
         if outcome.kind != OutcomeKind.POSTED:
-            # The result speaks for itself; everything else is said once.
+            # The results speak for themselves; everything else is said once.
             await self._run.run_best_effort(
                 "notify",
                 lambda: self._do.notify(request, outcome),
@@ -111,22 +121,65 @@ class EmojifyJob:
             await self._run.run_best_effort(
                 "remove_reaction", lambda: self._do.remove_reaction(request)
             )
-        if outcome.kind == ErrorKind.NOT_INSTALLED:
-            # The row may have been written after the workspace's others were removed.
+        kinds = [one.kind for one in ended]
+        if ErrorKind.NOT_INSTALLED in kinds:
+            # Rows may have been written after the workspace's others were removed.
+            ids = [self._post_id(number) for number in range(len(ended))]
             await self._run.run_best_effort(
-                "forget", lambda: self._do.forget(self._id, request)
+                "forget", lambda: self._do.forget(ids, request)
             )
-        facts = {"job_id": self._id, "outcome": outcome.kind}
+        kind = OutcomeKind.POSTED if OutcomeKind.POSTED in kinds else kinds[0]
+        facts = {"job_id": self._id, "outcome": kind, "pictures": len(ended)}
         logger.info("job ended", extra=facts | {"action": "end"})
-        if failure is not None and failure.ours:
-            raise JobFailedError(failure)
-        return {"outcome": outcome.kind}
+        for one in ended:
+            if one.failure is not None and one.failure.ours:
+                raise JobFailedError(one.failure)
+        return {"outcome": kind}
 
-    async def _deliver(self) -> str:
-        reference = await self._resolve()
-        request = self._request
+    async def _deliver_each(self) -> AsyncIterator[Ended]:
+        """Deliver one picture after the other, so that results come in order."""
+        count = 0
+        for source in self._request.sources:
+            request = replace(self._request, source=source, further=())
+            try:
+                references = await self._resolve(request)
+            except JobFailedError as error:
+                yield Ended(source.name, error.failure.kind, error.failure)
+                count += 1
+                continue
+            for reference in references:
+                one = request_for(request, reference, several=len(references) > 1)
+                ended = await self._deliver(self._post_id(count), one, reference)
+                yield ended
+                count += 1
+                if ended.kind == ErrorKind.NOT_INSTALLED:
+                    return  # nothing more can be delivered there
+
+    def _post_id(self, number: int) -> str:
+        """Return the id of the post of one of the job's pictures, counted from 0."""
+        return child_job_id(self._id, number) if number else self._id
+
+    async def _resolve(self, request: EmojifyRequest) -> list[ImageReference]:
+        found = await self._run.run_with_retries(
+            "resolve", lambda: self._do.resolve(request)
+        )
+        return list(map(ImageReference.from_dict, found))
+
+    async def _deliver(
+        self, post_id: str, request: EmojifyRequest, reference: ImageReference
+    ) -> Ended:
+        """Deliver one picture; how that ended."""
+        name = reference.name
+        try:
+            return Ended(name, await self._post(post_id, request, reference))
+        except JobFailedError as error:
+            return Ended(name, error.failure.kind, error.failure)
+
+    async def _post(
+        self, post_id: str, request: EmojifyRequest, reference: ImageReference
+    ) -> str:
         prepared = await self._run.run_with_crash_limit(
-            PREPARE, lambda: self._do.prepare(self._id, request, reference)
+            PREPARE, lambda: self._do.prepare(post_id, request, reference)
         )
         if prepared is None:
             return OutcomeKind.NO_FACE
@@ -148,34 +201,6 @@ class EmojifyJob:
                 "replace", lambda: self._do.remove_replaced(request, post)
             )
         return OutcomeKind.POSTED
-
-    async def _resolve(self) -> ImageReference:
-        """Return the picture of this job; each further one gets a job of its own."""
-        request = self._request
-        found = await self._run.run_with_retries(
-            "resolve", lambda: self._do.resolve(request)
-        )
-        first, *further = map(ImageReference.from_dict, found)
-        for number, reference in enumerate(further, start=1):
-            child = request_for(request, reference, several=True)
-            await self._enqueue(child_job_id(self._id, number), child)
-        if further:
-            self._do.wake_queue()
-        self._request = request_for(request, first, several=bool(further))
-        return first
-
-    async def _enqueue(self, job_id: str, request: EmojifyRequest) -> None:
-        # The reaction is put and taken by the first job.
-        document = replace(request, reaction_ts="").to_dict()
-        await DBOS.enqueue_workflow_with_options_async(
-            {
-                "queue_name": QUEUE,
-                "workflow_name": WORKFLOW,
-                "workflow_id": job_id,
-                "queue_partition_key": partition_of(request.workspace),
-            },
-            document,
-        )
 
     async def _complete(self, post: Post) -> Share | None:
         """Show the file once: whenever it may be shown already, ask before.
@@ -234,6 +259,23 @@ class EmojifyJob:
             waits_seconds,
         )
         return None if found is None else Share.from_dict(found)
+
+
+def _outcome_of(ended: list[Ended]) -> Outcome:
+    """Return what the asker is told: of several pictures, those that are missing."""
+    if len(ended) == 1:
+        return Outcome(ended[0].kind)
+    names = Counter(one.name for one in ended)
+    missing = tuple(
+        NotPosted(one.kind, number, one.name if names[one.name] == 1 else "")
+        for number, one in enumerate(ended, start=1)
+        if one.kind != OutcomeKind.POSTED
+    )
+    if not missing:
+        return Outcome(OutcomeKind.POSTED)
+    posted = len(ended) - len(missing)
+    facts = {"posted": str(posted), "pictures": str(len(ended))}
+    return Outcome(OutcomeKind.SEVERAL, facts, missing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ escapes; people put quotes around them. Words come in any order and either case.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from emojifier_bot.domain import EmojifyRequest, Workspace
 from emojifier_bot.errors import DeliveryError, ErrorKind
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.context import ListenerContext
+from emojifier_bot.slack.messages import quoted
 from emojifier_bot.slack.payloads import is_direct
 
 
@@ -44,8 +44,6 @@ SPELLINGS = {str(command): command for command in SettingsCommand} | {
 WRAPPING = "\"'`“”‘’«»„<>,;!"  # noqa: RUF001 - as people write them
 #: All that Slack escapes; nothing else, for ``&copy=1`` is part of an address.
 ESCAPES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
-#: A word that is repeated to its writer is cut after this many characters.
-MAX_QUOTED_CHARACTERS = 60
 #: How alike a word and its nearest guess must be, 0 to 1; `difflib` takes 0.6 too.
 GUESS_LIKENESS = 0.6
 #: ``<https://…|label>``: the label may hold spaces.
@@ -164,14 +162,6 @@ def _parse_error(word: str, known: list[str]) -> ParseError:
     guess = "".join(get_close_matches(lower, known, 1, GUESS_LIKENESS))
     facts = {"word": quoted(word), "guess": guess}
     return ParseError(ErrorKind.UNKNOWN_OPTION, facts)
-
-
-def quoted(word: str) -> str:
-    """Return a word as a message may repeat it: short, nothing in it is markup."""
-    shown = "".join(one for one in word if one.isprintable() and one not in "`*_~")
-    if len(shown) > MAX_QUOTED_CHARACTERS:
-        shown = shown[: MAX_QUOTED_CHARACTERS - 1] + "…"
-    return html.escape(shown, quote=False)
 
 
 def run_settings_command(

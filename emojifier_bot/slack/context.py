@@ -10,7 +10,7 @@ import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from slack_bolt import BoltContext
 
@@ -115,42 +115,54 @@ class ListenerContext:
     def enqueue(self, request: EmojifyRequest, key: str) -> Outcome:
         """Queue a request, unless it is refused; return what to answer.
 
+        Of several pictures, those above a limit are left out, which is the answer then.
+
         Raises:
             QueueError: As the queue does.
             StoreError: The database does not answer.
         """
         who = {"way": request.entrypoint, "workspace": request.workspace.id}
-        if refusal := self._refusal(request):
-            facts = {"action": "refuse", "kind": refusal.kind}
+        taken, refusal = self._admit(request)
+        if refusal:
+            facts = {"action": "refuse", "kind": refusal.kind, "taken": taken}
             logger.info("A request was refused", extra=facts | who)
-            return refusal
+            if not taken:
+                return refusal
+            request = replace(request, further=request.further[: taken - 1])
         # The request is counted now. One that is not queued anew is refunded; where
         # the database does not answer nobody knows, and the job may be queued.
         try:
             new = self.queue.enqueue(request, key)
         except QueueFullError:
-            self.limiter.charge(request.workspace, request.user_id, -1)
+            self.limiter.charge(request.workspace, request.user_id, -taken)
             raise
         if not new:
-            self.limiter.charge(request.workspace, request.user_id, -1)
+            self.limiter.charge(request.workspace, request.user_id, -taken)
         read = {"action": "enqueue", "key": key, "new": new}
         logger.info("A request was read", extra=read | who)
+        if refusal:
+            return refusal
         if request.private:
             return Outcome(OutcomeKind.ACCEPTED_PRIVATE)
         direct = is_between_people(request)
         return Outcome(OutcomeKind.ACCEPTED_DIRECT if direct else OutcomeKind.ACCEPTED)
 
-    def _refusal(self, request: EmojifyRequest) -> Outcome | None:
-        """Return why a request is refused; one that is not is counted."""
+    def _admit(self, request: EmojifyRequest) -> tuple[int, Outcome | None]:
+        """Return how many pictures of a request are admitted, and why no more are.
+
+        Those that are admitted are counted.
+        """
         if self.settings.is_off(request.channel_id):
-            return Outcome(ErrorKind.CHANNEL_OFF)
-        if self.settings.opted_out({request.source.posted_by}):
-            return Outcome(ErrorKind.OPTED_OUT)
-        exhausted = self.limiter.take(request.workspace, request.user_id)
-        if exhausted is None:
-            return None
-        limit, wait = exhausted.limit, duration(exhausted.wait_seconds)
-        return Outcome(limit.kind, {"pictures": str(limit.pictures), "wait": wait})
+            return 0, Outcome(ErrorKind.CHANNEL_OFF)
+        if all(self.settings.opted_out({one.posted_by}) for one in request.sources):
+            return 0, Outcome(ErrorKind.OPTED_OUT)
+        for taken in range(len(request.sources)):
+            exhausted = self.limiter.take(request.workspace, request.user_id)
+            if exhausted is not None:
+                limit, wait = exhausted.limit, duration(exhausted.wait_seconds)
+                facts = {"pictures": str(limit.pictures), "wait": wait}
+                return taken, Outcome(limit.kind, facts)
+        return len(request.sources), None
 
     @property
     def help_facts(self) -> dict[str, str]:

@@ -102,7 +102,11 @@ class SlackImageSource:
         if further := len(found) - 1:
             self.limiter.charge(request.workspace, request.user_id, further)
         return [
-            ImageReference(file_id=str(file["id"]), posted_by=source.posted_by)
+            ImageReference(
+                file_id=str(file["id"]),
+                posted_by=source.posted_by,
+                name=str(file.get("name") or ""),
+            )
             for file in found
         ]
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,7 +51,7 @@ from emojifier_bot.slack.manifest import SHORTCUT
 from emojifier_bot.slack.messages import render_message
 from emojifier_bot.slack.payloads import (
     Payload,
-    image_ids,
+    image_names,
     is_direct,
     is_from_person,
     is_group,
@@ -187,10 +187,13 @@ class Listeners:
             sealed_response_url=self._context.seal(context.response_url),
             in_group=is_group(str((body.get("channel") or {}).get("name") or "")),
         )
-        message_ts, ids = str(body["message_ts"]), image_ids(message.get("files") or ())
+        message_ts, images = (
+            str(body["message_ts"]),
+            image_names(message.get("files") or ()),
+        )
         name = f"{message_ts}:{body['trigger_id']}"
         try:
-            outcome = self._enqueue_each(request, ids, message_ts, name)
+            outcome = self._enqueue_each(request, images, message_ts, name)
         except QueueError as error:
             outcome = Outcome(error.kind)
         self._context.notify(request, outcome.kind, **outcome.facts)
@@ -307,29 +310,40 @@ class Listeners:
                 request = replace(request, source=source)
                 outcome = self._context.enqueue(request, _key(request, ts))
             else:
-                ids = image_ids(message.event["files"])
-                outcome = self._enqueue_each(request, ids, ts, ts)
+                images = image_names(message.event["files"])
+                outcome = self._enqueue_each(request, images, ts, ts)
         except QueueFullError as error:
             outcome = Outcome(error.kind)
         if outcome.kind not in ACCEPTED:
             self._notify(message, outcome)
 
     def _enqueue_each(
-        self, request: EmojifyRequest, ids: tuple[str, ...], message_ts: str, name: str
+        self,
+        request: EmojifyRequest,
+        names: Mapping[str, str],
+        message_ts: str,
+        name: str,
     ) -> Outcome:
-        """Queue a job for each image; several answer in one thread."""
-        if len(ids) > 1 and not request.thread_ts:
+        """Queue one job for all images of a message; several answer in one thread.
+
+        Args:
+            request: What is asked for, without the pictures.
+            names: What the images are called, by their ids.
+            message_ts: The message's.
+            name: What tells this request from others for the same images.
+        """
+        posted_by = request.source.posted_by
+        sources = [
+            ImageReference(file_id=one, posted_by=posted_by, name=names[one])
+            for one in names
+        ]
+        if not sources:
+            return Outcome(ErrorKind.NO_IMAGE)
+        if len(sources) > 1 and not request.thread_ts:
             request = replace(request, thread_ts=message_ts, begins_thread=True)
-        outcome, posted_by = Outcome(ErrorKind.NO_IMAGE), request.source.posted_by
-        for file_id in ids:
-            source = ImageReference(file_id=file_id, posted_by=posted_by)
-            one = replace(request, source=source)
-            outcome = self._context.enqueue(one, _key(request, f"{name}:{file_id}"))
-            if outcome.kind not in ACCEPTED:
-                break
-            # One of them is enough to take the reaction back.
-            request = replace(request, reaction_ts="")
-        return outcome
+        first, *further = sources
+        request = replace(request, source=first, further=tuple(further))
+        return self._context.enqueue(request, _key(request, f"{name}:{first.file_id}"))
 
     def _run_settings(self, message: Message, command: SettingsCommand) -> None:
         """Run a settings command once: a late repeat could undo a newer one."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emojifier_bot.domain import RETENTION, OutcomeKind
+from emojifier_bot.domain import RETENTION, Outcome, OutcomeKind
 from emojifier_bot.errors import ErrorKind
 from emojifier_bot.slack.manifest import BOT_NAME, COMMAND
 from emojifier_bot.vision.formats import readable_titles
@@ -19,8 +20,9 @@ __all__ = [
     "Message",
     "is_retryable",
     "mention_of",
+    "quoted",
     "render_message",
-    "render_message_elsewhere",
+    "render_outcome",
 ]
 
 PATH = Path(__file__).with_name("messages.toml")
@@ -36,9 +38,14 @@ DEFAULT_FACTS = {
     "themes": "`classic`",
     "formats": readable_titles("and"),
     "pictures": "usual",
+    "posted": "some",
     "wait": "a few minutes",
     "retention_days": str(RETENTION.days),
 }
+#: A word that is repeated to its writer is cut after this many characters.
+MAX_QUOTED_CHARACTERS = 60
+#: Longest message that Slack shows to one person alone.
+MAX_SAID = 4000
 #: Longest error code that is repeated to somebody.
 MAX_CODE = 60
 _NOT_CODE = re.compile(r"[^a-z0-9_.:-]", re.IGNORECASE)
@@ -85,11 +92,6 @@ def render_message(kind: str, **facts: str) -> str:
     return _render(kind, facts, elsewhere=False)
 
 
-def render_message_elsewhere(kind: str, **facts: str) -> str:
-    """Return the same message where nobody can invite the bot."""
-    return _render(kind, facts, elsewhere=True)
-
-
 def _render(kind: str, facts: Mapping[str, str], *, elsewhere: bool) -> str:
     if kind == ErrorKind.UNKNOWN_OPTION and facts.get("guess"):
         kind = "unknown_option_guess"
@@ -99,6 +101,37 @@ def _render(kind: str, facts: Mapping[str, str], *, elsewhere: bool) -> str:
     next_step = (elsewhere and message.elsewhere) or message.next_step
     template = f"{message.sentence}{between}{next_step}"
     return template.format_map({**DEFAULT_FACTS, "code": code, **facts})
+
+
+def render_outcome(
+    outcome: Outcome, names: Mapping[str, str], *, elsewhere: bool
+) -> str:
+    """Return the message for an outcome; of several pictures, a line for each reason.
+
+    Args:
+        outcome: How it ended.
+        names: Facts that every text may name.
+        elsewhere: Nobody can invite the bot to where it is read.
+    """
+    reasons: dict[str, list[str]] = {}
+    for one in outcome.missing:
+        name = f"“{quoted(one.name)}”" if one.name else f"picture {one.number}"
+        reasons.setdefault(one.kind, []).append(name)
+    lines = [
+        f"• {', '.join(pictures)}: {_render(kind, names, elsewhere=elsewhere)}"
+        for kind, pictures in reasons.items()
+    ]
+    facts = {**names, **outcome.facts}
+    said = "\n".join([_render(outcome.kind, facts, elsewhere=elsewhere), *lines])
+    return said if len(said) <= MAX_SAID else said[: MAX_SAID - 1] + "…"
+
+
+def quoted(word: str) -> str:
+    """Return a word as a message may repeat it: short, nothing in it is markup."""
+    shown = "".join(one for one in word if one.isprintable() and one not in "`*_~")
+    if len(shown) > MAX_QUOTED_CHARACTERS:
+        shown = shown[: MAX_QUOTED_CHARACTERS - 1] + "…"
+    return html.escape(shown, quote=False)
 
 
 def mention_of(user_id: str) -> str:

@@ -108,7 +108,12 @@ def image_ids(files: Iterable[Payload]) -> tuple[str, ...]:
 
     A file of another organisation comes without a type; it may be an image.
     """
-    return tuple(dict.fromkeys(str(file["id"]) for file in files if _is_image(file)))
+    return tuple(image_names(files))
+
+
+def image_names(files: Iterable[Payload]) -> dict[str, str]:
+    """Return the names of those files, by their ids, in order; empty for unknown."""
+    return {str(f["id"]): str(f.get("name") or "") for f in files if _is_image(f)}
 
 
 def _is_image(file: Payload) -> bool:

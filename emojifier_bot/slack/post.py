@@ -36,7 +36,7 @@ from emojifier_bot.slack.messages import (
     SILENT,
     mention_of,
     render_message,
-    render_message_elsewhere,
+    render_outcome,
 )
 from emojifier_bot.slack.payloads import (
     is_between_people,
@@ -291,9 +291,9 @@ class SlackReplySink:
         """
         if outcome.kind in SILENT:
             return
-        elsewhere = is_between_people(request)
-        render = render_message_elsewhere if elsewhere else render_message
-        text = render(outcome.kind, **{**self._names(request), **outcome.facts})
+        text = render_outcome(
+            outcome, self._names(request), elsewhere=is_between_people(request)
+        )
         if self._respond(request, text):
             return
         try:

@@ -166,7 +166,9 @@ class FakeReplySink(ReplySink):
         self._call("delete", facts, lambda: self.remove(post.file_id))
 
     def notify(self, request: EmojifyRequest, outcome: Outcome) -> None:
-        self._call("notify", {"kind": outcome.kind, "user": request.user_id})
+        missing = [asdict(one) for one in outcome.missing]
+        facts = {"kind": outcome.kind, "user": request.user_id, "missing": missing}
+        self._call("notify", facts)
 
     def remove_reaction(self, request: EmojifyRequest) -> None:
         self._call("remove_reaction", {"ts": request.reaction_ts})

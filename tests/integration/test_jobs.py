@@ -80,28 +80,69 @@ def test_a_private_result_goes_to_the_asker(harness):
     assert (post["channel_id"], post["thread_ts"]) == ("DU1", "")
 
 
-def test_several_pictures_get_a_job_each_and_one_thread(harness):
+def test_several_pictures_are_posted_in_their_order_and_in_one_thread(harness):
     ts = "1700000000.000001"
-    job_id = harness.ask(source=ImageReference(message_ts=ts), reaction_ts=ts)
-    with harness.working():
-        for one in (job_id, child_job_id(job_id, 1), child_job_id(job_id, 2)):
-            assert harness.wait(one).outcome == "posted"
+    # The first takes longest.
+    harness.sink.plan("upload", Fault(SLOW, seconds=1.0))
 
-    posts = harness.sink.shown()
-    assert {post["source"]["file_id"] for post in posts} == {"F1", "F2", "F3"}
-    assert {post["thread_ts"] for post in posts} == {ts}
+    job = harness.run(source=ImageReference(message_ts=ts), reaction_ts=ts)
+
+    assert job.outcome == "posted"
+    completed = [one["file_id"] for one in harness.sink.calls("complete")]
+    posts = {post["file_id"]: post for post in harness.sink.shown()}
+    made_from = [posts[one]["source"]["file_id"] for one in completed]
+    assert made_from == ["F1", "F2", "F3"]
+    ids = [job.job_id, *(child_job_id(job.job_id, number) for number in (1, 2))]
+    assert [posts[one]["post_id"] for one in completed] == ids
+    assert {post["thread_ts"] for post in posts.values()} == {ts}
     assert (
         len(harness.sink.calls("add_reaction"))
         == len(harness.sink.calls("remove_reaction"))
         == 1
     )
+    assert harness.sink.told() == []
 
 
-def test_one_bad_picture_does_not_keep_the_others(harness):
-    job_id = harness.ask(source=ImageReference(message_ts="1700000000.000002"))
+def further(*file_ids, name=str):
+    """Return the fields of a request for pictures, the first of them too."""
+    first, *rest = (ImageReference(file_id=one, name=name(one)) for one in file_ids)
+    return {"source": first, "further": tuple(rest)}
+
+
+def test_of_several_pictures_one_message_tells_which_are_missing(harness):
+    job = harness.run(**further("FEMPTY", "F1", "FBROKEN", "F404", "F2"))
+
+    assert (job.state, job.outcome) == (JobState.SUCCEEDED, "posted")
+    assert len(harness.sink.shown()) == 2
+    [told] = harness.sink.calls("notify")
+    assert told["kind"] == "several"
+    assert [(one["number"], one["name"], one["kind"]) for one in told["missing"]] == [
+        (1, "FEMPTY", "no_face"),
+        (3, "FBROKEN", "not_an_image"),
+        (4, "F404", "gone"),
+    ]
+
+
+def test_a_name_that_several_have_is_not_used(harness):
+    harness.run(**further("FEMPTY", "F1", name=lambda _: "party.png"))
+
+    [told] = harness.sink.calls("notify")
+    [missing] = told["missing"]
+    assert (missing["number"], missing["name"]) == (1, "")
+
+
+def test_of_several_a_picture_that_failed_is_run_again_and_no_other_posted_twice(
+    harness,
+):
+    harness.source.plan(InferenceError("The model failed."))
+    job_id = harness.ask(**further("F1", "F2"))
     with harness.working():
-        assert harness.wait(job_id).outcome == "not_an_image"
-        assert harness.wait(child_job_id(job_id, 1)).outcome == "posted"
+        assert harness.wait(job_id).state is JobState.FAILED
+        assert len(harness.sink.shown()) == 1
+
+        assert harness.queue.retry(job_id)
+        assert harness.wait(job_id).outcome == "posted"
+    assert len(harness.sink.shown()) == len(harness.sink.calls("upload")) == 2
 
 
 @pytest.mark.parametrize(

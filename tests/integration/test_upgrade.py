@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from itertools import count
 
-from emojifier_bot.domain import JobState
+from emojifier_bot.domain import ImageReference, JobState
 from emojifier_bot.jobs.step_runner import MAX_ATTEMPTS
 from emojifier_bot.jobs.system_db import WORKFLOW_VERSION
 from emojifier_bot.jobs.worker import EXIT_DONE
@@ -128,15 +128,17 @@ def test_a_failed_job_of_an_older_version_is_retried_from_its_beginning(harness)
     assert shown_jobs(harness) == [job_id]
 
 
-#: What a plain job records, by the version that records it. If this fails since steps
-#: were added, taken away, renamed or moved, give `WORKFLOW_VERSION` a new value: jobs
-#: that were begun by the older code are then not gone on with by the newer.
-RECORDED = {"2": ["resolve", "prepare", "complete", "share"]}
+#: What a job of two pictures records, by the version that records it. If this fails
+#: since steps were added, taken away, renamed or moved, give `WORKFLOW_VERSION` a new
+#: value: jobs that were begun by the older code are then not gone on with by the newer.
+ONE = ["resolve", "prepare", "complete", "share"]
+RECORDED = {"3": [*ONE, *ONE]}
 
 
 def test_the_version_stands_for_the_order_of_the_steps(sqlite_url, tmp_path):
     with closing(JobsHarness(sqlite_url, tmp_path / "slack")) as harness:
-        job_id = harness.ask(reaction_ts="1700000000.000009")
+        second = (ImageReference(file_id="F2"),)
+        job_id = harness.ask(reaction_ts="1700000000.000009", further=second)
         assert harness.queue.show(job_id).version == ""
 
         with harness.working():

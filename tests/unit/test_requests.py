@@ -30,6 +30,7 @@ RECORDED = {
         "newest": False,
         "message_ts": "",
         "posted_by": "",
+        "name": "",
     },
     "thread_ts": "",
     "begins_thread": False,
@@ -42,7 +43,7 @@ RECORDED = {
     "press": 0,
 }
 #: What later versions added.
-ADDED = {"command": "", "in_group": False, "button_ts": ""}
+ADDED = {"command": "", "in_group": False, "button_ts": "", "further": ()}
 
 
 def test_a_request_is_recorded_as_it_always_was():

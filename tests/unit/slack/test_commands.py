@@ -8,15 +8,14 @@ from hypothesis import strategies as st
 
 from emojifier_bot.domain import Workspace
 from emojifier_bot.slack.commands import (
-    MAX_QUOTED_CHARACTERS,
     ParsedCommand,
     ParseError,
     SettingsCommand,
     is_admin,
     parse_command,
     parse_mention,
-    quoted,
 )
+from emojifier_bot.slack.messages import MAX_QUOTED_CHARACTERS, quoted
 
 THEMES = ("classic", "Party")
 ADDRESS = "https://pictures.example/party.jpg"

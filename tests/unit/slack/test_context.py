@@ -87,9 +87,11 @@ def context(database, clock):
 def ask(context):
     keys = itertools.count()
 
-    def enqueue(posted_by: str = "", key: str = "") -> Outcome:
-        source = ImageReference(file_id="F1", posted_by=posted_by)
-        request = EmojifyRequest(HERE, Entrypoint.SHORTCUT, "U1", "C1", source)
+    def enqueue(*posted_by: str, key: str = "") -> Outcome:
+        posters = posted_by or ("",)
+        first, *more = (ImageReference(file_id="F1", posted_by=one) for one in posters)
+        request = EmojifyRequest(HERE, Entrypoint.SHORTCUT, "U1", "C1", first)
+        request = replace(request, further=tuple(more))
         return context.enqueue(request, key or str(next(keys)))
 
     return enqueue
@@ -119,6 +121,26 @@ def test_a_limit_says_how_long_to_wait(ask):
 
 def test_a_request_that_comes_again_is_not_counted(ask):
     assert [ask(key="same") for _ in range(5)] == [ACCEPTED] * 5
+    assert [ask("", "", key="two").kind, ask().kind] == ["user_limit"] * 2
+
+
+def test_of_several_pictures_those_above_a_limit_are_left_out(context, ask):
+    assert ask("", "", "").kind == "user_limit"
+
+    [request] = context.queue.requests
+    assert len(request.sources) == LIMIT.pictures
+    assert ask().kind == "user_limit"
+
+
+def test_several_pictures_are_refused_where_all_of_their_posters_opted_out(
+    ask, context
+):
+    for user_id in ("U2", "U3"):
+        context.settings.opt(HERE, user_id, out=True)
+
+    assert ask("U2", "U3").kind == "opted_out"
+    assert ask("U2", "U4") == ACCEPTED
+    assert len(context.queue.requests[-1].sources) == 2
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 import emojifier_bot
 from emojifier_bot import slack
-from emojifier_bot.domain import OutcomeKind
+from emojifier_bot.domain import NotPosted, Outcome, OutcomeKind
 from emojifier_bot.errors import ErrorKind
 from emojifier_bot.slack.messages import (
     MESSAGES,
@@ -19,7 +19,7 @@ from emojifier_bot.slack.messages import (
     UNKNOWN,
     is_retryable,
     render_message,
-    render_message_elsewhere,
+    render_outcome,
 )
 from tests.fakes.slack.catalogue import METHODS, NOT_IN_REFERENCE, codes
 
@@ -46,6 +46,8 @@ USED = (
 #: Kinds of errors that nobody in Slack can meet: files on an operator's machine.
 ELSEWHERE = {"exists", "not_a_file", "not_writable", "unwritable"}
 MAX_TEXT = 3000
+#: What `chat.postEphemeral` takes.
+MAX_EPHEMERAL = 4000
 GROUPS = tomllib.loads(PATH.read_text())
 ENTRIES = {
     kind: MESSAGES[kind] for entries in GROUPS.values() for kind in sorted(entries)
@@ -191,7 +193,7 @@ def test_no_text_names_what_a_workspace_may_call_otherwise(name):
 
 @pytest.mark.parametrize("kind", ENTRIES)
 def test_nobody_is_told_to_invite_where_nobody_can(kind):
-    said = render_message_elsewhere(kind)
+    said = render_outcome(Outcome(kind), {}, elsewhere=True)
     assert "/invite" not in said
     assert (said == render_message(kind)) == (not MESSAGES[kind].elsewhere)
 
@@ -200,3 +202,31 @@ def test_an_unknown_kind_is_generic_and_never_tried_again():
     generic = render_message(UNKNOWN).replace(UNKNOWN, "brand_new_code")
     assert render_message("brand_new_code") == generic
     assert not is_retryable("brand_new_code")
+
+
+def test_of_several_pictures_each_reason_is_said_once_with_its_pictures():
+    missing = (
+        NotPosted("no_face", 1, "a.png"),
+        NotPosted("too_large", 2, "`*b*`.png"),
+        NotPosted("no_face", 4, "<!channel>.png"),
+        NotPosted("no_face", 5),
+    )
+    facts = {"posted": "1", "pictures": "5"}
+
+    said = render_outcome(Outcome("several", facts, missing), {}, elsewhere=False)
+
+    head, no_face, too_large = said.split("\n")
+    assert head.startswith("I posted 1 of 5 pictures.")
+    assert no_face == (
+        "• “a.png”, “&lt;!channel&gt;.png”, picture 5: " + render_message("no_face")
+    )
+    assert too_large == "• “b.png”: " + render_message("too_large")
+
+
+def test_what_is_said_of_many_pictures_fits_into_one_message():
+    kinds = sorted(MESSAGES, key=lambda kind: len(render_message(kind)))[-20:]
+    missing = tuple(NotPosted(k, n, "x" * 200) for n, k in enumerate(kinds, start=1))
+
+    said = render_outcome(Outcome("several", {}, missing), {}, elsewhere=False)
+
+    assert len(said) <= MAX_EPHEMERAL
