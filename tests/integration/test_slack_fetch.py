@@ -109,6 +109,7 @@ class TestNewest:
 
     def test_a_public_channel_that_may_not_be_joined(self, make_bot):
         bot = make_bot(BOT_SCOPES)
+        bot.slack.switches.public_hidden = True
         posted(bot, "new.png", room=bot.acme.random)
         request = bot.request(channel_id=bot.acme.random.channel_id)
         assert refused(bot.source.resolve, request).kind == "no_image"
@@ -206,14 +207,11 @@ class TestFile:
     def test_an_unknown_file(self, bot):
         assert refused(fetch, bot, "F0UNKNOWN").kind == "source_gone"
 
-    def test_in_a_channel_that_the_bot_is_not_in(self, bot):
-        message = posted(bot, "a.png", room=bot.acme.random)
-        file_id = message.file_ids[0]
-        assert refused(fetch, bot, file_id).kind == "source_gone"
-        source = ImageReference(file_id=file_id)
-        channel_id = bot.acme.random.channel_id
-        bot.source.resolve(bot.request(channel_id=channel_id, source=source))
-        assert fetch(bot, file_id).data == picture()
+    @pytest.mark.parametrize("room", ["secret", "random"])
+    def test_in_a_channel_that_the_bot_may_not_look_into(self, bot, slack, room):
+        slack.switches.public_hidden = True
+        message = posted(bot, "a.png", room=getattr(bot.acme, room))
+        assert refused(fetch, bot, message.file_ids[0]).kind == "source_gone"
 
     def test_the_token_never_leaves_slack(self, bot, slack):
         elsewhere = slack.website.add_picture("/x.png", picture())

@@ -42,10 +42,15 @@ class TestDownload:
         assert "Sign in" in answer.text
         assert not slack.problems
 
-    def test_is_only_of_what_the_bot_sees(self, client, acme, ada):
+    def test_is_only_of_what_the_bot_sees(self, client, slack, acme, ada):
+        secret = ada.post_image(acme.secret.channel_id, PNG).file_ids[0]
+        with pytest.raises(SlackApiError, match="file_not_found"):
+            client.files_info(file=secret)
         message = ada.post_image(acme.random.channel_id, PNG)
         file_id = message.file_ids[0]
 
+        assert client.files_info(file=file_id)["ok"]
+        slack.switches.public_hidden = True
         with pytest.raises(SlackApiError, match="file_not_found"):
             client.files_info(file=file_id)
         client.conversations_join(channel=acme.random.channel_id)
@@ -86,7 +91,8 @@ class TestList:
     def test_is_empty(self, client):
         assert self.ids(client) == set()
 
-    def test_is_of_a_channel_that_the_bot_is_in(self, client, acme, ada):
+    def test_is_of_a_channel_that_the_bot_is_in(self, client, slack, acme, ada):
+        slack.switches.public_hidden = True
         here = ada.post_image(acme.general.channel_id, PNG, OTHER_PNG).file_ids
         there = ada.post_image(acme.random.channel_id, PNG).file_ids
 
@@ -95,6 +101,13 @@ class TestList:
         client.conversations_join(channel=acme.random.channel_id)
         assert self.ids(client, channel=acme.random.channel_id) == set(there)
         assert self.ids(client) == {*here, *there}
+
+    def test_is_of_public_channels_too(self, client, acme, ada):
+        there = ada.post_image(acme.random.channel_id, PNG).file_ids
+        ada.post_image(acme.secret.channel_id, PNG)
+
+        assert self.ids(client, channel=acme.random.channel_id) == set(there)
+        assert self.ids(client, channel=acme.secret.channel_id) == set()
 
     def test_is_filtered(self, client, slack, acme, ada):
         picture = ada.post_image(acme.general.channel_id, PNG).file_ids[0]

@@ -71,14 +71,19 @@ class Caller:
     def is_in(self, channel: Channel) -> bool:
         return self.grant.bot_user_id in channel.members
 
+    def looks_into(self, channel: Channel) -> bool:
+        """Tell whether the bot may see what a channel shows: from inside, or public."""
+        is_open = channel.kind == "public" and not self.world.switches.public_hidden
+        return self.is_in(channel) or (is_open and self._covers(channel.team_id))
+
     def sees(self, file: SlackFile) -> bool:
-        """Tell whether the bot may see a file: its own, or one shown where it is."""
+        """Tell whether the bot may see a file: its own, or one shown where it looks."""
         if not (file.completed and self._covers(file.team_id)):
             return False
         if file.user_id == self.grant.bot_user_id:
             return True
         rooms = (self.world.channels[share.channel_id] for share in file.shares)
-        return any(map(self.is_in, rooms))
+        return any(map(self.looks_into, rooms))
 
     def _covers(self, team_id: str) -> bool:
         return self.grant.covers(self.world.workspaces[team_id])

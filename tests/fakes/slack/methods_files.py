@@ -252,12 +252,12 @@ def _is_listed(caller: Caller, file: SlackFile) -> bool:
     kinds = set((caller.text("types") or "all").split(","))
     since, until = caller.text("ts_from") or "0", caller.text("ts_to") or "inf"
     rooms = {share.channel_id for share in file.shares}
-    # A bot gets nothing of a channel that it is not in.
+    # A bot gets nothing of a private channel that it is not in.
     room = caller.world.channels.get(caller.text("channel"))
     return (
         not file.deleted
         and caller.sees(file)
-        and (room is None or caller.is_in(room))
+        and (room is None or caller.looks_into(room))
         and caller.text("channel") in {"", *rooms}
         and caller.text("user") in {"", file.user_id}
         and float(since) <= file.created <= float(until)

@@ -60,6 +60,8 @@ class Switches:
     share_after_seconds: float = 0.0
     #: A file may be completed again, and is then shown again.
     second_complete: bool = False
+    #: What public channels show is hidden from a bot that is not in them.
+    public_hidden: bool = False
     #: What `files.info` says of a deleted file: this, or ``file_not_found``.
     deleted_code: str = "file_deleted"
     #: Whoever is asked to install says no.
