@@ -60,16 +60,28 @@ class ImageReference:
     newest: bool = False
     #: The images of the message with this timestamp in the request's channel.
     message_ts: str = ""
-    #: Who wrote the message that has the picture, where one does and that is known.
+    #: Who wrote the messages that show the picture and who uploaded it, as far as that
+    #: is known: ids with spaces between.
     posted_by: str = ""
     #: What the file is called, where the message says that.
     name: str = ""
+    #: The channel of the message, where it is not the request's.
+    channel_id: str = ""
+    #: The message begins a thread: its newest picture is meant.
+    in_thread: bool = False
+    #: The newest result of the bot counts too, for what it was made from.
+    again: bool = False
 
     def __post_init__(self) -> None:
         """Check that it names one place."""
         named = (self.file_id, self.sealed_address, self.newest, self.message_ts)
         if sum(map(bool, named)) != 1:
             raise ValueError(f"An image reference names one place, not {self!r}.")
+
+    @property
+    def posters(self) -> frozenset[str]:
+        """Return the ids of the people whose picture it is."""
+        return frozenset(self.posted_by.split())
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ImageReference:

@@ -112,12 +112,22 @@ class ErrorKind(StrEnum):
     UNREACHABLE = "unreachable"
     UNRESOLVABLE = "unresolvable"
 
-    # Files in Slack.
+    # Files in Slack, and other things that people point at there.
+    AVATAR = "avatar"
+    CHANNEL_NOT_SEEN = "channel_not_seen"
     CONNECT_FILE = "connect_file"
     EXTERNAL_FILE = "external_file"
+    HIDDEN_BY_LIMIT = "hidden_by_limit"
     HIDDEN_FILE = "hidden_file"
     LOGIN_PAGE = "login_page"
+    MAY_NOT_SEE = "may_not_see"
+    MESSAGE_NOT_SEEN = "message_not_seen"
     NO_IMAGE = "no_image"
+    NO_IMAGE_FILE = "no_image_file"
+    NO_IMAGE_IN_CHANNEL = "no_image_in_channel"
+    NO_IMAGE_IN_THREAD = "no_image_in_thread"
+    ONLY_BOTS = "only_bots"
+    SLACK_LINK = "slack_link"
     SOURCE_GONE = "source_gone"
     UPLOAD_FAILED = "upload_failed"
 
@@ -138,6 +148,7 @@ class ErrorKind(StrEnum):
     ADMIN_UNKNOWN = "admin_unknown"
     CHANNEL_OFF = "channel_off"
     CHANNEL_ONLY = "channel_only"
+    LATE_ORDER = "late_order"
     NOT_ADMIN = "not_admin"
     NOT_ASKER = "not_asker"
     OPTED_OUT = "opted_out"
@@ -149,6 +160,7 @@ class ErrorKind(StrEnum):
     NOT_A_URL = "not_a_url"
     ORDER_ALONE = "order_alone"
     SEVERAL_ADDRESSES = "several_addresses"
+    UNCLEAR = "unclear"
     UNKNOWN_OPTION = "unknown_option"
 
     # Slack's own codes that we act on, and two for no answer.

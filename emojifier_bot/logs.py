@@ -21,7 +21,8 @@ SECRETS = (
     r"(?:xox[a-z]|xapp)-[\w.-]+"
     r"|(?<=hooks\.slack\.com/)[\w/-]+"
     r"|(?<=Bearer )[\w.~+/=-]+"
-    r"|(?<=://)[^\s/@:]*:[^\s@]+(?=@)"
+    # So long at most that a line is read in linear time.
+    r"|(?<=://)[^\s/@:]{0,256}:[^\s@]{1,256}(?=@)"
 )
 REDACTED = "[secret]"
 

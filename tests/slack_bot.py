@@ -12,6 +12,7 @@ from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.engine import Database
 from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
+from emojifier_bot.db.posts import PostLog
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,
@@ -85,6 +86,7 @@ class Bot:
             max_bytes=MAX_BYTES,
             settings=self.settings,
             limiter=RateLimiter(self.database, SystemClock(), ()),
+            posts=PostLog(self.database, SystemClock()),
         )
 
     @property

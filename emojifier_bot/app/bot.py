@@ -241,8 +241,16 @@ def _listener_context(
         limiter=make_limiter(settings, hurried, CLOCK),
         themes=tuple(list_themes(emojis_dir())),
         command=settings.slack_command,
-        check_address=partial(check_address, allow_hosts=settings.fetch_allow_hosts),
+        check_address=partial(_check_address, settings),
     )
+
+
+def _check_address(settings: Settings, address: str) -> None:
+    """Refuse what no job could fetch; a link into Slack is no address to fetch."""
+    from emojifier_bot.slack.payloads import parse_slack_link
+
+    if parse_slack_link(address, settings.slack_file_hosts) is None:
+        check_address(address, allow_hosts=settings.fetch_allow_hosts)
 
 
 def _installs(settings: Settings) -> bool:
@@ -361,6 +369,7 @@ def make_worker_dependencies(
             max_bytes=settings.max_bytes,
             settings=WorkspaceSettings(stores.database, CLOCK),
             limiter=make_limiter(settings, stores.database, CLOCK),
+            posts=stores.posts,
         ),
         sink=make_sink(settings, stores, client),
         posts=stores.posts,

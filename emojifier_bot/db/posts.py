@@ -75,6 +75,13 @@ class PostLog:
             row = connection.execute(found).mappings().one_or_none()
         return None if row is None else _record(row)
 
+    def find_file(self, workspace: Workspace, file_id: str) -> PostRecord | None:
+        """Return the post that a file of a workspace shows, deleted or not."""
+        found = sa.select(POSTS).filter_by(place_id=workspace.id, file_id=file_id)
+        with self.database.reading() as connection:
+            row = connection.execute(found.limit(1)).mappings().one_or_none()
+        return None if row is None else _record(row)
+
     def count_press(self, workspace: Workspace, post_id: str) -> int:
         """Add a press of *Try another*; return the number of this one, from 1.
 

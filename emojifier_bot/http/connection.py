@@ -232,6 +232,20 @@ class PinnedConnection:
         check(body)
         return body
 
+    def read_start(self, response: requests.Response, most_bytes: int) -> bytes:
+        """Read the beginning of a body as it comes over the wire.
+
+        Raises:
+            FetchError: ``timeout``.
+        """
+        data = bytearray()
+        for chunk in response.raw.stream(CHUNK_BYTES, decode_content=False):
+            data += chunk
+            if len(data) >= most_bytes:
+                break
+        self.deadline.seconds_left()
+        return bytes(data[:most_bytes])
+
     def connect(self) -> socket.socket:
         """Return a socket that is connected to the first address that answers.
 

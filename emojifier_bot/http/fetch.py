@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 import unicodedata
@@ -43,6 +44,14 @@ _LONGEST_ENDING = 6
 #: Longer headers have no name in them that is worth reading.
 _LONGEST_HEADER = 2048
 
+#: How much of a page is read: its head comes first.
+PAGE_BYTES = 256 * 1024
+#: What pages call the picture that they are about, the best one first.
+PICTURE_NAMES = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image")
+#: No class takes in what its own match begins with, so that the time is linear.
+_META = re.compile(r"<meta\s([^<>]{1,4000})>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""(?<![\w:-])([\w:-]{1,40})=("[^"]*"|'[^']*'|[^\s"'<>]+)""")
+
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NOT_FOUND = frozenset({404, 410})
 _FORBIDDEN = frozenset({401, 402, 403, 407, 451})
@@ -70,6 +79,7 @@ def fetch(
     network: Network,
     page_kind: ErrorKind,
     headers: Mapping[str, str] = MappingProxyType({}),
+    reads_pages: bool = False,
 ) -> Fetched:
     """Follow an address to its file.
 
@@ -81,6 +91,8 @@ def fetch(
         network: How servers are reached.
         page_kind: Kind of the error for a web page.
         headers: Sent to every host that was admitted.
+        reads_pages: A web page that names its picture counts as a redirect to it; only
+            one does.
 
     Raises:
         FetchError: It leads nowhere good.
@@ -92,6 +104,10 @@ def fetch(
         connection = PinnedConnection(resolved, deadline, max_bytes, network.ca_file)
         with connection.send("GET", headers) as response:
             onward = redirect_of(response, resolved.target.url)
+            if onward is None and reads_pages and is_page(response):
+                reads_pages = False
+                head = connection.read_start(response, PAGE_BYTES)
+                onward = picture_of_page(head, resolved.target.url)
             if onward is None:
                 check_head(response, page_kind)
                 data = connection.read_body(response, check_body)
@@ -147,6 +163,7 @@ class GuardedClient:
             max_bytes=self.max_bytes,
             network=self.network,
             page_kind=ErrorKind.PAGE,
+            reads_pages=True,
         )
 
 
@@ -165,6 +182,36 @@ def redirect_of(response: requests.Response, address: str) -> str | None:
         return urljoin(address, location.strip())
     except ValueError:
         raise fetch_error(ErrorKind.NOT_AN_ADDRESS) from None
+
+
+def is_page(response: requests.Response) -> bool:
+    """Return whether an answer is a web page that can be read."""
+    media_type = response.headers.get("content-type", "").partition(";")[0]
+    is_plain = response.headers.get("content-encoding", "identity") == "identity"
+    is_html = media_type.strip().lower() in _PAGES
+    return response.status_code == HTTPStatus.OK and is_html and is_plain
+
+
+def picture_of_page(data: bytes, address: str) -> str | None:
+    """Return the address of the picture that a page says it is about, if it says so.
+
+    Args:
+        data: The beginning of the page.
+        address: Of the page.
+    """
+    found: dict[str, str] = {}
+    for tag in _META.findall(data.decode("utf-8", "replace")):
+        values = {name.lower(): html.unescape(text) for name, text in _pairs(tag)}
+        name = values.get("property") or values.get("name") or ""
+        found.setdefault(name.lower(), values.get("content", "").strip())
+    names = (found[name] for name in PICTURE_NAMES if found.get(name))
+    with suppress(ValueError):
+        return next((urljoin(address, one) for one in names), None)
+    return None
+
+
+def _pairs(tag: str) -> list[tuple[str, str]]:
+    return [(name, text.strip("\"'")) for name, text in _ATTRIBUTE.findall(tag)]
 
 
 def check_head(response: requests.Response, page_kind: ErrorKind) -> None:

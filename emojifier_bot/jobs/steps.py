@@ -89,8 +89,6 @@ class JobSteps:
 
     def resolve(self, request: EmojifyRequest) -> list[dict[str, Any]]:
         """Find the pictures that a request means."""
-        if request.source.sealed_address:
-            return [asdict(request.source)]
         # A file that is named is looked for too: that enters a public channel.
         return [asdict(one) for one in self.deps.source.resolve(request)]
 

@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
 from emojifier_bot.domain import EmojifyRequest, Workspace
 from emojifier_bot.errors import DeliveryError, ErrorKind
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.context import ListenerContext
 from emojifier_bot.slack.messages import quoted
-from emojifier_bot.slack.payloads import is_direct
+from emojifier_bot.slack.payloads import is_address, is_direct
 
 
 class SettingsCommand(StrEnum):
@@ -31,8 +30,11 @@ class SettingsCommand(StrEnum):
     OPT_IN = "opt in"
 
 
-SURPRISE, PRIVATE, HELP = "surprise", "private", "help"
+#: Orders that nothing speaks against.
+KEEPING_AWAY = frozenset({SettingsCommand.OFF, SettingsCommand.OPT_OUT})
+SURPRISE, PRIVATE, HELP, AGAIN = "surprise", "private", "help", "again"
 FLAGS = {SURPRISE: SURPRISE, PRIVATE: PRIVATE, HELP: HELP, "?": HELP}
+FLAGS |= dict.fromkeys((AGAIN, "redo", "retry"), AGAIN)
 #: Settings commands by every spelling.
 SPELLINGS = {str(command): command for command in SettingsCommand} | {
     "opt-out": SettingsCommand.OPT_OUT,
@@ -42,16 +44,86 @@ SPELLINGS = {str(command): command for command in SettingsCommand} | {
 }
 #: Quotes that people put around a word, and what joins words in a sentence.
 WRAPPING = "\"'`“”‘’«»„<>,;!"  # noqa: RUF001 - as people write them
+#: What ends a sentence; alone, a question mark asks for help.
+ENDINGS = ".?!…:"
 #: All that Slack escapes; nothing else, for ``&copy=1`` is part of an address.
 ESCAPES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
+#: Most characters, words and addresses of a message that are read. An address has
+#: 2,000 characters at most in practice; Slack's longest message has 40,000.
+MAX_CHARACTERS, MAX_WORDS, MAX_ADDRESSES = 8000, 400, 10
 #: How alike a word and its nearest guess must be, 0 to 1; `difflib` takes 0.6 too.
 GUESS_LIKENESS = 0.6
+# No pattern may begin anew inside what another try has passed already: each class
+# leaves out what its own match begins with.
 #: ``<https://…|label>``: the label may hold spaces.
-_ESCAPED_ADDRESS = re.compile(r"<(https?://[^|>\s]+)(?:\|[^>]*)?>", re.IGNORECASE)
+_ESCAPED_ADDRESS = re.compile(r"<(https?://[^|<>\s]+)(?:\|[^<>]*)?>", re.IGNORECASE)
 #: ``<@U123>``, ``<@U123|name>``: a mention.
-_MENTION = re.compile(r"<@[^>]*>")
+_MENTION = re.compile(r"<@[^<>]*>")
 #: ``host.example/path``, ``photo.jpg``, ``www.x``, ``ftp://x``: meant as an address.
 _LIKE_ADDRESS = re.compile(r"^(\w[\w+.-]*://.*|www\..*|[\w-]+(\.[\w-]+)+(/.*)?)$")
+#: What people ask for, whatever stands around it: it does no harm where it is wrong.
+_OPT_OUT = re.compile(r"\bopt(?:-| me | )?out\b")
+_OPT_IN = re.compile(r"\bopt(?:-| me | )?in\b")
+#: What nobody sees: it is copied along with what is meant.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\U000e0000-\U000e0fff]"
+)
+
+#: Words around a mention by what they are for. A message asks for a picture with the
+#: first; with the second, if it points at something too, or if it is short.
+_ASKS = frozenset({"please", "pls", "plz", "emojify", "emojified"})
+_VERBS = frozenset({"can", "could", "would", "will", "do", "try", "make", "take"})
+_POINTS = frozenset(
+    {
+        "this",
+        "that",
+        "these",
+        "those",
+        "one",
+        "ones",
+        "picture",
+        "pictures",
+        "photo",
+        "photos",
+        "pic",
+        "pics",
+        "image",
+        "images",
+        "above",
+    }
+)
+_THINGS = frozenset({"it", "them", "him", "her", "us", "me", "face", "faces"})
+_STATES = frozenset({"is", "was", "are", "were", "isn't", "not", "does", "doesn't"})
+_QUESTIONS = frozenset({"how", "what", "why", "who", "when", "where", "which"})
+_THANKS = frozenset(
+    {
+        "thanks",
+        "thank",
+        "thx",
+        "ty",
+        "cheers",
+        "great",
+        "nice",
+        "cool",
+        "lol",
+        "haha",
+        "wow",
+        "love",
+        "perfect",
+        "awesome",
+        "lovely",
+        "brilliant",
+        "danke",
+        "merci",
+        "gracias",
+        "grazie",
+    }
+)
+#: Longest message that asks by pointing alone: "and that one too". One word less may
+#: stand around an order.
+_SHORT_WORDS = 4
 
 #: What Slack calls people who may decide for a workspace.
 ADMINS = ("is_admin", "is_owner", "is_primary_owner")
@@ -59,21 +131,33 @@ ADMINS = ("is_admin", "is_owner", "is_primary_owner")
 NOT_ALLOWED = frozenset({ErrorKind.MISSING_SCOPE, ErrorKind.NO_PERMISSION})
 
 
+class OtherWords(StrEnum):
+    """What the words of a message say beside options and addresses."""
+
+    NONE = "none"
+    #: "Can you do this one, please?"
+    REQUEST = "request"
+    #: "Thanks!"
+    THANKS = "thanks"
+    UNCLEAR = "unclear"
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedCommand:
     """What somebody asks for."""
 
-    #: Where the picture lies; empty for none named.
-    address: str = field(default="", repr=False)
+    #: Where the pictures lie; empty for none named.
+    addresses: tuple[str, ...] = field(default=(), repr=False)
     #: Name of a theme; empty for the settings' own.
     theme: str = ""
     surprise: bool = False
     private: bool = False
     help: bool = False
+    #: Other emoji for what a result was made from.
+    again: bool = False
     #: Set where it asks for no picture; then all the rest is empty.
     settings: SettingsCommand | None = None
-    #: A message has other words in it, which mean nothing to the bot.
-    has_other_words: bool = False
+    other_words: OtherWords = OtherWords.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,73 +175,117 @@ def parse_command(text: str, themes: Collection[str]) -> ParsedCommand | ParseEr
         text: As Slack sends it, escaped or not.
         themes: Names of the themes that may be asked for.
     """
-    parsed, errors = _parse(text, themes)
-    return errors[0] if errors and not parsed.help else parsed
+    parsed, error, others = _parse(text, themes)
+    if error is None and others:
+        error = _parse_error(others[0], [*themes, *FLAGS, *SettingsCommand])
+    return error if error and not parsed.help else parsed
 
 
-def parse_mention(text: str, themes: Collection[str]) -> ParsedCommand:
-    """Read a message to the bot; words that mean nothing are passed over."""
-    parsed, _ = _parse(_MENTION.sub(" ", text), themes)
-    return parsed
+def parse_mention(text: str, themes: Collection[str]) -> ParsedCommand | ParseError:
+    """Read a message to the bot; of words that mean nothing it returns what for.
+
+    An order among other words is an error, but for ``opt out``, and so are too many
+    addresses.
+    """
+    parsed, error, _ = _parse(_MENTION.sub(" ", text), themes)
+    return error or parsed
 
 
 def _parse(
     text: str, themes: Collection[str]
-) -> tuple[ParsedCommand, list[ParseError]]:
-    theme_names = {theme.casefold(): theme for theme in themes}
+) -> tuple[ParsedCommand, ParseError | None, list[str]]:
+    """Return what is asked for, what is wrong with it, and the other words."""
+    themes_by_name = {theme.casefold(): theme for theme in themes}
     words = _words(text)
-    if settings := SPELLINGS.get(" ".join(words).casefold()):
-        return ParsedCommand(settings=settings), []
-    address, theme = "", ""
+    sentence = " ".join(words).casefold().rstrip(ENDINGS)
+    settings = SPELLINGS.get(sentence)
+    if settings is None and _OPT_OUT.search(sentence):
+        settings = SettingsCommand.OPT_OUT
+    if settings:
+        return ParsedCommand(settings=settings), None, []
+    theme = ""
     flags: set[str] = set()
-    errors: list[ParseError] = []
-    for word in words:
+    addresses: dict[str, None] = {}
+    others: list[str] = []
+    for word in words[:MAX_WORDS]:
         lower = word.casefold()
-        if lower in FLAGS:
-            flags.add(FLAGS[lower])
-        elif lower in theme_names:
-            theme = theme_names[lower]
+        plain = lower.rstrip(ENDINGS) or lower
+        if plain in FLAGS:
+            flags.add(FLAGS[plain])
+        elif plain in themes_by_name:
+            theme = themes_by_name[plain]
         elif is_address(word):
-            if address not in ("", word):
-                errors.append(ParseError(ErrorKind.SEVERAL_ADDRESSES, {}))
-            address = address or word
+            addresses[word] = None
         else:
-            known = [*theme_names, *FLAGS, *SettingsCommand]
-            errors.append(_parse_error(word, known))
+            others.append(word)
+    others += words[MAX_WORDS:]
+    if AGAIN in flags:
+        flags.add(SURPRISE)
     parsed = ParsedCommand(
-        address=address,
+        addresses=tuple(addresses)[:MAX_ADDRESSES],
         theme=theme,
         surprise=SURPRISE in flags,
         private=PRIVATE in flags,
         help=HELP in flags,
-        has_other_words=bool(errors),
+        again=AGAIN in flags,
+        other_words=_meaning(others, flags),
     )
-    return parsed, errors
+    error = None
+    if len(addresses) > MAX_ADDRESSES:
+        facts = {"addresses": str(MAX_ADDRESSES)}
+        error = ParseError(ErrorKind.SEVERAL_ADDRESSES, facts)
+    elif order := _order_among(words, sentence):
+        error = ParseError(ErrorKind.ORDER_ALONE, {"word": order})
+    return parsed, error, others
+
+
+def _order_among(words: list[str], sentence: str) -> str:
+    """Return the order that stands among a few other words; empty for none."""
+    if _OPT_IN.search(sentence):
+        return SettingsCommand.OPT_IN
+    listed = [word.casefold().rstrip(ENDINGS) for word in words[:_SHORT_WORDS]]
+    if len(words) >= _SHORT_WORDS or not _POINTS.isdisjoint(listed):
+        return ""
+    return next((word for word in listed if word in SPELLINGS), "")
 
 
 def _words(text: str) -> list[str]:
-    plain = _ESCAPED_ADDRESS.sub(r" \1 ", text)
+    """Return the words, one more than are read where there are more."""
+    if len(text) > MAX_CHARACTERS:
+        # Half an address would be another address.
+        text = "".join(text[:MAX_CHARACTERS].rpartition(" ")[:2]) + "…"
+    plain = _ESCAPED_ADDRESS.sub(r" \1 ", _INVISIBLE.sub("", text))
     for escaped, character in ESCAPES:
         plain = plain.replace(escaped, character)
-    words = (word.strip(WRAPPING) for word in plain.split())
+    words = (word.strip(WRAPPING) for word in plain.split(None, MAX_WORDS))
     return [word for word in words if word]
 
 
-def is_address(word: str) -> bool:
-    """Return whether a word is a whole http address."""
-    try:
-        parts = urlsplit(word)
-        web = parts.scheme in ("http", "https")
-        return web and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # as for "http://[::" and "http://host:port"
-        return False
+def _meaning(others: list[str], flags: Collection[str]) -> OtherWords:
+    """Return what words are for that name no option."""
+    listed = [word.strip(ENDINGS + "()").casefold() for word in others]
+    words = set(listed)
+    if not listed:
+        return OtherWords.NONE
+    asks = not words.isdisjoint(_ASKS) or AGAIN in flags
+    may_ask = not words.isdisjoint(_VERBS)
+    if not (words.isdisjoint(_THANKS) or asks or may_ask):
+        return OtherWords.THANKS
+    if (listed[0] in _QUESTIONS and "about" not in words) or HELP in flags:
+        return OtherWords.UNCLEAR
+    points = not words.isdisjoint(_POINTS)
+    is_short = len(listed) <= _SHORT_WORDS and words.isdisjoint(_STATES)
+    named = points or not words.isdisjoint(_THINGS)
+    if asks or (may_ask and named) or (points and is_short):
+        return OtherWords.REQUEST
+    return OtherWords.UNCLEAR
 
 
 def _parse_error(word: str, known: list[str]) -> ParseError:
     if _LIKE_ADDRESS.match(word):
         return ParseError(ErrorKind.NOT_A_URL, {"word": quoted(word)})
     lower = word.casefold()
-    if lower in (SettingsCommand.OFF, SettingsCommand.ON):
+    if lower in SPELLINGS:
         return ParseError(ErrorKind.ORDER_ALONE, {"word": lower})
     guess = "".join(get_close_matches(lower, known, 1, GUESS_LIKENESS))
     facts = {"word": quoted(word), "guess": guess}

@@ -154,7 +154,7 @@ class ListenerContext:
         """
         if self.settings.is_off(request.channel_id):
             return 0, Outcome(ErrorKind.CHANNEL_OFF)
-        if all(self.settings.opted_out({one.posted_by}) for one in request.sources):
+        if all(self.settings.opted_out(one.posters) for one in request.sources):
             return 0, Outcome(ErrorKind.OPTED_OUT)
         for taken in range(len(request.sources)):
             exhausted = self.limiter.take(request.workspace, request.user_id)

@@ -34,6 +34,7 @@ DEFAULT_FACTS = {
     "command": COMMAND,
     "bot": f"@{BOT_NAME}",
     "word": "that",
+    "addresses": "ten",
     "guess": "help",
     "themes": "`classic`",
     "formats": readable_titles("and"),

@@ -11,8 +11,9 @@ import pytest
 from emojifier_bot.db.engine import open_database
 from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference
 from emojifier_bot.errors import DeliveryError, FetchError, RemoteError, VaultError
-from tests.fakes.slack import BOT_SCOPES, Reply, SlackServer, sample_workspace
-from tests.fakes.slack.posting import post_files, share_file
+from tests.fakes.slack import BOT_SCOPES, Reply, SlackServer, posting, sample_workspace
+from tests.fakes.slack.posting import forward, post_files, share_file
+from tests.fakes.slack.shapes import file_json, message_permalink
 from tests.slack_bot import MAX_BYTES, Bot, picture
 
 
@@ -45,12 +46,29 @@ def posted(bot, *names, who=None, room=None, data=None, **more):
     room = room or bot.acme.general
     files = [(name, picture() if data is None else data) for name in names]
     user = who or bot.acme.ada
-    return post_files(bot.slack.world, user.user_id, room.channel_id, files, more=more)
+    thread_ts = more.pop("thread_ts", "")
+    where = (user.user_id, room.channel_id)
+    return post_files(bot.slack.world, *where, files, thread_ts=thread_ts, more=more)
 
 
-def refused(call, *arguments) -> RemoteError:
+def write(bot, text, *, who=None, thread_ts=""):
+    """Let somebody write in #general."""
+    user, room = who or bot.acme.ada, bot.acme.general.channel_id
+    return posting.write(bot.slack.world, user.user_id, room, text, thread_ts)
+
+
+def link(bot, message) -> str:
+    """Return what Slack copies as the link of a message."""
+    return message_permalink(bot.slack.world, message)
+
+
+def typed(bot, address: str) -> ImageReference:
+    return ImageReference(sealed_address=bot.vault.seal(address))
+
+
+def refused(call, *arguments, **more) -> RemoteError:
     with pytest.raises((FetchError, DeliveryError)) as caught:
-        call(*arguments)
+        call(*arguments, **more)
     return caught.value
 
 
@@ -64,7 +82,21 @@ def fetch(bot: Bot, file_id: str):
 
 class TestNewest:
     def test_a_channel_without_pictures(self, bot):
-        assert refused(bot.source.resolve, bot.request()).kind == "no_image"
+        assert refused(bot.source.resolve, bot.request()).kind == "no_image_in_channel"
+
+    def test_a_channel_of_which_nothing_can_be_used(self, bot, slack):
+        other = slack.add_user(bot.acme.workspace, "other-bot", is_bot=True)
+        more = {"mode": "external", "address": "https://far.example/x.png"}
+        posted(bot, "far.png", **more)
+        assert refused(bot.source.resolve, bot.request()).kind == "external_file"
+        posted(bot, "theirs.png", who=other)
+        assert refused(bot.source.resolve, bot.request()).kind == "only_bots"
+
+    def test_a_picture_whose_type_slack_does_not_know(self, bot):
+        more = {"told_type": "application/octet-stream"}
+        heic = posted(bot, "IMG_1.HEIC", **more)
+        posted(bot, "tool.exe", data=b"MZ", **more)
+        assert resolved(bot, bot.request()) == heic.file_ids
 
     def test_the_newest_picture_of_a_person(self, bot, slack):
         posted(bot, "old.png")
@@ -74,6 +106,15 @@ class TestNewest:
         bot.sink.complete(bot.uploaded())  # its own
         assert resolved(bot, bot.request()) == new.file_ids
         assert len(slack.calls_of("files.list")) == 1
+
+    def test_again_means_what_the_newest_result_was_made_from(self, bot):
+        old, _ = posted(bot, "old.png"), posted(bot, "new.png")
+        source = ImageReference(file_id=old.file_ids[0], posted_by="U7")
+        result = bot.uploaded(source=source)
+        bot.source.posts.record(result)
+        bot.sink.complete(result)
+        again = bot.request(source=ImageReference(newest=True, again=True))
+        assert bot.source.resolve(again) == [source]
 
     def test_external_and_deleted_files_are_passed_over(self, bot):
         new = posted(bot, "new.png")
@@ -112,7 +153,7 @@ class TestNewest:
         bot.slack.switches.public_hidden = True
         posted(bot, "new.png", room=bot.acme.random)
         request = bot.request(channel_id=bot.acme.random.channel_id)
-        assert refused(bot.source.resolve, request).kind == "no_image"
+        assert refused(bot.source.resolve, request).kind == "channel_not_seen"
 
     def test_a_private_channel_with_and_without_the_bot(self, bot):
         new = posted(bot, "new.png", room=bot.acme.secret)
@@ -156,14 +197,200 @@ class TestMessage:
     def test_a_message_without_pictures(self, bot):
         posted(bot, "before.png")
         message = posted(bot, "notes.txt", data=b"no picture")
-        assert (
-            refused(bot.source.resolve, self.request(bot, message)).kind == "no_image"
-        )
+        error = refused(bot.source.resolve, self.request(bot, message))
+        assert error.kind == "message_not_seen"
+
+    def test_a_mention_among_words_that_say_nothing(self, bot):
+        posted(bot, "before.png")
+        message = write(bot, "hello")
+        request = self.request(bot, message, reaction_ts=message.ts)
+        assert refused(bot.source.resolve, request).kind == "unclear"
+
+    def test_a_picture_whose_type_slack_does_not_know(self, bot):
+        message = posted(bot, "a.heic", told_type="application/octet-stream")
+        assert resolved(bot, self.request(bot, message)) == message.file_ids
 
     def test_the_author_need_not_be_known(self, bot):
         message = posted(bot, "a.png")
         source = ImageReference(message_ts=message.ts)
         assert resolved(bot, bot.request(source=source)) == message.file_ids
+
+
+class TestThread:
+    def request(self, bot, top, *, again=False, **more):
+        source = ImageReference(message_ts=top.ts, in_thread=True, again=again)
+        return bot.request(entrypoint=Entrypoint.MENTION, source=source, **more)
+
+    def test_the_newest_picture_of_the_thread_counts(self, bot):
+        top = posted(bot, "top.png")
+        posted(bot, "first.png", thread_ts=top.ts)
+        reply = posted(bot, "a.png", "b.png", who=bot.acme.bob, thread_ts=top.ts)
+        posted(bot, "elsewhere.png")
+        mention = write(bot, "this one please", thread_ts=top.ts)
+        posted(bot, "later.png", thread_ts=top.ts)
+        request = self.request(bot, top, reaction_ts=mention.ts)
+        assert resolved(bot, request) == reply.file_ids
+
+    def test_the_message_on_top(self, bot):
+        top = posted(bot, "a.png", "b.png")
+        assert resolved(bot, self.request(bot, top)) == top.file_ids
+
+    def test_the_mention_itself(self, bot):
+        top = posted(bot, "top.png")
+        mention = posted(bot, "own.png", thread_ts=top.ts)
+        request = self.request(bot, top, reaction_ts=mention.ts)
+        assert resolved(bot, request) == mention.file_ids
+
+    def test_a_thread_without_pictures(self, bot):
+        posted(bot, "before.png")
+        top = write(bot, "look")
+        error = refused(bot.source.resolve, self.request(bot, top))
+        assert error.kind == "no_image_in_thread"
+
+    def test_under_a_result_what_it_was_made_from_counts(self, bot, slack):
+        original = ImageReference(sealed_address="sealed", posted_by="U7")
+        result = bot.uploaded(source=original)
+        bot.source.posts.record(result)
+        bot.sink.complete(result)
+        [top] = slack.bot_messages(bot.acme.general.channel_id)
+        assert bot.source.resolve(self.request(bot, top)) == [original]
+
+        mine = posted(bot, "mine.png", thread_ts=top.ts)
+        assert resolved(bot, self.request(bot, top)) == mine.file_ids
+        found = bot.source.resolve(self.request(bot, top, again=True))
+        assert found == [original]
+
+    def test_a_result_that_is_forgotten(self, bot, slack):
+        bot.sink.complete(bot.uploaded())
+        [top] = slack.bot_messages(bot.acme.general.channel_id)
+        error = refused(bot.source.resolve, self.request(bot, top))
+        assert error.kind == "only_bots"
+
+    def test_in_direct_messages_forwarded_pictures_are_seen(self, bot, slack):
+        world, bob = slack.world, bot.acme.bob
+        dm = world.direct_message(bot.acme.workspace, bob.user_id)
+        original = posted(bot, "hers.png")
+        top = forward(world, bob.user_id, dm.channel_id, original)
+        found = bot.source.resolve(self.request(bot, top, channel_id=dm.channel_id))
+        assert [one.file_id for one in found] == original.file_ids
+        assert found[0].posters == {bob.user_id, bot.acme.ada.user_id}
+        assert slack.calls_of("files.list") == []
+
+    def test_in_direct_messages_without_that_permission(self, bot, slack):
+        world, bob = slack.world, bot.acme.bob
+        dm = world.direct_message(bot.acme.workspace, bob.user_id)
+        top = posted(bot, "mine.png", who=bob, room=dm)
+        slack.faults.add("conversations.replies", error="missing_scope")
+        request = self.request(bot, top, channel_id=dm.channel_id)
+        assert resolved(bot, request) == top.file_ids
+
+    def test_a_long_thread_is_read_page_by_page(self, bot, slack):
+        world, bob = slack.world, bot.acme.bob
+        dm = world.direct_message(bot.acme.workspace, bob.user_id)
+        top = posting.write(world, bob.user_id, dm.channel_id, "look")
+        for _ in range(120):
+            posting.write(world, bob.user_id, dm.channel_id, "more", top.ts)
+        last = posted(bot, "last.png", who=bob, room=dm, thread_ts=top.ts)
+        request = self.request(bot, top, channel_id=dm.channel_id)
+        assert resolved(bot, request) == last.file_ids
+        assert len(slack.calls_of("conversations.replies")) == 2
+
+
+class TestSlackLinks:
+    def resolve(self, bot, address, **more):
+        return bot.source.resolve(bot.request(source=typed(bot, address), **more))
+
+    def kind(self, bot, address, **more):
+        return refused(self.resolve, bot, address, **more).kind
+
+    def addresses(self, bot, file_id):
+        file = file_json(bot.slack.world, bot.slack.world.files[file_id])
+        names = ("permalink", "url_private", "url_private_download")
+        return [file[name] for name in names]
+
+    def test_a_file_by_each_of_its_addresses(self, bot):
+        [file_id] = posted(bot, "a.png").file_ids
+        for address in self.addresses(bot, file_id):
+            [found] = self.resolve(bot, address)
+            assert found == ImageReference(file_id=file_id)
+            assert bot.source.fetch(bot.workspace, found).data == picture()
+
+    def test_a_message(self, bot):
+        message = posted(bot, "a.png", "b.png", who=bot.acme.bob)
+        posted(bot, "c.png")
+        found = self.resolve(bot, link(bot, message))
+        assert [one.file_id for one in found] == message.file_ids
+
+    def test_a_reply(self, bot):
+        top = posted(bot, "top.png")
+        reply = posted(bot, "reply.png", thread_ts=top.ts)
+        found = self.resolve(bot, link(bot, reply))
+        assert [one.file_id for one in found] == reply.file_ids
+
+    def test_a_message_without_pictures(self, bot):
+        assert self.kind(bot, link(bot, write(bot, "hi"))) == "message_not_seen"
+
+    def test_in_direct_messages_a_message_is_read(self, bot, slack):
+        world, bob = slack.world, bot.acme.bob
+        dm = world.direct_message(bot.acme.workspace, bob.user_id)
+        shown = forward(world, bob.user_id, dm.channel_id, posted(bot, "a.png"))
+        words = posting.write(world, bob.user_id, dm.channel_id, "hi")
+        more = {"channel_id": dm.channel_id, "user_id": bob.user_id}
+        assert len(self.resolve(bot, link(bot, shown), **more)) == 1
+        assert self.kind(bot, link(bot, words), **more) == "no_image"
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "https://acme.slack.com/archives/C0123ABCD",
+            "https://acme.slack.com/team/U0123ABCD",
+            "https://app.slack.com/client/T0123ABCD/C0123ABCD",
+        ],
+    )
+    def test_what_is_neither(self, bot, address):
+        assert self.kind(bot, address) == "slack_link"
+
+    def test_a_picture_of_another_public_channel_is_for_members(self, bot, slack):
+        random = bot.acme.random
+        random.members.add(bot.acme.workspace.bot_user_id)
+        message = posted(bot, "a.png", who=bot.acme.bob, room=random)
+        [address, *_] = self.addresses(bot, message.file_ids[0])
+        for one in (address, link(bot, message)):
+            assert len(self.resolve(bot, one)) == 1
+
+        bot.acme.ada.is_restricted = True
+        for one in (address, link(bot, message)):
+            assert self.kind(bot, one) == "may_not_see"
+        bot.acme.ada.is_restricted = False
+        slack.faults.add("users.info", error="user_not_visible")
+        assert self.kind(bot, address) == "may_not_see"
+
+    def test_whether_somebody_is_a_member_must_be_known(self, slack, make_bot):
+        bot = make_bot(set(slack.app.scopes) - {"users:read"})
+        random = bot.acme.random
+        random.members.add(bot.acme.workspace.bot_user_id)
+        message = posted(bot, "a.png", who=bot.acme.bob, room=random)
+        assert self.kind(bot, link(bot, message)) == "may_not_see"
+        own = posted(bot, "mine.png", room=random)
+        assert len(self.resolve(bot, link(bot, own))) == 1
+
+    def test_a_picture_of_a_private_channel_is_for_those_who_ask_there(self, bot):
+        secret, bob = bot.acme.secret, bot.acme.bob.user_id
+        secret.members.add(bot.acme.workspace.bot_user_id)
+        message = posted(bot, "a.png", room=secret)
+        [address, *_] = self.addresses(bot, message.file_ids[0])
+        for one in (address, link(bot, message)):
+            assert self.kind(bot, one, user_id=bob) == "may_not_see"
+            there = {"user_id": bob, "channel_id": secret.channel_id}
+            assert len(self.resolve(bot, one, **there)) == 1
+
+    def test_a_file_that_the_bot_cannot_see(self, bot):
+        [file_id] = posted(bot, "a.png", room=bot.acme.secret).file_ids
+        [address, *_] = self.addresses(bot, file_id)
+        assert self.kind(bot, address) == "source_gone"
+        public = f"https://slack-files.com/T0123ABCD-{file_id}-0a1b"
+        source = typed(bot, public)
+        assert bot.source.resolve(bot.request(source=source)) == [source]
 
 
 class TestFile:
@@ -189,6 +416,7 @@ class TestFile:
             ({"stub": "always"}, "connect_file"),
             ({"mode": "external", "address": "https://far.example/"}, "external_file"),
             ({"deleted": True}, "source_gone"),
+            ({"mode": "hidden_by_limit"}, "hidden_by_limit"),
             ({"data": b"just words"}, "not_an_image"),
         ],
     )
@@ -203,6 +431,21 @@ class TestFile:
         message = posted(bot, "a.png", data=picture() + bytes(MAX_BYTES))
         assert refused(fetch, bot, message.file_ids[0]).kind == "too_large"
         assert slack.calls_of("download") == []
+
+    @pytest.mark.parametrize("told_type", ["", "application/octet-stream"])
+    def test_of_a_file_without_a_type_the_bytes_are_looked_at(self, bot, told_type):
+        message = posted(bot, "IMG_1.HEIC", told_type=told_type)
+        assert fetch(bot, *message.file_ids).data == picture()
+        words = posted(bot, "tool.bin", data=b"just words", told_type=told_type)
+        assert refused(fetch, bot, *words.file_ids).kind == "not_an_image"
+
+    def test_a_result_of_the_bots_stands_for_what_it_was_made_from(self, bot):
+        source = ImageReference(file_id="F7", posted_by="U7")
+        result = bot.uploaded(source=source)
+        bot.source.posts.record(result)
+        me = bot.acme.workspace.bot_user_id
+        shown = ImageReference(file_id=result.file_id, posted_by=me)
+        assert bot.source.resolve(bot.request(source=shown)) == [source]
 
     def test_an_unknown_file(self, bot):
         assert refused(fetch, bot, "F0UNKNOWN").kind == "source_gone"
@@ -266,6 +509,39 @@ class TestAddress:
     def test_a_web_page_is_no_picture(self, bot, slack):
         address = slack.website.add("/page", Reply.html("<html>Look!</html>"))
         assert refused(self.fetch, bot, address).kind == "page"
+
+    @pytest.mark.parametrize(
+        "tag",
+        [
+            "<meta property='og:image' content='/me.png?a=1&amp;b=2'>",
+            '<meta content="/me.png?a=1&amp;b=2" property="og:image" />',
+            '<META NAME="twitter:image" CONTENT="me.png?a=1&#38;b=2">',
+            "<meta property=og:image content=/me.png?a=1&b=2>",
+        ],
+    )
+    def test_the_picture_that_a_page_is_about(self, bot, slack, tag):
+        slack.website.add_picture("/me.png", picture())
+        page = f"<!doctype html><html><head><title>x</title>{tag}</head>"
+        address = slack.website.add("/page", Reply.html(page))
+        assert self.fetch(bot, address).data == picture()
+        assert slack.calls[-1].args["b"] == "2"
+
+    @pytest.mark.parametrize(
+        ("named", "kind"),
+        [
+            ("http://127.0.0.1:1/x.png", "port"),
+            ("http://169.254.169.254/x.png", "private_address"),
+            ("/other", "page"),  # only one page is followed
+            ("/nowhere.png", "not_found"),
+        ],
+    )
+    def test_what_a_page_names_is_checked_like_any_address(
+        self, bot, slack, named, kind
+    ):
+        tag = '<meta property="og:image" content="{}">'
+        slack.website.add("/other", Reply.html(tag.format("/me.png")))
+        address = slack.website.add("/page", Reply.html(tag.format(named)))
+        assert refused(self.fetch, bot, address).kind == kind
 
     @pytest.mark.parametrize(
         ("address", "kind"),
@@ -334,12 +610,15 @@ class TestOptedOut:
             "files/{ada}/{file}/hers.png",
             "files-pri/T1-{file}/hers.png",
             "files/{ada}/F0000000FF/hers.png",  # says who, although nobody knows it
+            "T0123ABCD-{ada}-0a1b2c3d4e5f-512",
+            "x%2FT0123ABCD%252D{ada}-0a1b2c3d4e5f",
         ],
     )
-    def test_an_address_of_their_file(self, bot, slack, path):
+    @pytest.mark.parametrize("host", ["", "https://ca.slack-edge.com"])
+    def test_an_address_of_their_file(self, bot, slack, path, host):
         [file_id] = posted(bot, "hers.png").file_ids
         path = path.format(ada=bot.acme.ada.user_id, file=file_id)
-        sealed = bot.vault.seal(f"{slack.url}/{path}")
+        sealed = bot.vault.seal(f"{host or slack.url}/{path}")
         reference = ImageReference(sealed_address=sealed)
         assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
 
@@ -349,6 +628,45 @@ class TestOptedOut:
         sealed = bot.vault.seal(slack.website.add("/onward", onward))
         reference = ImageReference(sealed_address=sealed)
         assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
+
+    def test_a_page_that_names_their_file(self, bot, slack):
+        [file_id] = posted(bot, "hers.png").file_ids
+        named = f"{slack.url}/files-pri/T1-{file_id}/hers.png"
+        page = Reply.html(f'<meta property="og:image" content="{named}">')
+        sealed = bot.vault.seal(slack.website.add("/page", page))
+        reference = ImageReference(sealed_address=sealed)
+        assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
+
+    def test_a_profile_picture_that_does_not_say_whose_it_is(self, bot):
+        address = "https://avatars.slack-edge.com/2026-01-01/12345_0a1b_512.png"
+        reference = ImageReference(sealed_address=bot.vault.seal(address))
+        assert refused(bot.source.fetch, bot.workspace, reference).kind == "avatar"
+
+    def test_a_thread(self, bot):
+        top = write(bot, "look", who=bot.acme.bob)
+        bobs = posted(bot, "bobs.png", who=bot.acme.bob, thread_ts=top.ts)
+        posted(bot, "hers.png", thread_ts=top.ts)
+        source = ImageReference(message_ts=top.ts, in_thread=True)
+        assert resolved(bot, bot.request(source=source)) == bobs.file_ids
+
+    def test_a_thread_without_anybody_elses(self, bot):
+        top = posted(bot, "hers.png")
+        source = ImageReference(message_ts=top.ts, in_thread=True)
+        error = refused(bot.source.resolve, bot.request(source=source))
+        assert error.kind == "opted_out"
+
+    def test_a_link_to_their_message_and_what_they_forward(self, bot):
+        address = link(bot, posted(bot, "hers.png"))
+        [found] = bot.source.resolve(bot.request(source=typed(bot, address)))
+        assert refused(bot.source.fetch, bot.workspace, found).kind == "opted_out"
+
+    def test_what_somebody_forwards_of_them(self, bot, slack):
+        dm = slack.world.direct_message(bot.acme.workspace, bot.acme.bob.user_id)
+        hers = posted(bot, "hers.png")
+        top = forward(slack.world, bot.acme.bob.user_id, dm.channel_id, hers)
+        source = ImageReference(message_ts=top.ts, in_thread=True)
+        request = bot.request(source=source, channel_id=dm.channel_id)
+        assert refused(bot.source.resolve, request).kind == "opted_out"
 
     def test_an_opt_out_concerns_only_ones_own_pictures(self, bot):
         bobs = posted(bot, "bobs.png", who=bot.acme.bob)

@@ -34,6 +34,14 @@ ADDRESS = "https://pictures.example/party.jpg"
 SEALED = f"sealed({ADDRESS})"
 NEWEST = ImageReference(newest=True)
 TEXT_FILE = image("F9", mimetype="text/plain")
+#: A message of somebody else's, forwarded, and the preview of a link.
+FORWARDED = {
+    "is_share": True,
+    "is_msg_unfurl": True,
+    "author_id": OTHER,
+    "files": [image("F5", user="U5")],
+}
+PREVIEW = {"from_url": "https://pictures.example/page", "image_url": ADDRESS}
 
 
 def repeat(number: int = 1, reason: str = "http_timeout") -> dict[str, str]:
@@ -80,7 +88,12 @@ def test_a_command_is_queued(listeners, sent, fields):
         ("suprise", "unknown_option", {"word": "suprise", "guess": "surprise"}),
         ("photo.jpg", "not_a_url", {"word": "photo.jpg"}),
         ("https://127.0.0.1/a.jpg", "private_address", {}),
-        (f"{ADDRESS} {ADDRESS}2", "several_addresses", {}),
+        (
+            " ".join(f"{ADDRESS}{number}" for number in range(11)),
+            "several_addresses",
+            {"addresses": "10"},
+        ),
+        (f"{ADDRESS} https://127.0.0.1/a.jpg", "private_address", {}),
     ],
 )
 def test_a_command_that_asks_for_no_job(listeners, text, kind, facts):
@@ -167,11 +180,20 @@ def test_a_shortcut_between_people_is_told_where_its_result_will_be(listeners, n
     assert listeners.notified() == ["accepted_direct"]
 
 
-@pytest.mark.parametrize("files", [None, [], [TEXT_FILE]])
-def test_a_shortcut_without_an_image(listeners, files):
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        (None, "no_image"),
+        ([], "no_image"),
+        ([TEXT_FILE], "no_image_file"),
+        ([{"id": "F1", "mode": "hidden_by_limit"}], "hidden_by_limit"),
+        ([{"id": "F1", "mode": "tombstone"}], "source_gone"),
+    ],
+)
+def test_a_shortcut_without_an_image(listeners, files, kind):
     listeners.send(shortcut(files))
 
-    assert listeners.notified() == ["no_image"]
+    assert listeners.notified() == [kind]
     assert listeners.queue.requests == []
     asker = listeners.sink.told[0][0]
     assert asker.sealed_response_url == f"sealed({RESPONSE_URL})"
@@ -192,19 +214,43 @@ def test_a_shortcut_without_an_image(listeners, files):
         ),
         (
             mention(thread_ts=TOP_TS, parent_user_id=OTHER),
-            ImageReference(message_ts=TOP_TS, posted_by=OTHER),
+            ImageReference(message_ts=TOP_TS, in_thread=True),
         ),
         (
             mention(f"<@{BOT}> please", thread_ts=TOP_TS, parent_user_id=OTHER),
-            ImageReference(message_ts=TOP_TS, posted_by=OTHER),
+            ImageReference(message_ts=TOP_TS, in_thread=True),
         ),
         (
-            mention(thread_ts=TOP_TS, parent_user_id=BOT),
+            mention(f"<@{BOT}> surprise", thread_ts=TOP_TS, parent_user_id=BOT),
+            ImageReference(message_ts=TOP_TS, in_thread=True),
+        ),
+        (
+            mention(f"<@{BOT}> redo", thread_ts=TOP_TS, parent_user_id=BOT),
+            ImageReference(message_ts=TOP_TS, in_thread=True, again=True),
+        ),
+        (mention(f"<@{BOT}> can you do this one please?"), NEWEST),
+        (mention(f"<@{BOT}> again"), replace(NEWEST, again=True)),
+        (
+            mention(f"hello <@{BOT}>"),
             ImageReference(message_ts=TS, posted_by=ASKER),
         ),
         (
-            mention(f"thanks <@{BOT}>"),
-            ImageReference(message_ts=TS, posted_by=ASKER),
+            mention(subtype="thread_broadcast", thread_ts=TOP_TS),
+            ImageReference(message_ts=TOP_TS, in_thread=True),
+        ),
+        (mention(edited={"user": ASKER, "ts": "1700000009.000000"}), NEWEST),
+        # What it forwards, and what a link shows.
+        (
+            mention(attachments=[FORWARDED]),
+            ImageReference(file_id="F5", posted_by=f"{ASKER} {OTHER} U5"),
+        ),
+        (
+            mention(attachments=[PREVIEW]),
+            ImageReference(sealed_address=SEALED, posted_by=ASKER),
+        ),
+        (
+            mention(f"<@{BOT}> <{ADDRESS}>", attachments=[PREVIEW]),
+            ImageReference(sealed_address=SEALED, posted_by=ASKER),
         ),
     ],
 )
@@ -238,6 +284,17 @@ def test_a_mention_with_options(listeners):
             direct_message(f"look: <{ADDRESS}>"),
             ImageReference(sealed_address=SEALED, posted_by=ASKER),
         ),
+        (
+            direct_message(attachments=[FORWARDED]),
+            ImageReference(file_id="F5", posted_by=f"{ASKER} {OTHER} U5"),
+        ),
+        (
+            direct_message(files=[image(mimetype="")]),
+            ImageReference(file_id="F1", posted_by=ASKER),
+        ),
+        (direct_message("this one please"), NEWEST),
+        (direct_message("surprise"), NEWEST),
+        (direct_message("again"), replace(NEWEST, again=True)),
     ],
 )
 def test_a_direct_message_is_queued(listeners, sent, source):
@@ -257,10 +314,16 @@ def test_a_direct_message_is_queued(listeners, sent, source):
     [
         (direct_message("hello"), ["help"]),
         (direct_message("help"), ["help"]),
-        (direct_message(files=[TEXT_FILE]), ["no_image"]),
-        (direct_message("thanks", thread_ts=TOP_TS), []),
+        (direct_message("hello", thread_ts=TOP_TS), ["help"]),
+        (direct_message(""), ["help"]),
+        (direct_message(files=[TEXT_FILE]), ["no_image_file"]),
+        # In words, where there can be no reaction.
+        (direct_message("thanks", thread_ts=TOP_TS), ["thanks"]),
+        (mention(f"thanks <@{BOT}>"), ["thanks"]),
         (mention(f"<@{BOT}> help"), ["help"]),
-        (mention(files=[TEXT_FILE]), ["no_image"]),
+        (mention(f"<@{BOT}> off please"), ["order_alone"]),
+        (mention(files=[TEXT_FILE]), ["no_image_file"]),
+        (mention(files=[{"id": "F1", "mode": "hidden_by_limit"}]), ["hidden_by_limit"]),
     ],
 )
 def test_a_message_that_asks_for_no_job(listeners, sent, kinds):
@@ -378,6 +441,12 @@ def test_a_repeated_event_is_answered_once(listeners):
     assert listeners.sink.kinds == ["help"]
 
 
+def test_a_repeat_of_what_was_lost_is_answered(listeners):
+    listeners.send(direct_message("hello"), **repeat())
+
+    assert listeners.notified() == ["help"]
+
+
 def test_an_event_that_was_not_received_the_first_time_is_answered(listeners):
     listeners.send(direct_message("hello"), **repeat(reason="connection_failed"))
 
@@ -414,6 +483,66 @@ def test_a_notification_that_cannot_be_delivered_is_logged(listeners, caplog):
     assert (record.outcome, record.error) == ("help", "channel_not_found")
 
 
+# Messages that are edited.
+
+
+def edited(text: str, ts: str = TS) -> Sent:
+    """Return the mention that Slack sends when a message was changed."""
+    more = {"user": ASKER, "ts": f"{float(ts) + 5:.6f}"}
+    return mention(f"<@{BOT}> {text}", ts=ts, edited=more)
+
+
+def test_an_edit_asks_again_only_if_it_asks_for_more(listeners):
+    listeners.send(mention())
+    listeners.send(edited("please"))
+    listeners.send(edited("pleese, this one"))
+    assert len(listeners.queue.jobs) == 1
+
+    listeners.send(edited("surprise"))
+    listeners.send(edited(f"<{ADDRESS}>"))
+    listeners.send(edited(f"<{ADDRESS}> !"))
+
+    assert len(listeners.queue.jobs) == 3
+    assert listeners.queue.requests[-1].source.sealed_address == SEALED
+
+
+def test_a_direct_message_that_is_edited(listeners):
+    written = {"type": "message", "user": ASKER, "ts": TS}
+    new = written | {"text": f"<{ADDRESS}>", "edited": {"user": ASKER, "ts": "1.2"}}
+    more = {"subtype": "message_changed", "hidden": True, "ts": TOP_TS}
+
+    listeners.send(
+        direct_message(**more, message=new, previous_message=written | {"text": "hm"})
+    )
+
+    [request] = listeners.queue.requests
+    assert request.source == ImageReference(sealed_address=SEALED, posted_by=ASKER)
+    assert (request.channel_id, request.reaction_ts) == (DIRECT, TS)
+
+
+# Several addresses.
+
+
+@pytest.mark.parametrize(
+    ("sent", "thread_ts", "poster"),
+    [
+        (command(f"{ADDRESS} {ADDRESS}?2 {ADDRESS}"), "", ""),
+        (mention(f"<@{BOT}> <{ADDRESS}> and <{ADDRESS}?2>"), TS, ASKER),
+        (direct_message(f"<{ADDRESS}|a> <{ADDRESS}?2|b>"), TS, ASKER),
+    ],
+)
+def test_each_of_several_addresses_counts(listeners, sent, thread_ts, poster):
+    listeners.send(sent)
+    listeners.send(sent, **repeat())
+
+    [request] = listeners.queue.requests
+    assert list(request.sources) == [
+        ImageReference(sealed_address=f"sealed({address})", posted_by=poster)
+        for address in (ADDRESS, f"{ADDRESS}?2")
+    ]
+    assert request.thread_ts == thread_ts
+
+
 # Switched off and opted out.
 
 MESSAGES = (
@@ -443,7 +572,7 @@ def test_pictures_of_people_who_opted_out(listeners, sent):
 
     listeners.send(sent)
 
-    if b"parent_user_id" not in sent.body and b"files" not in sent.body:
+    if b"files" not in sent.body:
         assert len(listeners.queue.requests) == 1  # the worker looks whose it is
     else:
         assert listeners.notified() == ["opted_out"]
@@ -479,6 +608,55 @@ def test_a_settings_command_comes_before_the_pictures_beside_it(listeners, sent)
     assert listeners.notified() == ["opted_out_now"]
     assert listeners.settings.opted_out([ASKER]) == {ASKER}
     assert listeners.queue.requests == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "out"),
+    [("opt out", "opted_out_now", True), ("opt in", "late_order", False)],
+)
+def test_a_repeat_of_an_order_that_was_lost_is_answered(listeners, text, kind, out):
+    listeners.send(mention(f"<@{BOT}> {text}"), **repeat(2))
+
+    assert listeners.notified() == [kind]
+    assert (listeners.settings.opted_out([ASKER]) == {ASKER}) is out
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        mention(f"<@{BOT}> please opt out"),
+        mention(f"<@{BOT}> opt out", subtype="thread_broadcast", thread_ts=TOP_TS),
+        mention(f"<@{BOT}> opt out", edited={"user": ASKER, "ts": TS}),
+        direct_message("\u200bopt\u00a0out!"),
+        direct_message("I want to opt out", thread_ts=TOP_TS),
+    ],
+)
+def test_an_opt_out_is_stored_and_answered_however_it_is_said(listeners, sent):
+    listeners.send(sent)
+
+    assert listeners.notified() == ["opted_out_now"]
+    assert listeners.settings.opted_out([ASKER]) == {ASKER}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        shortcut([], message={"attachments": [FORWARDED]}),
+        mention(attachments=[FORWARDED]),
+        direct_message(attachments=[FORWARDED]),
+        shortcut([], message={"attachments": [PREVIEW | {"author_id": "U5"}]}),
+    ],
+)
+@pytest.mark.parametrize("person", [OTHER, "U5"])
+def test_a_picture_of_somebody_who_opted_out_stays_so_when_forwarded(
+    listeners, sent, person
+):
+    listeners.settings.opt(HERE, person, out=True)
+
+    listeners.send(sent)
+
+    is_hers = person.encode() in sent.body
+    assert listeners.notified() == (["opted_out"] if is_hers else ["accepted"])
 
 
 def test_a_settings_command_that_is_repeated_late_undoes_nothing(listeners):

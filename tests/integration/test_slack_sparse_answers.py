@@ -11,6 +11,7 @@ from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.engine import open_database
 from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
+from emojifier_bot.db.posts import PostLog
 from emojifier_bot.domain import ImageReference, Installation, Share, ShareState
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.http import GuardedClient
@@ -58,6 +59,7 @@ def source(client, sqlite_url):
             max_bytes=1000,
             settings=WorkspaceSettings(database, SystemClock()),
             limiter=RateLimiter(database, SystemClock(), ()),
+            posts=PostLog(database, SystemClock()),
         )
 
 
@@ -110,9 +112,10 @@ def test_a_list_without_pages(server, source, paging):
 def test_six_pages_of_a_long_list_are_read_from_both_ends(server, source, pages):
     own = image("FOWN", 1) | {"user": "UBOT"}
     server.paths["/api/files.list"] = answer(files=[own], paging={"pages": pages})
-    with pytest.raises(Exception, match="found no picture"):
+    with pytest.raises(Exception, match="posted by bots"):
         source.resolve(make_request())
-    assert asked(server, "files.list") == min(pages, 6)
+    # Of images, and one from either end of all files.
+    assert asked(server, "files.list") == min(pages, 6) + 2
 
 
 @pytest.mark.parametrize("mark", [{"bot_id": "B1"}, {"display_as_bot": True}])

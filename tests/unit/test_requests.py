@@ -18,7 +18,9 @@ REQUEST = EmojifyRequest(
     channel_id="C1",
     source=ImageReference(file_id="F1"),
 )
-#: As version 0.1.0 recorded it.
+#: What version 0.1.0 did not record.
+NEWER = {"channel_id": "", "in_thread": False, "again": False}
+#: As it is recorded.
 RECORDED = {
     "workspace": {"team_id": "T1", "enterprise_id": "", "is_org_install": False},
     "way": "shortcut",
@@ -31,6 +33,7 @@ RECORDED = {
         "message_ts": "",
         "posted_by": "",
         "name": "",
+        **NEWER,
     },
     "thread_ts": "",
     "begins_thread": False,

@@ -24,6 +24,7 @@ HANDLERS: Mapping[str, Callable[[Caller], dict[str, Any]]] = {
     "chat.postMessage": methods_chat.post_message,
     "conversations.join": methods_rooms.conversations_join,
     "conversations.open": methods_rooms.conversations_open,
+    "conversations.replies": methods_rooms.conversations_replies,
     "files.completeUploadExternal": methods_files.complete_upload,
     "files.delete": methods_files.delete,
     "files.getUploadURLExternal": methods_files.get_upload_url,

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.fakes.slack.access import Caller
 from tests.fakes.slack.arguments import Refusal
-from tests.fakes.slack.shapes import channel_json, user_json
+from tests.fakes.slack.shapes import channel_json, message_json, user_json
 from tests.fakes.slack.state import Channel
 
 MAX_DIRECT_USERS = 8
@@ -71,6 +71,42 @@ def _opened(caller: Caller) -> Channel:
         raise Refusal("user_disabled")
     workspace = caller.world.workspaces[user.team_id]
     return caller.world.direct_message(workspace, user.user_id)
+
+
+def conversations_replies(caller: Caller) -> dict[str, Any]:
+    channel = caller.known_channel(caller.text("channel"))
+    needed = {"im": "im:history", "private": "groups:history"}
+    # Which history a token may read depends on the kind of the conversation.
+    caller.needs(needed.get(channel.kind, "channels:history"))
+    if not caller.is_in(channel):
+        raise Refusal("channel_not_found")
+    top = caller.world.message(channel.channel_id, caller.text("ts"))
+    if top is None or top.deleted:
+        raise Refusal("thread_not_found")
+    oldest, latest = caller.text("oldest") or "0", caller.text("latest") or "inf"
+    inclusive = caller.flag("inclusive")
+    thread = [
+        one
+        for one in caller.world.messages
+        if one.channel_id == channel.channel_id
+        and top.ts in (one.ts, one.thread_ts)
+        and not (one.deleted or one.only_for)
+    ]
+    # The first message always comes, whatever the times are.
+    within = [
+        one
+        for one in thread
+        if one.ts == top.ts
+        or float(oldest) < float(one.ts) < float(latest)
+        or (inclusive and float(one.ts) in (float(oldest), float(latest)))
+    ]
+    start, count = int(caller.text("cursor") or 0), int(caller.text("limit") or 1000)
+    shown = [message_json(caller.world, one) for one in within[start : start + count]]
+    after = start + count
+    found: dict[str, Any] = {"messages": shown, "has_more": after < len(within)}
+    if after < len(within):
+        found["response_metadata"] = {"next_cursor": str(after)}
+    return found
 
 
 def users_info(caller: Caller) -> dict[str, Any]:

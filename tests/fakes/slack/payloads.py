@@ -206,8 +206,27 @@ def mention(scene: Scene, message: Message, *, with_files: bool) -> dict[str, An
 
 def direct_message(scene: Scene, message: Message) -> dict[str, Any]:
     """Return the event of a direct message to the bot, or of the bot's own."""
+    written = _written(scene, message)
     subtype = {"subtype": "file_share"} if message.file_ids else {}
-    inner = _written(scene, message) | subtype | {"channel_type": "im"}
+    return event(scene, subtype | written | {"channel_type": "im"})
+
+
+def edited_message(scene: Scene, message: Message, before: str) -> dict[str, Any]:
+    """Return the event of a direct message whose text was another one before."""
+    new = message_json(scene.world, message)
+    old = {name: value for name, value in new.items() if name != "edited"}
+    ts = scene.world.new_ts()
+    inner = {
+        "type": "message",
+        "subtype": "message_changed",
+        "hidden": True,
+        "channel": message.channel_id,
+        "channel_type": "im",
+        "ts": ts,
+        "event_ts": ts,
+        "message": new,
+        "previous_message": old | {"text": before},
+    }
     return event(scene, inner)
 
 

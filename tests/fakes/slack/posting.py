@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.fakes.slack.methods_files import show_files
+from tests.fakes.slack.shapes import forwarded_json
 from tests.fakes.slack.state import Message, SlackFile, Trigger
 from tests.fakes.slack.world import World
 
@@ -66,6 +67,25 @@ def share_file(
     with world.lock:
         message = Message(channel_id, world.new_ts(), user_id, text=text)
         return show_files(world, message, [world.files[file_id]])
+
+
+def forward(
+    world: World, user_id: str, channel_id: str, original: Message, text: str = ""
+) -> Message:
+    """Forward a message into another channel: its files stay where they are."""
+    with world.lock:
+        message = Message(channel_id, world.new_ts(), user_id, text=text)
+        message.attachments = [forwarded_json(world, original)]
+        return world.add_message(message)
+
+
+def edit(world: World, message: Message, text: str) -> Message:
+    """Change the text of a message, as its writer does."""
+    with world.changed:
+        message.text, message.edited_ts = text, world.new_ts()
+        message.edits += 1
+        world.changed.notify_all()
+        return message
 
 
 def new_trigger(world: World, user_id: str) -> str:

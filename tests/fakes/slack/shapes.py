@@ -53,6 +53,8 @@ def user_json(user: User) -> dict[str, Any]:
         "is_admin": user.is_admin,
         "is_owner": False,
         "is_primary_owner": False,
+        "is_restricted": user.is_restricted,
+        "is_ultra_restricted": False,
         "profile": {
             "real_name": real_name,
             "display_name": user.name,
@@ -75,6 +77,12 @@ def message_json(world: World, message: Message) -> dict[str, Any]:
         found["thread_ts"] = message.thread_ts
     if message.blocks:
         found["blocks"] = message.blocks
+    if message.attachments:
+        found["attachments"] = message.attachments
+    if message.subtype:
+        found["subtype"] = message.subtype
+    if message.edited_ts:
+        found["edited"] = {"user": message.user_id, "ts": message.edited_ts}
     if message.file_ids:
         files = [world.files[file_id] for file_id in message.file_ids]
         found["files"] = [message_file_json(world, file) for file in files]
@@ -91,6 +99,8 @@ def message_file_json(world: World, file: SlackFile) -> dict[str, Any]:
     """Return a file as messages and events show it: perhaps a stub, or its tomb."""
     if file.deleted:
         return {"id": file.file_id, "mode": "tombstone"}
+    if file.mode == "hidden_by_limit":
+        return {"id": file.file_id, "mode": file.mode}
     if file.stub:
         return {"id": file.file_id, "created": 0, "timestamp": 0, "user": ""} | STUB
     return file_json(world, file)
@@ -121,7 +131,7 @@ def file_json(world: World, file: SlackFile) -> dict[str, Any]:
         "username": "",
         "url_private": private_url(world, file),
         "url_private_download": private_url(world, file, "download/"),
-        "permalink": f"{world.url}/files/{file.user_id}/{file.file_id}/{file.name}",
+        "permalink": file_permalink(world, file),
         "comments_count": 0,
         "file_access": "visible",
         "has_rich_preview": False,
@@ -132,6 +142,53 @@ def file_json(world: World, file: SlackFile) -> dict[str, Any]:
     if file.alt_txt:
         found["alt_txt"] = file.alt_txt
     return found | _picture_json(world, file) | shares_json(world, file)
+
+
+def forwarded_json(world: World, message: Message) -> dict[str, Any]:
+    """Return a message as the one that forwards it holds it."""
+    author, channel = world.users[message.user_id], world.channels[message.channel_id]
+    found: dict[str, Any] = {
+        "ts": message.ts,
+        "author_id": author.user_id,
+        "author_name": author.name,
+        "channel_id": channel.channel_id,
+        "channel_name": channel.name,
+        "channel_team": channel.team_id,
+        "is_msg_unfurl": True,
+        "is_share": True,
+        "from_url": message_permalink(world, message),
+        "fallback": f"{author.name}: {message.text}",
+        "text": message.text,
+        "message_blocks": [
+            {
+                "team": channel.team_id,
+                "channel": channel.channel_id,
+                "ts": message.ts,
+                "message": {"blocks": message.blocks},
+            }
+        ],
+    }
+    if message.file_ids:
+        files = [world.files[file_id] for file_id in message.file_ids]
+        found["files"] = [message_file_json(world, file) for file in files]
+    if message.attachments:
+        found["attachments"] = message.attachments
+    return found
+
+
+def message_permalink(world: World, message: Message) -> str:
+    home = world.workspaces[world.channels[message.channel_id].team_id]
+    number = message.ts.replace(".", "")
+    link = f"https://{home.domain}.slack.com/archives/{message.channel_id}/p{number}"
+    if not message.is_reply:
+        return link
+    return f"{link}?thread_ts={message.thread_ts}&cid={message.channel_id}"
+
+
+def file_permalink(world: World, file: SlackFile) -> str:
+    domain = world.workspaces[file.team_id].domain
+    path = f"{file.user_id}/{file.file_id}/{file.name.replace(' ', '_').lower()}"
+    return f"https://{domain}.slack.com/files/{path}"
 
 
 def private_url(world: World, file: SlackFile, way: str = "") -> str:

@@ -123,6 +123,8 @@ class User:
     is_bot: bool = False
     deleted: bool = False
     is_admin: bool = False
+    #: A guest, who sees some channels only.
+    is_restricted: bool = False
 
 
 @dataclass
@@ -151,6 +153,12 @@ class Message:
     blocks: list[dict[str, Any]] = field(default_factory=list)
     thread_ts: str = ""
     file_ids: list[str] = field(default_factory=list)
+    #: Previews of links, and the messages that it forwards.
+    attachments: list[dict[str, Any]] = field(default_factory=list)
+    #: ``"thread_broadcast"``, ``"me_message"``; empty for Slack's own choice.
+    subtype: str = ""
+    #: When its writer changed it; empty for never.
+    edited_ts: str = ""
     #: Name of the emoji to who reacted, in order.
     reactions: dict[str, list[str]] = field(default_factory=dict)
     bot_id: str = ""
@@ -212,7 +220,9 @@ class SlackFile:
     completed: bool = False
     processed: bool = False
     deleted: bool = False
-    mode: Literal["hosted", "external"] = "hosted"
+    mode: Literal["hosted", "external", "hidden_by_limit"] = "hosted"
+    #: What Slack says in place of the type that its bytes have; None for that type.
+    told_type: str | None = None
     #: Where an external file, or one that redirects, really lies.
     address: str = ""
     #: Messages show only a stub; ``"always"``: `files.info` too.
@@ -222,6 +232,8 @@ class SlackFile:
     @property
     def mimetype(self) -> str:
         """Return what Slack takes the bytes for; empty until it looked."""
+        if self.told_type is not None:
+            return self.told_type
         if not self.processed:
             return ""
         guessed = mimetypes.guess_type(self.name)[0]

@@ -73,6 +73,11 @@ class SlackUser:
         world = self.slack.world
         return posting.share_file(world, self.user_id, channel_id, file_id, text)
 
+    def forward(self, channel_id: str, original: Message, text: str = "") -> Message:
+        """Forward a message, perhaps somebody else's, into a channel."""
+        world = self.slack.world
+        return posting.forward(world, self.user_id, channel_id, original, text)
+
     # With the bot.
 
     def command(
@@ -144,11 +149,21 @@ class SlackUser:
         message = self._say(channel_id, images, named, thread_ts)
         return self.announce(payloads.mention, message, with_files=with_files)
 
-    def direct_message(self, *images: bytes, text: str = "") -> requests.Response:
+    def direct_message(
+        self, *images: bytes, text: str = "", thread_ts: str = ""
+    ) -> requests.Response:
         """Send pictures, or text alone, to the bot."""
         channel = self.slack.world.direct_message(self.scene.workspace, self.user_id)
-        message = self._say(channel.channel_id, images, text)
+        message = self._say(channel.channel_id, images, text, thread_ts)
         return self.announce(payloads.direct_message, message)
+
+    def edit(self, message: Message, text: str) -> requests.Response:
+        """Change a message; who names the bot in it mentions it, once more or newly."""
+        before, world = message.text, self.slack.world
+        posting.edit(world, message, text)
+        if world.channels[message.channel_id].kind == "im":
+            return self.announce(payloads.edited_message, message, before=before)
+        return self.announce(payloads.mention, message, with_files=True)
 
     def _say(
         self, channel_id: str, images: Iterable[bytes], text: str, thread_ts: str = ""

@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 
 from emojifier_bot.domain import Workspace
 from emojifier_bot.slack.commands import (
+    MAX_CHARACTERS,
+    MAX_WORDS,
+    OtherWords,
     ParsedCommand,
     ParseError,
     SettingsCommand,
@@ -19,6 +22,11 @@ from emojifier_bot.slack.messages import MAX_QUOTED_CHARACTERS, quoted
 
 THEMES = ("classic", "Party")
 ADDRESS = "https://pictures.example/party.jpg"
+
+
+def named(*addresses: str, **more: object) -> ParsedCommand:
+    return ParsedCommand(addresses, **more)
+
 
 words = st.sampled_from(
     ["surprise", "PRIVATE", "party", "help", "?", ADDRESS, f"<{ADDRESS}|a b>", "nix"]
@@ -33,22 +41,37 @@ anything = st.one_of(st.text(), st.lists(words | st.text(max_size=5)).map(" ".jo
         ("   ", ParsedCommand()),
         ("help", ParsedCommand(help=True)),
         ("?", ParsedCommand(help=True)),
-        ("nonsense help", ParsedCommand(help=True, has_other_words=True)),
-        (ADDRESS, ParsedCommand(ADDRESS)),
-        (f"<{ADDRESS}>", ParsedCommand(ADDRESS)),
-        (f"<{ADDRESS}|party, all of us>", ParsedCommand(ADDRESS)),
-        (f"“{ADDRESS}”", ParsedCommand(ADDRESS)),
-        (f"'{ADDRESS}', surprise", ParsedCommand(ADDRESS, surprise=True)),
-        ("https://h.example/a_(b)", ParsedCommand("https://h.example/a_(b)")),
-        ("https://h/?a=1&amp;b=2", ParsedCommand("https://h/?a=1&b=2")),
-        ("https://h/?a=1&copy=2", ParsedCommand("https://h/?a=1&copy=2")),
-        ("HTTPS://h.example/A", ParsedCommand("HTTPS://h.example/A")),
-        (f"{ADDRESS} {ADDRESS}", ParsedCommand(ADDRESS)),
+        (
+            "nonsense help",
+            ParsedCommand(help=True, other_words=OtherWords.UNCLEAR),
+        ),
+        (ADDRESS, named(ADDRESS)),
+        (f"<{ADDRESS}>", named(ADDRESS)),
+        (f"<{ADDRESS}|party, all of us>", named(ADDRESS)),
+        (f"“{ADDRESS}”", named(ADDRESS)),
+        (f"'{ADDRESS}', surprise", named(ADDRESS, surprise=True)),
+        ("https://h.example/a_(b)", named("https://h.example/a_(b)")),
+        ("https://h/?a=1&amp;b=2", named("https://h/?a=1&b=2")),
+        ("https://h/?a=1&copy=2", named("https://h/?a=1&copy=2")),
+        ("HTTPS://h.example/A", named("HTTPS://h.example/A")),
+        (f"{ADDRESS} {ADDRESS}", named(ADDRESS)),
+        (f"{ADDRESS}2 {ADDRESS} {ADDRESS}2", named(f"{ADDRESS}2", ADDRESS)),
         (
             "private party Surprise",
-            ParsedCommand("", "Party", surprise=True, private=True),
+            ParsedCommand(theme="Party", surprise=True, private=True),
         ),
-        (f"classic {ADDRESS} private", ParsedCommand(ADDRESS, "classic", private=True)),
+        (
+            f"classic {ADDRESS} private",
+            named(ADDRESS, theme="classic", private=True),
+        ),
+        ("again", ParsedCommand(again=True, surprise=True)),
+        ("redo, private", ParsedCommand(again=True, surprise=True, private=True)),
+        # What nobody sees is no word, and no part of one.
+        ("\u200b", ParsedCommand()),
+        ("\u2060 \ufeff \u3164 \U000e0020", ParsedCommand()),
+        ("sur\u200bprise\ufe0f", ParsedCommand(surprise=True)),
+        (f"\u200e{ADDRESS}\u2060", named(ADDRESS)),
+        ("\ufeffopt\u00a0out\u200b", ParsedCommand(settings=SettingsCommand.OPT_OUT)),
         ("classic party", ParsedCommand(theme="Party")),
     ],
 )
@@ -71,15 +94,20 @@ def test_words_that_mean_something(text, parsed):
         ("http://", "not_a_url", {"word": "http://"}),
         ("http://[::", "not_a_url", {"word": "http://[::"}),
         ("http://h:port/", "not_a_url", {"word": "http://h:port/"}),
-        (f"{ADDRESS} {ADDRESS}x", "several_addresses", {}),
+        (
+            " ".join(f"{ADDRESS}{number}" for number in range(11)),
+            "several_addresses",
+            {"addresses": "10"},
+        ),
         (f"{ADDRESS} nix wie", "unknown_option", {"word": "nix", "guess": ""}),
+        ("opt-in please", "order_alone", {"word": "opt in"}),
+        ("surprise party on classic", "order_alone", {"word": "on"}),
         ("off please", "order_alone", {"word": "off"}),
         ("surprise ON", "order_alone", {"word": "on"}),
     ],
 )
 def test_words_that_mean_nothing_are_an_error(text, kind, facts):
     assert parse_command(text, THEMES) == ParseError(kind, facts)
-    assert parse_mention(text, THEMES).settings is None
 
 
 @pytest.mark.parametrize(
@@ -87,16 +115,105 @@ def test_words_that_mean_nothing_are_an_error(text, kind, facts):
     [
         ("<@UBOT>", ParsedCommand()),
         ("<@UBOT> surprise", ParsedCommand(surprise=True)),
-        ("<@UBOT|emojify> thanks for that", ParsedCommand(has_other_words=True)),
+        (
+            "<@UBOT|emojify> thanks for that",
+            ParsedCommand(other_words=OtherWords.THANKS),
+        ),
         (
             "please <@UBOT>, a party!",
-            ParsedCommand(theme="Party", has_other_words=True),
+            ParsedCommand(theme="Party", other_words=OtherWords.REQUEST),
         ),
-        (f"<@UBOT> <{ADDRESS}>", ParsedCommand(ADDRESS)),
+        (f"<@UBOT> <{ADDRESS}>", named(ADDRESS)),
+        ("surprise me! <@UBOT>", ParsedCommand(surprise=True, other_words="unclear")),
+        ("<@UBOT> again?", ParsedCommand(again=True, surprise=True)),
+        (
+            "<@UBOT> try again",
+            ParsedCommand(again=True, surprise=True, other_words=OtherWords.REQUEST),
+        ),
+        (
+            "<@UBOT> put emoji on this one",
+            ParsedCommand(other_words=OtherWords.UNCLEAR),
+        ),
     ],
 )
 def test_a_mention_may_hold_other_words(text, parsed):
     assert parse_mention(text, THEMES) == parsed
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("", OtherWords.NONE),
+        ("can you do this one please?", OtherWords.REQUEST),
+        ("Can you do this one, please", OtherWords.REQUEST),
+        ("this one", OtherWords.REQUEST),
+        ("and that one too", OtherWords.REQUEST),
+        ("please", OtherWords.REQUEST),
+        ("emojify!", OtherWords.REQUEST),
+        ("could you do it", OtherWords.REQUEST),
+        ("what about this one?", OtherWords.REQUEST),
+        ("can you do this one, thanks", OtherWords.REQUEST),
+        ("the photo above", OtherWords.REQUEST),
+        ("thanks", OtherWords.THANKS),
+        ("Thank you!!", OtherWords.THANKS),
+        ("thanks, this is great", OtherWords.THANKS),
+        ("lol nice", OtherWords.THANKS),
+        ("what can you do?", OtherWords.UNCLEAR),
+        ("how does this work?", OtherWords.UNCLEAR),
+        ("this is broken", OtherWords.UNCLEAR),
+        ("hello", OtherWords.UNCLEAR),
+        ("help me with this", OtherWords.UNCLEAR),
+    ],
+)
+def test_what_other_words_are_for(text, meaning):
+    assert parse_mention(f"<@UBOT> {text}", THEMES).other_words == meaning
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("off please", "order_alone"),
+        ("please turn off", "order_alone"),
+        ("surprise ON", "order_alone"),
+        ("I would like to opt in again", "order_alone"),
+        (" ".join(f"{ADDRESS}{number}" for number in range(11)), "several_addresses"),
+    ],
+)
+def test_what_a_mention_must_not_pass_over(text, kind):
+    assert parse_mention(text, THEMES).kind == kind
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "please opt out",
+        "opt out please!",
+        "opt me out",
+        "I want to opt-out now",
+        "Optout.",
+    ],
+)
+def test_an_opt_out_is_understood_among_other_words(text):
+    wanted = ParsedCommand(settings=SettingsCommand.OPT_OUT)
+
+    assert parse_mention(f"<@U1> {text}", THEMES) == wanted
+    assert parse_command(text, THEMES) == wanted
+
+
+def test_of_a_long_text_the_beginning_is_read():
+    words = parse_mention(f"party {'x ' * MAX_CHARACTERS} private", THEMES)
+    assert (words.theme, words.private) == ("Party", False)
+    assert words.other_words == OtherWords.UNCLEAR
+
+    # Not half an address.
+    cut = parse_mention(f"{'x' * (MAX_CHARACTERS - 30)} {ADDRESS}", THEMES)
+    assert cut.addresses == ()
+    assert (
+        parse_mention("https://a.example/" + "x" * MAX_CHARACTERS, ()).addresses == ()
+    )
+
+    many = parse_command("party " * (MAX_WORDS + 1), THEMES)
+    assert isinstance(many, ParseError)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +245,7 @@ def test_parsing_never_raises(text, themes):
 
 @given(st.permutations(["surprise", "private", "party", ADDRESS]))
 def test_the_order_of_words_does_not_matter(given_words):
-    parsed = ParsedCommand(ADDRESS, "Party", surprise=True, private=True)
+    parsed = named(ADDRESS, theme="Party", surprise=True, private=True)
 
     assert parse_command(" ".join(given_words), THEMES) == parsed
 

@@ -31,6 +31,7 @@ USED = (
     "chat.postMessage",
     "conversations.join",
     "conversations.open",
+    "conversations.replies",
     "files.completeUploadExternal",
     "files.delete",
     "files.getUploadURLExternal",
