@@ -186,6 +186,7 @@ class ErrorKind(StrEnum):
     SLACK_UNREACHABLE = "slack_unreachable"
     TOKEN_EXPIRED = "token_expired"  # noqa: S105 - a code of Slack's
     TOKEN_REVOKED = "token_revoked"  # noqa: S105 - a code of Slack's
+    USER_DISABLED = "user_disabled"
 
 
 class EmojifierError(Exception):

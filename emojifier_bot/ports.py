@@ -78,6 +78,16 @@ class ImageSource(Protocol):
         """
         ...
 
+    def check_again(self, request: EmojifyRequest, reference: ImageReference) -> None:
+        """Refuse a picture that may no longer be posted, right before it is.
+
+        Raises:
+            FetchError: The channel was switched off, the person of the picture opted
+                out, it is gone, or the asker's account is.
+            DeliveryError: Slack refused.
+        """
+        ...
+
 
 class ReplySink(Protocol):
     """Delivers to Slack. Every method is safe to repeat.

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 from threading import BoundedSemaphore
@@ -29,7 +30,7 @@ from emojifier_bot.domain import (
     ResultPicture,
     Share,
 )
-from emojifier_bot.errors import DeliveryError, ErrorKind
+from emojifier_bot.errors import DeliveryError, ErrorKind, FetchError
 from emojifier_bot.jobs.leases import Lease
 from emojifier_bot.jobs.step_runner import Timing
 from emojifier_bot.ports import ImageSource, ReplySink
@@ -139,10 +140,22 @@ class JobSteps:
     def complete(self, request: EmojifyRequest, post: Post) -> None:
         """Show the file, if this worker still holds its slot.
 
+        What the request was checked against is checked again: minutes may have passed.
+
         Raises:
-            DeliveryError: ``post_gone``: somebody deleted the post that this one was to
-                replace, and does not want to see the picture again.
+            FetchError: It may no longer be posted; its upload is deleted.
+            DeliveryError: Slack refused, or ``post_gone``: somebody deleted the post
+                that this one was to replace, and does not want to see the picture
+                again.
         """
+        try:
+            self.deps.source.check_again(request, post.source)
+        except FetchError as error:
+            if not error.retryable:
+                with suppress(DeliveryError):  # nobody sees it
+                    self.deps.sink.delete(post)
+                self.deps.posts.forget(request.workspace, post.post_id)
+            raise
         if request.replaces_post_id:
             old = self.deps.posts.find(request.workspace, request.replaces_post_id)
             # By this very job, in an earlier run of it, is no refusal.

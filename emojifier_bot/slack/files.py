@@ -167,6 +167,39 @@ class SlackImageSource:
             fetched = self._download(workspace, file)
         return FetchedImage(fetched.data, str(file.get("name") or fetched.name))
 
+    def check_again(self, request: EmojifyRequest, reference: ImageReference) -> None:
+        """Refuse a picture that may no longer be posted, right before it is.
+
+        Raises:
+            FetchError: ``channel_off``, ``opted_out``, ``source_gone`` or, where the
+                bot may see that, ``user_disabled``.
+            DeliveryError: Slack refused.
+        """
+        workspace = request.workspace
+        if self.settings.is_off(request.channel_id):
+            raise _error(ErrorKind.CHANNEL_OFF)
+        posters = set(reference.posters)
+        if reference.file_id:
+            file = self._file(workspace, reference.file_id)
+            if file.get("mode") in GONE_MODES:
+                raise _error(ErrorKind.SOURCE_GONE)
+            posters.add(str(file.get("user") or ""))
+        self._check_opt_out(posters)
+        if self._user(workspace, request.user_id).get("deleted"):
+            raise _error(ErrorKind.USER_DISABLED)
+
+    def _user(self, workspace: Workspace, user_id: str) -> Payload:
+        """Return what Slack says of a user; nothing where the bot may not see that."""
+        if "users:read" not in self.client.installation(workspace).scopes:
+            return {}
+        try:
+            answer = self.client.call(workspace, "users.info", user=user_id)
+        except DeliveryError as error:
+            if error.retryable:
+                raise
+            return {}  # a user of another organisation
+        return dict(answer.get("user") or {})
+
     def _join(self, workspace: Workspace, channel_id: str) -> bool:
         """Join a public channel: what it shows can be read only from inside.
 
@@ -549,15 +582,7 @@ class SlackImageSource:
             return True
         if file.get("display_as_bot"):
             return True
-        if "users:read" not in installation.scopes:
-            return False
-        try:
-            answer = self.client.call(workspace, "users.info", user=user_id)
-        except DeliveryError as error:
-            if error.retryable:
-                raise
-            return False  # a user of another organisation
-        return bool((answer.get("user") or {}).get("is_bot"))
+        return bool(self._user(workspace, user_id).get("is_bot"))
 
     def _file(self, workspace: Workspace, file_id: str) -> Payload:
         try:

@@ -29,6 +29,7 @@ class FakeImageSource(ImageSource):
         self._messages = messages or {}
         self._name = name
         self._errors: list[Exception] = []
+        self._refusals: list[Exception] = []
         self._lock = threading.Lock()
         #: Fetched ids, in order.
         self.fetched: list[str] = []
@@ -36,6 +37,16 @@ class FakeImageSource(ImageSource):
     def plan(self, *errors: Exception) -> None:
         """Let the next fetches fail."""
         self._errors += errors
+
+    def refuse(self, *errors: Exception) -> None:
+        """Let the next checks before a post fail."""
+        self._refusals += errors
+
+    def check_again(self, request: EmojifyRequest, reference: ImageReference) -> None:
+        del request, reference
+        with self._lock:
+            if self._refusals:
+                raise self._refusals.pop(0)
 
     def resolve(self, request: EmojifyRequest) -> list[ImageReference]:
         reference = request.source

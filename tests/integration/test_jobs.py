@@ -15,7 +15,7 @@ from emojifier_bot.domain import (
     JobState,
     Workspace,
 )
-from emojifier_bot.errors import FetchError, InferenceError, VaultError
+from emojifier_bot.errors import ErrorKind, FetchError, InferenceError, VaultError
 from emojifier_bot.jobs.system_db import child_job_id
 from emojifier_bot.jobs.worker import JOBS_PER_PIPELINE, WORKSPACE_PART
 from tests.fakes.clock import AheadClock
@@ -219,6 +219,28 @@ def test_a_job_that_waits_keeps_no_other_waiting(harness):
 
 
 class TestCompleting:
+    def test_what_may_no_longer_be_posted_is_not(self, harness):
+        harness.source.refuse(FetchError("Off.", kind=ErrorKind.CHANNEL_OFF))
+
+        job = harness.run()
+
+        assert (job.state, job.outcome) == (JobState.SUCCEEDED, "channel_off")
+        assert harness.sink.told() == ["channel_off"]
+        assert harness.sink.calls("complete") == []
+        [uploaded] = harness.sink.calls("upload")
+        assert [one["file_id"] for one in harness.sink.calls("delete")] == [
+            uploaded["file_id"]
+        ]
+        assert harness.posts.find(WORKSPACE, job.job_id) is None
+
+    def test_where_nobody_answers_it_is_checked_again(self, harness):
+        harness.source.refuse(
+            FetchError("Away.", kind=ErrorKind.SLACK_UNREACHABLE, retryable=True)
+        )
+
+        assert harness.run().outcome == "posted"
+        assert len(harness.sink.shown()) == len(harness.sink.calls("upload")) == 1
+
     def test_a_lost_answer_is_asked_after(self, harness):
         harness.sink.plan("complete", Fault(LOSE))
 

@@ -12,6 +12,7 @@ from emojifier_bot.db.engine import open_database
 from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference
 from emojifier_bot.errors import DeliveryError, FetchError, RemoteError, VaultError
 from tests.fakes.slack import BOT_SCOPES, Reply, SlackServer, posting, sample_workspace
+from tests.fakes.slack.methods_files import delete_file
 from tests.fakes.slack.posting import forward, post_files, share_file
 from tests.fakes.slack.shapes import file_json, message_permalink
 from tests.slack_bot import MAX_BYTES, Bot, picture
@@ -673,3 +674,43 @@ class TestOptedOut:
         assert fetch(bot, *bobs.file_ids).name == "bobs.png"
         bot.settings.opt(bot.workspace, bot.acme.ada.user_id, out=False)
         assert fetch(bot, *posted(bot, "hers.png").file_ids).name == "hers.png"
+
+
+class TestCheckAgain:
+    def check(self, bot, **fields):
+        message = posted(bot, "a.png", who=bot.acme.bob)
+        reference = ImageReference(file_id=message.file_ids[0])
+        bot.source.check_again(bot.request(**fields), reference)
+        return reference
+
+    def test_nothing_has_changed(self, bot):
+        self.check(bot)
+
+    def test_switched_off_meanwhile(self, bot):
+        channel_id = bot.acme.general.channel_id
+        bot.settings.switch(bot.workspace, channel_id, "U9", off=True)
+        assert refused(self.check, bot).kind == "channel_off"
+
+    def test_opted_out_meanwhile(self, bot):
+        bot.settings.opt(bot.workspace, bot.acme.bob.user_id, out=True)
+        assert refused(self.check, bot).kind == "opted_out"
+        named = ImageReference(
+            sealed_address=bot.vault.seal("https://pictures.example/a.png"),
+            posted_by=bot.acme.bob.user_id,
+        )
+        assert refused(bot.source.check_again, bot.request(), named).kind == "opted_out"
+
+    def test_deleted_meanwhile(self, bot, slack):
+        reference = self.check(bot)
+        delete_file(slack.world, slack.world.files[reference.file_id])
+        again = bot.source.check_again
+        assert refused(again, bot.request(), reference).kind == "source_gone"
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_the_asker_was_deactivated_meanwhile(self, make_bot, known):
+        bot = make_bot() if known else make_bot(BOT_SCOPES)
+        bot.acme.ada.deleted = True
+        if known:
+            assert refused(self.check, bot).kind == "user_disabled"
+        else:
+            self.check(bot)
