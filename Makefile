@@ -16,7 +16,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadscope --durations 10
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-demo: install ## Emojify the sample photo and say where the result lies
+demo: .venv/.demo ## Emojify the sample photo and say where the result lies
 	@mkdir -p build/demo
 	@$(BIN)/emojifier-bot replay $(SAMPLE) -o $(DEMO) --force
 	@echo "The result lies at $(CURDIR)/$(DEMO)"
@@ -92,7 +92,7 @@ lock: ## Pin the newest versions that pyproject.toml allows
 GROUP_OPTIONS := --universal --python-version 3.11 --generate-hashes \
     --fork-strategy fewest --no-config --upgrade --quiet \
     --custom-compile-command 'make lock'
-LOCK_OPTIONS := pyproject.toml $(GROUP_OPTIONS)
+LOCK_OPTIONS := pyproject.toml --extra bot $(GROUP_OPTIONS)
 
 licences: install build/supply/.installed ## Rewrite docs/licences.md
 	$(BIN)/python scripts/render_licences.py build/supply/bin/pip-licenses
@@ -123,6 +123,13 @@ clean: ## Remove caches and everything built, but not .venv
 	@$(PIP) install --quiet --require-hashes -r requirements/dev.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e . -e ./training
 	@$(BIN)/python -m compileall -q emojifier_bot
+	@touch .venv/.demo $@
+
+# What the command needs, and no tools of developers.
+.venv/.demo: pyproject.toml requirements/base.txt | .venv/bin/pip
+	@echo "Installing into .venv ..."
+	@$(PIP) install --quiet --require-hashes -r requirements/base.txt
+	@$(PIP) install --quiet --no-deps -e .
 	@touch $@
 
 TOO_OLD := Emojifier Bot needs Python 3.11 or newer, and $(PYTHON) is older or missing. \

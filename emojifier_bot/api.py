@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from emojifier_bot.app import make_pipeline
 from emojifier_bot.config import load_picture_settings
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from emojifier_bot.vision.decode import DecodedImage
     from emojifier_bot.vision.types import Result
 
-    PictureSource: TypeAlias = bytes | Path | str | Image.Image | NDArray[np.uint8]
+    PictureSource: TypeAlias = (
+        bytes | Path | str | BinaryIO | Image.Image | NDArray[np.uint8]
+    )
 
 __all__ = ["Emojifier", "emojify"]
 
@@ -76,11 +78,12 @@ class Emojifier:
         """Put an emoji over every face.
 
         Args:
-            source: The bytes of an encoded picture, its path, a Pillow image, or an
-                ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA uint8 array with straight alpha.
-                It is not changed.
+            source: The bytes of an encoded picture, its path, a file that is open for
+                reading bytes, a Pillow image, or an ``(H, W, 3)`` RGB or ``(H, W, 4)``
+                RGBA uint8 array with straight alpha. It is not changed.
             extension: File extension that chooses the output's format, for example
-                ``".png"``. None keeps the input's format; images and arrays become PNG.
+                ``".png"`` or ``"png"``. None keeps the format; images and arrays
+                become PNG.
             quality: 1 to 100, for lossy formats; None matches the input's quality.
             surprise_seed: Chooses at random among the nearest emoji; the same seed
                 chooses the same ones. None chooses the nearest.
@@ -100,6 +103,8 @@ class Emojifier:
         options = EmojifyOptions(extension, quality, surprise_seed)
         if isinstance(source, str | Path):
             source = _read(Path(source))
+        elif hasattr(source, "read"):
+            source = source.read()
         if isinstance(source, bytes):
             return self._pipeline.run(source, options)
         return self._pipeline.run_decoded(_decoded(source), options)
@@ -143,7 +148,8 @@ def _decoded(source: Any) -> DecodedImage:
     except (AttributeError, TypeError, ValueError) as error:
         raise ImageError(
             f"A picture cannot be made of {type(source).__name__}. Pass bytes, a path, "
-            "a Pillow image, or an (H, W, 3) or (H, W, 4) uint8 array.",
+            "a file opened for reading bytes, a Pillow image, or an (H, W, 3) or "
+            "(H, W, 4) uint8 array.",
             kind=ErrorKind.NOT_AN_IMAGE,
         ) from error
     return from_image(image)

@@ -98,8 +98,8 @@ def output_format(decoded: DecodedImage, extension: str | None) -> str:
 
     Args:
         decoded: The input.
-        extension: Of the requested output, ``".png"``; ``None`` keeps the input's
-            format where it can be written and holds the transparency.
+        extension: Of the requested output, ``".png"`` or ``"png"``; ``None`` keeps the
+            input's format where it can be written and holds the transparency.
 
     Raises:
         ImageError: No format that is written has this extension (``output_format``).
@@ -107,7 +107,7 @@ def output_format(decoded: DecodedImage, extension: str | None) -> str:
     if extension is None:
         opaque, transparent = format_named(decoded.source_format).becomes
         return transparent if decoded.image.mode == "RGBA" else opaque
-    requested = format_for(extension)
+    requested = format_for(f".{extension.removeprefix('.')}")
     if requested is None or not requested.is_written:
         known = ", ".join(one.extensions[0] for one in FORMATS if one.is_written)
         raise ImageError(

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.vision.alt_text import alt_text
 from emojifier_bot.vision.choose import choose, surprise
 from emojifier_bot.vision.color import sprite_into_profile
 from emojifier_bot.vision.composite import overlay, premultiplied
-from emojifier_bot.vision.decode import DecodedImage
+from emojifier_bot.vision.decode import DecodedImage, DecodeLimits, decode
 from emojifier_bot.vision.encode import encode, output_format
 from emojifier_bot.vision.formats import format_named
 from emojifier_bot.vision.landmarks import measure
 from emojifier_bot.vision.place import paint_order, place, reading_order
 from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
 from emojifier_bot.vision.types import EmojifiedFace, Face, ImageArray, Result
+
+#: For pictures that we wrote.
+NO_LIMITS = DecodeLimits(max_bytes=sys.maxsize, max_pixels=sys.maxsize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,31 @@ class EmojifyOptions:
     surprise_seed: int | None = None
     #: The date that the result says it was taken at, as EXIF writes it; None for none.
     exif_date: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PaintedPicture:
+    """Encodes a result for another file extension."""
+
+    picture: DecodedImage
+    #: What was written of it.
+    encoded: bytes
+    options: EmojifyOptions
+
+    def __call__(self, extension: str) -> bytes:
+        """Return the picture in the format of an extension."""
+        output = output_format(self.picture, extension)
+        image, options = self.picture.image, self.options
+        return encode(self.picture, image, output, options.quality, options.exif_date)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what was written instead of the pixels, which take many times more."""
+        return partial, (_encode_again, self.encoded, self.options)
+
+
+def _encode_again(encoded: bytes, options: EmojifyOptions, extension: str) -> bytes:
+    picture = decode(encoded, NO_LIMITS)
+    return PaintedPicture(picture, encoded, options)(extension)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +120,7 @@ class Pipeline:
             alt_text=alt_text(chosen),
             encoded=encoded,
             format=output,
-            encode_for=lambda extension: encode(
-                picture,
-                picture.image,
-                output_format(picture, extension),
-                options.quality,
-                options.exif_date,
-            ),
+            encode_for=PaintedPicture(picture, encoded, options),
             extensions=format_named(output).extensions,
             notes=picture.notes,
             backend=reading.backend,

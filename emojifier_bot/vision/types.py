@@ -8,14 +8,19 @@ counter-clockwise on the screen. Left and right are the person's own. Constructo
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 FloatArray = NDArray[np.float32]
 ImageArray = NDArray[np.uint8]
@@ -306,7 +311,7 @@ class EmojifiedFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """One emojified picture, already encoded."""
+    """One emojified picture, already encoded. It can be pickled."""
 
     #: Size of the upright picture in pixels.
     width: int
@@ -328,6 +333,13 @@ class Result:
     backend: str = "local"
     #: Duration of each stage (``decode``, ``analyze`` …) in milliseconds.
     milliseconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def image(self) -> Image.Image:
+        """Return the encoded picture as a Pillow image, a new one each time."""
+        from PIL import Image  # noqa: PLC0415 - the types need numpy only
+
+        return Image.open(io.BytesIO(self.encoded))
 
     def to_bytes(self) -> bytes:
         """Return the encoded picture."""

@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-BASE = PROJECT["project"]["dependencies"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+#: With the bot: what is deployed.
+BASE = PROJECT["project"]["dependencies"] + EXTRAS["bot"]
 GROUPS = PROJECT["dependency-groups"]
 BUILD, SUPPLY = GROUPS["build"], GROUPS["supply"]
 DEV = BUILD + [one for one in GROUPS["dev"] if isinstance(one, str)]

@@ -1,4 +1,4 @@
-"""What the README shows runs as it stands there."""
+"""What the README and the page of the library show runs as it stands there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,15 @@ from tests.datasets import sample
 from tests.images import encoded, opened
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def blocks_of(page: str) -> list[tuple[str, str]]:
+    text = (ROOT / page).read_text("utf-8")
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+BLOCKS, LIBRARY = blocks_of("README.md"), blocks_of("docs/python.md")
 #: Of every shell block, with the comments that the shell skips anyway.
 LINES = [
     line
@@ -26,9 +34,18 @@ LINES = [
     for line in block.splitlines()
     if line
 ]
+#: How to install it: from the repository, since it is in no index.
+INSTALL = [
+    line
+    for kind, block in [*BLOCKS, *LIBRARY]
+    if kind == "sh"
+    for line in block.splitlines()
+    if " install " in line
+]
 MAKE = [line for line in LINES if line.startswith("make ")]
 OURS = [line for line in LINES if line.startswith("emojifier-bot ")]
 PYTHON = [block for kind, block in BLOCKS if kind == "python"]
+OTHER_PYTHON = [block for kind, block in LIBRARY if kind == "python"]
 #: Where pip put the command that the README calls.
 SCRIPTS = Path(sys.executable).parent
 LIMIT_SECONDS = 60
@@ -80,8 +97,34 @@ def run(folder):
 
 
 def test_no_line_goes_unchecked():
-    assert sorted(MAKE + OURS) == sorted(LINES)
+    lines = [one for one in LINES if one not in INSTALL]
+    assert sorted(MAKE + OURS) == sorted(lines)
+    assert len(INSTALL) == 5
     assert (len(PYTHON), len(OURS)) >= (1, 6)
+
+
+@pytest.mark.parametrize("line", INSTALL)
+def test_install_lines_name_the_package_and_its_extras(line):
+    _tool, name, extra, address = re.fullmatch(
+        r'(uv tool|pip) install "([a-z-]+)(?:\[(\w+)\])? @ git\+([A-Z]+)" *(?:#.*)?',
+        line,
+    ).groups()
+
+    assert (name, address) == (PROJECT["name"], "REPOSITORY")
+    assert extra is None or extra in PROJECT["optional-dependencies"]
+
+
+def test_the_demo_installs_no_tools_of_developers(tmp_path):
+    # Where no environment is yet: what would be run.
+    for name in ("Makefile", "pyproject.toml", "training", "requirements"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    done = subprocess.run(
+        ["make", "-n", "demo"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert "requirements/base.txt" in done.stdout
+    assert "dev.txt" not in done.stdout
+    assert "./training" not in done.stdout
 
 
 @pytest.mark.parametrize("line", MAKE, ids=without_comment)
@@ -111,13 +154,41 @@ def test_a_shell_line(run, folder, line):
         assert printed == ""
 
 
-@pytest.mark.parametrize("block", PYTHON)
-def test_a_python_block(run, folder, block):
+@pytest.fixture
+def sample_folder(folder):
+    """Return the folder with the sample where a clone has it."""
     shutil.copytree(
         ROOT / "docs" / "sample",
         folder / "docs" / "sample",
         ignore=shutil.ignore_patterns("*.emojified.*"),
     )
+    (folder / "README.md").write_text("no picture")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("block", "printed"),
+    list(
+        zip(
+            OTHER_PYTHON,
+            [
+                r"1 face.*",
+                r"docs/sample/astronaut\.png 1 \d+\nREADME\.md not_an_image .*",
+                r"\(128, 128\) \d+ \d+",
+            ],
+            strict=True,
+        )
+    ),
+    ids=["one", "many", "file"],
+)
+@pytest.mark.usefixtures("sample_folder")
+def test_a_block_of_the_library(run, block, printed):
+    assert re.fullmatch(printed, run(sys.executable, "-c", block).strip())
+
+
+@pytest.mark.parametrize("block", PYTHON)
+def test_a_python_block(run, sample_folder, block):
+    folder = sample_folder
 
     printed = run(sys.executable, "-c", block).splitlines()
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,7 @@ def photo() -> Image.Image:
         pytest.param(lambda: SAMPLE, id="path"),
         pytest.param(lambda: str(SAMPLE), id="text"),
         pytest.param(SAMPLE.read_bytes, id="bytes"),
+        pytest.param(lambda: io.BytesIO(SAMPLE.read_bytes()), id="memory"),
         pytest.param(lambda: Image.open(SAMPLE), id="image"),
         pytest.param(lambda: np.asarray(Image.open(SAMPLE)), id="array"),
     ],
@@ -72,10 +75,46 @@ def test_an_array_may_be_transparent(emojifier, photo):
     assert len(result.faces) == 1
 
 
-def test_the_extension_decides_the_format(emojifier):
-    result = emojifier.emojify(SAMPLE, extension=".jpg", quality=30)
+def test_an_open_file_is_read_and_left_open(emojifier):
+    with SAMPLE.open("rb") as file:
+        assert len(emojifier.emojify(file).faces) == 1
+        assert not file.closed
+
+
+@pytest.mark.parametrize("extension", [".jpg", "jpg", "JPEG"])
+def test_the_extension_decides_the_format(emojifier, extension):
+    result = emojifier.emojify(SAMPLE, extension=extension, quality=30)
 
     assert opened(result.encoded).format == "JPEG"
+
+
+def test_an_unknown_extension_lists_those_that_work(emojifier):
+    with pytest.raises(ImageError, match=r'as "txt"\. These work: \.jpg'):
+        emojifier.emojify(SAMPLE, extension="txt")
+
+
+def test_the_result_is_an_image_too(emojifier):
+    result = emojifier.emojify(SAMPLE)
+
+    assert result.image.format == "PNG"
+    assert_same_pixels(result.image, opened(result.encoded))
+    assert result.image is not result.image
+
+
+def test_a_result_survives_pickling(emojifier, tmp_path):
+    result = emojifier.emojify(SAMPLE, extension="jpg", quality=95)
+
+    pickled = pickle.dumps(result)
+    copy = pickle.loads(pickled)  # noqa: S301 - our own
+
+    # The pixels, which are ten times as many bytes, stay behind.
+    assert len(pickled) < len(result.encoded) + 20_000
+    assert copy.encoded == result.encoded
+    assert copy.to_dict() == result.to_dict()
+    copy.save(tmp_path / "copy.png")
+    assert_same_pixels(Image.open(tmp_path / "copy.png"), result.image.convert("RGB"))
+    again = pickle.loads(pickle.dumps(copy))  # noqa: S301 - our own
+    assert opened(again.encode_for("webp")).format == "WEBP"
 
 
 @pytest.mark.parametrize(
@@ -88,6 +127,8 @@ def test_the_extension_decides_the_format(emojifier):
         (np.zeros((2, 2, 7), np.uint8), "not_an_image"),
         (np.zeros((4, 4, 3), np.float32), "not_an_image"),
         (7, "not_an_image"),
+        (io.StringIO("text"), "not_an_image"),
+        (io.BytesIO(), "empty"),
         (None, "not_an_image"),
     ],
     ids=repr,
