@@ -105,10 +105,12 @@ class ErrorKind(StrEnum):
     PAGE = "page"
     PORT = "port"
     PRIVATE_ADDRESS = "private_address"
+    PROXY = "proxy"
     SCHEME = "scheme"
     TIMEOUT = "timeout"
     TLS = "tls"
     TOO_MANY_REDIRECTS = "too_many_redirects"
+    UNKNOWN_ISSUER = "unknown_issuer"
     UNREACHABLE = "unreachable"
     UNRESOLVABLE = "unresolvable"
 

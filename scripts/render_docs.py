@@ -53,6 +53,11 @@ SECTIONS = (
         ),
     ),
     (
+        "Network",
+        "As other programs read them, in lower case too.",
+        ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE"),
+    ),
+    (
         "Log",
         "",
         ("EMOJIFIER_LOG_LEVEL", "EMOJIFIER_LOG_FORMAT"),

@@ -7,12 +7,14 @@ what looks after them. Implementations are imported on first use.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emojifier_bot.clock import SystemClock
 
 if TYPE_CHECKING:
     from emojifier_bot.config import PictureSettings, Settings
+    from emojifier_bot.http import GuardedClient, Route
     from emojifier_bot.vision.analyzers.registry import HostedOptions, Service
     from emojifier_bot.vision.pipeline import Pipeline
     from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
@@ -118,6 +120,8 @@ def _hosted_options(settings: PictureSettings, *, falls_back: bool) -> HostedOpt
         timeout_seconds=settings.face_timeout_seconds,
         budget_seconds=settings.face_budget_seconds,
         tries=settings.face_tries,
+        # Local back ends need no network, nor what it loads.
+        route=make_route(settings) if face_service(settings) else None,
     )
 
 
@@ -148,6 +152,30 @@ def check_faces(settings: PictureSettings) -> str:
     return (
         f"back end {settings.face_backend}: {service.title} answers and gets every "
         f"picture; while it is down: {settings.face_fallback}"
+    )
+
+
+def make_route(settings: PictureSettings) -> Route:
+    """Return how other servers are reached; a fault in it shows in the first call."""
+    from emojifier_bot.http import Route
+
+    return Route(
+        https_proxy=settings.https_proxy.get_secret_value(),
+        http_proxy=settings.http_proxy.get_secret_value(),
+        no_proxy=settings.no_proxy,
+        ca_file=settings.ssl_cert_file,
+    )
+
+
+def make_web_client(settings: PictureSettings) -> GuardedClient:
+    """Build what fetches pictures from addresses that people name."""
+    from emojifier_bot.http import FETCH_NETWORK, GuardedClient
+
+    return GuardedClient(
+        allow_hosts=settings.fetch_allow_hosts,
+        max_bytes=settings.max_bytes,
+        check_body=lambda _: None,
+        network=replace(FETCH_NETWORK, route=make_route(settings)),
     )
 
 

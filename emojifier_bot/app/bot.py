@@ -10,12 +10,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from emojifier_bot import metrics
-from emojifier_bot.app import face_service, make_analyzer, make_isolated_decoder
+from emojifier_bot.app import (
+    face_service,
+    make_analyzer,
+    make_isolated_decoder,
+    make_route,
+)
 from emojifier_bot.clock import Clock, SystemClock
 from emojifier_bot.config import Settings
 from emojifier_bot.db.crypto import Vault, open_vault
@@ -26,9 +31,9 @@ from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
 from emojifier_bot.db.posts import PostLog
 from emojifier_bot.domain import Installation, Limit
 from emojifier_bot.errors import DeliveryError, ErrorKind
-from emojifier_bot.http import GuardedClient, check_address
+from emojifier_bot.http import FETCH_NETWORK, GuardedClient, check_address
 from emojifier_bot.jobs.queue import DbosJobQueue
-from emojifier_bot.slack.client import SlackClient, make_app_client
+from emojifier_bot.slack.client import SlackClient, SlackWebClient, make_app_client
 from emojifier_bot.slack.files import SlackImageSource, check_picture
 from emojifier_bot.slack.installations import RotatingBotTokens
 from emojifier_bot.slack.post import SlackReplySink
@@ -97,11 +102,17 @@ def make_slack(settings: Settings, stores: Stores) -> SlackClient:
     tokens = RotatingBotTokens(
         store=stores.installations,
         clock=CLOCK,
-        client=make_app_client(settings.slack_api_url),
+        client=make_app(settings),
         client_id=settings.slack_client_id,
         client_secret=settings.slack_client_secret.get_secret_value(),
     )
-    return SlackClient(settings.slack_api_url, tokens.installation)
+    route = make_route(settings)
+    return SlackClient(settings.slack_api_url, tokens.installation, route=route)
+
+
+def make_app(settings: Settings) -> SlackWebClient:
+    """Build the client for the app itself: without a token, or one of the settings."""
+    return make_app_client(settings.slack_api_url, make_route(settings))
 
 
 def make_sink(
@@ -146,9 +157,7 @@ def adopt_token(settings: Settings, stores: Stores) -> Installation | None:
     if not token:
         return None
     try:
-        found = installation_of_token(
-            make_app_client(settings.slack_api_url), token, CLOCK
-        )
+        found = installation_of_token(make_app(settings), token, CLOCK)
     except DeliveryError as error:
         known = [one for one in stores.installations.all() if one.bot_token == token]
         if not known:
@@ -175,6 +184,7 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
     from emojifier_bot.web.app import create_app
     from emojifier_bot.web.server import WebServer
 
+    make_route(settings).check()
     with ExitStack() as opened:
         stores = open_stores(settings)
         opened.callback(stores.close)
@@ -191,7 +201,9 @@ def open_web(settings: Settings) -> Iterator[WebServer]:
         flow = _install_flow(settings, stores, context) if installs else None
         slack = flask_handler(bolt, flow)
         app_token = settings.slack_app_token.get_secret_value()
-        connection = SocketMode(bolt, app_token) if app_token else None
+        connection = None
+        if app_token:
+            connection = SocketMode(bolt, app_token, make_route(settings))
         registry = metrics.web_registry(
             lambda: asdict(queue.stats()),
             lambda: len(stores.installations.all()),
@@ -273,7 +285,7 @@ def _install_flow(
         store=stores.installations,
         states=stores.states,
         clock=CLOCK,
-        client=make_app_client(settings.slack_api_url),
+        client=make_app(settings),
         changed=context.authorize.invalidate,
         installed_page=installed_page,
         refused_page=refused_page,
@@ -324,6 +336,7 @@ def run_job_worker(settings: Settings) -> int:
     """Do jobs until SIGTERM or Ctrl-C; return the exit code."""
     from emojifier_bot.jobs.worker import run_worker
 
+    make_route(settings).check()
     stores = open_stores(settings)
     adopt_token(settings, stores)
     serving = metrics.serve_metrics(
@@ -364,6 +377,7 @@ def make_worker_dependencies(
                 allow_hosts=settings.fetch_allow_hosts,
                 max_bytes=settings.max_bytes,
                 check_body=check_picture,
+                network=replace(FETCH_NETWORK, route=client.route),
             ),
             file_hosts=settings.slack_file_hosts,
             max_bytes=settings.max_bytes,

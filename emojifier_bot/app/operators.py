@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
+from dataclasses import replace
 from typing import Any, cast
 
+from emojifier_bot.app import make_route
 from emojifier_bot.app.bot import (
     CLOCK,
+    make_app,
     make_queue,
     make_sink,
     make_slack,
@@ -29,10 +32,10 @@ from emojifier_bot.db.migrate import (
     upgrade,
 )
 from emojifier_bot.domain import EmojifyRequest, Outcome, OutcomeKind, Workspace
-from emojifier_bot.errors import StoreError, VaultError
+from emojifier_bot.errors import ConfigError, FetchError, StoreError, VaultError
+from emojifier_bot.http import OWN_FAULTS, Route, reach, read
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.jobs.records import delete_jobs, export_jobs
-from emojifier_bot.slack.client import make_app_client
 from emojifier_bot.slack.oauth import installation_of_token
 from emojifier_bot.slack.socket_mode import verify_app_token
 
@@ -131,15 +134,58 @@ def check_database(settings: Settings) -> str:
 def check_token(settings: Settings) -> str:
     """Ask Slack whose bot token it is; return that in words."""
     token = settings.slack_bot_token.get_secret_value()
-    found = installation_of_token(make_app_client(settings.slack_api_url), token, CLOCK)
+    found = installation_of_token(make_app(settings), token, CLOCK)
     return f"bot of {found.team_name or found.workspace.team_id}"
 
 
 def check_app_token(settings: Settings) -> str:
     """Ask Slack for a line, as Socket Mode does, and do not open it."""
     token = settings.slack_app_token.get_secret_value()
-    verify_app_token(make_app_client(settings.slack_api_url), token)
-    return "Slack gives a line for Socket Mode"
+    server = verify_app_token(make_app(settings), token)
+    problems = _unreached("Socket Mode", server, make_route(settings))
+    if problems:
+        raise ConfigError(problems)
+    return "Slack gives a connection for Socket Mode"
+
+
+def check_network(settings: Settings) -> str:
+    """Try each kind of call but Socket Mode's; return how it goes out, in words.
+
+    Raises:
+        ConfigError: A sentence for each kind that does not get through.
+    """
+    route = make_route(settings)
+    route.check()
+    api = read(settings.slack_api_url)
+    website = replace(api, path="/").url
+    kinds = [("Slack's API", settings.slack_api_url, False)]
+    for host in sorted(settings.slack_file_hosts):
+        scheme = "http" if read(f"http://{host}/").is_loopback() else "https"
+        kinds.append(("Files in Slack", f"{scheme}://{host}/", False))
+    # As for addresses that people give, with the check of where its name leads.
+    kinds.append(("Websites", website, not api.is_loopback()))
+    problems = [
+        problem
+        for kind, address, public in kinds
+        for problem in _unreached(kind, address, route, public=public)
+    ]
+    if problems:
+        raise ConfigError(problems)
+    through = "through a proxy" if route.proxy_address(api) else "directly"
+    trusted = f", certificates of {route.ca_file}" if route.ca_file else ""
+    return f"Slack, its files and websites are reached {through}{trusted}"
+
+
+def _unreached(
+    kind: str, address: str, route: Route, *, public: bool = False
+) -> list[str]:
+    try:
+        reach(address, route, public=public)
+    except FetchError as error:
+        host = read(address).host
+        why = OWN_FAULTS.get(error.kind, "Look at DNS, firewall and HTTPS_PROXY.")
+        return [f"{kind}: {host} cannot be reached ({error.kind}). {why}"]
+    return []
 
 
 def _database_name(settings: Settings) -> str:

@@ -137,11 +137,17 @@ def _check_bot(settings: Settings) -> list[bool]:
     if problems:
         return [False]
 
-    from emojifier_bot.app.operators import check_app_token, check_database, check_token
+    from emojifier_bot.app.operators import (
+        check_app_token,
+        check_database,
+        check_network,
+        check_token,
+    )
 
     results = [
         _passes("slack", lambda: _entrypoint(settings)),
         _passes("database", lambda: check_database(settings)),
+        _passes("network", lambda: check_network(settings)),
     ]
     if settings.slack_bot_token:
         results.append(_passes("token", lambda: check_token(settings)))

@@ -6,6 +6,7 @@ import io
 import math
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,18 +128,19 @@ def _read_all(
     settings: Sequence[PictureSettings], sources: Sequence[Source]
 ) -> tuple[list[Compared], list[Tile]]:
     """Read every picture twice; what cannot be read is reported and left out."""
-    from emojifier_bot.app import make_analyzer, make_decoder
+    from emojifier_bot.app import make_analyzer, make_decoder, make_web_client
     from emojifier_bot.vision.agreement import Compared, pair_faces
 
     # Nothing stands in for a service that is down: its answers are what is compared.
     analyzers = [make_analyzer(one, falls_back=False) for one in settings]
     decoder, limit = make_decoder(settings[0]), settings[0].max_bytes
+    make_client = partial(make_web_client, settings[0])
     read: list[Compared] = []
     tiles: list[Tile] = []
     with progress_bar("Reading pictures") as progress:
         for index, source in enumerate(sources):
             try:
-                picture = decoder.decode(source.read(limit))
+                picture = decoder.decode(source.read(limit, make_client))
                 times, faces = [time.perf_counter()], []
                 for analyzer in analyzers:
                     faces.append(analyzer.analyze(picture).faces)

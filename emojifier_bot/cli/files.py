@@ -8,16 +8,19 @@ import re
 import secrets
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from emojifier_bot.cli.console import WrongUsage, shown
 from emojifier_bot.errors import ErrorKind, FetchError, ImageError, OutputError
 from emojifier_bot.vision.formats import format_for, format_named
+
+if TYPE_CHECKING:
+    from emojifier_bot.http import GuardedClient
 
 #: Stands for standard input and for standard output.
 STANDARD_STREAM = "-"
@@ -64,21 +67,19 @@ class Source:
         except (OSError, ValueError):
             return None
 
-    def read(
-        self, max_bytes: int, allow_hosts: AbstractSet[str] = frozenset()
-    ) -> bytes:
+    def read(self, max_bytes: int, make_client: Callable[[], GuardedClient]) -> bytes:
         """Return the picture's bytes.
 
         Args:
             max_bytes: The most that are read.
-            allow_hosts: Private hosts that an address may name.
+            make_client: Builds what fetches an address.
 
         Raises:
             FetchError: The address leads to no file.
             ImageError: It cannot be read, or has more bytes than are allowed.
         """
         if self.path is None and is_address(self.given):
-            return _fetch(self.given, max_bytes, frozenset(allow_hosts))
+            return _fetch(self.given, make_client())
         try:
             data = self._read(max_bytes + 1)
         except (OSError, ValueError) as error:
@@ -106,16 +107,16 @@ class Source:
             return file.read(count)
 
 
-def _fetch(address: str, max_bytes: int, allow_hosts: frozenset[str]) -> bytes:
-    from emojifier_bot.http import GuardedClient
-
-    client = GuardedClient(
-        allow_hosts=allow_hosts, max_bytes=max_bytes, check_body=lambda _: None
-    )
+def _fetch(address: str, client: GuardedClient) -> bytes:
     try:
         return client.get(address).data
     except FetchError as error:
-        hint = "Check the address, or download the picture and name the file."
+        from emojifier_bot.http import OWN_FAULTS
+
+        hint = OWN_FAULTS.get(
+            error.kind,
+            "Check the address, or download the picture and name the file.",
+        )
         if error.kind == ErrorKind.PRIVATE_ADDRESS:
             hint = "FETCH_ALLOW_HOSTS allows private hosts."
         raise FetchError(

@@ -9,7 +9,9 @@ import logging
 import secrets
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +47,7 @@ from emojifier_bot.errors import EmojifierError, ErrorKind
 from emojifier_bot.vision.formats import WRITTEN_EXTENSIONS
 
 if TYPE_CHECKING:
+    from emojifier_bot.http import GuardedClient
     from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
     from emojifier_bot.vision.types import Result
 
@@ -210,7 +213,7 @@ def replay(
             raise WrongUsage(message)
     targets = plan_targets(found, output)
 
-    from emojifier_bot.app import make_pipeline
+    from emojifier_bot.app import make_pipeline, make_web_client
     from emojifier_bot.config import load_picture_settings
     from emojifier_bot.logs import configure_logging
 
@@ -239,7 +242,7 @@ def replay(
         OutputFiles(found.identities, force),
         reporter,
         max_bytes=settings.max_bytes,
-        allow_hosts=settings.fetch_allow_hosts,
+        make_client=partial(make_web_client, settings),
         json=as_json,
         debug=debug,
         to_stdout=stdout,
@@ -295,8 +298,8 @@ class FileEmojifier:
     reporter: Reporter
     _: KW_ONLY
     max_bytes: int
-    #: Private hosts that addresses may name.
-    allow_hosts: frozenset[str] = frozenset()
+    #: Builds what fetches addresses.
+    make_client: Callable[[], GuardedClient]
     json: bool = False
     debug: bool = False
     to_stdout: bool = False
@@ -351,7 +354,7 @@ class FileEmojifier:
             if self.skip_existing and target.expected.exists():
                 return PictureOutcome(output=str(target.expected))
             self.outputs.check(target.expected)
-        data = source.read(self.max_bytes, self.allow_hosts)
+        data = source.read(self.max_bytes, self.make_client)
         result = self.pipeline.run(data, self._options(target, data))
         if not (result.faces or self.include_faceless or is_through):
             return PictureOutcome(result)

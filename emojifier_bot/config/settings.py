@@ -122,6 +122,8 @@ LOG_LEVEL = _one_of("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMAT = _one_of("text", "json")
 API_KEY = Kind("the key as its vendor shows it", Secret, is_secret=True)
 SECRET = Kind("the secret as Slack or `keys new` shows it", Secret, is_secret=True)
+#: It may hold a password. It is checked when it is used: other programs read it too.
+PROXY = Kind("the address of an HTTP proxy", Secret, is_secret=True)
 URL = Kind(
     "an address that begins with https:// or http://",
     _matching(r"(https?://[^\s/]+(/\S*)?)?"),
@@ -246,6 +248,26 @@ class PictureSettings:
         None, MODEL_DIR, "Folder of an emotion model that replaces the shipped one."
     )
     threads: int = _setting(0, COUNT, "Threads for the models; 0 means one per core.")
+    https_proxy: Secret = _unprefixed(
+        NO_SECRET,
+        PROXY,
+        "HTTP proxy for calls to https addresses, "
+        "`http://USER:PASSWORD@proxy.example.com:3128`: see docs/operations.md.",
+    )
+    http_proxy: Secret = _unprefixed(
+        NO_SECRET, PROXY, "HTTP proxy for calls to http addresses."
+    )
+    no_proxy: str = _unprefixed(
+        "",
+        TEXT,
+        "Hosts that are reached without a proxy, separated by commas; a name stands "
+        "for all below it too.",
+    )
+    ssl_cert_file: str = _unprefixed(
+        "",
+        TEXT,
+        "File of the certificates to trust in place of the usual ones, in PEM format.",
+    )
     fetch_allow_hosts: frozenset[str] = _unprefixed(
         frozenset(),
         HOSTS,

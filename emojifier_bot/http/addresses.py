@@ -70,7 +70,7 @@ _CLOSED_V6 = tuple(
     )
 )
 #: What may go well the next time.
-_PASSING = frozenset({ErrorKind.TIMEOUT, ErrorKind.UNREACHABLE})
+_PASSING = frozenset({ErrorKind.PROXY, ErrorKind.TIMEOUT, ErrorKind.UNREACHABLE})
 
 
 def fetch_error(

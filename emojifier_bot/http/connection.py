@@ -4,14 +4,16 @@
 the ``Host`` header, for SNI and for the certificate. Where the connection goes is
 decided here alone: a name is looked up once for every connection, and the connection
 goes to one of the addresses that were checked. A name that answers differently the next
-time changes nothing.
+time changes nothing. Through a proxy it goes to the proxy, which looks the name up.
 """
 
 from __future__ import annotations
 
 import http.client
 import io
+import logging
 import queue
+import re
 import socket
 import ssl
 import sys
@@ -31,6 +33,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from emojifier_bot.errors import ErrorKind, FetchError
 from emojifier_bot.http.addresses import Target, fetch_error, is_public
+from emojifier_bot.http.route import DIRECT, Proxy, Route
+
+logger = logging.getLogger(__name__)
 
 #: Some servers want to know who asks.
 HEADERS = {
@@ -44,8 +49,15 @@ LONGEST_HEAD_BYTES = 1 << 16
 FRAMING_BYTES = 1 << 16
 #: Read and counted at a time.
 CHUNK_BYTES = 1 << 16
+#: A look-up whose result only confirms what a proxy decides.
+PROXIED_LOOK_UP_SECONDS = 3.0
+#: OpenSSL's codes for a certificate whose issuer is not known here: often that of a
+#: company's own proxy. A certificate that signs itself is the website's own fault.
+UNKNOWN_ISSUERS = frozenset({2, 19, 20, 21})
 #: So much of a body is checked before the rest is read.
 FIRST_BYTES = 1 << 12
+
+_TUNNEL_OPEN = re.compile(rb"HTTP/1\.[01] 2[0-9][0-9][ \r]")
 
 #: From a host's name to its IP addresses, the best first. Raises `socket.gaierror` for
 #: an unknown one.
@@ -88,6 +100,13 @@ class ResolvedTarget:
 
     target: Target
     addresses: tuple[str, ...]
+    #: The addresses are those of a proxy on the way.
+    proxy: Proxy | None = None
+
+    @property
+    def port(self) -> int:
+        """Return the port to connect to."""
+        return self.proxy.port if self.proxy else self.target.port
 
 
 def system_resolver(host: str) -> list[str]:
@@ -103,32 +122,59 @@ class Network:
     timeouts: Timeouts
     #: Looks names up.
     resolver: Resolver = system_resolver
-    #: Certificates to trust in place of the usual ones, a file in PEM format.
-    ca_file: str | None = None
+    route: Route = DIRECT
 
 
 def resolve(
-    target: Target, resolver: Resolver, deadline: Deadline, *, public: bool
+    target: Target, network: Network, deadline: Deadline, *, public: bool
 ) -> ResolvedTarget:
-    """Look up a target's IP addresses.
+    """Look up the IP addresses to connect to: a target's, or those of its proxy.
 
     Args:
-        target: Its name is looked up, unless it is an address itself.
-        resolver: Knows the names.
+        target: Its name is looked up, unless it is an address itself. Behind a proxy
+            it may be unknown here.
+        network: Knows the names and the way.
         deadline: The resolver runs in a thread: the system's own has no time limit.
-        public: Whether all of them must be open to everybody.
+        public: Whether all that the target's name leads to must be open to everybody.
 
     Raises:
-        FetchError: ``unresolvable``, ``timeout`` or ``private_address``.
+        FetchError: ``unresolvable``, ``timeout``, ``private_address`` or ``proxy``.
     """
-    is_name = not target.ip
-    found = _look_up(target.host, resolver, deadline) if is_name else (target.ip,)
+    proxy = network.route.proxy_for(target)
+    if proxy is None:
+        found = _addresses_of(target, network.resolver, deadline.seconds_left())
+    else:
+        found = ()
+        if public:
+            seconds = min(PROXIED_LOOK_UP_SECONDS, deadline.seconds_left())
+            with suppress(FetchError):
+                found = _addresses_of(target, network.resolver, seconds)
     if public and not all(map(is_public, found)):
         raise fetch_error(ErrorKind.PRIVATE_ADDRESS)
-    return ResolvedTarget(target, found)
+    if proxy is None:
+        return ResolvedTarget(target, found)
+    try:
+        found = _look_up(proxy.host, network.resolver, deadline.seconds_left())
+    except FetchError:
+        raise _own_error(ErrorKind.PROXY) from None
+    return ResolvedTarget(target, found, proxy)
 
 
-def _look_up(host: str, resolver: Resolver, deadline: Deadline) -> tuple[str, ...]:
+def _addresses_of(
+    target: Target, resolver: Resolver, seconds: float
+) -> tuple[str, ...]:
+    return (target.ip,) if target.ip else _look_up(target.host, resolver, seconds)
+
+
+def _own_error(kind: ErrorKind) -> FetchError:
+    """Return the error for a fault on our side, which the operator must know of."""
+    logger.warning(
+        "A server cannot be reached", extra={"action": "fetch", "kind": kind}
+    )
+    return fetch_error(kind)
+
+
+def _look_up(host: str, resolver: Resolver, seconds: float) -> tuple[str, ...]:
     answers: queue.SimpleQueue[Sequence[str] | Exception] = queue.SimpleQueue()
 
     def ask() -> None:
@@ -137,7 +183,6 @@ def _look_up(host: str, resolver: Resolver, deadline: Deadline) -> tuple[str, ..
         except (OSError, ValueError) as error:
             answers.put(error)
 
-    seconds = deadline.seconds_left()
     threading.Thread(target=ask, name="resolve", daemon=True).start()
     try:
         answer = answers.get(timeout=seconds)
@@ -158,8 +203,7 @@ class PinnedConnection:
     deadline: Deadline
     #: Largest body of an answer.
     max_bytes: int
-    #: Certificates to trust in place of the usual ones, a file in PEM format.
-    ca_file: str | None = None
+    route: Route = DIRECT
     _received_bytes: int = 0
     _limit_bytes: int = LONGEST_HEAD_BYTES
     #: Closed with this connection, at the latest.
@@ -171,7 +215,7 @@ class PinnedConnection:
     ) -> Iterator[requests.Response]:
         """Send a request, give its answer with the body unread, and close everything.
 
-        Proxies, cookies and passwords of this machine are not added to it.
+        Cookies and passwords of this machine are not added to it.
 
         Raises:
             FetchError: It could not be sent, or the answer broke off.
@@ -186,7 +230,6 @@ class PinnedConnection:
                     request.prepare(),
                     stream=True,
                     timeout=(timeouts.connect_seconds, timeouts.read_seconds),
-                    verify=self.ca_file or True,
                 )
                 with closing(response):
                     # A head that was cut looks like a whole one.
@@ -252,8 +295,9 @@ class PinnedConnection:
         It is cut at the deadline, in whatever call it is then.
 
         Raises:
-            FetchError: ``unreachable`` or ``timeout``.
+            FetchError: ``unreachable``, ``timeout`` or ``proxy``.
         """
+        proxy = self.resolved.proxy
         failure = fetch_error(ErrorKind.UNREACHABLE)
         for address in self.resolved.addresses:
             try:
@@ -270,8 +314,30 @@ class PinnedConnection:
                 cutter.start()
                 self.opened.callback(cutter.join)
                 self.opened.callback(cutter.cancel)
+                if proxy is not None and self.resolved.target.scheme == "https":
+                    self._open_tunnel(sock, proxy)
                 return sock
-        raise failure
+        raise failure if proxy is None else _own_error(ErrorKind.PROXY)
+
+    def _open_tunnel(self, sock: socket.socket, proxy: Proxy) -> None:
+        target = self.resolved.target
+        lines = [f"CONNECT {target.host}:{target.port} HTTP/1.1"]
+        lines.append(f"Host: {target.host}:{target.port}")
+        if proxy.authorization:
+            lines.append(f"Proxy-Authorization: {proxy.authorization}")
+        head = b""
+        try:
+            sock.sendall("\r\n".join([*lines, "", ""]).encode())
+            # Byte by byte: what follows belongs to the tunnel.
+            while not head.endswith(b"\r\n\r\n") and len(head) < LONGEST_HEAD_BYTES:
+                byte = sock.recv(1)
+                if not byte:
+                    break
+                head += byte
+        except OSError:
+            raise _own_error(ErrorKind.PROXY) from None
+        if not _TUNNEL_OPEN.match(head):
+            raise _own_error(ErrorKind.PROXY)
 
     def count(self, received_bytes: int) -> None:
         """Count bytes that arrived; refuse more than any good answer has."""
@@ -289,7 +355,7 @@ class PinnedConnection:
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.settimeout(min(timeouts.connect_seconds, left))
-            sock.connect((address, self.resolved.target.port))
+            sock.connect((address, self.resolved.port))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(timeouts.read_seconds)
         except BaseException:
@@ -310,7 +376,11 @@ class PinnedConnection:
             self.deadline.seconds_left()
         except FetchError as timeout:
             return timeout
-        kinds = {type(one) for one in _causes(error, outside)}
+        causes = list(_causes(error, outside))
+        kinds = {type(one) for one in causes}
+        codes = {getattr(one, "verify_code", 0) for one in causes}
+        if codes & UNKNOWN_ISSUERS:
+            return _own_error(ErrorKind.UNKNOWN_ISSUER)
         if TimeoutError in kinds:
             return fetch_error(ErrorKind.TIMEOUT)
         broke_off = {ssl.SSLEOFError, ssl.SSLZeroReturnError} & kinds
@@ -351,6 +421,21 @@ class _PinnedAdapter(HTTPAdapter):
         self._pinned = pinned
         super().__init__(pool_connections=1, pool_maxsize=1)
 
+    def cert_verify(self, *args: Any) -> None:
+        """Leave the certificates to the context of `Route`."""
+
+    def request_url(self, request: requests.PreparedRequest, *args: Any) -> str:
+        is_plain = self._pinned.resolved.target.scheme == "http"
+        if self._pinned.resolved.proxy is not None and is_plain:
+            return str(request.url)
+        return super().request_url(request, *args)
+
+    def add_headers(self, request: requests.PreparedRequest, **_: Any) -> None:
+        proxy = self._pinned.resolved.proxy
+        is_plain = self._pinned.resolved.target.scheme == "http"
+        if is_plain and proxy is not None and proxy.authorization:
+            request.headers["Proxy-Authorization"] = proxy.authorization
+
     def get_connection_with_tls_context(
         self, *args: Any, **kwargs: Any
     ) -> HTTPConnectionPool:
@@ -358,6 +443,8 @@ class _PinnedAdapter(HTTPAdapter):
         secure = isinstance(pool, HTTPSConnectionPool)
         pool.ConnectionCls = _HTTPSConnection if secure else _HTTPConnection
         pool.conn_kw["pinned"] = self._pinned
+        if secure:
+            pool.conn_kw["ssl_context"] = self._pinned.route.tls_context()
         return pool
 
 

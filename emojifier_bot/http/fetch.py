@@ -101,7 +101,7 @@ def fetch(
     headers = {"Accept": "image/*, */*;q=0.5", **headers}
     for _ in range(1 + MOST_REDIRECTS):
         resolved = admit(address, deadline)
-        connection = PinnedConnection(resolved, deadline, max_bytes, network.ca_file)
+        connection = PinnedConnection(resolved, deadline, max_bytes, network.route)
         with connection.send("GET", headers) as response:
             onward = redirect_of(response, resolved.target.url)
             if onward is None and reads_pages and is_page(response):
@@ -145,7 +145,8 @@ class GuardedClient:
 
         Raises:
             FetchError: ``not_an_address``, ``scheme``, ``port``, ``private_address``,
-                ``unresolvable``, ``unreachable``, ``timeout``, ``tls``,
+                ``unresolvable``, ``unreachable``, ``timeout``, ``tls``, ``proxy``,
+                ``unknown_issuer``,
                 ``too_many_redirects``, ``too_large``, ``http_status``, ``not_found``,
                 ``forbidden``, ``page``, or as ``check_body`` says.
         """
@@ -154,7 +155,7 @@ class GuardedClient:
             before_opening(address)
             target = read_public(address, self.allow_hosts)
             public = not target.is_listed(self.allow_hosts)
-            return resolve(target, self.network.resolver, deadline, public=public)
+            return resolve(target, self.network, deadline, public=public)
 
         return fetch(
             address,

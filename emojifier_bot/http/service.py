@@ -15,15 +15,18 @@ from emojifier_bot.errors import FetchError
 from emojifier_bot.http.addresses import read
 from emojifier_bot.http.connection import (
     Deadline,
+    Network,
     PinnedConnection,
     Timeouts,
     resolve,
-    system_resolver,
 )
 from emojifier_bot.http.fetch import retry_after_seconds
+from emojifier_bot.http.route import DIRECT, Route
 
 #: A server that is there answers the knock within this.
 CONNECT_SECONDS = 5.0
+#: For a check whether a server is there.
+REACH_SECONDS = 10.0
 #: An answer about a hundred faces with all their points is a fifth of it.
 MAX_ANSWER_BYTES = 4_000_000
 
@@ -44,6 +47,7 @@ class ServiceAnswer:
     status: int
     body: bytes = field(repr=False)
     retry_after_seconds: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def post_to_service(
@@ -51,7 +55,7 @@ def post_to_service(
     timeout_seconds: float,
     *,
     max_bytes: int = MAX_ANSWER_BYTES,
-    ca_file: str | None = None,
+    route: Route = DIRECT,
 ) -> ServiceAnswer:
     """Send a request and read its answer, within a time for everything together.
 
@@ -59,19 +63,42 @@ def post_to_service(
         call: What to send.
         timeout_seconds: From the look-up of the name to the last byte.
         max_bytes: Largest answer that is read.
-        ca_file: Certificates to trust in place of the usual ones.
+        route: How servers are reached.
 
     Raises:
-        FetchError: ``unresolvable``, ``unreachable``, ``timeout``, ``tls`` or
-            ``too_large``.
+        FetchError: ``unresolvable``, ``unreachable``, ``timeout``, ``tls``,
+            ``unknown_issuer``, ``proxy`` or ``too_large``.
     """
     connect_seconds = min(CONNECT_SECONDS, timeout_seconds)
-    deadline = Deadline(Timeouts(connect_seconds, timeout_seconds, timeout_seconds))
-    resolved = resolve(read(call.address), system_resolver, deadline, public=False)
-    connection = PinnedConnection(resolved, deadline, max_bytes, ca_file)
+    timeouts = Timeouts(connect_seconds, timeout_seconds, timeout_seconds)
+    network, deadline = Network(timeouts, route=route), Deadline(timeouts)
+    resolved = resolve(read(call.address), network, deadline, public=False)
+    connection = PinnedConnection(resolved, deadline, max_bytes, route)
     with connection.send("POST", call.headers, call.body) as response:
-        body = connection.read_body(response)
-        return ServiceAnswer(response.status_code, body, retry_after_seconds(response))
+        return ServiceAnswer(
+            response.status_code,
+            connection.read_body(response),
+            retry_after_seconds(response),
+            response.headers,
+        )
+
+
+def reach(address: str, route: Route, *, public: bool) -> None:
+    """Connect to a server and hear that it speaks HTTP, whatever it says.
+
+    Args:
+        address: Of the server.
+        route: How servers are reached.
+        public: Whether it must be open to everybody, as for people's addresses.
+
+    Raises:
+        FetchError: As `post_to_service`, or ``private_address``.
+    """
+    timeouts = Timeouts(CONNECT_SECONDS, REACH_SECONDS, REACH_SECONDS)
+    network, deadline = Network(timeouts, route=route), Deadline(timeouts)
+    resolved = resolve(read(address), network, deadline, public=public)
+    with PinnedConnection(resolved, deadline, 0, route).send("GET", {}):
+        pass
 
 
 def is_safe_for_keys(address: str) -> bool:

@@ -58,7 +58,7 @@ def get_with_token(
     def admit(address: str, deadline: Deadline) -> ResolvedTarget:
         target = read(address)
         if _may_receive_token(target, hosts):
-            return resolve(target, network.resolver, deadline, public=False)
+            return resolve(target, network, deadline, public=False)
         if _is_slack(target) or target.host == SLACK_DOMAIN.lstrip("."):
             # Where Slack sends those whose token does not do.
             raise fetch_error(ErrorKind.LOGIN_PAGE)
@@ -100,9 +100,9 @@ def post_bytes(
         if not (_is_slack(target) or _may_receive_token(target, hosts)):
             raise _upload_error(may_pass=False)
         deadline = Deadline(network.timeouts)
-        resolved = resolve(target, network.resolver, deadline, public=False)
+        resolved = resolve(target, network, deadline, public=False)
         # Slack answers with a few words; they are not read.
-        connection = PinnedConnection(resolved, deadline, 0, network.ca_file)
+        connection = PinnedConnection(resolved, deadline, 0, network.route)
         # As a file, it is sent in pieces, each with a time limit of its own.
         body, headers = io.BytesIO(data), {"Content-Type": content_type}
         with connection.send("POST", headers, body) as response:

@@ -43,7 +43,11 @@ def make_bolt_app(context: ListenerContext, signing_secret: str) -> App:
         process_before_response=True,
         raise_error_for_unhandled_request=True,
         signing_secret=signing_secret,
-        client=SlackWebClient(base_url=context.client.base_url, logger=bolt_logger),
+        client=SlackWebClient(
+            route=context.client.route,
+            base_url=context.client.base_url,
+            logger=bolt_logger,
+        ),
         # Annotated too narrowly: Bolt looks whether it returned None.
         authorize=context.authorize,  # type: ignore[arg-type] # see above
         before_authorize=listeners.require_installation,

@@ -23,7 +23,14 @@ from slack_sdk.web import SlackResponse
 
 from emojifier_bot import metrics
 from emojifier_bot.domain import Installation, Workspace
-from emojifier_bot.errors import DeliveryError, ErrorKind, RemoteError, SlackCode
+from emojifier_bot.errors import (
+    DeliveryError,
+    ErrorKind,
+    FetchError,
+    RemoteError,
+    SlackCode,
+)
+from emojifier_bot.http import DIRECT, OWN_FAULTS, Route, ServiceCall, post_to_service
 from emojifier_bot.slack.messages import is_retryable
 
 logger = logging.getLogger(__name__)
@@ -34,11 +41,14 @@ TIMEOUT_SECONDS = 15
 sdk_logger = logging.getLogger("emojifier_bot.slack.sdk")
 sdk_logger.setLevel(logging.CRITICAL + 1)
 sdk_logger.propagate = False
+#: So would this one, where response URLs are secrets.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.WARNING)
 
 #: What the SDK raises; the last three where an answer is in no known encoding, or is
 #: JSON but no object.
 CLIENT_ERRORS = (
     SlackApiError,
+    FetchError,
     OSError,
     HTTPException,
     UnicodeError,
@@ -53,24 +63,32 @@ Answer = Mapping[str, Any]
 
 
 class SlackWebClient(WebClient):
-    """Slack's own client; its token stays with Slack, wherever an answer redirects."""
+    """Slack's own client, over our HTTP client: it follows no redirect with a token."""
+
+    def __init__(self, *args: Any, route: Route = DIRECT, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.route = route
 
     def _perform_urllib_http_request_internal(
         self, url: str, req: Request
     ) -> dict[str, Any]:
-        # A redirect would take the headers along to any host. Token and client secret
-        # go in this one; it is kept for the first request alone.
-        for name in [one for one in req.headers if one.lower() == "authorization"]:
-            req.add_unredirected_header(name, req.headers.pop(name))
-        return super()._perform_urllib_http_request_internal(url, req)
+        body = req.data if isinstance(req.data, bytes) else b""
+        call = ServiceCall(url, dict(req.header_items()), body)
+        answer = post_to_service(call, self.timeout, route=self.route)
+        return {
+            "status": answer.status,
+            "headers": answer.headers,
+            "body": answer.body.decode(),
+        }
 
 
-def make_app_client(api_url: str) -> SlackWebClient:
+def make_app_client(api_url: str, route: Route = DIRECT) -> SlackWebClient:
     """Build a client for the app itself, without a token: installations and tokens.
 
     It never retries: a code or a refresh token is good for one try only.
     """
     return SlackWebClient(
+        route=route,
         base_url=api_url.rstrip("/") + "/",
         timeout=TIMEOUT_SECONDS,
         retry_handlers=[],
@@ -88,6 +106,8 @@ class SlackClient:
     #: raises a `DeliveryError`: ``not_installed``, or the token could not be renewed.
     installation: Callable[[Workspace], Installation]
     timeout_seconds: int = TIMEOUT_SECONDS
+    #: How Slack is reached.
+    route: Route = DIRECT
 
     def has_scope(self, workspace: Workspace, scope: str) -> bool:
         """Return whether a scope is granted, or might be: not every store knows.
@@ -118,6 +138,7 @@ class SlackClient:
             if value not in ("", None)
         }
         client = SlackWebClient(
+            route=self.route,
             token=installation.bot_token,
             base_url=self.base_url,
             timeout=self.timeout_seconds,
@@ -156,6 +177,8 @@ class SlackClient:
 
 def delivery_error(error: Exception) -> DeliveryError:
     """Return what one of `CLIENT_ERRORS` means."""
+    if isinstance(error, FetchError):
+        return no_answer_error(why=OWN_FAULTS.get(error.kind, ""))
     if not isinstance(error, SlackApiError):
         return no_answer_error()
     response = error.response
@@ -173,10 +196,10 @@ def delivery_error(error: Exception) -> DeliveryError:
     )
 
 
-def no_answer_error(after: float | None = None) -> DeliveryError:
+def no_answer_error(after: float | None = None, why: str = "") -> DeliveryError:
     """Return the error where Slack's answer is missing, or makes no sense."""
     return DeliveryError(
-        "Slack did not answer. Try again in a minute.",
+        why or "Slack did not answer. Try again in a minute.",
         kind=ErrorKind.SLACK_UNREACHABLE,
         retryable=True,
         retry_after_seconds=after,

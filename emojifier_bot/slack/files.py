@@ -31,7 +31,13 @@ from emojifier_bot.errors import (
     ImageError,
     SlackCode,
 )
-from emojifier_bot.http import Fetched, GuardedClient, fetch_error, get_with_token
+from emojifier_bot.http import (
+    TRANSFER_NETWORK,
+    Fetched,
+    GuardedClient,
+    fetch_error,
+    get_with_token,
+)
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.manifest import REQUIRED_SCOPES
 from emojifier_bot.slack.messages import render_message
@@ -88,6 +94,9 @@ _FILE_HOST_KINDS: Mapping[str, ErrorKind] = {
     ErrorKind.FORBIDDEN: ErrorKind.HIDDEN_FILE,
     ErrorKind.HTTP_STATUS: ErrorKind.SLACK_UNREACHABLE,
     ErrorKind.TIMEOUT: ErrorKind.SLACK_UNREACHABLE,
+    ErrorKind.PROXY: ErrorKind.SLACK_UNREACHABLE,
+    ErrorKind.TLS: ErrorKind.SLACK_UNREACHABLE,
+    ErrorKind.UNKNOWN_ISSUER: ErrorKind.SLACK_UNREACHABLE,
     ErrorKind.UNREACHABLE: ErrorKind.SLACK_UNREACHABLE,
     ErrorKind.UNRESOLVABLE: ErrorKind.SLACK_UNREACHABLE,
 }
@@ -618,6 +627,7 @@ class SlackImageSource:
                 hosts=self.file_hosts,
                 max_bytes=self.max_bytes,
                 check_body=partial(check_picture, page_kind=ErrorKind.LOGIN_PAGE),
+                network=replace(TRANSFER_NETWORK, route=self.client.route),
             )
         except FetchError as error:
             kind = _FILE_HOST_KINDS.get(error.kind) or error.kind

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import PurePath
 from typing import Any
-
-from slack_sdk.webhook import WebhookClient
 
 from emojifier_bot.db.crypto import Vault
 from emojifier_bot.domain import (
@@ -22,14 +21,18 @@ from emojifier_bot.domain import (
     Workspace,
 )
 from emojifier_bot.errors import DeliveryError, ErrorKind, SlackCode, VaultError
-from emojifier_bot.http import post_bytes
+from emojifier_bot.http import (
+    TRANSFER_NETWORK,
+    ServiceCall,
+    post_bytes,
+    post_to_service,
+)
 from emojifier_bot.slack.blocks import buttons_blocks, plain_comment, result_blocks
 from emojifier_bot.slack.client import (
     CLIENT_ERRORS,
     Answer,
     SlackClient,
     delivery_error,
-    sdk_logger,
 )
 from emojifier_bot.slack.manifest import COMMAND
 from emojifier_bot.slack.messages import (
@@ -146,6 +149,7 @@ class SlackReplySink:
                 picture.data,
                 content_type=kind.mime_type if kind else UNKNOWN_TYPE,
                 hosts=self.file_hosts,
+                network=replace(TRANSFER_NETWORK, route=self.client.route),
             )
         return str(ticket["file_id"])
 
@@ -330,10 +334,11 @@ class SlackReplySink:
         return True
 
     def _send(self, address: str, body: dict[str, Any]) -> None:
-        seconds = self.client.timeout_seconds
-        client = WebhookClient(address, seconds, logger=sdk_logger, retry_handlers=[])
+        headers = {"Content-Type": "application/json;charset=utf-8"}
+        call = ServiceCall(address, headers, json.dumps(body).encode())
+        seconds, route = self.client.timeout_seconds, self.client.route
         try:
-            status = client.send_dict(body).status_code
+            status = post_to_service(call, seconds, route=route).status
         except CLIENT_ERRORS as error:
             raise delivery_error(error) from None
         if status != HTTPStatus.OK:

@@ -11,6 +11,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode.internals import run_bolt_app, send_response
@@ -21,8 +22,10 @@ from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from emojifier_bot.errors import ConfigError, DeliveryError, ErrorKind
+from emojifier_bot.http import DIRECT, Route, Target, read
 from emojifier_bot.slack.client import (
     CLIENT_ERRORS,
+    SlackWebClient,
     delivery_error,
     make_app_client,
     sdk_logger,
@@ -47,9 +50,13 @@ class SocketMode:
     """One connection to Slack; it is opened again when it breaks."""
 
     def __init__(
-        self, app: App, app_token: str, ping_seconds: float = PING_SECONDS
+        self,
+        app: App,
+        app_token: str,
+        route: Route = DIRECT,
+        ping_seconds: float = PING_SECONDS,
     ) -> None:
-        self._app, self._app_token = app, app_token
+        self._app, self._app_token, self._route = app, app_token, route
         self._ping_seconds = ping_seconds
         self._client: _Client | None = None
         #: Why Slack takes the token no more.
@@ -72,7 +79,7 @@ class SocketMode:
 
         self._client = _Client(
             self._app_token,
-            make_app_client(self._app.client.base_url),
+            make_app_client(self._app.client.base_url, self._route),
             self._ping_seconds,
             refused,
         )
@@ -100,11 +107,11 @@ class _Client(SocketModeClient):
     def __init__(
         self,
         app_token: str,
-        web_client: WebClient,
+        web_client: SlackWebClient,
         ping_seconds: float,
         refused: Callable[[ConfigError], None],
     ) -> None:
-        self._refused = refused
+        self._refused, self._route = refused, web_client.route
         self._is_failing = False
         super().__init__(
             app_token,
@@ -114,10 +121,11 @@ class _Client(SocketModeClient):
             ping_interval=ping_seconds,
             concurrency=CONCURRENCY,
         )
+        web_client.ssl = web_client.route.tls_context()
 
     def issue_new_wss_url(self) -> str:
         try:
-            return super().issue_new_wss_url()
+            url = super().issue_new_wss_url()
         except CLIENT_ERRORS as error:
             refused = _refused(error)
             self._log(str(delivery_error(error).kind))
@@ -126,6 +134,9 @@ class _Client(SocketModeClient):
                 self.default_auto_reconnect_enabled = False
                 self._refused(refused)
             raise
+        # The SDK would take any proxy of the environment, for every host.
+        self.proxy = self._route.proxy_address(web_target(url)) or None
+        return url
 
     def connect(self) -> None:
         super().connect()
@@ -184,15 +195,24 @@ class _WhileCurrent(ConnectionState):
         self._ended = ended
 
 
-def verify_app_token(client: WebClient, app_token: str) -> None:
+def web_target(address: str) -> Target:
+    """Return what a ``wss`` address leads to, as one of the web."""
+    return read(address.replace("ws", "http", 1))
+
+
+def verify_app_token(client: WebClient, app_token: str) -> str:
     """Ask Slack for a connection without opening it, to check the token.
+
+    Returns:
+        The address of the server that it would lead to.
 
     Raises:
         ConfigError: Slack refuses the token.
         DeliveryError: Slack does not answer.
     """
     try:
-        client.apps_connections_open(app_token=app_token)
+        answer = client.apps_connections_open(app_token=app_token)
+        return replace(web_target(str(answer["url"])), path="/").url
     except CLIENT_ERRORS as error:
         raise _refused(error) from error
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from emojifier_bot.app import make_web_client
 from emojifier_bot.cli.console import Reporter
-from emojifier_bot.cli.files import find_inputs, plan_targets
+from emojifier_bot.cli.files import OutputFiles, find_inputs, plan_targets
 from emojifier_bot.cli.replay import FileEmojifier
+from emojifier_bot.config import PictureSettings
 from emojifier_bot.vision.decode import decode
 from emojifier_bot.vision.formats import FORMATS, channel_format, format_named, sniff
 from emojifier_bot.vision.pipeline import EmojifyOptions
@@ -50,7 +52,13 @@ def test_replay_takes_and_gives_every_extension(extension, tmp_path, monkeypatch
 
     inputs = find_inputs(["folder"], recursive=False)
     targets = plan_targets(inputs, "out")
-    emojifier = FileEmojifier(fake_pipeline(), 1_000_000, Reporter(quiet=True))
+    emojifier = FileEmojifier(
+        fake_pipeline(),
+        OutputFiles(inputs.identities, force=False),
+        Reporter(quiet=True),
+        max_bytes=1_000_000,
+        make_client=lambda: make_web_client(PictureSettings()),
+    )
     assert emojifier.run(inputs, targets)
 
     (written,) = Path("out").iterdir()

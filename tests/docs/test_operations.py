@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
 #: Of the command line's own; they have nothing to do with the running bot.
 REPLAY_ACTIONS = {"picture_done", "picture_failed"}
-BOT = ("app", "cli", "db", "jobs", "metrics.py", "slack", "vision", "web")
+BOT = ("app", "cli", "db", "http", "jobs", "metrics.py", "slack", "vision", "web")
 
 
 def actions() -> set[str]:

@@ -39,6 +39,11 @@ def answer(**fields: object) -> bytes:
 ACME = answer(ok=True, team="Acme", team_id="T1", user_id="U1")
 
 
+def network(slack) -> dict[str, str]:
+    """Return the settings with which all that `check` tries is on this machine."""
+    return {"SLACK_API_URL": slack.url("/api/"), "SLACK_FILE_HOSTS": slack.host}
+
+
 def line_of(done, name: str) -> str:
     lines = done.stdout.decode().splitlines()
     return next(one for one in lines if one[7:17].strip() == name)
@@ -76,7 +81,8 @@ def everything(folder: Path) -> dict[str, bytes]:
     ids=["no address", "unsafe address", "nothing yet", "no folder"],
 )
 def test_check_of_add_to_slack(run, variables, expected):
-    done = run("check", **OAUTH | variables)
+    with serving() as slack:
+        done = run("check", **OAUTH | network(slack) | variables)
 
     for name, line in expected.items():
         assert line_of(done, name).startswith(line)
@@ -89,7 +95,7 @@ def test_check_of_add_to_slack(run, variables, expected):
 )
 def test_one_workspace_needs_no_address_but_a_safe_one(run, url, verdict):
     with serving({WHO: ACME}) as slack:
-        done = run("check", PUBLIC_URL=url, SLACK_API_URL=slack.url("/api/"), **BOT)
+        done = run("check", PUBLIC_URL=url, **network(slack), **BOT)
 
     assert line_of(done, "slack").startswith(verdict)
 
@@ -97,7 +103,7 @@ def test_one_workspace_needs_no_address_but_a_safe_one(run, url, verdict):
 @pytest.mark.parametrize(
     ("reply", "verdict", "says"),
     [
-        (answer(ok=True, url="wss://example.com"), "ok", "Socket Mode"),
+        (None, "ok", "Socket Mode"),
         (answer(ok=False, error="invalid_auth"), "wrong", "SLACK_APP_TOKEN is refused"),
         (answer(ok=False, error="missing_scope"), "wrong", "connections:write"),
         (b"", "wrong", "did not answer"),
@@ -105,12 +111,17 @@ def test_one_workspace_needs_no_address_but_a_safe_one(run, url, verdict):
     ids=["good", "unknown", "scope", "silent"],
 )
 def test_check_tries_the_token_of_socket_mode(run, reply, verdict, says):
-    with serving({OPEN: reply, WHO: ACME}) as slack:
+    with serving({OPEN: reply or b"", WHO: ACME}) as slack:
         tokens = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
-        done = run("check", SLACK_API_URL=slack.url("/api/"), **tokens)
+        if reply is None:
+            slack.paths[OPEN] = answer(ok=True, url=f"ws://{slack.host}/link")
+        done = run("check", **network(slack), **tokens)
 
-    heard = {one.path: one.headers["authorization"] for one in slack.heard}
-    assert heard == {OPEN: "Bearer xapp-1", WHO: "Bearer xoxb-1"}
+    heard = {one.path: one.headers.get("authorization") for one in slack.heard}
+    # The address of the API, and a website's.
+    nothing = dict.fromkeys(("/api/", "/"))
+    assert heard == {OPEN: "Bearer xapp-1", WHO: "Bearer xoxb-1"} | nothing
+    assert line_of(done, "network").startswith("ok")
     assert line_of(done, "app token").startswith(verdict)
     assert says in line_of(done, "app token")
     assert line_of(done, "token").startswith("ok     token     bot of Acme")
@@ -197,11 +208,42 @@ def test_looking_at_a_used_database_leaves_it_as_it_is(run, tmp_path, used):
     with SlackServer() as slack:
         more = {**OAUTH, "DATABASE_URL": used}
         checked = run("check", **slack.environment | more)
+
+    assert line_of(checked, "network").startswith("ok     network   Slack, its files")
     listed = run("jobs", "list", DATABASE_URL=used)
 
     assert "0 installed, 1 jobs waiting" in line_of(checked, "database")
     assert listed.stdout.decode().count("queued") == 1
     assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        (
+            {"HTTPS_PROXY": "http://me:hunter2@127.0.0.1:1"},
+            [
+                "Slack's API: slack.com",
+                "Files in Slack: files.slack.com",
+                "Websites: s",
+            ],
+        ),
+        ({"HTTPS_PROXY": "socks5://127.0.0.1:1"}, ["HTTPS_PROXY must be the address"]),
+        ({"SSL_CERT_FILE": "/nowhere.pem"}, ["SSL_CERT_FILE names /nowhere.pem"]),
+    ],
+    ids=["proxy", "no proxy", "certificates"],
+)
+def test_check_tries_each_kind_of_call_and_serve_refuses(run, variables, says):
+    done = run("check", **OAUTH, **variables)
+
+    line = line_of(done, "network")
+    assert line.startswith("wrong")
+    assert all(one in line for one in says)
+    assert "hunter2" not in done.stdout.decode()
+    if len(says) == 1:
+        refused = run("serve", "--no-worker", **OAUTH, **variables)
+        assert refused.returncode == 2
+        assert says[0] in words(refused)
 
 
 def test_check_misses_the_keys(run, tmp_path, used):

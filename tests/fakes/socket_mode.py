@@ -7,6 +7,7 @@ import hashlib
 import json
 import queue
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Mapping
@@ -24,7 +25,8 @@ PATIENCE_SECONDS = 10
 class SocketModeLine:
     """Waits for one bot; sends it envelopes, reads its answers, answers its pings."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._connected = threading.Event()
         self._thread = threading.Thread(target=self._accept_all, daemon=True)
@@ -47,8 +49,12 @@ class SocketModeLine:
         self._thread.join(PATIENCE_SECONDS)
 
     @property
+    def port(self) -> int:
+        return int(self._listening.getsockname()[1])
+
+    @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self._listening.getsockname()[1]}/link"
+        return f"ws://127.0.0.1:{self.port}/link"
 
     def drop(self) -> None:
         """Break the connection, without a word."""
@@ -94,6 +100,8 @@ class SocketModeLine:
         with suppress(OSError):  # the end of the test
             while True:
                 self._line, _ = self._listening.accept()
+                if self._tls is not None:
+                    self._line = self._tls.wrap_socket(self._line, server_side=True)
                 self._shake_hands()
                 self._connected.set()
                 # Meanwhile the next one may come: the bot connects before it hangs up.

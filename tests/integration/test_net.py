@@ -16,8 +16,10 @@ import pytest
 
 from emojifier_bot.errors import DeliveryError, FetchError
 from emojifier_bot.http import (
+    DIRECT,
     GuardedClient,
     Network,
+    Route,
     Timeouts,
     get_with_token,
     post_bytes,
@@ -316,7 +318,7 @@ def test_a_slow_loris_is_cut_off_in_time(talk, secure, authority):
     tls = authority.server("127.0.0.1") if secure else None
     with serving({"/": talk}, tls) as server:
         began = time.monotonic()
-        error = refusal(server, ca_file=authority.file, timeouts=IMPATIENT)
+        error = refusal(server, route=Route(ca_file=authority.file), timeouts=IMPATIENT)
         took = time.monotonic() - began
 
     assert (error.kind, error.retryable) == ("timeout", True)
@@ -547,7 +549,7 @@ def test_the_certificate_is_checked_for_the_name_not_the_address(
         name_server({"pictures.test": [[PUBLIC]]}) as names,
     ):
         internet.servers = {(PUBLIC, 443): server.port}
-        one = client(resolver=names.resolve, ca_file=authority.file)
+        one = client(resolver=names.resolve, route=Route(ca_file=authority.file))
 
         assert one.get("https://pictures.test/a.png").data == PNG
     assert asked == ["pictures.test"]
@@ -569,14 +571,15 @@ def test_a_server_that_cannot_prove_who_it_is_gets_no_request(
     authority, host, self_signed, trusted
 ):
     tls = authority.server(host, self_signed=self_signed)
-    ca_file = authority.file if trusted else None
+    route = Route(ca_file=authority.file) if trusted else DIRECT
     with serving({"/": PICTURE}, tls) as server:
-        error = refusal(server, ca_file=ca_file)
+        error = refusal(server, route=route)
         url, host = server.url(), server.host
-        with_token = refused(fetch_with_token, url, host, ca_file=ca_file)
+        with_token = refused(fetch_with_token, url, host, route=route)
 
-    assert (error.kind, error.retryable) == ("tls", False)
-    assert with_token.kind == "tls"
+    kind = "tls" if trusted or self_signed else "unknown_issuer"
+    assert (error.kind, error.retryable) == (kind, False)
+    assert with_token.kind == kind
     assert server.heard == []
 
 
@@ -592,7 +595,10 @@ def test_old_tls_is_refused(authority):
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         tls.maximum_version = ssl.TLSVersion.TLSv1_1
     with serving({"/": PICTURE}, tls) as server:
-        assert refusal(server, ca_file=authority.file).kind in {"tls", "unreachable"}
+        assert refusal(server, route=Route(ca_file=authority.file)).kind in {
+            "tls",
+            "unreachable",
+        }
 
 
 # What errors give away.
@@ -656,7 +662,7 @@ def test_the_token_goes_to_slack_over_tls(internet, authority):
             "https://files.slack.com/a.png",
             "files.slack.com",
             resolver=names.resolve,
-            ca_file=authority.file,
+            route=Route(ca_file=authority.file),
         )
 
     assert fetched.data == PNG
@@ -771,7 +777,7 @@ def test_an_upload_goes_to_slack_without_being_told(internet, authority):
         send(
             "https://files.slack.com/upload",
             resolver=lambda _host: [PUBLIC],
-            ca_file=authority.file,
+            route=Route(ca_file=authority.file),
         )
 
     assert server.heard[0].body == PNG

@@ -60,7 +60,7 @@ def context(slack_api, sqlite_url):
 @pytest.fixture
 def connection(context):
     app = make_bolt_app(context, "")
-    with closing(SocketMode(app, "xapp-1", PING_SECONDS)) as connection:
+    with closing(SocketMode(app, "xapp-1", ping_seconds=PING_SECONDS)) as connection:
         yield connection
 
 

@@ -190,6 +190,8 @@ def build(
         raise ConfigError(["A hosted back end needs its keys; see docs/backends.md."])
     check_keys(options.hosted.keys)
     api = make_api(options.hosted)
+    if options.hosted.route is not None:
+        api = replace(api, route=options.hosted.route)
     spec = pick_model_spec(options.models, "emotion", EmotionModel.SHARED_POINTS)
     by_points = load_classifier(spec, options.threads)
     return HostedAnalyzer(name, api, options.hosted, local.build(options), by_points)

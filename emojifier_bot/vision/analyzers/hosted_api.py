@@ -20,6 +20,8 @@ import numpy as np
 
 from emojifier_bot.errors import ConfigError, ErrorKind, FetchError, HostedApiError
 from emojifier_bot.http import (
+    DIRECT,
+    Route,
     ServiceAnswer,
     ServiceCall,
     is_safe_for_keys,
@@ -119,14 +121,16 @@ class VendorService:
     credentials: frozenset[str] = frozenset()
     busy: frozenset[str] = frozenset()
 
-    def post(self, call: ServiceCall, timeout_seconds: float) -> Any:
+    def post(
+        self, call: ServiceCall, timeout_seconds: float, route: Route = DIRECT
+    ) -> Any:
         """Send a request and return the JSON of a good answer.
 
         Raises:
             HostedApiError: There was none.
         """
         try:
-            answer = post_to_service(call, timeout_seconds)
+            answer = post_to_service(call, timeout_seconds, route=route)
         except FetchError as error:
             down = self.error(ErrorKind.FACE_API_DOWN, error.kind)
             down.retryable = error.retryable
@@ -184,6 +188,8 @@ class FaceApi:
     request: Callable[[SentPicture], ServiceCall] = field(repr=False)
     #: Returns the faces in the JSON of a good answer.
     read_faces: Callable[[Any, SentPicture], list[HostedFace]]
+    #: How the service is reached.
+    route: Route = DIRECT
 
     def ask(self, sent: SentPicture, timeout_seconds: float) -> list[HostedFace]:
         """Send a picture and return its faces.
@@ -192,7 +198,7 @@ class FaceApi:
             HostedApiError: ``face_api_down``, ``face_api_busy``, ``face_api_answer``,
                 ``face_api_refused`` or ``face_api_credentials``.
         """
-        contents = self.service.post(self.request(sent), timeout_seconds)
+        contents = self.service.post(self.request(sent), timeout_seconds, self.route)
         try:
             return self.read_faces(contents, sent)
         except _MALFORMED as error:

@@ -19,6 +19,8 @@ from emojifier_bot.vision.ports import FaceAnalyzer
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints
 
+    from emojifier_bot.http import Route
+
 #: The entry points of other packages.
 GROUP = "emojifier_bot.backends"
 #: The one back end that sends no picture anywhere.
@@ -47,6 +49,8 @@ class HostedOptions:
     budget_seconds: float = 20.0
     #: Calls about one picture, the first included.
     tries: int = 3
+    #: How the service is reached; None for directly.
+    route: Route | None = None
 
 
 @dataclass(frozen=True, slots=True)

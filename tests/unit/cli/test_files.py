@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from emojifier_bot.app import make_web_client
 from emojifier_bot.cli.console import WrongUsage
 from emojifier_bot.cli.files import (
     OutputFiles,
@@ -18,6 +19,7 @@ from emojifier_bot.cli.files import (
     refuse_existing,
     write_file,
 )
+from emojifier_bot.config import PictureSettings
 from emojifier_bot.errors import FetchError, ImageError, OutputError
 from tests.fakes.servers import said, serving
 
@@ -106,7 +108,7 @@ def test_our_own_pictures_are_recognised_by_name(name, ours):
 class TestRead:
     def read(self, typed, max_bytes=MIB):
         (source,) = find_inputs([typed], recursive=False).sources
-        return source.read(max_bytes)
+        return source.read(max_bytes, lambda: make_web_client(PictureSettings()))
 
     def test_an_address_is_fetched(self):
         picture = said(200, b"picture", content_type="image/jpeg")
@@ -115,7 +117,9 @@ class TestRead:
                 [server.url("/a%20b.jpg?x=1")], recursive=False
             ).sources
 
-            assert source.read(MIB, {server.host}) == b"picture"
+            allowed = PictureSettings(fetch_allow_hosts=frozenset({server.host}))
+            fetched = source.read(MIB, lambda: make_web_client(allowed))
+            assert fetched == b"picture"
             assert source.name == "a b.jpg"
 
     def test_a_closed_standard_input_is_told(self, monkeypatch):

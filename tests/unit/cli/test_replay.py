@@ -11,10 +11,12 @@ from click.testing import CliRunner
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
+from emojifier_bot.app import make_web_client
 from emojifier_bot.cli.console import Reporter
 from emojifier_bot.cli.files import OutputFiles, find_inputs, plan_targets
 from emojifier_bot.cli.main import app
 from emojifier_bot.cli.replay import FileEmojifier
+from emojifier_bot.config import PictureSettings
 from emojifier_bot.errors import InferenceError
 from emojifier_bot.vision.exif_date import read_exif_date
 from tests.builders import make_face
@@ -45,6 +47,7 @@ def run(
         OutputFiles(inputs.identities, force),
         Reporter(quiet=quiet),
         max_bytes=MAX_BYTES,
+        make_client=lambda: make_web_client(PictureSettings()),
         **options,
     )
     return emojifier.run(inputs, plan_targets(inputs, output))

@@ -3,7 +3,7 @@ import socket
 import pytest
 
 from emojifier_bot.errors import FetchError
-from emojifier_bot.http import Timeouts
+from emojifier_bot.http import Network, Timeouts
 from emojifier_bot.http.addresses import read
 from emojifier_bot.http.connection import Deadline, resolve, system_resolver
 
@@ -12,7 +12,8 @@ SPENT = Timeouts(connect_seconds=1, read_seconds=1, total_seconds=0)
 
 
 def addresses(resolver, address="http://name.test/", timeouts=TIMEOUTS):
-    return resolve(read(address), resolver, Deadline(timeouts), public=True).addresses
+    network = Network(timeouts, resolver)
+    return resolve(read(address), network, Deadline(timeouts), public=True).addresses
 
 
 def raising(error: Exception):

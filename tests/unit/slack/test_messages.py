@@ -145,6 +145,7 @@ def test_which_requests_may_succeed_later_by_themselves():
         "file_update_failed",
         "http_status",
         "internal_error",
+        "proxy",
         "rate_limited",
         "ratelimited",
         "request_timeout",
