@@ -90,7 +90,6 @@ class JobSteps:
 
     def resolve(self, request: EmojifyRequest) -> list[dict[str, Any]]:
         """Find the pictures that a request means."""
-        # A file that is named is looked for too: that enters a public channel.
         return [asdict(one) for one in self.deps.source.resolve(request)]
 
     def prepare(

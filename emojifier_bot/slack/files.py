@@ -42,6 +42,7 @@ from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.manifest import REQUIRED_SCOPES
 from emojifier_bot.slack.messages import render_message
 from emojifier_bot.slack.payloads import (
+    ANYWHERE,
     GONE_MODES,
     HIDDEN_BY_LIMIT,
     STUB,
@@ -49,7 +50,6 @@ from emojifier_bot.slack.payloads import (
     ShownPicture,
     SlackLink,
     image_ids,
-    is_direct,
     is_listed_in,
     may_be_image,
     no_picture_kind,
@@ -77,8 +77,6 @@ HISTORY_SCOPES = {"D": ("im:history",), "G": ("groups:history", "mpim:history")}
 CHANNEL_HISTORY_SCOPES = ("channels:history", "groups:history")
 #: People who see only some of a workspace's public channels, or none.
 GUESTS = ("is_restricted", "is_ultra_restricted", "is_stranger")
-#: Refusals to join which mean that nothing can be read or posted there.
-CLOSED = frozenset({ErrorKind.CHANNEL_NOT_FOUND, ErrorKind.IS_ARCHIVED})
 #: Name in the metrics; it is no method of Slack's.
 DOWNLOAD = "download"
 
@@ -121,7 +119,9 @@ class SlackImageSource:
     posts: PostLog
 
     def resolve(self, request: EmojifyRequest) -> list[ImageReference]:
-        """Return the pictures that a request means; enters a public channel first.
+        """Return the pictures that a request means.
+
+        No channel is joined to look: only what is to be posted is a reason to join.
 
         Raises:
             FetchError: There is none, and its kind says why; or the asker may not see
@@ -133,11 +133,10 @@ class SlackImageSource:
         if source.sealed_address:
             link = self._slack_link(source.sealed_address)
             return [source] if link is None else self._of_link(request, link)
-        is_inside = self._join(request.workspace, request.channel_id)
         if source.file_id:
             return [self._original(request.workspace, source)]
         if source.newest:
-            found = self._newest(request, is_inside=is_inside)
+            found = self._newest(request)
         elif source.in_thread:
             found = self._of_thread(request)
         else:
@@ -209,25 +208,6 @@ class SlackImageSource:
             return {}  # a user of another organisation
         return dict(answer.get("user") or {})
 
-    def _join(self, workspace: Workspace, channel_id: str) -> bool:
-        """Join a public channel: what it shows can be read only from inside.
-
-        Returns:
-            Whether the bot is in the conversation, as far as it can know.
-        """
-        if is_direct(channel_id):
-            return True
-        if not self.client.has_scope(workspace, "channels:join"):
-            return False
-        try:
-            self.client.call(workspace, "conversations.join", channel=channel_id)
-        except DeliveryError as error:
-            if error.retryable or error.kind in CLOSED:
-                raise
-            # Of a private channel that it is not in, Slack would know nothing.
-            return error.kind == ErrorKind.METHOD_NOT_SUPPORTED_FOR_CHANNEL_TYPE
-        return True
-
     def _check_opt_out(self, user_ids: Collection[str]) -> None:
         if self.settings.opted_out(user_ids):
             raise _error(ErrorKind.OPTED_OUT)
@@ -270,7 +250,6 @@ class SlackImageSource:
             FetchError: As `resolve`; ``slack_link`` for what is neither.
         """
         source, workspace = request.source, request.workspace
-        self._join(workspace, request.channel_id)
         if link.file_id:
             try:
                 file = self._file(workspace, link.file_id)
@@ -334,9 +313,7 @@ class SlackImageSource:
         record = self.posts.find_file(workspace, file_id)
         return record.post.source if record else None
 
-    def _newest(
-        self, request: EmojifyRequest, *, is_inside: bool
-    ) -> list[ImageReference]:
+    def _newest(self, request: EmojifyRequest) -> list[ImageReference]:
         """Return the newest picture that no bot posted, in a list.
 
         Raises:
@@ -349,7 +326,8 @@ class SlackImageSource:
         for files in chain(images, newest_files):
             if found := self._first_usable(request, files, seen):
                 return [found]
-        if is_inside or seen.any:
+        # Slack passes on mentions and direct messages only from where the bot is.
+        if seen.any or request.entrypoint not in ANYWHERE:
             raise _error(seen.kind or ErrorKind.NO_IMAGE_IN_CHANNEL)
         raise _error(ErrorKind.CHANNEL_NOT_SEEN)
 

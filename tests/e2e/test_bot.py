@@ -14,6 +14,7 @@ import requests
 from PIL import Image
 
 from tests.fakes.slack import SlackUser
+from tests.fakes.slack.posting import post_files
 from tests.running_bot import PATIENCE_SECONDS, SAMPLE, assert_emojified, served
 
 #: Long enough that a wrong second result would have come.
@@ -73,6 +74,51 @@ def test_the_newest_image_in_a_channel_that_the_bot_is_not_in(bot):
     bot.ada.command(channel)
 
     assert_emojified(bot.result(channel)[1])
+
+
+def test_it_joins_a_channel_only_to_post_there(bot):
+    channel = bot.channel(with_bot=False)
+    room, me = bot.slack.world.channels[channel], bot.home.bot_user_id
+
+    bot.ada.command(channel)
+    bot.told(bot.ada, "I see no picture")
+    bot.bob.post_image(channel, blank())
+    bot.ada.command(channel)
+    bot.told(bot.ada, "no face")
+    bot.ada.command(channel, f"{bot.address()} private")
+    own = bot.slack.world.direct_message(bot.home, bot.ada.user_id).channel_id
+    bot.result(own)
+    assert me not in room.members
+
+    bot.bob.post_image(channel, SAMPLE)
+    bot.ada.command(channel)
+    bot.result(channel)
+    assert me in room.members
+
+    room.members.discard(me)  # it is kicked
+    bot.ada.command(channel, "private")
+    bot.results(own, count=2)
+    assert me not in room.members
+
+
+def test_of_five_pictures_the_missing_are_named_in_one_message(bot):
+    channel = bot.channel()
+    names = ("1.png", "2.png", "3.png", "4.png", "5.png")
+    data = (blank(), SAMPLE, blank(), SAMPLE, blank())
+    files = zip(names, data, strict=True)
+    message = post_files(bot.slack.world, bot.bob.user_id, channel, files)
+    someone = bot.sit("iris")
+    bot.slack.world.channels[channel].members.add(someone.user_id)
+
+    someone.shortcut(message)
+
+    said = bot.told(someone, "I posted 2 of 5 pictures")
+    assert "“1.png”, “3.png”, “5.png”: I looked closely" in said
+    assert len(someone.told) == 2
+    titles = [file.title for _, file in bot.results(channel, count=2)]
+    assert titles == ["2, emojified", "4, emojified"]
+    urls = bot.slack.world.response_urls.values()
+    assert max(one.uses for one in urls) <= 2
 
 
 def test_the_shortcut_in_a_thread_answers_there(bot):

@@ -82,8 +82,17 @@ def fetch(bot: Bot, file_id: str):
 
 
 class TestNewest:
-    def test_a_channel_without_pictures(self, bot):
-        assert refused(bot.source.resolve, bot.request()).kind == "no_image_in_channel"
+    @pytest.mark.parametrize(
+        ("entrypoint", "kind"),
+        [
+            (Entrypoint.COMMAND, "channel_not_seen"),
+            # Slack passes it on only from where the bot is.
+            (Entrypoint.MENTION, "no_image_in_channel"),
+        ],
+    )
+    def test_a_channel_without_pictures(self, bot, entrypoint, kind):
+        request = bot.request(entrypoint=entrypoint)
+        assert refused(bot.source.resolve, request).kind == kind
 
     def test_a_channel_of_which_nothing_can_be_used(self, bot, slack):
         other = slack.add_user(bot.acme.workspace, "other-bot", is_bot=True)
@@ -142,29 +151,29 @@ class TestNewest:
         bot.slack.faults.add("users.info", error="user_not_visible", times=1)
         assert resolved(bot, bot.request()) == new.file_ids
 
-    def test_a_public_channel_is_joined_first(self, bot, slack):
-        new = posted(bot, "new.png", room=bot.acme.random)
+    def test_a_public_channel_is_not_joined_to_look(self, bot):
         request = bot.request(channel_id=bot.acme.random.channel_id)
+        assert refused(bot.source.resolve, request).kind == "channel_not_seen"
+        new = posted(bot, "new.png", room=bot.acme.random)
         assert resolved(bot, request) == new.file_ids
-        methods = [call.method for call in slack.calls]
-        assert methods == ["conversations.join", "files.list", "users.info"]
+        assert bot.acme.grant.bot_user_id not in bot.acme.random.members
 
-    def test_a_public_channel_that_may_not_be_joined(self, make_bot):
-        bot = make_bot(BOT_SCOPES)
-        bot.slack.switches.public_hidden = True
+    def test_a_public_channel_that_hides_its_pictures(self, bot, slack):
+        slack.switches.public_hidden = True
         posted(bot, "new.png", room=bot.acme.random)
         request = bot.request(channel_id=bot.acme.random.channel_id)
         assert refused(bot.source.resolve, request).kind == "channel_not_seen"
+        assert slack.calls_of("conversations.join") == []
 
     def test_a_private_channel_with_and_without_the_bot(self, bot):
         new = posted(bot, "new.png", room=bot.acme.secret)
         request = bot.request(channel_id=bot.acme.secret.channel_id)
-        assert refused(bot.source.resolve, request).kind == "channel_not_found"
+        assert refused(bot.source.resolve, request).kind == "channel_not_seen"
         bot.acme.secret.members.add(bot.acme.workspace.bot_user_id)
         assert resolved(bot, request) == new.file_ids
 
     def test_a_rate_limit_is_passed_on(self, bot, slack):
-        slack.faults.add("conversations.join", status=429, retry_after=4)
+        slack.faults.add("files.list", status=429, retry_after=4)
         error = refused(bot.source.resolve, bot.request())
         assert (error.kind, error.retry_after_seconds) == ("ratelimited", 4.0)
 
@@ -398,7 +407,7 @@ class TestFile:
     def test_a_named_file_needs_no_search(self, bot, slack):
         request = bot.request(source=ImageReference(file_id="F0"))
         assert resolved(bot, request) == ["F0"]
-        assert [call.method for call in slack.calls] == ["conversations.join"]
+        assert slack.calls == []
 
     def test_a_file_is_downloaded_with_the_token(self, bot, slack):
         message = posted(bot, "Party Time.png")

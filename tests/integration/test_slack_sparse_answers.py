@@ -29,7 +29,6 @@ SHOWN = Share(ShareState.SHARED, "1.2")
 @pytest.fixture
 def server():
     with serving() as running:
-        running.paths["/api/conversations.join"] = answer()
         running.paths["/api/chat.postMessage"] = answer()
         yield running
 
