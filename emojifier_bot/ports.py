@@ -64,7 +64,7 @@ class ImageSource(Protocol):
         """Return the files or addresses that a request means, at least one.
 
         Raises:
-            FetchError: There is none (``no_image``), or Slack would not say.
+            FetchError: There is none, or the asker may not see it; the kind says why.
             DeliveryError: Slack refused.
         """
         ...

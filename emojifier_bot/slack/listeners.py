@@ -114,7 +114,9 @@ class Message:
         One that is edited comes again: it is a new request only if it asks for more.
         """
         asked, ts = self.options, self.request.reaction_ts
-        if asked == ParsedCommand(other_words=asked.other_words):
+        if asked.other_words is not OtherWords.UNCLEAR:
+            asked = replace(asked, other_words=OtherWords.NONE)
+        if asked == ParsedCommand():
             return ts
         return f"{ts}:{_digest(repr(asked), *asked.addresses)}"
 

@@ -13,8 +13,9 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.fakes.slack import SlackUser
+from tests.fakes.slack import Reply, SlackUser
 from tests.fakes.slack.posting import post_files
+from tests.fakes.slack.shapes import message_permalink
 from tests.running_bot import PATIENCE_SECONDS, SAMPLE, assert_emojified, served
 
 #: Long enough that a wrong second result would have come.
@@ -152,6 +153,55 @@ def test_a_mention_that_comes_without_its_files(bot):
     channel = bot.channel()
 
     bot.ada.mention(channel, SAMPLE, with_files=False)
+
+    assert_emojified(bot.result(channel)[1])
+
+
+def test_a_picture_that_somebody_forwarded(bot):
+    original = bot.bob.post_image(bot.channel(), SAMPLE)
+    channel = bot.channel()
+    message = bot.bob.forward(channel, original, "look")
+
+    bot.ada.shortcut(message)
+
+    assert_emojified(bot.result(channel)[1])
+
+
+def test_asking_in_words_below_a_picture_then_again_then_thanks(bot):
+    channel = bot.channel()
+    top = bot.bob.write(channel, "our holidays")
+    bot.bob.post_image(channel, SAMPLE, thread_ts=top.ts)
+
+    bot.ada.mention(channel, text="can you do this one please?", thread_ts=top.ts)
+    first, file = bot.result(channel)
+    assert first.thread_ts == top.ts
+    assert_emojified(file)
+
+    bot.ada.mention(channel, text="redo", thread_ts=top.ts)
+    results = bot.results(channel, count=2)
+    assert_emojified(results[-1][1])
+
+    bot.ada.mention(channel, text="thanks!", thread_ts=top.ts)
+    bot.slack.wait_until(
+        lambda: any("blush" in one.reactions for one in bot.slack.messages(channel)),
+        PATIENCE_SECONDS,
+    )
+
+
+def test_the_link_of_a_message_in_another_channel(bot):
+    elsewhere, channel = bot.channel(), bot.channel()
+    message = bot.bob.post_image(elsewhere, SAMPLE)
+
+    bot.ada.command(channel, message_permalink(bot.slack.world, message))
+
+    assert_emojified(bot.result(channel)[1])
+
+
+def test_a_page_that_names_its_picture(bot):
+    page = f'<meta property="og:image" content="{bot.address("/cover.png")}">'
+    channel = bot.channel()
+
+    bot.ada.command(channel, bot.slack.website.add("/article", Reply.html(page)))
 
     assert_emojified(bot.result(channel)[1])
 

@@ -499,11 +499,22 @@ def test_an_edit_asks_again_only_if_it_asks_for_more(listeners):
     assert len(listeners.queue.jobs) == 1
 
     listeners.send(edited("surprise"))
+    listeners.send(edited("surprise, please"))
     listeners.send(edited(f"<{ADDRESS}>"))
     listeners.send(edited(f"<{ADDRESS}> !"))
 
     assert len(listeners.queue.jobs) == 3
     assert listeners.queue.requests[-1].source.sealed_address == SEALED
+
+
+def test_an_edit_may_ask_for_what_was_unclear(listeners):
+    listeners.send(mention(f"hello <@{BOT}>"))
+    listeners.send(edited("this one please"))
+
+    assert [one.source for one in listeners.queue.requests] == [
+        ImageReference(message_ts=TS, posted_by=ASKER),
+        NEWEST,
+    ]
 
 
 def test_a_direct_message_that_is_edited(listeners):

@@ -350,7 +350,7 @@ class TestNotify:
         assert slack.messages() == []
 
     def test_the_command_and_the_bot_are_called_as_they_are_there(self, bot):
-        for kind in ("not_in_channel", "no_image"):
+        for kind in ("not_in_channel", "channel_not_seen"):
             request = self.with_answer(bot, command="/faces")
             bot.sink.notify(request, Outcome(kind))
         mentioned = f"`/invite` <@{bot.acme.grant.bot_user_id}>"

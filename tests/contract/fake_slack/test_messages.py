@@ -7,10 +7,12 @@ import requests
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
-from tests.contract.fake_slack.scene import kinds, post
+from tests.contract.fake_slack.scene import PNG, kinds, post
+from tests.fakes.slack import SlackUser, sample_workspace
 from tests.fakes.slack.blocks import wrong_blocks, wrong_view
 from tests.fakes.slack.posting import new_trigger
 from tests.fakes.slack.responses import new_response_url
+from tests.fakes.slack.shapes import message_json, message_permalink
 
 SLACK_FILE = {"type": "image", "slack_file": {"id": "F1"}, "alt_text": "a"}
 
@@ -248,3 +250,84 @@ class TestResponseUrls:
         WebhookClient(url).send(delete_original=True)
         assert slack.messages() == []
         assert not slack.problems
+
+
+class TestReplies:
+    def read(self, slack, token, **ask):
+        return post(slack, "conversations.replies", token, data=ask)
+
+    @pytest.fixture
+    def acme(self, slack):
+        return sample_workspace(slack, ["im:history"])
+
+    @pytest.fixture
+    def direct(self, slack, acme):
+        return slack.world.direct_message(acme.workspace, acme.ada.user_id).channel_id
+
+    @pytest.fixture
+    def ada(self, slack, acme):
+        return SlackUser(slack, acme.workspace, acme.ada, slack.url)
+
+    def test_come_in_pages_the_first_message_always(self, slack, acme, ada, direct):
+        top = ada.write(direct, "top")
+        stamps = [ada.write(direct, "reply", top.ts).ts for _ in range(3)]
+        ada.write(direct, "elsewhere")
+
+        whole = self.read(slack, acme.token, channel=direct, ts=top.ts)
+        assert [one["ts"] for one in whole["messages"]] == [top.ts, *stamps]
+        one = self.read(
+            slack,
+            acme.token,
+            channel=direct,
+            ts=top.ts,
+            oldest=stamps[1],
+            latest=stamps[1],
+            inclusive="true",
+        )
+        assert [said["ts"] for said in one["messages"]] == [top.ts, stamps[1]]
+        page = self.read(slack, acme.token, channel=direct, ts=top.ts, limit=3)
+        assert (len(page["messages"]), page["has_more"]) == (3, True)
+        cursor = page["response_metadata"]["next_cursor"]
+        rest = self.read(slack, acme.token, channel=direct, ts=top.ts, cursor=cursor)
+        assert [one["ts"] for one in rest["messages"]] == stamps[-1:]
+        assert not slack.problems
+
+    def test_are_refused_by_kind_of_conversation(self, slack, acme, ada, direct):
+        room = acme.general.channel_id
+        message = ada.write(room, "hi")
+
+        errors = [
+            self.read(slack, acme.token, channel=room, ts=message.ts)["error"],
+            self.read(slack, acme.token, channel="D404", ts=message.ts)["error"],
+            self.read(slack, acme.token, channel=direct, ts="1.2")["error"],
+        ]
+
+        wanted = ["missing_scope", "channel_not_found", "thread_not_found"]
+        assert errors == wanted
+
+
+class TestWhatPeopleDo:
+    def test_a_forwarded_message_shows_files_that_stay_where_they_are(
+        self, slack, acme
+    ):
+        ada = SlackUser(slack, acme.workspace, acme.ada, slack.url)
+        original = ada.post_image(acme.general.channel_id, PNG, text="look")
+
+        message = ada.forward(acme.random.channel_id, original)
+
+        [forwarded] = message_json(slack.world, message)["attachments"]
+        assert forwarded["author_id"] == acme.ada.user_id
+        assert [one["id"] for one in forwarded["files"]] == original.file_ids
+        assert forwarded["from_url"] == message_permalink(slack.world, original)
+        file = slack.world.files[original.file_ids[0]]
+        rooms = [share.channel_id for share in file.shares]
+        assert rooms == [acme.general.channel_id]
+
+    def test_a_file_that_is_hidden_by_the_limit(self, slack, acme, client):
+        ada = SlackUser(slack, acme.workspace, acme.ada, slack.url)
+        more = {"mode": "hidden_by_limit"}
+        message = ada.post_image(acme.general.channel_id, PNG, more=more)
+
+        [file] = message_json(slack.world, message)["files"]
+        assert file == {"id": message.file_ids[0], "mode": "hidden_by_limit"}
+        assert client.files_info(file=file["id"])["file"]["mode"] == "hidden_by_limit"

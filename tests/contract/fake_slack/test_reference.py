@@ -10,6 +10,9 @@ from tests.fakes.slack import Message, SlackUser, api, payloads, sample_workspac
 from tests.fakes.slack.catalogue import METHODS, NOT_IN_REFERENCE
 
 KNOWN = sorted(METHODS.keys() - NOT_IN_REFERENCE)
+SHORTCUT = "app-backend/MessageShortcutPayload"
+#: What Slack says of a forwarded message beyond the shapes at hand.
+FORWARDED = {"is_share", "message_blocks", "attachments"}
 #: Fields of Slack's that the blanked shapes leave out.
 BEYOND_SHAPES = {"files", "context_team_id", "context_enterprise_id"}
 
@@ -93,6 +96,19 @@ def test_answers_have_slacks_shapes(slack, acme, shapes):
     }
 
     assert {method: keys for method, keys in unknown.items() if keys} == {}
+
+
+def test_forwarded_messages_have_slacks_shape(slack, acme, shapes):
+    person = SlackUser(slack, acme.workspace, acme.ada, slack.url)
+    original = person.post_image(acme.general.channel_id, PNG)
+    nested = person.forward(acme.random.channel_id, original)
+    message = person.forward(acme.general.channel_id, nested)
+    scene = payloads.Scene(slack.world, acme.workspace, acme.ada)
+
+    sent = payloads.shortcut(scene, message, "a")
+
+    unknown = unknown_keys(sent["message"], shapes(SHORTCUT)["message"])
+    assert {path.rpartition("/")[2] for path in unknown} <= FORWARDED
 
 
 def test_requests_have_slacks_shapes(slack, acme, shapes):
