@@ -6,8 +6,9 @@ URL are secrets: they are carried sealed, see `emojifier_bot.db.crypto.Vault`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -188,6 +189,36 @@ class FaceSummary:
     #: Its spoken name, ``"neutral face"``.
     spoken: str
     sure: bool
+    #: How many faces like this one: more than one only where there are very many.
+    count: int = 1
+
+
+#: More faces than this are stored by kind, not one by one: a row has 10 kB at most.
+MOST_SINGLE_FACES = 100
+
+
+def summarized(faces: Iterable[FaceSummary]) -> tuple[FaceSummary, ...]:
+    """Return what is stored of some faces: of very many, each kind with its count."""
+    every = tuple(faces)
+    if len(every) <= MOST_SINGLE_FACES:
+        return every
+    return tuple(replace(one, count=n) for one, n in Counter(every).items())
+
+
+@dataclass(frozen=True, slots=True)
+class EmojifiedPicture:
+    """What a job needs of a result, in memory only."""
+
+    #: Encoded; empty for a picture without faces.
+    data: bytes = field(repr=False)
+    #: Pillow's name of its format: one that Slack shows in a channel.
+    format: str
+    alt_text: str
+    faces: tuple[FaceSummary, ...]
+    #: Name of the back end that read the faces.
+    backend: str
+    #: Duration of each stage.
+    milliseconds: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from emojifier_bot.app import make_isolated_decoder
 from emojifier_bot.app.bot import make_worker_dependencies, open_stores
+from emojifier_bot.app.picture_process import PictureProcesses
 from emojifier_bot.config import load_settings
 from emojifier_bot.jobs.leases import LeaseTimes
 from emojifier_bot.jobs.worker import run_worker
@@ -26,8 +26,8 @@ def run_fast_worker() -> int:
     settings = load_settings()
     configure_logging(settings.log_level, settings.log_format)
     stores = open_stores(settings)
-    with make_isolated_decoder(settings) as decoder:
-        deps = make_worker_dependencies(settings, stores, decoder)
+    with PictureProcesses(settings) as pictures:
+        deps = make_worker_dependencies(settings, stores, pictures)
         return run_worker(
             settings.database_url,
             replace(deps, timing=FAST),

@@ -32,7 +32,7 @@ from emojifier_bot.jobs.system_db import WORKFLOW_VERSION, job_id_for
 from emojifier_bot.jobs.worker import Worker
 from tests.fakes.faces import picture_with_faces
 from tests.fakes.image_source import FakeImageSource
-from tests.fakes.pipeline import fake_pipeline
+from tests.fakes.pipeline import fake_emojify
 from tests.fakes.reply_sink import FakeReplySink
 from tests.images import encoded
 
@@ -80,7 +80,7 @@ def make_dependencies(url: str, folder: Path, **sink) -> Dependencies:
         FakeImageSource(PICTURES, MESSAGES),
         FakeReplySink(folder, twice=True, **sink),
         PostLog(open_database(url), clock),
-        lambda _: fake_pipeline(),
+        fake_emojify(),
         clock,
         FAST,
     )

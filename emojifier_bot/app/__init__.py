@@ -51,7 +51,7 @@ def make_decoder(settings: PictureSettings) -> Decoder:
 
 
 def make_isolated_decoder(settings: Settings) -> IsolatedDecoder:
-    """Build the decoder for pictures of strangers: as many processes as pipelines."""
+    """Build the decoder for pictures of strangers; it has one process."""
     from emojifier_bot.vision.decode import DecodeLimits
     from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
     from emojifier_bot.vision.sandbox.protocol import ChildLimits
@@ -62,7 +62,7 @@ def make_isolated_decoder(settings: Settings) -> IsolatedDecoder:
         cpu_seconds=settings.decode_cpu_seconds,
         wall_seconds=settings.decode_seconds,
     )
-    return IsolatedDecoder(limits, settings.worker_concurrency)
+    return IsolatedDecoder(limits)
 
 
 def make_analyzer(

@@ -11,16 +11,11 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from emojifier_bot import metrics
-from emojifier_bot.app import (
-    face_service,
-    make_analyzer,
-    make_isolated_decoder,
-    make_route,
-)
+from emojifier_bot.app import face_service, make_route
 from emojifier_bot.clock import Clock, SystemClock
 from emojifier_bot.config import Settings
 from emojifier_bot.db.crypto import Vault, open_vault
@@ -39,12 +34,11 @@ from emojifier_bot.slack.installations import RotatingBotTokens
 from emojifier_bot.slack.post import SlackReplySink
 
 if TYPE_CHECKING:
+    from emojifier_bot.app.picture_process import PictureProcesses
     from emojifier_bot.jobs.steps import Dependencies
     from emojifier_bot.slack.context import ListenerContext
     from emojifier_bot.slack.oauth import InstallFlow
     from emojifier_bot.slack.socket_mode import SocketMode
-    from emojifier_bot.vision.pipeline import Pipeline
-    from emojifier_bot.vision.ports import Decoder
     from emojifier_bot.web.app import WebDependencies
     from emojifier_bot.web.server import WebServer
 
@@ -334,6 +328,7 @@ def _web_dependencies(
 
 def run_job_worker(settings: Settings) -> int:
     """Do jobs until SIGTERM or Ctrl-C; return the exit code."""
+    from emojifier_bot.app.picture_process import PictureProcesses
     from emojifier_bot.jobs.worker import run_worker
 
     make_route(settings).check()
@@ -342,33 +337,19 @@ def run_job_worker(settings: Settings) -> int:
     serving = metrics.serve_metrics(
         metrics.worker_registry(), settings.metrics_host, settings.metrics_port
     )
-    with make_isolated_decoder(settings) as decoder, serving:
-        decoder.warm_up()
-        parts = make_worker_dependencies(settings, stores, decoder)
+    with PictureProcesses(settings) as pictures, serving:
+        pictures.warm_up()
+        parts = make_worker_dependencies(settings, stores, pictures)
         return run_worker(settings.database_url, parts, settings.worker_concurrency)
 
 
 def make_worker_dependencies(
-    settings: Settings, stores: Stores, decoder: Decoder
+    settings: Settings, stores: Stores, pictures: PictureProcesses
 ) -> Dependencies:
     """Build what a worker does its jobs with."""
     from emojifier_bot.jobs.steps import Dependencies
-    from emojifier_bot.vision.pipeline import Pipeline
-    from emojifier_bot.vision.themes import open_theme
 
     client = make_slack(settings, stores)
-    analyzer = make_analyzer(settings)
-
-    @cache
-    def pipeline_for_theme(theme: str) -> Pipeline:
-        """Share the models; load each theme when it is first asked for."""
-        return Pipeline(
-            decoder=decoder,
-            analyzer=analyzer,
-            emoji=open_theme(theme or settings.theme),
-            clock=CLOCK,
-        )
-
     return Dependencies(
         source=SlackImageSource(
             client=client,
@@ -387,6 +368,6 @@ def make_worker_dependencies(
         ),
         sink=make_sink(settings, stores, client),
         posts=stores.posts,
-        pipeline_for_theme=pipeline_for_theme,
+        emojify=pictures,
         clock=CLOCK,
     )

@@ -23,7 +23,7 @@ from emojifier_bot.app.bot import (
 )
 from emojifier_bot.config import Settings
 from emojifier_bot.db.crypto import Rotation, Vault, open_vault, rotate
-from emojifier_bot.db.engine import read_url, sqlite_file
+from emojifier_bot.db.engine import empty_log, read_url, sqlite_file
 from emojifier_bot.db.migrate import (
     SchemaState,
     downgrade,
@@ -228,6 +228,7 @@ def delete_workspace(settings: Settings, holder_id: str) -> None:
         spared = stores.installations.holders()
         delete_jobs(settings.database_url, workspace, spared)
         stores.installations.delete(workspace)
+        empty_log(stores.database.engine)
 
 
 def _check_tables(settings: Settings) -> None:

@@ -285,10 +285,16 @@ class Settings(PictureSettings):
     """Everything that can be set from outside: what the bot reads besides."""
 
     decode_memory_mb: int = _setting(
-        1500,
+        550,
         AT_LEAST_ONE,
-        "Memory limit for decoding one picture from Slack, in megabytes. Pictures "
-        "of more than 60 megapixels need more than the default.",
+        "Memory limit for decoding one picture from Slack, in megabytes; "
+        "docs/security.md says how large a picture of each format may then be.",
+    )
+    picture_memory_mb: int = _setting(
+        400,
+        AT_LEAST_ONE,
+        "Memory limit for a picture from Slack once it is decoded, in megabytes: 4 "
+        "bytes for each pixel, and what finding faces and encoding take.",
     )
     decode_cpu_seconds: int = _setting(
         20,

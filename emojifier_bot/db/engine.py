@@ -224,6 +224,32 @@ def _set_up_sqlite(engine: sa.Engine, wait_seconds: float) -> None:
         # lost in a power cut would cost a workspace its installation.
         enable_wal(connection, wait_seconds)
         connection.execute("PRAGMA foreign_keys=ON")
+        # What is deleted is overwritten; else it stays in the file's free pages.
+        connection.execute("PRAGMA secure_delete=ON")
+
+
+def empty_log(engine: sa.Engine) -> None:
+    """Move SQLite's write-ahead log into the file and cut it off, after a deletion.
+
+    The log has what was written since it was last emptied, deleted rows too. With
+    PostgreSQL nothing is done: docs/security.md says what an operator can do.
+
+    Raises:
+        StoreError: Somebody was reading all the time; try again.
+    """
+    if engine.dialect.name != SQLITE:
+        return
+    try:
+        with engine.connect() as connection:
+            emptied = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            is_busy, *_ = emptied.one()
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+        raise _refusal(engine.url, error) from error
+    if is_busy:
+        raise StoreError(
+            "Deleted rows are still in the database's log, because others were "
+            "reading it. Try again."
+        )
 
 
 def enable_wal(connection: sqlite3.Connection, wait_seconds: float) -> None:

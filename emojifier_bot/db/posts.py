@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -16,6 +17,7 @@ from emojifier_bot.domain import (
     Post,
     PostRecord,
     Workspace,
+    known_fields,
 )
 
 #: Columns that hold what a post says, as it says it.
@@ -43,7 +45,7 @@ class PostLog:
         row |= {column: getattr(post.source, name) for name, column in _SOURCE.items()}
         row |= asdict(post.workspace) | {
             "place_id": post.workspace.id,
-            "faces": [asdict(face) for face in post.faces],
+            "faces": [_face_values(face) for face in post.faces],
             "posted_at": self.clock.now(),
             "presses": 0,
             "deleted_by": "",
@@ -130,11 +132,21 @@ def _is(workspace: Workspace, post_id: str) -> sa.ColumnElement[bool]:
     return sa.and_(POSTS.c.place_id == workspace.id, POSTS.c.post_id == post_id)
 
 
+def _face_values(face: FaceSummary) -> dict[str, Any]:
+    values = asdict(face)
+    if face.count == 1:
+        # Older versions of the bot, which may run beside this one, know no count.
+        del values["count"]
+    return values
+
+
 def _record(row: sa.RowMapping) -> PostRecord:
     source = {name: row[column] for name, column in _SOURCE.items()}
     post = Post(
         workspace=Workspace(**{one.name: row[one.name] for one in fields(Workspace)}),
-        faces=tuple(FaceSummary(**face) for face in row["faces"]),
+        faces=tuple(
+            FaceSummary(**known_fields(FaceSummary, face)) for face in row["faces"]
+        ),
         source=ImageReference(**source),
         **{name: row[name] for name in _PLAIN},
     )

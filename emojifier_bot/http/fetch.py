@@ -18,7 +18,7 @@ from urllib.parse import unquote, urljoin
 
 import requests
 
-from emojifier_bot.errors import ErrorKind
+from emojifier_bot.errors import ErrorKind, FetchError
 from emojifier_bot.http.addresses import Target, fetch_error, read_public
 from emojifier_bot.http.connection import (
     BodyCheck,
@@ -157,15 +157,21 @@ class GuardedClient:
             public = not target.is_listed(self.allow_hosts)
             return resolve(target, self.network, deadline, public=public)
 
-        return fetch(
-            address,
-            admit=admit,
-            check_body=self.check_body,
-            max_bytes=self.max_bytes,
-            network=self.network,
-            page_kind=ErrorKind.PAGE,
-            reads_pages=True,
-        )
+        try:
+            return fetch(
+                address,
+                admit=admit,
+                check_body=self.check_body,
+                max_bytes=self.max_bytes,
+                network=self.network,
+                page_kind=ErrorKind.PAGE,
+                reads_pages=True,
+            )
+        except FetchError as error:
+            if error.kind == ErrorKind.TIMEOUT:
+                # It has had its time, which others may be waiting for.
+                error.retryable = False
+            raise
 
 
 def redirect_of(response: requests.Response, address: str) -> str | None:

@@ -23,6 +23,8 @@ from emojifier_bot.http.connection import (
 from emojifier_bot.http.fetch import Fetched, fetch, is_passing, retry_after_seconds
 
 SLACK_DOMAIN = ".slack.com"
+#: Before a file is fetched again for which all time ran out.
+AFTER_TIMEOUT_SECONDS = 30.0
 #: A large picture on a slow connection.
 TRANSFER_NETWORK = Network(
     Timeouts(connect_seconds=5.0, read_seconds=15.0, total_seconds=120.0)
@@ -64,15 +66,20 @@ def get_with_token(
             raise fetch_error(ErrorKind.LOGIN_PAGE)
         raise fetch_error(ErrorKind.FORBIDDEN)
 
-    return fetch(
-        address,
-        admit=admit,
-        check_body=check_body,
-        max_bytes=max_bytes,
-        network=network,
-        page_kind=ErrorKind.LOGIN_PAGE,
-        headers={"Authorization": f"Bearer {token}"},
-    )
+    try:
+        return fetch(
+            address,
+            admit=admit,
+            check_body=check_body,
+            max_bytes=max_bytes,
+            network=network,
+            page_kind=ErrorKind.LOGIN_PAGE,
+            headers={"Authorization": f"Bearer {token}"},
+        )
+    except FetchError as error:
+        if error.kind == ErrorKind.TIMEOUT:
+            error.retry_after_seconds = AFTER_TIMEOUT_SECONDS
+        raise
 
 
 def post_bytes(

@@ -40,8 +40,10 @@ MARK = ".mark"
 #: A wait lasts at most so much longer than it should, seconds: recording it may take
 #: that long while the database is slow.
 LATE_SECONDS = 5.0
-#: Times that a step may have taken the worker down with it.
+#: Times that a step may have taken the worker down with it: where Slack is called,
 MAX_CRASHES = 4
+#: and where a picture is handled, which may be why.
+MAX_PICTURE_CRASHES = 2
 
 #: The keys of what is recorded.
 DONE, FAILED, UNSURE = "done", "failed", "unsure"
@@ -237,7 +239,7 @@ class StepRunner:
             answer = await self.run_marked(name, call)
             if answer.unsure:
                 crashes += 1
-                if crashes >= MAX_CRASHES:
+                if crashes >= MAX_PICTURE_CRASHES:
                     raise JobFailedError(Failure(ErrorKind.UNEXPECTED))
             elif answer.failure is None:
                 return answer.value

@@ -1,7 +1,8 @@
 """What the steps of a job do: blocking calls, in a thread of the worker.
 
 Each returns JSON types only: references and summaries, never a picture or a secret.
-Pictures are in memory while `JobSteps.prepare` runs, and only there.
+Pictures are in memory while `JobSteps.prepare` runs, and until its next try if Slack
+did not take the upload; never anywhere else.
 """
 
 from __future__ import annotations
@@ -10,19 +11,18 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
-from threading import BoundedSemaphore
 from typing import Any
 
 from emojifier_bot import metrics
 from emojifier_bot.clock import Clock
 from emojifier_bot.db.posts import PostLog
 from emojifier_bot.domain import (
+    EmojifiedPicture,
     EmojifyRequest,
     Entrypoint,
-    FaceSummary,
     FetchedImage,
     ImageReference,
     Outcome,
@@ -31,22 +31,19 @@ from emojifier_bot.domain import (
     Share,
 )
 from emojifier_bot.errors import DeliveryError, ErrorKind, FetchError
+from emojifier_bot.http.fetch import clean_name
 from emojifier_bot.jobs.leases import Lease
+from emojifier_bot.jobs.places import ConcurrencyLimits, KeptResults
 from emojifier_bot.jobs.step_runner import Timing
 from emojifier_bot.ports import ImageSource, ReplySink
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
-from emojifier_bot.vision.formats import channel_format
-from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
-from emojifier_bot.vision.types import Result
+from emojifier_bot.vision.formats import format_named
 
 logger = logging.getLogger(__name__)
 
-#: Of the source's name, what the result's keeps, characters.
-MAX_STEM = 80
 _NAMELESS = "picture"
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f<>:\"/\\|?*]+")
-#: Pictures in memory for each that is emojified: others are fetched and sent meanwhile.
-PICTURES_PER_CORE = 2
+#: In names of files on some systems.
+_UNSAFE = re.compile(r"[<>:\"|?*]+")
 SEED_BYTES = 8
 #: Marks a post that an earlier run of the job recorded, whose own record is gone.
 EARLIER = "earlier"
@@ -59,19 +56,11 @@ class Dependencies:
     source: ImageSource
     sink: ReplySink
     posts: PostLog
-    #: Gives what draws with a theme; an empty name is the settings' own.
-    pipeline_for_theme: Callable[[str], Pipeline]
+    #: Emojifies a file with a theme, whose empty name is the settings' own, and draws
+    #: among near neighbours of the best emoji where it is given a seed.
+    emojify: Callable[[bytes, str, int | None], EmojifiedPicture]
     clock: Clock
     timing: Timing = field(default_factory=Timing)
-
-
-class ConcurrencyLimits:
-    """How many pictures a worker holds, and how many it emojifies, at the same time."""
-
-    def __init__(self, concurrency: int) -> None:
-        """Allow ``concurrency`` pipelines to run at the same time."""
-        self.pictures = BoundedSemaphore(concurrency * PICTURES_PER_CORE)
-        self.pipelines = BoundedSemaphore(concurrency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +71,7 @@ class JobSteps:
     #: Checked before Slack is called: others may have taken the job over.
     lease: Lease
     limits: ConcurrencyLimits
+    kept: KeptResults = field(default_factory=KeptResults)
 
     def add_reaction(self, request: EmojifyRequest) -> None:
         """Show the asker that the request was seen."""
@@ -104,17 +94,21 @@ class JobSteps:
         earlier = self.deps.posts.find(request.workspace, job_id)
         if earlier is not None:
             return asdict(earlier.post) | {EARLIER: True}
-        with self.limits.pictures:
-            with metrics.PICTURE_SECONDS.labels("fetch").time():
-                image = self.deps.source.fetch(request.workspace, reference)
-            result = self._emojify(job_id, request, image)
+        with ExitStack() as places:
+            name, result = self._result(job_id, request, reference, places)
             if not result.faces:
                 return None
-            picture = _picture(image.name, result)
-            self.lease.check()
-            channel_id = self.deps.sink.target(request)
-            with metrics.PICTURE_SECONDS.labels("upload").time():
-                file_id = self.deps.sink.upload(request.workspace, picture)
+            try:
+                self.lease.check()
+                channel_id = self.deps.sink.target(request)
+                with metrics.PICTURE_SECONDS.labels("upload").time():
+                    file_id = self.deps.sink.upload(
+                        request.workspace, _picture(name, result)
+                    )
+            except DeliveryError as error:
+                if error.retryable:
+                    self.kept.keep(job_id, name, result)
+                raise
         elsewhere = channel_id != request.channel_id
         post = Post(
             post_id=job_id,
@@ -122,12 +116,9 @@ class JobSteps:
             asker_id=request.user_id,
             file_id=file_id,
             channel_id=channel_id,
-            title=f"{_stem(image.name)}, emojified",
-            alt_text=picture.alt_text,
-            faces=tuple(
-                FaceSummary(face.emoji.character, face.emoji.spoken, face.sure)
-                for face in result.faces
-            ),
+            title=f"{_stem(name)}, emojified",
+            alt_text=result.alt_text[:MAX_ALT_TEXT_CHARACTERS],
+            faces=result.faces,
             source=reference,
             thread_ts="" if elsewhere else request.thread_ts,
             theme=request.theme,
@@ -209,27 +200,56 @@ class JobSteps:
         self.lease.check()
         self.deps.sink.remove_reaction(request)
 
+    def _result(
+        self,
+        job_id: str,
+        request: EmojifyRequest,
+        reference: ImageReference,
+        places: ExitStack,
+    ) -> tuple[str, EmojifiedPicture]:
+        """Fetch and emojify, unless an earlier try of this step has done so.
+
+        Args:
+            job_id: Of the job.
+            request: What was asked.
+            reference: The picture.
+            places: Gets the place that the result takes in memory.
+
+        Returns:
+            The name of the source, and the result.
+        """
+        holder, limits = request.workspace.id, self.limits
+        kept = self.kept.take(job_id)
+        if kept is not None:
+            places.enter_context(limits.pictures.taken(holder))
+            return kept
+        with limits.fetches.taken(holder):
+            with metrics.PICTURE_SECONDS.labels("fetch").time():
+                image = self.deps.source.fetch(request.workspace, reference)
+            places.enter_context(limits.pictures.taken(holder))
+        return image.name, self._emojify(job_id, request, image)
+
     def _emojify(
         self, job_id: str, request: EmojifyRequest, image: FetchedImage
-    ) -> Result:
+    ) -> EmojifiedPicture:
         seed = None
         if request.surprise or request.entrypoint is Entrypoint.TRY_ANOTHER:
             seed = _surprise_seed(job_id, request.press)
-        with self.limits.pipelines:
-            pipeline = self.deps.pipeline_for_theme(request.theme)
-            result = pipeline.run(image.data, EmojifyOptions(surprise_seed=seed))
+        with self.limits.pipelines.taken(request.workspace.id):
+            result = self.deps.emojify(image.data, request.theme, seed)
+        faces = sum(face.count for face in result.faces)
         facts = {
             "action": "faces_read",
             "job_id": job_id,
             "backend": result.backend,
-            "faces": len(result.faces),
+            "faces": faces,
         }
         logger.info("faces read", extra=facts)
         for stage, milliseconds in result.milliseconds.items():
             metrics.PICTURE_SECONDS.labels(stage).observe(milliseconds / 1000)
-        sure = sum(face.sure for face in result.faces)
+        sure = sum(face.count for face in result.faces if face.sure)
         metrics.FACES.labels("sure").inc(sure)
-        metrics.FACES.labels("unsure").inc(len(result.faces) - sure)
+        metrics.FACES.labels("unsure").inc(faces - sure)
         return result
 
 
@@ -256,17 +276,15 @@ def _surprise_seed(job_id: str, press: int) -> int:
     return int.from_bytes(digest[:SEED_BYTES], "big")
 
 
-def _picture(name: str, result: Result) -> ResultPicture:
-    shown = channel_format(result.format)
-    extension = shown.extensions[0]
-    as_it_is = shown.name == result.format
+def _picture(name: str, result: EmojifiedPicture) -> ResultPicture:
+    extension = format_named(result.format).extensions[0]
     return ResultPicture(
-        data=result.encoded if as_it_is else result.encode_for(extension),
+        data=result.data,
         filename=f"{_stem(name)}.emojified{extension}",
         alt_text=result.alt_text[:MAX_ALT_TEXT_CHARACTERS],
     )
 
 
 def _stem(name: str) -> str:
-    plain = _UNSAFE.sub(" ", PurePath(name).stem).strip(" .")
-    return plain[:MAX_STEM].strip() or _NAMELESS
+    plain = _UNSAFE.sub(" ", PurePath(clean_name(name)).stem).strip(" .")
+    return plain or _NAMELESS

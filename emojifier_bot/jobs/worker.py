@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from queue import SimpleQueue
 
 import sqlalchemy as sa
@@ -15,13 +16,14 @@ from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
 from emojifier_bot import metrics
-from emojifier_bot.db.engine import open_engine
+from emojifier_bot.db.engine import empty_log, open_engine
 from emojifier_bot.domain import RETENTION, EmojifyRequest
-from emojifier_bot.errors import ErrorKind, QueueError
+from emojifier_bot.errors import ErrorKind, QueueError, StoreError
 from emojifier_bot.jobs import leases
 from emojifier_bot.jobs.leases import JobReclaimer, LeaseLostError, LeaseTimes
+from emojifier_bot.jobs.places import ConcurrencyLimits
 from emojifier_bot.jobs.queue_listener import IDLE_POLL_SECONDS, QueueListener
-from emojifier_bot.jobs.steps import ConcurrencyLimits, Dependencies, JobSteps
+from emojifier_bot.jobs.steps import Dependencies, JobSteps
 from emojifier_bot.jobs.system_db import (
     APPLICATION,
     BATCH_JOBS,
@@ -251,6 +253,7 @@ class Worker:
         if ended:
             DBOS.delete_workflows([*ended])
             self._uninstalled_job_ids -= ended
+            self._empty_log()
 
     def _purge(self) -> None:
         """Delete jobs that ended long ago, and posts of that time."""
@@ -266,7 +269,13 @@ class Worker:
             )
             DBOS.delete_workflows([job.workflow_id for job in ended])
             if len(ended) < BATCH_JOBS or self._draining.is_set():
+                self._empty_log()
                 return
+
+    def _empty_log(self) -> None:
+        """Leave nothing of deleted rows in the log; the next deletion will do too."""
+        with suppress(StoreError):
+            empty_log(self._engine)
 
     def _facts(self, action: str) -> dict[str, str]:
         return {"action": action, "worker": self._lease.holder}

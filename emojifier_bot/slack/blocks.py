@@ -82,10 +82,14 @@ def comment(post: Post) -> str:
 
 def found(faces: Sequence[FaceSummary]) -> str:
     """Return how many faces there are and which emoji they got, in reading order."""
-    count = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
-    if len(faces) <= SHOWN_ONE_BY_ONE:
+    total = sum(face.count for face in faces)
+    count = "1 face" if total == 1 else f"{total} faces"
+    if total <= SHOWN_ONE_BY_ONE:
         return f"{count}: {' '.join(face.character for face in faces)}".rstrip(": ")
-    kinds = Counter(face.character for face in faces).most_common()
+    counted: Counter[str] = Counter()
+    for face in faces:
+        counted[face.character] += face.count
+    kinds = counted.most_common()
     shown = [
         f"{character} × {number}" if number > 1 else character
         for character, number in kinds[:COUNTED_KINDS]
@@ -97,10 +101,13 @@ def found(faces: Sequence[FaceSummary]) -> str:
 def doubts(faces: Sequence[FaceSummary]) -> str:
     """Return which faces are guesses; empty where all are sure."""
     doubtful = [number for number, face in enumerate(faces) if not face.sure]
+    count = sum(faces[number].count for number in doubtful)
     if not doubtful:
         return ""
     if len(doubtful) == len(faces):
-        them = {1: "it", 2: "either of them"}.get(len(faces), "any of them")
+        them = {1: "it", 2: "either of them"}.get(count, "any of them")
+    elif sum(face.count for face in faces) > len(faces):
+        them = f"{count} of them"  # where they are is not known any more
     elif len(doubtful) <= NAMED_DOUBTS and doubtful[-1] < len(ORDINALS):
         *most, last = (f"the {ORDINALS[number]}" for number in doubtful)
         them = f"{', '.join(most)} and {last} faces" if most else f"{last} face"

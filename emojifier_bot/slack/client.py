@@ -51,7 +51,7 @@ CLIENT_ERRORS = (
     FetchError,
     OSError,
     HTTPException,
-    UnicodeError,
+    UnicodeDecodeError,
     LookupError,
     AttributeError,
 )

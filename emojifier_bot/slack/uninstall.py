@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from slack_bolt import App, BoltContext
 
+from emojifier_bot.db.engine import empty_log
 from emojifier_bot.domain import Workspace
 from emojifier_bot.errors import QueueError
 from emojifier_bot.slack.context import ListenerContext
@@ -64,6 +65,7 @@ class Uninstallations:
             # Not the rows of a workspace that has installed the bot again.
             if workspace.id not in installations.holders():
                 installations.delete(workspace)
+            empty_log(installations.database.engine)
 
         retry_until_stored(forget, LONG_WAITS)
 

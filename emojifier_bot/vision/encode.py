@@ -292,7 +292,15 @@ def _save(
 ) -> bytes:
     """Write pixels and profile; whatever else the image may carry is overruled."""
     buffer = io.BytesIO()
-    image.save(buffer, name, icc_profile=icc_profile, comment=b"", **options)
+    try:
+        image.save(buffer, name, icc_profile=icc_profile, comment=b"", **options)
+    except OSError:
+        if "optimize" not in options:
+            raise
+        # Tables of its own take all coefficients in memory: what is too large for that
+        # has the usual ones.
+        usual = {key: value for key, value in options.items() if key != "optimize"}
+        return _save(image, name, usual, icc_profile)
     return buffer.getvalue()
 
 

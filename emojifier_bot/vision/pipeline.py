@@ -16,7 +16,7 @@ from emojifier_bot.vision.color import sprite_into_profile
 from emojifier_bot.vision.composite import overlay, premultiplied
 from emojifier_bot.vision.decode import DecodedImage, DecodeLimits, decode
 from emojifier_bot.vision.encode import encode, output_format
-from emojifier_bot.vision.formats import format_named
+from emojifier_bot.vision.formats import channel_format, format_named
 from emojifier_bot.vision.landmarks import measure
 from emojifier_bot.vision.place import paint_order, place, reading_order
 from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
@@ -38,6 +38,8 @@ class EmojifyOptions:
     surprise_seed: int | None = None
     #: The date that the result says it was taken at, as EXIF writes it; None for none.
     exif_date: str | None = None
+    #: Write one format that a channel shows, and nothing for a picture without faces.
+    for_channel: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,16 +105,20 @@ class Pipeline:
         """
         times = times or _Stopwatch(self.clock)
         output = output_format(picture, options.extension)
+        if options.for_channel:
+            output = channel_format(output).name
         with times.stage("analyze"):
             reading = self.analyzer.analyze(picture)
         with times.stage("choose"):
             chosen = self._choose(reading.faces, options)
         with times.stage("composite"):
             self._paint(picture, chosen)
-        with times.stage("encode"):
-            encoded = encode(
-                picture, picture.image, output, options.quality, options.exif_date
-            )
+        encoded = b""
+        if chosen or not options.for_channel:
+            with times.stage("encode"):
+                encoded = encode(
+                    picture, picture.image, output, options.quality, options.exif_date
+                )
         return Result(
             width=picture.image.width,
             height=picture.image.height,

@@ -77,9 +77,10 @@ def unit(file: Path) -> dict[str, list[str]]:
 # Memory, in megabytes.
 
 #: A worker at work on small pictures, and a web process: docs/scaling.md.
-WORKER_MB, WEB_MB = 300, 250
-#: Of a worker for each picture, at 60 megapixels, beside what its decoder takes.
-PICTURE_MB = 400
+WORKER_MB, WEB_MB = 150, 250
+#: Of the process for the largest picture, of a decoder beside its limit, and for an
+#: ordinary picture of another workspace.
+PICTURE_MB, DECODER_MB, OTHER_MB = 600, 50, 400
 UNITS_OF_BYTES = {"M": 10**6, "G": 10**9, "Mi": 2**20, "Gi": 2**30}
 
 
@@ -91,7 +92,8 @@ def megabytes(text: str, *, binary: bool = False) -> float:
 
 def most_of_a_worker(decode_mb: str, concurrency: str | None = None) -> float:
     pictures = int(concurrency or Settings().worker_concurrency)
-    return WORKER_MB + pictures * (PICTURE_MB + int(decode_mb))
+    largest = PICTURE_MB + DECODER_MB + int(decode_mb)
+    return WORKER_MB + pictures * (largest + OTHER_MB)
 
 
 def test_the_largest_pictures_fit_into_pod_and_container():
@@ -125,7 +127,8 @@ def test_the_page_on_scaling_tells_the_same_memory():
         "EMOJIFIER_DECODE_MEMORY_MB"
     ]
 
-    assert f"{WORKER_MB} + 2 × ({PICTURE_MB} + {decode_mb})" in page
+    decoder_mb = DECODER_MB + int(decode_mb)
+    assert f"{WORKER_MB} + 2 × ({PICTURE_MB} + {decoder_mb} + {OTHER_MB})" in page
 
 
 # The image.

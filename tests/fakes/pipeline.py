@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from emojifier_bot.app.picture_process import emojified
+from emojifier_bot.domain import EmojifiedPicture
 from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.decode import DecodedImage, InProcessDecoder
-from emojifier_bot.vision.pipeline import Pipeline
+from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
 from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
 from emojifier_bot.vision.types import Emoji, EmojiTheme, ImageArray
 from tests.builders import make_sprite, make_theme
@@ -56,3 +58,14 @@ def fake_pipeline(analyzer: FaceAnalyzer | None = None) -> Pipeline:
         emoji=FakeEmojiSource(),
         clock=FakeClock(),
     )
+
+
+def fake_emojify() -> Callable[[bytes, str, int | None], EmojifiedPicture]:
+    """Return what emojifies for jobs, with that pipeline in this process."""
+
+    def emojify(data: bytes, theme: str, surprise_seed: int | None) -> EmojifiedPicture:
+        del theme
+        options = EmojifyOptions(surprise_seed=surprise_seed, for_channel=True)
+        return emojified(fake_pipeline().run(data, options))
+
+    return emojify

@@ -343,7 +343,7 @@ def test_many_threads_share_few_children():
 def test_one_that_is_closed_leaves_nothing_to_those_at_work():
     one = IsolatedDecoder()
     one.warm_up()
-    with one._process() as busy:
+    with one.process() as busy:
         one.close()
         assert_same_pixels(busy.decode(PNG).image, photo())
     assert busy._process.poll() is not None

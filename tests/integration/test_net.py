@@ -321,7 +321,8 @@ def test_a_slow_loris_is_cut_off_in_time(talk, secure, authority):
         error = refusal(server, route=Route(ca_file=authority.file), timeouts=IMPATIENT)
         took = time.monotonic() - began
 
-    assert (error.kind, error.retryable) == ("timeout", True)
+    # It had its time: the same again would hold a place that others wait for.
+    assert (error.kind, error.retryable) == ("timeout", False)
     assert took < IMPATIENT.total_seconds + LATE_SECONDS
 
 

@@ -12,7 +12,7 @@ from dbos._serialization import DBOSPortableJSON
 
 from emojifier_bot.db.engine import open_engine
 from emojifier_bot.domain import JobState
-from emojifier_bot.jobs.step_runner import MAX_CRASHES
+from emojifier_bot.jobs.step_runner import MAX_PICTURE_CRASHES
 from emojifier_bot.jobs.worker import EXIT_DONE, EXIT_LEASE_LOST
 from tests.crash.fleet import pause
 from tests.fakes.reply_sink import KILL_AFTER, KILL_BEFORE, SLOW, Fault
@@ -94,9 +94,9 @@ def test_a_worker_that_slept_past_its_lease_ends_without_a_post(harness):
 
 
 def test_a_picture_that_kills_workers_is_given_up_and_told(harness):
-    harness.sink.plan("upload", *[Fault(KILL_BEFORE)] * MAX_CRASHES)
+    harness.sink.plan("upload", *[Fault(KILL_BEFORE)] * MAX_PICTURE_CRASHES)
     job_id = harness.ask()
-    for _ in range(MAX_CRASHES):
+    for _ in range(MAX_PICTURE_CRASHES):
         assert is_dead(harness.spawn())
 
     harness.spawn()

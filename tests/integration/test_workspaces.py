@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from emojifier_bot.app.bot import make_limiter, open_stores
 from emojifier_bot.cli.main import app
 from emojifier_bot.config import load_settings
-from emojifier_bot.db.engine import open_database
+from emojifier_bot.db.engine import open_database, sqlite_file
 from emojifier_bot.db.policy import WorkspaceSettings
 from emojifier_bot.domain import ImageReference, Workspace
 from tests.builders_store import make_installation, make_post
@@ -109,6 +109,15 @@ def mentioning(url, word):
     }
 
 
+def files_mentioning(url, word):
+    """Return SQLite's files that have a word, deleted rows and the log included."""
+    file = sqlite_file(url)
+    if file is None:
+        return []
+    files = file.parent.glob(f"{file.name}*")
+    return [one.name for one in files if word.encode() in one.read_bytes()]
+
+
 def test_all_of_it_is_exported_and_no_token(everywhere):
     assert everywhere
     kept = exported(GONE)
@@ -148,6 +157,7 @@ def test_nothing_remains_after_a_deletion(settings, everywhere):
     assert done.exit_code == 0, done.output
     assert "Nothing is revoked at Slack" in done.stderr
     assert mentioning(settings.database_url, GONE) == {}
+    assert files_mentioning(settings.database_url, GONE) == []
     after = tables(settings.database_url)
     for word in (STAYS, SISTER):
         kept = [row for rows in after.values() for row in rows if word in row]

@@ -1,4 +1,4 @@
-"""A decoder for pictures of strangers: child processes do the work."""
+"""Pools of processes that handle strangers' pictures, and the decoder of one."""
 
 from __future__ import annotations
 
@@ -8,42 +8,40 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from threading import BoundedSemaphore, Lock
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from emojifier_bot.vision.decode import DecodedImage, check_length
-from emojifier_bot.vision.sandbox.process import DecoderProcess
+from emojifier_bot.vision.sandbox.process import ChildProcess, DecoderProcess
 from emojifier_bot.vision.sandbox.protocol import ChildLimits, IsolationStatus
 
 logger = logging.getLogger(__name__)
 
+P = TypeVar("P", bound=ChildProcess)
 
-class IsolatedDecoder:
-    """A `Decoder` of a fixed number of processes; for any number of threads.
+
+class ProcessPool(Generic[P]):
+    """A fixed number of processes; for any number of threads.
 
     A process for each picture would cost its start, a quarter of a second on the
     processor; one for all would let one slow picture hold up the others. So there are
     as many as pictures are worked on at the same time, each started when it is first
-    needed, and another one when it died or has decoded its share.
+    needed, and another one when it died or has done its share.
 
     Args:
-        limits: What a picture may take.
-        processes: Pictures that are decoded at the same time; others wait.
         start: Starts a process.
+        processes: Pictures that are handled at the same time; others wait.
+        kept: Processes that wait for a picture at most; None for all.
     """
 
     def __init__(
-        self,
-        limits: ChildLimits | None = None,
-        processes: int = 1,
-        start: Callable[[ChildLimits], DecoderProcess] = DecoderProcess,
+        self, start: Callable[[], P], processes: int, kept: int | None = None
     ) -> None:
-        self._limits = limits or ChildLimits()
-        self._start = start
+        self._start_one = start
         self._slots = BoundedSemaphore(processes)
+        self._kept = processes if kept is None else kept
         self._lock = Lock()
-        self._idle: list[DecoderProcess] = []
+        self._idle: list[P] = []
         self._closed = False
-        self._logged: IsolationStatus | None = None
         #: Causes of death of its processes, and how often.
         self.deaths: Counter[str] = Counter()
 
@@ -52,18 +50,6 @@ class IsolatedDecoder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def decode(self, data: bytes) -> DecodedImage:
-        """Decode one picture in a process of its own limits.
-
-        Raises:
-            ImageError: It cannot be decoded or passes a limit; the process died of it
-                (``decode_crash``), took too long (``decode_timeout``), or does not
-                start (``decoder_down``).
-        """
-        check_length(data, self._limits.picture)
-        with self._slots, self._process() as process:
-            return process.decode(data)
 
     @property
     def pids(self) -> list[int]:
@@ -77,7 +63,7 @@ class IsolatedDecoder:
         Raises:
             ImageError: It does not (``decoder_down``).
         """
-        with self._slots, self._process():
+        with self.process():
             pass
 
     def close(self) -> None:
@@ -89,14 +75,16 @@ class IsolatedDecoder:
             process.close()
 
     @contextmanager
-    def _process(self) -> Iterator[DecoderProcess]:
-        process = self._idle_process() or self._fresh_process()
-        try:
-            yield process
-        finally:
-            self._give_back(process)
+    def process(self) -> Iterator[P]:
+        """Give a process for one picture; wait while all are at work."""
+        with self._slots:
+            process = self._idle_process() or self._start_one()
+            try:
+                yield process
+            finally:
+                self._give_back(process)
 
-    def _idle_process(self) -> DecoderProcess | None:
+    def _idle_process(self) -> P | None:
         """Return the one used last, if it is still alive."""
         while True:
             with self._lock:
@@ -104,6 +92,50 @@ class IsolatedDecoder:
             if process is None or not process.is_spent:
                 return process
             process.close()
+
+    def _give_back(self, process: P) -> None:
+        with self._lock:
+            if process.cause_of_death is not None:
+                self.deaths[process.cause_of_death] += 1
+                return
+            is_kept = len(self._idle) < self._kept
+            if is_kept and not (self._closed or process.is_spent):
+                self._idle.append(process)
+                return
+        process.close()
+
+
+class IsolatedDecoder(ProcessPool[DecoderProcess]):
+    """A `Decoder` of a fixed number of processes; for any number of threads.
+
+    Args:
+        limits: What a picture may take.
+        processes: Pictures that are decoded at the same time; others wait.
+        start: Starts a process.
+    """
+
+    def __init__(
+        self,
+        limits: ChildLimits | None = None,
+        processes: int = 1,
+        start: Callable[[ChildLimits], DecoderProcess] = DecoderProcess,
+    ) -> None:
+        super().__init__(self._fresh_process, processes)
+        self._limits = limits or ChildLimits()
+        self._start = start
+        self._logged: IsolationStatus | None = None
+
+    def decode(self, data: bytes) -> DecodedImage:
+        """Decode one picture in a process of its own limits.
+
+        Raises:
+            ImageError: It cannot be decoded or passes a limit; the process died of it
+                (``decode_crash``), took too long (``decode_timeout``), or does not
+                start (``decoder_down``).
+        """
+        check_length(data, self._limits.picture)
+        with self.process() as process:
+            return process.decode(data)
 
     def _fresh_process(self) -> DecoderProcess:
         process = self._start(self._limits)
@@ -116,13 +148,3 @@ class IsolatedDecoder:
             level = logging.INFO if isolated else logging.WARNING
             logger.log(level, "a decoder's process is ready", extra=facts)
         return process
-
-    def _give_back(self, process: DecoderProcess) -> None:
-        with self._lock:
-            if process.cause_of_death is not None:
-                self.deaths[process.cause_of_death] += 1
-                return
-            if not (self._closed or process.is_spent):
-                self._idle.append(process)
-                return
-        process.close()

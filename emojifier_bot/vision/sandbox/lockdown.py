@@ -25,7 +25,8 @@ from emojifier_bot.vision.sandbox.seccomp import refuse_system_calls
 _MORE_ADDRESS_BYTES = 2**30
 _PAGE_BYTES = resource.getpagesize()
 #: The highest score is ended first: proc(5).
-_OOM_SCORE, _FIRST_TO_DIE = Path("/proc/self/oom_score_adj"), "1000"
+_OOM_SCORE = Path("/proc/self/oom_score_adj")
+_FIRST_TO_DIE, _AMONG_THE_FIRST = "1000", "500"
 
 # <linux/prctl.h>
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
@@ -61,6 +62,22 @@ def lock_down(limits: ChildLimits) -> IsolationStatus:
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     return IsolationStatus(_give_up_files(libc), refuse_system_calls(libc))
+
+
+def limit_memory(limits: ChildLimits) -> None:
+    """Let this process take so much more memory than it has, and die before its parent.
+
+    Processes that it starts may raise that limit for themselves.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            _OOM_SCORE.write_text(_AMONG_THE_FIRST)
+    _, data_bytes = _memory_in_use()
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    with contextlib.suppress(ValueError, OSError):
+        limit = data_bytes + limits.memory_bytes
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def allow_one_picture(limits: ChildLimits) -> None:

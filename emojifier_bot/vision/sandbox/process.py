@@ -1,4 +1,4 @@
-"""One decoder process, seen from its parent."""
+"""Processes of ours that handle pictures, seen from their parent."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
-from emojifier_bot.errors import ErrorKind, ImageError
+from emojifier_bot.errors import EmojifierError, ErrorKind, ImageError
 from emojifier_bot.vision.canvas import new_canvas
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.sandbox.protocol import (
@@ -49,7 +51,7 @@ _ENVIRONMENT = {
     "PILLOW_BLOCKS_MAX": "4",
 }
 #: A start takes a quarter of a second; on a machine that swaps, much longer.
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 _END_SECONDS = 2.0
 #: The child may send as much as this before it is received, where the system lets it,
 #: so that the two seldom wait for each other.
@@ -65,25 +67,33 @@ _SENTENCES = {
 }
 
 
-class DecoderProcess:
-    """Decodes one picture after the other; for one thread at a time.
+class ChildProcess:
+    """Handles one picture after the other; for one thread at a time.
 
     Args:
         limits: What a picture may take.
         entry: ``module:function`` that runs there.
+        environment: All that it has of one.
 
     Raises:
         ImageError: It does not start (``decoder_down``).
     """
 
-    def __init__(self, limits: ChildLimits, entry: str = CHILD) -> None:
+    #: What its death is logged as.
+    death: ClassVar = {"action": "decoder_died"}
+    #: Where it runs; None for the folder of its parent.
+    folder: str | None = "/"
+
+    def __init__(
+        self, limits: ChildLimits, entry: str, environment: Mapping[str, str]
+    ) -> None:
         self._limits = limits
         self._deadline = time.monotonic() + START_SECONDS
         self.pictures = 0
         #: Why it ended before its time: ``"SIGSEGV"``, ``"exit 1"``, ``"too slow"``,
         #: ``"wrong answer"``.
         self.cause_of_death: str | None = None
-        self.status = self._start(entry)
+        self._start(entry, environment)
 
     @property
     def pid(self) -> int:
@@ -91,25 +101,31 @@ class DecoderProcess:
         return self._process.pid
 
     @property
+    def most_pictures(self) -> int:
+        """Return how many pictures are its share."""
+        return PICTURES_PER_CHILD
+
+    @property
     def is_spent(self) -> bool:
         """Tell whether another one must take its place."""
         return (
             self.cause_of_death is not None
-            or self.pictures >= PICTURES_PER_CHILD
+            or self.pictures >= self.most_pictures
             or self._process.poll() is not None
         )
 
-    def decode(self, data: bytes) -> DecodedImage:
-        """Decode one picture there.
+    @contextmanager
+    def _one_picture(self) -> Iterator[None]:
+        """Count a picture, and turn what goes wrong with the process into our error.
 
         Raises:
-            ImageError: It was refused, took too long (``decode_timeout``), or the
-                process died of it (``decode_crash``).
+            ImageError: It took too long (``decode_timeout``), or the process died of
+                it (``decode_crash``).
         """
         self.pictures += 1
         self._deadline = time.monotonic() + self._limits.wall_seconds
         try:
-            return self._exchange(data)
+            yield
         except TimeoutError as error:
             self._kill("too slow")
             raise _error(ErrorKind.DECODE_TIMEOUT) from error
@@ -121,7 +137,7 @@ class DecoderProcess:
             timed_out = cause == signal.SIGXCPU.name
             kind = ErrorKind.DECODE_TIMEOUT if timed_out else ErrorKind.DECODE_CRASH
             raise _error(kind) from error
-        except ImageError:
+        except EmojifierError:
             # An answer like any other.
             raise
         except BaseException:
@@ -140,7 +156,7 @@ class DecoderProcess:
             self._process.kill()
             self._process.wait()
 
-    def _start(self, entry: str) -> IsolationStatus:
+    def _start(self, entry: str, environment: Mapping[str, str]) -> None:
         try:
             self._connection, theirs = socket.socketpair()
         except OSError as error:
@@ -153,8 +169,8 @@ class DecoderProcess:
                 [*command, self._limits.to_json(), *filter(None, sys.path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                env=_ENVIRONMENT,
-                cwd="/",
+                env=environment,
+                cwd=self.folder,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
@@ -164,7 +180,7 @@ class DecoderProcess:
         finally:
             theirs.close()
         try:
-            return read_ready(self._receive_header())
+            self._wait_until_ready()
         except (OSError, EOFError, ProtocolError) as error:
             self._kill("does not start")
             raise _error(ErrorKind.DECODER_DOWN) from error
@@ -173,21 +189,9 @@ class DecoderProcess:
             self._kill("was given up")
             raise
 
-    def _exchange(self, data: bytes) -> DecodedImage:
-        self._connection.settimeout(self._limits.wall_seconds)
-        send_picture(self._connection, data)
-        header = read_picture(self._receive_header(), self._limits.picture)
-        canvas = new_canvas(header.mode, header.size_wh)
-        self._receive_into(canvas.pixels.data.cast("B"))
-        return DecodedImage(
-            canvas=canvas,
-            source_format=header.source_format,
-            icc_profile=header.icc_profile,
-            jpeg=header.jpeg,
-            lossless=header.lossless,
-            notes=header.notes,
-            source_bytes=header.source_bytes,
-        )
+    def _wait_until_ready(self) -> None:
+        """Read what a process says when it can begin."""
+        raise NotImplementedError
 
     def _receive_header(self) -> dict[str, Any]:
         def receive(length: int) -> bytes:
@@ -227,9 +231,52 @@ class DecoderProcess:
         self._process.kill()
         self.close()
         self.cause_of_death = cause
-        facts = {"action": "decoder_died", "cause": cause, "pictures": self.pictures}
-        logger.warning("a decoder's process died", extra=facts)
+        facts = {"cause": cause, "pictures": self.pictures}
+        logger.warning("a process for pictures died", extra=self.death | facts)
         return cause
+
+
+class DecoderProcess(ChildProcess):
+    """Decodes pictures, with nothing that a picture could steal.
+
+    Args:
+        limits: What a picture may take.
+        entry: ``module:function`` that runs there.
+
+    Raises:
+        ImageError: It does not start (``decoder_down``).
+    """
+
+    status: IsolationStatus
+
+    def __init__(self, limits: ChildLimits, entry: str = CHILD) -> None:
+        super().__init__(limits, entry, _ENVIRONMENT)
+
+    def decode(self, data: bytes) -> DecodedImage:
+        """Decode one picture there.
+
+        Raises:
+            ImageError: It was refused, took too long (``decode_timeout``), or the
+                process died of it (``decode_crash``).
+        """
+        with self._one_picture():
+            self._connection.settimeout(self._limits.wall_seconds)
+            send_picture(self._connection, data)
+            header = read_picture(self._receive_header(), self._limits.picture)
+            canvas = new_canvas(header.mode, header.size_wh)
+            self._receive_into(canvas.pixels.data.cast("B"))
+            return DecodedImage(
+                canvas=canvas,
+                source_format=header.source_format,
+                icc_profile=header.icc_profile,
+                jpeg=header.jpeg,
+                lossless=header.lossless,
+                notes=header.notes,
+                source_bytes=header.source_bytes,
+            )
+
+    def _wait_until_ready(self) -> None:
+        self.status = read_ready(self._receive_header())
 
 
 def _error(kind: ErrorKind) -> ImageError:

@@ -61,9 +61,9 @@ class ChildLimits:
     """What one picture may take; the system stops whoever takes more."""
 
     picture: DecodeLimits = field(default_factory=DecodeLimits)
-    #: Of one process, on top of what it has when it starts. 60 megapixels take 1.3 GB
-    #: where they are stored sideways, with a profile, or with 16 bits.
-    memory_bytes: int = 1_500_000_000
+    #: Of one process, on top of what it has when it starts; docs/security.md says how
+    #: large a picture of each format may then be.
+    memory_bytes: int = 550_000_000
     #: On the processor. A big picture takes 2 seconds where nothing else runs.
     cpu_seconds: int = 20
     #: By the clock, all in all.

@@ -6,37 +6,46 @@ from dataclasses import asdict, replace
 import pytest
 
 from emojifier_bot.clock import SystemClock
-from emojifier_bot.domain import Entrypoint, ImageReference, Post, Share, ShareState
+from emojifier_bot.domain import (
+    Entrypoint,
+    FaceSummary,
+    ImageReference,
+    Post,
+    Share,
+    ShareState,
+    summarized,
+)
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.jobs import leases
 from emojifier_bot.jobs.leases import LeaseTimes
+from emojifier_bot.jobs.places import ConcurrencyLimits
 from emojifier_bot.jobs.steps import (
-    ConcurrencyLimits,
     Dependencies,
     JobSteps,
     _surprise_seed,
     request_for,
 )
+from emojifier_bot.slack.blocks import doubts, found
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
 from tests.builders_store import sql_stores
 from tests.fakes.clock import FakeClock
 from tests.fakes.image_source import FakeImageSource
-from tests.fakes.pipeline import fake_pipeline
-from tests.fakes.reply_sink import FakeReplySink
+from tests.fakes.pipeline import fake_emojify
+from tests.fakes.reply_sink import FakeReplySink, Fault
 from tests.jobs_harness import PICTURES, WORKSPACE, make_request
 
 F1 = ImageReference(file_id="F1")
 
 
-class NotedPipeline:
-    """A pipeline that remembers what was wished for."""
+class NotedEmojify:
+    """Emojifies, and remembers what was asked for."""
 
     def __init__(self) -> None:
-        self.options = []
+        self.seeds = []
 
-    def run(self, data, options):
-        self.options.append(options)
-        return fake_pipeline().run(data, options)
+    def __call__(self, data, theme, seed):
+        self.seeds.append(seed)
+        return fake_emojify()(data, theme, seed)
 
 
 @pytest.fixture
@@ -50,12 +59,12 @@ def claim_lease(database):
     return leases.claim(database.engine, SystemClock(), LeaseTimes())
 
 
-def make_steps(tmp_path, posts, pipeline=None, name="party.png"):
+def make_steps(tmp_path, posts, emojify=None, name="party.png"):
     deps = Dependencies(
         FakeImageSource(PICTURES, name=name),
         FakeReplySink(tmp_path),
         posts,
-        lambda _: pipeline or fake_pipeline(),
+        emojify or fake_emojify(),
         FakeClock(),
     )
     return JobSteps(deps, claim_lease(posts.database), ConcurrencyLimits(1))
@@ -71,7 +80,9 @@ def make_steps(tmp_path, posts, pipeline=None, name="party.png"):
         ("Grüße aus Köln.heic", "Grüße aus Köln"),
         ("../../etc/passwd", "passwd"),
         ("a\nb\x00c<d>.png", "a b c d"),
-        ("x" * 300 + ".png", "x" * 80),
+        ("x" * 300 + ".png", "x" * 76),
+        ("half \ud83d of one.png", "half of one"),
+        ("gnp.\u202etxt\u200b.png", "gnp. txt"),
     ],
 )
 def test_the_result_is_called_like_its_source(tmp_path, posts, name, expected):
@@ -82,6 +93,49 @@ def test_the_result_is_called_like_its_source(tmp_path, posts, name, expected):
     (upload,) = steps.deps.sink.calls("upload")
     assert upload["filename"] == f"{expected}.emojified.png"
     assert post["title"] == f"{expected}, emojified"
+
+
+def test_who_could_not_upload_does_not_fetch_and_emojify_again(tmp_path, posts):
+    emojify = NotedEmojify()
+    steps = make_steps(tmp_path, posts, emojify)
+    busy = Fault(kind="ratelimited", retry_after_seconds=1)
+    steps.deps.sink.plan("upload", busy, busy)
+    for _ in range(2):
+        with pytest.raises(DeliveryError):
+            steps.prepare("job", make_request(), F1)
+
+    post = steps.prepare("job", make_request(), F1)
+
+    assert (steps.deps.source.fetched, emojify.seeds) == (["F1"], [None])
+    assert post["title"] == "party, emojified"
+    assert steps.kept.take("job") is None
+
+
+def test_what_cannot_be_sent_is_not_kept(tmp_path, posts):
+    steps = make_steps(tmp_path, posts)
+    steps.deps.sink.plan("upload", Fault(kind="file_uploads_disabled", retryable=False))
+    with pytest.raises(DeliveryError):
+        steps.prepare("job", make_request(), F1)
+
+    assert steps.kept.take("job") is None
+
+
+def test_thousands_of_faces_are_a_short_row(tmp_path, posts):
+    shown = [
+        FaceSummary("😀" if n % 3 else "😐", "grinning", sure=n % 7 > 0)
+        for n in range(2510)
+    ]
+
+    def crowd(data, theme, seed):
+        return replace(fake_emojify()(data, theme, seed), faces=summarized(shown))
+
+    steps = make_steps(tmp_path, posts, crowd)
+    post = steps.prepare("job", make_request(), F1)
+
+    assert len(json.dumps(post)) < 2_000
+    faces = posts.find(WORKSPACE, "job").post.faces
+    assert found(faces) == "2510 faces: 😀 × 1673, 😐 × 837"
+    assert doubts(faces) == "I am not sure about 359 of them."
 
 
 def test_a_picture_without_faces_is_not_uploaded(tmp_path, posts):
@@ -102,11 +156,11 @@ def test_a_picture_without_faces_is_not_uploaded(tmp_path, posts):
     ],
 )
 def test_a_surprise_has_a_seed(tmp_path, posts, fields, expected):
-    pipeline = NotedPipeline()
+    emojify = NotedEmojify()
 
-    make_steps(tmp_path, posts, pipeline).prepare("job", make_request(**fields), F1)
+    make_steps(tmp_path, posts, emojify).prepare("job", make_request(**fields), F1)
 
-    assert [one.surprise_seed for one in pipeline.options] == [expected]
+    assert emojify.seeds == [expected]
 
 
 def test_alt_text_is_as_long_as_slack_takes(tmp_path, posts):

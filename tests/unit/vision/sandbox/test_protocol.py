@@ -187,13 +187,11 @@ def test_settings_say_what_a_picture_may_take():
         decode_memory_mb=9,
         decode_cpu_seconds=10,
         decode_seconds=11.5,
-        worker_concurrency=3,
     )
 
     decoder = make_isolated_decoder(settings)
 
     assert decoder._limits == ChildLimits(DecodeLimits(7, 8), 9_000_000, 10, 11.5)
-    assert decoder._slots._value == 3
     assert decoder.pids == []
 
 

@@ -1,0 +1,266 @@
+"""The worker's processes for pictures: each may die, and one job with it.
+
+Such a process finds and reads the faces of a picture, paints and encodes it. It has
+the settings, but no secret of Slack's and none of the database's; the stranger's bytes
+are decoded in a process of its own (`vision.sandbox`). What one picture may take of
+time and memory is limited here as it is there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pickle
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import cache
+from typing import Any, ClassVar
+
+import structlog
+from PIL import Image
+
+from emojifier_bot import errors
+from emojifier_bot.app import CHECKED_SIZE_WH, make_analyzer, make_isolated_decoder
+from emojifier_bot.clock import SystemClock
+from emojifier_bot.config import Settings, settings_table
+from emojifier_bot.config.settings import NO_SECRET
+from emojifier_bot.domain import EmojifiedPicture, FaceSummary, summarized
+from emojifier_bot.errors import (
+    ConfigError,
+    EmojifierError,
+    ErrorKind,
+    ImageError,
+    RemoteError,
+)
+from emojifier_bot.logs import configure_logging
+from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
+from emojifier_bot.vision.sandbox.child import end_with_parent
+from emojifier_bot.vision.sandbox.isolated import ProcessPool
+from emojifier_bot.vision.sandbox.lockdown import limit_memory
+from emojifier_bot.vision.sandbox.process import ChildProcess
+from emojifier_bot.vision.sandbox.protocol import (
+    ChildLimits,
+    ProtocolError,
+    receive_picture,
+    send_header,
+    send_picture,
+)
+from emojifier_bot.vision.themes import open_theme
+from emojifier_bot.vision.types import Result
+
+logger = logging.getLogger(__name__)
+
+ENTRY = "emojifier_bot.app.picture_process:main"
+#: By the clock, for a picture that is decoded: 3,000 faces take 9 s where nothing else
+#: runs, the largest result 5 s.
+AFTER_DECODING_SECONDS = 60.0
+#: A start takes a second, so a process may do more than a decoder does.
+PICTURES_PER_PROCESS = 1000
+#: The largest result that is passed on.
+MOST_RESULT_BYTES = 100_000_000
+#: Pictures at the same time for each that one workspace may have: see
+#: `jobs.places.FairPlaces`.
+PROCESSES_PER_PIPELINE = 2
+
+Values = dict[str, Any]
+
+
+class PictureProcess(ChildProcess):
+    """One process, seen from the worker."""
+
+    death: ClassVar = {"action": "picture_process_died"}
+    #: Settings may name a theme or a model from there.
+    folder = None
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = _without_secrets(settings)
+        seconds = settings.decode_seconds + AFTER_DECODING_SECONDS
+        limits = ChildLimits(
+            memory_bytes=settings.picture_memory_mb * 1_000_000,
+            wall_seconds=seconds + settings.face_budget_seconds,
+        )
+        ours = {row.variable for row in settings_table()}
+        environment = {k: v for k, v in os.environ.items() if k not in ours}
+        super().__init__(limits, ENTRY, environment)
+
+    @property
+    def most_pictures(self) -> int:
+        """Return how many pictures are its share."""
+        return PICTURES_PER_PROCESS
+
+    def emojify(
+        self, data: bytes, theme: str, surprise_seed: int | None
+    ) -> EmojifiedPicture:
+        """Emojify a picture there.
+
+        Raises:
+            EmojifierError: As the pipeline does; or an `ImageError`: it took too long
+                (``decode_timeout``), or the process died of it (``decode_crash``).
+        """
+        about = structlog.contextvars.get_contextvars()
+        asked = {"theme": theme, "surprise_seed": surprise_seed, "about": about}
+        with self._one_picture():
+            self._connection.settimeout(self._limits.wall_seconds)
+            send_picture(self._connection, json.dumps(asked).encode())
+            send_picture(self._connection, data)
+            values = self._receive_values()
+            length = values.pop("length")
+            if not 0 <= length <= MOST_RESULT_BYTES:
+                raise ProtocolError
+            encoded = bytearray(length)
+            self._receive_into(memoryview(encoded))
+            faces = tuple(FaceSummary(**face) for face in values.pop("faces"))
+            return EmojifiedPicture(data=bytes(encoded), faces=faces, **values)
+
+    def _wait_until_ready(self) -> None:
+        send_picture(self._connection, pickle.dumps(self._settings))
+        self._receive_values()
+
+    def _receive_values(self) -> Values:
+        values = self._receive_header()
+        if "error" in values:
+            raise _read_error(**values["error"])
+        return values
+
+
+class PictureProcesses(ProcessPool[PictureProcess]):
+    """Emojifies pictures in processes of their own; for any number of threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        one = settings.worker_concurrency
+        super().__init__(
+            lambda: PictureProcess(settings), one * PROCESSES_PER_PIPELINE, kept=one
+        )
+
+    def __call__(
+        self, data: bytes, theme: str, surprise_seed: int | None
+    ) -> EmojifiedPicture:
+        """Emojify a picture, as `PictureProcess.emojify` does."""
+        with self.process() as process:
+            return process.emojify(data, theme, surprise_seed)
+
+
+def main(connection: socket.socket, limits: ChildLimits) -> None:
+    """Emojify pictures until the worker is gone."""
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    sent = receive_picture(connection)
+    if sent is None:
+        return
+    settings: Settings = pickle.loads(sent)  # noqa: S301 - from the worker alone
+    configure_logging(settings.log_level, settings.log_format)
+    try:
+        emojify = _make_emojify(settings)
+    except EmojifierError as error:
+        send_header(connection, _error_values(error))
+        return
+    limit_memory(limits)
+    send_header(connection, {"ready": True})
+    while (asked := receive_picture(connection)) is not None:
+        data = receive_picture(connection)
+        if data is None:
+            return
+        answer, encoded = _answer(emojify, json.loads(asked), data)
+        send_header(connection, answer)
+        connection.sendall(encoded)
+
+
+def _make_emojify(settings: Settings) -> Callable[[bytes, Values], Result]:
+    """Load models and theme, and start a decoder."""
+    decoder = make_isolated_decoder(settings)
+    decoder.warm_up()
+    analyzer = make_analyzer(settings)
+
+    @cache
+    def pipeline_for(theme: str) -> Pipeline:
+        source = open_theme(theme or settings.theme)
+        return Pipeline(decoder, analyzer, source, SystemClock())
+
+    pipeline_for("")
+    if settings.face_backend == "local":
+        # What is only made for the first picture is no picture's memory.
+        analyzer.analyze(from_image(Image.new("RGB", CHECKED_SIZE_WH, "grey")))
+
+    def emojify(data: bytes, asked: Values) -> Result:
+        options = EmojifyOptions(surprise_seed=asked["surprise_seed"], for_channel=True)
+        return pipeline_for(asked["theme"]).run(data, options)
+
+    return emojify
+
+
+def _answer(
+    emojify: Callable[[bytes, Values], Result], asked: Values, data: bytes
+) -> tuple[Values, bytes]:
+    """Return the header and the bytes that the worker gets."""
+    with structlog.contextvars.bound_contextvars(**asked["about"]):
+        try:
+            picture = emojified(emojify(data, asked))
+        except MemoryError:
+            too_much = _too_much("This picture needs more memory than there is.")
+            return _error_values(too_much), b""
+        except EmojifierError as error:
+            return _error_values(error), b""
+        except Exception:
+            # The outermost loop of this process.
+            facts = {"action": "picture_failed"}
+            logger.exception("a picture failed unexpectedly", extra=facts)
+            unexpected = EmojifierError("It failed.", kind=ErrorKind.UNEXPECTED)
+            return _error_values(unexpected), b""
+    if len(picture.data) > MOST_RESULT_BYTES:
+        return _error_values(_too_much("The result is too long.")), b""
+    values = asdict(picture)
+    encoded: bytes = values.pop("data")
+    return values | {"length": len(encoded)}, encoded
+
+
+def emojified(result: Result) -> EmojifiedPicture:
+    """Return what a job needs of a result."""
+    return EmojifiedPicture(
+        data=result.encoded,
+        format=result.format,
+        alt_text=result.alt_text,
+        faces=summarized(
+            FaceSummary(face.emoji.character, face.emoji.spoken, face.sure)
+            for face in result.faces
+        ),
+        backend=result.backend,
+        milliseconds=result.milliseconds,
+    )
+
+
+def _without_secrets(settings: Settings) -> Settings:
+    """Return settings that say nothing about Slack's secrets and the database."""
+    return replace(
+        settings,
+        slack_bot_token=NO_SECRET,
+        slack_app_token=NO_SECRET,
+        slack_signing_secret=NO_SECRET,
+        slack_client_secret=NO_SECRET,
+        encryption_keys=NO_SECRET,
+        database_url="",
+    )
+
+
+def _too_much(what: str) -> ImageError:
+    sentence = f"{what} Send a smaller one."
+    return ImageError(sentence, kind=ErrorKind.TOO_MANY_PIXELS)
+
+
+def _error_values(error: EmojifierError) -> Values:
+    values: Values = {"name": type(error).__name__, "message": error.message}
+    values["kind"] = error.kind
+    if isinstance(error, RemoteError):
+        values["retryable"] = error.retryable
+        values["retry_after_seconds"] = error.retry_after_seconds
+    return {"error": values}
+
+
+def _read_error(name: str, message: str, **more: Any) -> EmojifierError:
+    """Return the error that `_error_values` described."""
+    if name == ConfigError.__name__:
+        return ConfigError(message.splitlines())
+    kind: type[EmojifierError] = getattr(errors, name)
+    return kind(message, **more)

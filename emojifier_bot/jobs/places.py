@@ -1,0 +1,84 @@
+"""What a worker has only so much of, and how workspaces share it.
+
+One workspace has half of everything at most, whatever it asks for: pictures that come
+drop by drop, or take the longest that is allowed, hold up nobody else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Condition, Lock
+
+from emojifier_bot.domain import EmojifiedPicture
+
+#: Of each, for each picture that one workspace may have emojified at the same time.
+#: Files that are fetched, each in memory until it has a place as a picture;
+FETCHES = 4
+#: pictures in memory: others are sent while one is emojified;
+PICTURES = 4
+#: pictures that are emojified.
+PIPELINES = 2
+#: Results that wait for another try to send them, all in all.
+MOST_KEPT_BYTES = 64_000_000
+
+
+class FairPlaces:
+    """So many places; one workspace has half of them at most. Threads share it."""
+
+    def __init__(self, places: int) -> None:
+        self._places, self._share = places, max(places // 2, 1)
+        self._changed = Condition()
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def taken(self, workspace_id: str) -> Iterator[None]:
+        """Wait for a place, and have it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_free_for(workspace_id))
+            self._taken[workspace_id] += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken[workspace_id] -= 1
+                self._taken = +self._taken  # without those that have none
+                self._changed.notify_all()
+
+    def _is_free_for(self, workspace_id: str) -> bool:
+        is_full = self._taken.total() >= self._places
+        return not is_full and self._taken[workspace_id] < self._share
+
+
+class ConcurrencyLimits:
+    """How many files a worker fetches, holds and emojifies at the same time."""
+
+    def __init__(self, concurrency: int) -> None:
+        """Let one workspace have ``concurrency`` pictures emojified at a time."""
+        self.fetches = FairPlaces(concurrency * FETCHES)
+        self.pictures = FairPlaces(concurrency * PICTURES)
+        self.pipelines = FairPlaces(concurrency * PIPELINES)
+
+
+class KeptResults:
+    """Results whose upload failed, for the next try; the oldest are dropped first."""
+
+    def __init__(self, most_bytes: int = MOST_KEPT_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._lock = Lock()
+        self._kept: OrderedDict[str, tuple[str, EmojifiedPicture]] = OrderedDict()
+
+    def keep(self, job_id: str, name: str, picture: EmojifiedPicture) -> None:
+        """Keep a job's result and the name of its source for a while."""
+        with self._lock:
+            self._kept[job_id] = name, picture
+            while sum(len(one.data) for _, one in self._kept.values()) > (
+                self._most_bytes
+            ):
+                self._kept.popitem(last=False)
+
+    def take(self, job_id: str) -> tuple[str, EmojifiedPicture] | None:
+        """Return what was kept of a job, None for nothing, and keep it no longer."""
+        with self._lock:
+            return self._kept.pop(job_id, None)

@@ -1,0 +1,156 @@
+"""Pictures are emojified in processes that may die alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from emojifier_bot.app import picture_process
+from emojifier_bot.app.picture_process import PictureProcesses, _read_error
+from emojifier_bot.config import load_settings
+from emojifier_bot.config.settings import Secret
+from emojifier_bot.errors import ConfigError, EmojifierError, HostedApiError, ImageError
+from emojifier_bot.vision.formats import sniff
+from tests.datasets import sample
+from tests.images import encoded
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux keeps it")
+
+
+@pytest.fixture(scope="module")
+def processes():
+    with PictureProcesses(load_settings()) as one:
+        one.warm_up()
+        yield one
+
+
+@pytest.fixture(scope="module")
+def face() -> Image.Image:
+    return sample().crop((100, 0, 350, 250))
+
+
+@pytest.mark.parametrize(
+    ("input_format", "expected"),
+    [("JPEG", "JPEG"), ("PNG", "PNG"), ("WEBP", "WEBP"), ("TIFF", "JPEG")],
+)
+def test_a_result_has_the_format_that_a_channel_shows(
+    processes, face, input_format, expected
+):
+    result = processes(encoded(face, input_format), "", None)
+
+    assert sniff(result.data).name == result.format == expected
+    assert [one.spoken for one in result.faces] == result.alt_text.split(": ")[1:]
+    assert result.milliseconds.keys() >= {"decode", "analyze", "encode"}
+
+
+def test_a_picture_without_faces_is_not_encoded(processes):
+    result = processes(encoded(Image.new("RGB", (90, 90), "grey"), "PNG"), "", None)
+
+    assert (result.faces, result.data) == ((), b"")
+    assert "encode" not in result.milliseconds
+
+
+def test_refusals_come_over(processes):
+    with pytest.raises(ImageError) as caught:
+        processes(b"no picture", "", None)
+    assert caught.value.kind == "not_an_image"
+    with pytest.raises(ConfigError, match="no theme 'swordfish'"):
+        processes(encoded(sample(), "JPEG"), "swordfish", None)
+
+
+def test_all_that_is_known_about_an_error_comes_over():
+    busy = HostedApiError(
+        "Wait.", kind="face_api_busy", retryable=True, retry_after_seconds=3.0
+    )
+    found = _read_error(**picture_process._error_values(busy)["error"])
+
+    assert isinstance(found, HostedApiError)
+    assert vars(found) == vars(busy)
+
+
+def test_a_process_that_dies_costs_one_picture(processes, face, caplog):
+    (pid,) = processes.pids
+    sleeping = threading.Timer(0.05, os.kill, (pid, signal.SIGKILL))
+    os.kill(pid, signal.SIGSTOP)
+    sleeping.start()
+    with pytest.raises(ImageError) as caught:
+        processes(encoded(face, "PNG"), "", None)
+
+    assert caught.value.kind == "decode_crash"
+    died = [one for one in caplog.records if one.action == "picture_process_died"]
+    assert [one.cause for one in died] == ["SIGKILL"]
+    assert processes(encoded(face, "PNG"), "", None).faces
+
+
+def test_a_picture_that_takes_too_long_is_given_up(face, monkeypatch):
+    monkeypatch.setattr(picture_process, "AFTER_DECODING_SECONDS", 0.0)
+    settings = load_settings(decode_seconds=0.1, face_budget_seconds=0.1)
+    with PictureProcesses(settings) as one:
+        one.warm_up()
+        os.kill(one.pids[0], signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises(ImageError) as caught:
+            one(encoded(face, "PNG"), "", None)
+
+        assert caught.value.kind == "decode_timeout"
+        assert time.monotonic() - began < 10
+        assert one.deaths == {"too slow": 1}
+
+
+@linux_only
+def test_a_picture_that_needs_more_memory_than_there_is_is_refused(face):
+    settings = load_settings(picture_memory_mb=40)
+    large = face.resize((4000, 4000))
+    with PictureProcesses(settings) as one:
+        with pytest.raises(EmojifierError) as caught:
+            one(encoded(large, "JPEG"), "", None)
+
+        assert caught.value.kind in {"too_many_pixels", "decode_crash"}
+        assert one(encoded(face, "PNG"), "", None).faces
+
+
+@linux_only
+def test_a_result_that_could_be_smaller_is_better_than_none(face):
+    options = {"quality": 80, "progressive": True, "subsampling": "4:4:4"}
+    large = encoded(face.resize((4000, 3000)), "JPEG", **options)
+    # Pixels of 48 MB; Huffman tables of its own would take 72 MB of coefficients.
+    with PictureProcesses(load_settings(picture_memory_mb=100)) as one:
+        assert one(large, "", None).format == "JPEG"
+
+
+@linux_only
+def test_it_knows_no_secret_of_slacks_and_dies_before_the_worker(monkeypatch):
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "swordfish")
+    settings = load_settings(encryption_keys=Secret("swordfish"))
+    with PictureProcesses(settings) as one:
+        one.warm_up()
+        process = Path("/proc", str(one.pids[0]))
+
+        assert b"swordfish" not in (process / "environ").read_bytes()
+        assert int((process / "oom_score_adj").read_text()) == 500
+        heap = re.search(r"(\w+)-(\w+) rw-p \S+ \S+ \S+ +\[heap\]", _maps(process))
+        start, end = (int(text, 16) for text in heap.groups())
+        with (process / "mem").open("rb") as memory:
+            memory.seek(start)
+            assert b"swordfish" not in memory.read(end - start)
+
+
+def _maps(process: Path) -> str:
+    return (process / "maps").read_text()
+
+
+def test_it_ends_with_the_worker(processes, face):
+    processes(encoded(face, "PNG"), "", None)
+    pid = processes.pids[0]
+    processes.close()
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

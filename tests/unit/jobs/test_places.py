@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+
+import pytest
+
+from emojifier_bot.domain import EmojifiedPicture
+from emojifier_bot.jobs.places import ConcurrencyLimits, FairPlaces, KeptResults
+
+
+def is_free(places: FairPlaces, holder: str) -> bool:
+    """Return whether a place can be had within a moment."""
+    got = threading.Event()
+
+    def take() -> None:
+        with places.taken(holder):
+            got.set()
+
+    thread = threading.Thread(target=take, daemon=True)
+    thread.start()
+    return got.wait(0.3)
+
+
+@pytest.mark.parametrize("name", ["fetches", "pictures", "pipelines"])
+@pytest.mark.parametrize("concurrency", [1, 2, 5])
+def test_one_workspace_has_half_of_everything_scarce(name, concurrency):
+    places = getattr(ConcurrencyLimits(concurrency), name)
+    with ExitStack() as taken:
+        while is_free(places, "T1"):
+            taken.enter_context(places.taken("T1"))
+        held = places._taken["T1"]
+
+        assert held * 2 == places._places
+        for _ in range(held):
+            assert is_free(places, "T2")
+            taken.enter_context(places.taken("T2"))
+        assert not is_free(places, "T3")
+    assert is_free(places, "T3")
+
+
+def test_nobody_is_remembered():
+    places = FairPlaces(2)
+    for number in range(9):
+        with places.taken(f"T{number}"):
+            pass
+
+    assert not places._taken
+
+
+def picture(length: int) -> EmojifiedPicture:
+    return EmojifiedPicture(b"x" * length, "PNG", "", (), "local", {})
+
+
+def test_results_are_kept_for_one_try_and_the_oldest_are_dropped():
+    kept = KeptResults(most_bytes=10)
+    for name, length in (("a", 4), ("b", 4), ("c", 4), ("d", 11)):
+        kept.keep(name, name, picture(length))
+
+    assert kept.take("a") is None
+    assert kept.take("d") is None
+    kept.keep("e", "party", picture(5))
+    name, found = kept.take("e")
+    assert (name, len(found.data)) == ("party", 5)
+    assert kept.take("e") is None
