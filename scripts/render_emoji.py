@@ -16,9 +16,13 @@ from pathlib import Path
 import numpy as np
 import resvg_py
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from emojifier_bot.vision.contact_sheet import draw_contact_sheet
+
 THEME_DIR = ROOT / "emojis" / "classic"
 SHEET_PATH = ROOT / "docs" / "emoji" / "classic.png"
 
@@ -27,23 +31,6 @@ MARGIN_PX = 6  # kept transparent along all four sides
 OPAQUE_ALPHA = 250  # of 255; from here on a pixel counts as opaque
 MIN_OPAQUE_SHARE = 0.99  # of the face disc, so that no skin shows through
 MAX_MEAN_DIFFERENCE = 1.0  # of 255; tolerates another build of the renderer
-
-SHEET_SIZES_PX = (160, 48, 24)
-SHEET_COLUMNS = 4
-SHEET_GAP_PX = 10
-SHEET_LABEL_PX = 26
-SHEET_TEXT_PX = 15
-SHEET_PAPER = "#ffffff"
-SHEET_INK = "#22262e"
-SHEET_GROUNDS = ("#f1f2f4", "#1a1d21")  # light, dark
-PANEL_WH = (
-    SHEET_SIZES_PX[0] + SHEET_SIZES_PX[1] + 3 * SHEET_GAP_PX,
-    SHEET_SIZES_PX[0] + 2 * SHEET_GAP_PX,
-)
-CELL_WH = (
-    len(SHEET_GROUNDS) * PANEL_WH[0] + 2 * SHEET_GAP_PX,
-    PANEL_WH[1] + SHEET_LABEL_PX + SHEET_GAP_PX,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +53,9 @@ def main() -> int:
         errors += find_stale(sprites)
     elif not errors:
         write_sprites(sprites)
-        write_sheet([(name, sprites[name]) for name in discs])
+        SHEET_PATH.parent.mkdir(parents=True, exist_ok=True)
+        sheet = draw_contact_sheet([(name, sprites[name]) for name in discs])
+        sheet.save(SHEET_PATH, optimize=True)
     for error in errors:
         print(f"error: {error}", file=sys.stderr)
     print(f"{len(sprites)} emoji, {len(errors)} errors")
@@ -185,56 +174,6 @@ def write_sprites(sprites: Mapping[str, Image.Image]) -> None:
             path.unlink()
     for name, sprite in sprites.items():
         sprite.save(THEME_DIR / f"{name}.png", optimize=True)
-
-
-def write_sheet(named_sprites: list[tuple[str, Image.Image]]) -> None:
-    """Draw every emoji with its name, on both grounds and at all sheet sizes."""
-    rows = -(-len(named_sprites) // SHEET_COLUMNS)
-    size_wh = (
-        SHEET_COLUMNS * CELL_WH[0] + SHEET_GAP_PX,
-        rows * CELL_WH[1] + SHEET_GAP_PX,
-    )
-    sheet = Image.new("RGB", size_wh, SHEET_PAPER)
-    for index, (name, sprite) in enumerate(named_sprites):
-        row, column = divmod(index, SHEET_COLUMNS)
-        x = SHEET_GAP_PX + column * CELL_WH[0]
-        y = SHEET_GAP_PX + row * CELL_WH[1]
-        draw_cell(sheet, (x, y), name, sprite)
-    SHEET_PATH.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(SHEET_PATH, optimize=True)
-
-
-def draw_cell(
-    sheet: Image.Image, corner_xy: tuple[int, int], name: str, sprite: Image.Image
-) -> None:
-    """Draw one emoji's name and its light and dark panels."""
-    x, y = corner_xy
-    font = ImageFont.load_default(SHEET_TEXT_PX)
-    ImageDraw.Draw(sheet).text((x, y), name, fill=SHEET_INK, font=font)
-    for index, ground in enumerate(SHEET_GROUNDS):
-        panel = draw_panel(sprite, ground)
-        sheet.paste(panel, (x + index * PANEL_WH[0], y + SHEET_LABEL_PX))
-
-
-def draw_panel(sprite: Image.Image, ground: str) -> Image.Image:
-    """Draw one emoji on one ground: large on the left, the small ones beside it."""
-    panel = Image.new("RGB", PANEL_WH, ground)
-    x = y = SHEET_GAP_PX
-    for index, size_px in enumerate(SHEET_SIZES_PX):
-        small = scale(sprite, size_px)
-        panel.paste(small, (x, y), small)
-        if index == 0:
-            x += size_px + SHEET_GAP_PX
-        else:
-            y += size_px + SHEET_GAP_PX
-    return panel
-
-
-def scale(sprite: Image.Image, size_px: int) -> Image.Image:
-    """Scale with premultiplied alpha, so that edges keep their own colour."""
-    premultiplied = sprite.convert("RGBa")
-    small = premultiplied.resize((size_px, size_px), Image.Resampling.LANCZOS)
-    return small.convert("RGBA")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ import io
 import math
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ def calibrate(
     source = open_theme(settings.theme)
     folder = output or Path(f"{source.theme.name}-mine")
     refuse_theme_folder(folder, source.folder, force=force)
-    photos = find_photos(source.theme, proxies)
+    photos = find_photos([one.name for one in source.theme.emoji], proxies)
     agree_to_send(settings, sum(map(len, photos.values())), accepted=accept_remote)
     # Nothing stands in for a service that is down: it reads otherwise.
     analyzer = make_analyzer(settings, falls_back=False)
@@ -115,8 +116,8 @@ def write_calibrated(
     print_err(f"Use it: emojifier-bot replay photo.jpg --theme {folder.resolve()}")
 
 
-def find_photos(theme: EmojiTheme, proxies: Path) -> dict[str, list[Path]]:
-    """Return the photos of each emoji that has a folder.
+def find_photos(names: Sequence[str], proxies: Path) -> dict[str, list[Path]]:
+    """Return the photos of each emoji that has a folder of its name.
 
     Raises:
         WrongUsage: There is none.
@@ -124,19 +125,18 @@ def find_photos(theme: EmojiTheme, proxies: Path) -> dict[str, list[Path]]:
     if not proxies.is_dir():
         raise WrongUsage(f"{proxies} is no folder.")
     folders = sorted(one for one in proxies.iterdir() if one.is_dir())
-    known = {one.name for one in theme.emoji}
     for folder in folders:
-        if folder.name not in known:
-            print_err(f"{folder} is left out: the theme has no emoji of that name.")
+        if folder.name not in names:
+            print_err(f"{folder} is left out: no emoji of that name needs photos.")
     photos = {
         one.name: sorted(path for path in one.iterdir() if is_picture(path))
         for one in folders
-        if one.name in known
+        if one.name in names
     }
     if not any(photos.values()):
         raise WrongUsage(
             f"There is no photo in {proxies}. Each emoji has a folder of its short "
-            f"name, such as {proxies / theme.emoji[0].name}, with several photos."
+            f"name, such as {proxies / names[0]}, with several photos."
         )
     return photos
 
@@ -259,19 +259,33 @@ def write_theme(source: Path, to: Path, theme: EmojiTheme) -> None:
         OutputError: The place refuses it.
         ThemeError: The new theme could not be opened; nothing is written then.
     """
-    from emojifier_bot.vision.themes import TABLE_NAME, read_theme
+    from emojifier_bot.vision.themes import TABLE_NAME
 
     points = {one.name: one.point for one in theme.emoji}
     table = _with_points(source / TABLE_NAME, to.name, points)
+    with theme_draft(to) as draft:
+        for one in theme.emoji:
+            shutil.copyfile(source / f"{one.name}.png", draft / f"{one.name}.png")
+        (draft / TABLE_NAME).write_text(table, encoding="utf-8")
+
+
+@contextmanager
+def theme_draft(to: Path) -> Iterator[Path]:
+    """Give a folder for a theme; it takes its place at the end if it is sound.
+
+    Raises:
+        OutputError: The place refuses it.
+        ThemeError: Table or art are wrong; nothing is written then.
+    """
+    from emojifier_bot.vision.themes import open_theme
+
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=to.parent, prefix=".theme-") as scratch:
             draft = Path(scratch, to.name)
             draft.mkdir()
-            for one in theme.emoji:
-                shutil.copyfile(source / f"{one.name}.png", draft / f"{one.name}.png")
-            (draft / TABLE_NAME).write_text(table, encoding="utf-8")
-            read_theme(draft)
+            yield draft
+            open_theme(draft)
             if to.exists():
                 to.rename(Path(scratch, "before"))
             draft.rename(to)

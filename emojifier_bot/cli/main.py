@@ -34,7 +34,7 @@ SECTIONS = {
         "bench": "bench",
     },
     "Emoji and models": {
-        "themes": "shipped",
+        "themes": "themes",
         "calibrate": "calibrate",
         "models": "shipped",
     },

@@ -1,4 +1,4 @@
-"""``models`` and ``themes``: what ships with the bot, and whether it is complete."""
+"""``models``: those that ship with the bot, and whether they are complete."""
 
 from __future__ import annotations
 
@@ -37,35 +37,7 @@ def verify_models() -> None:
     from emojifier_bot.vision.models import list_model_specs
 
     specs = {spec.name: spec for spec in list_model_specs(models_dir())}
-    _verify(specs, lambda name: f"{len(specs[name].verified_bytes()) / 1e6:.1f} MB")
-
-
-@click.group(cls=VerbGroup, no_args_is_help=True)
-def themes() -> None:
-    """List or verify the themes."""
-
-
-@themes.command("list")
-def list_themes() -> None:
-    """Print each theme's name, title and number of emoji."""
-    from emojifier_bot.vision import emojis_dir
-    from emojifier_bot.vision import themes as vision
-
-    for name in vision.list_themes(emojis_dir()):
-        theme = vision.open_theme(name).theme
-        print(f"{name}: {theme.title}, {len(theme.emoji)} emoji")
-
-
-@themes.command("verify")
-def verify_themes() -> None:
-    """Read each theme's table and art. Exit code 1 if one is wrong."""
-    from emojifier_bot.vision import emojis_dir
-    from emojifier_bot.vision import themes as vision
-
-    _verify(
-        vision.list_themes(emojis_dir()),
-        lambda name: f"{read_all(vision.open_theme(name))} emoji",
-    )
+    verify_each(specs, lambda name: f"{len(specs[name].verified_bytes()) / 1e6:.1f} MB")
 
 
 def read_all(folder: ThemeFolder) -> int:
@@ -79,7 +51,7 @@ def read_all(folder: ThemeFolder) -> int:
     return len(folder.theme.emoji)
 
 
-def _verify(names: Iterable[str], read: Callable[[str], str]) -> None:
+def verify_each(names: Iterable[str], read: Callable[[str], str]) -> None:
     """Print a line for each, what reading it says; exit if one is wrong or none is."""
     lines = []
     for name in names:

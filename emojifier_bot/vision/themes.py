@@ -1,7 +1,7 @@
 """Themes: folders with a table, ``theme.toml``, and one PNG for each emoji.
 
-Opening a theme reads its table only, and lists all that is wrong with it; a picture is
-opened when it is first drawn.
+Opening a theme reads its table, and lists all that is wrong with it; the art of one
+that does not ship with us is looked at too. A picture is kept when it is first drawn.
 """
 
 from __future__ import annotations
@@ -51,11 +51,13 @@ _NAME = re.compile(r"[a-z0-9_+'-]+")
 SPRITE_SIZES_PX = (32, 64, 128, 256, 512)
 #: At most 1 MiB each; a picture rarely needs more than a dozen.
 CACHED_SPRITES = 48
+#: A smaller disc would be enlarged to a blur, and the art around it to many faces.
+MIN_DISC_PX = 128
 #: What of an emoji's disc must hide the face under it.
 MIN_OPAQUE_SHARE = 0.99
 OPAQUE = 255
 
-_UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+UNREADABLE_ART = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 class ThemeFolder:
@@ -111,7 +113,7 @@ class ThemeFolder:
         try:
             with Image.open(path, formats=["PNG"]) as image:
                 image.load()
-        except _UNREADABLE as error:
+        except UNREADABLE_ART as error:
             raise ThemeError(
                 f"{path} cannot be read: {error}. Draw it anew."
             ) from error
@@ -127,11 +129,7 @@ class ThemeFolder:
             alpha = np.asarray(self._art(emoji.name))[..., 3]
         except ThemeError as error:
             return error.message
-        centers = np.arange(ART_SIZE_PX) + 0.5
-        x, y = emoji.anchor.center_xy
-        away = np.hypot(centers[None] - x, centers[:, None] - y)
-        disc = away <= emoji.anchor.diameter_px / 2
-        share = float((alpha[disc] == OPAQUE).mean())
+        share = opaque_share(alpha, emoji.anchor)
         if share >= MIN_OPAQUE_SHARE:
             return None
         return (
@@ -139,6 +137,20 @@ class ThemeFolder:
             f"anchor names is opaque; at least {MIN_OPAQUE_SHARE:.0%} must be. "
             "Move the anchor, or fill the disc."
         )
+
+
+def opaque_share(alpha: ImageArray, anchor: Anchor) -> float:
+    """Return which share of an anchor's disc hides what is under it.
+
+    Args:
+        alpha: ``(s, s)`` uint8, the art's.
+        anchor: Lies within the art.
+    """
+    centers = np.arange(len(alpha), dtype=np.float32) + 0.5
+    x, y = anchor.center_xy
+    away = (centers[None] - x) ** 2 + (centers[:, None] - y) ** 2
+    disc = away <= (anchor.diameter_px / 2) ** 2
+    return float((alpha[disc] == OPAQUE).mean())
 
 
 def list_themes(folder: Path) -> list[str]:
@@ -154,10 +166,14 @@ def open_theme(name_or_path: str | Path) -> ThemeFolder:
 
     Raises:
         ConfigError: No theme has this name; the message lists those there are.
-        ThemeError: The table is missing or wrong.
+        ThemeError: The table is missing or wrong, or the art of a theme that does not
+            ship with us.
     """
     if isinstance(name_or_path, Path) or {"/", os.sep} & set(name_or_path):
-        return ThemeFolder(Path(name_or_path).expanduser())
+        theme = ThemeFolder(Path(name_or_path).expanduser())
+        if faults := theme.verify():
+            raise ThemeError("\n".join(faults))
+        return theme
     known = list_themes(emojis_dir())
     if name_or_path not in known:
         problem = (
@@ -250,8 +266,8 @@ def _anchor(table: _Table) -> Anchor:
     table.refuse_the_rest()
     radius = diameter / 2
     outside = any(not radius <= at <= ART_SIZE_PX - radius for at in center_xy)
-    if diameter <= 0:
-        table.note("diameter_px must be more than 0.")
+    if diameter < MIN_DISC_PX:
+        table.note(f"diameter_px must be {MIN_DISC_PX} or more.")
     elif outside and math.isfinite(sum(center_xy) + diameter):
         table.note(f"the disc must lie inside the {ART_SIZE_PX} px art.")
     return Anchor(center_xy, diameter)

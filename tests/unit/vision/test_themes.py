@@ -144,7 +144,8 @@ def test_a_theme_is_read(tmp_path):
         ({"anchor": None}, "anchor must be a table"),
         ({"anchor": {"center_xy": [9], "diameter_px": 9}}, "must be two numbers"),
         ({"anchor": {"center_xy": [9, 9]}}, "anchor: diameter_px must be a number"),
-        ({"anchor": anchor(99, 99, 0)}, "diameter_px must be more than 0"),
+        ({"anchor": anchor(99, 99, 0)}, "diameter_px must be 128 or more"),
+        ({"anchor": anchor(99, 99, 127)}, "diameter_px must be 128 or more"),
         ({"anchor": anchor(256, 300, 440)}, "the disc must lie inside the 512 px art"),
         ({"bounds": 3}, "bounds must be a list of tables"),
         ({"bounds": [{"measure": "nose"}]}, "bounds: measure must be one of mouth_"),
@@ -323,12 +324,23 @@ def test_themes_are_listed_by_name(tmp_path):
 def test_a_name_opens_a_shipped_theme_and_a_path_any(tmp_path, monkeypatch):
     monkeypatch.setattr("emojifier_bot.vision.themes.emojis_dir", lambda: tmp_path)
     folder = write_theme(tmp_path / "mine")
+    draw(folder, *EMOTIONS)
     monkeypatch.chdir(tmp_path)
 
     assert open_theme("mine").folder == folder
     assert open_theme("./mine").theme.name == "mine"
     assert open_theme(f"{tmp_path}{os.sep}mine").theme.name == "mine"
     assert open_theme(folder).folder == folder
+
+
+@pytest.mark.parametrize("alpha", [0, 254])
+def test_a_theme_of_ones_own_that_covers_nothing_is_refused(tmp_path, alpha):
+    folder = write_theme(tmp_path / "mine")
+    draw(folder, *EMOTIONS)
+    draw(folder, "fear", art=np.full((512, 512, 4), alpha, np.uint8))
+
+    with pytest.raises(ThemeError, match=r"mine/fear.png: only 0.0% of the disc"):
+        open_theme(folder)
 
 
 @pytest.mark.parametrize("name", ["nope", "..", ".", ""])
