@@ -70,14 +70,15 @@ class Actions:
     def try_another(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Queue a new job from what the post was made from; for the asker only."""
         ack()
-        post_id, asker = _post_id(body), self._context.asker_of(body, context)
-        record = self._find_post(asker, post_id)
+        asker = self._context.asker_of(body, context)
+        record = self._find_post(asker, _post_id(body))
         if record is None:
             return
         if record.post.asker_id != asker.user_id:
             self._context.notify(asker, ErrorKind.NOT_ASKER)
             return
         workspace = record.post.workspace
+        post_id = record.post.post_id
         press = self._context.posts.count_press(workspace, post_id)
         if not press:
             self._context.notify(asker, ErrorKind.POST_GONE)
@@ -133,11 +134,26 @@ class Actions:
         """
         posts, here = self._context.posts, asker.workspace
         record = posts.find_in_organisation(here, post_id)
-        if record is not None and not record.deleted_by:
-            there = replace(here, team_id=record.post.workspace.team_id)
-            return replace(record, post=replace(record.post, workspace=there))
-        kind = ErrorKind.POST_GONE if record else ErrorKind.POST_FORGOTTEN
-        self._context.notify(asker, kind)
+        while record is not None and record.deleted_by:
+            # *Try another* may have put one in its place just now.
+            successor = posts.find(record.post.workspace, record.deleted_by)
+            if successor is None:
+                break
+            record = successor
+        if record is None:
+            self._context.notify(asker, ErrorKind.POST_FORGOTTEN)
+            return None
+        there = replace(here, team_id=record.post.workspace.team_id)
+        post = replace(record.post, workspace=there)
+        if not record.deleted_by:
+            return replace(record, post=post)
+
+        def task() -> None:
+            # A message whose picture is gone may still stand: it has the button.
+            self._context.sink.delete(post, asker.button_ts)
+            self._context.notify(asker, ErrorKind.POST_GONE)
+
+        self._context.run_later(asker, "delete_post", task)
         return None
 
     def _delete(self, asker: EmojifyRequest, post: Post) -> None:

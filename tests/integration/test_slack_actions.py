@@ -116,6 +116,7 @@ def test_somebody_of_a_sister_workspace_deletes(org_wide):
 
     org_wide.send(press("delete_post", "job-1", trigger_id=trigger_id, **who))
     view = slack.wait_until(lambda: [*slack.world.views.values()])[0]
+    org_wide.await_background()
     metadata = view.body["private_metadata"]
     shown = {"id": "V1", "type": "modal", "callback_id": "delete_post_confirmed"}
     shown |= {"private_metadata": metadata, "app_installed_team_id": "E1", "state": {}}
@@ -183,7 +184,9 @@ def test_a_button_of_a_deleted_post(posted, action):
     posted.send(press(action, "job-1"))
 
     assert posted.notified() == ["post_gone"]
-    assert (posted.sink.deleted, posted.queue.requests) == ([], [])
+    # What is left of its message goes.
+    assert (posted.sink.deleted, posted.sink.button_ts) == ([POST], [TS])
+    assert posted.queue.requests == []
 
 
 @pytest.mark.parametrize("action", ["delete_post", "try_another"])
@@ -250,6 +253,22 @@ def test_one_post_is_not_tried_for_ever(posted):
 
     assert posted.notified() == ["busy"]
     assert posted.queue.requests == []
+
+
+@pytest.mark.parametrize("action", ["delete_post", "try_another"])
+def test_a_button_of_a_post_that_was_replaced_means_its_successor(posted, action):
+    successor = replace(POST, post_id="job-2", file_id="F2")
+    posted.posts.record(successor)
+    posted.posts.mark_deleted(HERE, "job-1", "job-2")
+
+    posted.send(press(action, "job-1"))
+
+    if action == "delete_post":
+        assert posted.notified() == ["post_deleted"]
+        assert posted.sink.deleted == [successor]
+    else:
+        assert posted.notified() == ["accepted"]
+        assert posted.queue.requests[0].replaces_post_id == "job-2"
 
 
 def test_a_deletion_follows_to_the_post_that_replaced_it_meanwhile(posted):
