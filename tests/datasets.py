@@ -28,6 +28,8 @@ from tests.images import encoded
 SAMPLE = Path(__file__).parents[1] / "docs" / "sample" / "astronaut.png"
 #: Where the sample's face is, as a person would draw the box.
 SAMPLE_BOX = (175.0, 60.0, 278.0, 185.0)
+#: What `crowd` copies, and how small.
+CROWD_BOX, CROWD_FACE_PX = (165, 50, 285, 190), 20
 SKIN, DARK, GROUND = (230, 190, 160), (60, 30, 30), (90, 120, 100)
 CROP_PX = 256
 #: Distance of the outer eye corners in a landmark crop, as in the shared set.
@@ -37,6 +39,17 @@ CROP_EYES_PX = 62.0
 def sample() -> Image.Image:
     with Image.open(SAMPLE) as image:
         return image.convert("RGB")
+
+
+def crowd(columns: int, rows: int) -> Image.Image:
+    """Return a grid of copies of the sample's face, each as small as can be found."""
+    px = CROWD_FACE_PX
+    face = sample().crop(CROWD_BOX).resize((px, px), Image.Resampling.LANCZOS)
+    page = Image.new("RGB", (px * columns, px * rows))
+    for index in range(columns * rows):
+        row, column = divmod(index, columns)
+        page.paste(face, (column * px, row * px))
+    return page
 
 
 def drawn_face(points_xy: np.ndarray, size_wh: tuple[int, int]) -> Image.Image:

@@ -133,6 +133,7 @@ class RoundRobin(Delivery):
 class Bot:
     """A running bot, and a workspace that installed it from a browser.
 
+    Others may install the same bot: each of these adds a workspace.
     Where several web processes run, the installation begins at the first and ends at
     the last, and what people do goes to one after the other.
     """
@@ -141,8 +142,10 @@ class Bot:
         self.slack, self.url, self.urls = slack, urls[0], urls
         self.home = slack.add_workspace("Acme")
         self.ada, self.bob = (self.sit(name) for name in ("ada", "bob"))
-        slack.app.redirect_urls.append(f"{urls[-1]}/slack/oauth_redirect")
+        slack.app.redirect_urls = [f"{urls[-1]}/slack/oauth_redirect"]
+        slack.switches.consent_team_id = self.home.team_id
         self.installed = requests.get(f"{self.url}/slack/install", timeout=30)
+        slack.switches.consent_team_id = ""
         self._channels = 0
 
     def sit(self, name: str) -> SlackUser:

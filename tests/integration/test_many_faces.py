@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
 
 import pytest
-from PIL import Image
 
 from emojifier_bot.vision.multi_scale import MAX_FACES
-from tests.datasets import sample
+from tests.datasets import crowd
+from tests.images import encoded
 
-#: The sample's face, small enough that the detector finds every copy of it.
-FACE_BOX, FACE_PX = (165, 50, 285, 190), 20
-COLUMNS = ROWS = 50
 #: Of the whole process: 275 MB at the default confidence, 300 with every candidate, as
 #: measured. One batch and one matrix for all faces took more than 4 GB.
 MOST_MB = 400
@@ -37,30 +33,21 @@ print(json.dumps({"emoji": emoji, "peak_mb": peak_mb()}))
 """
 
 
-@pytest.fixture(scope="module")
-def crowd() -> bytes:
-    face = sample().crop(FACE_BOX).resize((FACE_PX, FACE_PX), Image.Resampling.LANCZOS)
-    page = Image.new("RGB", (FACE_PX * COLUMNS, FACE_PX * ROWS))
-    for index in range(COLUMNS * ROWS):
-        row, column = divmod(index, COLUMNS)
-        page.paste(face, (column * FACE_PX, row * FACE_PX))
-    file = io.BytesIO()
-    page.save(file, "PNG", optimize=True)
-    assert file.tell() < 80_000
-    return file.getvalue()
-
-
 @pytest.mark.parametrize(
-    ("min_confidence", "faces"),
+    ("columns", "rows", "min_confidence", "faces"),
     [
-        pytest.param(0.6, COLUMNS * ROWS, id="every-face-gets-an-emoji"),
-        pytest.param(0.01, MAX_FACES, id="up-to-the-cap-where-everything-is-a-face"),
+        pytest.param(50, 50, 0.6, 50 * 50, id="every-face-gets-an-emoji"),
+        pytest.param(50, 50, 0.01, MAX_FACES, id="up-to-the-cap-where-all-is-a-face"),
+        pytest.param(10, 150, 0.01, 10 * 150, id="in-tiles-where-all-is-a-face"),
     ],
 )
-def test_memory_stays_bounded(crowd, min_confidence, faces):
+def test_memory_stays_bounded(columns, rows, min_confidence, faces):
+    page = encoded(crowd(columns, rows), "PNG", optimize=True)
+    assert len(page) < 80_000
+
     done = subprocess.run(
         [sys.executable, "-c", CHILD, str(min_confidence)],
-        input=crowd,
+        input=page,
         stdout=subprocess.PIPE,
         check=True,
         timeout=300,

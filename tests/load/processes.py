@@ -83,9 +83,18 @@ class BotProcess:
             for one in family.samples
         }
 
+    @property
+    def peak_mb(self) -> float:
+        """Return the most memory that it ever used."""
+        return _fields(self._folder / "status")["VmHWM"] / KIB_PER_MB
+
+    @property
+    def _folder(self) -> Path:
+        return Path("/proc") / str(self.pid)
+
     def sample(self, seconds: float) -> Sample:
         """Look at it once."""
-        folder = Path("/proc") / str(self.pid)
+        folder = self._folder
         status = _fields(folder / "status")
         return Sample(
             seconds=seconds,
