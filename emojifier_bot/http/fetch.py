@@ -280,14 +280,23 @@ def file_name(headers: Mapping[str, str], target: Target) -> str:
     return next(filter(None, map(clean_name, names)))
 
 
+def visible(text: str) -> str:
+    """Return a text from outside in one line, as people see it.
+
+    Control characters go, and so do those of no width and those that turn the writing
+    direction.
+    """
+    text = unicodedata.normalize("NFC", text)
+    shown = (" " if unicodedata.category(one)[0] in "CZ" else one for one in text)
+    return " ".join("".join(shown).split())
+
+
 def clean_name(name: str) -> str:
     """Return a file name that is safe to show and to store; empty if nothing is left.
 
-    Folders go, and so do control characters and those that turn the writing direction.
+    Folders go, and so does what `visible` leaves out.
     """
-    name = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
-    visible = (" " if unicodedata.category(one)[0] in "CZ" else one for one in name)
-    name = " ".join("".join(visible).split()).strip(". ")
+    name = visible(name.replace("\\", "/").rpartition("/")[2]).strip(". ")
     if len(name) <= LONGEST_NAME:
         return name
     stem, dot, ending = name.rpartition(".")

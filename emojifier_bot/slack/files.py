@@ -258,7 +258,8 @@ class SlackImageSource:
                     return [source]  # without a token, as anybody
                 raise
             self._check_sight(request, [file])
-            return [ImageReference(file_id=link.file_id, posted_by=source.posted_by)]
+            name = str(file.get("name") or "")
+            return [replace(source, sealed_address="", file_id=link.file_id, name=name)]
         if not link.message_ts:
             raise _error(ErrorKind.SLACK_LINK)
         elsewhere = "" if link.channel_id == request.channel_id else link.channel_id

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from emojifier_bot.domain import RETENTION, Outcome, OutcomeKind
 from emojifier_bot.errors import ErrorKind
+from emojifier_bot.http.fetch import visible
 from emojifier_bot.slack.manifest import BOT_NAME, COMMAND
 from emojifier_bot.vision.formats import readable_titles
 
@@ -129,7 +130,7 @@ def render_outcome(
 
 def quoted(word: str) -> str:
     """Return a word as a message may repeat it: short, nothing in it is markup."""
-    shown = "".join(one for one in word if one.isprintable() and one not in "`*_~")
+    shown = "".join(one for one in visible(word) if one not in "`*_~")
     if len(shown) > MAX_QUOTED_CHARACTERS:
         shown = shown[: MAX_QUOTED_CHARACTERS - 1] + "…"
     return html.escape(shown, quote=False)

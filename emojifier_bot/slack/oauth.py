@@ -29,6 +29,7 @@ from emojifier_bot.errors import (
     ErrorKind,
     StoreError,
 )
+from emojifier_bot.http.fetch import visible
 from emojifier_bot.slack.client import (
     CLIENT_ERRORS,
     delivery_error,
@@ -209,8 +210,8 @@ class InstallFlow:
             scopes=_scopes(answer.get("scope") or ""),
             refresh_token=answer.get("refresh_token") or "",
             expires_at=now + timedelta(seconds=int(lasts)) if lasts else None,
-            team_name=team.get("name") or "",
-            enterprise_name=organisation.get("name") or "",
+            team_name=visible(str(team.get("name") or "")),
+            enterprise_name=visible(str(organisation.get("name") or "")),
             installed_by=(answer.get("authed_user") or {}).get("id") or "",
             installed_at=now,
         )
@@ -285,7 +286,7 @@ def installation_of_token(client: WebClient, token: str, clock: Clock) -> Instal
         bot_id=answer.get("bot_id") or "",
         app_id=answer.get("app_id") or "",
         scopes=_scopes(header(answer, "X-OAuth-Scopes")),
-        team_name=answer.get("team") or "",
+        team_name=visible(str(answer.get("team") or "")),
         installed_at=clock.now(),
     )
 

@@ -203,7 +203,7 @@ def test_bolts_own_flow_is_out_of_reach(handle, monkeypatch):
         ({}, {}),
         (
             {
-                "team": {"id": "T1", "name": "Acme"},
+                "team": {"id": "T1", "name": "\u202eAcme\u200b\n"},
                 "enterprise": {"id": "E1", "name": "Umbrella"},
                 "app_id": "A1",
                 "bot_user_id": "UBOT",
