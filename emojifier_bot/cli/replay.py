@@ -386,7 +386,7 @@ class FileEmojifier:
         from emojifier_bot.vision.encode import encode
 
         # Decoded once more: the emoji are painted over the first.
-        picture = self.pipeline.decoder.decode(data)
+        picture = self.pipeline.decoder.decode(data, result.frame)
         drawn = draw_debug(picture.image, result.faces)
         return encode(picture, drawn, result.format, self.quality)
 

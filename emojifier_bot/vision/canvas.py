@@ -16,6 +16,10 @@ from emojifier_bot.vision.types import ImageArray
 #: Pillow's names for four bytes a pixel, by the picture's mode.
 RAW_MODES = {"RGB": "RGBX", "RGBA": "RGBA"}
 BYTES_PER_PIXEL = 4
+#: Less opaque than this, colours hardly show, but whoever has the file restores them.
+_FAINT_ALPHA = 128
+#: A face needs a square of this side, in pixels; the soft edge of a figure has none.
+_BLOCK_PX = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +30,30 @@ class Canvas:
     image: Image.Image
     #: ``(H, W, 4)`` uint8, the same memory. RGB has a fourth channel without meaning.
     pixels: ImageArray
+
+    def clear_hidden(self) -> None:
+        """Set the colours of fully transparent pixels to 0: nobody sees them."""
+        if self.image.mode == "RGBA":
+            self.pixels[self.pixels[..., 3] == 0] = 0
+
+    @property
+    def hides_faces(self) -> bool:
+        """Tell whether a face may lie where it is hardly seen, but is in the file."""
+        if self.image.mode != "RGBA":
+            return False
+        height, width = (
+            length - length % _BLOCK_PX for length in self.pixels.shape[:2]
+        )
+        alpha = self.pixels[:height, :width, 3]
+        is_faint = (alpha > 0) & (alpha < _FAINT_ALPHA)
+        blocks = is_faint.reshape(
+            height // _BLOCK_PX, _BLOCK_PX, width // _BLOCK_PX, _BLOCK_PX
+        )
+        return bool(blocks.all(axis=(1, 3)).any())
+
+    def opaque(self) -> Canvas:
+        """Return the same memory as a picture without transparency."""
+        return Canvas(image_over(self.pixels, "RGB"), self.pixels)
 
     def fill(self, image: Image.Image) -> None:
         """Take over the pixels of an image of the same mode and size."""

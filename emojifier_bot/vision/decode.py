@@ -21,8 +21,16 @@ from emojifier_bot.vision.cicp import HDR_NOTE, stated_colors, tone_mapped
 from emojifier_bot.vision.color import model_to_srgb, rgb_profile
 from emojifier_bot.vision.depth import narrowed, white_of
 from emojifier_bot.vision.formats import sniff
-from emojifier_bot.vision.jpeg import JpegParameters, SizeCheck
-from emojifier_bot.vision.loaders import TURNS, exif_orientation, load
+from emojifier_bot.vision.jpeg import SIDEWAYS, JpegParameters, SizeCheck
+from emojifier_bot.vision.loaders import (
+    EIGHT_BITS,
+    TURNS,
+    Density,
+    Loaded,
+    exif_directory,
+    load,
+    orientation_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,11 @@ class DecodedImage:
     lossless: bool
     #: Sentences about the picture for the asker.
     notes: tuple[str, ...] = ()
+    #: Dots per inch, across and down; ``None`` where unsaid.
+    dpi: Density | None = None
+    #: How many frames or pages the file has to choose from, and which one this is.
+    frames: int = 1
+    frame: int = 0
     #: Length of the file; 0 where it is unknown or of no use (a file cut off).
     source_bytes: int = 0
 
@@ -66,13 +79,13 @@ class InProcessDecoder:
 
     limits: DecodeLimits = field(default_factory=DecodeLimits)
 
-    def decode(self, data: bytes) -> DecodedImage:
+    def decode(self, data: bytes, frame: int = 0) -> DecodedImage:
         """Decode one picture within the limits.
 
         Raises:
             ImageError: It cannot be decoded, or passes a limit.
         """
-        return decode(data, self.limits)
+        return decode(data, self.limits, frame)
 
 
 DEFAULT_LIMITS = DecodeLimits()
@@ -102,12 +115,22 @@ _WIDE_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I", "F"})
 _TIFF_BITS_TAG = 258
 _DEFAULT_WIDE_BITS = 16
 _TRANSPARENT, _OPAQUE = 0, 255
+#: Densities that make sense.
+LEAST_DPI, MOST_DPI = 10.0, 30_000.0
 
 
-def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
-    """Decode a picture's first frame: upright, RGB or RGBA, eight bits per channel.
+def decode(
+    data: bytes, limits: DecodeLimits = DEFAULT_LIMITS, frame: int = 0
+) -> DecodedImage:
+    """Decode a picture: upright, RGB or RGBA, eight bits per channel.
 
-    RGB pictures keep their colour profile; other colour models become sRGB.
+    RGB pictures keep their colour profile; other colour models become sRGB. Fully
+    transparent pixels have no colour.
+
+    Args:
+        data: The file.
+        limits: How much is accepted.
+        frame: Which frame or page counts, from 0.
 
     Raises:
         ImageError: Of kind ``empty``, ``too_large``, ``too_many_pixels``,
@@ -116,7 +139,7 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
     check_length(data, limits)
     picture_format = sniff(data)
     try:
-        loaded = load(picture_format, data, _size_check(limits))
+        loaded = load(picture_format, data, _size_check(limits), frame)
         turned = _turned(loaded.image, loaded.orientation)
         image, icc_profile, notes = _to_rgb(turned)
         finished = partial(
@@ -125,13 +148,18 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
             icc_profile=icc_profile,
             jpeg=loaded.jpeg,
             lossless=loaded.lossless,
-            notes=(*loaded.notes, *notes),
+            notes=(*notes, *_losses(loaded, is_hdr=bool(notes))),
+            dpi=_upright_density(loaded),
+            frames=loaded.frames,
+            frame=frame,
             source_bytes=0 if loaded.is_cut_off else len(data),
         )
         canvas = loaded.canvas if image is loaded.image else None
         # A copy of the picture less while the canvas is filled.
         del loaded, turned
-        return finished(canvas or canvas_of(image))
+        canvas = canvas or canvas_of(image)
+        canvas.clear_hidden()
+        return finished(canvas)
     except MemoryError as error:
         raise ImageError(
             "This picture needs more memory than there is. Use a smaller one.",
@@ -158,9 +186,10 @@ def from_image(image: Image.Image) -> DecodedImage:
             "This picture has no pixels. Use another one.", kind=ErrorKind.EMPTY
         )
     try:
-        orientation = exif_orientation(image.info.get("exif"))
+        orientation = orientation_of(exif_directory(image.info.get("exif")))
         upright, icc_profile, notes = _to_rgb(_turned(image, orientation))
         canvas = canvas_of(upright)
+        canvas.clear_hidden()
     except _DAMAGE_ERRORS as error:
         raise ImageError(
             f"This picture cannot be read: {error}. Convert it to RGB first.",
@@ -187,7 +216,8 @@ def check_length(data: bytes, limits: DecodeLimits) -> None:
     if len(data) > limits.max_bytes:
         raise ImageError(
             f"This file has {len(data) / 1e6:.1f} MB; at most "
-            f"{limits.max_bytes / 1e6:g} MB are read. Use a smaller one.",
+            f"{limits.max_bytes / 1e6:g} MB are read. Use a smaller one, or raise "
+            "EMOJIFIER_MAX_BYTES.",
             kind=ErrorKind.TOO_LARGE,
         )
 
@@ -199,11 +229,34 @@ def _size_check(limits: DecodeLimits) -> SizeCheck:
             raise ImageError(
                 f"This picture has {width} x {height} pixels, which is "
                 f"{width * height / 1e6:.1f} megapixels; at most "
-                f"{limits.max_pixels / 1e6:g} are read. Use a smaller one.",
+                f"{limits.max_pixels / 1e6:g} are read. Use a smaller one, or "
+                "raise EMOJIFIER_MAX_PIXELS.",
                 kind=ErrorKind.TOO_MANY_PIXELS,
             )
 
     return check_size
+
+
+def _losses(loaded: Loaded, *, is_hdr: bool) -> tuple[str, ...]:
+    """Return sentences about what the result lacks of the file."""
+    notes = list(loaded.notes)
+    if loaded.bits > EIGHT_BITS and not is_hdr:
+        notes.append(
+            f"The picture has {loaded.bits} bits per colour; the result has 8."
+        )
+    if loaded.image.mode in {"P", "PA"}:
+        notes.append("Its palette becomes full colour, so the file may grow.")
+    return tuple(notes)
+
+
+def _upright_density(loaded: Loaded) -> Density | None:
+    """Return the density across and down the upright picture, if it makes sense."""
+    if loaded.dpi is None:
+        return None
+    x, y = map(float, loaded.dpi)
+    if not all(LEAST_DPI <= one <= MOST_DPI for one in (x, y)):
+        return None
+    return (y, x) if loaded.orientation in SIDEWAYS else (x, y)
 
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:

@@ -155,6 +155,8 @@ def encode(
         image, icc_profile = to_srgb(image, icc_profile), None
     try:
         options = _options(decoded, image, name, quality)
+        if decoded.dpi and format_named(name).holds_density:
+            options = {**options, "dpi": decoded.dpi}
         if exif_date is not None:
             options |= date_options(name, exif_date)
         if (

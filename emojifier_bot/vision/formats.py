@@ -46,6 +46,8 @@ class PictureFormat:
     #: transparency gets white paper, one without a profile is sRGB.
     holds_alpha: bool = True
     holds_profile: bool = True
+    #: Whether Pillow writes the dots per inch of a picture.
+    holds_density: bool = False
     #: Of a lossless format that is written: what Pillow's `save` takes. Effort is from
     #: the knee of time over size: 12 megapixels take about a second. How lossy formats
     #: are written is in `encode`.
@@ -69,6 +71,7 @@ FORMATS = (
         becomes=("JPEG", "PNG"),
         shown_in_channel=True,
         holds_alpha=False,
+        holds_density=True,
     ),
     # Several JPEGs in one file, of which the first counts; recognised as a JPEG.
     PictureFormat(
@@ -89,6 +92,7 @@ FORMATS = (
         lossless=True,
         shown_in_channel=True,
         save_options={"compress_level": 3},
+        holds_density=True,
     ),
     PictureFormat(
         "WEBP",
@@ -140,6 +144,7 @@ FORMATS = (
         lossless=True,
         becomes=("TIFF", "TIFF"),
         save_options={"compression": "tiff_adobe_deflate"},
+        holds_density=True,
     ),
     PictureFormat(
         "BMP",
@@ -152,6 +157,7 @@ FORMATS = (
         becomes=("BMP", "PNG"),
         holds_alpha=False,
         holds_profile=False,
+        holds_density=True,
     ),
     PictureFormat(
         "ICO",

@@ -57,7 +57,7 @@ SMALLEST_DIVISOR, LARGEST_DIVISOR = 1, 255
 #: Names of the layers of a file that stores red, green and blue as they are.
 _RGB_LAYER_IDS = (ord("R"), ord("G"), ord("B"))
 #: EXIF orientations that exchange width and height.
-_SIDEWAYS = frozenset({5, 6, 7, 8})
+SIDEWAYS = frozenset({5, 6, 7, 8})
 #: Those whose stored columns run from right to left of the upright picture …
 _COLUMNS_REVERSED = frozenset({2, 3, 7, 8})
 #: … and whose stored rows run from its bottom (sideways: right) to its top (left).
@@ -251,7 +251,7 @@ def jpeg_parameters(image: JpegImageFile, orientation: int) -> JpegParameters | 
         return None
     if image.layers == _COLOR_LAYERS and image.info.get("adobe_transform") == 0:
         return None
-    sideways = orientation in _SIDEWAYS
+    sideways = orientation in SIDEWAYS
     tables = [
         tuple(
             min(max(divisor, SMALLEST_DIVISOR), LARGEST_DIVISOR)

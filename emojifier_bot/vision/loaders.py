@@ -21,6 +21,7 @@ from emojifier_bot.vision.cicp import Cicp
 from emojifier_bot.vision.color import model_to_srgb
 from emojifier_bot.vision.formats import FORMATS, PictureFormat, format_named
 from emojifier_bot.vision.jpeg import (
+    SIDEWAYS,
     JpegParameters,
     SizeCheck,
     jpeg_parameters,
@@ -29,8 +30,11 @@ from emojifier_bot.vision.jpeg import (
 )
 from emojifier_bot.vision.media_boxes import find_box, media_properties
 from emojifier_bot.vision.png import SIGNATURE, read_png
-from emojifier_bot.vision.tiff import read_directories
+from emojifier_bot.vision.tiff import Directory, read_directories
 from emojifier_bot.vision.tiff_layouts import read_pixels, silence_libtiff
+
+#: Dots per inch, across and down.
+Density = tuple[float, float]
 
 UPRIGHT = 1
 #: How a picture stored with each EXIF orientation is brought upright.
@@ -44,17 +48,19 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _EXIF_PREFIX = b"Exif\x00\x00"
-#: Byte orders of TIFF's directories, and its types BYTE, SHORT and LONG, for `struct`.
-_BYTE_ORDERS = {b"II": "<", b"MM": ">"}
-_NUMBER_TYPES = {1: "B", 3: "H", 4: "I"}
-_ORIENTATION_TAG = 0x0112
-#: Layout of a TIFF directory: a count, then entries.
-_COUNT_BYTES, _ENTRY_BYTES, _VALUE_AT = 2, 12, 8
-
-#: Place of the bit depth in a PNG file, and the depth of which Pillow keeps the high
-#: bytes only.
+#: Place of the bit depth in a PNG file.
 _PNG_DEPTH_AT = 24
-_DEEP_PNG_BITS = 16
+EIGHT_BITS = 8
+
+#: Frames of a file that are counted and can be chosen.
+MOST_FRAMES = 1000
+#: GIF: a header that ends with flags, a colour and a shape; blocks that begin so; what
+#: a frame's block has before its palette; the flag of a palette.
+_GIF_HEADER_BYTES, _GIF_FRAME_BYTES = 13, 9
+_GIF_IMAGE, _GIF_EXTENSION, _GIF_HAS_PALETTE = 0x2C, 0x21, 0x80
+
+#: What Pillow raises for animated PNGs that make no sense.
+_ANIMATION_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 
 #: RIFF: "RIFF", the length of the file, "WEBP", then chunks of a name, a length and a
 #: payload. A frame of an animation has its own header and then chunks.
@@ -77,19 +83,35 @@ class Loaded:
     notes: tuple[str, ...] = ()
     #: Whether parts of the file are missing.
     is_cut_off: bool = False
+    #: Bits per channel of the file.
+    bits: int = EIGHT_BITS
+    #: As it is stored.
+    dpi: Density | None = None
+    #: Frames or pages to choose from.
+    frames: int = 1
     #: Where the pixels lie, if they lie in a canvas.
     canvas: Canvas | None = None
 
 
-def load(picture_format: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
-    """Decode the first picture of a file.
+def load(
+    picture_format: PictureFormat, data: bytes, check_size: SizeCheck, frame: int = 0
+) -> Loaded:
+    """Decode one picture of a file.
 
     Args:
         picture_format: What `formats.sniff` said.
         data: The file.
         check_size: Called with width and height before pixels are decoded.
+        frame: Which frame or page, from 0, of formats that have several.
     """
-    return _LOADERS.get(picture_format.name, _load)(picture_format, data, check_size)
+    request = _Request(picture_format, data, check_size, frame)
+    loaded = _LOADERS.get(picture_format.name, _load)(request)
+    if loaded.frames == 1:
+        return loaded
+    what = "file's {} pages" if loaded.format == "TIFF" else "animation's {} frames"
+    which = f"number {frame + 1}" if frame else "the first"
+    note = f"Of the {what.format(loaded.frames)}, only {which} is in the result."
+    return replace(loaded, notes=(note, *loaded.notes))
 
 
 def import_plugins() -> None:
@@ -99,32 +121,40 @@ def import_plugins() -> None:
     silence_libtiff()
 
 
-def exif_orientation(exif: bytes | None) -> int:
-    """Return the orientation, 1 to 8, that an EXIF block states.
+def exif_directory(exif: bytes | None) -> Directory | None:
+    """Return the tags of an EXIF block, with or without its ``Exif`` prefix.
 
     Pillow's own reader warns of damaged blocks, so it is read by itself.
-
-    Args:
-        exif: The block, with or without its ``Exif`` prefix. A missing, damaged or
-            senseless one counts as upright.
     """
     block = (exif or b"").removeprefix(_EXIF_PREFIX)
-    order = _BYTE_ORDERS.get(block[:2])
-    if order is None:
-        return UPRIGHT
-    try:
-        (directory,) = struct.unpack_from(f"{order}I", block, 4)
-        (count,) = struct.unpack_from(f"{order}H", block, directory)
-        first = directory + _COUNT_BYTES
-        for entry in range(first, first + count * _ENTRY_BYTES, _ENTRY_BYTES):
-            tag, kind = struct.unpack_from(f"{order}2H", block, entry)
-            if tag == _ORIENTATION_TAG:
-                number = f"{order}{_NUMBER_TYPES[kind]}"
-                (value,) = struct.unpack_from(number, block, entry + _VALUE_AT)
-                return int(value) if value in TURNS else UPRIGHT
-    except (struct.error, KeyError):
-        pass
-    return UPRIGHT
+    return next(iter(read_directories(block)), None)
+
+
+def orientation_of(exif: Directory | None) -> int:
+    """Return the orientation, 1 to 8; a missing or senseless one counts as upright."""
+    orientation = exif.orientation if exif else UPRIGHT
+    return orientation if orientation in TURNS else UPRIGHT
+
+
+def gif_frames(data: bytes) -> int:
+    """Count the frames of a GIF, up to `MOST_FRAMES`; Pillow would take them apart."""
+    count, start = (
+        0,
+        _GIF_HEADER_BYTES + _gif_palette_bytes(data, _GIF_HEADER_BYTES - 3),
+    )
+    while start < len(data) and count < MOST_FRAMES:
+        block, start = data[start], start + 1
+        if block == _GIF_IMAGE:
+            count += 1
+            start += _GIF_FRAME_BYTES + _gif_palette_bytes(data, start + 8)
+        elif block != _GIF_EXTENSION:
+            break
+        # Behind a code length or a label: parts, each after its length.
+        start += 1
+        while start < len(data) and data[start]:
+            start += 1 + data[start]
+        start += 1
+    return max(count, 1)
 
 
 def webp_header(data: bytes) -> tuple[tuple[int, int], bool]:
@@ -146,27 +176,56 @@ def webp_header(data: bytes) -> tuple[tuple[int, int], bool]:
     return size_wh, False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Request:
+    format: PictureFormat
+    data: bytes
+    check_size: SizeCheck
+    frame: int
+
+
 def _open(picture_format: PictureFormat, data: bytes) -> Any:
     module, _, name = picture_format.plugin.partition(":")
     return getattr(import_module(module), name)(io.BytesIO(data))
 
 
-def _load(picture_format: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
-    image: Image.Image = _open(picture_format, data)
-    check_size(image.size)
+def _load(request: _Request) -> Loaded:
+    image = _open(request.format, request.data)
+    request.check_size(image.size)
+    frames = getattr(image, "n_frames", 1) if request.format.name != "GIF" else 1
+    # What programs show that know no animated PNGs is no frame of them.
+    others = int(getattr(image, "default_image", False))
+    if request.frame + others:
+        image.seek(request.frame + others)
     image.load()
+    exif = exif_directory(image.info.get("exif"))
     return Loaded(
         image,
-        picture_format.name,
-        picture_format.lossless,
-        exif_orientation(image.info.get("exif")),
+        request.format.name,
+        request.format.lossless,
+        orientation_of(exif),
+        dpi=image.info.get("dpi") or (exif.dpi if exif else None),
+        frames=min(max(frames - others, 1), MOST_FRAMES),
     )
 
 
-def _load_jpeg(_: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
-    header = read_header(data)
-    image, canvas, notes = load_jpeg(data, header, check_size)
-    orientation = exif_orientation(header.exif)
+def _load_gif(request: _Request) -> Loaded:
+    """Load a GIF; around a first frame that is smaller than the canvas is nothing."""
+    loaded = _load(request)
+    frames, image = gif_frames(request.data), loaded.image
+    extent = getattr(image, "dispose_extent", None)
+    if request.frame == 0 and extent not in (None, (0, 0, *image.size)):
+        alone = image.convert("RGBA").crop(extent)
+        image = Image.new("RGBA", image.size)
+        image.paste(alone, extent[:2])
+    return replace(loaded, image=image, frames=frames)
+
+
+def _load_jpeg(request: _Request) -> Loaded:
+    header = read_header(request.data)
+    image, canvas, notes = load_jpeg(request.data, header, request.check_size)
+    exif = exif_directory(header.exif)
+    orientation = orientation_of(exif)
     return Loaded(
         image=image,
         format="MPO" if header.is_multi_picture else "JPEG",
@@ -175,118 +234,157 @@ def _load_jpeg(_: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
         jpeg=jpeg_parameters(image, orientation),
         notes=notes,
         is_cut_off=bool(notes),
+        dpi=image.info.get("dpi") or (exif.dpi if exif else None),
         canvas=canvas,
     )
 
 
-def _load_png(png: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
-    """Load a PNG; Pillow leaves the transparent colour at its sixteen bits."""
-    parts = read_png(data)
-    loaded = _load(png, parts.still, check_size)
+def _load_png(request: _Request) -> Loaded:
+    """Load a PNG; Pillow leaves the transparent colour at its sixteen bits.
+
+    An animation whose own chunks contradict each other counts as a still picture.
+    """
+    parts = read_png(request.data)
+    bits = request.data[_PNG_DEPTH_AT]
+    try:
+        loaded = _load(replace(request, data=parts.animated or parts.still))
+    except _ANIMATION_ERRORS:
+        if parts.animated is None or request.frame:
+            raise
+        loaded = _load(replace(request, data=parts.still))
     info = loaded.image.info
     key = info.get("transparency")
-    if data[_PNG_DEPTH_AT] == _DEEP_PNG_BITS and isinstance(key, tuple):
+    if bits > EIGHT_BITS and isinstance(key, tuple):
         info["transparency"] = tuple(value >> 8 for value in key)
     info |= {"icc_profile": parts.icc_profile, "cicp": parts.cicp}
-    return loaded
+    return replace(loaded, bits=bits)
 
 
-def _load_webp(webp: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
+def _load_webp(request: _Request) -> Loaded:
     """Load a WebP; Pillow takes memory for the whole canvas when it opens one."""
-    size_wh, lossless = webp_header(data)
-    check_size(size_wh)
-    return replace(_load(webp, data, check_size), lossless=lossless)
+    size_wh, lossless = webp_header(request.data)
+    request.check_size(size_wh)
+    return replace(_load(request), lossless=lossless)
 
 
-def _load_avif(avif: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
+def _load_avif(request: _Request) -> Loaded:
     """Load an AVIF; its EXIF item, which may be damaged, is renamed.
 
     The file's own turning counts, which Pillow states as an EXIF orientation. Its
     cropping and its colours are read here.
     """
+    data = request.data
     if meta := find_box(data, b"meta"):
         start, end = meta
         renamed = data[start:end].replace(b"Exif", b"free")
         data = data[:start] + renamed + data[end:]
-    loaded = _load(avif, data, check_size)
+    loaded = _load(replace(request, data=data))
     properties = media_properties(data)
     image = loaded.image.crop(properties.crop_box(loaded.image.size))
     if "icc_profile" not in image.info and properties.codes:
         image.info["cicp"] = Cicp(*properties.codes)
-    return replace(loaded, image=image)
+    return replace(loaded, image=image, bits=properties.bits)
 
 
-def _load_ico(ico: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
+def _load_heif(request: _Request) -> Loaded:
+    """Load a HEIF's main picture, which its library turns upright and crops."""
+    loaded = _load(request)
+    count = loaded.frames
+    note = f"Of the file's {count} pictures, only the main one is in the result."
+    return replace(
+        loaded,
+        orientation=UPRIGHT,
+        bits=loaded.image.info.get("bit_depth", EIGHT_BITS),
+        notes=(note,) if count > 1 else (),
+        frames=1,
+    )
+
+
+def _load_ico(request: _Request) -> Loaded:
     """Load the largest picture of an icon, whose own header tells its size.
 
     Pillow's class for icons decodes on opening, and believes the list of pictures.
     """
+    ico, data = request.format, request.data
     icon = _open(ico, data)
-    start = icon.entry[0].offset
+    count, start = len(icon.entry), icon.entry[0].offset
+    note = f"Of the icon's {count} sizes, only the largest is in the result."
     if data.startswith(SIGNATURE, start):
-        loaded = _load_png(format_named("PNG"), data[start:], check_size)
-        return replace(loaded, format=ico.name, orientation=UPRIGHT)
-    # A bitmap and its mask; a negative height says that it begins at the top.
-    width, height = map(abs, struct.unpack_from("<2i", data, start + 4))
-    check_size((width, height // 2))
-    image = icon.frame(0)
-    image.load()
-    return Loaded(image, ico.name, ico.lossless)
+        png = replace(request, format=format_named("PNG"), data=data[start:])
+        loaded = replace(_load_png(png), format=ico.name, orientation=UPRIGHT, frames=1)
+    else:
+        # A bitmap and its mask; a negative height says that it begins at the top.
+        width, height = map(abs, struct.unpack_from("<2i", data, start + 4))
+        request.check_size((width, height // 2))
+        image = icon.frame(0)
+        image.load()
+        loaded = Loaded(image, ico.name, ico.lossless)
+    return replace(loaded, notes=(note,) if count > 1 else ())
 
 
-def _load_tiff(tiff: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
-    """Load the first page of a TIFF; reduced copies and masks are none.
+def _load_tiff(request: _Request) -> Loaded:
+    """Load a page of a TIFF; reduced copies and masks are none.
 
     Raises:
         ImageError: Its layout is not read (``unsupported``).
     """
     silence_libtiff()
-    directories = read_directories(data)
-    pages = [index for index, one in enumerate(directories) if one.is_page]
-    page = pages[0] if pages else 0
-    directory = directories[page] if directories else None
-    if directory is None or not directory.is_misread:
-        try:
-            return _load_tiff_page(tiff, data, check_size, page)
-        except (SyntaxError, KeyError):
-            if directory is None:
-                raise
-    check_size(directory.size_wh)
-    image = read_pixels(data, directory)
+    directories = read_directories(request.data)
+    pages = [index for index, one in enumerate(directories) if one.is_page] or [0]
+    page = pages[request.frame]
+    if not directories:
+        return _load_tiff_page(request, page)
+    directory = directories[page]
+    try:
+        loaded = None if directory.is_misread else _load_tiff_page(request, page)
+    except (SyntaxError, KeyError):
+        loaded = None
+    # Pillow has turned what it loaded.
+    dpi = directory.dpi
+    if loaded is None:
+        loaded = _load_tiff_layout(request, directory)
+    elif dpi and directory.orientation in SIDEWAYS:
+        dpi = dpi[::-1]
+    return replace(loaded, bits=directory.bits, dpi=dpi, frames=len(pages))
+
+
+def _load_tiff_page(request: _Request, page: int) -> Loaded:
+    image = _open(request.format, request.data)
+    image.seek(page)
+    request.check_size(image.size)
+    image.load()
+    return Loaded(image, request.format.name, request.format.lossless)
+
+
+def _load_tiff_layout(request: _Request, directory: Directory) -> Loaded:
+    """Load a page whose layout Pillow does not read."""
+    request.check_size(directory.size_wh)
+    image = read_pixels(request.data, directory)
     profile = directory.icc_profile
     if alpha := image.info.pop("alpha", None):
         image, profile = model_to_srgb(image, profile) or image.convert("RGB"), None
         image.putalpha(alpha)
-    image.info = {"icc_profile": profile, "dpi": directory.dpi}
-    return Loaded(image, tiff.name, tiff.lossless, directory.orientation)
+    image.info = {"icc_profile": profile}
+    return Loaded(
+        image, request.format.name, request.format.lossless, orientation_of(directory)
+    )
 
 
-def _load_tiff_page(
-    tiff: PictureFormat, data: bytes, check_size: SizeCheck, page: int
-) -> Loaded:
-    """Load a page by Pillow, which turns it upright."""
-    image = _open(tiff, data)
-    image.seek(page)
-    check_size(image.size)
-    image.load()
-    return Loaded(image, tiff.name, tiff.lossless)
-
-
-def _load_upright(one: PictureFormat, data: bytes, check_size: SizeCheck) -> Loaded:
-    """Load a format that its library turns upright; its EXIF counts no more."""
-    return replace(_load(one, data, check_size), orientation=UPRIGHT)
-
-
-_Loader = Callable[[PictureFormat, bytes, SizeCheck], Loaded]
-_LOADERS: dict[str, _Loader] = {
+_LOADERS: dict[str, Callable[[_Request], Loaded]] = {
     "JPEG": _load_jpeg,
     "PNG": _load_png,
+    "GIF": _load_gif,
     "WEBP": _load_webp,
-    "HEIF": _load_upright,
+    "HEIF": _load_heif,
     "AVIF": _load_avif,
     "TIFF": _load_tiff,
     "ICO": _load_ico,
 }
+
+
+def _gif_palette_bytes(data: bytes, flags_at: int) -> int:
+    flags = data[flags_at] if flags_at < len(data) else 0
+    return 3 << ((flags & 7) + 1) if flags & _GIF_HAS_PALETTE else 0
 
 
 def _webp_size(name: bytes, payload: bytes) -> tuple[int, int]:

@@ -5,22 +5,32 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from emojifier_bot.clock import Clock
+from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.alt_text import alt_text
 from emojifier_bot.vision.choose import choose, surprise
 from emojifier_bot.vision.color import sprite_into_profile
 from emojifier_bot.vision.composite import overlay, premultiplied
 from emojifier_bot.vision.decode import DecodedImage, DecodeLimits, decode
+from emojifier_bot.vision.detector import box_iou
 from emojifier_bot.vision.encode import encode, output_format
 from emojifier_bot.vision.formats import channel_format, format_named
 from emojifier_bot.vision.landmarks import measure
 from emojifier_bot.vision.place import paint_order, place, reading_order
 from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
-from emojifier_bot.vision.types import EmojifiedFace, Face, ImageArray, Result
+from emojifier_bot.vision.types import EmojifiedFace, Face, ImageArray, Reading, Result
+
+#: Frames of an animation without a face in its first one that are looked at, and the
+#: pixels of all together.
+MOST_FRAMES_SEEN, MOST_PIXELS_SEEN = 12, 120_000_000
+#: Faces whose boxes overlap so much are one.
+SAME_FACE_IOU = 0.3
 
 #: For pictures that we wrote.
 NO_LIMITS = DecodeLimits(max_bytes=sys.maxsize, max_pixels=sys.maxsize)
@@ -88,14 +98,14 @@ class Pipeline:
         times = _Stopwatch(self.clock)
         with times.stage("decode"):
             picture = self.decoder.decode(data)
-        return self.run_decoded(picture, options, times)
+        output_format(picture, options.extension)
+        with times.stage("analyze"):
+            reading = self._read(picture)
+            if not reading.faces:
+                picture, reading = self._best_frame(data, picture, reading)
+        return self._draw(picture, reading, options, times)
 
-    def run_decoded(
-        self,
-        picture: DecodedImage,
-        options: EmojifyOptions,
-        times: _Stopwatch | None = None,
-    ) -> Result:
+    def run_decoded(self, picture: DecodedImage, options: EmojifyOptions) -> Result:
         """Emojify a decoded picture. The emoji are painted onto ``picture`` itself.
 
         Raises:
@@ -103,12 +113,52 @@ class Pipeline:
             BackendError: A local model failed.
             HostedApiError: The hosted back end failed, and there is no fallback.
         """
-        times = times or _Stopwatch(self.clock)
+        times = _Stopwatch(self.clock)
+        output_format(picture, options.extension)
+        with times.stage("analyze"):
+            reading = self._read(picture)
+        return self._draw(picture, reading, options, times)
+
+    def _read(self, picture: DecodedImage) -> Reading:
+        """Find faces, also where the picture is too transparent to show them well."""
+        reading = self.analyzer.analyze(picture)
+        if not picture.canvas.hides_faces:
+            return reading
+        opaque = replace(picture, canvas=picture.canvas.opaque())
+        known = np.array([one.box.xyxy for one in reading], np.float32).reshape(-1, 4)
+        hidden = [
+            one
+            for one in self.analyzer.analyze(opaque)
+            if not (box_iou(np.array([one.box.xyxy]), known) >= SAME_FACE_IOU).any()
+        ]
+        return replace(reading, faces=(*reading.faces, *hidden))
+
+    def _best_frame(
+        self, data: bytes, picture: DecodedImage, reading: Reading
+    ) -> tuple[DecodedImage, Reading]:
+        """Return the frame that shows most faces, of some; the given one if none."""
+        width, height = picture.image.size
+        count = min(MOST_FRAMES_SEEN, MOST_PIXELS_SEEN // (width * height))
+        for frame in spread_frames(picture.frames, count):
+            try:
+                other = self.decoder.decode(data, frame)
+            except ImageError:
+                break
+            found = self._read(other)
+            if len(found) > len(reading):
+                picture, reading = other, found
+        return picture, reading
+
+    def _draw(
+        self,
+        picture: DecodedImage,
+        reading: Reading,
+        options: EmojifyOptions,
+        times: _Stopwatch,
+    ) -> Result:
         output = output_format(picture, options.extension)
         if options.for_channel:
             output = channel_format(output).name
-        with times.stage("analyze"):
-            reading = self.analyzer.analyze(picture)
         with times.stage("choose"):
             chosen = self._choose(reading.faces, options)
         with times.stage("composite"):
@@ -129,6 +179,7 @@ class Pipeline:
             encode_for=PaintedPicture(picture, encoded, options),
             extensions=format_named(output).extensions,
             notes=picture.notes,
+            frame=picture.frame,
             backend=reading.backend,
             milliseconds=times.milliseconds,
         )
@@ -167,6 +218,17 @@ class Pipeline:
                 art_px,
                 face.placement,
             )
+
+
+def spread_frames(frames: int, count: int) -> list[int]:
+    """Return some of the frames after the first one, spread evenly, the last included.
+
+    >>> spread_frames(100, 3)
+    [33, 66, 99]
+    """
+    last = frames - 1
+    count = min(count, last)
+    return [last * number // count for number in range(1, count + 1)]
 
 
 @dataclass(slots=True)

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 class Decoder(Protocol):
     """Turns untrusted bytes into an upright picture."""
 
-    def decode(self, data: bytes) -> DecodedImage:
+    def decode(self, data: bytes, frame: int = 0) -> DecodedImage:
         """Decode one picture.
 
         Args:
             data: The bytes of an encoded picture, of any format of `formats.FORMATS`.
+            frame: Which frame or page counts, from 0.
 
         Returns:
             The picture: RGB or RGBA, uint8, upright.

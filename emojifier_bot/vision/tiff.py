@@ -161,12 +161,12 @@ def _directory(
     icc_profile = None
     end = start + count * entry_bytes
     for entry in range(start, min(end, len(data)), entry_bytes):
-        tag, kind = struct.unpack_from(f"{order}2H", data, entry)
-        (length,) = place.unpack_from(data, entry + 4)
-        at = entry + 4 + place.size
-        if length * _SIZES.get(kind, 1) > place.size:
-            (at,) = place.unpack_from(data, at)
         try:
+            tag, kind = struct.unpack_from(f"{order}2H", data, entry)
+            (length,) = place.unpack_from(data, entry + 4)
+            at = entry + 4 + place.size
+            if length * _SIZES.get(kind, 1) > place.size:
+                (at,) = place.unpack_from(data, at)
             values.setdefault(tag, _values(data, at, kind, length, order))
         except struct.error:
             continue

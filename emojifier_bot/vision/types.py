@@ -329,6 +329,8 @@ class Result:
     extensions: tuple[str, ...] = ()
     #: Notes for the user about the picture: "30 % of its rows are missing".
     notes: tuple[str, ...] = ()
+    #: Which frame or page of the input this is, from 0.
+    frame: int = 0
     #: Name of the back end that analysed the faces.
     backend: str = "local"
     #: Duration of each stage (``decode``, ``analyze`` …) in milliseconds.

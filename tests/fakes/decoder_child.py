@@ -35,6 +35,8 @@ HEADER: dict[str, object] = {
     "lossless": True,
     "notes": [],
     "source_bytes": 0,
+    "dpi": None,
+    "frames": 1,
 }
 PIXELS = bytes(8 * 8 * 4)
 

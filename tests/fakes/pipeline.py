@@ -18,15 +18,18 @@ from tests.fakes.faces import FakeClassifier, FakeDetector, FakeLandmarker
 
 
 class FakeDecoder(Decoder):
-    """A `Decoder` that gives the pictures it was told, by their bytes."""
+    """A `Decoder` that gives the pictures it was told, by their bytes and frames."""
 
-    def __init__(self, pictures: dict[bytes, DecodedImage]) -> None:
+    def __init__(
+        self, pictures: dict[bytes, DecodedImage | list[DecodedImage]]
+    ) -> None:
         self._pictures = pictures
 
-    def decode(self, data: bytes) -> DecodedImage:
+    def decode(self, data: bytes, frame: int = 0) -> DecodedImage:
         try:
-            return self._pictures[data]
-        except KeyError as error:
+            found = self._pictures[data]
+            return found[frame] if isinstance(found, list) else found
+        except LookupError as error:
             raise ImageError("These bytes are not a picture.") from error
 
 

@@ -85,6 +85,17 @@ def test_colours_are_those_of_the_photo(field, crew, name, most):
     assert mean_abs_diff(shown, crew) <= most
 
 
+@pytest.mark.parametrize(
+    ("name", "which"),
+    [("animation_6_frames.webp", "the first"), ("fade_in_black_first.webp", "number ")],
+)
+def test_an_animation_gives_its_best_frame_and_says_so(emojifier, field, name, which):
+    result = emojifier.emojify(field(name))
+    assert len(result.faces) == 3
+    (note,) = result.notes
+    assert note.startswith(f"Of the animation's 6 frames, only {which}")
+
+
 def test_a_camera_raw_file_is_refused(emojifier, field):
     with pytest.raises(ImageError, match="camera's raw file"):
         emojifier.emojify(field("raw_begins_like_tiff.dng"))

@@ -125,7 +125,7 @@ class IsolatedDecoder(ProcessPool[DecoderProcess]):
         self._start = start
         self._logged: IsolationStatus | None = None
 
-    def decode(self, data: bytes) -> DecodedImage:
+    def decode(self, data: bytes, frame: int = 0) -> DecodedImage:
         """Decode one picture in a process of its own limits.
 
         Raises:
@@ -135,7 +135,7 @@ class IsolatedDecoder(ProcessPool[DecoderProcess]):
         """
         check_length(data, self._limits.picture)
         with self.process() as process:
-            return process.decode(data)
+            return process.decode(data, frame)
 
     def _fresh_process(self) -> DecoderProcess:
         process = self._start(self._limits)

@@ -252,7 +252,7 @@ class DecoderProcess(ChildProcess):
     def __init__(self, limits: ChildLimits, entry: str = CHILD) -> None:
         super().__init__(limits, entry, _ENVIRONMENT)
 
-    def decode(self, data: bytes) -> DecodedImage:
+    def decode(self, data: bytes, frame: int = 0) -> DecodedImage:
         """Decode one picture there.
 
         Raises:
@@ -261,7 +261,7 @@ class DecoderProcess(ChildProcess):
         """
         with self._one_picture():
             self._connection.settimeout(self._limits.wall_seconds)
-            send_picture(self._connection, data)
+            send_picture(self._connection, data, frame)
             header = read_picture(self._receive_header(), self._limits.picture)
             canvas = new_canvas(header.mode, header.size_wh)
             self._receive_into(canvas.pixels.data.cast("B"))
@@ -273,6 +273,9 @@ class DecoderProcess(ChildProcess):
                 lossless=header.lossless,
                 notes=header.notes,
                 source_bytes=header.source_bytes,
+                dpi=header.dpi,
+                frames=header.frames,
+                frame=frame,
             )
 
     def _wait_until_ready(self) -> None:

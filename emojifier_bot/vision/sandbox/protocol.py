@@ -1,8 +1,8 @@
 """What a decoder process and its parent exchange over one socket.
 
-The parent sends a picture: its length and its bytes. The child answers with a header,
-a length and JSON, and then with the pixels: four bytes each, row by row from the top.
-Its first header says how well it is isolated.
+The parent sends a picture: its length, the number of a frame and its bytes. The child
+answers with a header, a length and JSON, and then with the pixels: four bytes each, row
+by row from the top. Its first header says how well it is isolated.
 
 The child's answers are validated like a stranger's: a hostile picture may have taken
 the child over.
@@ -21,15 +21,21 @@ from typing import Any
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.canvas import RAW_MODES
 from emojifier_bot.vision.color import plain_profile
-from emojifier_bot.vision.decode import DecodedImage, DecodeLimits
+from emojifier_bot.vision.decode import (
+    LEAST_DPI,
+    MOST_DPI,
+    DecodedImage,
+    DecodeLimits,
+)
 from emojifier_bot.vision.formats import FORMATS
 from emojifier_bot.vision.jpeg import LARGEST_DIVISOR, SUBSAMPLINGS, JpegParameters
+from emojifier_bot.vision.loaders import MOST_FRAMES, Density
 
 #: A child decodes so many pictures, then a fresh one takes its place: what a library
 #: leaks, or a hostile picture left behind, does not stay for long.
 PICTURES_PER_CHILD = 100
 
-_PICTURE_LENGTH = struct.Struct(">Q")
+_PICTURE_HEADER = struct.Struct(">QI")
 _HEADER_LENGTH = struct.Struct(">I")
 #: A profile of three curves of 4096 points is the longest part of any header.
 _MAX_HEADER_BYTES = 200_000
@@ -103,22 +109,24 @@ class PictureHeader:
     lossless: bool
     notes: tuple[str, ...]
     source_bytes: int
+    dpi: Density | None
+    frames: int
 
 
-def send_picture(connection: socket.socket, data: bytes) -> None:
-    """Send a file to the child."""
-    connection.sendall(_PICTURE_LENGTH.pack(len(data)))
+def send_picture(connection: socket.socket, data: bytes, frame: int = 0) -> None:
+    """Send a file to the child, and which of its frames is meant."""
+    connection.sendall(_PICTURE_HEADER.pack(len(data), frame))
     connection.sendall(data)
 
 
-def receive_picture(connection: socket.socket) -> bytes | None:
-    """Wait for a file from the parent; ``None`` when the parent is gone."""
-    head = connection.recv(_PICTURE_LENGTH.size, socket.MSG_WAITALL)
-    if len(head) < _PICTURE_LENGTH.size:
+def receive_picture(connection: socket.socket) -> tuple[bytes, int] | None:
+    """Wait for a file and a frame from the parent; ``None`` when it is gone."""
+    head = connection.recv(_PICTURE_HEADER.size, socket.MSG_WAITALL)
+    if len(head) < _PICTURE_HEADER.size:
         return None
-    (length,) = _PICTURE_LENGTH.unpack(head)
+    length, frame = _PICTURE_HEADER.unpack(head)
     data = connection.recv(length, socket.MSG_WAITALL)
-    return data if len(data) == length else None
+    return (data, frame) if len(data) == length else None
 
 
 def send_header(connection: socket.socket, values: dict[str, Any]) -> None:
@@ -182,6 +190,8 @@ def picture_values(decoded: DecodedImage) -> dict[str, Any]:
         "lossless": decoded.lossless,
         "notes": decoded.notes,
         "source_bytes": decoded.source_bytes,
+        "dpi": decoded.dpi,
+        "frames": decoded.frames,
     }
 
 
@@ -205,6 +215,8 @@ def read_picture(values: dict[str, Any], limits: DecodeLimits) -> PictureHeader:
             lossless=_bool(values["lossless"]),
             notes=_notes(values["notes"]),
             source_bytes=_count(values["source_bytes"], limits.max_bytes, least=0),
+            dpi=_density(values["dpi"]),
+            frames=_count(values["frames"], MOST_FRAMES),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError from error
@@ -244,6 +256,15 @@ def _notes(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > _MAX_NOTES:
         raise ValueError
     return tuple(_sentence(note) for note in value)
+
+
+def _density(value: Any) -> Density | None:
+    if value is None:
+        return None
+    x, y = value
+    if not all(type(one) is float and LEAST_DPI <= one <= MOST_DPI for one in (x, y)):
+        raise ValueError
+    return x, y
 
 
 def _profile(value: Any) -> bytes | None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojifier_bot.vision.loaders import exif_orientation, webp_header
+from emojifier_bot.vision.loaders import exif_directory, orientation_of, webp_header
 from tests.images import encoded, oriented_exif, photo
 
 LITTLE_ENDIAN = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x08\0\0\0\0\0\0\0"
@@ -27,12 +27,12 @@ LITTLE_ENDIAN = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x08\0\0\0\0\0\0\
     ],
 )
 def test_orientation_is_read_and_damage_means_upright(exif, orientation):
-    assert exif_orientation(exif) == orientation
+    assert orientation_of(exif_directory(exif)) == orientation
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", b"II*\0", b"MM\0*", b"Exif\0\0"]))
 def test_any_bytes_give_an_orientation(tail, head):
-    assert exif_orientation(head + tail) in range(1, 9)
+    assert orientation_of(exif_directory(head + tail)) in range(1, 9)
 
 
 @pytest.mark.parametrize("lossless", [False, True])

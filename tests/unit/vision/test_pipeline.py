@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from emojifier_bot.errors import ImageError, InferenceError
 from emojifier_bot.vision.decode import from_image
-from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
+from emojifier_bot.vision.pipeline import MOST_FRAMES_SEEN, EmojifyOptions, Pipeline
 from tests.builders import make_emoji, make_face, make_landmarks
 from tests.fakes.clock import FakeClock
 from tests.fakes.faces import FakeAnalyzer, picture_with_faces
@@ -91,6 +94,84 @@ def test_a_face_that_is_not_sure_gets_a_mild_guess(png):
     (face,) = pipeline.run(png, PLAIN).faces
 
     assert (face.emoji.name, face.sure) == ("calm", False)
+
+
+class TestHiddenFaces:
+    @pytest.mark.parametrize("alpha", [1, 60, 127])
+    def test_a_face_that_hardly_shows_gets_its_emoji(self, alpha):
+        image = picture_with_faces((400, 300), [(100, 100, 180, 180)])
+        image.putalpha(alpha)
+        result = fake_pipeline().run(encoded(image, "PNG"), PLAIN)
+        (face,) = result.faces
+        x, y = map(round, face.placement.center_xy)
+        assert opened(result.encoded).getpixel((x, y))[3] == 255
+        assert opened(result.encoded).getpixel((5, 5)) == (90, 120, 100, alpha)
+
+    def test_a_face_that_shows_both_ways_gets_one(self):
+        image = picture_with_faces((400, 300), [(100, 100, 180, 180)])
+        image.putalpha(255)
+        image.paste((1, 1, 1, 50), (300, 200, 340, 240))
+        assert len(fake_pipeline().run(encoded(image, "PNG"), PLAIN).faces) == 1
+
+    def test_nothing_is_left_of_a_face_under_full_transparency(self):
+        image = picture_with_faces((400, 300), [(100, 100, 180, 180)])
+        image.putalpha(0)
+        result = fake_pipeline().run(encoded(image, "PNG"), PLAIN)
+        assert result.faces == ()
+        assert opened(result.encoded).getextrema() == ((0, 0),) * 4
+
+
+class TestFrames:
+    FRAMES: ClassVar = (
+        [],
+        [(100, 100, 180, 180)],
+        [(20, 100, 100, 180), (200, 100, 280, 180)],
+        [],
+    )
+
+    def animation(self, codec="PNG", boxes=FRAMES):
+        first, *others = (picture_with_faces((400, 300), one) for one in boxes)
+        options = {"lossless": True} if codec == "WEBP" else {}
+        return encoded(first, codec, save_all=True, append_images=others, **options)
+
+    @pytest.mark.parametrize("codec", ["PNG", "WEBP", "GIF", "TIFF", "AVIF"])
+    def test_the_frame_with_most_faces_is_taken(self, codec):
+        result = fake_pipeline().run(self.animation(codec), PLAIN)
+        assert len(result.faces) == 2
+        assert result.frame == 2
+        what = "file's 4 pages" if codec == "TIFF" else "animation's 4 frames"
+        assert f"Of the {what}, only number 3 is in the result." in result.notes
+
+    def test_a_face_in_the_first_frame_settles_it(self):
+        boxes = [self.FRAMES[1], self.FRAMES[2]]
+        result = fake_pipeline().run(self.animation(boxes=boxes), PLAIN)
+        assert (len(result.faces), result.frame) == (1, 0)
+        note = "Of the animation's 2 frames, only the first is in the result."
+        assert result.notes == (note,)
+
+    def test_without_faces_anywhere_the_first_stays(self):
+        first, second = picture_with_faces((40, 30), []), Image.new("RGB", (40, 30))
+        data = encoded(first, "PNG", save_all=True, append_images=[second])
+        result = fake_pipeline().run(data, PLAIN)
+        assert_same_pixels(opened(result.encoded), first)
+
+    def test_a_frame_that_cannot_be_read_ends_the_search(self):
+        pictures = [
+            replace(from_image(picture_with_faces((400, 300), boxes)), frames=9)
+            for boxes in self.FRAMES[:2]
+        ]
+        pipeline = replace(fake_pipeline(), decoder=FakeDecoder({b"data": pictures}))
+        assert len(pipeline.run(b"data", PLAIN).faces) == 1
+
+    @pytest.mark.parametrize(
+        ("size", "looked_at"), [((10, 10), MOST_FRAMES_SEEN), ((8000, 5000), 3)]
+    )
+    def test_some_frames_are_looked_at(self, size, looked_at):
+        analyzer = FakeAnalyzer()
+        picture = replace(from_image(Image.new("RGB", size)), frames=1000)
+        decoder = FakeDecoder({b"data": [picture] * 1000})
+        replace(fake_pipeline(analyzer), decoder=decoder).run(b"data", PLAIN)
+        assert len(analyzer.seen_wh) == 1 + looked_at
 
 
 class TestOptions:
