@@ -239,6 +239,8 @@ class Post:
     source: ImageReference
     thread_ts: str = ""
     theme: str = ""
+    #: Sentences on what the result lacks of its picture. The log does not keep them.
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Post:
@@ -249,6 +251,7 @@ class Post:
         parts["faces"] = tuple(
             FaceSummary(**known_fields(FaceSummary, face)) for face in parts["faces"]
         )
+        parts["notes"] = tuple(parts.get("notes", ()))
         return cls(**parts)
 
 

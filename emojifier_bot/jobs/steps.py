@@ -122,6 +122,7 @@ class JobSteps:
             source=reference,
             thread_ts="" if elsewhere else request.thread_ts,
             theme=request.theme,
+            notes=result.notes,
         )
         # Before the share is seen: its buttons may be pressed at once.
         self.deps.posts.record(post)

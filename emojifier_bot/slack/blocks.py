@@ -73,11 +73,12 @@ def result_buttons(post: Post) -> Block:
 
 
 def comment(post: Post) -> str:
-    """Return who asked and what was found, as Slack's ``mrkdwn``: one or two lines."""
+    """Return who asked and what was found, as Slack's ``mrkdwn``: a few lines."""
     asked = f"<@{post.asker_id}> asked for this."
     if is_direct(post.channel_id):
         asked = "Here you are."
-    return f"{asked} {found(post.faces)}\n{doubts(post.faces)}".strip()
+    lines = [f"{asked} {found(post.faces)}", doubts(post.faces), *post.notes]
+    return "\n".join(filter(None, lines))
 
 
 def found(faces: Sequence[FaceSummary]) -> str:

@@ -159,6 +159,12 @@ def test_the_comment_names_who_asked():
     )
 
 
+def test_the_comment_says_what_the_result_lacks():
+    notes = ("Of the animation's 6 frames, only the first is in the result.",)
+    post = make_post(faces=faces(GRIN), channel_id="D1", notes=notes)
+    assert comment(post) == f"Here you are. 1 face: 😆\n{notes[0]}"
+
+
 def test_the_comment_in_a_direct_message():
     post = make_post(faces=faces(GRIN), channel_id="D1")
     assert comment(post) == "Here you are. 1 face: 😆"
