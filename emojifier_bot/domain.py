@@ -219,6 +219,8 @@ class EmojifiedPicture:
     backend: str
     #: Duration of each stage.
     milliseconds: Mapping[str, float]
+    #: Sentences on what the result lacks of its picture.
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,7 @@ class PictureProcess(ChildProcess):
             encoded = bytearray(length)
             self._receive_into(memoryview(encoded))
             faces = tuple(FaceSummary(**face) for face in values.pop("faces"))
+            values["notes"] = tuple(values["notes"])
             return EmojifiedPicture(data=bytes(encoded), faces=faces, **values)
 
     def _wait_until_ready(self) -> None:
@@ -228,6 +229,7 @@ def emojified(result: Result) -> EmojifiedPicture:
         ),
         backend=result.backend,
         milliseconds=result.milliseconds,
+        notes=result.notes,
     )
 
 

@@ -34,22 +34,21 @@ class Canvas:
     def clear_hidden(self) -> None:
         """Set the colours of fully transparent pixels to 0: nobody sees them."""
         if self.image.mode == "RGBA":
-            self.pixels[self.pixels[..., 3] == 0] = 0
+            words = self.pixels.view(np.uint32)[..., 0]
+            words *= self.pixels[..., 3] > 0
 
     @property
     def hides_faces(self) -> bool:
         """Tell whether a face may lie where it is hardly seen, but is in the file."""
         if self.image.mode != "RGBA":
             return False
-        height, width = (
-            length - length % _BLOCK_PX for length in self.pixels.shape[:2]
-        )
-        alpha = self.pixels[:height, :width, 3]
-        is_faint = (alpha > 0) & (alpha < _FAINT_ALPHA)
-        blocks = is_faint.reshape(
-            height // _BLOCK_PX, _BLOCK_PX, width // _BLOCK_PX, _BLOCK_PX
-        )
-        return bool(blocks.all(axis=(1, 3)).any())
+        height, width = (side - side % _BLOCK_PX for side in self.pixels.shape[:2])
+        for top in range(0, height, _BLOCK_PX):
+            alpha = self.pixels[top : top + _BLOCK_PX, :width, 3]
+            is_faint = (alpha > 0) & (alpha < _FAINT_ALPHA)
+            if is_faint.all(axis=0).reshape(-1, _BLOCK_PX).all(axis=1).any():
+                return True
+        return False
 
     def opaque(self) -> Canvas:
         """Return the same memory as a picture without transparency."""

@@ -50,7 +50,10 @@ def read_pixels(data: bytes, directory: Directory) -> Image.Image:
 
     Raises:
         ImageError: This layout is not read (``unsupported``).
+        ValueError: It does not say where its pixels are.
     """
+    if not (directory.numbers(tiff.STRIPS) or directory.numbers(tiff.TILES)):
+        raise ValueError("no strips and no tiles")
     photometric = directory.number(tiff.PHOTOMETRIC)
     count = _CHANNELS.get(photometric, 0)
     samples = _samples(data, directory)

@@ -57,7 +57,7 @@ def __getattr__(name: str) -> Child:
         os.dup2(silence, STDERR)
         threading.Thread(target=end_with_parent, daemon=True).start()
         send_header(connection, ready_values(status))
-        while receive_picture(connection) is not None:
+        while receive_picture(connection) and receive_picture(connection):
             allow_one_picture(limits)
             work(connection)
 

@@ -37,11 +37,13 @@ def main(connection: socket.socket, limits: ChildLimits) -> None:
     send_header(connection, ready_values(status))
     # Our own mistakes may be printed; what a stranger's bytes make it print may not.
     os.dup2(silence, STDERR)
-    while (received := receive_picture(connection)) is not None:
-        data, frame = received
+    while (frame := receive_picture(connection)) is not None:
+        data = receive_picture(connection)
+        if data is None:
+            return
         allow_one_picture(limits)
         try:
-            decoded = with_plain_profile(decode(data, limits.picture, frame))
+            decoded = with_plain_profile(decode(data, limits.picture, int(frame)))
         except ImageError as error:
             send_header(connection, error_values(error))
             continue

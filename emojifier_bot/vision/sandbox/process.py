@@ -261,7 +261,8 @@ class DecoderProcess(ChildProcess):
         """
         with self._one_picture():
             self._connection.settimeout(self._limits.wall_seconds)
-            send_picture(self._connection, data, frame)
+            send_picture(self._connection, str(frame).encode())
+            send_picture(self._connection, data)
             header = read_picture(self._receive_header(), self._limits.picture)
             canvas = new_canvas(header.mode, header.size_wh)
             self._receive_into(canvas.pixels.data.cast("B"))

@@ -1,8 +1,8 @@
 """What a decoder process and its parent exchange over one socket.
 
-The parent sends a picture: its length, the number of a frame and its bytes. The child
-answers with a header, a length and JSON, and then with the pixels: four bytes each, row
-by row from the top. Its first header says how well it is isolated.
+The parent sends the number of a frame and a picture: each its length and its bytes.
+The child answers with a header, a length and JSON, and then with the pixels: four bytes
+each, row by row from the top. Its first header says how well it is isolated.
 
 The child's answers are validated like a stranger's: a hostile picture may have taken
 the child over.
@@ -35,7 +35,7 @@ from emojifier_bot.vision.loaders import MOST_FRAMES, Density
 #: leaks, or a hostile picture left behind, does not stay for long.
 PICTURES_PER_CHILD = 100
 
-_PICTURE_HEADER = struct.Struct(">QI")
+_PICTURE_LENGTH = struct.Struct(">Q")
 _HEADER_LENGTH = struct.Struct(">I")
 #: A profile of three curves of 4096 points is the longest part of any header.
 _MAX_HEADER_BYTES = 200_000
@@ -113,20 +113,20 @@ class PictureHeader:
     frames: int
 
 
-def send_picture(connection: socket.socket, data: bytes, frame: int = 0) -> None:
-    """Send a file to the child, and which of its frames is meant."""
-    connection.sendall(_PICTURE_HEADER.pack(len(data), frame))
+def send_picture(connection: socket.socket, data: bytes) -> None:
+    """Send a file to the child."""
+    connection.sendall(_PICTURE_LENGTH.pack(len(data)))
     connection.sendall(data)
 
 
-def receive_picture(connection: socket.socket) -> tuple[bytes, int] | None:
-    """Wait for a file and a frame from the parent; ``None`` when it is gone."""
-    head = connection.recv(_PICTURE_HEADER.size, socket.MSG_WAITALL)
-    if len(head) < _PICTURE_HEADER.size:
+def receive_picture(connection: socket.socket) -> bytes | None:
+    """Wait for a file from the parent; ``None`` when the parent is gone."""
+    head = connection.recv(_PICTURE_LENGTH.size, socket.MSG_WAITALL)
+    if len(head) < _PICTURE_LENGTH.size:
         return None
-    length, frame = _PICTURE_HEADER.unpack(head)
+    (length,) = _PICTURE_LENGTH.unpack(head)
     data = connection.recv(length, socket.MSG_WAITALL)
-    return (data, frame) if len(data) == length else None
+    return data if len(data) == length else None
 
 
 def send_header(connection: socket.socket, values: dict[str, Any]) -> None:
