@@ -70,6 +70,7 @@ load: install ## Half an hour under load with faults, into docs/reliability.md
 	$(BIN)/python -m tests.load $(or $(ARGS),--minutes 30 --share 0.8 --write)
 
 wheel: install ## Build dist/emojifier_bot-*.whl
+	@rm -f dist/emojifier_bot-*.whl
 	$(BIN)/python -m hatchling build -t wheel
 
 train-env: install ## Add torch and onnx to .venv, for training

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from emojifier_bot.api import Emojifier, emojify
     from emojifier_bot.vision.types import Result
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Set before anything imports onnxruntime: its wheels record what is run, store a
 # machine id in the home folder, and try to send both to the vendor. The function

@@ -8,6 +8,7 @@ wrong.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from typing import Any, cast
@@ -22,6 +23,7 @@ from emojifier_bot.app.bot import (
     open_stores,
 )
 from emojifier_bot.config import Settings
+from emojifier_bot.db.copy import copy_tables
 from emojifier_bot.db.crypto import Rotation, Vault, open_vault, rotate
 from emojifier_bot.db.engine import empty_log, read_url, sqlite_file
 from emojifier_bot.db.migrate import (
@@ -72,6 +74,27 @@ def move_tables(settings: Settings, shape: str) -> str:
     else:
         upgrade(settings.database_url)
     return revision_of(settings.database_url)
+
+
+def copy_database(settings: Settings, source_url: str) -> Mapping[str, int]:
+    """Copy what the bot remembers into the database of the settings; count the rows.
+
+    Raises:
+        StoreError: Also where jobs of the other database have not ended: they stay
+            there.
+    """
+    source = replace(settings, database_url=source_url)
+    with closing(make_job_admin(source)) as queue:
+        jobs = queue.stats()
+    if jobs.waiting or jobs.running:
+        raise StoreError(
+            f"{jobs.waiting + jobs.running} jobs of the database to copy from have not "
+            "ended, and jobs are not copied. Stop `serve`, let a worker end them or "
+            "cancel them (`emojifier-bot jobs list`), stop the worker and try again."
+        )
+    keys = settings.encryption_keys.get_secret_value()
+    vault = open_vault(keys, settings.database_url)
+    return copy_tables(source_url, settings.database_url, vault)
 
 
 # Jobs.

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     "--socket-mode", is_flag=True, help="For one workspace, without a public address."
 )
 @click.option(
+    "--one-workspace",
+    is_flag=True,
+    help="For one workspace behind https, whose token is in SLACK_BOT_TOKEN.",
+)
+@click.option(
     "--command",
     metavar="COMMAND",
     default="",
@@ -37,7 +42,9 @@ if TYPE_CHECKING:
 @click.option(
     "--name", metavar="NAME", default="Emojifier Bot", help="Name of the app in Slack."
 )
-def manifest(url: str, socket_mode: bool, command: str, name: str) -> None:
+def manifest(
+    url: str, socket_mode: bool, one_workspace: bool, command: str, name: str
+) -> None:
     """Print the Slack app manifest for this deployment as JSON.
 
     Paste it at https://api.slack.com/apps, under "Create New App", "From a manifest".
@@ -62,7 +69,13 @@ def manifest(url: str, socket_mode: bool, command: str, name: str) -> None:
     if not socket_mode and not url.startswith("https://"):
         problem = "Slack sends to an https:// address only. Name it with --url, or try "
         raise ConfigError([problem + "the bot without one: --socket-mode."])
-    found = make_manifest(url, socket_mode=socket_mode, command=command, name=name)
+    found = make_manifest(
+        url,
+        socket_mode=socket_mode,
+        one_workspace=one_workspace,
+        command=command,
+        name=name,
+    )
     print(json.dumps(found, indent=2))
 
 
@@ -136,6 +149,11 @@ def _check_bot(settings: Settings) -> list[bool]:
         _print("wrong", "slack", problem)
     if problems:
         return [False]
+    if not settings.support_contact:
+        problem = (
+            "SUPPORT_CONTACT is missing: the page /privacy says who is responsible."
+        )
+        _print("look", "slack", problem)
 
     from emojifier_bot.app.operators import (
         check_app_token,

@@ -14,6 +14,7 @@ from emojifier_bot.cli.console import (
     FAILED,
     WRONG_USAGE,
     VerbGroup,
+    WrongUsage,
     counted,
     print_err,
 )
@@ -36,15 +37,37 @@ _TEAM_ID = re.compile(r"[TE][A-Z0-9]{1,30}")
     default=False,
     help="Go back although data that the older schema cannot hold is deleted.",
 )
-def migrate(to: str, force: bool) -> None:
-    """Migrate the database to this version's schema or an older one.
+@click.option(
+    "--from",
+    "source",
+    metavar="DATABASE_URL",
+    default="",
+    help="Copy everything from this database into the empty one of DATABASE_URL.",
+)
+def migrate(to: str, force: bool, source: str) -> None:
+    """Migrate the database to this version's schema or an older one, or copy it.
 
     Every process migrates forward when it starts. Migrate back before you run an older
     version: stop every process and back up the database first.
+
+    With --from, installations, posts, opt-outs, switched-off channels and limits are
+    copied, from SQLite to PostgreSQL or back. Stop every process first.
     """
-    from emojifier_bot.app.operators import move_tables
+    from emojifier_bot.app.operators import copy_database, move_tables
     from emojifier_bot.config import load_settings
 
+    if source and to:
+        raise WrongUsage("--from copies into the newest schema: leave --to out.")
+    if source:
+        copied = copy_database(load_settings(), _database_url(source))
+        counts = (counted(rows, "row") for rows in copied.values())
+        print_err(
+            "Copied: "
+            + ", ".join(
+                f"{name} {rows}" for name, rows in zip(copied, counts, strict=True)
+            )
+        )
+        return
     if to and not force:
         print_err(
             f"Going back to {to} deletes what it cannot hold. Stop every process, "
@@ -52,6 +75,15 @@ def migrate(to: str, force: bool) -> None:
         )
         raise SystemExit(WRONG_USAGE)
     print_err(f"The tables have shape {move_tables(load_settings(), to)}.")
+
+
+def _database_url(given: str) -> str:
+    from emojifier_bot.config.settings import DATABASE_URL
+
+    try:
+        return str(DATABASE_URL.read(given))
+    except ValueError:
+        raise WrongUsage(f"--from must be {DATABASE_URL.words}.") from None
 
 
 @click.group(cls=VerbGroup, no_args_is_help=True)
@@ -71,9 +103,9 @@ def new_key() -> None:
 def rotate_keys() -> None:
     """Re-encrypt everything with the first key of ENCRYPTION_KEYS.
 
-    Put the new key before the old ones, restart the bot everywhere, then run this. The
-    bot keeps working meanwhile. Keep the old keys for 30 days: that is how long jobs
-    that have ended are stored.
+    First add the new key after the old ones and restart every process, then move it
+    before them and restart once more; then run this. The bot keeps working meanwhile.
+    Keep the old keys for 30 days: that is how long jobs that have ended are stored.
     """
     from emojifier_bot.app.operators import rotate_encryption
     from emojifier_bot.config import load_settings

@@ -65,7 +65,7 @@ def serve(host: str | None, port: int | None, with_worker: bool) -> None:
     WITH_PARENT, is_flag=True, hidden=True, help="End when standard input closes."
 )
 def worker(with_parent: bool) -> None:
-    """Run the bot's jobs until terminated. Start one worker for each core."""
+    """Run the bot's jobs until terminated. Start one for every two cores."""
     from emojifier_bot.app.bot import run_job_worker
 
     settings = _bot_settings()

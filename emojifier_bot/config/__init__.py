@@ -179,6 +179,10 @@ def bot_problems(settings: Settings) -> list[str]:
     alone = not bot and not app
     shared = settings.database_url.startswith("postgresql")
     checks = {
+        "SLACK_BOT_TOKEN begins with xoxe., so it expires after twelve hours: token "
+        "rotation is on, and Slack cannot turn it off again. Make a new app with "
+        "`manifest --one-workspace` or `--socket-mode`, or leave the token out and use "
+        "*Add to Slack*.": bot.get_secret_value().startswith("xoxe."),
         "SLACK_BOT_TOKEN begins with xapp-, so it is an app-level token: exchange the "
         "two.": bot.get_secret_value().startswith("xapp-"),
         "SLACK_APP_TOKEN begins with xoxb-, so it is a bot token: exchange the "

@@ -21,10 +21,10 @@ from emojifier_bot.errors import ConfigError, StoreError, VaultError
 #: Added to the name of the database: ``emojifier-bot.db.keys``.
 KEY_FILE_SUFFIX = ".keys"
 KEY_FILE_HEAD = """\
-# Keys of the tokens in the database, newest first. Keep this file as safe as the
-# database, and with it: without it every workspace must install the bot again.
-# To change the key: `emojifier-bot keys new` prints one, put it above the others, start
-# the bot again, run `emojifier-bot keys rotate`, then take the old ones out.
+# Keys of the tokens in the database, newest first. Without them every workspace must
+# install the bot again; with them and the database anybody can act as the bot. So keep
+# a copy, apart from the backups of the database. How to change the key is told in
+# docs/operations.md, under Keys.
 """
 COMMENT = "#"
 #: Rows of one transaction of a rotation: with SQLite other writers wait some

@@ -87,6 +87,7 @@ def manifest(
     public_url: str,
     *,
     socket_mode: bool = False,
+    one_workspace: bool = False,
     command: str = COMMAND,
     name: str = APP_NAME,
 ) -> dict[str, Any]:
@@ -94,11 +95,12 @@ def manifest(
 
     Args:
         public_url: The bot's public address; not used in Socket Mode.
-        socket_mode: Whether it runs without a public address.
+        socket_mode: Whether it runs without a public address, for one workspace.
+        one_workspace: Whether the settings name the token of the one workspace.
         command: The slash command's name.
         name: The app's name; the bot user's name follows from it.
     """
-    base = public_url.rstrip("/")
+    base, alone = public_url.rstrip("/"), socket_mode or one_workspace
     answers = {} if socket_mode else {"request_url": base + EVENTS_PATH}
     return {
         "_metadata": {"major_version": 2},
@@ -137,7 +139,7 @@ def manifest(
             ],
         },
         "oauth_config": {
-            **({} if socket_mode else {"redirect_urls": [base + REDIRECT_PATH]}),
+            **({} if alone else {"redirect_urls": [base + REDIRECT_PATH]}),
             "scopes": {
                 "bot": list(REQUIRED_SCOPES),
                 "bot_optional": list(OPTIONAL_SCOPES),
@@ -146,9 +148,9 @@ def manifest(
         "settings": {
             "event_subscriptions": {**answers, "bot_events": list(EVENTS)},
             "interactivity": {"is_enabled": True, **answers},
-            "org_deploy_enabled": not socket_mode,
+            "org_deploy_enabled": not alone,
             "socket_mode_enabled": socket_mode,
-            "token_rotation_enabled": not socket_mode,
+            "token_rotation_enabled": not alone,
         },
     }
 

@@ -387,6 +387,16 @@ def test_what_selects_finds():
     assert WORKER["spec"]["serviceName"] == "emojifier-worker"
 
 
+def test_the_version_has_a_date_and_is_the_same_everywhere():
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+
+    headings = re.findall(r"^## (.*)$", changes, re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert re.fullmatch(rf"{re.escape(__version__)} - \d{{4}}-\d\d-\d\d", headings[1])
+    assert set(re.findall(r"emojifier-bot:([\d.]+)", page)) == {__version__}
+
+
 def test_kustomize_names_every_file_and_this_version():
     (chart,) = [one for one in MANIFESTS if one.name == "kustomization.yaml"]
     told = yaml.safe_load(chart.read_text("utf-8"))

@@ -93,5 +93,6 @@ def test_packages_are_installed_by_their_hashes_only():
 
     assert len(installs) == 6
     assert all(
-        "--require-hashes" in one or "--no-deps dist/" in one for one in installs
+        "--require-hashes" in one or "--force-reinstall --no-deps dist/" in one
+        for one in installs
     )

@@ -73,6 +73,16 @@ def test_over_socket_mode_nothing_has_an_address():
     assert not found["settings"]["token_rotation_enabled"]
 
 
+def test_one_workspace_behind_https_has_a_token_that_stays():
+    found = manifest(URL, one_workspace=True)
+
+    assert not found["settings"]["token_rotation_enabled"]
+    assert not found["settings"]["org_deploy_enabled"]
+    assert not found["settings"]["socket_mode_enabled"]
+    assert "redirect_urls" not in found["oauth_config"]
+    assert json.dumps(found).count(URL) == 3
+
+
 def test_a_deployment_for_everybody():
     settings = manifest(URL)["settings"]
 

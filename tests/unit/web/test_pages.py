@@ -312,6 +312,23 @@ def test_how_long_things_are_kept_is_told():
     assert "For 7 days" in get("/", facts).text
 
 
+def test_who_is_responsible_and_where_is_told():
+    named = words("/privacy", replace(FACTS, support_contact="bot@example.com"))
+    assert "They can be reached at bot@example.com." in named
+    assert f"in force for the bot at {FACTS.public_url}" in named
+    assert "controller" in named
+
+    nobody = words("/privacy", replace(FACTS, support_contact=""))
+    assert "the admins of your workspace know who added the bot" in nobody
+
+
+@pytest.mark.parametrize(
+    "part", ["Biometric data.", "AI Act", "Article 5(1)(f)", "observe or to assess"]
+)
+def test_the_law_on_faces_and_emotions_is_told(part):
+    assert part in words("/privacy")
+
+
 def test_every_permission_is_told():
     text = get("/privacy").text
 
