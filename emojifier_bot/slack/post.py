@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import PurePath
 from typing import Any
@@ -67,6 +68,11 @@ CANNOT_JOIN = frozenset(
     }
 )
 UNKNOWN_TYPE = "application/octet-stream"
+#: Uses of one response URL by one process: Slack takes five, and the web process and a
+#: worker do not know of each other's.
+MAX_USES = 2
+#: Response URLs that are counted; most are used once.
+MAX_KNOWN = 10_000
 #: Names in the metrics of what is no method of Slack's.
 UPLOAD, RESPONSE = "upload", "response"
 
@@ -81,6 +87,8 @@ class SlackReplySink:
     file_hosts: frozenset[str]
     #: The slash command's name where a request does not say it.
     command: str = COMMAND
+    #: How often this process used each response URL, by its sealed form.
+    uses: Counter[str] = field(default_factory=Counter, compare=False, repr=False)
 
     def add_reaction(self, request: EmojifyRequest) -> None:
         """Add the reaction "seen"; a failure does not matter."""
@@ -317,8 +325,12 @@ class SlackReplySink:
 
     def _respond(self, request: EmojifyRequest, text: str) -> bool:
         """Answer the interaction; False where that is not possible, or no longer."""
-        if not request.sealed_response_url:
+        sealed, uses = request.sealed_response_url, self.uses
+        if not sealed or uses[sealed] >= MAX_USES:
             return False
+        if len(uses) > MAX_KNOWN:
+            uses.clear()
+        uses[sealed] += 1
         body = {
             "text": text,
             "thread_ts": _thread_of(request) or None,

@@ -365,6 +365,16 @@ class TestNotify:
         bot.sink.notify(self.with_answer(bot), self.NO_FACE)
         assert self.told(bot) == [self.TEXT]
 
+    def test_a_response_url_is_not_used_again_and_again(self, bot, slack):
+        slack.faults.add("response", status=500, after=True, times=None)
+        slack.faults.add("chat.postEphemeral", status=503, times=6)
+        request = self.with_answer(bot)
+        for _ in range(6):
+            assert refusal(bot.sink.notify, request, self.NO_FACE).retryable
+        assert len(slack.calls_of("response")) == 2
+        bot.sink.notify(request, self.NO_FACE)
+        assert self.told(bot)[-1] == self.TEXT
+
     def test_a_response_url_that_cannot_be_decrypted(self, bot):
         request = bot.request(sealed_response_url="sealed with another key")
         bot.sink.notify(request, Outcome("not_a_url", {"word": "photo.jpg"}))
