@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import BashComplete, FishComplete, ZshComplete
-
-SHELLS = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 
 @click.command
-@click.argument("shell", type=click.Choice(list(SHELLS)), help="The shell.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), help="The shell.")
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the script that completes commands, options and files in a shell.
@@ -22,7 +19,10 @@ def completion(ctx: click.Context, shell: str) -> None:
 
     emojifier-bot completion fish > ~/.config/fish/completions/emojifier-bot.fish
     """
+    from click.shell_completion import BashComplete, FishComplete, ZshComplete
+
+    kinds = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
     root = ctx.find_root()
     program = root.info_name or ""
     variable = f"_{program.replace('-', '_').upper()}_COMPLETE"
-    print(SHELLS[shell](root.command, {}, program, variable).source())
+    print(kinds[shell](root.command, {}, program, variable).source())
