@@ -94,7 +94,10 @@ def copy_database(settings: Settings, source_url: str) -> Mapping[str, int]:
         )
     keys = settings.encryption_keys.get_secret_value()
     vault = open_vault(keys, settings.database_url)
-    return copy_tables(source_url, settings.database_url, vault)
+    copied = copy_tables(source_url, settings.database_url, vault)
+    # With those of its queue, so that it may be copied on before a bot has run with it.
+    make_queue(settings).close()
+    return copied
 
 
 # Jobs.

@@ -153,7 +153,7 @@ def _check_bot(settings: Settings) -> list[bool]:
         problem = (
             "SUPPORT_CONTACT is missing: the page /privacy says who is responsible."
         )
-        _print("look", "slack", problem)
+        _print("look", "privacy", problem)
 
     from emojifier_bot.app.operators import (
         check_app_token,

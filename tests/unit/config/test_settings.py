@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from emojifier_bot.config import (
+    Secret,
     Settings,
+    bot_problems,
     env_file_report,
     load_picture_settings,
     load_settings,
@@ -217,6 +219,24 @@ def test_options_win_over_the_environment_which_wins_over_the_file(
 def test_a_wrong_override_is_a_problem_like_any_other():
     with pytest.raises(ConfigError, match="EMOJIFIER_MIN_CONFIDENCE is '7'"):
         load_settings(min_confidence=7)
+
+
+@pytest.mark.parametrize(
+    ("token", "says"),
+    [
+        ("xoxb-1", []),
+        ("xoxe.xoxb-1", ["it expires after twelve hours"]),
+        ("xapp-1", ["it is an app-level token"]),
+    ],
+)
+def test_what_a_bot_token_begins_with_is_explained(token, says):
+    settings = Settings(slack_bot_token=Secret(token), slack_signing_secret=Secret("s"))
+
+    problems = bot_problems(settings)
+
+    assert len(problems) == len(says)
+    assert all(one in problem for one, problem in zip(says, problems, strict=True))
+    assert all("--one-workspace" in one for one in problems if "xoxe." in one)
 
 
 def test_the_table_has_a_full_row_for_every_setting():
