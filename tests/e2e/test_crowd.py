@@ -10,7 +10,7 @@ from tests.datasets import crowd
 from tests.fakes.slack import SlackServer
 from tests.images import encoded
 from tests.load.processes import running_bot
-from tests.running_bot import Bot, assert_emojified, picture_of
+from tests.running_bot import PATIENCE_SECONDS, Bot, assert_emojified, picture_of
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="looks into Linux's /proc"
@@ -19,6 +19,10 @@ pytestmark = pytest.mark.skipif(
 COLUMNS = ROWS = 40
 #: Of the worker, without the process that decodes: 396 as measured.
 MOST_MB = 450
+
+
+def is_fetched(slack, path):
+    return any(one.args["path"] == path for one in slack.calls_of("website"))
 
 
 def test_one_workspaces_crowd_delays_no_other(tmp_path):
@@ -36,6 +40,7 @@ def test_one_workspaces_crowd_delays_no_other(tmp_path):
 
         asked, other = crowded.channel(), quiet.channel()
         crowded.ada.command(asked, crowded.address("/crowd.png", encoded(page, "PNG")))
+        slack.wait_until(lambda: is_fetched(slack, "/crowd.png"), PATIENCE_SECONDS)
         quiet.ada.command(other, quiet.address())
 
         assert_emojified(quiet.result(other)[1])
