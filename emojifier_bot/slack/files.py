@@ -192,6 +192,9 @@ class SlackImageSource:
             if file.get("mode") in GONE_MODES:
                 raise _error(ErrorKind.SOURCE_GONE)
             posters.add(str(file.get("user") or ""))
+        elif reference.sealed_address:
+            address = self.vault.unseal(reference.sealed_address)
+            self._check_address(workspace, address)
         self._check_opt_out(posters)
         if self._user(workspace, request.user_id).get("deleted"):
             raise _error(ErrorKind.USER_DISABLED)
@@ -288,15 +291,7 @@ class SlackImageSource:
     def _is_member(self, request: EmojifyRequest) -> bool:
         """Return whether the asker is known to be a full member of the workspace."""
         workspace = request.workspace
-        if not self.client.has_scope(workspace, "users:read"):
-            return False
-        try:
-            answer = self.client.call(workspace, "users.info", user=request.user_id)
-        except DeliveryError as error:
-            if error.retryable:
-                raise
-            return False
-        user = answer.get("user") or {}
+        user = self._user(workspace, request.user_id)
         grid = user.get("enterprise_user") or {}
         teams = {user.get("team_id"), *(grid.get("teams") or ())}
         return workspace.team_id in teams and not any(map(user.get, GUESTS))

@@ -639,6 +639,12 @@ class TestOptedOut:
         reference = ImageReference(sealed_address=sealed)
         assert refused(bot.source.fetch, bot.workspace, reference).kind == "opted_out"
 
+    def test_an_avatar_is_looked_at_again_right_before_it_is_posted(self, bot):
+        ada = bot.acme.ada.user_id
+        avatar = typed(bot, f"https://ca.slack-edge.com/T0123ABCD-{ada}-0a1b-512")
+        error = refused(bot.source.check_again, bot.request(), avatar)
+        assert error.kind == "opted_out"
+
     def test_a_page_that_names_their_file(self, bot, slack):
         [file_id] = posted(bot, "hers.png").file_ids
         named = f"{slack.url}/files-pri/T1-{file_id}/hers.png"
