@@ -91,7 +91,7 @@ class Source:
         if len(data) > max_bytes:
             raise ImageError(
                 f"This file has more than {max_bytes / 1e6:g} MB, which is the most "
-                "that is read. Take a smaller one.",
+                "that is read. Take a smaller one, or raise EMOJIFIER_MAX_BYTES.",
                 kind=ErrorKind.TOO_LARGE,
             )
         return data

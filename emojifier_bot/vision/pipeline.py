@@ -136,7 +136,10 @@ class Pipeline:
     def _best_frame(
         self, data: bytes, picture: DecodedImage, reading: Reading
     ) -> tuple[DecodedImage, Reading]:
-        """Return the frame that shows most faces, of some; the given one if none."""
+        """Return the frame that shows most faces, of some; the given one if none.
+
+        Of frames with as many faces it is the one where they are surest.
+        """
         width, height = picture.image.size
         count = min(MOST_FRAMES_SEEN, MOST_PIXELS_SEEN // (width * height))
         for frame in spread_frames(picture.frames, count):
@@ -145,7 +148,7 @@ class Pipeline:
             except ImageError:
                 break
             found = self._read(other)
-            if len(found) > len(reading):
+            if _visibility(found) > _visibility(reading):
                 picture, reading = other, found
         return picture, reading
 
@@ -218,6 +221,10 @@ class Pipeline:
                 art_px,
                 face.placement,
             )
+
+
+def _visibility(reading: Reading) -> tuple[int, float]:
+    return len(reading), sum(one.detection.confidence for one in reading)
 
 
 def spread_frames(frames: int, count: int) -> list[int]:

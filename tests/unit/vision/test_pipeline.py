@@ -12,8 +12,13 @@ from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.pipeline import MOST_FRAMES_SEEN, EmojifyOptions, Pipeline
 from tests.builders import make_emoji, make_face, make_landmarks
 from tests.fakes.clock import FakeClock
-from tests.fakes.faces import FakeAnalyzer, picture_with_faces
-from tests.fakes.pipeline import FakeDecoder, FakeEmojiSource, fake_pipeline
+from tests.fakes.faces import FakeAnalyzer, FakeDetector, picture_with_faces
+from tests.fakes.pipeline import (
+    FakeDecoder,
+    FakeEmojiSource,
+    fake_analyzer,
+    fake_pipeline,
+)
 from tests.images import assert_same_pixels, encoded, opened
 
 STAGES = ["decode", "analyze", "choose", "composite", "encode"]
@@ -141,6 +146,21 @@ class TestFrames:
         assert result.frame == 2
         what = "file's 4 pages" if codec == "TIFF" else "animation's 4 frames"
         assert f"Of the {what}, only number 3 is in the result." in result.notes
+
+    def test_of_frames_with_as_many_faces_the_surest_is_taken(self):
+        faint = replace(fake_analyzer(), detector=FakeDetector(0.7))
+
+        class Fading(FakeAnalyzer):
+            def analyze(self, picture):
+                bright = picture.image.getpixel((0, 0))[0] > 80
+                return (fake_analyzer() if bright else faint).analyze(picture)
+
+        dim = picture_with_faces((400, 300), self.FRAMES[1])
+        dim.paste((50, 60, 50), (0, 0, 90, 90))
+        others = [dim, picture_with_faces((400, 300), self.FRAMES[1])]
+        first = picture_with_faces((400, 300), [])
+        data = encoded(first, "PNG", save_all=True, append_images=others)
+        assert fake_pipeline(Fading()).run(data, PLAIN).frame == 2
 
     def test_a_face_in_the_first_frame_settles_it(self):
         boxes = [self.FRAMES[1], self.FRAMES[2]]
