@@ -375,6 +375,7 @@ class SlackImageSource:
             since = float(top) - UPLOADED_BEFORE_SECONDS
             pages = self._pages_from_both_ends(request, "", since)
             files = _images_among(file for page in pages for file in page)
+            files.sort(key=_created, reverse=True)
             files = self._with_shares(request.workspace, channel_id, files)
             messages = list(_messages_with(files, channel_id, top))
         found, seen = self._newest_of(request, messages)

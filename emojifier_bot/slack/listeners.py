@@ -5,7 +5,7 @@ No listener calls Slack before it has acknowledged. Each makes the same
 
 What a mention or a direct message means, in this order:
 
-1. An order, such as ``opt out``.
+1. A settings command, such as ``opt out``.
 2. The pictures that it shows: its files, and those of messages that it forwards.
 3. Each address in its text. A preview of a link counts where no address does.
 4. Thanks: a reaction answers them.

@@ -100,6 +100,22 @@ def test_shares_that_only_files_info_names(server, source):
     assert [one.file_id for one in found] == ["FA"]
 
 
+def test_of_a_thread_the_newest_pictures_are_asked_about(server, source):
+    old = [image(f"F{number}", 100 + number) for number in range(12)]
+    newest = image("FNEW", 1)
+    server.paths["/api/files.list"] = answer(files=[*old, newest])
+    shared = {"ts": f"{SENT:.6f}", "thread_ts": f"{SENT - 500:.6f}"}
+    shown = newest | {"shares": {"private": {"C1": [shared]}}}
+    server.paths["/api/files.info"] = answer(file=shown)
+    thread = ImageReference(message_ts=f"{SENT - 500:.6f}", in_thread=True)
+
+    [found] = source.resolve(make_request(source=thread))
+
+    assert found.file_id == "FNEW"
+    lookups = [one for one in server.heard if one.path == "/api/files.info"]
+    assert (len(lookups), lookups[0].body) == (10, b"file=FNEW")
+
+
 @pytest.mark.parametrize("paging", [{}, {"paging": {}}, {"paging": {"pages": 0}}])
 def test_a_list_without_pages(server, source, paging):
     server.paths["/api/files.list"] = answer(files=[image("FA", 1)], **paging)
