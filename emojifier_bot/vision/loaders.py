@@ -30,7 +30,7 @@ from emojifier_bot.vision.jpeg import (
 )
 from emojifier_bot.vision.media_boxes import find_box, media_properties
 from emojifier_bot.vision.png import SIGNATURE, read_png
-from emojifier_bot.vision.tiff import Directory, read_directories
+from emojifier_bot.vision.tiff import Directory, read_directories, without_damage
 from emojifier_bot.vision.tiff_layouts import read_pixels, silence_libtiff
 
 #: Dots per inch, across and down.
@@ -330,6 +330,9 @@ def _load_tiff(request: _Request) -> Loaded:
     """
     silence_libtiff()
     directories = read_directories(request.data)
+    if any(one.damaged for one in directories):
+        repaired = without_damage(request.data, directories)
+        request = replace(request, data=repaired)
     pages = [index for index, one in enumerate(directories) if one.is_page] or [0]
     page = pages[request.frame]
     if not directories:

@@ -14,6 +14,13 @@ PREDICTOR, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES = 317, 322, 323, 324, 325
 CHILDREN, EXTRA, SAMPLE_FORMAT, PROFILE = 330, 338, 339, 34675
 CFA_PATTERN, DNG_VERSION = 33422, 50706
 
+#: Names, dates, texts, XMP, IPTC, Photoshop, profile, EXIF, GPS: no pixel needs them.
+_METADATA = frozenset(
+    {269, 270, 271, 272, 285, 305, 306, 315, 316, 333, 700, 33432, 33723, 34377}
+    | {PROFILE, 34665, 34853, 37724}
+)
+_BYTE = 1
+
 #: Byte orders, for `struct` and numpy.
 BYTE_ORDERS = {b"II": "<", b"MM": ">"}
 _BIG_TIFF = 43
@@ -46,6 +53,8 @@ class Directory:
     #: Whole numbers, or the floats of rationals; empty for other types.
     values: dict[int, tuple[float, ...]]
     icc_profile: bytes | None
+    #: Places of the entries of metadata whose values lie outside of the file.
+    damaged: tuple[int, ...] = ()
 
     def number(self, tag: int, default: int = 0) -> int:
         """Return the first number of a tag."""
@@ -113,6 +122,17 @@ def read_directories(data: bytes) -> list[Directory]:
     return [directory for directory, _ in _chain(data, None)]
 
 
+def without_damage(data: bytes, directories: list[Directory]) -> bytes:
+    """Return a TIFF whose damaged metadata are single bytes, which stop no reader."""
+    repaired = bytearray(data)
+    for directory in directories:
+        is_big = struct.unpack_from(f"{directory.order}H", data, 2) == (_BIG_TIFF,)
+        kind_and_count = f"{directory.order}H{'Q' if is_big else 'I'}"
+        for entry in directory.damaged:
+            struct.pack_into(kind_and_count, repaired, entry + 2, _BYTE, 1)
+    return bytes(repaired)
+
+
 def is_camera_raw(data: bytes) -> bool:
     """Tell whether a TIFF is a camera's raw file: DNG, NEF, ARW, PEF and others.
 
@@ -158,7 +178,7 @@ def _directory(
     entry_bytes = 4 + 2 * place.size
     start += count_of.size
     values: dict[int, tuple[float, ...]] = {}
-    icc_profile = None
+    icc_profile, damaged = None, list[int]()
     end = start + count * entry_bytes
     for entry in range(start, min(end, len(data)), entry_bytes):
         try:
@@ -167,12 +187,16 @@ def _directory(
             at = entry + 4 + place.size
             if length * _SIZES.get(kind, 1) > place.size:
                 (at,) = place.unpack_from(data, at)
+            is_outside = at + length * _SIZES.get(kind, 1) > len(data)
+            if is_outside and tag in _METADATA:
+                damaged.append(entry)
+                continue
             values.setdefault(tag, _values(data, at, kind, length, order))
         except struct.error:
             continue
         if tag == PROFILE:
             icc_profile = data[at : at + length]
-    return Directory(order, values, icc_profile), end
+    return Directory(order, values, icc_profile, tuple(damaged)), end
 
 
 def _values(

@@ -377,6 +377,33 @@ class TestLimits:
         assert caught.value.kind == "empty"
 
 
+class TestMetadata:
+    @pytest.mark.parametrize(
+        ("codec", "options"),
+        [
+            ("JPEG", {"xmp": b"x" * 60_000}),
+            ("WEBP", {"xmp": b"x" * 3_000_000}),
+            ("AVIF", {"xmp": b"x" * 3_000_000}),
+            ("HEIF", {"xmp": b"x" * 3_000_000}),
+            ("TIFF", {"tiffinfo": {700: b"x" * 3_000_000}}),
+            ("GIF", {"comment": b"x" * 200_000}),
+            *[
+                (codec, {"icc_profile": b"junk" * 1000})
+                for codec in ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF")
+            ],
+        ],
+    )
+    def test_what_no_pixel_needs_decides_nothing(self, codec, options):
+        image = photo(mode="P" if codec == "GIF" else "RGB")
+        if codec == "HEIF":
+            # pillow-heif looks at the picture only.
+            image.info |= options
+            options = {}
+        decoded = decode(encoded(image, codec, **options))
+        assert decoded.image.size == (96, 80)
+        assert decoded.icc_profile is None
+
+
 class TestDamage:
     @pytest.mark.parametrize("codec", ["PNG", "WEBP", "HEIF", "AVIF", "BMP", "TIFF"])
     @pytest.mark.parametrize("share", [0.02, 0.5])

@@ -226,6 +226,17 @@ def test_other_files_are_none(data):
     assert not is_camera_raw(data)
 
 
+@pytest.mark.parametrize("big_tiff", [False, True])
+@pytest.mark.parametrize("tag", [270, 315, 700, 34675])
+def test_damaged_metadata_stop_nothing(tag, big_tiff):
+    content = b"x" * 50 if tag in {700, 34675} else "x" * 50
+    data = encoded(photo(), "TIFF", tiffinfo={tag: content}, big_tiff=big_tiff)
+    entry = data.index(struct.pack("<H", tag), data.index(struct.pack("<HH", 256, 4)))
+    place = entry + (12 if big_tiff else 8)
+    damaged = data[:place] + b"\xff\xff\xff\x7f" + data[place + 4 :]
+    assert_same_pixels(decode(damaged).image, photo())
+
+
 def test_directories_that_go_round_in_a_circle_end():
     data = bytearray(tiff_file(COLOR, RGB))
     (start,) = struct.unpack_from("<I", data, 4)
