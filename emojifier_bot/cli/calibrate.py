@@ -127,7 +127,7 @@ def find_photos(names: Sequence[str], proxies: Path) -> dict[str, list[Path]]:
     folders = sorted(one for one in proxies.iterdir() if one.is_dir())
     for folder in folders:
         if folder.name not in names:
-            print_err(f"{folder} is left out: no emoji of that name needs photos.")
+            print_err(f"{folder} is left out: no emoji of that name is to be placed.")
     photos = {
         one.name: sorted(path for path in one.iterdir() if is_picture(path))
         for one in folders

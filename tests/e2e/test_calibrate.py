@@ -32,7 +32,7 @@ def test_photos_make_a_theme_that_replay_takes(run, proxies, tmp_path, sample):
 
     assert done.returncode == 0, done.stderr.decode()
     notes = done.stderr.decode()
-    assert "gladness is left out: the theme has no emoji of that name." in notes
+    assert "gladness is left out: no emoji of that name is to be placed." in notes
     assert "green.jpg has no face that was found; it is left out." in notes
     assert "page.jpg cannot be read" in notes
     table = done.stdout.decode()
