@@ -5,7 +5,9 @@ let in down to one that fits into the limits on memory. Prints the table of
 docs/security.md: peaks of the worker (here: this process without what makes the
 pictures), of the process for the picture, and of its decoder.
 
-    python scripts/picture_memory.py [FORMAT…]
+    python scripts/picture_memory.py ["FORMAT: MEGAPIXELS"…]
+
+Megapixels say where to begin; without any, at the limit.
 """
 
 from __future__ import annotations
@@ -73,13 +75,13 @@ def children_of(pid: int) -> list[int]:
     return [int(one) for one in text.split()]
 
 
-def measure(kind: str, folder: Path) -> str:
-    """Return a row of the table."""
+def measure(kind: str, first: float, folder: Path) -> str:
+    """Return a row of the table, from so many megapixels down."""
     import json  # noqa: PLC0415 - only here
 
     name, mode, options = KINDS[kind]
     refused = []
-    for megapixels in SIZES:
+    for megapixels in (one for one in SIZES if one <= first):
         file = folder / "picture"
         command = [sys.executable, "-c", MAKE, str(file), name, mode, str(megapixels)]
         made = subprocess.run(
@@ -111,4 +113,6 @@ def measure(kind: str, folder: Path) -> str:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
         for chosen in sys.argv[1:] or KINDS:
-            print(measure(chosen, Path(temporary)), flush=True)
+            kind, _, first = chosen.partition(":")
+            row = measure(kind, float(first or SIZES[0]), Path(temporary))
+            print(row, flush=True)
