@@ -115,6 +115,7 @@ def labelled_expressions(
         targets=np.eye(8, dtype=np.float32)[majority],
         majority=majority,
         is_validation=np.zeros(len(majority), bool),
+        second_opinions=np.eye(8, dtype=np.float32)[majority],
     )
 
 

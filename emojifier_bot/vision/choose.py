@@ -30,7 +30,7 @@ from emojifier_bot.vision.types import (
 #: between the points of two pure emotions (the square root of 2) is 0.71.
 NEIGHBOURHOOD = 0.30
 #: A face this close to the point of a mixed emoji, the nearest, shows that mixture.
-MIXTURE_RADIUS = 0.15
+MIXTURE_RADIUS = 0.10
 #: A point whose greatest share is at most this is a mixture.
 MIXTURE_SHARE = 0.75
 #: ``surprise`` draws from this many nearest emoji.

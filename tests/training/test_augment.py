@@ -48,6 +48,44 @@ def test_training_cuts_as_use_does(scale, turn):
     assert np.percentile(away, 99) < 6
 
 
+def test_what_a_pixel_shows_is_moved():
+    images = torch.zeros(1, 1, 9, 9)
+    images[..., 4, 4] = 1
+    moved = torch.zeros(1, 81, 2)
+    moved[..., 0] = 2
+
+    found = augment.warp(images, frame(1, 0, (4.5, 4.5), 9), 9, moved)
+
+    assert found[0, 0].argmax() == 4 * 9 + 6
+
+
+def test_even_light_takes_the_shade_and_keeps_the_detail():
+    torch.manual_seed(2)
+    shade = torch.linspace(40, 210, SIZE).expand(64, 1, SIZE, SIZE)
+    detail = 20 * (torch.arange(SIZE) % 2).float()
+
+    lit = augment.even_light(shade + detail[:, None], 1.0)
+
+    slopes = (lit[..., -4:] - lit[..., :4]).mean(dim=(1, 2, 3)) / 160
+    # From a tenth of the shade to nearly half as much again.
+    assert slopes.min() < 0.3
+    assert slopes.max() > 1.2
+    steps = lit[..., 1::2, :].mean(dim=(1, 2, 3)) - lit[..., ::2, :].mean(dim=(1, 2, 3))
+    np.testing.assert_allclose(steps, 20, atol=2)
+
+
+def test_a_tight_crop_repeats_its_edge():
+    torch.manual_seed(4)
+    images = torch.rand(64, 1, SIZE, SIZE)
+
+    tight = augment.crop_tightly(images, 5, 1.0)
+
+    same = (tight == images).flatten(1).all(dim=1)
+    assert same.float().mean() < 0.2
+    np.testing.assert_array_equal(tight[..., 5:-5, 5:-5], images[..., 5:-5, 5:-5])
+    assert torch.equal(augment.crop_tightly(images, 5, 0.0), images)
+
+
 def test_a_cover_is_a_rectangle_that_leaves_most():
     torch.manual_seed(3)
     images = torch.full((32, 1, SIZE, SIZE), -1000.0)

@@ -235,6 +235,21 @@ class TestReadExpressions:
         np.testing.assert_array_equal(found.targets, np.eye(8))
         assert not found.is_validation.any()
 
+    def test_older_labels_are_a_second_opinion(self, tmp_path):
+        votes = votes_for("unknown", "anger", "fear")
+        labels = ["fear", "disgust", "fear"]
+
+        with_labels, without = (
+            read_expressions(write_expressions(tmp_path, grey_faces(3), **arrays))
+            for arrays in ({"votes": votes, "fer2013_label": labels}, {"votes": votes})
+        )
+
+        assert with_labels.majority.tolist() == without.majority.tolist() == [0, 3]
+        assert with_labels.second_opinions.argmax(axis=1).tolist() == [2, 3]
+        assert without.second_opinions.tolist() == without.targets.tolist()
+        kept = with_labels.subset(np.array([True, False]))
+        assert kept.second_opinions.argmax(axis=1).tolist() == [2]
+
     def test_faces_without_an_emotion_are_dropped(self, tmp_path):
         votes = votes_for("unknown", "anger", "no_face", "fear")
         path = write_expressions(
@@ -273,6 +288,16 @@ class TestReadExpressions:
             (grey_faces(2), {"labels": ["anger"]}, "differ in length"),
             (grey_faces(1), {"labels": [["anger"]]}, r"'labels' .* shape \(1, 1\)"),
             (grey_faces(1), {"labels": ["rage"]}, r"no emotion: \['rage'\]"),
+            (
+                grey_faces(1),
+                {"votes": np.ones((1, 10)), "fer2013_label": ["rage"]},
+                r"has fer2013_label that are no emotion",
+            ),
+            (
+                grey_faces(2),
+                {"votes": np.ones((2, 10)), "fer2013_label": ["fear"]},
+                "differ in length",
+            ),
             (grey_faces(1), {"votes": np.ones(10)}, r"'votes' .* shape \(10,\)"),
             (
                 grey_faces(1),

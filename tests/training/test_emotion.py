@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
@@ -14,7 +16,7 @@ from emojifier_bot.vision.emotion import (
     stretch,
     to_canonical,
 )
-from emojifier_bot.vision.landmarks import mirror
+from emojifier_bot.vision.landmarks import RIGID, mirror
 from emojifier_bot.vision.types import EMOTIONS
 from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import LabelledExpressions, read_expressions
@@ -24,6 +26,8 @@ from emojifier_training.emotion import (
     as_geometry,
     normalise_appearance,
     predict,
+    random_moves,
+    spread_moves,
 )
 from emojifier_training.fit import save_warm_start
 from emojifier_training.prepared_faces import (
@@ -48,6 +52,7 @@ def prepared(classes, *, seed=0) -> PreparedFaces:
     return PreparedFaces(
         torch.tensor(points),
         torch.tensor(appearance.astype(np.uint8))[:, None],
+        torch.eye(8)[classes],
         torch.eye(8)[classes],
     )
 
@@ -130,6 +135,58 @@ def test_half_of_a_batch_is_mirrored():
     assert 0.25 < flipped.float().mean() < 0.75
     # All that is left is the noise on the points.
     assert torch.minimum(to_plain, to_other).max() < 0.3
+
+
+def test_the_second_opinion_is_learned_beside_the_votes(losses):
+    # People see neutral or happiness, the older labels say disgust or fear.
+    opinions = [
+        torch.eye(8)[[EMOTIONS.index(one) for one in pair]].repeat(16, 1)
+        for pair in (("neutral", "happiness"), ("disgust", "fear"))
+    ]
+    faces = dataclasses.replace(EVERY, targets=opinions[0], second_opinions=opinions[1])
+    recipe = EmotionRecipe("fused", faces, faces, 32)
+
+    losses(recipe.net, recipe.loss, 30)
+
+    geometry = as_geometry(faces.canonical_xy)
+    appearance = normalise_appearance(faces.appearance[..., 8:60, 8:60].float())
+    said = recipe.net.eval().opinions(geometry, appearance) + recipe.log_shift
+    votes, second = said.softmax(dim=2).mean(dim=0)
+    # Of the rest, three tenths of the second opinion are the votes.
+    assert votes[[4, 5]].sum() > 0.7
+    assert second[[2, 3]].sum() > 0.5
+    assert second[[4, 5]].sum() < 0.4
+
+
+class TestMoves:
+    def test_what_aligns_faces_stays(self):
+        moves = random_moves(EVERY.canonical_xy, EVERY.targets[:, 5])
+
+        assert (moves[:, list(RIGID)] == 0).all()
+        assert (moves[:, 48:].abs().amax(dim=(1, 2)) > 0.001).all()
+
+    def test_neutral_faces_are_caricatured_less(self):
+        torch.manual_seed(0)
+        wide = EVERY.canonical_xy[:1].repeat(500, 1, 1)
+        wide[:, :17, 0] += 0.2
+
+        spreads = [
+            random_moves(wide, torch.full((500,), neutral))[:, :17, 0].std()
+            for neutral in (0.0, 1.0)
+        ]
+
+        assert spreads[1] < 0.6 * spreads[0]
+
+    def test_pixels_move_as_the_points_near_them_do(self):
+        moves = torch.zeros(1, 68, 2)
+        moves[:, 48:, 1] = 0.1
+
+        moved = spread_moves(moves)[0].reshape(APPEARANCE_PX, APPEARANCE_PX, 2)
+
+        mouth = (canonical_face(APPEARANCE_PX)[48:].mean(axis=0)).astype(int)
+        assert moved[mouth[1], mouth[0], 1] == pytest.approx(5.2, rel=0.1)
+        assert moved[..., 0].abs().max() == 0
+        assert moved[0, 0].abs().max() < 0.01
 
 
 class CountingLandmarker(FakeLandmarker):

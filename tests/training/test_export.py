@@ -25,6 +25,7 @@ from emojifier_training.export import (
 )
 from emojifier_training.nets import (
     DetectorNet,
+    DoubtfulLogits,
     FusedEmotionNet,
     LandmarkEmotionNet,
     LandmarkNet,
@@ -176,8 +177,17 @@ BOTH = ("geometry", "appearance")
             export_emotion,
             BOTH,
         ),
+        (
+            lambda: DoubtfulLogits(
+                FusedEmotionNet(GEOMETRY_COUNT, (4, 6, 8)),
+                torch.arange(8.0),
+                torch.rand(8 + 96 + 1, 8 + 96),
+            ),
+            export_emotion,
+            BOTH,
+        ),
     ],
-    ids=["landmarks", "fused", "emotion of landmarks", "shifted"],
+    ids=["landmarks", "fused", "emotion of landmarks", "shifted", "doubtful"],
 )
 def test_onnxruntime_computes_what_torch_computes(make, export, names, count):
     net = trained_alike(make())

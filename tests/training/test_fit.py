@@ -21,7 +21,7 @@ from emojifier_training.fit import (
     load_warm_start,
     save_warm_start,
 )
-from emojifier_training.nets import GrownUnit, conv_unit
+from emojifier_training.nets import FusedEmotionNet, GrownUnit, conv_unit
 
 CONFIG = FitConfig(
     steps=12, batch_size=8, learning_rate=0.05, warmup_steps=3, evaluate_every=5
@@ -180,6 +180,24 @@ class TestWarmStart:
         load_warm_start(grown, tmp_path / "state.pt")
 
         torch.testing.assert_close(grown(pictures), small(pictures))
+
+    def test_an_emotion_net_learns_which_places_count(self, tmp_path):
+        net = FusedEmotionNet(5, (4, 6, 8)).eval()
+        weights = net.state_dict()
+        grown = {n for n in weights if n.startswith(("second.", "appearance.9."))}
+        assert len(grown) == 3
+        older = {name: one for name, one in weights.items() if name not in grown}
+        torch.save(older, tmp_path / "state.pt")
+        maps = torch.rand(2, 8, 7, 7)
+
+        load_warm_start(net, tmp_path / "state.pt")
+
+        mean = net.appearance[9](maps)[..., 0, 0]
+        torch.testing.assert_close(mean, maps.mean(dim=(2, 3)))
+        inputs = torch.rand(2, 5), torch.rand(2, 1, 52, 52)
+        votes, second = net.opinions(*inputs).unbind(dim=1)
+        assert (second == 0).all()
+        torch.testing.assert_close(net(*inputs), votes)
 
     @pytest.mark.parametrize(
         "other", [nn.Linear(2, 4), nn.Linear(3, 1)], ids=["names", "shapes"]

@@ -5,7 +5,15 @@ pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 import torch
 
 from emojifier_bot.vision.emotion import APPEARANCE_PX, GEOMETRY_COUNT
-from emojifier_training.nets import FusedEmotionNet, LandmarkEmotionNet, LandmarkNet
+from emojifier_training.nets import (
+    DOUBT,
+    DoubtfulLogits,
+    FusedEmotionNet,
+    LandmarkEmotionNet,
+    LandmarkNet,
+    fit_home,
+    temperature,
+)
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 20), (27, 5)])
@@ -53,3 +61,35 @@ class TestEmotionNets:
         hidden = (learned == without).all(dim=1)
         assert ((learned == whole).all(dim=1) | hidden).all()
         assert 0.4 < hidden.float().mean() < 0.6
+
+
+class TestDoubt:
+    def test_it_is_the_distance_in_spreads_of_the_training_faces(self):
+        torch.manual_seed(5)
+        mixing = torch.randn(6, 6)
+        features = torch.randn(4000, 6) @ mixing + 3
+
+        home = fit_home(features)
+
+        # The spread of each direction but for what is added to it.
+        away = (temperature(features, home) - 1) / DOUBT
+        assert 0.7 < away.mean() < 1
+        here, far = (features.mean(dim=0) + shift * mixing[:1] for shift in (0, 4))
+        assert temperature(here, home) == pytest.approx(1)
+        # Four spreads in one of six directions.
+        assert temperature(far, home) == pytest.approx(1 + DOUBT * 16 / 6, rel=0.2)
+
+    def test_a_strange_face_is_read_alike_but_less_surely(self):
+        torch.manual_seed(5)
+        net = FusedEmotionNet(GEOMETRY_COUNT, (4, 6, 8)).eval()
+        shift = torch.randn(8)
+        inputs = torch.randn(40, GEOMETRY_COUNT), torch.randn(40, 1, 52, 52)
+        home = fit_home(net.features(*inputs))
+        strange = 30 * torch.randn(40, GEOMETRY_COUNT), inputs[1]
+
+        for given, least in ((inputs, 1.0), (strange, 4.0)):
+            plain = net(*given) + shift
+            found = DoubtfulLogits(net, shift, home).eval()(*given)
+
+            assert torch.equal(found.argmax(dim=1), plain.argmax(dim=1))
+            assert (plain / found)[:, 0].median() > least

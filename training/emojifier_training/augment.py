@@ -34,13 +34,16 @@ def transform_points(matrix: Tensor, points_xy: Tensor) -> Tensor:
     return points_xy @ matrix[:, :, :2].transpose(1, 2) + matrix[:, None, :, 2]
 
 
-def warp(images: Tensor, matrix: Tensor, size: int) -> Tensor:
+def warp(
+    images: Tensor, matrix: Tensor, size: int, moved_px: Tensor | None = None
+) -> Tensor:
     """Cut square frames out of pictures, bilinear, repeating the edge.
 
     Args:
         images: ``(N, 1, H, W)`` float.
         matrix: ``(N, 2, 3)`` picture pixels to frame pixels.
         size: Side of the frame.
+        moved_px: ``(N, size * size, 2)`` how far what each pixel shows is moved.
 
     Returns:
         ``(N, 1, size, size)`` float.
@@ -51,6 +54,8 @@ def warp(images: Tensor, matrix: Tensor, size: int) -> Tensor:
     centers = torch.arange(size) + 0.5
     y, x = torch.meshgrid(centers, centers, indexing="ij")
     grid = torch.stack([x, y], dim=-1).reshape(1, -1, 2)
+    if moved_px is not None:
+        grid = grid - moved_px
     source = grid @ linear.transpose(1, 2) + shift.transpose(1, 2)
     source = source * torch.tensor([2 / width, 2 / height]) - 1
     grid = source.reshape(-1, size, size, 2)
@@ -80,6 +85,41 @@ def change_light(images: Tensor) -> Tensor:
     slope = across * each(torch.cos(angle)) + down * each(torch.sin(angle))
     unit = unit * (1 - each(strength) * torch.sigmoid(slope * 4))
     return unit.clamp(0, 1) * 255
+
+
+def even_light(images: Tensor, probability: float) -> Tensor:
+    """Take the large shades out of some pictures, or strengthen them, as studios do.
+
+    Args:
+        images: ``(N, 1, S, S)`` float, 0 to 255.
+        probability: Share of pictures.
+    """
+    shade = functional.interpolate(
+        functional.interpolate(images, (5, 5), mode="area"),
+        images.shape[2:],
+        mode="bilinear",
+    )
+    count = len(images)
+    share = chance(count, probability) * uniform(count, -0.4, 0.9)
+    return images - (shade - 127.5) * share.reshape(-1, 1, 1, 1)
+
+
+def crop_tightly(images: Tensor, most_px: int, probability: float) -> Tensor:
+    """Repeat an edge further inside of some pictures, as closely cut ones have it."""
+    side = images.shape[-1]
+    places = torch.arange(side)
+    for axis in (-1, -2):
+        inset = (
+            torch.rand(2, len(images), 1)
+            * most_px
+            * chance(2, probability)[:, None, None]
+        )
+        low, high = inset.long()
+        at = places.clamp(low, side - 1 - high)
+        shape = [len(images), 1, 1, 1]
+        shape[axis] = side
+        images = images.gather(axis, at.reshape(shape).expand_as(images))
+    return images
 
 
 def lose_detail(images: Tensor, smallest: int, probability: float) -> Tensor:

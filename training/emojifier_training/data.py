@@ -52,7 +52,13 @@ VOTE_NAMES = (
 )
 #: What an expressions file may hold, and how many axes each has.
 ARRAYS = MappingProxyType(
-    {"images": (3, 4), "votes": (2,), "labels": (1,), "is_validation": (1,)}
+    {
+        "images": (3, 4),
+        "votes": (2,),
+        "labels": (1,),
+        "is_validation": (1,),
+        "fer2013_label": (1,),
+    }
 )
 #: What readers of archives raise for files that are damaged or something else.
 _DAMAGE_ERRORS = (
@@ -123,6 +129,9 @@ class LabelledExpressions:
     majority: NDArray[np.int64]
     #: ``(N,)`` the set's own validation part; all False where it names none.
     is_validation: NDArray[np.bool_]
+    #: ``(N, 8)`` float32, what the older single labels of the same faces say; the votes
+    #: where a set has none.
+    second_opinions: FloatArray
 
     def subset(self, keep: NDArray[Any]) -> LabelledExpressions:
         """Return the rows that a mask or an index array names."""
@@ -131,6 +140,7 @@ class LabelledExpressions:
             self.targets[keep],
             self.majority[keep],
             self.is_validation[keep],
+            self.second_opinions[keep],
         )
 
 
@@ -213,8 +223,9 @@ def read_expressions(path: Path) -> LabelledExpressions:
     """Read expressions from an ``.npz`` file, or from the only one in a folder.
 
     The file has ``images``, ``(N, H, W)`` grey or ``(N, H, W, 3)`` RGB, and either
-    ``votes`` (columns of `VOTE_NAMES`) or ``labels`` (emotion names). Rows that nobody
-    gave one of the eight are dropped.
+    ``votes`` (columns of `VOTE_NAMES`) or ``labels`` (emotion names), and may have
+    ``fer2013_label`` (emotion names) beside votes. Rows that nobody gave one of the
+    eight are dropped.
 
     Raises:
         DatasetError: There is no such file, or it lacks those arrays.
@@ -229,13 +240,21 @@ def read_expressions(path: Path) -> LabelledExpressions:
         raise DatasetError(f"'images' of {file.name} must be grey or RGB, uint8.")
     targets = _targets(file, arrays)
     is_validation = np.asarray(arrays.get("is_validation", np.zeros(len(images))), bool)
-    if not len(images) == len(targets) == len(is_validation):
+    second = targets
+    if "fer2013_label" in arrays:
+        second = _one_hot(file, arrays, "fer2013_label")
+    if not len(images) == len(targets) == len(is_validation) == len(second):
         raise DatasetError(f"The arrays of {file.name} differ in length.")
     known = targets.sum(axis=1) > 0
+    second = second[known] / second[known].sum(axis=1, keepdims=True)
     targets = targets[known] / targets[known].sum(axis=1, keepdims=True)
     majority = targets.argmax(axis=1)
     return LabelledExpressions(
-        images[known], targets.astype(np.float32), majority, is_validation[known]
+        images[known],
+        targets.astype(np.float32),
+        majority,
+        is_validation[known],
+        second.astype(np.float32),
     )
 
 
@@ -268,11 +287,18 @@ def _targets(file: Path, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float64]
         return votes[:, [VOTE_NAMES.index(emotion) for emotion in EMOTIONS]]
     if "labels" not in arrays:
         raise DatasetError(f"{file.name} has neither 'labels' nor 'votes'.")
-    labels = _array(file, arrays, "labels").astype(str)
+    return _one_hot(file, arrays, "labels")
+
+
+def _one_hot(
+    file: Path, arrays: dict[str, NDArray[Any]], key: str
+) -> NDArray[np.float64]:
+    """Return ``(N, 8)`` with a 1 for each row's emotion name."""
+    labels = _array(file, arrays, key).astype(str)
     names = np.array([str(emotion) for emotion in EMOTIONS])
     unknown = sorted(set(labels.tolist()) - set(names.tolist()))
     if unknown:
-        raise DatasetError(f"{file.name} has labels that are no emotion: {unknown}.")
+        raise DatasetError(f"{file.name} has {key} that are no emotion: {unknown}.")
     return np.asarray(labels[:, None] == names, np.float64)
 
 

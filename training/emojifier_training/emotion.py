@@ -6,19 +6,22 @@ The landmark net never saw these crops, so its points are what use will bring.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from pkgutil import resolve_name
 from types import MappingProxyType
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from emojifier_bot.emotion_models import EmotionModel
+from emojifier_bot.vision.crops import canonical_face
 from emojifier_bot.vision.emotion import APPEARANCE_PX
-from emojifier_bot.vision.landmarks import MIRRORED, mirror
-from emojifier_bot.vision.types import FloatArray
+from emojifier_bot.vision.landmarks import MIRRORED, RIGID, mirror
+from emojifier_bot.vision.types import EMOTIONS, Emotion, FloatArray
 from emojifier_training import augment
 from emojifier_training.device import autocast, to_device, to_numpy
 from emojifier_training.fit import load_warm_start
@@ -27,19 +30,22 @@ from emojifier_training.nets import (
     EMOTION_COUNT,
     FusedEmotionNet,
     LandmarkEmotionNet,
+    fit_home,
+    temperature,
 )
 from emojifier_training.prepared_faces import MARGIN_PX, STORED_PX, PreparedFaces
 
+#: Column of neutral.
+NEUTRAL = EMOTIONS.index(Emotion.NEUTRAL)
 #: Spread of the noise on canonical points, shares of the frame.
 POINT_NOISE = 0.006
 #: Rare classes are drawn as often as their count to this power: 1 is as they come,
 #: 0 is all alike.
 RARITY_POWER = 0.5
 #: Share of the classes' log frequency that shipped logits are relieved of, by variant:
-#: rare emotions are then reached at little cost. Chosen on held-out faces of the
-#: cross-validation for the net with appearance, on the validation faces for the others.
+#: rare emotions are then reached at little cost. Chosen on the validation faces.
 PRIOR_RELIEFS: Mapping[str, float] = MappingProxyType(
-    {"landmarks": 0.15, EmotionModel.SHARED_POINTS: 0.15, "fused": 0.3}
+    {"landmarks": 0.15, EmotionModel.SHARED_POINTS: 0.15, "fused": 0.15}
 )
 #: Share of each target that is spread evenly.
 LABEL_SMOOTHING = 0.02
@@ -50,6 +56,33 @@ MIX_CHANCE, MIX_SHAPE = 0.5, 0.3
 LEAST_DRAWN = 1e-6
 #: Share of each target that a teacher gives, where there is one.
 TEACHER_SHARE = 0.5
+#: Share that the votes have in the second opinion's target: a label of one tagger is
+#: noisy, and none of them is contempt.
+VOTES_IN_SECOND = 0.3
+#: Weight of the second opinion in the loss.
+SECOND_WEIGHT = 0.5
+#: Faces that are made more, or less, unlike the mean face: how many, and by how much of
+#: the difference; those of neutral by a third of it.
+CARICATURED, LEAST_CARICATURE, MOST_CARICATURE = 0.6, -0.3, 0.8
+NEUTRAL_CARICATURE = 1 / 3
+#: Parts of the face that move and grow by themselves: points, spread of the shift in x
+#: and y (shares of the frame), spread of the growth in x and y.
+MOVED_PARTS = (
+    (range(17, 27), (0.002, 0.012), (0.05, 0.05)),  # brows
+    (range(17, 22), (0.003, 0.005), (0.05, 0.15)),
+    (range(22, 27), (0.003, 0.005), (0.05, 0.15)),
+    (range(48, 68), (0.004, 0.010), (0.06, 0.10)),  # lips
+    (range(17), (0.004, 0.012), (0.07, 0.07)),  # jaw
+    (range(36, 42), (0.0, 0.0), (0.0, 0.12)),  # eyes
+    (range(42, 48), (0.0, 0.0), (0.0, 0.12)),
+)
+#: Spread of the ratio of width to height.
+STRETCH = 0.05
+#: A pixel moves as the points do that are this near, in shares of the frame; far from
+#: all points it stays, as if points of this weight lay there that do not move.
+MOVED_NEAR, STILL_WEIGHT = 0.05, 0.15
+#: One in so many training faces says where they lie.
+HOME_EVERY = 6
 #: Variants that use lets read the mirror image too: those that cost next to nothing.
 READ_BOTH_WAYS = frozenset({"landmarks", EmotionModel.SHARED_POINTS})
 
@@ -105,14 +138,24 @@ class EmotionRecipe:
         self.uses_appearance = variant == "fused"
         # A class that hardly occurs counts as one face: no logarithm is endless.
         counts = train.targets.sum(dim=0).clamp(min=1.0)
-        rates = (train.targets * (counts ** (RARITY_POWER - 1))).sum(dim=1)
+        rarity = counts ** (RARITY_POWER - 1)
+        opinions = [train.targets]
+        if self.uses_appearance:
+            opinions.append(
+                torch.lerp(train.second_opinions, train.targets, VOTES_IN_SECOND)
+            )
+        #: ``(N, K, 8)`` the votes and, if learned, the second opinion.
+        self.opinions = torch.stack(opinions, dim=1)
+        rates = (self.opinions * rarity).sum(dim=2).mean(dim=1)
         self.rates = rates / rates.sum()
-        drawn = (train.targets * self.rates[:, None]).sum(dim=0)
-        drawn = drawn.clamp(min=LEAST_DRAWN)
+        drawn = (self.opinions * self.rates[:, None, None]).sum(dim=0)
+        #: ``(K, 8)`` log of how often each class is drawn. For the votes, of how much
+        #: more often than it occurs: they are learned with the real mix.
+        self.log_shift = torch.log(drawn.clamp(min=LEAST_DRAWN))
         #: Log of how often each class occurs.
         self.log_prior = torch.log(counts / counts.sum())
-        #: Log of how much more often each class is drawn than it occurs.
-        self.log_shift = torch.log(drawn) - self.log_prior
+        self.log_shift[0] -= self.log_prior
+        self.weights = torch.tensor([1.0, SECOND_WEIGHT])[: len(opinions)]
         #: ``(N, 8)`` what the teacher says of the training faces.
         self.taught = None if teacher is None else self._ask(teacher)
 
@@ -135,15 +178,16 @@ class EmotionRecipe:
             batch = (*batch, self.taught[pick])
         geometry, appearance, targets, *taught = _mixed(batch)
         with autocast():
-            logits = net(geometry, appearance)
+            logits = net.opinions(geometry, appearance)  # type: ignore[operator] # of `NETS`
         logits = logits.float()
         targets = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / EMOTION_COUNT
-        loss = functional.cross_entropy(logits + self.log_shift, targets)
+        said = functional.log_softmax(logits + self.log_shift, dim=2)
+        losses = -(targets * said).sum(dim=2).mean(dim=0)
         if taught:
             # The teacher gives probabilities of the real mix already.
-            distilled = functional.cross_entropy(logits, taught[0])
-            loss = torch.lerp(loss, distilled, TEACHER_SHARE)
-        return loss
+            distilled = functional.cross_entropy(logits[:, 0], taught[0])
+            losses[0] = torch.lerp(losses[0], distilled, TEACHER_SHARE)
+        return (losses * self.weights).sum()
 
     def _batch(self, pick: Tensor) -> tuple[Tensor, ...]:
         faces, count = self.train, len(pick)
@@ -152,27 +196,48 @@ class EmotionRecipe:
         other_way = points[:, list(MIRRORED)] * torch.tensor([-1.0, 1.0])
         other_way = other_way + torch.tensor([1.0, 0.0])
         points = torch.where(flip.reshape(-1, 1, 1), other_way, points)
-        points = points + torch.randn_like(points) * POINT_NOISE
+        noise = torch.randn_like(points) * POINT_NOISE
         appearance = faces.appearance[pick].float()
+        targets = self.opinions[pick]
         if not self.uses_appearance:
-            return as_geometry(points, self.variant), appearance, faces.targets[pick]
+            return as_geometry(points + noise, self.variant), appearance, targets
         appearance = torch.where(
             flip.reshape(-1, 1, 1, 1), appearance.flip(-1), appearance
         )
-        appearance = augment.warp(appearance, _jittered_frames(count), APPEARANCE_PX)
-        appearance = augment.change_light(appearance)
+        moves = random_moves(points, targets[:, 0, NEUTRAL])
+        stretch = torch.exp(torch.randn(count) * STRETCH)
+        stretch = torch.stack([stretch, 1 / stretch], dim=1)[:, None]
+        appearance = augment.crop_tightly(appearance, 2 * MARGIN_PX, 0.2)
+        appearance = augment.warp(
+            appearance, _jittered_frames(stretch), APPEARANCE_PX, spread_moves(moves)
+        )
+        appearance = augment.change_light(augment.even_light(appearance, 0.4))
         appearance = augment.lose_detail(appearance, 20, 0.2)
         appearance = augment.cover(appearance, 0.4)
+        points = (points + moves - 0.5) * stretch + 0.5
         return (
-            as_geometry(points, self.variant),
+            as_geometry(points + noise, self.variant),
             normalise_appearance(appearance),
-            faces.targets[pick],
+            targets,
         )
 
     def predict(self, net: nn.Module) -> Tensor:
         """Return ``(N, 8)`` logits of the held-out faces, read as in use."""
         both_ways = self.variant in READ_BOTH_WAYS
         return predict(net, self.held_out, self.variant, both_ways=both_ways)
+
+    def doubt(self, net: nn.Module) -> dict[str, NDArray[np.float32]]:
+        """Return where the training faces lie and the temperatures of held-out ones.
+
+        Nets of points alone have no measure of that.
+        """
+        if not isinstance(net, FusedEmotionNet):
+            return {}
+        some = torch.arange(0, len(self.train.targets), HOME_EVERY)
+        home = fit_home(predict(net.features, self.train.subset(some), self.variant))
+        held_out = predict(net.features, self.held_out, self.variant)
+        found = {"home": home, "temperatures": temperature(held_out, home)}
+        return {name: to_numpy(one) for name, one in found.items()}
 
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         """Return accuracy and macro-F1 against the majority vote."""
@@ -185,7 +250,7 @@ class EmotionRecipe:
 
 
 def predict(
-    net: nn.Module,
+    net: Callable[[Tensor, Tensor], Tensor],
     faces: PreparedFaces,
     variant: str = "fused",
     *,
@@ -194,7 +259,7 @@ def predict(
     """Return ``(N, 8)`` logits of unaugmented faces.
 
     Args:
-        net: Of that variant.
+        net: Of that variant, or a method of it that maps the same to something else.
         faces: What it reads.
         variant: Key of `NETS`.
         both_ways: Take the mean with the logits of the mirror images.
@@ -242,8 +307,52 @@ def _mixed(batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     )
 
 
-def _jittered_frames(count: int) -> Tensor:
+def random_moves(points: Tensor, neutral: Tensor) -> Tensor:
+    """Return ``(N, 68, 2)`` moves of points that change a face, not its expression.
+
+    Caricature, and parts that move and grow. What aligns faces stays where it is.
+
+    Args:
+        points: ``(N, 68, 2)`` canonical.
+        neutral: ``(N,)`` votes for neutral, whose caricatures could be something else.
+    """
+    count = len(points)
+    strength = augment.uniform(count, LEAST_CARICATURE, MOST_CARICATURE)
+    strength = strength * augment.chance(count, CARICATURED)
+    strength = strength * torch.lerp(
+        torch.ones(()), torch.tensor(NEUTRAL_CARICATURE), neutral
+    )
+    moves = (points - to_device(canonical_face(1))) * strength.reshape(-1, 1, 1)
+    for part, shift, growth in MOVED_PARTS:
+        own = points[:, part]
+        moves[:, part] += torch.randn(count, 1, 2) * torch.tensor(shift)
+        grown = torch.randn(count, 1, 2) * torch.tensor(growth)
+        moves[:, part] += (own - own.mean(dim=1, keepdim=True)) * grown
+    moves[:, list(RIGID)] = 0
+    return moves
+
+
+def spread_moves(moves: Tensor) -> Tensor:
+    """Return ``(N, pixels, 2)`` how far each pixel of the appearance moves, pixels."""
+    return torch.einsum("pk,nkd->npd", _near_points(), moves) * APPEARANCE_PX
+
+
+@cache
+def _near_points() -> Tensor:
+    """Return ``(pixels, 68)`` how much of each point's move a pixel makes."""
+    places = (torch.arange(APPEARANCE_PX) + 0.5) / APPEARANCE_PX
+    y, x = torch.meshgrid(places, places, indexing="ij")
+    pixels = torch.stack([x, y], dim=-1).reshape(-1, 2)
+    away = torch.cdist(pixels, to_device(canonical_face(1)))
+    near = torch.exp(-0.5 * (away / MOVED_NEAR) ** 2)
+    return near / (near.sum(dim=1, keepdim=True) + STILL_WEIGHT)
+
+
+def _jittered_frames(stretch: Tensor) -> Tensor:
+    count = len(stretch)
     scale = torch.exp(torch.randn(count) * 0.06)
     turn = torch.deg2rad(torch.randn(count) * 5)
     center = torch.randn(count, 2) * 1.5 + STORED_PX / 2
-    return augment.similarity(scale, turn, center, APPEARANCE_PX)
+    frames = augment.similarity(scale, turn, center, APPEARANCE_PX)
+    middle = torch.tensor([0.0, 0.0, APPEARANCE_PX / 2])
+    return (frames - middle) * stretch.transpose(1, 2) + middle

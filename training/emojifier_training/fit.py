@@ -21,7 +21,7 @@ from emojifier_bot.cli.bench import peak_bytes
 from emojifier_bot.errors import ConfigError
 from emojifier_training import Progress
 from emojifier_training.device import DEVICE, device_peak_bytes
-from emojifier_training.nets import GrownUnit
+from emojifier_training.nets import GROWN
 
 STATE_FILE, LOG_FILE = "run_state.pt", "log.jsonl"
 #: Steps of a forecast: the first ones, which set things up, are not timed.
@@ -230,7 +230,7 @@ def load_warm_start(net: nn.Module, path: Path) -> None:
     grown = {
         f"{name}.{key}": value
         for name, unit in net.named_modules()
-        if isinstance(unit, GrownUnit)
+        if isinstance(unit, GROWN)
         for key, value in unit.state_dict().items()
     }
     try:

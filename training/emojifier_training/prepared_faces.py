@@ -33,11 +33,16 @@ class PreparedFaces:
     appearance: Tensor
     #: ``(N, 8)`` float32 shares of the votes.
     targets: Tensor
+    #: ``(N, 8)`` float32 what the older single labels say.
+    second_opinions: Tensor
 
     def subset(self, keep: Tensor) -> PreparedFaces:
         """Return the rows that a mask or index tensor names."""
         return PreparedFaces(
-            self.canonical_xy[keep], self.appearance[keep], self.targets[keep]
+            self.canonical_xy[keep],
+            self.appearance[keep],
+            self.targets[keep],
+            self.second_opinions[keep],
         )
 
 
@@ -71,6 +76,7 @@ def prepare_faces(
             to_device(arrays["points"]),
             to_device(arrays["appearance"])[:, None],
             to_device(faces.targets),
+            to_device(faces.second_opinions),
         )
 
 

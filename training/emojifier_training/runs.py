@@ -56,6 +56,8 @@ from emojifier_training.metrics import (
 from emojifier_training.near_duplicates import unseen
 from emojifier_training.nets import (
     DetectorNet,
+    DoubtfulLogits,
+    FusedEmotionNet,
     LandmarkNet,
     RescorerNet,
     ShiftedLogits,
@@ -75,7 +77,7 @@ HELD_OUT_FILE = "held_out.npz"
 #: Half-precision weights that the next run starts from.
 WARM_START_FILE = "state.pt"
 #: The threshold is set for so much more, since other faces are read less surely.
-SURE_MARGIN = 0.01
+SURE_MARGIN = 0.03
 #: Parts of the cross-validation, and the seed that deals faces to them.
 FOLDS, FOLD_SEED = 5, 5
 #: What grey pixels are brought to -1 to 1 by, in ``model.toml``.
@@ -280,12 +282,12 @@ def finish(run: Run, progress: Progress) -> None:
     run.fit(progress)
     recipe = run.recipe
     if isinstance(recipe, EmotionRecipe):
-        np.savez(
-            run.folder / HELD_OUT_FILE,
-            logits=to_numpy(recipe.predict(run.average)),
-            targets=to_numpy(recipe.held_out.targets),
-            log_prior=to_numpy(recipe.log_prior),
-        )
+        kept: dict[str, Any] = {
+            "logits": to_numpy(recipe.predict(run.average)),
+            "targets": to_numpy(recipe.held_out.targets),
+            "log_prior": to_numpy(recipe.log_prior),
+        }
+        np.savez(run.folder / HELD_OUT_FILE, **(kept | recipe.doubt(run.average)))
     if isinstance(recipe, RescorerRecipe):
         logits = recipe.logits(run.average)
         recipe.held_out.candidates.save(run.folder / HELD_OUT_FILE, logits=logits)
@@ -319,7 +321,7 @@ def export_task(
     if table["task"] == "emotion":
         variant = table["variant"]
         table["output"] = calibrated(*held_out_logits(calibration or [folder], variant))
-        shipped = ShiftedLogits(net, -PRIOR_RELIEFS[variant] * _log_prior(folder))
+        shipped = _shipped(net, variant, folder)
     write_model(to, task.export(shipped), table)
     save_warm_start(net, to / WARM_START_FILE)
     (to / MODEL_LOG_FILE).write_bytes((folder / LOG_FILE).read_bytes())
@@ -339,7 +341,10 @@ def held_out_logits(
     """Return the pooled logits, as a variant ships, and targets of held-out faces."""
     parts = [np.load(_part(folder, HELD_OUT_FILE)) for folder in folders]
     relief = PRIOR_RELIEFS[variant]
-    logits = [part["logits"] - relief * part["log_prior"] for part in parts]
+    logits = [
+        (part["logits"] - relief * part["log_prior"]) / part.get("temperatures", 1.0)
+        for part in parts
+    ]
     targets = [part["targets"] for part in parts]
     return np.concatenate(logits), np.concatenate(targets)
 
@@ -351,6 +356,9 @@ def _part(folder: Path, name: str) -> Path:
     return path
 
 
-def _log_prior(folder: Path) -> Tensor:
+def _shipped(net: nn.Module, variant: str, folder: Path) -> nn.Module:
     with np.load(folder / HELD_OUT_FILE) as arrays:
-        return torch.from_numpy(arrays["log_prior"])
+        shift = torch.from_numpy(-PRIOR_RELIEFS[variant] * arrays["log_prior"])
+        if isinstance(net, FusedEmotionNet):
+            return DoubtfulLogits(net, shift, torch.from_numpy(arrays["home"]))
+        return ShiftedLogits(net, shift)

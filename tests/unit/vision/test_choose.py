@@ -234,8 +234,8 @@ class TestDoubt:
             pytest.param(MIXTURE_SHARE, 0.0, True, id="on-a-mixed-point"),
             pytest.param(MIXTURE_SHARE + 0.01, 0.0, False, id="not-mixed-enough"),
             pytest.param(1.0, 0.0, False, id="on-a-pure-point"),
-            pytest.param(0.5, 0.149, True, id="close-to-a-mixed-point"),
-            pytest.param(0.5, 0.151, False, id="not-close-enough"),
+            pytest.param(0.5, 0.099, True, id="close-to-a-mixed-point"),
+            pytest.param(0.5, 0.101, False, id="not-close-enough"),
         ],
     )
     def test_a_face_that_shows_a_mixture_is_sure(self, point, away, sure):
@@ -252,7 +252,7 @@ class TestDoubt:
     @pytest.mark.parametrize("turn", [1, -1])
     def test_a_tie_of_a_mixed_and_a_pure_point_is_settled_by_rule(self, names, turn):
         mixed, pure = names
-        emoji = [happy(mixed, 0.7), happy(pure, 0.9), happy("calm", 0, mild=True)]
+        emoji = [happy(mixed, 0.74), happy(pure, 0.86), happy("calm", 0, mild=True)]
 
         choice = choose(
             make_theme(emoji[::turn]),
