@@ -8,8 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from emojifier_bot.vision import models_dir
+from emojifier_bot.vision.detector import YuNetDetector
 from emojifier_bot.vision.landmarks import five_points
-from emojifier_bot.vision.types import ImageArray
+from emojifier_bot.vision.models import pick_model_spec
+from emojifier_bot.vision.types import FloatArray, ImageArray
 from emojifier_training.data import (
     HAND_LABELLED,
     SET_FOLDERS,
@@ -18,8 +21,15 @@ from emojifier_training.data import (
     is_held_out,
     read_detection,
     read_landmarks,
+    read_negatives,
 )
-from emojifier_training.detector_crops import CHANCES, Crop, mosaic, random_crop
+from emojifier_training.detector_crops import (
+    CHANCES,
+    NO_BOXES,
+    Crop,
+    mosaic,
+    random_crop,
+)
 from emojifier_training.detector_loss import detection_loss
 from emojifier_training.device import autocast, to_device
 from emojifier_training.landmarks import face_bounds
@@ -29,6 +39,10 @@ from emojifier_training.nets import DetectorNet
 #: The crowd event has 450 pictures of tiny faces, the masks set near-duplicates, and
 #: the hand-labelled landmark crops bring the large faces that the rest lacks.
 EVENT_RATES = {"2--Demonstration": 0.35, "masks": 0.6, "landmarks": 0.3}
+#: Photographs without people, and those in which the shipped detector sees a face.
+BACKGROUND_RATE, MISTAKEN_RATE = 0.4, 1.0
+#: What the shipped detector is this sure of in them is a mistake to learn from.
+MISTAKE_CONFIDENCE = 0.15
 #: Drawings of each kind that are background, and the seed that evaluation has not.
 DRAWINGS_EACH, DRAWINGS_SEED = 16, 5
 
@@ -42,11 +56,22 @@ class DetectorRecipe:
         self.batch_size = batch_size
         self.train = _training_pictures(data)
         self.images = [picture.image() for picture in self.train]
+        self.mistakes = [NO_BOXES] * len(self.train)
+        rates = [EVENT_RATES.get(p.event, 1.0) for p in self.train]
         for picture, image in background_drawings():
-            self.train.append(picture)
-            self.images.append(image)
-        rates = np.array([EVENT_RATES.get(p.event, 1.0) for p in self.train])
-        self.rates = rates / rates.sum()
+            self._add(picture, image, NO_BOXES)
+            rates.append(1.0)
+        for picture, image, mistakes in mined_photographs(data):
+            self._add(picture, image, mistakes)
+            rates.append(MISTAKEN_RATE if len(mistakes) else BACKGROUND_RATE)
+        self.rates = np.array(rates) / sum(rates)
+
+    def _add(
+        self, picture: LabelledPicture, image: ImageArray, mistakes: FloatArray
+    ) -> None:
+        self.train.append(picture)
+        self.images.append(image)
+        self.mistakes.append(mistakes)
 
     def loss(self, net: nn.Module) -> Tensor:
         """Return the sum of the four losses over a batch of crops."""
@@ -67,7 +92,12 @@ class DetectorRecipe:
 
     def _crop(self, random: np.random.Generator) -> Crop:
         index = random.choice(len(self.train), p=self.rates)
-        return random_crop(self.images[index], self.train[index], random)
+        return random_crop(
+            self.images[index],
+            self.train[index],
+            random,
+            mistakes_xyxy=self.mistakes[index],
+        )
 
     def evaluate(self, _net: nn.Module) -> dict[str, float]:
         """Return nothing: ``evaluate detector`` measures the exported file."""
@@ -112,3 +142,22 @@ def background_drawings() -> list[tuple[LabelledPicture, ImageArray]]:
         for kind in TRAINED_KINDS
         for image in drawings(KINDS[kind], DRAWINGS_EACH, DRAWINGS_SEED)
     ]
+
+
+def mined_photographs(
+    data: Path,
+) -> list[tuple[LabelledPicture, ImageArray, FloatArray]]:
+    """Return photographs without people, each with what the detector takes for faces.
+
+    The boxes are ``(N, 4)`` xyxy pixels of what `models/` has for a detector.
+    """
+    detector = YuNetDetector(
+        pick_model_spec(models_dir(), "detector"), MISTAKE_CONFIDENCE
+    )
+    mined = []
+    for picture in read_negatives(data / SET_FOLDERS["negatives"]):
+        if not is_held_out(picture.source, picture.name):
+            image = picture.image()
+            boxes = [found.box.xyxy for found in detector.detect(image)]
+            mined.append((picture, image, np.array(boxes, np.float32).reshape(-1, 4)))
+    return mined

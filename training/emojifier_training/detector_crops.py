@@ -47,6 +47,7 @@ CONTRASTS, BRIGHTNESSES, TINTS = (0.75, 1.25), (-20, 20), (0.9, 1.1)
 #: Ranges of a Gaussian's sigma, JPEG's quality, the number and size of hidden parts.
 BLURS_PX, JPEG_QUALITIES = (0.3, 1.6), (25, 90)
 HIDDEN_PARTS, HIDDEN_SIZES_PX = (1, 6), (4, 60)
+NO_BOXES = np.zeros((0, 4), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ def random_crop(
     picture: LabelledPicture,
     random: np.random.Generator,
     chances: Chances = CHANCES,
+    mistakes_xyxy: FloatArray = NO_BOXES,
 ) -> Crop:
     """Scale, turn, mirror and recolour a random square of a picture.
 
@@ -97,8 +99,12 @@ def random_crop(
         picture: Its labels.
         random: Every choice is drawn from it.
         chances: How often each thing happens.
+        mistakes_xyxy: ``(N, 4)`` pixels, what was taken for a face: background, around
+            which crops are drawn as they are around faces.
     """
-    frame, turn = _random_frame(image, picture, random, chances)
+    faces = picture.xyxy[~picture.invalid]
+    boxes = np.concatenate([faces, mistakes_xyxy])
+    frame, turn = _random_frame(image, boxes, random, chances)
     overturned = abs(turn) < NEAR_UPRIGHT_DEGREES and random.random() < chances.overturn
     if overturned:
         frame = _overturned(frame, random)
@@ -148,17 +154,17 @@ def mosaic(crops: Sequence[Crop]) -> Crop:
 
 def _random_frame(
     image: ImageArray,
-    picture: LabelledPicture,
+    boxes: FloatArray,
     random: np.random.Generator,
     chances: Chances,
 ) -> tuple[Affine, float]:
     size_wh = np.array([image.shape[1], image.shape[0]], np.float64)
-    heights = picture.xyxy[:, 3] - picture.xyxy[:, 1]
-    good = np.flatnonzero(~picture.invalid & (heights > SMALLEST_CENTRE_FACE_PX))
+    heights = boxes[:, 3] - boxes[:, 1]
+    good = np.flatnonzero(heights > SMALLEST_CENTRE_FACE_PX)
     if len(good) and random.random() < chances.around_face:
         face = random.choice(good)
         scale = np.exp(random.uniform(*np.log(FACE_HEIGHTS_PX))) / heights[face]
-        center = (picture.xyxy[face, :2] + picture.xyxy[face, 2:]) / 2.0
+        center = (boxes[face, :2] + boxes[face, 2:]) / 2.0
     else:
         scale = np.exp(random.uniform(*np.log(FREE_SCALES)))
         center = random.random(2) * size_wh
