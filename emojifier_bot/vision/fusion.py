@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -32,6 +33,8 @@ LEAST_SHARE = 0.1
 SAME_FACE_IOU = 0.35
 #: or if one lies this far inside the other.
 SAME_FACE_OVERLAP = 0.65
+#: Two boxes of the second stage that share this much are of one face.
+DISTINCT_IOU = 0.6
 
 
 def surer_than(confidence: float, found: Sequence[Detection]) -> list[Detection]:
@@ -179,6 +182,14 @@ def merge(passes: Sequence[Sequence[Detection]]) -> list[Detection]:
             same = _same_face(boxes_xyxy[rank], boxes_xyxy[rank + 1 :])
             alive[rank + 1 :] &= ~same | (pass_of[rank + 1 :] == pass_of[rank])
     return kept
+
+
+def distinct(found: Sequence[Detection]) -> list[Detection]:
+    """Return the detections that no surer one covers nearly, best first."""
+    boxes = [(*one.box.xyxy[:2], one.box.width, one.box.height) for one in found]
+    confidences = [one.confidence for one in found]
+    kept = cv2.dnn.NMSBoxes(boxes, confidences, 0.0, DISTINCT_IOU)
+    return [found[index] for index in np.asarray(kept, int)]
 
 
 def _boxes(found: Sequence[Detection]) -> FloatArray:

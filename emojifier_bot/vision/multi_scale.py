@@ -41,6 +41,7 @@ from emojifier_bot.vision.detector import covered_shares, moved
 from emojifier_bot.vision.fusion import (
     LARGE_FACE_PX,
     SHOWN_CONFIDENCE,
+    distinct,
     fuse_scales,
     is_near,
     merge,
@@ -131,7 +132,7 @@ def find_faces(
     found = merge(parts)[:MAX_FACES]
     if rescore is not None:
         proposed = surer_than(min(PROPOSED_CONFIDENCE, min_confidence), found)
-        found = sorted(rescore(picture, proposed), key=lambda one: -one.confidence)
+        found = distinct(rescore(picture, proposed))
     return surer_than(min_confidence, found)
 
 

@@ -61,7 +61,10 @@ class FaceRescorer(Protocol):
     def rescore(
         self, picture: DecodedImage, candidates: Sequence[Detection]
     ) -> list[Detection]:
-        """Return the candidates with the probability that each is a face, in order."""
+        """Return the candidates, in order, each with the probability that it is a face.
+
+        The boxes may be better ones of the same faces.
+        """
         ...
 
 

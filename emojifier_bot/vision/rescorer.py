@@ -3,12 +3,15 @@
 The detector proposes candidates, sure or not; a small net then sees each one closely,
 and with what is around it. What it says is joined with the detector's confidence and
 with the best other candidate of the picture: a doubtful face among sure ones is more
-often one than a doubtful face alone. The result is a calibrated probability.
+often one than a doubtful face alone. The result is a calibrated probability. The net
+also says where the face's box is: it sees a face of any size at the same size, and what
+hides a part of it (a cascade as in Cai and Vasconcelos, Cascade R-CNN, 2018).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -17,22 +20,26 @@ from emojifier_bot.vision.crops import (
     Affine,
     cut_frame,
     frame_scale,
+    invert,
     reduced_copy,
     upright_frame,
 )
 from emojifier_bot.vision.decode import DecodedImage, from_image
 from emojifier_bot.vision.detector import box_iou, covered_shares
+from emojifier_bot.vision.landmarks import apply_affine
 from emojifier_bot.vision.models import ModelSpec, OnnxSession, in_batches
-from emojifier_bot.vision.types import Detection, FloatArray, ImageArray
+from emojifier_bot.vision.types import BoundingBox, Detection, FloatArray, ImageArray
 
 #: Sides of the two squares that the net sees, over the longer side of the box: the head
 #: alone, and with its surroundings.
 MARGINS = (1.6, 3.2)
 #: Squares that are large enough are cut from a copy whose longer side is this long.
 COPY_PX = 640
-#: Between these sides of a box, in pixels as the detector saw it, the weight of the net
-#: rises by their logarithm: it sees little of tiny faces.
+#: Between these sides of a box, in pixels as the detector saw it, weights go from those
+#: of tiny faces to those of others by its logarithm.
 TINY_FACE_PX, SMALL_FACE_PX = 10.0, 20.0
+#: How far boxes go from the detector's to the net's, of tiny faces and of others.
+BOX_SHARES = (1.0, 0.4)
 #: The detector saw a picture with its longer side at this length, one that is longer
 #: than so many times its width in parts of that shape.
 SEEN_PX, LONGEST_SHAPE = 640, 1.5
@@ -46,6 +53,10 @@ APART_IOU = 0.1
 LEAST_CONTEXT, MOST_CONTEXT = -4.0, 2.5
 #: What covers this share of the picture leaves no room for others: it needs none.
 FILLED_SHARE = 0.4
+#: The middle of a frame of side 1.
+FRAME_MIDDLE = np.float32(0.5)
+#: A box of the net's is so many times as long as the candidate's at most, and as least.
+LOG_SIZES = (-1.5, 1.5)
 
 
 class OnnxRescorer:
@@ -62,27 +73,57 @@ class OnnxRescorer:
     def rescore(
         self, picture: DecodedImage, candidates: Sequence[Detection]
     ) -> list[Detection]:
-        """Return the candidates with the probability that each is a face, in order."""
+        """Return the candidates, in order, each with the probability that it is a face.
+
+        Their boxes are the net's, unless it was exported without them.
+        """
         if not candidates:
             return []
         cut = Cutter(picture, self._spec.input_px)
-        logits = []
+        outputs = []
         for batch in in_batches(candidates):
             crops = np.stack([cut.crops(one) for one in batch]).astype(np.float32)
-            logits.append(
-                self._session.run(crops=(crops - self._spec.mean) / self._spec.std)
-            )
+            normalized = (crops - self._spec.mean) / self._spec.std
+            outputs.append(self._session.run_all(crops=normalized))
+        logits, *boxes = map(np.concatenate, zip(*outputs, strict=True))
+        xyxy = np.array([one.box.xyxy for one in candidates], np.float32)
         found = probabilities(
-            np.array([one.box.xyxy for one in candidates], np.float32),
+            xyxy,
             np.array([one.confidence for one in candidates], np.float32),
-            np.concatenate(logits),
+            logits,
             picture.image.size,
             self._spec.fusion,
         )
-        return [
+        rescored = [
             Detection(one.box, probability, one.landmarks)
             for one, probability in zip(candidates, found.tolist(), strict=True)
         ]
+        if not boxes:
+            return rescored
+        shares = by_size(xyxy, picture.image.size, BOX_SHARES).tolist()
+        moved = zip(rescored, boxes[0], shares, strict=True)
+        return [refined(*one) for one in moved]
+
+
+def refined(one: Detection, box: FloatArray, share: float = 1.0) -> Detection:
+    """Return a candidate whose box lies nearer to the one that the net gives it.
+
+    Args:
+        one: As it was proposed, pixels of the picture.
+        box: ``(4,)`` float32: how far the middle lies from the candidate's in the
+            upright frame, in sides of it, and the logarithms of width and height over
+            that side.
+        share: How far the box moves to that one, 0 to 1.
+    """
+    frame = upright_frame(one.box, _five(one), 1, 1.0)
+    middle = apply_affine(invert(frame), box[None, :2] + FRAME_MIDDLE)[0]
+    size = np.exp(box[2:].clip(*LOG_SIZES)) / frame_scale(frame)
+    if abs(frame[1, 0]) > abs(frame[0, 0]):
+        # A box has its edges along the picture's; a lying face is wide.
+        size = size[::-1]
+    edges = np.concatenate([middle - size / 2, middle + size / 2])
+    edges = share * edges + (1 - share) * np.array(one.box.xyxy)
+    return replace(one, box=BoundingBox(*edges.tolist()))
 
 
 def probabilities(
@@ -119,13 +160,33 @@ def joined(
     size_wh: tuple[int, int],
     weights: Sequence[float],
 ) -> FloatArray:
-    """Return the sum of the detector's logit and the net's by its weight, ``(N,)``."""
+    """Return the sum of the detector's logit and the net's by its weight, ``(N,)``.
+
+    The net sees little of tiny faces.
+    """
+    weight = by_size(xyxy, size_wh, weights)
+    clipped = confidences.clip(LEAST_CONFIDENCE, 1 - LEAST_CONFIDENCE)
+    return np.asarray(np.log(clipped / (1 - clipped)) + weight * logits, np.float32)
+
+
+def by_size(
+    xyxy: FloatArray, size_wh: tuple[int, int], weights: Sequence[float]
+) -> FloatArray:
+    """Return the weight of each box, from the first of tiny ones to the second.
+
+    Args:
+        xyxy: ``(N, 4)`` float32, pixels of the picture.
+        size_wh: Of the picture, pixels.
+        weights: Of tiny faces and of others.
+
+    Returns:
+        ``(N,)`` float32.
+    """
     seen = SEEN_PX / min(max(size_wh), LONGEST_SHAPE * min(size_wh))
     sides = (xyxy[:, 2:] - xyxy[:, :2]).max(axis=1, initial=0.0) * seen
     octaves = np.log([TINY_FACE_PX, SMALL_FACE_PX])
-    weight = np.interp(np.log(sides.clip(1.0)), octaves, weights)
-    clipped = confidences.clip(LEAST_CONFIDENCE, 1 - LEAST_CONFIDENCE)
-    return np.asarray(np.log(clipped / (1 - clipped)) + weight * logits, np.float32)
+    found = np.interp(np.log(sides.clip(1.0)), octaves, weights)
+    return np.asarray(found, np.float32)
 
 
 def context(
@@ -151,6 +212,10 @@ def best_other(xyxy: FloatArray, logits: FloatArray) -> FloatArray:
     return np.asarray(best.clip(max=MOST_CONTEXT), np.float32)
 
 
+def _five(one: Detection) -> FloatArray | None:
+    return None if one.landmarks is None else one.landmarks.points_xy
+
+
 class Cutter:
     """Cuts squares out of a picture, large ones out of a small copy of it."""
 
@@ -162,8 +227,8 @@ class Cutter:
 
     def crops(self, one: Detection) -> ImageArray:
         """Return both squares of a candidate, ``(6, S, S)`` uint8 RGB."""
-        five = None if one.landmarks is None else one.landmarks.points_xy
-        frames = [upright_frame(one.box, five, self._size_px, m) for m in MARGINS]
+        five_xy = _five(one)
+        frames = [upright_frame(one.box, five_xy, self._size_px, m) for m in MARGINS]
         squares = [self._cut(frame).transpose(2, 0, 1) for frame in frames]
         return np.concatenate(squares)
 

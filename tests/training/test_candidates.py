@@ -81,6 +81,7 @@ def test_the_surest_without_a_face_stay():
         np.zeros((5, 5, 2), np.float32),
         confidences,
         np.float32([1, 0, 0, 0, 0]),
+        np.full((5, 4), np.nan, np.float32),
     )
 
     assert at_most(1, c).confidences.tolist() == confidences[[0, 1, 4]].tolist()

@@ -5,9 +5,13 @@ pytest.importorskip("torch", reason="needs torch: `make train-env` installs it")
 
 
 from emojifier_bot.vision.landmarks import five_points
+from emojifier_bot.vision.types import BoundingBox, Detection
 from emojifier_training.data import is_held_out, read_landmarks
 from emojifier_training.detector import (
+    BACKGROUND_RATE,
     DRAWINGS_EACH,
+    MISTAKE_CONFIDENCE,
+    MISTAKEN_RATE,
     DetectorRecipe,
     as_picture,
     background_drawings,
@@ -24,11 +28,34 @@ def test_a_part_is_held_out(data):
         "helen": 3,
         "afw": 3,
         "drawings": len(TRAINED_KINDS) * DRAWINGS_EACH,
+        "negatives": 3,
     }
     photos = [one for one in recipe.train if one.source != "drawings"]
     assert not any(is_held_out(one.source, one.name) for one in photos)
     assert recipe.rates.sum() == pytest.approx(1)
-    assert len(recipe.images) == len(recipe.train)
+    assert len(recipe.images) == len(recipe.mistakes) == len(recipe.train)
+
+
+def test_what_was_taken_for_a_face_comes_more_often(data, monkeypatch):
+    class Detector:
+        def __init__(self, _spec, min_confidence):
+            assert min_confidence == MISTAKE_CONFIDENCE
+            self.calls = 0
+
+        def detect(self, _image):
+            self.calls += 1
+            box = BoundingBox(4, 6, 24, 30)
+            return [Detection(box, 0.3)] if self.calls == 2 else []
+
+    monkeypatch.setattr("emojifier_training.detector.YuNetDetector", Detector)
+
+    recipe = DetectorRecipe(data, 2)
+
+    rows = [i for i, one in enumerate(recipe.train) if one.source == "negatives"]
+    assert [len(recipe.mistakes[row]) for row in rows] == [0, 1, 0]
+    assert recipe.mistakes[rows[1]].tolist() == [[4, 6, 24, 30]]
+    rates = recipe.rates[rows]
+    assert rates[1] / rates[0] == pytest.approx(MISTAKEN_RATE / BACKGROUND_RATE)
 
 
 def test_drawings_are_background_and_not_those_of_the_evaluation():

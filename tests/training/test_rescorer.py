@@ -11,7 +11,7 @@ from PIL import Image
 from emojifier_bot.vision.crops import upright_frame
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.landmarks import five_points
-from emojifier_bot.vision.rescorer import MARGINS, Cutter
+from emojifier_bot.vision.rescorer import MARGINS, Cutter, refined
 from emojifier_bot.vision.types import BoundingBox, Detection, Landmarks, LandmarkScheme
 from emojifier_training.candidates import Candidates, mine
 from emojifier_training.nets import DetectorNet, RescorerNet
@@ -43,13 +43,17 @@ def candidates(count, *, points=None, seed=0):
     """Return candidates of one picture, the second half faces."""
     random = np.random.default_rng(seed)
     corner = random.uniform(20, 200, (count, 2))
+    xyxy = np.hstack([corner, corner + random.uniform(20, 90, (count, 2))])
+    xyxy = xyxy.astype(np.float32)
+    is_face = np.arange(count) >= count // 2
     return Candidates(
         np.arange(count) // 4 * 0,
         np.tile([320, 240], (count, 1)),
-        np.hstack([corner, corner + random.uniform(20, 90, (count, 2))]).astype("f"),
+        xyxy,
         np.full((count, 5, 2), np.nan, np.float32) if points is None else points,
         random.uniform(0.1, 0.9, count).astype(np.float32),
-        (np.arange(count) >= count // 2).astype(np.float32),
+        is_face.astype(np.float32),
+        np.where(is_face[:, None], xyxy, np.float32(np.nan)),
     )
 
 
@@ -91,14 +95,34 @@ def test_jittered_crops_differ_each_time_and_changes_leave_their_input_alone():
     crops = Crops([picture(box(0))], candidates(8))
     random = np.random.default_rng(2)
 
-    first, second = (crops.jittered(np.arange(8), random) for _ in range(2))
+    (first, faces), (second, _) = (
+        crops.jittered(np.arange(8), random) for _ in range(2)
+    )
 
+    assert np.isnan(faces).all(axis=1).tolist() == [True] * 4 + [False] * 4
     assert first.shape == (8, CROP_PX, CROP_PX, 6)
     assert first.dtype == np.uint8
     assert not (first == second).all()
     before = first.copy()
     changed(first, random)
     assert (first == before).all()
+
+
+@pytest.mark.parametrize("roll", [0, 20, 90, -90, 180])
+def test_the_box_that_a_net_learns_is_the_one_that_use_makes_of_it(roll):
+    points = np.full((2, 5, 2), np.nan, np.float32)
+    points[1] = five_points(make_landmarks(roll_degrees=roll).points_xy)
+    c = candidates(2, points=points)
+    c.faces_xyxy[1] = c.xyxy[1] + np.float32([4, -3, 9, 5])
+    crops = Crops([picture(box(0))], c)
+
+    (face,) = crops.faces(np.array([1]), crops.frames[[1]])
+
+    said = np.concatenate([(face[:2] + face[2:]) / 2, np.log(face[2:] - face[:2])])
+    five = Landmarks(points[1], LandmarkScheme.FIVE_POINT)
+    proposed = Detection(BoundingBox(*c.xyxy[1].tolist()), 0.5, five)
+    found = refined(proposed, said)
+    np.testing.assert_allclose(found.box.xyxy, c.faces_xyxy[1], atol=1e-3)
 
 
 def test_a_net_that_knows_is_believed():
@@ -176,13 +200,17 @@ class TestRecipe:
 
 
 class TestNet:
-    def test_one_logit_for_each_candidate(self):
-        assert RescorerNet()(torch.zeros(3, 6, CROP_PX, CROP_PX)).shape == (3,)
+    def test_one_logit_and_one_box_for_each_candidate(self):
+        logits, boxes = RescorerNet()(torch.zeros(3, 6, CROP_PX, CROP_PX))
+
+        assert logits.shape == (3,)
+        assert boxes.shape == (3, 4)
 
     def test_contrast_hardly_matters(self):
         net, crops = RescorerNet().eval(), torch.randn(2, 6, CROP_PX, CROP_PX)
 
-        assert torch.allclose(net(crops), net(crops * 3 + 1), atol=0.05)
+        for one, other in zip(net(crops), net(crops * 3 + 1), strict=True):
+            assert torch.allclose(one, other, atol=0.05)
 
     def test_it_begins_with_the_detectors_layers(self):
         detector, net = DetectorNet(), RescorerNet()

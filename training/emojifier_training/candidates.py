@@ -36,6 +36,8 @@ class Candidates:
     confidences: FloatArray
     #: ``(N,)`` 0 no face to 1 a face; NaN where the labels do not tell.
     targets: FloatArray
+    #: ``(N, 4)`` float32 the labelled face that it overlaps most; NaN without one.
+    faces_xyxy: FloatArray
 
     @property
     def sides(self) -> FloatArray:
@@ -116,6 +118,7 @@ def _judged(
         ),
         np.array(confidences + [np.nan] * count, np.float32),
         np.concatenate([judged_targets(xyxy, picture), np.ones(count, np.float32)]),
+        np.concatenate([overlapped_faces(xyxy, picture), picture.xyxy[missed]]),
     )
 
 
@@ -127,3 +130,13 @@ def judged_targets(xyxy: FloatArray, picture: LabelledPicture) -> FloatArray:
     inside = box_overlap(xyxy, picture.xyxy) >= IGNORED_OVERLAP
     unclear = (picture.invalid & (inside | (overlaps >= NO_FACE_IOU))).any(axis=1)
     return np.where(unclear & (target < 1.0), np.nan, target).astype(np.float32)
+
+
+def overlapped_faces(xyxy: FloatArray, picture: LabelledPicture) -> FloatArray:
+    """Return the valid face that each box overlaps most, ``(N, 4)``, NaN for none."""
+    overlaps = np.where(picture.invalid, 0.0, box_iou(xyxy, picture.xyxy))
+    found = np.full((len(xyxy), 4), np.nan, np.float32)
+    some = overlaps.max(axis=1, initial=0.0) >= NO_FACE_IOU
+    if some.any():
+        found[some] = picture.xyxy[overlaps[some].argmax(axis=1)]
+    return found

@@ -80,7 +80,7 @@ def _picture_loss(
     if count == 0:
         return loss, 0
     face = owner[positive] - 1
-    overlap, box_loss = _overlap_losses(boxes[positive], truth[face])
+    overlap, box_loss = overlap_losses(boxes[positive], truth[face])
     loss = loss + functional.binary_cross_entropy_with_logits(
         flat[positive, 0], overlap.detach().clamp(0, 1), reduction="sum"
     )
@@ -157,7 +157,7 @@ def _iou(first: Tensor, second: Tensor) -> Tensor:
     return shared / (areas[0][:, None] + areas[1][None] - shared + TINY)
 
 
-def _overlap_losses(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+def overlap_losses(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Return IoU and EIoU loss (Zhang et al., 2022) of each pair, ``(P,)`` each."""
     low = torch.maximum(boxes[:, :2], truth[:, :2])
     high = torch.minimum(boxes[:, 2:], truth[:, 2:])

@@ -9,9 +9,9 @@ import numpy as np
 
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.fusion import distinct
 from emojifier_bot.vision.intervals import share
 from emojifier_bot.vision.multi_scale import PROPOSED_CONFIDENCE, find_faces
-from emojifier_bot.vision.types import Detection
 from emojifier_training import Progress
 from emojifier_training.candidates import judged_targets
 from emojifier_training.data import NEGATIVES, LabelledPicture
@@ -45,13 +45,9 @@ def find_both(
         alone = find_faces(analyzer.detector, decoded, PROPOSED_CONFIDENCE)
         rescored = analyzer.rescorer.rescore(decoded, alone)
         found["without"].append(beside_labels(picture, alone))
-        found["with"].append(beside_labels(picture, _best_first(rescored)))
+        found["with"].append(beside_labels(picture, distinct(rescored)))
         progress(index + 1, len(pictures))
     return found
-
-
-def _best_first(found: Sequence[Detection]) -> list[Detection]:
-    return sorted(found, key=lambda one: -one.confidence)
 
 
 def rescorer_figures(found: dict[str, list[Found]]) -> dict[str, Any]:

@@ -39,9 +39,10 @@ def export_detector(net: DetectorNet) -> bytes:
 
 def export_rescorer(net: nn.Module) -> bytes:
     """Return an ONNX file that takes a batch of candidates."""
-    axes = {name: {0: "faces"} for name in ("crops", "logits")}
+    outputs = ["logits", "boxes"]
+    axes = {name: {0: "faces"} for name in ("crops", *outputs)}
     crops = torch.zeros(2, 6, CROP_PX, CROP_PX)
-    return to_onnx(net, (crops,), ["crops"], ["logits"], axes)
+    return to_onnx(net, (crops,), ["crops"], outputs, axes)
 
 
 def export_landmarks(net: nn.Module, size_px: int) -> bytes:

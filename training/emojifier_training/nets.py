@@ -217,7 +217,7 @@ class YuNetFormat(nn.Module):
 
 
 class RescorerNet(nn.Module):
-    """A candidate's two squares to one logit: whether it is a face.
+    """A candidate's two squares to one logit, whether it is a face, and to its box.
 
     Both squares go through the layers that the detector begins with.
     """
@@ -238,9 +238,9 @@ class RescorerNet(nn.Module):
             nn.BatchNorm2d(joined),
             nn.ReLU(inplace=True),
             nn.Flatten(),
-            nn.Dropout(0.2),
-            nn.Linear(joined, 1),
         )
+        self.face = nn.Sequential(nn.Dropout(0.2), nn.Linear(joined, 1))
+        self.box = nn.Linear(joined, 4)
 
     def start_from_detector(self, weights: dict[str, Tensor]) -> None:
         """Take the weights of the layers that a detector has too; it reads BGR."""
@@ -249,15 +249,20 @@ class RescorerNet(nn.Module):
             own[stem] = own[stem].flip(1)
         self.load_state_dict(own, strict=False)
 
-    def forward(self, crops: Tensor) -> Tensor:
-        """Map ``(N, 6, 56, 56)`` RGB of any contrast to logits ``(N,)``."""
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """Map ``(N, 6, 56, 56)`` RGB of any contrast to logits and boxes.
+
+        The logits are ``(N,)``; the boxes ``(N, 4)``: how far their middle lies from
+        the candidate's, in sides of it, and the logarithms of their width and height
+        over that side.
+        """
         mean = crops.mean(dim=(1, 2, 3), keepdim=True)
         spread = (crops - mean).square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
         even = (crops - mean) / (spread + self.least_contrast)
         features = self.level8(self.stem(even.reshape(-1, 3, *crops.shape[2:])))
         both = features.reshape(-1, 2 * features.shape[1], *features.shape[2:])
-        logits: Tensor = self.joined(both)[:, 0]
-        return logits
+        joined = self.joined(both)
+        return self.face(joined)[:, 0], self.box(joined)
 
 
 class GeometryNet(nn.Module):

@@ -40,6 +40,7 @@ from emojifier_training.data import (
     read_negatives,
 )
 from emojifier_training.detector import as_picture
+from emojifier_training.detector_loss import overlap_losses
 from emojifier_training.device import autocast, to_device, to_numpy
 from emojifier_training.nets import RescorerNet
 
@@ -67,6 +68,8 @@ CUT, CUT_SHARES = 0.2, (-0.2, 0.45)
 #: Shares of the samples that are grey, tinted, hazy, soft, covered in part.
 CHANCES = np.array([0.15, 0.3, 0.05, 0.2, 0.15])
 HALF = 0.5
+#: Weight of the boxes' loss beside the cross-entropy.
+BOX_WEIGHT = 1.0
 #: While it trains, one held-out picture in so many is judged.
 JUDGED_ONE_IN = 8
 #: Newton's method has long settled after so many.
@@ -108,6 +111,7 @@ class Crops:
         self.candidates = c = candidates.subset(~np.isnan(candidates.targets))
         self.levels = [_levels(picture.image()) for picture in pictures]
         self.frames = frames(c.xyxy, c.points_xy)
+        self.sizes = upright_sizes(self.frames, c.faces_xyxy)
 
     def as_they_are(self, rows: NDArray[np.int64]) -> ImageArray:
         """Return crops as use cuts them, ``(N, S, S, 6)`` uint8."""
@@ -116,8 +120,13 @@ class Crops:
 
     def jittered(
         self, rows: NDArray[np.int64], random: np.random.Generator
-    ) -> ImageArray:
-        """Return crops as worse detectors and pictures give them, ``(N, S, S, 6)``."""
+    ) -> tuple[ImageArray, FloatArray]:
+        """Return crops as worse detectors and pictures give them.
+
+        Returns:
+            ``(N, S, S, 6)`` uint8, and ``(N, 4)`` float32 xyxy of the labelled face of
+            each in sides of the candidate about its middle, NaN for none.
+        """
         count = len(rows)
         wide = random.random(count) < JITTER.wide_turns
         degrees = np.where(
@@ -137,7 +146,16 @@ class Crops:
             for row, cut in zip(rows, random.random(count) < CUT, strict=True)
         ]
         cut = [self._cut(*one) for one in zip(rows, frames, parts, strict=True)]
-        return changed(np.stack(cut), random)
+        return changed(np.stack(cut), random), self.faces(rows, frames)
+
+    def faces(self, rows: NDArray[np.int64], frames: NDArray[np.float64]) -> FloatArray:
+        """Return the labelled faces in frames, ``(N, 4)`` xyxy, NaN for none."""
+        faces = self.candidates.faces_xyxy[rows]
+        middles = (faces[:, :2] + faces[:, 2:]) / 2
+        middles = (frames[:, :, :2] @ middles[..., None])[..., 0] + frames[:, :, 2]
+        grown = np.sqrt(np.abs(np.linalg.det(frames[:, :, :2])))
+        half = self.sizes[rows] * grown[:, None] / 2
+        return np.hstack([middles - half, middles + half]).astype(np.float32)
 
     def _part(self, row: int, random: np.random.Generator) -> NDArray[np.int64]:
         """Return a part of the picture, some of whose edges cut the box off."""
@@ -189,6 +207,16 @@ def frames(xyxy: FloatArray, points_xy: FloatArray) -> NDArray[np.float64]:
     linear = np.array([[cos, -sin], [sin, cos]]).transpose(2, 0, 1)
     middle = (xyxy[:, :2] + xyxy[:, 2:])[..., None] / 2
     return np.concatenate([linear, -linear @ middle], axis=2)
+
+
+def upright_sizes(frames: NDArray[np.float64], xyxy: FloatArray) -> FloatArray:
+    """Return width and height of boxes as their frames turn them, ``(N, 2)`` pixels.
+
+    Turns are rounded to quarters: a box has its edges along the picture's.
+    """
+    sizes = xyxy[:, 2:] - xyxy[:, :2]
+    lying = np.abs(frames[:, 1, 0]) > np.abs(frames[:, 0, 0])
+    return np.where(lying[:, None], sizes[:, ::-1], sizes)
 
 
 def _cut(
@@ -361,7 +389,7 @@ class RescorerRecipe:
         }
 
     def loss(self, net: nn.Module) -> Tensor:
-        """Return the cross-entropy of a batch."""
+        """Return the cross-entropy of a batch, and the loss of the boxes of faces."""
         # Seeded by torch, whose state a run keeps, so that it goes on as it would have.
         random = np.random.default_rng(int(torch.randint(2**62, ())))
         rows = np.concatenate(
@@ -372,10 +400,15 @@ class RescorerRecipe:
                 for kind, (of, rates) in self.kinds.items()
             ]
         )
+        crops, faces = self.train.jittered(rows, random)
         with autocast():
-            logits = net(normalized(self.train.jittered(rows, random)))
+            logits, boxes = net(normalized(crops))
         targets = to_device(self.train.candidates.targets[rows])
-        return functional.binary_cross_entropy_with_logits(logits.float(), targets)
+        loss = functional.binary_cross_entropy_with_logits(logits.float(), targets)
+        face = np.flatnonzero(np.isfinite(faces).all(axis=1))
+        found = as_xyxy(boxes.float())[to_device(face)]
+        _, box_loss = overlap_losses(found, to_device(faces[face]))
+        return loss + BOX_WEIGHT * box_loss.sum() / max(len(found), 1)
 
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         """Return how well the detector tells faces alone, and with the net.
@@ -412,7 +445,7 @@ class RescorerRecipe:
         if rows is None:
             rows = np.arange(len(self.held_out.candidates.targets))
         parts = [
-            to_numpy(net(normalized(self.held_out.as_they_are(some))).float())
+            to_numpy(net(normalized(self.held_out.as_they_are(some)))[0].float())
             for some in np.array_split(rows, max(len(rows) // 256, 1))
         ]
         return np.concatenate(parts)
@@ -423,6 +456,12 @@ def normalized(crops: ImageArray) -> Tensor:
     # A permuted view is what channels last means.
     pixels = to_device(crops).permute(0, 3, 1, 2)
     return (pixels.float() - MEAN) / STD
+
+
+def as_xyxy(boxes: Tensor) -> Tensor:
+    """Return ``(N, 4)`` boxes of the net's as xyxy."""
+    half = boxes[:, 2:].exp() / 2
+    return torch.cat([boxes[:, :2] - half, boxes[:, :2] + half], dim=1)
 
 
 def fused(c: Candidates, logits: FloatArray, fusion: Sequence[float]) -> FloatArray:

@@ -11,6 +11,7 @@ from emojifier_bot.vision.fusion import (
     SHOWN_CONFIDENCE,
     SMALL_FACE_PX,
     UNSEEN_CONFIDENCE,
+    distinct,
     fuse_scales,
     merge,
     require_agreement,
@@ -96,6 +97,26 @@ class TestMerge:
 
 def face(side, confidence, x=100.0) -> Detection:
     return detection(x, 100.0, side, side, confidence)
+
+
+class TestDistinct:
+    def test_of_nothing(self):
+        assert distinct([]) == []
+
+    def test_the_surest_of_one_face_stays(self):
+        first, second, other, inside = (
+            Detection(BoundingBox(*edges), confidence)
+            for edges, confidence in (
+                ((0, 0, 100, 100), 0.7),
+                ((5, 5, 105, 105), 0.9),
+                ((60, 0, 160, 100), 0.5),
+                ((20, 20, 60, 60), 0.8),
+            )
+        )
+
+        found = distinct([first, second, other, inside])
+
+        assert found == [second, inside, other]
 
 
 class TestFuseScales:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.landmarks import five_points
 from emojifier_bot.vision.rescorer import (
     LEAST_CONTEXT,
     MOST_CONTEXT,
@@ -12,8 +13,10 @@ from emojifier_bot.vision.rescorer import (
     context,
     joined,
     probabilities,
+    refined,
 )
-from emojifier_bot.vision.types import BoundingBox, Detection
+from emojifier_bot.vision.types import BoundingBox, Detection, Landmarks, LandmarkScheme
+from tests.builders import make_landmarks
 from tests.images import flat, photo
 
 SIZE_WH = (640, 480)
@@ -92,6 +95,49 @@ class TestProbabilities:
 
         assert alone < 0.3
         assert among > 0.6
+
+
+class TestRefined:
+    box = BoundingBox(100, 200, 140, 280)
+
+    def test_nothing_to_say_is_a_square_of_the_longer_side(self):
+        one = refined(Detection(self.box, 0.7), np.zeros(4, np.float32))
+
+        assert one.box.xyxy == pytest.approx((80, 200, 160, 280))
+        assert one.confidence == 0.7
+
+    @pytest.mark.parametrize(
+        ("roll", "middle", "size"),
+        [
+            (0, (128, 236), (40, 80)),
+            (90, (116, 232), (80, 40)),
+            # What is right of an upright face is below one that is turned clockwise.
+            (-90, (124, 248), (80, 40)),
+            (180, (112, 244), (40, 80)),
+        ],
+    )
+    def test_moves_and_sizes_are_those_of_the_upright_face(self, roll, middle, size):
+        five = five_points(make_landmarks(roll_degrees=roll).points_xy)
+        points = Landmarks(five, LandmarkScheme.FIVE_POINT)
+        said = np.float32([0.1, -0.05, np.log(0.5), 0])
+
+        found = refined(Detection(self.box, 0.7, points), said).box
+
+        assert found.center_xy == pytest.approx(middle, abs=0.1)
+        assert (found.width, found.height) == pytest.approx(size, abs=0.1)
+
+    def test_the_box_moves_as_far_as_it_is_believed(self):
+        said = np.float32([0, 0, 0, 0])
+
+        half = refined(Detection(self.box, 0.7), said, share=0.5)
+
+        assert half.box.xyxy == pytest.approx((90, 200, 150, 280))
+
+    def test_a_wild_box_stays_finite(self):
+        found = refined(Detection(self.box, 0.7), np.float32([0, 0, 1e9, -1e9])).box
+
+        assert np.isfinite(found.xyxy).all()
+        assert found.height > 0
 
 
 class TestCutter:
