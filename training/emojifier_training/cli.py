@@ -158,6 +158,11 @@ def train(
     multiple=True,
     help="Emotion: folders of the cross-validation's runs.",
 )
+@click.option(
+    "--average-with",
+    type=STATE_FILE,
+    help="A state.pt from before the run, whose weights count as much as the run's.",
+)
 @click.option("--int8", is_flag=True, help="Landmarks, emotion: in eight bits.")
 @data_option
 def export(
@@ -167,6 +172,7 @@ def export(
     run: Path | None,
     variant: str,
     calibration: tuple[Path, ...],
+    average_with: Path | None,
     int8: bool,
     data: Path,
 ) -> None:
@@ -175,7 +181,7 @@ def export(
     from emojifier_training import runs
 
     name = _task_name(task, variant)
-    runs.export_task(name, run or Path("runs") / name, to, calibration)
+    runs.export_task(name, run or Path("runs") / name, to, calibration, average_with)
     if int8:
         from emojifier_training.quantize import shrink
 

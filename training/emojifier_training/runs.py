@@ -294,7 +294,11 @@ def finish(run: Run, progress: Progress) -> None:
 
 
 def export_task(
-    name: str, folder: Path, to: Path, calibration: Sequence[Path] = ()
+    name: str,
+    folder: Path,
+    to: Path,
+    calibration: Sequence[Path] = (),
+    average_with: Path | None = None,
 ) -> None:
     """Write a run's averaged weights as a model's folder.
 
@@ -304,6 +308,8 @@ def export_task(
         to: ``models/<task>_<architecture>_<yyyymm>``.
         calibration: Emotion: runs whose held-out faces set temperature and threshold;
             empty takes the run's own.
+        average_with: A ``state.pt`` from before the run, whose weights count as much as
+            the run's.
 
     Raises:
         ConfigError: A run has not come to its end.
@@ -312,6 +318,10 @@ def export_task(
     table = dict(task.table)
     # The exporter's example inputs lie on the processor.
     net = average_of(task, folder).cpu()
+    if average_with is not None:
+        before = task.net()
+        load_warm_start(before, average_with)
+        _average(net, before)
     shipped = net
     if name == "rescorer":
         file = _part(folder, HELD_OUT_FILE)
@@ -333,6 +343,14 @@ def average_of(task: Task, folder: Path) -> nn.Module:
     state = torch.load(_part(folder, STATE_FILE), map_location=DEVICE)
     net.load_state_dict(state["average"])
     return net.eval()
+
+
+def _average(net: nn.Module, before: nn.Module) -> None:
+    """Go halfway back to earlier weights (model soups, Wortsman et al., 2022)."""
+    earlier = before.cpu().state_dict()
+    for name, value in net.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(earlier[name], 0.5)
 
 
 def held_out_logits(
