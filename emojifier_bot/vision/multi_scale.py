@@ -13,7 +13,8 @@ Others run where the first leave a doubt:
 - few faces and none that fills the picture: a pass over a small copy with room around
   it, in which a face that is larger than the picture is whole;
 - a face in another direction that is not explained yet: the main pass in that one; all
-  of them where nothing was found.
+  of them where nothing was found;
+- no face in the end: coarse passes in the diagonals, and the main pass in the best.
 
 A picture of little contrast is stretched before. A long or wide picture is cut into
 overlapping tiles. Inside, every detection is in pixels of the main copy.
@@ -37,9 +38,10 @@ from emojifier_bot.vision.copies import (
     uncut,
 )
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.detector import covered_shares, moved
+from emojifier_bot.vision.detector import box_overlap, covered_shares, moved
 from emojifier_bot.vision.fusion import (
     LARGE_FACE_PX,
+    SAME_FACE_OVERLAP,
     SHOWN_CONFIDENCE,
     distinct,
     fuse_scales,
@@ -129,11 +131,42 @@ def find_faces(
             find_candidates(detector, part, run_passes), tile, picture.image.size
         )
         parts.append(moved(whole, np.array([[1.0, 0, tile[0]], [0, 1.0, tile[1]]])))
-    found = merge(parts)[:MAX_FACES]
+    found = _judged(picture, merge(parts)[:MAX_FACES], min_confidence, rescore)
+    if found:
+        return found
+    # A single face tells no pass of another direction that it is between two.
+    diagonal = _diagonal_candidates(detector, picture, run_passes)
+    return _judged(picture, diagonal, min_confidence, rescore)
+
+
+def _judged(
+    picture: DecodedImage,
+    found: Sequence[Detection],
+    min_confidence: float,
+    rescore: Rescore | None,
+) -> list[Detection]:
     if rescore is not None:
         proposed = surer_than(min(PROPOSED_CONFIDENCE, min_confidence), found)
-        found = distinct(rescore(picture, proposed))
+        found = without_parts(distinct(rescore(picture, proposed)), picture.image.size)
     return surer_than(min_confidence, found)
+
+
+def without_parts(
+    found: Sequence[Detection], size_wh: tuple[int, int]
+) -> list[Detection]:
+    """Drop what lies within a surer face that fills the picture: a part of it.
+
+    Args:
+        found: In pixels of the picture, best first.
+        size_wh: Width and height of the picture.
+    """
+    xyxy = np.array([one.box.xyxy for one in found], np.float32).reshape(-1, 4)
+    filling = np.flatnonzero(covered_shares(xyxy, size_wh) >= FILLED_SHARE)[:1]
+    if not len(filling):
+        return list(found)
+    inside = box_overlap(xyxy, xyxy[filling])[:, 0] >= SAME_FACE_OVERLAP
+    kept = ~inside | (np.arange(len(found)) <= filling)
+    return [one for one, keep in zip(found, kept, strict=True) if keep]
 
 
 def find_upright_faces(
@@ -184,6 +217,21 @@ def find_candidates(
     turned = [[penalize(one) for one in main[degrees]] for degrees in others]
     found = with_filling_face(merge([found, *turned]), merge(padded), copies.main)
     return moved(found, copies.to_picture)
+
+
+def _diagonal_candidates(
+    detector: FaceDetector, picture: DecodedImage, run_passes: RunPasses
+) -> list[Detection]:
+    """Return what may be faces in the diagonal in which most are seen well."""
+    copies = Copies(detector, picture)
+    directions = [degrees for pair in DIAGONALS for degrees in pair]
+    looks = [copies.look(copies.coarse, degrees) for degrees in directions]
+    seen = dict(zip(directions, run_passes(looks), strict=True))
+    best = max(directions, key=lambda one: _seen(seen[one]))
+    if not surer_than(SEEN_CONFIDENCE, seen[best]):
+        return []
+    (main,) = run_passes([copies.look(copies.main, best)])
+    return moved([penalize(one) for one in main], copies.to_picture)
 
 
 def _first_passes(copies: Copies, run_passes: RunPasses) -> tuple[Seen, Seen, int]:

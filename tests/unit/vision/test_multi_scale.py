@@ -27,6 +27,7 @@ from emojifier_bot.vision.multi_scale import (
     may_be_filled,
     needs_fine_pass,
     with_filling_face,
+    without_parts,
 )
 from emojifier_bot.vision.types import BoundingBox, Detection
 from tests.builders import make_detection, make_landmarks
@@ -203,10 +204,15 @@ class NarrowDetector:
 
 
 @pytest.mark.parametrize("degrees", range(0, 360, 45))
-def test_faces_in_every_direction_are_seen_well(degrees):
+@pytest.mark.parametrize(
+    "middles",
+    [((160, 160), (160, 480), (480, 160), (480, 480)), ((300, 320),)],
+    ids=["four", "one"],
+)
+def test_faces_in_every_direction_are_seen_well(degrees, middles):
     image = Image.new("RGB", (640, 640))
     turn = math.radians(degrees)
-    for middle in ((160, 160), (160, 480), (480, 160), (480, 480)):
+    for middle in middles:
         for way, color in zip((-1, 1), EYES_RGB, strict=True):
             x = round(middle[0] + way * 30 * math.cos(turn))
             y = round(middle[1] - way * 30 * math.sin(turn))
@@ -214,7 +220,7 @@ def test_faces_in_every_direction_are_seen_well(degrees):
 
     found = find_faces(NarrowDetector(), from_image(image), SHOWN_CONFIDENCE)
 
-    assert [one.confidence for one in found] == [0.9] * 4
+    assert [one.confidence for one in found] == [0.9] * len(middles)
     for one in found:
         off = (roll_degrees(one.landmarks.points_xy) - degrees + 180) % 360 - 180
         assert abs(off) < 3
@@ -248,6 +254,17 @@ class TestFillingFace:
         seen = [detection(10, 10, 20, 20)]
 
         assert with_filling_face(seen, padded, self.COPY) == seen
+
+    def test_in_the_end_its_parts_are_no_faces(self):
+        part, beside = detection(10, 10, 30, 30, 0.7), detection(80, 0, 60, 60, 0.7)
+        whole, surer = detection(0, 0, 90, 90), detection(20, 20, 20, 20, 0.95)
+        size_wh = (100, 100)
+
+        found = without_parts([surer, whole, part, beside], size_wh)
+
+        assert found == [surer, whole, beside]
+        assert without_parts([part, beside], size_wh) == [part, beside]
+        assert without_parts([], size_wh) == []
 
     @pytest.mark.parametrize(
         ("seen", "may"),
