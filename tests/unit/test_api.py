@@ -120,18 +120,17 @@ def test_a_result_survives_pickling(emojifier, tmp_path):
 @pytest.mark.parametrize(
     ("source", "kind"),
     [
-        (Path("nowhere.png"), "unreadable"),
-        (Path(__file__).parent, "unreadable"),
-        (b"", "empty"),
-        (b"no picture", "not_an_image"),
-        (np.zeros((2, 2, 7), np.uint8), "not_an_image"),
-        (np.zeros((4, 4, 3), np.float32), "not_an_image"),
-        (7, "not_an_image"),
-        (io.StringIO("text"), "not_an_image"),
-        (io.BytesIO(), "empty"),
-        (None, "not_an_image"),
+        pytest.param(Path("nowhere.png"), "unreadable", id="a missing file"),
+        pytest.param(Path(__file__).parent, "unreadable", id="a folder"),
+        pytest.param(b"", "empty", id="no bytes"),
+        pytest.param(b"no picture", "not_an_image", id="other bytes"),
+        pytest.param(np.zeros((2, 2, 7), np.uint8), "not_an_image", id="7 channels"),
+        pytest.param(np.zeros((4, 4, 3), np.float32), "not_an_image", id="floats"),
+        pytest.param(7, "not_an_image", id="a number"),
+        pytest.param(io.StringIO("text"), "not_an_image", id="a text file"),
+        pytest.param(io.BytesIO(), "empty", id="an empty file"),
+        pytest.param(None, "not_an_image", id="None"),
     ],
-    ids=repr,
 )
 def test_what_is_no_picture_is_refused(emojifier, source, kind):
     with pytest.raises(ImageError) as caught:
