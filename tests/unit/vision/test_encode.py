@@ -94,7 +94,7 @@ class TestFormat:
         assert name == expected
         assert opened(encode(decoded, decoded.image, name)).format == expected
 
-    @pytest.mark.parametrize("extension", [".heic", ".gif", ".txt", "", "jpg"])
+    @pytest.mark.parametrize("extension", [".heic", ".gif", ".txt", "", "txt"])
     def test_an_extension_that_cannot_be_written_lists_the_others(self, extension):
         with pytest.raises(ImageError, match=r"\.jpg, \.png, \.webp, \.av") as caught:
             output_format(from_image(photo()), extension)
