@@ -140,7 +140,7 @@ class TestRead:
             ("nothing*.jpg", MIB, "Nothing has such a name", "unreadable"),
             ("photos/b.jpg/x.jpg", MIB, "Not a directory", "unreadable"),
             ("x" * 300, MIB, "too long", "unreadable"),
-            ("photos/b.jpg", 0, "more than 0 MB", "too_large"),
+            ("photos/b.jpg", 0, "more than 0 MB.*EMOJIFIER_MAX_BYTES", "too_large"),
             ("FTP://example.com/a.jpg", MIB, "It was not fetched: scheme", "scheme"),
             ("http://127.0.0.1/a.jpg", MIB, "FETCH_ALLOW_HOSTS", "private_address"),
             # Endless, so it must not be read to its end.
