@@ -81,7 +81,8 @@ SETTINGS_INTRO = """\
 Written by `make docs` from the table in `emojifier_bot/config/settings.py`.
 
 Every setting is an environment variable. Variables that are not set are read from the
-file `.env` in the current folder; `install -m 600 .env.example .env` starts one.
+file `.env` in the current folder; in a clone `install -m 600 .env.example .env` starts
+one.
 Options of the command line take precedence over both. If a value is wrong, the program
 stops with a list of all mistakes.
 

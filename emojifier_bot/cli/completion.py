@@ -13,12 +13,14 @@ def completion(ctx: click.Context, shell: str) -> None:
 
     For bash add this line to ~/.bashrc, for zsh the same with zsh to ~/.zshrc:
 
+    \b
     eval "$(emojifier-bot completion bash)"
 
     For fish run this once:
 
+    \b
     emojifier-bot completion fish > ~/.config/fish/completions/emojifier-bot.fish
-    """
+    """  # noqa: D301 - a real backspace, which keeps click from wrapping a line
     from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
     kinds = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}

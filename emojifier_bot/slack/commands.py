@@ -95,6 +95,25 @@ _POINTS = frozenset(
     }
 )
 _THINGS = frozenset({"it", "them", "him", "her", "us", "me", "face", "faces"})
+#: Whatever else is said with one of these, nobody asks for emoji with it.
+_AGAINST = frozenset(
+    {
+        "not",
+        "no",
+        "nope",
+        "don't",
+        "dont",
+        "never",
+        "stop",
+        "delete",
+        "remove",
+        "undo",
+        "cancel",
+        "leave",
+        "away",
+        "without",
+    }
+)
 _STATES = frozenset({"is", "was", "are", "were", "isn't", "not", "does", "doesn't"})
 _QUESTIONS = frozenset({"how", "what", "why", "who", "when", "where", "which"})
 _THANKS = frozenset(
@@ -139,6 +158,8 @@ class OtherWords(StrEnum):
     REQUEST = "request"
     #: "Thanks!"
     THANKS = "thanks"
+    #: "Please delete this", "not this one".
+    AGAINST = "against"
     UNCLEAR = "unclear"
 
 
@@ -263,10 +284,15 @@ def _words(text: str) -> list[str]:
 
 def _meaning(others: list[str], flags: Collection[str]) -> OtherWords:
     """Return what words are for that name no option."""
-    listed = [word.strip(ENDINGS + "()").casefold() for word in others]
+    listed = [
+        word.strip(ENDINGS + "()").casefold().replace("’", "'")  # noqa: RUF001 - typed
+        for word in others
+    ]
     words = set(listed)
     if not listed:
         return OtherWords.NONE
+    if not words.isdisjoint(_AGAINST) or words >= {"take", "down"}:
+        return OtherWords.AGAINST
     asks = not words.isdisjoint(_ASKS) or AGAIN in flags
     may_ask = not words.isdisjoint(_VERBS)
     if not (words.isdisjoint(_THANKS) or asks or may_ask):

@@ -114,7 +114,7 @@ class Message:
         One that is edited comes again: it is a new request only if it asks for more.
         """
         asked, ts = self.options, self.request.reaction_ts
-        if asked.other_words is not OtherWords.UNCLEAR:
+        if asked.other_words not in {OtherWords.UNCLEAR, OtherWords.AGAINST}:
             asked = replace(asked, other_words=OtherWords.NONE)
         if asked == ParsedCommand():
             return ts
@@ -291,6 +291,8 @@ class Listeners:
             self._enqueue(message, pictures)
         elif kind != ErrorKind.NO_IMAGE:
             self._notify(message, Outcome(kind))
+        elif parsed.other_words is OtherWords.AGAINST:
+            self._notify(message, Outcome("against"))
         elif parsed.other_words is OtherWords.THANKS:
             self._welcome(message)
         elif self._wants_help(message, parsed):

@@ -50,6 +50,8 @@ MAX_QUOTED_CHARACTERS = 60
 MAX_SAID = 4000
 #: Longest error code that is repeated to somebody.
 MAX_CODE = 60
+#: What formats a text; between two letters or digits it does not: ``IMG_2024_01.png``.
+_MARKUP = re.compile(r"`|(?<![^\W_])[*_~]+|[*_~]+(?![^\W_])")
 _NOT_CODE = re.compile(r"[^a-z0-9_.:-]", re.IGNORECASE)
 
 
@@ -130,7 +132,7 @@ def render_outcome(
 
 def quoted(word: str) -> str:
     """Return a word as a message may repeat it: short, nothing in it is markup."""
-    shown = "".join(one for one in visible(word) if one not in "`*_~")
+    shown = _MARKUP.sub("", visible(word))
     if len(shown) > MAX_QUOTED_CHARACTERS:
         shown = shown[: MAX_QUOTED_CHARACTERS - 1] + "…"
     return html.escape(shown, quote=False)

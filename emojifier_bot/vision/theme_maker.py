@@ -170,10 +170,20 @@ def make_drawings(
     placed = {stem: _placed(stem, known) for stem in art}
 
     def rank(stem: str) -> tuple[bool, bool, str]:
-        # Names of emoji, then of emotions; the others get what is left.
+        # Names of emotions, then of emoji; the others get what is left.
         entry = placed[stem]
-        return entry is None, entry is not None and "anchor" not in entry, stem
+        return entry is None, entry is not None and "anchor" in entry, stem
 
+    def add(stem: str, entry: dict[str, Any], *, is_placed: bool) -> None:
+        taken.add(entry["name"])
+        points.append(_point(entry))
+        anchor = anchors[stem]
+        center_xy = [round(at, 1) for at in anchor.center_xy]
+        entry["anchor"] = {"center_xy": center_xy, "diameter_px": anchor.diameter_px}
+        made.append(Drawing(entry, art[stem], is_placed))
+
+    anchors: dict[str, Anchor] = {}
+    left: list[str] = []
     for stem in sorted(art, key=rank):
         anchor = find_disc(art[stem])
         if anchor is None:
@@ -182,18 +192,14 @@ def make_drawings(
                 "so it hides no face. Fill what is transparent inside."
             )
             continue
-        entry = placed[stem]
-        if entry and (entry["name"] in taken or _is_near(_point(entry), points)):
-            entry = None
-        is_placed = entry is not None
-        if entry is None:
-            name = next(one for one in _names(stem) if one not in taken)
-            entry = _free_entry(name, points)
-        taken.add(entry["name"])
-        points.append(_point(entry))
-        center_xy = [round(at, 1) for at in anchor.center_xy]
-        entry["anchor"] = {"center_xy": center_xy, "diameter_px": anchor.diameter_px}
-        made.append(Drawing(entry, art[stem], is_placed))
+        anchors[stem], entry = anchor, placed[stem]
+        if entry is None or entry["name"] in taken or _is_near(_point(entry), points):
+            left.append(stem)
+        else:
+            add(stem, entry, is_placed=True)
+    for stem in left:
+        name = next(one for one in _names(stem) if one not in taken)
+        add(stem, _free_entry(name, points), is_placed=False)
     if problems:
         raise ThemeError("\n".join(problems))
     return made

@@ -23,7 +23,7 @@ from tests.running_bot import PATIENCE_SECONDS, Bot, address_of, process
 #: Long enough that a second post would have come.
 QUIET_SECONDS = 3.0
 #: Longer than a backup takes; nobody waits for it.
-SLOW_SECONDS = 30.0
+SLOW_SECONDS = 45.0
 PLAIN = "postgresql://"
 
 

@@ -322,7 +322,7 @@ class TestSlackLinks:
         [file_id] = posted(bot, "a.png").file_ids
         for address in self.addresses(bot, file_id):
             [found] = self.resolve(bot, address)
-            assert found == ImageReference(file_id=file_id)
+            assert found == ImageReference(file_id=file_id, name="a.png")
             assert bot.source.fetch(bot.workspace, found).data == picture()
 
     def test_a_message(self, bot):

@@ -71,7 +71,7 @@ class BotProcess:
 
     @property
     def figures_url(self) -> str:
-        return f"http://127.0.0.1:{self.wait_for('figures')['port']}/metrics"
+        return f"http://127.0.0.1:{self.wait_for('metrics')['port']}/metrics"
 
     def figures(self) -> dict[Series, float]:
         """Return every figure that it serves to Prometheus."""

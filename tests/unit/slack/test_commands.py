@@ -158,6 +158,16 @@ def test_a_mention_may_hold_other_words(text, parsed):
         ("Thank you!!", OtherWords.THANKS),
         ("thanks, this is great", OtherWords.THANKS),
         ("lol nice", OtherWords.THANKS),
+        ("delete this", OtherWords.AGAINST),
+        ("please remove it, that is me", OtherWords.AGAINST),
+        ("please stop", OtherWords.AGAINST),
+        ("please don\u2019t", OtherWords.AGAINST),
+        ("not this one please", OtherWords.AGAINST),
+        ("no, never do this again", OtherWords.AGAINST),
+        ("please leave my picture alone", OtherWords.AGAINST),
+        ("can you take it down?", OtherWords.AGAINST),
+        ("can you take the one down there?", OtherWords.AGAINST),
+        ("Please go away!", OtherWords.AGAINST),
         ("what can you do?", OtherWords.UNCLEAR),
         ("how does this work?", OtherWords.UNCLEAR),
         ("this is broken", OtherWords.UNCLEAR),
@@ -214,6 +224,20 @@ def test_of_a_long_text_the_beginning_is_read():
 
     many = parse_command("party " * (MAX_WORDS + 1), THEMES)
     assert isinstance(many, ParseError)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("IMG_2024_01.png", "IMG_2024_01.png"),
+        ("a*b~c_d", "a*b~c_d"),
+        ("~backup~.png", "backup.png"),
+        ("_why_ *not*", "why not"),
+        ("a__b `c`", "ab c"),
+    ],
+)
+def test_a_name_keeps_what_is_no_markup_within_a_word(name, shown):
+    assert quoted(name) == shown
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_which_requests_may_succeed_later_by_themselves():
         ("external_file", {}, "another service"),
         ("page", {}, "web page"),
         ("private_address", {}, "private network"),
-        ("source_gone", {}, "gone"),
+        ("source_gone", {}, "deleted"),
     ],
 )
 def test_a_message_holds_facts_and_the_way_out(kind, facts, part):

@@ -105,12 +105,26 @@ def test_a_name_says_the_place(stem, name):
     assert made.entry["point"] == point
 
 
+def test_a_second_drawing_of_a_face_takes_nobodys_place():
+    others = ("grinning", "smiley", "smile", "joy", "1f602", "neutral_face")
+
+    made = drawings(*EMOTIONS, *others)
+
+    placed = {name: one.entry["point"] for name, one in made.items() if one.is_placed}
+    # Neutral is the name of an emoji too.
+    emotions = {*map(str, EMOTIONS)} - {"neutral"}
+    assert "neutral_face" in placed
+    assert {name: placed[name] for name in emotions} == {
+        name: {name: 1.0} for name in emotions
+    }
+
+
 def test_the_others_get_a_free_place_and_are_left_to_surprise():
     made = drawings("joy", "1f602", "Big Cat!", "big cat", "smile", "happiness")
 
-    # The second joy, and the happiness that smile stands for already.
+    # The second joy, and the smile that happiness stands for already.
     free = {name for name, one in made.items() if not one.is_placed}
-    assert free == {"joy_2", "big_cat", "big_cat_2", "happiness"}
+    assert free == {"joy_2", "big_cat", "big_cat_2", "smile"}
     for name in free:
         assert made[name].entry["surprise_only"]
     points = np.array(
