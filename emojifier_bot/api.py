@@ -104,7 +104,7 @@ class Emojifier:
         if isinstance(source, str | Path):
             source = _read(Path(source))
         elif hasattr(source, "read"):
-            source = source.read()
+            source = _read_open(source)
         if isinstance(source, bytes):
             return self._pipeline.run(source, options)
         return self._pipeline.run_decoded(_decoded(source), options)
@@ -132,6 +132,17 @@ def _read(path: Path) -> bytes:
         reason = error.strerror or str(error)
         raise ImageError(
             f"{path} cannot be read: {reason}. Check the path and its permissions.",
+            kind=ErrorKind.UNREADABLE,
+        ) from error
+
+
+def _read_open(file: Any) -> Any:
+    try:
+        return file.read()
+    except (OSError, ValueError) as error:
+        # A closed file, or text that is none: both are `ValueError`.
+        raise ImageError(
+            f"The open file cannot be read: {error}. Open it with mode 'rb'.",
             kind=ErrorKind.UNREADABLE,
         ) from error
 

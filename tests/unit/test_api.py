@@ -128,6 +128,11 @@ def test_a_result_survives_pickling(emojifier, tmp_path):
         pytest.param(np.zeros((4, 4, 3), np.float32), "not_an_image", id="floats"),
         pytest.param(7, "not_an_image", id="a number"),
         pytest.param(io.StringIO("text"), "not_an_image", id="a text file"),
+        pytest.param(
+            io.TextIOWrapper(io.BytesIO(b"\x89PNG"), "utf-8"),
+            "unreadable",
+            id="a picture opened as text",
+        ),
         pytest.param(io.BytesIO(), "empty", id="an empty file"),
         pytest.param(None, "not_an_image", id="None"),
     ],
