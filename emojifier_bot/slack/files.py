@@ -262,13 +262,18 @@ class SlackImageSource:
                 raise
             self._check_sight(request, [file])
             name = str(file.get("name") or "")
-            return [replace(source, sealed_address="", file_id=link.file_id, name=name)]
+            shown = replace(source, sealed_address="", file_id=link.file_id, name=name)
+            return [self._made_from(workspace, link.file_id) or shown]
         if not link.message_ts:
             raise _error(ErrorKind.SLACK_LINK)
         elsewhere = "" if link.channel_id == request.channel_id else link.channel_id
         linked = ImageReference(message_ts=link.message_ts, channel_id=elsewhere)
         asked = replace(request, source=linked)
-        return self._charged(request, self._of_message(asked, link.thread_ts))
+        found = [
+            self._made_from(workspace, one.file_id) or one
+            for one in self._of_message(asked, link.thread_ts)
+        ]
+        return self._charged(request, found)
 
     def _check_sight(self, request: EmojifyRequest, files: list[Payload]) -> None:
         """Refuse files that the asker may not be able to see.

@@ -325,6 +325,15 @@ class TestSlackLinks:
             assert found == ImageReference(file_id=file_id, name="a.png")
             assert bot.source.fetch(bot.workspace, found).data == picture()
 
+    def test_of_a_result_what_it_was_made_from(self, bot, slack):
+        source = ImageReference(file_id="F7", posted_by="U7")
+        result = bot.uploaded(source=source)
+        bot.source.posts.record(result)
+        bot.sink.complete(result)
+        [shown] = slack.bot_messages(bot.acme.general.channel_id)
+        for address in [*self.addresses(bot, result.file_id), link(bot, shown)]:
+            assert self.resolve(bot, address) == [source]
+
     def test_a_message(self, bot):
         message = posted(bot, "a.png", "b.png", who=bot.acme.bob)
         posted(bot, "c.png")
