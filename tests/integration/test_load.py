@@ -35,6 +35,8 @@ PER_SECOND, MINUTES = 1.0, 0.45
 #: Of the rates, long enough that all of the run is in it.
 INTERVAL = "5m"
 LOOKS_SECONDS = 3.0
+#: A bot behind https has no such metric.
+ONLY_IN_SOCKET_MODE = "emojifier_socket_mode_connected"
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,8 @@ def test_every_panel_of_the_dashboard_has_data(run):
     empty = []
     for panel in PANELS:
         for target in panel["targets"]:
+            if ONLY_IN_SOCKET_MODE in target["expr"]:
+                continue
             expression = target["expr"].replace("$job", JOB)
             asked = expression.replace("$__rate_interval", INTERVAL)
             values = [one["value"][1] for one in prometheus.ask(asked)]
