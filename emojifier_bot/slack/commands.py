@@ -114,7 +114,7 @@ _AGAINST = frozenset(
         "without",
     }
 )
-_STATES = frozenset({"is", "was", "are", "were", "isn't", "not", "does", "doesn't"})
+_STATES = frozenset({"is", "was", "are", "were", "isn't", "does", "doesn't"})
 _QUESTIONS = frozenset({"how", "what", "why", "who", "when", "where", "which"})
 _THANKS = frozenset(
     {

@@ -1,13 +1,15 @@
-"""A web server with Slack's listeners, and jobs with all that they need."""
+"""Slack's listeners in a web server, jobs with all that they need, an emojifier."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from emojifier_bot import Emojifier
 from emojifier_bot.db.engine import open_database
 from tests.fakes.slack.server import SlackServer
 from tests.jobs_harness import JobsHarness
@@ -28,3 +30,14 @@ def listeners(sqlite_url: str) -> Iterator[ListenerHarness]:
 def harness(database_url: str, tmp_path: Path) -> Iterator[JobsHarness]:
     with closing(JobsHarness(database_url, tmp_path / "slack")) as harness:
         yield harness
+
+
+@functools.cache
+def shipped() -> Emojifier:
+    return Emojifier()
+
+
+@pytest.fixture
+def emojifier() -> Emojifier:
+    """Return one emojifier for all tests, made where the environment is scrubbed."""
+    return shipped()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import pytest
 from PIL import Image
 
-from emojifier_bot import Emojifier
 from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.color import to_srgb
 from emojifier_bot.vision.decode import decode
@@ -17,17 +14,6 @@ from tests.images import mean_abs_diff
 #: The marks in the corner of some: colours that sRGB does not have.
 MARKS_WH = (240, 60)
 HDR = "HDR"
-
-
-@functools.cache
-def shipped() -> Emojifier:
-    return Emojifier()
-
-
-@pytest.fixture
-def emojifier() -> Emojifier:
-    """Return one emojifier for all tests, made where the environment is scrubbed."""
-    return shipped()
 
 
 @pytest.fixture

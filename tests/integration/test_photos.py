@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import math
 
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from emojifier_bot import Emojifier
 from emojifier_bot.vision.types import Emotion
 from tests.datasets import sample
 from tests.images import (
@@ -39,17 +37,6 @@ MOST_GROWTH = 1.3
 #: A result's pixels count as outside this far from the emoji, in pixels: one block of
 #: a JPEG with halved colours.
 BLOCK_PX = 16
-
-
-@functools.cache
-def shipped() -> Emojifier:
-    return Emojifier()
-
-
-@pytest.fixture
-def emojifier() -> Emojifier:
-    """Return one emojifier for all tests, made where the environment is scrubbed."""
-    return shipped()
 
 
 def shared_folder(folder):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -67,7 +68,7 @@ _SENTENCES = {
 }
 
 
-class ChildProcess:
+class ChildProcess(ABC):
     """Handles one picture after the other; for one thread at a time.
 
     Args:
@@ -189,9 +190,9 @@ class ChildProcess:
             self._kill("was given up")
             raise
 
+    @abstractmethod
     def _wait_until_ready(self) -> None:
         """Read what a process says when it can begin."""
-        raise NotImplementedError
 
     def _receive_header(self) -> dict[str, Any]:
         def receive(length: int) -> bytes:
