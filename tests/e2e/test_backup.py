@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -22,8 +23,6 @@ from tests.running_bot import PATIENCE_SECONDS, Bot, address_of, process
 
 #: Long enough that a second post would have come.
 QUIET_SECONDS = 3.0
-#: Longer than a backup takes; nobody waits for it.
-SLOW_SECONDS = 45.0
 PLAIN = "postgresql://"
 
 
@@ -157,18 +156,16 @@ def test_jobs_of_the_backup_end_and_nothing_is_posted_twice(operator):
     with operator.web(), operator.worker():
         posted = operator.ask()
         operator.wait_for_end(1)
-        # The bytes of both are on their way while the backup is made.
-        slack.faults.add("upload", slow_seconds=SLOW_SECONDS, times=2)
-        before = len(slack.calls_of("upload"))
+        # The bytes are on their way while the backup is made, and do not arrive.
+        upload = slack.faults.add("upload", held=threading.Event(), times=None)
         in_flight = operator.ask()
-        slack.wait_until(
-            lambda: len(slack.calls_of("upload")) > before, PATIENCE_SECONDS
-        )
+        assert upload.met.wait(PATIENCE_SECONDS)
         waiting = operator.ask()
         operator.home.back_up()
         assert slack.results(in_flight) == []
     operator.home.lose_and_restore()
     slack.faults.clear()
+    upload.held.set()
 
     with operator.web(), operator.worker():
         operator.wait_for_end(3)

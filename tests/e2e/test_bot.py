@@ -82,7 +82,7 @@ def test_it_joins_a_channel_only_to_post_there(bot):
     room, me = bot.slack.world.channels[channel], bot.home.bot_user_id
 
     bot.ada.command(channel)
-    bot.told(bot.ada, "I see no picture")
+    bot.told(bot.ada, "I cannot see an uploaded picture")
     bot.bob.post_image(channel, blank())
     bot.ada.command(channel)
     bot.told(bot.ada, "no face")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fakes.slack.catalogue import METHODS, codes
@@ -15,6 +15,8 @@ PLACES = frozenset({"upload", "download", "response", "authorize"})
 ANY_METHOD = "*"
 TOO_MANY_REQUESTS = 429
 SERVER_ERRORS = 500
+#: How often a call that is held looks whether the server stops.
+LOOK_SECONDS = 0.1
 PAGE = "<!DOCTYPE html><html><head><title>Slack</title></head><body>{}</body></html>"
 
 
@@ -33,12 +35,16 @@ class Fault:
     html: bool = False
     #: Wait so long, then go on.
     slow_seconds: float = 0.0
+    #: Wait until somebody sets it, then go on.
+    held: threading.Event | None = None
     #: Close the connection without an answer.
     drop: bool = False
     #: The call takes effect first; only its answer is lost or replaced.
     after: bool = False
     #: How many calls; None for all from now on.
     times: int | None = 1
+    #: Set when the first call meets it.
+    met: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS and self.method not in PLACES | {ANY_METHOD}:
@@ -47,13 +53,20 @@ class Fault:
             raise ValueError("A code belongs to one method of the Web API.")
         if self.error and self.error not in codes(self.method):
             raise ValueError(f"{self.method} never answers {self.error!r}.")
-        if not (self.replaces or self.slow_seconds):
+        if not (self.replaces or self.slow_seconds or self.held):
             raise ValueError("A fault says what goes wrong.")
 
     @property
     def replaces(self) -> bool:
         """Tell whether the caller gets another answer than the real one, or none."""
         return bool(self.status or self.error or self.html or self.drop)
+
+    def wait(self, stopping: threading.Event) -> None:
+        """Keep the caller waiting, until the server stops at the latest."""
+        self.met.set()
+        stopping.wait(self.slow_seconds)
+        while self.held and not (stopping.is_set() or self.held.wait(LOOK_SECONDS)):
+            pass
 
     def reply(self) -> Reply | None:
         """Return what the caller gets; None for a dropped connection."""

@@ -190,9 +190,9 @@ class SlackServer:
             return self._act(request, name, arguments)
         if fault.after:
             reply = self._act(request, name, arguments)
-            self._stopping.wait(fault.slow_seconds)
+            fault.wait(self._stopping)
             return fault.reply() if fault.replaces else reply
-        self._stopping.wait(fault.slow_seconds)
+        fault.wait(self._stopping)
         return fault.reply() if fault.replaces else self._act(request, name, arguments)
 
     def _act(self, request: Request, name: str, arguments: Arguments) -> Reply:
