@@ -1,0 +1,114 @@
+"""What the parts of `clips` exchange: a clip, its frames, and who is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Protocol
+
+from emojifier_bot.vision.decode import DecodedImage
+from emojifier_bot.vision.types import Emoji, EmojifiedFace, Placement
+
+
+@dataclass(frozen=True, slots=True)
+class ClipInfo:
+    """A clip as its header describes it, before a pixel is decoded."""
+
+    #: Name of an entry of `formats.FORMATS` or `formats.VIDEO_FORMATS`.
+    format: str
+    #: Upright.
+    size_wh: tuple[int, int]
+    #: How long each frame is shown. A damaged file may have fewer frames than this.
+    durations_ms: tuple[float, ...]
+    #: How often all is shown; 0 is for ever.
+    loops: int = 0
+    has_sound: bool = False
+
+    @property
+    def frames(self) -> int:
+        """Return the number of frames."""
+        return len(self.durations_ms)
+
+    @property
+    def times_ms(self) -> tuple[float, ...]:
+        """Return when each frame is shown first; the first one at 0."""
+        return tuple(accumulate(self.durations_ms[:-1], initial=0.0))
+
+    @property
+    def seconds(self) -> float:
+        """Return how long all is shown once."""
+        return sum(self.durations_ms) / 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One decoded frame; its picture is good until the next frame is asked for."""
+
+    #: From 0.
+    index: int
+    #: When it is shown first.
+    time_ms: float
+    #: All that is seen at that time: upright, the same size for all frames.
+    picture: DecodedImage
+
+
+#: Paints on a frame's canvas, in place.
+PaintFrame = Callable[[Frame], None]
+
+
+class Clip(Protocol):
+    """An opened clip, which can be decoded any number of times."""
+
+    @property
+    def info(self) -> ClipInfo:
+        """Return what its header says."""
+        ...
+
+    def frames(self) -> Iterator[Frame]:
+        """Decode it from its first frame, one frame at a time.
+
+        Raises:
+            ImageError: It is damaged before its first frame ends, or passes a limit.
+        """
+        ...
+
+    def rewritten(self, paint: PaintFrame, extension: str | None = None) -> bytes:
+        """Decode it once more, have each frame painted, and encode it.
+
+        Args:
+            paint: Called with each frame, in order.
+            extension: Chooses the format, ``".webp"``; None keeps it.
+
+        Raises:
+            ImageError: It cannot be decoded, or written in this format.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cover:
+    """One emoji in one frame."""
+
+    #: Index in `Followed.people`.
+    person: int
+    emoji: Emoji
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Followed:
+    """Who is seen in a clip, and what covers them in each frame."""
+
+    #: Each person once, as a face of a frame that shows them well.
+    people: tuple[EmojifiedFace, ...]
+    #: Each person's best frame: `EmojifiedFace.placement` is a place in that one.
+    shown_in: tuple[int, ...]
+    #: The emoji of each frame, in no particular order.
+    covers: tuple[tuple[Cover, ...], ...]
+    #: Name of the back end that read the faces.
+    backend: str = "local"
+
+
+#: Finds the faces of a clip in all its frames, and chooses their emoji.
+Follow = Callable[[Clip], Followed]
