@@ -9,6 +9,7 @@ import secrets
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -31,6 +32,8 @@ _OPEN_FILES = ("/dev/fd/", "/proc/self/fd/")
 RESULT_SUFFIX, DEBUG_SUFFIX = ".emojified", ".debug"
 #: Names of results of standard input, and of addresses that name no file.
 STREAM_STEM, ADDRESS_STEM = "stdin", "picture"
+#: File systems of memory cards keep dates to two seconds.
+DATE_STEP_NS = 2 * 10**9
 _HIDDEN = "."
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 #: A file whatever its name: device and inode.
@@ -66,6 +69,12 @@ class Source:
             return self.path.stat().st_mtime_ns if self.path else None
         except (OSError, ValueError):
             return None
+
+    def has_date_of(self, path: Path) -> bool:
+        """Tell whether a result has this file's date, as ours have; else True."""
+        if (modified_ns := self.modified_ns) is None:
+            return True
+        return abs(path.stat().st_mtime_ns - modified_ns) <= DATE_STEP_NS
 
     def read(self, max_bytes: int, make_client: Callable[[], GuardedClient]) -> bytes:
         """Return the picture's bytes.
@@ -257,6 +266,10 @@ class Target:
     suffix: str
     #: The very file that was asked for.
     file: Path | None = None
+    #: The input's whole name.
+    name: str = ""
+    #: Extensions of results, in lower case, for which the stem is another picture's.
+    others: frozenset[str] = frozenset()
 
     @property
     def is_stream(self) -> bool:
@@ -277,26 +290,24 @@ class Target:
         """Return the file for a result whose format has these extensions."""
         if self.file is not None:
             return self.file
-        return self.folder / f"{self.stem}{RESULT_SUFFIX}{self._fitting(extensions)}"
+        return self.folder / "{}{}{}".format(*self._named(RESULT_SUFFIX, extensions))
 
     def debug(self, extensions: Sequence[str]) -> Path:
         """Return the file for the picture that shows boxes and points."""
-        stem = self.stem.removesuffix(RESULT_SUFFIX)
-        return self.folder / f"{stem}{DEBUG_SUFFIX}{self._fitting(extensions)}"
+        stem, *rest = self._named(DEBUG_SUFFIX, extensions)
+        return self.folder / "{}{}{}".format(stem.removesuffix(RESULT_SUFFIX), *rest)
 
-    def _fitting(self, extensions: Sequence[str]) -> str:
-        return self.suffix if self.suffix.lower() in extensions else extensions[0]
+    def _named(self, mark: str, extensions: Sequence[str]) -> tuple[str, str, str]:
+        suffix = self.suffix if self.suffix.lower() in extensions else extensions[0]
+        is_others = suffix.lower() in self.others and not self.name.endswith(suffix)
+        return self.name if is_others else self.stem, mark, suffix
 
-    def variants(self, name: str) -> Iterator[Target]:
-        """Yield this target, then others for the result of the same picture.
-
-        Args:
-            name: The input's, with its extension.
-        """
+    def variants(self) -> Iterator[Target]:
+        """Yield this target, then others for the result of the same picture."""
         yield self
-        yield replace(self, stem=name)
+        yield replace(self, stem=self.name)
         for number in count(2):
-            yield replace(self, stem=f"{self.stem}-{number}")
+            yield replace(self, stem=f"{self.stem}-{number}", others=frozenset())
 
 
 def plan_targets(inputs: Inputs, output: str | None) -> list[Target]:
@@ -308,6 +319,7 @@ def plan_targets(inputs: Inputs, output: str | None) -> list[Target]:
     targets = [_target(one, inputs, output) for one in inputs.sources]
     if output == STANDARD_STREAM:
         return targets
+    targets = _with_others(targets, inputs)
     for target in targets:
         if target.file is not None and identity(target.file) in inputs.identities:
             raise WrongUsage(
@@ -317,11 +329,42 @@ def plan_targets(inputs: Inputs, output: str | None) -> list[Target]:
     taken: set[str] = set()
     # Of photo.heic and photo.jpg, whose results are both JPEG, the JPEG keeps its name.
     for index in sorted(range(len(targets)), key=lambda at: _is_renamed(inputs, at)):
-        names = targets[index].variants(inputs.sources[index].name)
+        names = targets[index].variants()
         free = (one for one in names if os.path.realpath(one.expected) not in taken)
         targets[index] = next(free)
         taken.add(os.path.realpath(targets[index].expected))
     return targets
+
+
+def _with_others(targets: list[Target], inputs: Inputs) -> list[Target]:
+    """Return targets that leave the pictures beside their inputs their names.
+
+    Whether those are inputs too does not matter: another run may have had them.
+    """
+    pictures: dict[Path, dict[str, list[str]]] = {}
+    found = []
+    for target, source in zip(targets, inputs.sources, strict=True):
+        if source.path is not None and target.file is None:
+            folder = source.path.parent
+            if folder not in pictures:
+                pictures[folder] = _extensions_by_stem(folder)
+            stem, own = _split(source.name)
+            beside = [*pictures[folder].get(stem, ())]
+            if own in beside:
+                beside.remove(own)
+            others = frozenset(_result_suffix(one).lower() for one in beside)
+            target = replace(target, others=others)  # noqa: PLW2901 - the same one
+        found.append(target)
+    return found
+
+
+def _extensions_by_stem(folder: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    with suppress(OSError, ValueError):
+        for stem, suffix in map(_split, os.listdir(folder)):  # noqa: PTH208 - a thousand names
+            if suffix:
+                found.setdefault(stem, []).append(suffix)
+    return found
 
 
 def _is_renamed(inputs: Inputs, index: int) -> bool:
@@ -337,11 +380,16 @@ def _target(source: Source, inputs: Inputs, output: str | None) -> Target:
         folder = Path(output, source.subfolder)
     else:
         file = Path(output)
-        return Target(file.parent, *_split(file.name), file=file)
-    written = format_for(suffix)
-    if written is not None and not written.is_written:
-        suffix = format_named(written.becomes[0]).extensions[0]
-    return Target(folder, stem, suffix)
+        return Target(file.parent, *_split(file.name), file=file, name=source.name)
+    return Target(folder, stem, _result_suffix(suffix), name=source.name)
+
+
+def _result_suffix(suffix: str) -> str:
+    """Return a result's extension, as far as the input's tells."""
+    read = format_for(suffix)
+    if read is None or read.is_written:
+        return suffix
+    return format_named(read.becomes[0]).extensions[0]
 
 
 def _names_folder(output: str, inputs: Inputs) -> bool:
@@ -478,7 +526,7 @@ class OutputFiles:
             )
         refuse_existing(path, force=self.force)
 
-    def free(self, target: Target, name: str, extensions: Sequence[str]) -> Target:
+    def free(self, target: Target, extensions: Sequence[str]) -> Target:
         """Return a target whose file this run has not written yet.
 
         Names were chosen before the formats were known: that of ``photo.jpg`` may be
@@ -486,12 +534,11 @@ class OutputFiles:
 
         Args:
             target: As planned.
-            name: The input's, with its extension.
             extensions: Of the result's format.
         """
         return next(
             one
-            for one in target.variants(name)
+            for one in target.variants()
             if identity(one.result(extensions)) not in self.written
         )
 

@@ -181,8 +181,8 @@ def replay(
     subfolders too, and -o gets the same subfolders. Hidden files, *.emojified.* and
     *.debug.* are skipped. A picture that fails does not stop the others. A picture
     without faces is not a failure: nothing is written for it. Results have the date of
-    their input's file, and each has a name of its own: that of photo.heic beside
-    photo.jpg is photo.heic.emojified.jpg.
+    their input's file, and each has a name of its own: that of photo.heic in the folder
+    of a photo.jpg is photo.heic.emojified.jpg.
 
     Exit codes: 0 success, 1 a picture failed, 2 wrong usage, 130 interrupted.
     """
@@ -360,7 +360,7 @@ class FileEmojifier:
             return PictureOutcome(result)
         if not is_through:
             # The format may be another one than the input's name told.
-            target = self.outputs.free(target, source.name, result.extensions)
+            target = self.outputs.free(target, result.extensions)
         path = target.result(result.extensions)
         if self.skip_existing and not is_through and path.exists():
             return PictureOutcome(output=str(path))
@@ -407,8 +407,8 @@ class FileEmojifier:
                     stage: round(one) for stage, one in result.milliseconds.items()
                 },
             }
-        elif every:
-            self.reporter.note(f"{name}: skipped, {shown(outcome.output or '')} exists")
+        elif every or not source.has_date_of(Path(outcome.output or "")):
+            self.reporter.note(f"{name}: {_skipped(source, outcome.output or '')}")
         logger.info("Picture done", extra={"action": "picture_done", **facts})
         # Outside of what is caught: a closed pipe ends the run.
         if self.json:
@@ -425,3 +425,13 @@ class FileEmojifier:
         if output is None:
             return "No face found, so nothing was written."
         return f"No face found; without its metadata, {place}"
+
+
+def _skipped(source: Source, output: str) -> str:
+    words = f"skipped, {shown(output)} exists"
+    if source.has_date_of(Path(output)):
+        return words
+    return (
+        f"{words}; its date is another one than this picture's, so it may show another "
+        "picture, or this one as it was before. --force writes over it."
+    )

@@ -165,9 +165,9 @@ class TestNames:
             ("in/a.png", PNG, "in/a.emojified.png"),
             ("a.JPEG", JPEG, "a.emojified.JPEG"),
             ("a.b.c.jpg", JPEG, "a.b.c.emojified.jpg"),
-            ("a.jpg", PNG, "a.emojified.png"),
+            ("n.jpg", PNG, "n.emojified.png"),
             ("a.heic", JPEG, "a.emojified.jpg"),
-            ("a.gif", PNG, "a.emojified.png"),
+            ("n.gif", PNG, "n.emojified.png"),
             ("noname", JPEG, "noname.emojified.jpg"),
             ("version 1.2 final", PNG, "version 1.2 final.emojified.png"),
             (".png", PNG, ".png.emojified.png"),
@@ -243,6 +243,49 @@ def test_each_result_has_a_name_of_its_own(typed, output, expected):
     names = [one.expected.as_posix() for one in plan(typed, output)]
 
     assert names == expected
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [
+        ({"i.heic": JPEG}, ["i.emojified.jpg"]),
+        (
+            {"i.heic": JPEG, "i.jpg": JPEG},
+            ["i.heic.emojified.jpg", "i.emojified.jpg"],
+        ),
+        # As cameras and phones write it.
+        (
+            {"i.HEIC": JPEG, "i.JPG": JPEG},
+            ["i.HEIC.emojified.jpg", "i.emojified.JPG"],
+        ),
+        (
+            {"i.heic": JPEG, "i.mpo": JPEG},
+            ["i.heic.emojified.jpg", "i.mpo.emojified.jpg"],
+        ),
+        # Nobody else's name.
+        ({"i.heic": JPEG, "i.png": PNG}, ["i.emojified.jpg", "i.emojified.png"]),
+        ({"i.heic": JPEG, "ii.jpg": JPEG}, ["i.emojified.jpg", "ii.emojified.jpg"]),
+        # Its bytes are those of a PNG, or it is transparent.
+        ({"i.jpg": PNG, "i.png": PNG}, ["i.jpg.emojified.png", "i.emojified.png"]),
+        ({"i.heic": PNG, "i.gif": PNG}, ["i.heic.emojified.png", "i.emojified.png"]),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("output", [None, "out/"])
+def test_a_name_is_the_same_whatever_else_a_run_has(folder, expected, output):
+    Path("new").mkdir()
+    for name in folder:
+        Path("new", name).touch()
+    place = output or "new/"
+
+    alone = {name: plan([f"new/{name}"], output)[0] for name in folder}
+    together = dict(zip(sorted(folder), plan(["new"], output), strict=True))
+
+    for targets in (alone, together):
+        results = [targets[name].result(folder[name]) for name in folder]
+        assert [one.as_posix() for one in results] == [place + one for one in expected]
+        debug = [targets[name].debug(folder[name]) for name in folder]
+        assert len(set(debug)) == len(folder)
 
 
 @pytest.mark.parametrize(
@@ -362,7 +405,7 @@ class TestRun:
         outputs = OutputFiles(frozenset(), force=True)
         for name in ("d.jpg", "d.png", "d.gif"):
             (target,) = plan([name], "out/")
-            free = outputs.free(target, name, PNG)
+            free = outputs.free(target, PNG)
             outputs.write({free.result(PNG): name.encode()}, None)
 
         written = {one.name: one.read_bytes() for one in Path("out").glob("d*")}

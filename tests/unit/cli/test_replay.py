@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -163,7 +164,7 @@ def test_a_folder_is_worked_through_where_results_have_one_name(capsys):
         "img_1.emojified.jpg",
         "img_1.heic.emojified.jpg",
         "img_2.emojified.png",
-        "img_2.png.emojified.png",
+        "img_2.jpg.emojified.png",
     ]
     assert capsys.readouterr().err == "4 pictures: 4 emojified.\n"
 
@@ -184,6 +185,8 @@ def test_what_exists_is_skipped(capsys):
     # Its content is PNG: only then it is known which file to look for.
     Path("odd.jpg").write_bytes(Path("face.png").read_bytes())
     Path("odd.emojified.png").write_bytes(b"old")
+    shutil.copystat("face.png", "face.emojified.png")
+    shutil.copystat("odd.jpg", "odd.emojified.png")
     analyzer = FakeAnalyzer()
     given = ["face.png", "odd.jpg", "face2.jpg"]
 
@@ -198,6 +201,39 @@ def test_what_exists_is_skipped(capsys):
     assert (skipped["skipped"], skipped["output"]) == (True, "face.emojified.png")
     assert Path("face.emojified.png").read_bytes() == b"old"
     assert Path("odd.emojified.png").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("options", [{"skip_existing": True}, {"force": True}])
+def test_the_result_of_another_run_stays_another_pictures(options):
+    Path("photos").mkdir()
+    picture = picture_with_faces((400, 300), [BOX])
+    Path("photos/img_1.jpg").write_bytes(Path("face2.jpg").read_bytes())
+    Path("photos/img_1.heic").write_bytes(encoded(picture, "HEIF"))
+    assert run(["photos/img_1.jpg"])
+    before = Path("photos/img_1.emojified.jpg").read_bytes()
+
+    analyzer = FakeAnalyzer([make_face()])
+    assert run(["photos/img_1.heic"], analyzer=analyzer, **options)
+
+    assert Path("photos/img_1.emojified.jpg").read_bytes() == before
+    assert Path("photos/img_1.heic.emojified.jpg").exists()
+
+
+def test_what_is_skipped_for_a_name_alone_is_told(capsys):
+    Path("a").mkdir()
+    Path("a/face.png").write_bytes(Path("blank.png").read_bytes())
+    os.utime("a/face.png", (0, 0))
+    assert run(["face.png"], "out/")
+    capsys.readouterr()
+
+    assert run(["a/face.png", "face.png"], "out/", skip_existing=True)
+
+    told, *_ = capsys.readouterr().err.splitlines()
+    assert told == (
+        "a/face.png: skipped, out/face.emojified.png exists; its date is another one "
+        "than this picture's, so it may show another picture, or this one as it was "
+        "before. --force writes over it."
+    )
 
 
 def test_a_picture_without_a_face_is_written_on_request(capsys):
