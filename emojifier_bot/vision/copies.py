@@ -72,10 +72,12 @@ class Copies:
     def __init__(self, detector: FaceDetector, picture: DecodedImage) -> None:
         """Make the main and the coarse copy."""
         self._detector, self._picture = detector, picture
-        plain = reduced_copy(picture, MAIN_PX)
-        small = _shrunk(plain, COARSE_PX)
+        self.longer_side_px = max(picture.image.size)
+        #: The main copy before a picture of little contrast is stretched.
+        self.plain = reduced_copy(picture, MAIN_PX)
+        small = _shrunk(self.plain, COARSE_PX)
         self._levels = contrast_levels(small)
-        self.main = stretched(plain, self._levels)
+        self.main = stretched(self.plain, self._levels)
         self.coarse = stretched(small, self._levels)
         #: From pixels of the main copy to those of the picture.
         self.to_picture = _scaling(picture.image.width / self.main.shape[1])

@@ -93,9 +93,8 @@ Seen = dict[int, list[Detection]]
 Found = Iterable[list[Detection]]
 #: Runs passes that do not depend on each other.
 RunPasses = Callable[[Iterable[Pass]], Found]
-#: Judges the candidates of a picture, pixels of the picture, by a second stage; returns
-#: them with the probability that each is a face, in order.
-Rescore = Callable[[DecodedImage, Sequence[Detection]], list[Detection]]
+#: A `FaceRescorer`'s method.
+Rescore = Callable[[DecodedImage, Sequence[Detection], ImageArray], list[Detection]]
 
 
 def one_by_one(passes: Iterable[Pass]) -> Found:
@@ -123,32 +122,26 @@ def find_faces(
     Returns:
         At most `MAX_FACES` detections in pixels of the picture, best first.
     """
-    parts = [find_candidates(detector, picture, run_passes)]
+    copies = Copies(detector, picture)
+    parts = [find_candidates(copies, run_passes)]
     for tile in tiles(picture.image.size):
         canvas = canvas_of(picture.image.crop(tile))
         part = dataclasses.replace(picture, canvas=canvas)
-        whole = uncut(
-            find_candidates(detector, part, run_passes), tile, picture.image.size
-        )
+        candidates = find_candidates(Copies(detector, part), run_passes)
+        whole = uncut(candidates, tile, picture.image.size)
         parts.append(moved(whole, np.array([[1.0, 0, tile[0]], [0, 1.0, tile[1]]])))
-    found = _judged(picture, merge(parts)[:MAX_FACES], min_confidence, rescore)
-    if found:
-        return found
+
+    def judged(found: Sequence[Detection]) -> list[Detection]:
+        if rescore is not None:
+            proposed = surer_than(min(PROPOSED_CONFIDENCE, min_confidence), found)
+            known = distinct(rescore(picture, proposed, copies.plain))
+            found = without_parts(known, picture.image.size)
+        return surer_than(min_confidence, found)
+
     # A single face tells no pass of another direction that it is between two.
-    diagonal = _diagonal_candidates(detector, picture, run_passes)
-    return _judged(picture, diagonal, min_confidence, rescore)
-
-
-def _judged(
-    picture: DecodedImage,
-    found: Sequence[Detection],
-    min_confidence: float,
-    rescore: Rescore | None,
-) -> list[Detection]:
-    if rescore is not None:
-        proposed = surer_than(min(PROPOSED_CONFIDENCE, min_confidence), found)
-        found = without_parts(distinct(rescore(picture, proposed)), picture.image.size)
-    return surer_than(min_confidence, found)
+    return judged(merge(parts)[:MAX_FACES]) or judged(
+        _diagonal_candidates(copies, run_passes)
+    )
 
 
 def without_parts(
@@ -179,14 +172,13 @@ def find_upright_faces(
 
 
 def find_candidates(
-    detector: FaceDetector, picture: DecodedImage, run_passes: RunPasses = one_by_one
+    copies: Copies, run_passes: RunPasses = one_by_one
 ) -> list[Detection]:
     """Return what may be faces in a picture of usual shape, best first."""
-    copies = Copies(detector, picture)
     main, coarse, direction = _first_passes(copies, run_passes)
     found = main[direction]
     # A smaller picture has no more to show.
-    fine = max(picture.image.size) >= MAIN_PX and needs_fine_pass(found)
+    fine = copies.longer_side_px >= MAIN_PX and needs_fine_pass(found)
     filled = may_be_filled(merge([found, coarse[direction]]), copies.main)
     roomy = dict.fromkeys([UPRIGHT, direction] if filled else [])
     known = surer_than(SHOWN_CONFIDENCE, found)
@@ -219,11 +211,8 @@ def find_candidates(
     return moved(found, copies.to_picture)
 
 
-def _diagonal_candidates(
-    detector: FaceDetector, picture: DecodedImage, run_passes: RunPasses
-) -> list[Detection]:
+def _diagonal_candidates(copies: Copies, run_passes: RunPasses) -> list[Detection]:
     """Return what may be faces in the diagonal in which most are seen well."""
-    copies = Copies(detector, picture)
     directions = [degrees for pair in DIAGONALS for degrees in pair]
     looks = [copies.look(copies.coarse, degrees) for degrees in directions]
     seen = dict(zip(directions, run_passes(looks), strict=True))

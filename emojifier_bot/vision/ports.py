@@ -59,11 +59,16 @@ class FaceRescorer(Protocol):
     """Judges the detector's candidates: the second stage of a cascade."""
 
     def rescore(
-        self, picture: DecodedImage, candidates: Sequence[Detection]
+        self, picture: DecodedImage, candidates: Sequence[Detection], copy: ImageArray
     ) -> list[Detection]:
         """Return the candidates, in order, each with the probability that it is a face.
 
         The boxes may be better ones of the same faces.
+
+        Args:
+            picture: The upright picture.
+            candidates: In pixels of it; may be empty.
+            copy: ``(H, W, 3)`` uint8 RGB: the whole picture reduced, for what is large.
         """
         ...
 

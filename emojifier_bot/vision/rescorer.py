@@ -21,7 +21,6 @@ from emojifier_bot.vision.crops import (
     cut_frame,
     frame_scale,
     invert,
-    reduced_copy,
     upright_frame,
 )
 from emojifier_bot.vision.decode import DecodedImage, from_image
@@ -33,8 +32,6 @@ from emojifier_bot.vision.types import BoundingBox, Detection, FloatArray, Image
 #: Sides of the two squares that the net sees, over the longer side of the box: the head
 #: alone, and with its surroundings.
 MARGINS = (1.6, 3.2)
-#: Squares that are large enough are cut from a copy whose longer side is this long.
-COPY_PX = 640
 #: Between these sides of a box, in pixels as the detector saw it, weights go from those
 #: of tiny faces to those of others by its logarithm.
 TINY_FACE_PX, SMALL_FACE_PX = 10.0, 20.0
@@ -71,7 +68,7 @@ class OnnxRescorer:
         self._session = OnnxSession(spec, threads)
 
     def rescore(
-        self, picture: DecodedImage, candidates: Sequence[Detection]
+        self, picture: DecodedImage, candidates: Sequence[Detection], copy: ImageArray
     ) -> list[Detection]:
         """Return the candidates, in order, each with the probability that it is a face.
 
@@ -79,7 +76,7 @@ class OnnxRescorer:
         """
         if not candidates:
             return []
-        cut = Cutter(picture, self._spec.input_px)
+        cut = Cutter(picture, copy, self._spec.input_px)
         outputs = []
         for batch in in_batches(candidates):
             crops = np.stack([cut.crops(one) for one in batch]).astype(np.float32)
@@ -219,11 +216,17 @@ def _five(one: Detection) -> FloatArray | None:
 class Cutter:
     """Cuts squares out of a picture, large ones out of a small copy of it."""
 
-    def __init__(self, picture: DecodedImage, size_px: int) -> None:
-        """Cut squares of this side."""
+    def __init__(self, picture: DecodedImage, copy: ImageArray, size_px: int) -> None:
+        """Cut squares of this side.
+
+        Args:
+            picture: Any decoded picture.
+            copy: ``(H, W, 3)`` uint8 RGB: the whole picture reduced.
+            size_px: Side of the squares.
+        """
         self._picture, self._size_px = picture, size_px
-        self._reduced_by = max(picture.image.size) / COPY_PX
-        self._copy: DecodedImage | None = None
+        self._reduced_by = max(picture.image.size) / max(copy.shape)
+        self._copy = from_image(Image.fromarray(copy))
 
     def crops(self, one: Detection) -> ImageArray:
         """Return both squares of a candidate, ``(6, S, S)`` uint8 RGB."""
@@ -236,9 +239,6 @@ class Cutter:
         reduced_by = self._reduced_by
         if reduced_by <= 1 or frame_scale(frame) * reduced_by > 1:
             return cut_frame(self._picture, frame, self._size_px)
-        if self._copy is None:
-            copy = reduced_copy(self._picture, COPY_PX)
-            self._copy = from_image(Image.fromarray(copy))
         of_copy = frame.copy()
         of_copy[:, :2] *= reduced_by
         return cut_frame(self._copy, of_copy, self._size_px)

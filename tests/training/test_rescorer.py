@@ -82,7 +82,7 @@ def test_crops_are_those_of_use():
 
     cut = crops.as_they_are(np.arange(6))
 
-    cutter = Cutter(from_image(image), CROP_PX)
+    cutter = Cutter(from_image(image), np.asarray(image), CROP_PX)
     for row in range(6):
         five = Landmarks(points[row], LandmarkScheme.FIVE_POINT) if row == 0 else None
         one = Detection(BoundingBox(*found.xyxy[row].tolist()), 0.5, five)

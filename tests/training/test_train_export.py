@@ -59,7 +59,9 @@ def uses(spec):
         assert np.isfinite(found.points_xy).all()
         return found
     if spec.task == "rescorer":
-        (found,) = OnnxRescorer(spec, 1).rescore(picture, [detection])
+        (found,) = OnnxRescorer(spec, 1).rescore(
+            picture, [detection], np.asarray(sample())
+        )
         assert 0 < found.confidence < 1
         return found
     face = make_landmarks(center_xy=(226, 110), eye_distance_px=62)

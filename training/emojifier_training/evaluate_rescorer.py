@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
+from emojifier_bot.vision.copies import MAIN_PX
+from emojifier_bot.vision.crops import reduced_copy
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.fusion import distinct
 from emojifier_bot.vision.intervals import share
@@ -43,7 +45,8 @@ def find_both(
     for index, picture in enumerate(pictures):
         decoded = from_image(picture_of(picture))
         alone = find_faces(analyzer.detector, decoded, PROPOSED_CONFIDENCE)
-        rescored = analyzer.rescorer.rescore(decoded, alone)
+        copy = reduced_copy(decoded, MAIN_PX)
+        rescored = analyzer.rescorer.rescore(decoded, alone, copy)
         found["without"].append(beside_labels(picture, alone))
         found["with"].append(beside_labels(picture, distinct(rescored)))
         progress(index + 1, len(pictures))

@@ -280,8 +280,9 @@ def test_a_second_stage_has_the_last_word_before_the_threshold():
     boxes = [(100, 100, 300, 300), (500, 100, 700, 300)]
     picture = from_image(picture_with_faces((1000, 800), boxes))
 
-    def doubt_the_left(shown, found):
+    def doubt_the_left(shown, found, copy):
         assert shown is picture
+        assert copy.shape == (512, 640, 3)
         return [
             Detection(one.box, 0.1 if one.box.x_min < 400 else 0.95, one.landmarks)
             for one in found

@@ -146,14 +146,16 @@ class TestCutter:
         one = Detection(BoundingBox(400, 300, 1100, 1000), 0.5)
         small = Detection(BoundingBox(*(edge / 3 for edge in one.box.xyxy)), 0.5)
 
-        large = Cutter(from_image(image), 56).crops(one)
-        wanted = Cutter(from_image(image.resize((640, 480))), 56).crops(small)
+        copy = image.resize((640, 480))
+        large = Cutter(from_image(image), np.asarray(copy), 56).crops(one)
+        wanted = Cutter(from_image(copy), np.asarray(copy), 56).crops(small)
 
         assert large.shape == (6, 56, 56)
         assert np.abs(large.astype(int) - wanted).mean() < 3
 
     def test_beyond_the_edge_the_border_repeats(self):
-        cutter = Cutter(from_image(flat((10, 200, 30), (50, 40))), 56)
+        image = flat((10, 200, 30), (50, 40))
+        cutter = Cutter(from_image(image), np.asarray(image), 56)
 
         cut = cutter.crops(Detection(BoundingBox(-30, -20, 80, 70), 0.5))
 
