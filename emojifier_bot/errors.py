@@ -162,6 +162,7 @@ class ErrorKind(StrEnum):
     NOT_A_URL = "not_a_url"
     ORDER_ALONE = "order_alone"
     SEVERAL_ADDRESSES = "several_addresses"
+    TOO_LONG = "too_long"
     UNCLEAR = "unclear"
     UNKNOWN_OPTION = "unknown_option"
 

@@ -34,7 +34,7 @@ class SettingsCommand(StrEnum):
 KEEPING_AWAY = frozenset({SettingsCommand.OFF, SettingsCommand.OPT_OUT})
 SURPRISE, PRIVATE, HELP, AGAIN = "surprise", "private", "help", "again"
 FLAGS = {SURPRISE: SURPRISE, PRIVATE: PRIVATE, HELP: HELP, "?": HELP}
-FLAGS |= dict.fromkeys((AGAIN, "redo", "retry"), AGAIN)
+FLAGS |= dict.fromkeys((AGAIN, "redo", "retry", "another"), AGAIN)
 #: Settings commands by every spelling.
 SPELLINGS = {str(command): command for command in SettingsCommand} | {
     "opt-out": SettingsCommand.OPT_OUT,
@@ -59,6 +59,9 @@ GUESS_LIKENESS = 0.6
 _ESCAPED_ADDRESS = re.compile(r"<(https?://[^|<>\s]+)(?:\|[^<>]*)?>", re.IGNORECASE)
 #: ``<@U123>``, ``<@U123|name>``: a mention.
 _MENTION = re.compile(r"<@[^<>]*>")
+#: What asks for the same again in more than one word.
+_ONE_MORE = re.compile(r"\b(?:one|once) more(?: time)?\b", re.IGNORECASE)
+_THANKS_AGAIN = re.compile(r"\b(thanks|thank you|thx|cheers) again\b", re.IGNORECASE)
 #: ``host.example/path``, ``photo.jpg``, ``www.x``, ``ftp://x``: meant as an address.
 _LIKE_ADDRESS = re.compile(r"^(\w[\w+.-]*://.*|www\..*|[\w-]+(\.[\w-]+)+(/.*)?)$")
 #: What people ask for, whatever stands around it: it does no harm where it is wrong.
@@ -116,6 +119,9 @@ _AGAINST = frozenset(
 )
 _STATES = frozenset({"is", "was", "are", "were", "isn't", "does", "doesn't"})
 _QUESTIONS = frozenset({"how", "what", "why", "who", "when", "where", "which"})
+#: What may stand before a question; words of one about the bot, which means no picture.
+_GREETINGS = frozenset({"hi", "hello", "hey", "ok", "okay", "so", "and", "but", "um"})
+_OF_THE_BOT = frozenset({"work", "works", "use", "using", "you", "your", "bot"})
 _THANKS = frozenset(
     {
         "thanks",
@@ -156,6 +162,8 @@ class OtherWords(StrEnum):
     NONE = "none"
     #: "Can you do this one, please?"
     REQUEST = "request"
+    #: "How does this work?"
+    QUESTION = "question"
     #: "Thanks!"
     THANKS = "thanks"
     #: "Please delete this", "not this one".
@@ -196,6 +204,9 @@ def parse_command(text: str, themes: Collection[str]) -> ParsedCommand | ParseEr
         text: As Slack sends it, escaped or not.
         themes: Names of the themes that may be asked for.
     """
+    if len(text) > MAX_CHARACTERS or len(text.split(None, MAX_WORDS)) > MAX_WORDS:
+        most = {"characters": f"{MAX_CHARACTERS:,}", "words": str(MAX_WORDS)}
+        return ParseError(ErrorKind.TOO_LONG, most)
     parsed, error, others = _parse(text, themes)
     if error is None and others:
         error = _parse_error(others[0], [*themes, *FLAGS, *SettingsCommand])
@@ -276,6 +287,7 @@ def _words(text: str) -> list[str]:
         # Half an address would be another address.
         text = "".join(text[:MAX_CHARACTERS].rpartition(" ")[:2]) + "…"
     plain = _ESCAPED_ADDRESS.sub(r" \1 ", _INVISIBLE.sub("", text))
+    plain = _THANKS_AGAIN.sub(r"\1", _ONE_MORE.sub(AGAIN, plain))
     for escaped, character in ESCAPES:
         plain = plain.replace(escaped, character)
     words = (word.strip(WRAPPING) for word in plain.split(None, MAX_WORDS))
@@ -296,15 +308,29 @@ def _meaning(others: list[str], flags: Collection[str]) -> OtherWords:
     asks = not words.isdisjoint(_ASKS) or AGAIN in flags
     may_ask = not words.isdisjoint(_VERBS)
     if not (words.isdisjoint(_THANKS) or asks or may_ask):
-        return OtherWords.THANKS
-    if (listed[0] in _QUESTIONS and "about" not in words) or HELP in flags:
-        return OtherWords.UNCLEAR
+        return _after_thanks(others, listed)
+    begins = next((word for word in listed if word not in _GREETINGS), "")
+    is_question = begins in _QUESTIONS and "about" not in words
+    if is_question and not words.isdisjoint(_OF_THE_BOT):
+        return OtherWords.QUESTION
     points = not words.isdisjoint(_POINTS)
     is_short = len(listed) <= _SHORT_WORDS and words.isdisjoint(_STATES)
     named = points or not words.isdisjoint(_THINGS)
-    if asks or (may_ask and named) or (points and is_short):
+    may_mean = not is_question and HELP not in flags
+    if may_mean and (asks or (may_ask and named) or (points and is_short)):
         return OtherWords.REQUEST
     return OtherWords.UNCLEAR
+
+
+def _after_thanks(others: list[str], listed: list[str]) -> OtherWords:
+    """Return what words are for that thank: what they ask after that counts more."""
+    last = max(place for place, word in enumerate(listed) if word in _THANKS)
+    tail = others[last + 1 :]
+    if tail and (tail[-1].endswith("?") or listed[last + 1] in _QUESTIONS):
+        asked = _meaning(tail, ())
+        if asked is not OtherWords.UNCLEAR:
+            return asked
+    return OtherWords.THANKS
 
 
 def _parse_error(word: str, known: list[str]) -> ParseError:

@@ -8,7 +8,7 @@ What a mention or a direct message means, in this order:
 1. A settings command, such as ``opt out``.
 2. The pictures that it shows: its files, and those of messages that it forwards.
 3. Each address in its text. A preview of a link counts where no address does.
-4. Thanks: a reaction answers them.
+4. Thanks: a reaction answers them. A question about the bot: the help does.
 5. With no words but options, or with words that ask for "this one": in a thread its
    newest picture, else the newest one of the channel. That is the one right above, or
    the mention's own, for Slack sometimes leaves it out.
@@ -304,7 +304,7 @@ class Listeners:
         """Return whether a message without a picture is best answered by the help."""
         if parsed.other_words is OtherWords.REQUEST:
             return False
-        if parsed.help:
+        if parsed.help or parsed.other_words is OtherWords.QUESTION:
             return True
         if message.request.entrypoint is not Entrypoint.DIRECT_MESSAGE:
             return False

@@ -132,8 +132,8 @@ def manifest(
                     "command": command,
                     **({} if socket_mode else {"url": base + EVENTS_PATH}),
                     "description": "Put an emoji over every face in a picture",
-                    "usage_hint": "[image url] [theme] [surprise] [private] | help "
-                    "| opt out",
+                    "usage_hint": "[image url] [theme] [surprise] [private] | again "
+                    "| help | opt out",
                     "should_escape": False,
                 }
             ],

@@ -36,9 +36,11 @@ DEFAULT_FACTS = {
     "bot": f"@{BOT_NAME}",
     "word": "that",
     "addresses": "ten",
+    "characters": "8,000",
+    "words": "400",
     "guess": "help",
     "themes": "`classic`",
-    "formats": readable_titles("and"),
+    "formats": readable_titles("or"),
     "pictures": "usual",
     "posted": "some",
     "wait": "a few minutes",
@@ -99,6 +101,8 @@ def render_message(kind: str, **facts: str) -> str:
 def _render(kind: str, facts: Mapping[str, str], *, elsewhere: bool) -> str:
     if kind == ErrorKind.UNKNOWN_OPTION and facts.get("guess"):
         kind = "unknown_option_guess"
+    if kind == OutcomeKind.SEVERAL and facts.get("posted") == "0":
+        kind = "several_none"
     message = MESSAGES.get(kind) or MESSAGES[UNKNOWN]
     code = _NOT_CODE.sub("", kind)[:MAX_CODE]
     between = "\n" if "\n" in message.sentence else " "
@@ -122,12 +126,18 @@ def render_outcome(
         name = f"“{quoted(one.name)}”" if one.name else f"picture {one.number}"
         reasons.setdefault(one.kind, []).append(name)
     lines = [
-        f"• {', '.join(pictures)}: {_render(kind, names, elsewhere=elsewhere)}"
+        f"• {_each(pictures)}: {_render(kind, names, elsewhere=elsewhere)}"
         for kind, pictures in reasons.items()
     ]
     facts = {**names, **outcome.facts}
     said = "\n".join([_render(outcome.kind, facts, elsewhere=elsewhere), *lines])
     return said if len(said) <= MAX_SAID else said[: MAX_SAID - 1] + "…"
+
+
+def _each(pictures: list[str]) -> str:
+    """Return the names of pictures of which a sentence speaks as of one."""
+    *most, last = pictures
+    return f"{', '.join(most)} and {last}, each" if most else last
 
 
 def quoted(word: str) -> str:

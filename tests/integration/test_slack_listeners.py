@@ -230,6 +230,7 @@ def test_a_shortcut_without_an_image(listeners, files, kind):
         ),
         (mention(f"<@{BOT}> can you do this one please?"), NEWEST),
         (mention(f"<@{BOT}> again"), replace(NEWEST, again=True)),
+        (mention(f"great, thanks! one more? <@{BOT}>"), replace(NEWEST, again=True)),
         (
             mention(f"hello <@{BOT}>"),
             ImageReference(message_ts=TS, posted_by=ASKER),
@@ -321,6 +322,8 @@ def test_a_direct_message_is_queued(listeners, sent, source):
         (direct_message("thanks", thread_ts=TOP_TS), ["thanks"]),
         (mention(f"thanks <@{BOT}>"), ["thanks"]),
         (mention(f"<@{BOT}> help"), ["help"]),
+        (mention(f"<@{BOT}> how does this work?"), ["help"]),
+        (mention(f"how does this work, <@{BOT}>?", thread_ts=TOP_TS), ["help"]),
         (mention(f"<@{BOT}> off please"), ["order_alone"]),
         (mention(files=[TEXT_FILE]), ["no_image_file"]),
         (mention(files=[{"id": "F1", "mode": "hidden_by_limit"}]), ["hidden_by_limit"]),

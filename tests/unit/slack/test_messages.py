@@ -181,6 +181,8 @@ def test_which_requests_may_succeed_later_by_themselves():
         ("page", {}, "web page"),
         ("private_address", {}, "private network"),
         ("source_gone", {}, "deleted"),
+        ("no_image_file", {}, "BMP or ICO"),
+        ("too_long", {}, "8,000 characters"),
     ],
 )
 def test_a_message_holds_facts_and_the_way_out(kind, facts, part):
@@ -220,9 +222,20 @@ def test_of_several_pictures_each_reason_is_said_once_with_its_pictures():
     head, no_face, too_large = said.split("\n")
     assert head.startswith("I posted 1 of 5 pictures.")
     assert no_face == (
-        "• “a.png”, “&lt;!channel&gt;.png”, picture 5: " + render_message("no_face")
+        "• “a.png”, “&lt;!channel&gt;.png” and picture 5, each: "
+        + render_message("no_face")
     )
     assert too_large == "• “b.png”: " + render_message("too_large")
+
+
+def test_of_several_pictures_none_is_no_number():
+    missing = (NotPosted("no_face", 1), NotPosted("no_face", 2))
+    facts = {"posted": "0", "pictures": "2"}
+
+    said = render_outcome(Outcome("several", facts, missing), {}, elsewhere=False)
+
+    assert said.startswith("I could post none of the 2 pictures.")
+    assert "picture 1 and picture 2, each: " in said
 
 
 def test_what_is_said_of_many_pictures_fits_into_one_message():
