@@ -1,13 +1,35 @@
-"""The emotion classifiers by name. A class and one line here add another.
+"""What may be read of a face, and the emotion classifiers by name.
 
-Settings, the command line and the documentation take the names from here, so nothing
-heavy is imported: `vision.emotion` loads the class on first use.
+A class and one line here add another classifier. Settings, the command line and the
+documentation take the names from here, so nothing heavy is imported: `vision.emotion`
+loads the class on first use.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Self
+
+
+class ReadingMode(StrEnum):
+    """What may be read of a face, and said of it; the highest comes first."""
+
+    #: A face gets the emoji of its expression, and every text names that.
+    EXPRESSIONS = "expressions"
+    #: The emoji is matched in the same way; texts name what is visible, and no emotion.
+    SHAPES = "shapes"
+    #: Faces are found and covered; no model or service for emotions is used.
+    OFF = "off"
+
+
+def lowest(*wishes: ReadingMode | str) -> ReadingMode:
+    """Return what everybody who was asked allows; an empty wish allows all.
+
+    >>> lowest(ReadingMode.SHAPES, "", "expressions")
+    <ReadingMode.SHAPES: 'shapes'>
+    """
+    order = list(ReadingMode)
+    return max((ReadingMode(one) for one in wishes if one), key=order.index)
 
 
 class EmotionModel(StrEnum):

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emojifier_bot.clock import SystemClock
+from emojifier_bot.emotion_models import ReadingMode
 
 if TYPE_CHECKING:
     from emojifier_bot.config import PictureSettings, Settings
@@ -88,6 +89,7 @@ def make_analyzer(
         models=models_dir(),
         min_confidence=settings.min_confidence,
         emotion_model=settings.emotion_model,
+        expressions=settings.reading != ReadingMode.OFF,
         threads=settings.threads,
         detector=settings.detector_model,
         rescorer=settings.rescorer_model,

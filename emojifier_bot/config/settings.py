@@ -14,7 +14,7 @@ from emojifier_bot.config.hosts import (
     read_hosts,
     read_slacks_hosts,
 )
-from emojifier_bot.emotion_models import EmotionModel
+from emojifier_bot.emotion_models import EmotionModel, ReadingMode
 
 PREFIX = "EMOJIFIER_"
 
@@ -117,6 +117,7 @@ OPTIONAL_MODEL_DIR = Kind(
     lambda text: NO_MODEL if text == NO_MODEL else _folder(text),
 )
 EMOTION_MODEL = _one_of(*EmotionModel)
+READING = _one_of(*ReadingMode)
 FALLBACK = _one_of("local", "fail")
 LOG_LEVEL = _one_of("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMAT = _one_of("text", "json")
@@ -225,6 +226,12 @@ class PictureSettings:
     )
     min_confidence: float = _setting(
         0.65, CONFIDENCE, "Minimum confidence of a detected face."
+    )
+    reading: str = _setting(
+        ReadingMode.EXPRESSIONS.value,
+        READING,
+        "What is read of faces: `expressions`; `shapes`, where texts only name what is "
+        "visible; or `off`, where no emotion model is loaded. See docs/privacy.md.",
     )
     emotion_model: str = _setting(
         EmotionModel.FUSED.value,

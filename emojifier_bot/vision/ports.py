@@ -118,10 +118,15 @@ class EmotionClassifier(Protocol):
 class FaceAnalyzer(Protocol):
     """A back end: finds and analyses the faces of a picture, locally or remotely."""
 
-    def analyze(self, picture: DecodedImage) -> Reading:
+    def analyze(self, picture: DecodedImage, *, expressions: bool = True) -> Reading:
         """Return the faces of a picture and the name of the back end.
 
         Coordinates are pixels of the upright picture.
+
+        Args:
+            picture: The upright picture.
+            expressions: Whether to read them. If not, no model or service is asked for
+                emotions, and the faces have the scores `types.UNREAD`.
 
         Raises:
             BackendError: A model failed.

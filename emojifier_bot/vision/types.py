@@ -170,15 +170,19 @@ class EmotionScores:
         return {str(emotion): self[emotion] for emotion in EMOTIONS}
 
 
+#: Of a face whose expression was not read: each emotion is as probable as the others.
+UNREAD = EmotionScores(np.full(len(EMOTIONS), 1 / len(EMOTIONS), np.float32))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """An analysed face: the detection, its 68 landmarks and its emotion scores."""
 
     detection: Detection
     landmarks: Landmarks
-    scores: EmotionScores
+    scores: EmotionScores = UNREAD
     #: Whether the classifier's top probability reaches its model's threshold.
-    confident: bool
+    confident: bool = False
 
     @property
     def box(self) -> BoundingBox:

@@ -26,7 +26,13 @@ from emojifier_bot.vision.detector import YuNetDetector
 from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.models import ModelSpec, pick_model_spec
 from emojifier_bot.vision.rescorer import OnnxRescorer
-from emojifier_bot.vision.types import BoundingBox, Detection, LandmarkScheme, Reading
+from emojifier_bot.vision.types import (
+    UNREAD,
+    BoundingBox,
+    Detection,
+    LandmarkScheme,
+    Reading,
+)
 from tests.builders import make_face, make_landmarks
 from tests.face_apis import VENDORS, hosted
 from tests.fakes.face_api import serving
@@ -280,6 +286,13 @@ class TestFaceAnalyzer:
 
         assert [one.box for one in first] == [one.box for one in second]
         assert picture.image.tobytes() == before
+
+    def test_leaves_expressions_unread_where_told_so(self, analyzer):
+        read = analyzer.subject.analyze(analyzer.picture)
+        unread = analyzer.subject.analyze(analyzer.picture, expressions=False)
+
+        assert [one.box for one in unread] == [one.box for one in read]
+        assert [(one.scores, one.confident) for one in unread] == [(UNREAD, False)]
 
     @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
     def test_a_tiny_picture_is_no_error(self, analyzer, mode):

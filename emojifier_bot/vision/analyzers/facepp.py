@@ -87,12 +87,13 @@ def make_api(options: HostedOptions) -> hosted_api.FaceApi:
         "api_key": key,
         "api_secret": secret,
         "return_landmark": "1",
-        "return_attributes": "emotion,headpose",
     }
 
     def request(sent: hosted_api.SentPicture) -> ServiceCall:
+        wanted = "emotion,headpose" if sent.expressions else "headpose"
+        parts = {**fields, "return_attributes": wanted}
         # A file name without information.
-        content_type, body = multipart(fields, "image_file", "picture.jpg", sent.data)
+        content_type, body = multipart(parts, "image_file", "picture.jpg", sent.data)
         return ServiceCall(address, {"Content-Type": content_type}, body)
 
     return hosted_api.FaceApi(SERVICE, LIMITS, request, _faces)

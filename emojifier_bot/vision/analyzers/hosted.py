@@ -94,7 +94,7 @@ class HostedAnalyzer:
         api: The vendor's.
         options: How it is called, and whether the local models stand in where it fails.
         models: Read what the API does not report.
-        by_points: Reads the points that the API reports.
+        by_points: Reads the points that the API reports; None: no expression is read.
     """
 
     def __init__(
@@ -103,22 +103,27 @@ class HostedAnalyzer:
         api: FaceApi,
         options: HostedOptions,
         models: local.LocalAnalyzer,
-        by_points: EmotionClassifier,
+        by_points: EmotionClassifier | None,
     ) -> None:
         self.local, self.by_points = models, by_points
         self._name, self._api, self._falls_back = name, api, options.falls_back
         self._calls, self._cache = Calls(name, options), AnswerCache(options.clock)
 
-    def analyze(self, picture: DecodedImage) -> Reading:
+    def analyze(self, picture: DecodedImage, *, expressions: bool = True) -> Reading:
         """Find every face and read it fully.
+
+        An API whose answers always hold emotions (Google's) is not heard on them where
+        none is to be read.
 
         Raises:
             HostedApiError: The API failed and nothing stands in for it; wrong keys and
                 addresses always raise, so that they are noticed.
         """
+        expressions = expressions and self.by_points is not None
         try:
             sent = picture_to_send(picture, self._api.limits)
-            key = hashlib.sha256(sent.data).hexdigest()
+            sent = replace(sent, expressions=expressions)
+            key = f"{hashlib.sha256(sent.data).hexdigest()} {expressions}"
             found = self._cache.find(key)
             if found is None:
                 found = self._calls.run(lambda seconds: self._api.ask(sent, seconds))
@@ -132,12 +137,13 @@ class HostedAnalyzer:
                 "error": error.kind,
             }
             logger.warning("Face service failed; the local models read", extra=facts)
-            return self.local.analyze(picture)
+            return self.local.analyze(picture, expressions=expressions)
         faces = [in_picture(face, sent.scale) for face in found]
-        return Reading(self._read(picture, faces), self._name)
+        read = self._read(picture, faces, expressions=expressions)
+        return Reading(read, self._name)
 
     def _read(
-        self, picture: DecodedImage, faces: Sequence[HostedFace]
+        self, picture: DecodedImage, faces: Sequence[HostedFace], *, expressions: bool
     ) -> tuple[Face, ...]:
         """Take what the API reports of each face, and read the rest here."""
         detections = [as_detection(face) for face in faces]
@@ -155,18 +161,20 @@ class HostedAnalyzer:
         scores = {
             i: (face.scores, face.scores.top_probability >= SURE_PROBABILITY)
             for i, face in enumerate(faces)
-            if face.scores is not None
+            if face.scores is not None and expressions
         }
         unscored = [i for i in range(len(faces)) if i not in scores]
         for classifier, indices in (
             (self.by_points, [i for i in unscored if i not in own]),
             (self.local.classifier, [i for i in unscored if i in own]),
         ):
+            if classifier is None or not expressions:
+                continue
             read = classifier.classify(picture, [landmarks[i] for i in indices])
             for i, one in zip(indices, read, strict=True):
                 scores[i] = (one, one.top_probability >= classifier.sure_threshold)
         return tuple(
-            Face(detection, points, *scores[i])
+            Face(detection, points, *scores.get(i, ()))
             for i, (detection, points) in enumerate(
                 zip(detections, landmarks, strict=True)
             )
@@ -192,8 +200,10 @@ def build(
     api = make_api(options.hosted)
     if options.hosted.route is not None:
         api = replace(api, route=options.hosted.route)
-    spec = pick_model_spec(options.models, "emotion", EmotionModel.SHARED_POINTS)
-    by_points = load_classifier(spec, options.threads)
+    by_points = None
+    if options.expressions:
+        spec = pick_model_spec(options.models, "emotion", EmotionModel.SHARED_POINTS)
+        by_points = load_classifier(spec, options.threads)
     return HostedAnalyzer(name, api, options.hosted, local.build(options), by_points)
 
 

@@ -90,6 +90,8 @@ class SentPicture:
     size_wh: tuple[int, int]
     #: Its pixels per pixel of the picture.
     scale: float
+    #: Whether the service is asked for emotions.
+    expressions: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -53,7 +53,8 @@ class LocalAnalyzer:
 
     detector: FaceDetector
     landmarker: FaceLandmarker
-    classifier: EmotionClassifier
+    #: None: no expression is read.
+    classifier: EmotionClassifier | None
     #: None: the detector alone decides what is a face.
     rescorer: FaceRescorer | None = None
     #: False: the main pass alone finds upright faces, to measure what the others add.
@@ -63,18 +64,16 @@ class LocalAnalyzer:
     #: Runs passes of the detector that do not depend on each other.
     run_passes: RunPasses = one_by_one
 
-    def analyze(self, picture: DecodedImage) -> Reading:
+    def analyze(self, picture: DecodedImage, *, expressions: bool = True) -> Reading:
         """Find every face and read it fully."""
         detections = self.detect(picture)
         landmarks = self.landmarker.locate(picture, detections)
-        scores = self.classifier.classify(picture, landmarks)
-        threshold = self.classifier.sure_threshold
-        faces = [
-            Face(detection, points, score, score.top_probability >= threshold)
-            for detection, points, score in zip(
-                detections, landmarks, scores, strict=True
-            )
-        ]
+        faces = map(Face, detections, landmarks)
+        if expressions and self.classifier is not None:
+            scores = self.classifier.classify(picture, landmarks)
+            sure = self.classifier.sure_threshold
+            confident = [one.top_probability >= sure for one in scores]
+            faces = map(Face, detections, landmarks, scores, confident)
         return Reading(tuple(faces), LOCAL)
 
     def detect(self, picture: DecodedImage) -> list[Detection]:
@@ -144,11 +143,14 @@ def build(options: BackendOptions) -> LocalAnalyzer:
     # A detection that one pass doubts may still be confirmed by another.
     least = min(options.min_confidence, UNSEEN_CONFIDENCE)
     rescorer = options.rescorer
-    emotion = spec("emotion", options.emotion, options.emotion_model)
+    classifier = None
+    if options.expressions:
+        emotion = spec("emotion", options.emotion, options.emotion_model)
+        classifier = load_classifier(emotion, options.threads)
     return LocalAnalyzer(
         YuNetDetector(spec("detector", options.detector), least),
         OnnxLandmarker(spec("landmarks", options.landmarks), options.threads),
-        load_classifier(emotion, options.threads),
+        classifier,
         None
         if rescorer == "none"
         else OnnxRescorer(spec("rescorer", rescorer), options.threads),

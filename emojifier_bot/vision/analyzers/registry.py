@@ -62,6 +62,8 @@ class BackendOptions:
     min_confidence: float
     #: One of `EmotionModel`.
     emotion_model: str
+    #: Whether expressions will be read; if not, no model for them is opened.
+    expressions: bool = field(default=True, kw_only=True)
     #: 0 is one for each core.
     threads: int = 0
     #: Folders that replace the shipped models.

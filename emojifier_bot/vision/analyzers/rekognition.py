@@ -131,9 +131,9 @@ def make_api(options: HostedOptions) -> hosted_api.FaceApi:
 
     def request(sent: hosted_api.SentPicture) -> ServiceCall:
         picture = base64.b64encode(sent.data).decode("ascii")
-        body = json.dumps(
-            {"Image": {"Bytes": picture}, "Attributes": ["DEFAULT", "EMOTIONS"]}
-        ).encode()
+        wanted = ["DEFAULT", "EMOTIONS"] if sent.expressions else ["DEFAULT"]
+        asked = {"Image": {"Bytes": picture}, "Attributes": wanted}
+        body = json.dumps(asked).encode()
         headers = {"Content-Type": CONTENT_TYPE, "X-Amz-Target": TARGET}
         return ServiceCall(address, sign(address, headers, body), body)
 

@@ -122,7 +122,8 @@ class Analyzer:
     def __init__(self, *counts):
         self._counts = iter(counts)
 
-    def analyze(self, _picture):
+    def analyze(self, _picture, *, expressions=True):
+        assert expressions
         faces = [
             make_face(EMOTIONS[index], landmarks=make_landmarks(eye_distance_px=size))
             for index, size in enumerate(range(40, 40 + 20 * next(self._counts), 20))

@@ -52,7 +52,8 @@ def test_photos_place_what_no_name_places(art, tmp_path, monkeypatch):
     face = make_face()
 
     class OneFace:
-        def analyze(self, _picture):
+        def analyze(self, _picture, *, expressions=True):
+            assert expressions
             return Reading((face,), "local")
 
     monkeypatch.setattr("emojifier_bot.app.make_analyzer", lambda *_, **__: OneFace())

@@ -151,7 +151,8 @@ class TestFrames:
         faint = replace(fake_analyzer(), detector=FakeDetector(0.7))
 
         class Fading(FakeAnalyzer):
-            def analyze(self, picture):
+            def analyze(self, picture, *, expressions=True):
+                assert expressions
                 bright = picture.image.getpixel((0, 0))[0] > 80
                 return (fake_analyzer() if bright else faint).analyze(picture)
 

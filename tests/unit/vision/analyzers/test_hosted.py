@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from botocore.exceptions import CredentialRetrievalError
 from PIL import Image
 
-from emojifier_bot.errors import ConfigError, HostedApiError
+from emojifier_bot.errors import ConfigError, EmojifierError, HostedApiError
+from emojifier_bot.vision import models_dir
 from emojifier_bot.vision.analyzers import rekognition as hosted_rekognition
 from emojifier_bot.vision.analyzers.hosted import FAILURES_TO_OPEN, as_detection
 from emojifier_bot.vision.analyzers.hosted_api import HostedFace
@@ -19,7 +22,7 @@ from emojifier_bot.vision.analyzers.registry import build_analyzer
 from emojifier_bot.vision.decode import decode, from_image
 from emojifier_bot.vision.landmarks import roll_degrees
 from emojifier_bot.vision.place import place
-from emojifier_bot.vision.types import BoundingBox, Emotion
+from emojifier_bot.vision.types import UNREAD, BoundingBox, Emotion
 from tests.builders import make_landmarks
 from tests.face_apis import VENDORS, hosted, options_for
 from tests.fakes.clock import ManualClock
@@ -482,3 +485,40 @@ class TestRekognition:
         analyzer = hosted(name, fake, region="us-east-1")
 
         assert failure(analyzer).kind == "face_api_credentials"
+
+
+@pytest.mark.parametrize("name", ["rekognition", "facepp"])
+def test_no_emotion_is_asked_for_or_cached_where_none_is_read(name, fake):
+    analyzer = hosted(name, fake)
+    picture = from_image(PICTURE)
+
+    for expressions in (True, False, False, True):
+        analyzer.analyze(picture, expressions=expressions)
+
+    asked, unasked = (b"emotion" in one.body.lower() for one in fake.requests)
+    assert (asked, unasked) == (True, False)
+
+
+def test_what_a_service_says_unasked_is_not_heard(name, fake):
+    picture = from_image(PICTURE)
+    fake.emotions = {"joyLikelihood": "VERY_LIKELY", "ANGRY": 99.0, "anger": 99.0}
+
+    (face,) = hosted(name, fake).analyze(picture, expressions=False)
+
+    assert (face.scores, face.confident) == (UNREAD, False)
+
+
+def test_without_expressions_no_emotion_model_is_opened(name, fake, tmp_path):
+    models = tmp_path / "models"
+    shutil.copytree(models_dir(), models)
+    for folder in models.glob("emotion_*"):
+        shutil.rmtree(folder)
+    options = replace(options_for(name, fake.url), models=models)
+
+    (face,) = build_analyzer(name, replace(options, expressions=False)).analyze(
+        from_image(PICTURE)
+    )
+
+    assert face.scores is UNREAD
+    with pytest.raises(EmojifierError):
+        build_analyzer(name, options)

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from emojifier_bot.vision.analyzers.local import LocalAnalyzer
+from emojifier_bot.errors import EmojifierError
+from emojifier_bot.vision import models_dir
+from emojifier_bot.vision.analyzers.local import LocalAnalyzer, build
+from emojifier_bot.vision.analyzers.registry import BackendOptions
 from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.types import UNREAD
 from tests.fakes.faces import (
     FakeClassifier,
     FakeDetector,
@@ -13,6 +20,8 @@ from tests.fakes.faces import (
     FakeRescorer,
     picture_with_faces,
 )
+
+SAMPLE = Path(__file__).parents[4] / "docs" / "sample" / "astronaut.png"
 
 
 class TestLocalAnalyzer:
@@ -63,3 +72,27 @@ class TestLocalAnalyzer:
         (face,) = self.analyzer(probability=probability).analyze(picture)
 
         assert face.confident is confident
+
+    def test_the_classifier_is_not_asked_where_no_expression_is_read(self):
+        picture = from_image(picture_with_faces((64, 48), [(10, 10, 40, 40)]))
+        without = replace(self.analyzer(), classifier=None)
+
+        (face,) = without.analyze(picture)
+
+        assert face.scores is UNREAD
+        assert without.analyze(picture, expressions=False).faces[0].scores is UNREAD
+
+
+def test_without_expressions_no_emotion_model_is_opened(tmp_path):
+    models = tmp_path / "models"
+    shutil.copytree(models_dir(), models)
+    for folder in models.glob("emotion_*"):
+        shutil.rmtree(folder)
+    options = BackendOptions(models, 0.8, "fused", threads=1)
+
+    analyzer = build(replace(options, expressions=False))
+
+    (face,) = analyzer.analyze(from_image(Image.open(SAMPLE).convert("RGB")))
+    assert face.scores is UNREAD
+    with pytest.raises(EmojifierError):
+        build(options)
