@@ -19,6 +19,7 @@ from emojifier_bot.cli.console import (
     agree_to_send,
     backend_option,
     counted,
+    must_read_expressions,
     print_err,
     progress_bar,
     theme_option,
@@ -77,6 +78,7 @@ def calibrate(
     from emojifier_bot.vision.themes import open_theme
 
     settings = load_picture_settings(theme=theme, face_backend=backend)
+    must_read_expressions(settings)
     source = open_theme(settings.theme)
     folder = output or Path(f"{source.theme.name}-mine")
     refuse_theme_folder(folder, source.folder, force=force)

@@ -19,6 +19,7 @@ from emojifier_bot.cli.console import (
     agree_to_send,
     counted,
     json_option,
+    must_read_expressions,
     print_err,
     print_json,
     progress_bar,
@@ -102,6 +103,7 @@ def compare(
     found = find_inputs(pictures, recursive=recursive)
     settings = [load_picture_settings(face_backend=name) for name in (first, second)]
     for one in settings:
+        must_read_expressions(one)
         agree_to_send(one, len(found.sources), accepted=accept_remote)
     read, tiles = _read_all(settings, found.sources)
     if not read:

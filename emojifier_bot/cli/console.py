@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from emojifier_bot.config import settings_table
+from emojifier_bot.emotion_models import ReadingMode
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -239,6 +240,19 @@ class Reporter:
 def progress_bar(title: str) -> AbstractContextManager[Callable[[int, int], None]]:
     """Show a bar while the block runs; the function given takes done and total."""
     return Reporter().progress(title)
+
+
+def must_read_expressions(settings: PictureSettings) -> None:
+    """Go on only if expressions may be read.
+
+    Raises:
+        WrongUsage: A setting says that they may not.
+    """
+    if settings.reading != ReadingMode.EXPRESSIONS:
+        raise WrongUsage(
+            f"EMOJIFIER_READING is {settings.reading}, and this command reads the "
+            "expressions of photos. Set it to expressions for this run."
+        )
 
 
 def agree_to_send(settings: PictureSettings, pictures: int, *, accepted: bool) -> None:

@@ -18,6 +18,7 @@ from emojifier_bot.cli.console import (
     agree_to_send,
     backend_option,
     counted,
+    must_read_expressions,
     print_err,
 )
 from emojifier_bot.cli.files import write_file
@@ -165,6 +166,7 @@ def _read_photos(
     if photos is None or not names:
         return {}
     settings = load_picture_settings(face_backend=backend)
+    must_read_expressions(settings)
     found = find_photos(names, photos)
     agree_to_send(settings, sum(map(len, found.values())), accepted=accepted)
     analyzer = make_analyzer(settings, falls_back=False)

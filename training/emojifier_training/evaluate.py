@@ -14,10 +14,12 @@ from PIL import Image
 
 from emojifier_bot.app import make_analyzer
 from emojifier_bot.config import load_picture_settings
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.vision import emojis_dir
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.multi_scale import PROPOSED_CONFIDENCE
+from emojifier_bot.vision.ports import EmotionClassifier
 from emojifier_bot.vision.types import Detection
 from emojifier_training import Progress
 from emojifier_training.data import (
@@ -97,7 +99,10 @@ class Models:
             # OpenCV makes the copies that models see, and has a pool of its own.
             cv2.setNumThreads(self.threads)
         settings = load_picture_settings(
-            min_confidence=min_confidence, face_backend="local", **wanted
+            min_confidence=min_confidence,
+            face_backend="local",
+            reading=ReadingMode.EXPRESSIONS,
+            **wanted,
         )
         analyzer = cast("LocalAnalyzer", make_analyzer(settings))
         return dataclasses.replace(analyzer, multi_scale=self.multi_scale)
@@ -217,10 +222,11 @@ class Evaluator:
         """Return the emotion figures of an ``.npz`` file, or of the folder of one."""
         faces = self.faces(data)
         analyzer = self.models.analyzer(SHOWN)
+        classifier = cast("EmotionClassifier", analyzer.classifier)
         probabilities = classify_crops(
-            analyzer.landmarker, analyzer.classifier, faces, self.progress
+            analyzer.landmarker, classifier, faces, self.progress
         )
-        threshold = analyzer.classifier.sure_threshold
+        threshold = classifier.sure_threshold
         return emotion_figures(probabilities, faces, threshold)
 
     def faces(self, data: Path) -> LabelledExpressions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -41,7 +42,8 @@ def read_votes(
     faces = faces.subset(np.arange(0, len(faces.images), every))
     local = Models().analyzer(SHOWN)
     emoji = [one for one in theme.emoji if not one.surprise_only]
-    return read_voted(emoji, faces, local.landmarker, local.classifier, progress)
+    classifier = cast("EmotionClassifier", local.classifier)
+    return read_voted(emoji, faces, local.landmarker, classifier, progress)
 
 
 def voted_for(emoji: Sequence[Emoji], votes: FloatArray) -> dict[str, list[int]]:

@@ -3,8 +3,18 @@ from __future__ import annotations
 import io
 
 import pytest
+from click.testing import CliRunner
+from PIL import Image
 
-from emojifier_bot.cli.console import Reporter, print_err, shown
+from emojifier_bot.cli.console import (
+    Reporter,
+    WrongUsage,
+    must_read_expressions,
+    print_err,
+    shown,
+)
+from emojifier_bot.cli.main import app
+from emojifier_bot.config import PictureSettings
 
 
 @pytest.mark.parametrize(
@@ -69,3 +79,33 @@ def test_the_bar_is_for_terminals_only(monkeypatch, stream, quiet, shows):
 
     assert ("Pictures" in stream.getvalue()) is shows
     assert "[b]odd[/b] name" in stream.getvalue()
+
+
+@pytest.mark.parametrize("reading", ["shapes", "off"])
+def test_what_reads_expressions_is_refused_where_a_setting_forbids_it(reading):
+    must_read_expressions(PictureSettings())
+
+    with pytest.raises(WrongUsage, match=f"EMOJIFIER_READING is {reading}, and this"):
+        must_read_expressions(PictureSettings(reading=reading))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["calibrate", "photos"],
+        ["compare", "local", "google", "photos"],
+        ["themes", "new", "art", "--name", "mine", "--photos", "photos"],
+    ],
+)
+def test_every_command_that_reads_them_is(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("photos/grin", "art"):
+        (tmp_path / folder).mkdir(parents=True)
+    Image.new("RGB", (64, 64)).save(tmp_path / "photos" / "grin" / "a.png")
+    Image.new("RGBA", (64, 64), "yellow").save(tmp_path / "art" / "hat.png")
+    monkeypatch.setenv("EMOJIFIER_READING", "off")
+
+    done = CliRunner().invoke(app, command)
+
+    assert done.exit_code == 2, done.output
+    assert "EMOJIFIER_READING is off" in done.output
