@@ -26,8 +26,9 @@ from emojifier_bot.domain import (
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.http import GuardedClient
 from emojifier_bot.slack.client import SlackClient
-from emojifier_bot.slack.files import SlackImageSource, check_picture
+from emojifier_bot.slack.files import SlackImageSource
 from emojifier_bot.slack.post import SlackReplySink
+from emojifier_bot.slack.reader import SlackReader, check_picture
 from tests.fakes.slack import SampleWorkspace, SlackServer
 
 MAX_BYTES = 200_000
@@ -75,15 +76,13 @@ class Bot:
         self.sink = SlackReplySink(self.client, self.vault, hosts)
         self.settings = WorkspaceSettings(self.database, SystemClock())
         self.source = SlackImageSource(
-            client=self.client,
+            SlackReader(self.client, hosts, MAX_BYTES),
             vault=self.vault,
             web=GuardedClient(
                 allow_hosts=frozenset({self.slack.website.host}),
                 max_bytes=MAX_BYTES,
                 check_body=check_picture,
             ),
-            file_hosts=hosts,
-            max_bytes=MAX_BYTES,
             settings=self.settings,
             limiter=RateLimiter(self.database, SystemClock(), ()),
             posts=PostLog(self.database, SystemClock()),

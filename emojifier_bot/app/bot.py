@@ -29,9 +29,10 @@ from emojifier_bot.errors import DeliveryError, ErrorKind
 from emojifier_bot.http import FETCH_NETWORK, GuardedClient, check_address
 from emojifier_bot.jobs.queue import DbosJobQueue
 from emojifier_bot.slack.client import SlackClient, SlackWebClient, make_app_client
-from emojifier_bot.slack.files import SlackImageSource, check_picture
+from emojifier_bot.slack.files import SlackImageSource
 from emojifier_bot.slack.installations import RotatingBotTokens
 from emojifier_bot.slack.post import SlackReplySink
+from emojifier_bot.slack.reader import SlackReader, check_picture
 
 if TYPE_CHECKING:
     from emojifier_bot.app.picture_process import PictureProcesses
@@ -352,7 +353,7 @@ def make_worker_dependencies(
     client = make_slack(settings, stores)
     return Dependencies(
         source=SlackImageSource(
-            client=client,
+            SlackReader(client, settings.slack_file_hosts, settings.max_bytes),
             vault=stores.vault,
             web=GuardedClient(
                 allow_hosts=settings.fetch_allow_hosts,
@@ -360,8 +361,6 @@ def make_worker_dependencies(
                 check_body=check_picture,
                 network=replace(FETCH_NETWORK, route=client.route),
             ),
-            file_hosts=settings.slack_file_hosts,
-            max_bytes=settings.max_bytes,
             settings=WorkspaceSettings(stores.database, CLOCK),
             limiter=make_limiter(settings, stores.database, CLOCK),
             posts=stores.posts,

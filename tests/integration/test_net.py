@@ -24,7 +24,7 @@ from emojifier_bot.http import (
     get_with_token,
     post_bytes,
 )
-from emojifier_bot.slack.files import check_picture
+from emojifier_bot.slack.reader import check_picture
 from tests.fakes.internet import Authority, Internet, name_server
 from tests.fakes.servers import RawServer, said, serving
 

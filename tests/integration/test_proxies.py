@@ -24,8 +24,8 @@ from emojifier_bot.http import (
 )
 from emojifier_bot.slack.app import make_bolt_app
 from emojifier_bot.slack.client import make_app_client
-from emojifier_bot.slack.files import check_picture
 from emojifier_bot.slack.messages import render_message
+from emojifier_bot.slack.reader import check_picture
 from emojifier_bot.slack.socket_mode import SocketMode
 from tests.fakes.internet import Authority
 from tests.fakes.proxy import proxying

@@ -16,8 +16,9 @@ from emojifier_bot.domain import ImageReference, Installation, Share, ShareState
 from emojifier_bot.errors import DeliveryError
 from emojifier_bot.http import GuardedClient
 from emojifier_bot.slack.client import SlackClient
-from emojifier_bot.slack.files import SlackImageSource, check_picture
+from emojifier_bot.slack.files import SlackImageSource
 from emojifier_bot.slack.post import BARE, SlackReplySink
+from emojifier_bot.slack.reader import SlackReader, check_picture
 from tests.fakes.servers import said, serving
 from tests.slack_bot import FixedTokens
 from tests.slack_posts import make_post, make_request
@@ -51,11 +52,9 @@ def source(client, sqlite_url):
     )
     with closing(open_database(sqlite_url)) as database:
         yield SlackImageSource(
-            client,
+            SlackReader(client, frozenset(), max_bytes=1000),
             Vault([generate_key()]),
             web,
-            frozenset(),
-            max_bytes=1000,
             settings=WorkspaceSettings(database, SystemClock()),
             limiter=RateLimiter(database, SystemClock(), ()),
             posts=PostLog(database, SystemClock()),

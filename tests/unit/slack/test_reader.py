@@ -1,7 +1,7 @@
 import pytest
 
 from emojifier_bot.errors import FetchError
-from emojifier_bot.slack.files import check_picture
+from emojifier_bot.slack.reader import check_picture
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
