@@ -10,11 +10,13 @@ import sqlalchemy as sa
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.db.crypto import Vault, generate_key
+from emojifier_bot.db.drafts import DraftStore
 from emojifier_bot.db.engine import Database, open_database
 from emojifier_bot.db.installations import InstallationStore, OAuthStates
 from emojifier_bot.db.migrate import upgrade
 from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
 from emojifier_bot.db.posts import PostLog
+from emojifier_bot.db.preferences import Preferences
 from emojifier_bot.domain import (
     FaceSummary,
     ImageReference,
@@ -50,6 +52,8 @@ class Stores:
     posts: PostLog
     settings: WorkspaceSettings
     allowances: RateLimiter
+    preferences: Preferences
+    drafts: DraftStore
 
 
 @contextmanager
@@ -66,6 +70,8 @@ def sql_stores(
             PostLog(database, clock),
             WorkspaceSettings(database, clock),
             RateLimiter(database, clock, LIMITS),
+            Preferences(database),
+            DraftStore(database, vault, clock),
         )
         yield stores, database
 

@@ -7,6 +7,7 @@ wrong.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from contextlib import closing
@@ -47,6 +48,8 @@ LEFT_OUT = frozenset(
 )
 #: What somebody typed, under the names that it is sealed under.
 ADDRESSES = frozenset({"sealed_address", "source_address"})
+#: A preview, under the name that it is sealed under.
+DRAFT = "content"
 #: In the place of an address whose key is lost.
 UNREADABLE = "cannot be read: its key is missing"
 
@@ -279,10 +282,17 @@ def _opened(value: Any, vault: Vault) -> Any:
             name: _address(one, vault) if name in ADDRESSES else _opened(one, vault)
             for name, one in value.items()
             if name not in LEFT_OUT
-        }
+        } | ({DRAFT: _draft(value[DRAFT], vault)} if DRAFT in value else {})
     if isinstance(value, list | tuple):
         return [_opened(one, vault) for one in value]
     return value
+
+
+def _draft(sealed: str, vault: Vault) -> Any:
+    try:
+        return _opened(json.loads(vault.unseal(sealed)), vault)
+    except VaultError:
+        return UNREADABLE
 
 
 def _address(sealed: str, vault: Vault) -> str:

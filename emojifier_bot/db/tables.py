@@ -168,8 +168,34 @@ ALLOWANCES = sa.Table(
     sa.Column("spent_until", sa.Double, nullable=False, index=True),
 )
 
+#: One row for each choice that a person, or an admin for a workspace, has made.
+PREFERENCES = sa.Table(
+    "preferences",
+    METADATA,
+    _words("place_id", primary_key=True),
+    # Empty for what holds for the whole workspace.
+    _words("user_id", primary_key=True),
+    _words("name", primary_key=True),
+    _words("enterprise_id"),
+    _words("value"),
+)
+
+#: One row for each preview that somebody has before them.
+DRAFTS = sa.Table(
+    "drafts",
+    METADATA,
+    _words("place_id", primary_key=True),
+    _words("draft_id", primary_key=True),
+    _words("enterprise_id"),
+    # All of it: who asked, where, the plan, where the picture is.
+    _words("content", info=SEALED),
+    sa.Column("expires_at", Moment, nullable=False),
+    # When somebody may remove what Slack holds of it.
+    sa.Column("removable_at", Moment, nullable=False, index=True),
+)
+
 #: Tables whose rows belong to a workspace, by ``place_id`` and ``enterprise_id``.
-PLACED = (POSTS, CHANNELS_OFF, OPT_OUTS, ALLOWANCES)
+PLACED = (POSTS, CHANNELS_OFF, OPT_OUTS, ALLOWANCES, PREFERENCES, DRAFTS)
 
 
 def holder_of(workspace: Workspace) -> str:

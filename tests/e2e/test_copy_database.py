@@ -13,8 +13,10 @@ from emojifier_bot.app.bot import make_queue
 from emojifier_bot.config import load_settings
 from emojifier_bot.db.copy import COPIED
 from emojifier_bot.db.crypto import Vault, generate_key
+from emojifier_bot.db.drafts import Draft
 from emojifier_bot.db.engine import open_database
 from emojifier_bot.db.migrate import upgrade
+from emojifier_bot.db.preferences import Preference
 from emojifier_bot.domain import ImageReference
 from tests.builders_store import (
     ELSEWHERE,
@@ -49,6 +51,8 @@ def fill(url: str) -> None:
         stores.settings.opt(TEAM, "U1", out=True)
         stores.settings.switch(TEAM, "C1", "U2", off=True)
         stores.allowances.take(TEAM, "U1")
+        stores.preferences.choose(TEAM, "U1", Preference.THEME, "classic")
+        stores.drafts.begin(Draft("d1", make_request()))
 
 
 def rows_of(url: str) -> dict[str, list[dict]]:

@@ -14,11 +14,13 @@ from click.testing import CliRunner
 from emojifier_bot.app.bot import make_limiter, open_stores
 from emojifier_bot.cli.main import app
 from emojifier_bot.config import load_settings
+from emojifier_bot.db.drafts import Draft, DraftStore
 from emojifier_bot.db.engine import open_database, sqlite_file
 from emojifier_bot.db.policy import WorkspaceSettings
+from emojifier_bot.db.preferences import Preference, Preferences
 from emojifier_bot.domain import ImageReference, Workspace
 from tests.builders_store import make_installation, make_post
-from tests.jobs_harness import JobsHarness
+from tests.jobs_harness import JobsHarness, make_request
 
 #: Long enough that nothing else holds them by chance.
 GONE, STAYS, SISTER, GRID = "T0GOINGAWAY", "T0STAYSHERE", "T0SISTERINGRID", "E0THEGRID"
@@ -58,6 +60,8 @@ def everywhere(settings, tmp_path):
         switches.switch(workspace, f"C-{team}", "U1", off=True)
         switches.opt(workspace, f"U-{team}", out=True)
         assert limiter.take(workspace, "U1") is None
+        choices = Preferences(stores.database)
+        choices.choose(workspace, f"U-{team}", Preference.THEME, "classic")
         ask = {"workspace": workspace, "user_id": f"U-{team}"}
         harness.ask(f"{post_id}-file", **ask)
         harness.ask(
@@ -66,6 +70,13 @@ def everywhere(settings, tmp_path):
             source=source,
             sealed_response_url=stores.vault.seal(RESPONSE_URL),
         )
+        request = make_request(
+            **ask,
+            source=source,
+            sealed_response_url=stores.vault.seal(RESPONSE_URL),
+        )
+        drafts = DraftStore(stores.database, stores.vault, harness.clock)
+        drafts.begin(Draft(f"d-{team}-{workspace.enterprise_id}", request))
     harness.ask("ended", workspace=HERE)
     with harness.working():
         harness.wait(harness.ask("ended", workspace=HERE))
@@ -128,6 +139,8 @@ def test_all_of_it_is_exported_and_no_token(everywhere):
         "channels_off": 1,
         "opt_outs": 1,
         "allowances": 3,
+        "preferences": 1,
+        "drafts": 1,
         "jobs": 6,
     }
     text = json.dumps(kept)
@@ -136,6 +149,7 @@ def test_all_of_it_is_exported_and_no_token(everywhere):
     assert ADDRESS in {one["source_address"] for one in kept["posts"]}
     assert f"{GONE} Inc." in text
     assert ADDRESS in json.dumps(kept["jobs"])
+    assert ADDRESS in json.dumps(kept["drafts"])
     assert not {STAYS, SISTER} & set(text.split('"'))
 
 

@@ -12,7 +12,7 @@ from emojifier_bot.db.crypto import (
     generate_key,
     rotate,
 )
-from emojifier_bot.db.tables import sealed_columns
+from emojifier_bot.db.tables import INSTALLATIONS, sealed_columns
 from emojifier_bot.domain import ImageReference, Workspace
 from tests.builders_store import TEAM, make_installation, make_post, sql_stores
 from tests.fakes.clock import FakeClock
@@ -52,6 +52,7 @@ def test_the_sealed_columns():
     names = [f"{column.table.name}.{column.name}" for column in sealed_columns()]
 
     assert sorted(names) == [
+        "drafts.content",
         "installations.bot_token",
         "installations.refresh_token",
         "posts.source_address",
@@ -84,10 +85,9 @@ def test_everything_is_renewed_once(opened, database_url):
 def test_more_than_a_batch_is_renewed(opened, rows):
     stores, database = opened
     with database.writing() as connection:
-        column = sealed_columns()[0]
         row = stores.installations._row(make_installation())
         many = [row | {"holder_id": f"T{number}"} for number in range(rows)]
-        connection.execute(sa.insert(column.table), many)
+        connection.execute(sa.insert(INSTALLATIONS), many)
 
     assert rotate(database, BOTH).renewed == rows
 
