@@ -140,7 +140,7 @@ def test_all_of_it_is_exported_and_no_token(everywhere):
         "opt_outs": 1,
         "allowances": 3,
         "preferences": 1,
-        "drafts": 1,
+        "drafts": 2,
         "jobs": 6,
     }
     text = json.dumps(kept)
