@@ -121,6 +121,7 @@ class ErrorKind(StrEnum):
     EXTERNAL_FILE = "external_file"
     HIDDEN_BY_LIMIT = "hidden_by_limit"
     HIDDEN_FILE = "hidden_file"
+    LINK_NOT_SEEN = "link_not_seen"
     LOGIN_PAGE = "login_page"
     MAY_NOT_SEE = "may_not_see"
     MESSAGE_NOT_SEEN = "message_not_seen"
@@ -129,8 +130,10 @@ class ErrorKind(StrEnum):
     NO_IMAGE_IN_CHANNEL = "no_image_in_channel"
     NO_IMAGE_IN_THREAD = "no_image_in_thread"
     ONLY_BOTS = "only_bots"
+    OTHER_WORKSPACE = "other_workspace"
     SLACK_LINK = "slack_link"
     SOURCE_GONE = "source_gone"
+    SOURCE_NOT_SEEN = "source_not_seen"
     UPLOAD_FAILED = "upload_failed"
 
     # Hosted face APIs.

@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
@@ -22,7 +22,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
 from emojifier_bot import metrics
-from emojifier_bot.domain import Installation, Workspace
+from emojifier_bot.domain import EmojifyRequest, Installation, Workspace
 from emojifier_bot.errors import (
     DeliveryError,
     ErrorKind,
@@ -32,6 +32,7 @@ from emojifier_bot.errors import (
 )
 from emojifier_bot.http import DIRECT, OWN_FAULTS, Route, ServiceCall, post_to_service
 from emojifier_bot.slack.messages import is_retryable
+from emojifier_bot.slack.payloads import may_be_between_people
 
 logger = logging.getLogger(__name__)
 
@@ -157,6 +158,29 @@ class SlackClient:
                 logger.info("Slack refused a call", extra=facts)
                 raise error from None
         return answer.data if isinstance(answer.data, dict) else {}
+
+    def direct_channel(self, workspace: Workspace, user_id: str) -> str:
+        """Return the id of the direct messages between a user and the bot.
+
+        Raises:
+            DeliveryError: They cannot be opened.
+        """
+        answer = self.call(workspace, "conversations.open", users=user_id)
+        return str(answer["channel"]["id"])
+
+    def is_between_people(self, request: EmojifyRequest) -> bool:
+        """Return whether a request comes from a direct message between people.
+
+        Where Slack does not say so, it counts as one.
+        """
+        if not may_be_between_people(request):
+            return False
+        if request.in_group:
+            return True
+        with suppress(DeliveryError):
+            own = self.direct_channel(request.workspace, request.user_id)
+            return own != request.channel_id
+        return True
 
     @contextmanager
     def timed(self, method: str) -> Iterator[None]:

@@ -32,7 +32,7 @@ from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.installations import CachedAuthorize
 from emojifier_bot.slack.manifest import COMMAND
 from emojifier_bot.slack.messages import mention_of
-from emojifier_bot.slack.payloads import Payload, is_between_people, workspace_of
+from emojifier_bot.slack.payloads import Payload, may_be_between_people, workspace_of
 
 logger = logging.getLogger(__name__)
 
@@ -140,12 +140,7 @@ class ListenerContext:
             self.limiter.charge(request.workspace, request.user_id, -taken)
         read = {"action": "enqueue", "key": key, "new": new}
         logger.info("A request was read", extra=read | who)
-        if refusal:
-            return refusal
-        if request.private:
-            return Outcome(OutcomeKind.ACCEPTED_PRIVATE)
-        direct = is_between_people(request)
-        return Outcome(OutcomeKind.ACCEPTED_DIRECT if direct else OutcomeKind.ACCEPTED)
+        return refusal or _accepted(request)
 
     def _admit(self, request: EmojifyRequest) -> tuple[int, Outcome | None]:
         """Return how many pictures of a request are admitted, and why no more are.
@@ -230,6 +225,19 @@ class ListenerContext:
         """Finish what waits for Slack."""
         self.background.close()
         self.notifications.close()
+
+
+def _accepted(request: EmojifyRequest) -> Outcome:
+    """Return the acknowledgement: where the results will be."""
+    kind = OutcomeKind.ACCEPTED
+    if may_be_between_people(request):
+        kind = OutcomeKind.ACCEPTED_DIRECT
+    if request.private:
+        kind = OutcomeKind.ACCEPTED_PRIVATE
+    facts = {"results": "the results"} if request.further else {}
+    if request.thread_ts:
+        facts["place"] = "the thread of that message"
+    return Outcome(kind, facts)
 
 
 def duration(seconds: float) -> str:

@@ -36,6 +36,7 @@ from emojifier_bot.slack.payloads import (
     Payload,
     ShownPicture,
     SlackLink,
+    is_direct,
     is_listed_in,
     no_picture_kind,
     parse_slack_link,
@@ -195,9 +196,11 @@ class SlackImageSource:
         if link.file_id:
             try:
                 file = self.reader.file(workspace, link.file_id)
-            except FetchError:
+            except FetchError as error:
                 if link.is_public:
                     return [source]  # without a token, as anybody
+                if error.kind == ErrorKind.SOURCE_NOT_SEEN:
+                    raise self._not_seen(workspace, link) from error
                 raise
             self._check_sight(request, [file])
             name = str(file.get("name") or "")
@@ -208,11 +211,20 @@ class SlackImageSource:
         elsewhere = "" if link.channel_id == request.channel_id else link.channel_id
         linked = ImageReference(message_ts=link.message_ts, channel_id=elsewhere)
         asked = replace(request, source=linked)
-        found = [
-            self._made_from(workspace, one.file_id) or one
-            for one in self._of_message(asked, link.thread_ts)
-        ]
-        return self._charged(request, found)
+        try:
+            found = self._of_message(asked, link.thread_ts)
+        except FetchError as error:
+            if error.kind == ErrorKind.CHANNEL_NOT_SEEN:
+                raise self._not_seen(workspace, link) from error
+            raise
+        originals = [self._made_from(workspace, one.file_id) or one for one in found]
+        return self._charged(request, originals)
+
+    def _not_seen(self, workspace: Workspace, link: SlackLink) -> FetchError:
+        """Return why the bot does not see what a link leads to."""
+        if self.reader.is_of_another(workspace, link):
+            return source_error(ErrorKind.OTHER_WORKSPACE)
+        return source_error(ErrorKind.LINK_NOT_SEEN)
 
     def _check_sight(self, request: EmojifyRequest, files: list[Payload]) -> None:
         """Refuse files that the asker may not be able to see.
@@ -261,9 +273,14 @@ class SlackImageSource:
             if found := self._first_usable(request, files, seen):
                 return [found]
         # Slack passes on mentions and direct messages only from where the bot is.
-        if seen.any or request.entrypoint not in ANYWHERE:
+        if seen.any or request.entrypoint not in ANYWHERE or self._is_own(request):
             raise source_error(seen.kind or ErrorKind.NO_IMAGE_IN_CHANNEL)
         raise source_error(ErrorKind.CHANNEL_NOT_SEEN)
+
+    def _is_own(self, request: EmojifyRequest) -> bool:
+        """Return whether a request comes from the asker's direct messages with me."""
+        may_be = is_direct(request.channel_id)
+        return may_be and not self.reader.client.is_between_people(request)
 
     def _first_usable(
         self, request: EmojifyRequest, files: list[Payload], seen: _Seen
@@ -370,9 +387,9 @@ class SlackImageSource:
             found, seen = self._newest_of(replace(request, reaction_ts=""), read)
             kind = seen.kind or no_picture_kind(read[0])
         else:
-            files = self.reader.shown_near(
-                request, source.channel_id or request.channel_id
-            )
+            channel_id = source.channel_id or request.channel_id
+            all_files = self.reader.files_of_message(request, channel_id)
+            files = images_among(all_files)
             if is_linked:
                 self._check_sight(request, files)
             found = [
@@ -383,11 +400,15 @@ class SlackImageSource:
                 )
                 for file in files
             ]
-            kind = ErrorKind.MESSAGE_NOT_SEEN
+            kind = no_picture_kind({"files": all_files})
         if found:
             return found
-        is_own = ts == request.reaction_ts
-        raise source_error(ErrorKind.UNCLEAR if is_own else kind)
+        if ts == request.reaction_ts:
+            raise source_error(ErrorKind.UNCLEAR)
+        if not read and kind == ErrorKind.NO_IMAGE:
+            sees = self.reader.sees_files_of(request, channel_id)
+            kind = ErrorKind.MESSAGE_NOT_SEEN if sees else ErrorKind.CHANNEL_NOT_SEEN
+        raise source_error(kind)
 
 
 @dataclass(slots=True)

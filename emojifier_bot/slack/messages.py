@@ -19,6 +19,7 @@ __all__ = [
     "MESSAGES",
     "SILENT",
     "Message",
+    "has_elsewhere",
     "is_retryable",
     "mention_of",
     "quoted",
@@ -42,7 +43,9 @@ DEFAULT_FACTS = {
     "themes": "`classic`",
     "formats": readable_titles("or"),
     "pictures": "usual",
+    "place": "this conversation",
     "posted": "some",
+    "results": "the result",
     "wait": "a few minutes",
     "retention_days": str(RETENTION.days),
 }
@@ -65,8 +68,8 @@ class Message:
     sentence: str
     #: What to do now.
     next_step: str
-    #: The same in a direct message between people, into which nobody can invite the
-    #: bot; empty for no difference.
+    #: Both in a direct message between people, into which nobody can invite the bot;
+    #: empty for no difference.
     elsewhere: str = ""
     #: Whether the same request may succeed later although nobody changes anything.
     retryable: bool = False
@@ -106,8 +109,8 @@ def _render(kind: str, facts: Mapping[str, str], *, elsewhere: bool) -> str:
     message = MESSAGES.get(kind) or MESSAGES[UNKNOWN]
     code = _NOT_CODE.sub("", kind)[:MAX_CODE]
     between = "\n" if "\n" in message.sentence else " "
-    next_step = (elsewhere and message.elsewhere) or message.next_step
-    template = f"{message.sentence}{between}{next_step}"
+    usual = f"{message.sentence}{between}{message.next_step}"
+    template = (elsewhere and message.elsewhere) or usual
     return template.format_map({**DEFAULT_FACTS, "code": code, **facts})
 
 
@@ -119,7 +122,7 @@ def render_outcome(
     Args:
         outcome: How it ended.
         names: Facts that every text may name.
-        elsewhere: Nobody can invite the bot to where it is read.
+        elsewhere: It is read in a direct message between people.
     """
     reasons: dict[str, list[str]] = {}
     for one in outcome.missing:
@@ -132,6 +135,12 @@ def render_outcome(
     facts = {**names, **outcome.facts}
     said = "\n".join([_render(outcome.kind, facts, elsewhere=elsewhere), *lines])
     return said if len(said) <= MAX_SAID else said[: MAX_SAID - 1] + "…"
+
+
+def has_elsewhere(outcome: Outcome) -> bool:
+    """Return whether the message differs in direct messages between people."""
+    kinds = (outcome.kind, *(one.kind for one in outcome.missing))
+    return any(one.elsewhere for one in map(MESSAGES.get, kinds) if one)
 
 
 def _each(pictures: list[str]) -> str:

@@ -106,6 +106,10 @@ SLACK_HOSTS = (
 AVATAR_HOST = "avatars.slack-edge.com"
 #: ``/files/U1/F1/party.png``, ``/files-pri/T1-F1/party.png``, ``/T1-F1-0123456789``.
 _FILE_ID = re.compile(r"[/-](F[A-Z0-9]{7,})(?=[/-]|$)")
+#: ``/files-pri/T1-F1/party.png``, ``/T1-F1-0123456789``.
+_TEAM_ID = re.compile(r"/(T[A-Z0-9]{7,})-F[A-Z0-9]{7,}(?=[/-]|$)")
+#: A workspace's own host; those of organisations have one more part.
+_HOME = re.compile(r"(?!(?:app|files|api|hooks|www)\.)[a-z0-9-]+\.slack(?:-gov)?\.com")
 #: A person in any place of an address: ``/files/U1/…``, ``/T1-U1-0123456789-512``.
 _USER_ID = re.compile(r"(?<![A-Za-z0-9])[UW][A-Z0-9]{7,}(?![A-Za-z0-9])")
 #: ``/archives/C1/p1700000001000100``.
@@ -140,11 +144,11 @@ def is_group(channel_name: str) -> bool:
     return channel_name.startswith(GROUP)
 
 
-def is_between_people(request: EmojifyRequest) -> bool:
+def may_be_between_people(request: EmojifyRequest) -> bool:
     """Return whether a request may come from a direct message between people.
 
     The bot cannot post there, and nobody can invite it. One between two has an id like
-    those of the direct messages with the bot.
+    that of the asker's direct messages with the bot.
     """
     may_be = request.in_group or is_direct(request.channel_id)
     return may_be and request.entrypoint in ANYWHERE
@@ -390,6 +394,9 @@ class SlackLink:
     """What an address in Slack says: of a file, of a message, or of nothing of both."""
 
     file_id: str = ""
+    #: The workspace, by its id or by its host, where the address names it.
+    team_id: str = ""
+    home: str = ""
     #: Of a message: where it is, and the thread that it is in.
     channel_id: str = ""
     message_ts: str = ""
@@ -426,8 +433,11 @@ def parse_slack_link(address: str, hosts: Collection[str]) -> SlackLink | None:
         whole = unquote(whole)
     message, file = _MESSAGE.search(path), _FILE_ID.search(path)
     threads = filter(_THREAD_TS.fullmatch, query.get("thread_ts", ()))
+    team = _TEAM_ID.search(path)
     return SlackLink(
         file_id=file[1] if file and not message else "",
+        team_id=team[1] if team else "",
+        home=host if _HOME.fullmatch(host) else "",
         channel_id=message[1] if message else "",
         message_ts=f"{message[2]}.{message[3]}" if message else "",
         thread_ts=next(threads, "") if message else "",

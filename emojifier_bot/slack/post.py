@@ -38,13 +38,14 @@ from emojifier_bot.slack.client import (
 from emojifier_bot.slack.manifest import COMMAND
 from emojifier_bot.slack.messages import (
     SILENT,
+    has_elsewhere,
     mention_of,
     render_message,
     render_outcome,
 )
 from emojifier_bot.slack.payloads import (
-    is_between_people,
     is_direct,
+    may_be_between_people,
     share_of,
     shares_in,
 )
@@ -128,20 +129,14 @@ class SlackReplySink:
             DeliveryError: Direct messages cannot be opened.
         """
         if request.private:
-            return self._direct_channel(request)
-        if is_between_people(request):
+            return self.client.direct_channel(request.workspace, request.user_id)
+        if may_be_between_people(request):
             try:
-                return self._direct_channel(request)
+                return self.client.direct_channel(request.workspace, request.user_id)
             except DeliveryError as error:
                 if error.retryable:
                     raise
         return request.channel_id
-
-    def _direct_channel(self, request: EmojifyRequest) -> str:
-        answer = self.client.call(
-            request.workspace, "conversations.open", users=request.user_id
-        )
-        return str(answer["channel"]["id"])
 
     def upload(self, workspace: Workspace, picture: ResultPicture) -> str:
         """Send the bytes; return the id of the file.
@@ -303,9 +298,8 @@ class SlackReplySink:
         """
         if outcome.kind in SILENT:
             return
-        text = render_outcome(
-            outcome, self._names(request), elsewhere=is_between_people(request)
-        )
+        differs = has_elsewhere(outcome) and self.client.is_between_people(request)
+        text = render_outcome(outcome, self._names(request), elsewhere=differs)
         if self._respond(request, text):
             return
         try:
@@ -379,7 +373,8 @@ class SlackReplySink:
         if not self.client.has_scope(request.workspace, "im:write"):
             raise refused
         try:
-            channel_id = self._direct_channel(request)
+            workspace, user_id = request.workspace, request.user_id
+            channel_id = self.client.direct_channel(workspace, user_id)
             self._post_message(request.workspace, channel=channel_id, text=text)
         except DeliveryError as error:
             raise (error if error.retryable else refused) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from urllib.parse import urlsplit
 
 from emojifier_bot.domain import EmojifyRequest, Workspace
 from emojifier_bot.errors import (
@@ -31,6 +32,7 @@ from emojifier_bot.slack.payloads import (
     HIDDEN_BY_LIMIT,
     STUB,
     Payload,
+    SlackLink,
     image_ids,
     may_be_image,
     shares_in,
@@ -59,7 +61,7 @@ DOWNLOAD = "download"
 #: What a refusal of Slack's means for the picture that was pointed at.
 _SOURCE_KINDS: Mapping[str, ErrorKind] = {
     ErrorKind.FILE_DELETED: ErrorKind.SOURCE_GONE,
-    ErrorKind.FILE_NOT_FOUND: ErrorKind.SOURCE_GONE,
+    ErrorKind.FILE_NOT_FOUND: ErrorKind.SOURCE_NOT_SEEN,
     ErrorKind.NOT_VISIBLE: ErrorKind.HIDDEN_FILE,
 }
 #: What an error at Slack's file hosts means; the usual kinds are about websites.
@@ -221,8 +223,10 @@ class SlackReader:
         pages = int((answer.get("paging") or {}).get("pages") or 1)
         return list(answer.get("files") or ()), pages
 
-    def shown_near(self, request: EmojifyRequest, channel_id: str) -> list[Payload]:
-        """Return the image files of a message, which may be in another channel."""
+    def files_of_message(
+        self, request: EmojifyRequest, channel_id: str
+    ) -> list[Payload]:
+        """Return the files of a message, which may be in another channel."""
         message_ts, sent = request.source.message_ts, float(request.source.message_ts)
         answer = self.client.call(
             request.workspace,
@@ -233,8 +237,10 @@ class SlackReader:
             ts_to=f"{sent + UPLOADED_AFTER_SECONDS:.0f}",
             count=PAGE_FILES,
         )
-        near = images_among(answer.get("files") or ())
-        near.sort(key=lambda file: abs(created(file)[0] - sent))
+        near = sorted(
+            answer.get("files") or (),
+            key=lambda file: (abs(created(file)[0] - sent), not may_be_image(file)),
+        )
         files = self.with_shares(request.workspace, channel_id, near[:MAX_LOOKUPS])
         shares = [[one.get("ts") for one in shares_in(f, channel_id)] for f in files]
         if any(shares):
@@ -242,6 +248,13 @@ class SlackReader:
         else:
             shown = [f for f in files if abs(created(f)[0] - sent) < NEAR_SECONDS]
         return sorted(shown, key=created)
+
+    def sees_files_of(self, request: EmojifyRequest, channel_id: str) -> bool:
+        """Return whether the bot sees any file of a channel."""
+        answer = self.client.call(
+            request.workspace, "files.list", channel=channel_id, count=1
+        )
+        return bool(answer.get("files"))
 
     def with_shares(
         self, workspace: Workspace, channel_id: str, files: list[Payload]
@@ -273,6 +286,19 @@ class SlackReader:
         grid = user.get("enterprise_user") or {}
         teams = {user.get("team_id"), *(grid.get("teams") or ())}
         return workspace.team_id in teams and not any(map(user.get, GUESTS))
+
+    def is_of_another(self, workspace: Workspace, link: SlackLink) -> bool:
+        """Return whether a link leads into a workspace that the bot does not see.
+
+        Those of one organisation see some of each other's files.
+        """
+        if workspace.enterprise_id:
+            return False
+        if link.team_id:
+            return link.team_id != workspace.team_id
+        answer = self.client.call(workspace, "auth.test")
+        own = urlsplit(str(answer.get("url") or "")).hostname
+        return bool(link.home and own and own != link.home)
 
     def is_bots(self, workspace: Workspace, file: Payload) -> bool:
         """Return whether a bot posted a file, as far as that is known."""

@@ -208,7 +208,7 @@ class TestMessage:
         posted(bot, "before.png")
         message = posted(bot, "notes.txt", data=b"no picture")
         error = refused(bot.source.resolve, self.request(bot, message))
-        assert error.kind == "message_not_seen"
+        assert error.kind == "no_image_file"
 
     def test_a_mention_among_words_that_say_nothing(self, bot):
         posted(bot, "before.png")
@@ -347,7 +347,14 @@ class TestSlackLinks:
         assert [one.file_id for one in found] == reply.file_ids
 
     def test_a_message_without_pictures(self, bot):
-        assert self.kind(bot, link(bot, write(bot, "hi"))) == "message_not_seen"
+        words = link(bot, write(bot, "hi"))
+        assert self.kind(bot, words) == "link_not_seen"
+        posted(bot, "other.png")  # now it is known that the bot sees the channel
+        assert self.kind(bot, words) == "message_not_seen"
+        notes = posted(bot, "notes.txt", data=b"no picture")
+        assert self.kind(bot, link(bot, notes)) == "no_image_file"
+        old = posted(bot, "old.png", mode="hidden_by_limit")
+        assert self.kind(bot, link(bot, old)) == "hidden_by_limit"
 
     def test_in_direct_messages_a_message_is_read(self, bot, slack):
         world, bob = slack.world, bot.acme.bob
@@ -406,10 +413,51 @@ class TestSlackLinks:
     def test_a_file_that_the_bot_cannot_see(self, bot):
         [file_id] = posted(bot, "a.png", room=bot.acme.secret).file_ids
         [address, *_] = self.addresses(bot, file_id)
-        assert self.kind(bot, address) == "source_gone"
+        assert self.kind(bot, address) == "link_not_seen"
         public = f"https://slack-files.com/T0123ABCD-{file_id}-0a1b"
         source = typed(bot, public)
         assert bot.source.resolve(bot.request(source=source)) == [source]
+
+    def test_a_message_of_a_channel_that_the_bot_is_not_in(self, bot):
+        address = link(bot, posted(bot, "a.png", room=bot.acme.secret))
+        assert self.kind(bot, address) == "link_not_seen"
+
+    @pytest.mark.parametrize(
+        "path", ["archives/C0123ABCD/p1700000001000100", "files/U0123ABCD/F0123ABCD/a"]
+    )
+    def test_another_workspace(self, bot, path):
+        other = f"https://umbrella.slack.com/{path}"
+        assert self.kind(bot, other) == "other_workspace"
+        home = f"https://{bot.acme.workspace.domain}.slack.com/{path}"
+        assert self.kind(bot, home) == "link_not_seen"
+
+    def test_a_file_of_another_workspace_by_its_private_address(self, bot, slack):
+        other = f"{slack.url}/files-pri/T0123ABCD-F0123ABCD/a.png"
+        assert self.kind(bot, other) == "other_workspace"
+        assert slack.calls_of("auth.test") == []
+
+    def test_workspaces_of_one_organisation_are_not_others(self, make_bot):
+        bot = make_bot(org_wide=True, enterprise_id="E1")
+        other = "https://umbrella.slack.com/files/U0123ABCD/F0123ABCD/a"
+        assert self.kind(bot, other) == "link_not_seen"
+
+
+class TestDirectMessages:
+    def test_a_command_in_those_with_the_bot(self, bot, slack):
+        dm = slack.world.direct_message(bot.acme.workspace, bot.acme.ada.user_id)
+        request = bot.request(channel_id=dm.channel_id)
+        assert refused(bot.source.resolve, request).kind == "no_image_in_channel"
+        mine = posted(bot, "mine.png", room=dm)
+        assert resolved(bot, request) == mine.file_ids
+
+    @pytest.mark.parametrize("kind", ["im", "mpim"])
+    def test_a_command_in_those_of_people(self, bot, slack, kind):
+        people = [bot.acme.ada, bot.acme.bob]
+        more = {"kind": kind, "with_bot": False}
+        room = slack.add_channel(bot.acme.workspace, "mpdm-1", people, **more)
+        posted(bot, "a.png", room=room)
+        request = bot.request(channel_id=room.channel_id, in_group=kind == "mpim")
+        assert refused(bot.source.resolve, request).kind == "channel_not_seen"
 
 
 class TestFile:
@@ -467,13 +515,13 @@ class TestFile:
         assert bot.source.resolve(bot.request(source=shown)) == [source]
 
     def test_an_unknown_file(self, bot):
-        assert refused(fetch, bot, "F0UNKNOWN").kind == "source_gone"
+        assert refused(fetch, bot, "F0UNKNOWN").kind == "source_not_seen"
 
     @pytest.mark.parametrize("room", ["secret", "random"])
     def test_in_a_channel_that_the_bot_may_not_look_into(self, bot, slack, room):
         slack.switches.public_hidden = True
         message = posted(bot, "a.png", room=getattr(bot.acme, room))
-        assert refused(fetch, bot, message.file_ids[0]).kind == "source_gone"
+        assert refused(fetch, bot, message.file_ids[0]).kind == "source_not_seen"
 
     def test_the_token_never_leaves_slack(self, bot, slack):
         elsewhere = slack.website.add_picture("/x.png", picture())
@@ -724,11 +772,16 @@ class TestCheckAgain:
         )
         assert refused(bot.source.check_again, bot.request(), named).kind == "opted_out"
 
-    def test_deleted_meanwhile(self, bot, slack):
+    @pytest.mark.parametrize(
+        ("code", "kind"),
+        [("file_deleted", "source_gone"), ("file_not_found", "source_not_seen")],
+    )
+    def test_deleted_meanwhile(self, bot, slack, code, kind):
         reference = self.check(bot)
+        slack.faults.add("files.info", error=code)
         delete_file(slack.world, slack.world.files[reference.file_id])
         again = bot.source.check_again
-        assert refused(again, bot.request(), reference).kind == "source_gone"
+        assert refused(again, bot.request(), reference).kind == kind
 
     @pytest.mark.parametrize("known", [True, False])
     def test_the_asker_was_deactivated_meanwhile(self, make_bot, known):

@@ -328,6 +328,18 @@ class TestTarget:
         assert "Send me the picture" in said or "send me the picture" in said
         assert "/invite" not in said
 
+    @pytest.mark.parametrize("kind", ["channel_not_seen", "source_not_seen"])
+    def test_what_it_says_in_direct_messages_with_it(self, bot, slack, kind):
+        ada = bot.acme.ada.user_id
+        own = slack.world.direct_message(bot.acme.workspace, ada).channel_id
+        for channel_id in (own, "D0OTHERS"):
+            bot.sink.notify(bot.request(channel_id=channel_id), Outcome(kind))
+
+        at_home, between = (one.text for one in slack.bot_messages(own))
+
+        assert "direct messages between people" in between
+        assert "direct messages between people" not in at_home
+
 
 class TestNotify:
     NO_FACE = Outcome("no_face")

@@ -119,6 +119,36 @@ def test_a_limit_says_how_long_to_wait(ask):
     assert "in 30 seconds" in said
 
 
+@pytest.mark.parametrize(
+    ("changes", "kind", "said"),
+    [
+        ({}, "accepted", "I will post the result in this conversation."),
+        ({"thread_ts": "1.2"}, "accepted", "the result in the thread of that message."),
+        (
+            {"thread_ts": "1.2", "further": (ImageReference(file_id="F2"),)},
+            "accepted",
+            "I will post the results in the thread of that message.",
+        ),
+        ({"private": True}, "accepted_private", "the result to your direct messages"),
+        (
+            {"in_group": True},
+            "accepted_direct",
+            "there, unless I cannot see",
+        ),
+        ({"channel_id": "D1"}, "accepted_direct", "for your direct messages with me"),
+        ({"channel_id": "D1", "private": True}, "accepted_private", "to your direct"),
+    ],
+)
+def test_an_acknowledgement_says_where_results_will_be(context, changes, kind, said):
+    source = ImageReference(file_id="F1")
+    request = EmojifyRequest(HERE, Entrypoint.SHORTCUT, "U1", "C1", source)
+
+    outcome = context.enqueue(replace(request, **changes), "key")
+
+    assert outcome.kind == kind
+    assert said in render_message(outcome.kind, **outcome.facts)
+
+
 def test_a_request_that_comes_again_is_not_counted(ask):
     assert [ask(key="same") for _ in range(5)] == [ACCEPTED] * 5
     assert [ask("", "", key="two").kind, ask().kind] == ["user_limit"] * 2
@@ -139,7 +169,7 @@ def test_several_pictures_are_refused_where_all_of_their_posters_opted_out(
         context.settings.opt(HERE, user_id, out=True)
 
     assert ask("U2", "U3").kind == "opted_out"
-    assert ask("U2", "U4") == ACCEPTED
+    assert ask("U2", "U4").kind == "accepted"
     assert len(context.queue.requests[-1].sources) == 2
 
 
