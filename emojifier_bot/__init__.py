@@ -14,12 +14,14 @@ from emojifier_bot.errors import (
     InferenceError,
     ModelFileError,
     OutputError,
+    PlanError,
     ThemeError,
 )
 
 if TYPE_CHECKING:
     from emojifier_bot.api import Emojifier, emojify
-    from emojifier_bot.vision.types import Result
+    from emojifier_bot.vision.plan import Plan
+    from emojifier_bot.vision.result import Result
 
 __version__ = "0.2.0"
 
@@ -38,6 +40,8 @@ __all__ = [
     "InferenceError",
     "ModelFileError",
     "OutputError",
+    "Plan",
+    "PlanError",
     "Result",
     "ThemeError",
     "emojify",
@@ -47,7 +51,8 @@ __all__ = [
 _LAZY = {
     "Emojifier": "emojifier_bot.api",
     "emojify": "emojifier_bot.api",
-    "Result": "emojifier_bot.vision.types",
+    "Plan": "emojifier_bot.vision.plan",
+    "Result": "emojifier_bot.vision.result",
 }
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from emojifier_bot.vision.decode import DecodedImage
-    from emojifier_bot.vision.types import Result
+    from emojifier_bot.vision.plan import Plan
+    from emojifier_bot.vision.result import Result
 
     PictureSource: TypeAlias = (
         bytes | Path | str | BinaryIO | Image.Image | NDArray[np.uint8]
@@ -74,8 +75,10 @@ class Emojifier:
         extension: str | None = None,
         quality: int | None = None,
         surprise_seed: int | None = None,
+        plan: Plan | None = None,
+        edits: str = "",
     ) -> Result:
-        """Put an emoji over every face.
+        """Put an emoji over every face, or paint a plan.
 
         Args:
             source: The bytes of an encoded picture, its path, a file that is open for
@@ -87,6 +90,9 @@ class Emojifier:
             quality: 1 to 100, for lossy formats; None matches the input's quality.
             surprise_seed: Chooses at random among the nearest emoji; the same seed
                 chooses the same ones. None chooses the nearest.
+            plan: What `plan` returned for this picture; None makes one.
+            edits: What is to be different, as in ``"skip 2, 3=grin"``; docs/python.md
+                has the words.
 
         Returns:
             The encoded picture with its faces and alt text. A picture without faces is
@@ -97,17 +103,42 @@ class Emojifier:
                 cannot be written in the requested format.
             BackendError: A local model failed.
             HostedApiError: The hosted back end failed, and there is no fallback.
+            PlanError: The plan does not fit the picture or the theme, or ``edits`` asks
+                for something that is not there.
         """
+        from emojifier_bot.vision.edits import parse_edits
         from emojifier_bot.vision.pipeline import EmojifyOptions
 
-        options = EmojifyOptions(extension, quality, surprise_seed)
-        if isinstance(source, str | Path):
-            source = _read(Path(source))
-        elif hasattr(source, "read"):
-            source = _read_open(source)
-        if isinstance(source, bytes):
-            return self._pipeline.run(source, options)
-        return self._pipeline.run_decoded(_decoded(source), options)
+        options = EmojifyOptions(
+            extension, quality, surprise_seed, edits=parse_edits(edits)
+        )
+        picture = _opened(source)
+        if plan is None:
+            return self._pipeline.run(picture, options)
+        return self._pipeline.render(picture, plan, options)
+
+    def plan(
+        self,
+        source: PictureSource,
+        *,
+        surprise_seed: int | None = None,
+        edits: str = "",
+    ) -> Plan:
+        """Return what `emojify` would paint, one decision a face.
+
+        Args:
+            source: As for `emojify`, and so are the others.
+            surprise_seed: Chooses at random among the nearest emoji.
+            edits: What is to be different, as in ``"skip 2, 3=grin"``.
+
+        Raises:
+            EmojifierError: As for `emojify`.
+        """
+        from emojifier_bot.vision.edits import parse_edits
+        from emojifier_bot.vision.pipeline import EmojifyOptions
+
+        options = EmojifyOptions(surprise_seed=surprise_seed, edits=parse_edits(edits))
+        return self._pipeline.read(_opened(source), options)
 
 
 def emojify(source: PictureSource, *, theme: str | None = None) -> Result:
@@ -123,6 +154,14 @@ def emojify(source: PictureSource, *, theme: str | None = None) -> Result:
         EmojifierError: One of the errors of `Emojifier` and `Emojifier.emojify`.
     """
     return Emojifier(theme=theme).emojify(source)
+
+
+def _opened(source: Any) -> bytes | DecodedImage:
+    if isinstance(source, str | Path):
+        source = _read(Path(source))
+    elif hasattr(source, "read"):
+        source = _read_open(source)
+    return source if isinstance(source, bytes) else _decoded(source)
 
 
 def _read(path: Path) -> bytes:

@@ -11,9 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emojifier_bot.errors import ErrorKind
+
+if TYPE_CHECKING:
+    from emojifier_bot.vision.plan import Plan
 
 #: How long jobs that ended, and posts, are remembered.
 RETENTION = timedelta(days=30)
@@ -221,6 +224,8 @@ class EmojifiedPicture:
     milliseconds: Mapping[str, float]
     #: Sentences on what the result lacks of its picture.
     notes: tuple[str, ...] = ()
+    #: What was painted; None where nobody asked.
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)

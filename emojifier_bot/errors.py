@@ -2,6 +2,7 @@
 
 EmojifierError
 ├── ImageError            cannot decode, too large, unsupported, not an image
+├── PlanError             a plan does not fit, or a change of it names what is not there
 ├── RemoteError           the network: each says whether and when to try again
 │   ├── FetchError        address refused, not reachable, too big, not public
 │   ├── DeliveryError     Slack refused, or did not answer
@@ -35,6 +36,7 @@ __all__ = [
     "InferenceError",
     "ModelFileError",
     "OutputError",
+    "PlanError",
     "QueueError",
     "QueueFullError",
     "RemoteError",
@@ -59,6 +61,7 @@ class ErrorKind(StrEnum):
     # One for each class of the tree, where nothing more exact is known.
     ERROR = "error"
     IMAGE = "image"
+    PLAN = "plan"
     REMOTE = "remote"
     FETCH = "fetch"
     DELIVERY = "delivery"
@@ -217,6 +220,12 @@ class ImageError(EmojifierError):
     """The picture cannot be used; use another one or a smaller one."""
 
     default_kind = ErrorKind.IMAGE
+
+
+class PlanError(EmojifierError):
+    """A plan does not fit its picture, or a change of it names what is not there."""
+
+    default_kind = ErrorKind.PLAN
 
 
 class RemoteError(EmojifierError):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emojifier_bot import Emojifier
-from emojifier_bot.vision.types import EmojifiedFace
+from emojifier_bot.vision.result import EmojifiedFace
 
 ROOT = Path(__file__).resolve().parents[1]
 LABELS = ROOT / "docs" / "photos" / "labels.json"

@@ -9,13 +9,14 @@ import numpy as np
 
 from emojifier_bot.vision.crops import MEAN_FACE
 from emojifier_bot.vision.landmarks import five_points
+from emojifier_bot.vision.plan import Decision, DrawEmoji, Plan, PlannedFace
+from emojifier_bot.vision.result import EmojifiedFace
 from emojifier_bot.vision.types import (
     EMOTIONS,
     Anchor,
     BoundingBox,
     Detection,
     Emoji,
-    EmojifiedFace,
     EmojiTheme,
     Emotion,
     EmotionScores,
@@ -135,13 +136,17 @@ def make_emojified_face(
     placement: Placement | None = None,
     face: Face | None = None,
 ) -> EmojifiedFace:
-    """Return a face with an emoji laid on it."""
-    return EmojifiedFace(
-        face or make_face(),
-        make_emoji(spoken=spoken),
-        sure,
+    """Return a face with an emoji laid on it, which the reader chose."""
+    face, emoji = face or make_face(), make_emoji(spoken=spoken)
+    planned = PlannedFace(
+        1,
+        face.box,
         placement or make_placement(),
+        DrawEmoji(emoji.name),
+        sure=sure,
+        face=face,
     )
+    return EmojifiedFace(planned, emoji)
 
 
 def make_sprite(
@@ -163,3 +168,18 @@ def make_sprite(
     sprite[alpha > 0, :3] = rgb
     sprite[..., 3] = np.round(alpha * 255)
     return sprite
+
+
+def make_plan(count: int, *decisions: Decision) -> Plan:
+    """Return a plan of faces 100 pixels apart; the last decision is all others'."""
+    decisions = decisions or (DrawEmoji("neutral_face"),)
+    faces = [
+        PlannedFace(
+            number,
+            BoundingBox(100.0 * number - 40, 60.0, 100.0 * number + 40, 140.0),
+            make_placement((100.0 * number, 100.0)),
+            decisions[min(number, len(decisions)) - 1],
+        )
+        for number in range(1, count + 1)
+    ]
+    return Plan(640, 480, "test", "local", tuple(faces))

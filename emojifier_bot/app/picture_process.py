@@ -14,7 +14,8 @@ import os
 import pickle
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cache
 from typing import Any, ClassVar
@@ -36,8 +37,12 @@ from emojifier_bot.errors import (
     RemoteError,
 )
 from emojifier_bot.logs import configure_logging
+from emojifier_bot.vision.alt_text import spoken
 from emojifier_bot.vision.decode import from_image
+from emojifier_bot.vision.edits import take_edits
 from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
+from emojifier_bot.vision.plan import ChosenBy, Plan
+from emojifier_bot.vision.result import EmojifiedFace, Result
 from emojifier_bot.vision.sandbox.child import end_with_parent
 from emojifier_bot.vision.sandbox.isolated import ProcessPool
 from emojifier_bot.vision.sandbox.lockdown import limit_memory
@@ -50,7 +55,6 @@ from emojifier_bot.vision.sandbox.protocol import (
     send_picture,
 )
 from emojifier_bot.vision.themes import open_theme
-from emojifier_bot.vision.types import Result
 
 logger = logging.getLogger(__name__)
 
@@ -101,21 +105,68 @@ class PictureProcess(ChildProcess):
             EmojifierError: As the pipeline does; or an `ImageError`: it took too long
                 (``decode_timeout``), or the process died of it (``decode_crash``).
         """
-        about = structlog.contextvars.get_contextvars()
-        asked = {"theme": theme, "surprise_seed": surprise_seed, "about": about}
+        return self._emojified(data, theme=theme, surprise_seed=surprise_seed)
+
+    def read(
+        self, data: bytes, theme: str, surprise_seed: int | None, words: Sequence[str]
+    ) -> Plan:
+        """Return the plan of a picture, changed as some words ask: `take_edits`.
+
+        Raises:
+            EmojifierError: As for `emojify`.
+        """
+        asked = {"theme": theme, "surprise_seed": surprise_seed, "words": list(words)}
+        with self._asked(data, asked | {"do": "read"}) as values:
+            return Plan.from_json(self._receive_bytes(values["length"]))
+
+    def render(
+        self,
+        data: bytes,
+        plan: Plan,
+        theme: str = "",
+        words: Sequence[str] = (),
+        *,
+        numbered: bool = False,
+    ) -> EmojifiedPicture:
+        """Paint a plan there.
+
+        Args:
+            data: The picture.
+            plan: What becomes of its faces.
+            theme: As it was read with.
+            words: Change the plan first.
+            numbered: Write the faces' numbers on the picture.
+
+        Raises:
+            EmojifierError: As for `emojify`.
+        """
+        asked = {"theme": theme, "words": list(words), "numbered": numbered}
+        return self._emojified(data, **asked, do="render", plan=plan.to_dict())
+
+    def _emojified(self, data: bytes, **asked: Any) -> EmojifiedPicture:
+        with self._asked(data, {"do": "run", **asked}) as values:
+            encoded = self._receive_bytes(values.pop("length"))
+            plan = Plan.from_json(self._receive_bytes(values.pop("plan_length")))
+            faces = tuple(FaceSummary(**face) for face in values.pop("faces"))
+            values["notes"] = tuple(values["notes"])
+            return EmojifiedPicture(data=encoded, faces=faces, plan=plan, **values)
+
+    @contextmanager
+    def _asked(self, data: bytes, asked: Values) -> Iterator[Values]:
+        """Ask for something; what follows the header of the answer is to be read."""
+        asked = asked | {"about": structlog.contextvars.get_contextvars()}
         with self._one_picture():
             self._connection.settimeout(self._limits.wall_seconds)
             send_picture(self._connection, json.dumps(asked).encode())
             send_picture(self._connection, data)
-            values = self._receive_values()
-            length = values.pop("length")
-            if not 0 <= length <= MOST_RESULT_BYTES:
-                raise ProtocolError
-            encoded = bytearray(length)
-            self._receive_into(memoryview(encoded))
-            faces = tuple(FaceSummary(**face) for face in values.pop("faces"))
-            values["notes"] = tuple(values["notes"])
-            return EmojifiedPicture(data=bytes(encoded), faces=faces, **values)
+            yield self._receive_values()
+
+    def _receive_bytes(self, length: int) -> bytes:
+        if not 0 <= length <= MOST_RESULT_BYTES:
+            raise ProtocolError
+        received = bytearray(length)
+        self._receive_into(memoryview(received))
+        return bytes(received)
 
     def _wait_until_ready(self) -> None:
         send_picture(self._connection, pickle.dumps(self._settings))
@@ -144,6 +195,30 @@ class PictureProcesses(ProcessPool[PictureProcess]):
         with self.process() as process:
             return process.emojify(data, theme, surprise_seed)
 
+    def read(
+        self,
+        data: bytes,
+        theme: str = "",
+        surprise_seed: int | None = None,
+        words: Sequence[str] = (),
+    ) -> Plan:
+        """Return the plan of a picture, as `PictureProcess.read` does."""
+        with self.process() as process:
+            return process.read(data, theme, surprise_seed, words)
+
+    def render(
+        self,
+        data: bytes,
+        plan: Plan,
+        theme: str = "",
+        words: Sequence[str] = (),
+        *,
+        numbered: bool = False,
+    ) -> EmojifiedPicture:
+        """Paint a plan, as `PictureProcess.render` does."""
+        with self.process() as process:
+            return process.render(data, plan, theme, words, numbered=numbered)
+
 
 def main(connection: socket.socket, limits: ChildLimits) -> None:
     """Emojify pictures until the worker is gone."""
@@ -154,7 +229,7 @@ def main(connection: socket.socket, limits: ChildLimits) -> None:
     settings: Settings = pickle.loads(sent)  # noqa: S301 - from the worker alone
     configure_logging(settings.log_level, settings.log_format)
     try:
-        emojify = _make_emojify(settings)
+        pipeline_for = _make_pipelines(settings)
     except EmojifierError as error:
         send_header(connection, _error_values(error))
         return
@@ -164,13 +239,14 @@ def main(connection: socket.socket, limits: ChildLimits) -> None:
         data = receive_picture(connection)
         if data is None:
             return
-        answer, encoded = _answer(emojify, json.loads(asked), data)
+        answer, bodies = _answer(pipeline_for, json.loads(asked), data)
         send_header(connection, answer)
-        connection.sendall(encoded)
+        for body in bodies:
+            connection.sendall(body)
 
 
-def _make_emojify(settings: Settings) -> Callable[[bytes, Values], Result]:
-    """Load models and theme, and start a decoder."""
+def _make_pipelines(settings: Settings) -> Callable[[str], Pipeline]:
+    """Load models and theme, and start a decoder; return a pipeline for each theme."""
     decoder = make_isolated_decoder(settings)
     decoder.warm_up()
     analyzer = make_analyzer(settings)
@@ -185,36 +261,54 @@ def _make_emojify(settings: Settings) -> Callable[[bytes, Values], Result]:
         # What is only made for the first picture is no picture's memory.
         analyzer.analyze(from_image(Image.new("RGB", CHECKED_SIZE_WH, "grey")))
 
-    def emojify(data: bytes, asked: Values) -> Result:
-        options = EmojifyOptions(surprise_seed=asked["surprise_seed"], for_channel=True)
-        return pipeline_for(asked["theme"]).run(data, options)
-
-    return emojify
+    return pipeline_for
 
 
 def _answer(
-    emojify: Callable[[bytes, Values], Result], asked: Values, data: bytes
-) -> tuple[Values, bytes]:
-    """Return the header and the bytes that the worker gets."""
+    pipeline_for: Callable[[str], Pipeline], asked: Values, data: bytes
+) -> tuple[Values, tuple[bytes, ...]]:
+    """Return the header and what follows it, for the worker."""
     with structlog.contextvars.bound_contextvars(**asked["about"]):
         try:
-            picture = emojified(emojify(data, asked))
+            return _done(pipeline_for(asked["theme"]), asked, data)
         except MemoryError:
             too_much = _too_much("This picture needs more memory than there is.")
-            return _error_values(too_much), b""
+            return _error_values(too_much), ()
         except EmojifierError as error:
-            return _error_values(error), b""
+            return _error_values(error), ()
         except Exception:
             # The outermost loop of this process.
             facts = {"action": "picture_failed"}
             logger.exception("a picture failed unexpectedly", extra=facts)
             unexpected = EmojifierError("It failed.", kind=ErrorKind.UNEXPECTED)
-            return _error_values(unexpected), b""
+            return _error_values(unexpected), ()
+
+
+def _done(
+    pipeline: Pipeline, asked: Values, data: bytes
+) -> tuple[Values, tuple[bytes, ...]]:
+    options = EmojifyOptions(
+        surprise_seed=asked.get("surprise_seed"),
+        for_channel=True,
+        edits=take_edits(asked.get("words", ()))[0],
+        numbered=asked.get("numbered", False),
+    )
+    if asked["do"] == "read":
+        text = pipeline.read(data, options).to_json().encode()
+        return {"length": len(text)}, (text,)
+    if asked["do"] == "render":
+        plan = Plan.from_dict(asked["plan"])
+        result = pipeline.render(data, plan, options)
+    else:
+        result = pipeline.run(data, options)
+    picture = emojified(result)
     if len(picture.data) > MOST_RESULT_BYTES:
-        return _error_values(_too_much("The result is too long.")), b""
-    values = asdict(picture)
-    encoded: bytes = values.pop("data")
-    return values | {"length": len(encoded)}, encoded
+        raise _too_much("The result is too long.")
+    text = result.plan.to_json().encode()
+    values = asdict(replace(picture, data=b"", plan=None))
+    del values["data"], values["plan"]
+    lengths = {"length": len(picture.data), "plan_length": len(text)}
+    return values | lengths, (picture.data, text)
 
 
 def emojified(result: Result) -> EmojifiedPicture:
@@ -223,13 +317,21 @@ def emojified(result: Result) -> EmojifiedPicture:
         data=result.encoded,
         format=result.format,
         alt_text=result.alt_text,
-        faces=summarized(
-            FaceSummary(face.emoji.character, face.emoji.spoken, face.sure)
-            for face in result.faces
-        ),
+        faces=summarized(map(_summary, result.faces)),
+        plan=result.plan,
         backend=result.backend,
         milliseconds=result.milliseconds,
         notes=result.notes,
+    )
+
+
+def _summary(face: EmojifiedFace) -> FaceSummary:
+    character = "" if face.emoji is None else face.emoji.character
+    by_person = face.planned.chosen_by is ChosenBy.PERSON
+    return FaceSummary(
+        character,
+        spoken(face) if by_person or face.emoji is None else face.emoji.spoken,
+        face.sure or by_person,
     )
 
 

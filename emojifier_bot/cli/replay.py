@@ -49,7 +49,7 @@ from emojifier_bot.vision.formats import WRITTEN_EXTENSIONS
 if TYPE_CHECKING:
     from emojifier_bot.http import GuardedClient
     from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
-    from emojifier_bot.vision.types import Result
+    from emojifier_bot.vision.result import Result
 
 logger = logging.getLogger(__name__)
 

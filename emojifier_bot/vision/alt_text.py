@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from emojifier_bot.vision.plan import ChosenBy, Leave
+
 if TYPE_CHECKING:
-    from emojifier_bot.vision.types import EmojifiedFace
+    from emojifier_bot.vision.result import EmojifiedFace
 
 #: What Slack takes as alternative text, and more than anybody listens to.
 MAX_ALT_TEXT_CHARACTERS = 1000
@@ -16,6 +18,10 @@ NAMED_ONE_BY_ONE = 8
 NO_FACES = "No faces found."
 #: Goes before what a face shows when the emoji is a guess.
 GUESS = "perhaps"
+#: Goes before an emoji that a person chose: it says nothing about the face.
+DRAWN = "drawn as"
+#: What is said of a face without an emoji.
+COVERED, LEFT = "covered", "not covered"
 
 
 def alt_text(faces: Sequence[EmojifiedFace]) -> str:
@@ -33,10 +39,7 @@ def alt_text(faces: Sequence[EmojifiedFace]) -> str:
     """
     if not faces:
         return NO_FACES
-    shown = [
-        face.emoji.spoken if face.sure else f"{GUESS} {face.emoji.spoken}"
-        for face in faces
-    ]
+    shown = [spoken(face) for face in faces]
     if len(faces) > 1 and len(set(shown)) == 1:
         together = "both" if len(faces) == 2 else "all"  # noqa: PLR2004 - a pair
         items = [(f"{together} {shown[0]}", len(faces))]
@@ -46,6 +49,15 @@ def alt_text(faces: Sequence[EmojifiedFace]) -> str:
     else:
         items = [(what, 1) for what in shown]
     return _fitted(len(faces), items)
+
+
+def spoken(face: EmojifiedFace) -> str:
+    """Return what a face shows, in words."""
+    if face.emoji is None:
+        return LEFT if isinstance(face.planned.decision, Leave) else COVERED
+    if face.planned.chosen_by is ChosenBy.PERSON:
+        return f"{DRAWN} {face.emoji.spoken}"
+    return face.emoji.spoken if face.sure else f"{GUESS} {face.emoji.spoken}"
 
 
 def _fitted(face_count: int, items: Sequence[tuple[str, int]]) -> str:

@@ -79,15 +79,21 @@ def surprise(theme: EmojiTheme, scores: EmotionScores, seed: str) -> Choice:
         scores: The face's point in the space of emotions.
         seed: The same seed draws the same emoji.
     """
-    distances = point_distances(theme.emoji, scores)
-    ranked = sorted(
-        zip(map(float, distances), theme.emoji, strict=True),
-        key=lambda one: (one[0], one[1].name),
-    )[:SURPRISE_COUNT]
-    weights = [1 / (0.1 + distance) for distance, _ in ranked]
+    near = nearest(theme, scores)
+    weights = 1 / (0.1 + point_distances(near, scores).astype(np.float64))
     draw = random.Random(seed)  # noqa: S311 - a game, not a secret
-    ((_, emoji),) = draw.choices(ranked, weights)
+    (emoji,) = draw.choices(near, weights.tolist())
     return Choice(emoji, sure=True)
+
+
+def nearest(theme: EmojiTheme, scores: EmotionScores) -> list[Emoji]:
+    """Return the `SURPRISE_COUNT` nearest emoji, ``surprise_only`` ones too."""
+    distances = map(float, point_distances(theme.emoji, scores))
+    ranked = sorted(
+        zip(distances, theme.emoji, strict=True),
+        key=lambda one: (one[0], one[1].name),
+    )
+    return [emoji for _, emoji in ranked[:SURPRISE_COUNT]]
 
 
 def point_distances(emoji: Sequence[Emoji], scores: EmotionScores) -> FloatArray:

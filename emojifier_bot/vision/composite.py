@@ -58,7 +58,7 @@ def overlay(
     """
     matrix = _sprite_to_picture(anchor, art_size_px / sprite.shape[1], placement)
     for tile in _tiles(_covered(matrix, sprite.shape[:2], canvas.image.size)):
-        _blend(canvas, _warped(sprite, matrix, tile), tile)
+        blend(canvas, _warped(sprite, matrix, tile), tile)
 
 
 def _sprite_to_picture(
@@ -119,7 +119,14 @@ def _warped(sprite: ImageArray, matrix: Affine, region: Region) -> ImageArray:
     return np.asarray(grid, np.uint8)
 
 
-def _blend(canvas: Canvas, patch: ImageArray, region: Region) -> None:
+def blend(canvas: Canvas, patch: ImageArray, region: Region) -> None:
+    """Paint a patch over a region of the picture.
+
+    Args:
+        canvas: Changed in place; transparent ground becomes opaque.
+        patch: ``(h, w, 4)`` uint8 RGBA, premultiplied alpha, the region's size.
+        region: The left, upper, right and lower edge, within the picture.
+    """
     x_min, y_min, x_max, y_max = region
     ground = canvas.pixels[y_min:y_max, x_min:x_max]
     alpha = cv2.extractChannel(patch, 3)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from emojifier_bot.vision.types import EmojifiedFace
+from emojifier_bot.vision.alt_text import spoken
+from emojifier_bot.vision.result import EmojifiedFace
 
 BOX_COLOR = (0, 200, 255)
 POINT_COLOR = (255, 230, 0)
@@ -33,12 +34,13 @@ def draw_debug(image: Image.Image, faces: Sequence[EmojifiedFace]) -> Image.Imag
     drawn = image.copy()
     draw = ImageDraw.Draw(drawn)
     for face in faces:
-        by_face = face.face.box.height / _FACE_PX_PER_LINE
+        by_face = face.box.height / _FACE_PX_PER_LINE
         line_px = max(round(min(max(image.size) / _PX_PER_LINE, by_face)), 1)
-        draw.rectangle(face.face.box.xyxy, outline=BOX_COLOR, width=line_px)
+        draw.rectangle(face.box.xyxy, outline=BOX_COLOR, width=line_px)
         center_xy, radius = face.placement.center_xy, face.placement.size_px / 2
         draw.circle(center_xy, radius, outline=DISC_COLOR, width=line_px)
-        for x, y in face.face.landmarks.points_xy.tolist():
+        points_xy = [] if face.face is None else face.face.landmarks.points_xy.tolist()
+        for x, y in points_xy:
             draw.circle((x, y), line_px, fill=POINT_COLOR)
     # Texts come last, so that no line crosses them.
     for face in faces:
@@ -48,15 +50,15 @@ def draw_debug(image: Image.Image, faces: Sequence[EmojifiedFace]) -> Image.Imag
 
 def label(face: EmojifiedFace) -> str:
     """Return what is written beside a face, a few short lines."""
-    scores = face.face.scores.as_dict()
+    scores = {} if face.face is None else face.face.scores.as_dict()
     best = sorted(scores, key=lambda name: -scores[name])[:_NAMED_EMOTIONS]
-    confidence = face.face.detection.confidence
+    confidence = 0.0 if face.face is None else face.face.detection.confidence
     doubt = "" if face.sure else " (not sure)"
     return "\n".join(
         [
             f"face {confidence:.2f}, roll {face.placement.roll_degrees:.0f}",
             *(f"{name} {scores[name]:.2f}" for name in best),
-            f"{face.emoji.name}{doubt}",
+            spoken(face) if face.emoji is None else f"{face.emoji.name}{doubt}",
         ]
     )
 
@@ -64,7 +66,7 @@ def label(face: EmojifiedFace) -> str:
 def _draw_label(
     draw: ImageDraw.ImageDraw, face: EmojifiedFace, size_wh: tuple[int, int]
 ) -> None:
-    box = face.face.box
+    box = face.box
     text_px = min(max(box.height * _TEXT_SHARE, _LEAST_TEXT_PX), _MOST_TEXT_PX)
     font = ImageFont.load_default(text_px)
     text = label(face)

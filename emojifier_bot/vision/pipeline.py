@@ -1,9 +1,13 @@
-"""From bytes to the result: decode, analyze, choose, place, composite, encode."""
+"""From bytes to the result: decode, analyze, choose, place, composite, encode.
+
+The first four make a plan of a picture, the others a picture of a plan.
+"""
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,25 +16,58 @@ from typing import Any
 import numpy as np
 
 from emojifier_bot.clock import Clock
-from emojifier_bot.errors import ImageError
+from emojifier_bot.errors import ImageError, PlanError
 from emojifier_bot.vision.alt_text import alt_text
-from emojifier_bot.vision.choose import choose, surprise
+from emojifier_bot.vision.choose import choose, nearest, surprise
 from emojifier_bot.vision.color import sprite_into_profile
 from emojifier_bot.vision.composite import overlay, premultiplied
+from emojifier_bot.vision.covers import ANCHOR as COVER_ANCHOR
+from emojifier_bot.vision.covers import ART_SIZE_PX as COVER_ART_PX
+from emojifier_bot.vision.covers import Disc, cover_art, covered, surroundings
 from emojifier_bot.vision.decode import DecodedImage, DecodeLimits, decode
 from emojifier_bot.vision.detector import box_iou
+from emojifier_bot.vision.edits import NO_EDITS, Edits, apply
 from emojifier_bot.vision.encode import encode, output_format
 from emojifier_bot.vision.formats import channel_format, format_named
 from emojifier_bot.vision.landmarks import measure
-from emojifier_bot.vision.place import paint_order, place, reading_order
-from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
-from emojifier_bot.vision.types import EmojifiedFace, Face, ImageArray, Reading, Result
+from emojifier_bot.vision.numbers import draw_numbers
+from emojifier_bot.vision.place import paint_order, place, place_on_box, reading_order
+from emojifier_bot.vision.plan import (
+    Cover,
+    CoverKind,
+    DrawEmoji,
+    Plan,
+    PlannedFace,
+    check_fits,
+)
+from emojifier_bot.vision.ports import (
+    Decoder,
+    EmojiSource,
+    FaceAnalyzer,
+    FaceLocator,
+)
+from emojifier_bot.vision.result import EmojifiedFace, Result
+from emojifier_bot.vision.types import (
+    EMOTIONS,
+    Emoji,
+    Emotion,
+    EmotionScores,
+    Face,
+    ImageArray,
+    Placement,
+    Reading,
+)
 
 #: Frames of an animation without a face in its first one that are looked at, and the
 #: pixels of all together.
 MOST_FRAMES_SEEN, MOST_PIXELS_SEEN = 12, 120_000_000
 #: Faces whose boxes overlap so much are one.
 SAME_FACE_IOU = 0.3
+
+#: What a place shows where no face can be read.
+_NEUTRAL = EmotionScores(
+    np.array([one is Emotion.NEUTRAL for one in EMOTIONS], np.float32)
+)
 
 #: For pictures that we wrote.
 NO_LIMITS = DecodeLimits(max_bytes=sys.maxsize, max_pixels=sys.maxsize)
@@ -50,6 +87,12 @@ class EmojifyOptions:
     exif_date: str | None = None
     #: Write one format that a channel shows, and nothing for a picture without faces.
     for_channel: bool = False
+    #: What is to be different from what the reader chooses, or from the plan.
+    edits: Edits = NO_EDITS
+    #: Write each face's number on the result.
+    numbered: bool = False
+    #: The pictures that `plan.CoverKind.PICTURE` names: ``(h, w, 4)`` uint8 RGBA.
+    covers: Mapping[str, ImageArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,38 +129,82 @@ class Pipeline:
     emoji: EmojiSource
     clock: Clock
 
-    def run(self, data: bytes, options: EmojifyOptions) -> Result:
-        """Emojify an encoded picture.
+    def run(self, source: bytes | DecodedImage, options: EmojifyOptions) -> Result:
+        """Emojify an encoded or a decoded picture, which is decoded once.
+
+        The emoji are painted onto a decoded picture itself.
 
         Raises:
             ImageError: The picture cannot be decoded, exceeds a limit, or cannot be
                 written in the requested format.
             BackendError: A local model failed.
             HostedApiError: The hosted back end failed, and there is no fallback.
+            PlanError: The options name a face or an emoji that is not there.
         """
         times = _Stopwatch(self.clock)
-        with times.stage("decode"):
-            picture = self.decoder.decode(data)
-        output_format(picture, options.extension)
-        with times.stage("analyze"):
-            reading = self._read(picture)
-            if not reading.faces:
-                picture, reading = self._best_frame(data, picture, reading)
-        return self._draw(picture, reading, options, times)
+        picture, plan = self._planned(source, options, times)
+        return self._draw(picture, plan, options, times)
 
-    def run_decoded(self, picture: DecodedImage, options: EmojifyOptions) -> Result:
-        """Emojify a decoded picture. The emoji are painted onto ``picture`` itself.
+    def read(self, source: bytes | DecodedImage, options: EmojifyOptions) -> Plan:
+        """Return what `run` would paint.
 
         Raises:
-            ImageError: The picture cannot be written in the requested format.
-            BackendError: A local model failed.
-            HostedApiError: The hosted back end failed, and there is no fallback.
+            EmojifierError: As for `run`.
+        """
+        return self._planned(source, options, _Stopwatch(self.clock))[1]
+
+    def render(
+        self, source: bytes | DecodedImage, plan: Plan, options: EmojifyOptions
+    ) -> Result:
+        """Paint a plan of a picture; the same plan again gives the same bytes.
+
+        Args:
+            source: The picture that was read. A decoded one is painted on itself.
+            plan: What becomes of its faces.
+            options: Their edits change the plan first; nothing is chosen anew.
+
+        Raises:
+            ImageError: The picture cannot be decoded, exceeds a limit, or cannot be
+                written in the requested format.
+            PlanError: The plan does not fit the picture or the theme, or the options
+                name a face or an emoji that is not there.
         """
         times = _Stopwatch(self.clock)
+        picture = self._decoded(source, plan.frame, times)
+        output_format(picture, options.extension)
+        names = {one.name: one for one in self.emoji.theme.emoji}
+        check_fits(plan, picture.image.size, names, self.emoji.theme.name)
+        return self._draw(picture, self._edited(picture, plan, options), options, times)
+
+    def _planned(
+        self,
+        source: bytes | DecodedImage,
+        options: EmojifyOptions,
+        times: _Stopwatch,
+    ) -> tuple[DecodedImage, Plan]:
+        picture = self._decoded(source, 0, times)
         output_format(picture, options.extension)
         with times.stage("analyze"):
             reading = self._read(picture)
-        return self._draw(picture, reading, options, times)
+            if not reading.faces and isinstance(source, bytes):
+                picture, reading = self._best_frame(source, picture, reading)
+        with times.stage("choose"):
+            plan = Plan(
+                *picture.image.size,
+                theme=self.emoji.theme.name,
+                backend=reading.backend,
+                faces=self._choose(reading.faces, options),
+                frame=picture.frame,
+            )
+            return picture, self._edited(picture, plan, options)
+
+    def _decoded(
+        self, source: bytes | DecodedImage, frame: int, times: _Stopwatch
+    ) -> DecodedImage:
+        if not isinstance(source, bytes):
+            return source
+        with times.stage("decode"):
+            return self.decoder.decode(source, frame)
 
     def _read(self, picture: DecodedImage) -> Reading:
         """Find faces, also where the picture is too transparent to show them well."""
@@ -152,75 +239,193 @@ class Pipeline:
                 picture, reading = other, found
         return picture, reading
 
+    def _choose(
+        self, faces: Sequence[Face], options: EmojifyOptions
+    ) -> tuple[PlannedFace, ...]:
+        placements = [place(face.landmarks) for face in faces]
+        return tuple(
+            self._chosen(number, faces[index], placements[index], options)
+            for number, index in enumerate(reading_order(placements), start=1)
+        )
+
+    def _chosen(
+        self, number: int, face: Face, placement: Placement, options: EmojifyOptions
+    ) -> PlannedFace:
+        theme, seed = self.emoji.theme, options.surprise_seed
+        if seed is None:
+            measures = measure(face.landmarks.points_xy)
+            one = choose(theme, face.scores, measures, confident=face.confident)
+        else:
+            one = surprise(theme, face.scores, f"{seed}/{number - 1}")
+        return PlannedFace(
+            number,
+            face.box,
+            placement,
+            DrawEmoji(one.emoji.name),
+            sure=one.sure,
+            nearest=tuple(near.name for near in nearest(theme, face.scores)),
+            face=face,
+        )
+
+    def _edited(
+        self, picture: DecodedImage, plan: Plan, options: EmojifyOptions
+    ) -> Plan:
+        """Return a plan with what the options want changed."""
+        edits = options.edits
+        if edits.also:
+            plan = replace(
+                plan, faces=(*plan.faces, *self._added(picture, plan, options))
+            )
+        return apply(plan, edits, self.emoji.theme)
+
+    def _added(
+        self, picture: DecodedImage, plan: Plan, options: EmojifyOptions
+    ) -> Iterator[PlannedFace]:
+        """Yield a face for each place that the options name; the numbers go on."""
+        boxes = options.edits.also
+        width, height = picture.image.size
+        for box in boxes:
+            if box.x_min >= width or box.y_min >= height:
+                x, y, *_ = map(round, box.xyxy)
+                raise PlanError(
+                    f"The place {x},{y} lies outside of the picture, which has {width} "
+                    f"x {height} pixels."
+                )
+        if isinstance(self.analyzer, FaceLocator):
+            found = self.analyzer.read_at(picture, boxes)
+        else:
+            found = [None] * len(boxes)
+        first = max((one.number for one in plan.faces), default=0) + 1
+        for number, (box, face) in enumerate(zip(boxes, found, strict=True), first):
+            if face is not None:
+                yield self._chosen(number, face, place(face.landmarks), options)
+                continue
+            near = nearest(self.emoji.theme, _NEUTRAL)
+            mild = next((one for one in near if one.mild), near[0])
+            yield PlannedFace(
+                number,
+                box,
+                place_on_box(box),
+                DrawEmoji(mild.name),
+                sure=False,
+                nearest=tuple(one.name for one in near),
+            )
+
     def _draw(
         self,
         picture: DecodedImage,
-        reading: Reading,
+        plan: Plan,
         options: EmojifyOptions,
         times: _Stopwatch,
     ) -> Result:
+        names = {one.name: one for one in self.emoji.theme.emoji}
         output = output_format(picture, options.extension)
         if options.for_channel:
             output = channel_format(output).name
-        with times.stage("choose"):
-            chosen = self._choose(reading.faces, options)
         with times.stage("composite"):
-            self._paint(picture, chosen)
+            self._paint(picture, plan, names, options.covers)
+            if options.numbered:
+                draw_numbers(picture.canvas, plan.faces)
+        if plan.covers:
+            picture = replace(picture, source_bytes=0)
         encoded = b""
-        if chosen or not options.for_channel:
+        if plan.faces or not options.for_channel:
             with times.stage("encode"):
                 encoded = encode(
                     picture, picture.image, output, options.quality, options.exif_date
                 )
+        faces = tuple(
+            EmojifiedFace(
+                one,
+                names[one.decision.name]
+                if isinstance(one.decision, DrawEmoji)
+                else None,
+            )
+            for one in plan.faces
+        )
         return Result(
             width=picture.image.width,
             height=picture.image.height,
-            faces=chosen,
-            alt_text=alt_text(chosen),
+            faces=faces,
+            plan=plan,
+            alt_text=alt_text(faces),
             encoded=encoded,
             format=output,
             encode_for=PaintedPicture(picture, encoded, options),
             extensions=format_named(output).extensions,
             notes=picture.notes,
             frame=picture.frame,
-            backend=reading.backend,
+            backend=plan.backend,
             milliseconds=times.milliseconds,
         )
 
-    def _choose(
-        self, faces: Sequence[Face], options: EmojifyOptions
-    ) -> tuple[EmojifiedFace, ...]:
-        theme, seed = self.emoji.theme, options.surprise_seed
-        placements = [place(face.landmarks) for face in faces]
-        chosen: list[EmojifiedFace] = []
-        for position, index in enumerate(reading_order(placements)):
-            face = faces[index]
-            if seed is None:
-                measures = measure(face.landmarks.points_xy)
-                one = choose(theme, face.scores, measures, confident=face.confident)
-            else:
-                one = surprise(theme, face.scores, f"{seed}/{position}")
-            chosen.append(EmojifiedFace(face, one.emoji, one.sure, placements[index]))
-        return tuple(chosen)
-
-    def _paint(self, picture: DecodedImage, faces: tuple[EmojifiedFace, ...]) -> None:
+    def _paint(
+        self,
+        picture: DecodedImage,
+        plan: Plan,
+        names: Mapping[str, Emoji],
+        pictures: Mapping[str, ImageArray],
+    ) -> None:
+        """Paint what the plan decides, the nearest face last."""
         art_px = self.emoji.theme.art_size_px
         sprites: dict[tuple[str, int], ImageArray] = {}
-        for index in paint_order([face.placement for face in faces]):
-            face = faces[index]
-            enlarged = face.placement.size_px / face.emoji.anchor.diameter_px
-            sprite = self.emoji.sprite(face.emoji, round(art_px * enlarged))
-            key = face.emoji.name, len(sprite)
+        covers = _cover_arts(picture, plan, names, pictures, art_px)
+        for index in paint_order([face.placement for face in plan.faces]):
+            face = plan.faces[index]
+            if isinstance(face.decision, Cover):
+                spot = covered(face.placement, face.decision)
+                art = covers[face.number]
+                overlay(picture.canvas, art, COVER_ANCHOR, COVER_ART_PX, spot)
+            if not isinstance(face.decision, DrawEmoji):
+                continue
+            emoji = names[face.decision.name]
+            enlarged = face.placement.size_px / emoji.anchor.diameter_px
+            sprite = self.emoji.sprite(emoji, round(art_px * enlarged))
+            key = emoji.name, len(sprite)
             if key not in sprites:
                 sprite = sprite_into_profile(sprite, picture.icc_profile)
                 sprites[key] = premultiplied(sprite)
-            overlay(
-                picture.canvas,
-                sprites[key],
-                face.emoji.anchor,
-                art_px,
-                face.placement,
-            )
+            overlay(picture.canvas, sprites[key], emoji.anchor, art_px, face.placement)
+
+
+def _cover_arts(
+    picture: DecodedImage,
+    plan: Plan,
+    names: Mapping[str, Emoji],
+    pictures: Mapping[str, ImageArray],
+    art_px: int,
+) -> dict[int, ImageArray]:
+    """Return the art of each cover by its face's number, premultiplied.
+
+    It is made before anything is painted, of what will lie under nothing.
+    """
+    hidden: list[Disc] = []
+    for face in plan.faces:
+        spot = face.placement
+        if isinstance(face.decision, Cover):
+            spot = covered(spot, face.decision)
+            hidden.append((spot.center_xy, spot.size_px / 2))
+        elif isinstance(face.decision, DrawEmoji):
+            # Hands and tears reach beyond an emoji's disc, not beyond its art.
+            reach = math.sqrt(2) * art_px / names[face.decision.name].anchor.diameter_px
+            hidden.append((spot.center_xy, spot.size_px * reach))
+    arts: dict[int, ImageArray] = {}
+    for face in plan.faces:
+        if not isinstance(face.decision, Cover):
+            continue
+        spot = covered(face.placement, face.decision)
+        around = surroundings(picture.canvas.pixels, spot, hidden)
+        laid = None
+        if face.decision.kind is CoverKind.PICTURE:
+            if face.decision.picture not in pictures:
+                raise PlanError(
+                    f"Face {face.number} of the plan is covered with "
+                    f'"{face.decision.picture}", and there is no such picture.'
+                )
+            laid = pictures[face.decision.picture]
+            laid = sprite_into_profile(laid, picture.icc_profile)
+        arts[face.number] = premultiplied(cover_art(face.decision, around, laid))
+    return arts
 
 
 def _visibility(reading: Reading) -> tuple[int, float]:

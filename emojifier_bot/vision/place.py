@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from emojifier_bot.vision.landmarks import roll_degrees
-from emojifier_bot.vision.types import FloatArray, Landmarks, Placement
+from emojifier_bot.vision.types import BoundingBox, FloatArray, Landmarks, Placement
 
 #: How much larger than the smallest circle around the points the disc is. Chosen,
 #: with `RAISE`, on the training part of the landmark sets.
@@ -30,6 +30,9 @@ RAISE = 0.10
 DIAMETER_PER_HEIGHT = 1.42
 #: Faces whose centres differ less than this in y stand in one row, in face heights.
 ROW_HEIGHT = 0.5
+#: Diameter of the disc over the longer side of a box that somebody drew: it covers the
+#: ellipse in the box, and a little more.
+DIAMETER_PER_BOX = 1.1
 #: Smallest disc: points that all coincide would give none.
 MIN_DIAMETER_PX = 1.0
 
@@ -58,6 +61,12 @@ def place(landmarks: Landmarks) -> Placement:
         size_px=max(2 * radius * (1 + MARGIN), MIN_DIAMETER_PX),
         roll_degrees=roll,
     )
+
+
+def place_on_box(box: BoundingBox) -> Placement:
+    """Return the upright disc that covers what lies in a box."""
+    size_px = max(box.width, box.height) * DIAMETER_PER_BOX
+    return Placement(box.center_xy, max(size_px, MIN_DIAMETER_PX), 0.0)
 
 
 def face_height(points_xy: FloatArray) -> float:

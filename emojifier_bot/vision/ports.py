@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from emojifier_bot.vision.decode import DecodedImage
     from emojifier_bot.vision.types import (
+        BoundingBox,
         Detection,
         Emoji,
         EmojiTheme,
         EmotionScores,
+        Face,
         ImageArray,
         Landmarks,
         Reading,
@@ -131,6 +133,30 @@ class FaceAnalyzer(Protocol):
         Raises:
             BackendError: A model failed.
             HostedApiError: A hosted API failed, and there is no fallback.
+        """
+        ...
+
+
+@runtime_checkable
+class FaceLocator(Protocol):
+    """A `FaceAnalyzer` that can also look at a given place."""
+
+    def read_at(
+        self,
+        picture: DecodedImage,
+        boxes: Sequence[BoundingBox],
+        *,
+        expressions: bool = True,
+    ) -> list[Face | None]:
+        """Return the face in each box; None where there does not seem to be one.
+
+        Args:
+            picture: The upright picture.
+            boxes: Around each face, in pixels of it.
+            expressions: As in `FaceAnalyzer.analyze`.
+
+        Raises:
+            BackendError: A model failed.
         """
         ...
 

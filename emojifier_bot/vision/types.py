@@ -8,19 +8,13 @@ counter-clockwise on the screen. Left and right are the person's own. Constructo
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import Enum, StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 FloatArray = NDArray[np.float32]
 ImageArray = NDArray[np.uint8]
@@ -287,102 +281,3 @@ class Placement:
     size_px: float
     #: Positive counter-clockwise on the screen.
     roll_degrees: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EmojifiedFace:
-    """A face with the emoji chosen for it and the emoji's placement."""
-
-    face: Face
-    emoji: Emoji
-    #: Whether the expression justifies the emoji; if not, the alt text says *perhaps*.
-    sure: bool
-    placement: Placement
-
-    def to_dict(self) -> dict[str, object]:
-        """Return one entry of ``faces`` in the object of ``replay --json``."""
-        points_xy = self.face.landmarks.points_xy.astype(float).round(2)
-        return {
-            "box": [round(edge, 2) for edge in self.face.box.xyxy],
-            "confidence": round(self.face.detection.confidence, 4),
-            "landmarks": points_xy.tolist(),
-            "roll_degrees": round(self.placement.roll_degrees, 2),
-            "emotions": {k: round(v, 5) for k, v in self.face.scores.as_dict().items()},
-            "emoji": {"name": self.emoji.name, "character": self.emoji.character},
-            "sure": self.sure,
-        }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Result:
-    """One emojified picture, already encoded. It can be pickled."""
-
-    #: Size of the upright picture in pixels.
-    width: int
-    height: int
-    #: In reading order; empty if there is no face.
-    faces: tuple[EmojifiedFace, ...]
-    alt_text: str
-    #: The encoded picture; without faces it is the input, encoded again.
-    encoded: bytes = field(repr=False)
-    #: Pillow's name of the format of `encoded`, for example ``"JPEG"``.
-    format: str
-    #: Encodes the picture for another file extension, for example ``".png"``.
-    encode_for: Callable[[str], bytes] = field(repr=False)
-    #: File extensions of the format of `encoded`, for example ``".jpg"``.
-    extensions: tuple[str, ...] = ()
-    #: Notes for the user about the picture: "30 % of its rows are missing".
-    notes: tuple[str, ...] = ()
-    #: Which frame or page of the input this is, from 0.
-    frame: int = 0
-    #: Name of the back end that analysed the faces.
-    backend: str = "local"
-    #: Duration of each stage (``decode``, ``analyze`` …) in milliseconds.
-    milliseconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def image(self) -> Image.Image:
-        """Return the encoded picture as a Pillow image, a new one each time."""
-        from PIL import Image  # noqa: PLC0415 - the types need numpy only
-
-        return Image.open(io.BytesIO(self.encoded))
-
-    def to_bytes(self) -> bytes:
-        """Return the encoded picture."""
-        return self.encoded
-
-    def save(self, path: str | Path) -> None:
-        """Write the picture in the format of the path's extension.
-
-        Without an extension it is the format of `encoded`.
-
-        Raises:
-            ImageError: The extension belongs to no format that can be written.
-            OSError: The file cannot be written.
-        """
-        path = Path(path)
-        same = not path.suffix or path.suffix.lower() in self.extensions
-        path.write_bytes(self.encoded if same else self.encode_for(path.suffix))
-
-    def to_dict(
-        self,
-        input: str | None = None,  # noqa: A002 - the key's name in the object
-        output: str | None = None,
-    ) -> dict[str, object]:
-        """Return the object that ``replay --json`` prints.
-
-        Args:
-            input: The picture's path, as the user gave it; None for none.
-            output: The path of the written result; None for none.
-        """
-        return {
-            "input": input,
-            "output": output,
-            "width": self.width,
-            "height": self.height,
-            "faces": [face.to_dict() for face in self.faces],
-            "alt_text": self.alt_text,
-            "notes": list(self.notes),
-            "backend": self.backend,
-            "milliseconds": {k: round(v, 2) for k, v in self.milliseconds.items()},
-        }

@@ -76,7 +76,7 @@ def test_the_bot_decodes_it_and_posts_what_slack_shows(decoder, given):
     assert there.source_format == here.source_format == given.name
     assert_same_pixels(there.image, here.image)
     assert decoder.deaths == {}
-    result = fake_pipeline().run_decoded(there, EmojifyOptions())
+    result = fake_pipeline().run(there, EmojifyOptions())
     shown = channel_format(result.format)
     assert shown.shown_in_channel
     assert sniff(result.encode_for(shown.extensions[0])) is shown

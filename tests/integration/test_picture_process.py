@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,17 @@ from emojifier_bot.app import picture_process
 from emojifier_bot.app.picture_process import PictureProcesses, _read_error
 from emojifier_bot.config import load_settings
 from emojifier_bot.config.settings import Secret
-from emojifier_bot.errors import ConfigError, EmojifierError, HostedApiError, ImageError
+from emojifier_bot.domain import FaceSummary
+from emojifier_bot.errors import (
+    ConfigError,
+    EmojifierError,
+    HostedApiError,
+    ImageError,
+    PlanError,
+)
 from emojifier_bot.vision.formats import sniff
+from emojifier_bot.vision.plan import DrawEmoji, Leave, Plan
+from tests.builders import make_plan
 from tests.datasets import sample
 from tests.images import encoded
 
@@ -56,6 +66,47 @@ def test_a_picture_without_faces_is_not_encoded(processes):
 
     assert (result.faces, result.data) == ((), b"")
     assert "encode" not in result.milliseconds
+
+
+def test_a_plan_is_made_in_one_job_and_painted_in_another(processes, face):
+    data = encoded(face, "PNG")
+
+    plan = processes.read(data)
+    at_once = processes(data, "", None)
+    painted = processes.render(data, Plan.from_json(plan.to_json()))
+    changed = processes.render(data, plan, words=["1=:sunglasses:"])
+    numbered = processes.render(data, plan, numbered=True)
+
+    assert plan == at_once.plan == painted.plan
+    assert painted.data == at_once.data != numbered.data
+    assert "analyze" not in painted.milliseconds
+    assert changed.faces == (
+        FaceSummary("😎", "drawn as cool in sunglasses", sure=True),
+    )
+    assert changed.alt_text == "1 face: drawn as cool in sunglasses"
+    assert changed.plan.faces[0].decision == DrawEmoji("sunglasses")
+
+
+def test_words_change_what_is_read(processes, face):
+    data = encoded(face, "PNG")
+
+    assert processes.read(data, words=["blur"]).covers
+    with pytest.raises(PlanError, match="There is no face 7"):
+        processes.read(data, words=["skip", "7"])
+    with pytest.raises(PlanError, match="640 x 480 pixels, and this one has 250"):
+        processes.render(data, make_plan(1))
+
+
+def test_a_plan_of_very_many_faces_comes_over(processes):
+    blank = encoded(Image.new("RGB", (640, 480), "grey"), "PNG")
+    face = make_plan(1, Leave()).faces[0]
+    many = tuple(replace(face, number=n + 1) for n in range(2000))
+    plan = replace(make_plan(0), faces=many)
+
+    result = processes.render(blank, plan)
+
+    assert result.plan == plan
+    assert [one.count for one in result.faces] == [2000]
 
 
 def test_refusals_come_over(processes):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from emojifier_bot.vision.result import Result
 from emojifier_bot.vision.types import (
     EMOTIONS,
     BoundingBox,
@@ -17,7 +18,6 @@ from emojifier_bot.vision.types import (
     Landmarks,
     LandmarkScheme,
     Measure,
-    Result,
     frozen_array,
 )
 from tests.builders import (
@@ -26,6 +26,7 @@ from tests.builders import (
     make_emojified_face,
     make_face,
     make_placement,
+    make_plan,
     make_scores,
     make_theme,
 )
@@ -36,6 +37,7 @@ def make_result(*faces, **changes: object) -> Result:
         "width": 40,
         "height": 30,
         "faces": faces,
+        "plan": make_plan(0),
         "alt_text": "…",
         "encoded": b"as it is",
         "format": "JPEG",

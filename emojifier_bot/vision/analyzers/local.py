@@ -39,12 +39,17 @@ from emojifier_bot.vision.ports import (
 )
 from emojifier_bot.vision.rescorer import OnnxRescorer
 from emojifier_bot.vision.types import (
+    BoundingBox,
     Detection,
     Face,
     Landmarks,
     LandmarkScheme,
     Reading,
 )
+
+#: Share of the points that lie in the box that somebody drew, and their extent over
+#: that of the box: with less, they are on something else.
+LEAST_INSIDE, LEAST_SIZE = 0.8, 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +73,37 @@ class LocalAnalyzer:
         """Find every face and read it fully."""
         detections = self.detect(picture)
         landmarks = self.landmarker.locate(picture, detections)
-        faces = map(Face, detections, landmarks)
-        if expressions and self.classifier is not None:
-            scores = self.classifier.classify(picture, landmarks)
-            sure = self.classifier.sure_threshold
-            confident = [one.top_probability >= sure for one in scores]
-            faces = map(Face, detections, landmarks, scores, confident)
+        faces = self._faces(picture, detections, landmarks, expressions=expressions)
         return Reading(tuple(faces), LOCAL)
+
+    def read_at(
+        self,
+        picture: DecodedImage,
+        boxes: Sequence[BoundingBox],
+        *,
+        expressions: bool = True,
+    ) -> list[Face | None]:
+        """Return the face in each box; None where the points do not lie in it."""
+        # Nobody detected them: there is no confidence.
+        detections = [Detection(box, 0.0) for box in boxes]
+        landmarks = self.landmarker.locate(picture, detections)
+        faces = self._faces(picture, detections, landmarks, expressions=expressions)
+        return [face if _lies_in_its_box(face) else None for face in faces]
+
+    def _faces(
+        self,
+        picture: DecodedImage,
+        detections: Sequence[Detection],
+        landmarks: Sequence[Landmarks],
+        *,
+        expressions: bool,
+    ) -> list[Face]:
+        if self.classifier is None or not expressions:
+            return list(map(Face, detections, landmarks))
+        scores = self.classifier.classify(picture, landmarks)
+        sure = self.classifier.sure_threshold
+        confident = [one.top_probability >= sure for one in scores]
+        return list(map(Face, detections, landmarks, scores, confident))
 
     def detect(self, picture: DecodedImage) -> list[Detection]:
         """Find faces at any roll, in pixels of the upright picture, best first."""
@@ -87,6 +116,14 @@ class LocalAnalyzer:
             run_passes=self.run_passes,
             rescore=None if self.rescorer is None else self.rescorer.rescore,
         )
+
+
+def _lies_in_its_box(face: Face) -> bool:
+    points_xy, box = face.landmarks.points_xy, face.box
+    low, high = np.array(box.xyxy).reshape(2, 2)
+    inside = ((points_xy >= low) & (points_xy <= high)).all(axis=1).mean()
+    size = np.ptp(points_xy, axis=0).max() / max(box.width, box.height)
+    return bool(inside >= LEAST_INSIDE and size >= LEAST_SIZE)
 
 
 class OnnxLandmarker:

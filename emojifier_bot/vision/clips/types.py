@@ -8,7 +8,8 @@ from itertools import accumulate
 from typing import Protocol
 
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.types import Emoji, EmojifiedFace, Placement
+from emojifier_bot.vision.result import EmojifiedFace
+from emojifier_bot.vision.types import Emoji, Placement
 
 
 @dataclass(frozen=True, slots=True)

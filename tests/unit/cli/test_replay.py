@@ -306,8 +306,19 @@ def test_json_has_one_line_a_picture_in_the_order_of_the_input(capsys):
     assert set(done) == set(blank) == set(gone) - {"error"}
     (face,) = done["faces"]
     assert set(face) == {
-        *("box", "confidence", "landmarks", "roll_degrees", "emotions", "emoji", "sure")
+        *(
+            "box",
+            "confidence",
+            "landmarks",
+            "roll_degrees",
+            "emotions",
+            "emoji",
+            "sure",
+        ),
+        *("number", "decision", "chosen_by"),
     }
+    assert (face["number"], face["chosen_by"]) == (1, "reader")
+    assert face["decision"] == {"do": "emoji", "name": face["emoji"]["name"]}
     assert face["box"] == pytest.approx(BOX, abs=2)
     assert [len(point) for point in face["landmarks"]] == [2] * 68
     assert sum(face["emotions"].values()) == pytest.approx(1, abs=1e-3)

@@ -7,12 +7,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emojifier_bot.errors import ImageError, InferenceError
-from emojifier_bot.vision.decode import from_image
+from emojifier_bot.errors import ImageError, InferenceError, PlanError
+from emojifier_bot.vision.decode import InProcessDecoder, from_image
+from emojifier_bot.vision.edits import parse_edits, use
 from emojifier_bot.vision.pipeline import MOST_FRAMES_SEEN, EmojifyOptions, Pipeline
+from emojifier_bot.vision.place import place
+from emojifier_bot.vision.plan import ChosenBy, DrawEmoji, Plan
+from emojifier_bot.vision.types import Placement
 from tests.builders import make_emoji, make_face, make_landmarks
 from tests.fakes.clock import FakeClock
-from tests.fakes.faces import FakeAnalyzer, FakeDetector, picture_with_faces
+from tests.fakes.faces import (
+    FakeAnalyzer,
+    FakeDetector,
+    FakeLandmarker,
+    picture_with_faces,
+)
 from tests.fakes.pipeline import (
     FakeDecoder,
     FakeEmojiSource,
@@ -81,7 +90,7 @@ def test_every_stage_is_timed(png):
 def test_a_decoded_picture_skips_the_decoder(photo):
     pipeline = Pipeline(FakeDecoder({}), FakeAnalyzer(), FakeEmojiSource(), FakeClock())
 
-    result = pipeline.run_decoded(from_image(photo), PLAIN)
+    result = pipeline.run(from_image(photo), PLAIN)
 
     assert list(result.milliseconds) == STAGES[1:]
 
@@ -257,3 +266,150 @@ class TestResult:
 def test_errors_of_the_analyzer_come_through(png, error):
     with pytest.raises(type(error)):
         fake_pipeline(FakeAnalyzer(error=error)).run(png, PLAIN)
+
+
+class TestPlans:
+    #: Two patches that the fake detector takes for faces.
+    BOXES = ((60, 60, 120, 120), (240, 60, 300, 120))
+
+    @pytest.fixture
+    def pair(self) -> bytes:
+        return encoded(picture_with_faces((400, 300), self.BOXES), "PNG")
+
+    def test_a_plan_that_waited_as_text_gives_the_bytes_of_one_run(self, pair):
+        pipeline = fake_pipeline()
+        options = EmojifyOptions(surprise_seed=3, quality=90, extension=".jpg")
+
+        plan = Plan.from_json(pipeline.read(pair, options).to_json())
+
+        at_once = pipeline.run(pair, options)
+        assert plan == at_once.plan
+        for _ in range(2):
+            rendered = pipeline.render(pair, plan, options)
+            assert rendered.encoded == at_once.encoded
+            assert rendered.alt_text == at_once.alt_text
+        assert rendered.faces[0].face is None
+        assert at_once.faces[0].face is not None
+
+    def test_nothing_is_analyzed_or_chosen_again(self, pair):
+        plan = fake_pipeline().read(pair, PLAIN)
+        broken = fake_pipeline(FakeAnalyzer(error=InferenceError("No models.")))
+
+        result = broken.render(pair, plan, EmojifyOptions(surprise_seed=5))
+
+        assert list(result.milliseconds) == ["decode", "composite", "encode"]
+        assert result.plan == plan
+
+    def test_a_run_decodes_once(self, pair):
+        class Counting(InProcessDecoder):
+            calls: ClassVar[list[int]] = []
+
+            def decode(self, data, frame=0):
+                self.calls.append(frame)
+                return InProcessDecoder.decode(self, data, frame)
+
+        pipeline = replace(fake_pipeline(), decoder=Counting())
+        pipeline.run(pair, EmojifyOptions(edits=parse_edits("skip 1")))
+        assert Counting.calls == [0]
+
+    @pytest.mark.parametrize("input_format", ["PNG", "JPEG"])
+    def test_a_face_that_is_left_stays_as_it_is(self, input_format):
+        picture = picture_with_faces((400, 300), self.BOXES)
+        data = encoded(picture, input_format)
+
+        bare = fake_pipeline(FakeAnalyzer()).run(data, PLAIN)
+        some = fake_pipeline().run(data, EmojifyOptions(edits=parse_edits("skip 2")))
+        none = fake_pipeline().run(data, EmojifyOptions(edits=parse_edits("skip 1-2")))
+
+        box = (200, 0, 400, 300)
+        assert_same_pixels(
+            opened(some.encoded).crop(box), opened(bare.encoded).crop(box)
+        )
+        assert none.encoded == bare.encoded
+        assert [one.emoji is None for one in some.faces] == [False, True]
+        assert some.alt_text == "2 faces: happiness, not covered"
+
+    def test_a_frame_is_found_again(self):
+        frames = [from_image(picture_with_faces((400, 300), [])), *(
+            from_image(picture_with_faces((400, 300), self.BOXES)) for _ in range(2)
+        )]  # fmt: skip
+        frames = [replace(one, frames=3, frame=n) for n, one in enumerate(frames)]
+        decoder = FakeDecoder({b"film": frames})
+        pipeline = replace(fake_pipeline(), decoder=decoder)
+
+        plan = pipeline.read(b"film", PLAIN)
+
+        assert plan.frame == 1
+        assert pipeline.render(b"film", plan, PLAIN).frame == 1
+
+    def test_a_plan_of_another_picture_is_refused(self, pair, photo):
+        plan = fake_pipeline().read(pair, PLAIN)
+        other = encoded(photo.resize((300, 400)), "PNG")
+
+        with pytest.raises(PlanError, match="400 x 300 pixels, and this one has 300"):
+            fake_pipeline().render(other, plan, PLAIN)
+
+    def test_an_emoji_that_the_theme_lacks_is_refused(self, pair):
+        plan = use(fake_pipeline().read(pair, PLAIN), 1, "swordfish")
+
+        with pytest.raises(PlanError, match="the emoji 'swordfish'"):
+            fake_pipeline().render(pair, plan, PLAIN)
+
+    def test_a_plan_is_changed_before_it_is_painted(self, pair):
+        plan = fake_pipeline().read(pair, PLAIN)
+        asked = EmojifyOptions(edits=parse_edits("1=fear_face"))
+
+        result = fake_pipeline().render(pair, plan, asked)
+
+        assert [one.emoji.name for one in result.faces] == [
+            "fear_face",
+            "happiness_face",
+        ]
+        assert result.alt_text == "2 faces: drawn as fear, happiness"
+        assert [one["chosen_by"] for one in result.to_dict()["faces"]] == [
+            "person",
+            "reader",
+        ]
+
+    def test_a_missed_face_is_read_where_somebody_points(self, png):
+        asked = EmojifyOptions(edits=parse_edits("also 50,40,60x60"))
+
+        (face,) = fake_pipeline().run(png, asked).faces
+
+        assert (face.planned.number, face.face.detection.confidence) == (1, 0.0)
+        assert face.emoji.name == "happiness_face"
+        assert face.placement == place(face.face.landmarks)
+        assert face.planned.chosen_by is ChosenBy.READER
+
+    def test_where_nothing_can_be_read_the_box_says_where(self, pair):
+        asked = EmojifyOptions(edits=parse_edits("also 50,40,60x40"))
+        analyzer = FakeAnalyzer([face_at(RIGHT)])
+
+        plan = fake_pipeline(analyzer).read(pair, asked)
+
+        # Who was found keeps the number that people know.
+        first, added = plan.faces
+        assert first.box.center_xy[0] > 200
+        assert (added.number, added.sure, added.face) == (2, False, None)
+        assert added.placement == Placement((80.0, 60.0), pytest.approx(66), 0.0)
+        assert added.decision == DrawEmoji("neutral_face")
+
+    def test_points_beside_the_box_are_not_believed(self, png):
+        class Elsewhere(FakeLandmarker):
+            def locate(self, picture, detections):
+                del picture
+                return [make_landmarks(center_xy=(300, 200)) for _ in detections]
+
+        analyzer = replace(fake_analyzer(), landmarker=Elsewhere())
+        asked = EmojifyOptions(edits=parse_edits("also 50,40,60x60"))
+
+        (face,) = fake_pipeline(analyzer).read(png, asked).faces
+
+        assert face.placement.center_xy == (80.0, 70.0)
+        assert face.face is None
+
+    def test_a_place_outside_is_refused(self, png):
+        asked = EmojifyOptions(edits=parse_edits("also 400,0,9x9"))
+
+        with pytest.raises(PlanError, match="400,0 lies outside of the picture"):
+            fake_pipeline().run(png, asked)

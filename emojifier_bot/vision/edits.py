@@ -1,0 +1,402 @@
+"""Changes of a plan that people ask for, and the words that they ask with.
+
+`Edits` holds what was asked, `take_edits` reads it from words (``skip 2``, ``3=😎``,
+``everyone grin``), and `apply` changes a plan. Whatever order the words have, what
+concerns every face comes first, then ``swap``, then single faces, then who is left.
+"""
+
+from __future__ import annotations
+
+import difflib
+import random
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from emojifier_bot.errors import PlanError
+from emojifier_bot.vision.plan import (
+    ChosenBy,
+    Cover,
+    CoverKind,
+    Decision,
+    DrawEmoji,
+    Leave,
+    Plan,
+    PlannedFace,
+)
+from emojifier_bot.vision.types import (
+    EMOTIONS,
+    BoundingBox,
+    Emoji,
+    EmojiTheme,
+    Emotion,
+)
+
+#: Opposite emotions as in Plutchik's wheel. What is opposite of disgust and contempt
+#: there, trust, is none of the eight: happiness is nearest to it.
+OPPOSITES = {
+    Emotion.ANGER: Emotion.FEAR,
+    Emotion.CONTEMPT: Emotion.HAPPINESS,
+    Emotion.DISGUST: Emotion.HAPPINESS,
+    Emotion.FEAR: Emotion.ANGER,
+    Emotion.HAPPINESS: Emotion.SADNESS,
+    Emotion.NEUTRAL: Emotion.SURPRISE,
+    Emotion.SADNESS: Emotion.HAPPINESS,
+    Emotion.SURPRISE: Emotion.NEUTRAL,
+}
+#: Nobody counts more faces than this; longer numbers are something else.
+MOST_FACES = 100_000
+_NUMBERS = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*")
+_USE = re.compile(r"(\d{1,6})=(\S+)")
+_BOX = re.compile(r"(\d{1,6}),(\d{1,6}),(\d{1,6})x(\d{1,6})")
+#: Asks for the emoji form of a character; people's keyboards add it or not.
+_EMOJI_FORM = "\N{VARIATION SELECTOR-16}"
+#: Words that stand alone, and what they change.
+_ALONE: dict[str, dict[str, Any]] = {
+    "opposite": {"opposite": True},
+    "cover": {"cover": Cover(CoverKind.SOLID)},
+    "solid": {"cover": Cover(CoverKind.SOLID)},
+    "mosaic": {"cover": Cover(CoverKind.MOSAIC)},
+    "blur": {"cover": Cover(CoverKind.BLUR)},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What somebody wants to be different from what the reader chose."""
+
+    #: Around faces that were missed.
+    also: tuple[BoundingBox, ...] = ()
+    #: The emoji that every face gets, as it was typed; empty for none.
+    everyone: str = ""
+    cover: Cover | None = None
+    opposite: bool = False
+    swaps: tuple[tuple[int, int], ...] = ()
+    #: Faces and the emoji that they get, as they were typed.
+    uses: tuple[tuple[int, str], ...] = ()
+    skip: frozenset[int] = frozenset()
+    #: The faces that are not left; None for all.
+    only: frozenset[int] | None = None
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Return the faces that are named by their numbers."""
+        used = {number for number, _ in self.uses}
+        swapped = {number for pair in self.swaps for number in pair}
+        return frozenset(used | swapped | self.skip | (self.only or frozenset()))
+
+    def names(self) -> list[str]:
+        """Return the emoji that are named."""
+        return [
+            name for name in (self.everyone, *(one for _, one in self.uses)) if name
+        ]
+
+
+NO_EDITS = Edits()
+#: One example of each word that `take_edits` knows.
+WORDS = (
+    "skip 2,5",
+    "only 1-3",
+    "3=grin",
+    "everyone grin",
+    "swap 1 4",
+    *_ALONE,
+    "also 120,80,60x60",
+)
+
+
+def apply(plan: Plan, edits: Edits, theme: EmojiTheme) -> Plan:
+    """Return a plan with everything changed that was asked for but `Edits.also`.
+
+    Raises:
+        PlanError: A face or an emoji is named that is not there.
+    """
+    if edits.everyone:
+        plan = everyone(plan, emoji_named(theme, edits.everyone).name)
+    if edits.cover is not None:
+        plan = cover(plan, edits.cover)
+    if edits.opposite:
+        plan = opposite(plan, theme)
+    for first, second in edits.swaps:
+        plan = swap(plan, first, second)
+    for number, name in edits.uses:
+        plan = use(plan, number, emoji_named(theme, name).name)
+    if edits.only is not None:
+        plan = only(plan, edits.only)
+    return leave(plan, edits.skip)
+
+
+def leave(plan: Plan, numbers: Collection[int]) -> Plan:
+    """Leave some faces as they are."""
+    return _decided(plan, numbers, lambda _: Leave())
+
+
+def only(plan: Plan, numbers: Collection[int]) -> Plan:
+    """Leave all faces but some as they are."""
+    _check_numbers(plan, numbers)
+    return leave(plan, {one.number for one in plan.faces} - set(numbers))
+
+
+def use(plan: Plan, number: int, name: str) -> Plan:
+    """Give one face an emoji."""
+    return _decided(plan, {number}, lambda _: DrawEmoji(name))
+
+
+def everyone(plan: Plan, name: str) -> Plan:
+    """Give every face the same emoji."""
+    return _decided(plan, _every(plan), lambda _: DrawEmoji(name))
+
+
+def cover(plan: Plan, kind: Cover) -> Plan:
+    """Cover every face."""
+    return _decided(plan, _every(plan), lambda _: kind)
+
+
+def swap(plan: Plan, first: int, second: int) -> Plan:
+    """Exchange what becomes of two faces."""
+    _check_numbers(plan, {first, second})
+    by_number = {one.number: one.decision for one in plan.faces}
+    swapped = {first: by_number[second], second: by_number[first]}
+    return _decided(plan, swapped, lambda face: swapped[face.number])
+
+
+def opposite(plan: Plan, theme: EmojiTheme) -> Plan:
+    """Give every face that has an emoji the one that is most unlike it."""
+    by_name = {one.name: one for one in theme.emoji}
+
+    def turned(face: PlannedFace) -> Decision:
+        decision = face.decision
+        if isinstance(decision, DrawEmoji) and decision.name in by_name:
+            return DrawEmoji(opposite_of(theme, by_name[decision.name]).name)
+        return decision
+
+    drawn = [one.number for one in plan.faces if isinstance(one.decision, DrawEmoji)]
+    return _decided(plan, drawn, turned)
+
+
+def opposite_of(theme: EmojiTheme, emoji: Emoji) -> Emoji:
+    """Return the emoji nearest to the opposites of what an emoji stands for."""
+    point = np.zeros(len(EMOTIONS), np.float32)
+    for emotion, share in zip(EMOTIONS, emoji.point, strict=True):
+        point[EMOTIONS.index(OPPOSITES[emotion])] += share
+    others = [
+        one for one in theme.emoji if one is not emoji and not one.surprise_only
+    ] or [emoji]
+    return min(
+        others, key=lambda one: (float(np.linalg.norm(one.point - point)), one.name)
+    )
+
+
+def shuffle(plan: Plan, seed: int) -> Plan:
+    """Give every face whose emoji the reader chose another one of the nearest.
+
+    Args:
+        plan: The plan.
+        seed: The same seed chooses the same emoji.
+    """
+
+    def another(face: PlannedFace) -> Decision:
+        others = [name for name in face.nearest if DrawEmoji(name) != face.decision]
+        if not others:
+            return face.decision
+        draw = random.Random(f"{seed}/{face.number}")  # noqa: S311 - no secret
+        weights = [1 / (rank + 1) for rank in range(len(others))]
+        return DrawEmoji(draw.choices(others, weights)[0])
+
+    read = [
+        one.number
+        for one in plan.faces
+        if one.chosen_by is ChosenBy.READER and isinstance(one.decision, DrawEmoji)
+    ]
+    return _decided(plan, read, another, ChosenBy.READER)
+
+
+def emoji_named(theme: EmojiTheme, text: str) -> Emoji:
+    """Return the emoji that somebody means: ``grin``, ``:grin:`` or ``😁``.
+
+    Raises:
+        PlanError: The theme has none of that name.
+    """
+    name = text.strip().strip(":").lower()
+    character = text.strip().replace(_EMOJI_FORM, "")
+    for one in theme.emoji:
+        if name == one.name or character == one.character.replace(_EMOJI_FORM, ""):
+            return one
+    names = [one.name for one in theme.emoji]
+    near = difflib.get_close_matches(name, names, n=1) or names[:3]
+    raise PlanError(
+        f'The theme "{theme.name}" has no emoji "{text}". Try {", ".join(near)}.'
+    )
+
+
+def parse_numbers(text: str) -> frozenset[int]:
+    """Return the faces that ``2,5`` or ``1-3`` names.
+
+    Raises:
+        PlanError: It is no list of numbers.
+    """
+    if not _NUMBERS.fullmatch(text):
+        raise PlanError(f'"{text}" names no faces. Write numbers, such as 2,5 or 1-3.')
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        low, high = int(first), int(last or first)
+        if not 1 <= low <= high <= MOST_FACES:
+            raise PlanError(
+                f'"{part}" names no faces. Faces have numbers from 1, the smaller '
+                "one first."
+            )
+        found.update(range(low, high + 1))
+    return frozenset(found)
+
+
+def parse_use(text: str) -> tuple[int, str]:
+    """Return the face and the emoji that ``3=grin`` names.
+
+    Raises:
+        PlanError: It is no number and an emoji.
+    """
+    match = _USE.fullmatch(text)
+    if match is None or not int(match[1]):
+        raise PlanError(
+            f'"{text}" names no face and emoji. Write a number and an emoji, such as '
+            "3=grin."
+        )
+    return int(match[1]), match[2]
+
+
+def parse_swap(text: str) -> tuple[int, int]:
+    """Return the two faces that ``1,4`` names.
+
+    Raises:
+        PlanError: They are not two.
+    """
+    numbers = sorted(parse_numbers(text))
+    if len(numbers) != 2:  # noqa: PLR2004 - a pair
+        raise PlanError(f'"{text}" names no two faces. Write two numbers, such as 1,4.')
+    return numbers[0], numbers[1]
+
+
+def parse_box(text: str) -> BoundingBox:
+    """Return the box that ``120,80,60x60`` names: left, top, width x height.
+
+    Raises:
+        PlanError: It is no box.
+    """
+    match = _BOX.fullmatch(text)
+    left, top, width, height = map(int, match.groups()) if match else (0, 0, 0, 0)
+    if not width or not height:
+        raise PlanError(
+            f'"{text}" names no place. Write left, top and size in pixels, such as '
+            "120,80,60x60."
+        )
+    return BoundingBox(left, top, left + width, top + height)
+
+
+def take_edits(words: Sequence[str]) -> tuple[Edits, list[str]]:
+    """Return what some words ask for, and the words that ask for none of this.
+
+    Known are ``skip 2,5``, ``only 1-3``, ``3=😎``, ``everyone 😂``, ``swap 1 4``,
+    ``opposite``, ``cover`` (or ``solid``), ``mosaic``, ``blur`` and, for a face that
+    was missed, ``also 120,80,60x60``. Spaces and commas separate.
+
+    Raises:
+        PlanError: A word lacks what belongs to it: a number, an emoji.
+    """
+    left: list[str] = []
+    edits = NO_EDITS
+    waiting = [word for word in (one.strip(",") for one in words) if word]
+    while waiting:
+        word = waiting.pop(0)
+        known = _taken(edits, word, waiting)
+        if known is None:
+            left.append(word)
+        else:
+            edits = known
+    return edits, left
+
+
+def _taken(edits: Edits, word: str, waiting: list[str]) -> Edits | None:
+    """Add one word and what belongs to it, taken off those that wait."""
+    match word.lower():
+        case "skip" | "only" | "swap" as verb:
+            return _with_numbers(edits, verb, waiting)
+        case "everyone" if waiting:
+            return replace(edits, everyone=waiting.pop(0))
+        case "everyone":
+            raise PlanError('After "everyone" goes an emoji, such as everyone :grin:.')
+        case "also":
+            box = parse_box(waiting.pop(0) if waiting else "")
+            return replace(edits, also=(*edits.also, box))
+        case alone if alone in _ALONE:
+            return replace(edits, **_ALONE[alone])
+    if _USE.fullmatch(word):
+        return replace(edits, uses=(*edits.uses, parse_use(word)))
+    return None
+
+
+def parse_edits(text: str) -> Edits:
+    """Return what a text asks for, such as ``skip 2, 3=grin``.
+
+    Raises:
+        PlanError: It has a word that is none of `take_edits`, or one lacks something.
+    """
+    edits, left = take_edits(text.split())
+    if left:
+        raise PlanError(
+            f'"{left[0]}" is no change of a plan. These are: {", ".join(WORDS)}.'
+        )
+    return edits
+
+
+def _with_numbers(edits: Edits, verb: str, waiting: list[str]) -> Edits:
+    taken: list[str] = []
+    while waiting and _NUMBERS.fullmatch(waiting[0]):
+        taken.append(waiting.pop(0))
+    if not taken:
+        raise PlanError(f'After "{verb}" go the numbers of faces, such as {verb} 1,4.')
+    text = ",".join(taken)
+    if verb == "swap":
+        return replace(edits, swaps=(*edits.swaps, parse_swap(text)))
+    numbers = parse_numbers(text)
+    if verb == "skip":
+        return replace(edits, skip=edits.skip | numbers)
+    return replace(edits, only=(edits.only or frozenset()) | numbers)
+
+
+def _every(plan: Plan) -> list[int]:
+    return [one.number for one in plan.faces]
+
+
+def _check_numbers(plan: Plan, numbers: Iterable[int]) -> None:
+    known = _every(plan)
+    wrong = sorted(set(numbers) - set(known))
+    if not wrong:
+        return
+    if not known:
+        there = "no face was found in the picture"
+    elif len(known) == 1:
+        there = "the picture has one face, number 1"
+    else:
+        there = f"the picture has faces {known[0]} to {known[-1]}"
+    raise PlanError(f"There is no face {wrong[0]}: {there}.")
+
+
+def _decided(
+    plan: Plan,
+    numbers: Collection[int],
+    decide: Callable[[PlannedFace], Decision],
+    chosen_by: ChosenBy = ChosenBy.PERSON,
+) -> Plan:
+    _check_numbers(plan, numbers)
+    chosen = set(numbers)
+    faces = [
+        replace(face, decision=decide(face), chosen_by=chosen_by)
+        if face.number in chosen
+        else face
+        for face in plan.faces
+    ]
+    return replace(plan, faces=tuple(faces))

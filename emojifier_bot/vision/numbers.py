@@ -1,0 +1,95 @@
+"""Faces' numbers on a picture, for people to name them by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from emojifier_bot.vision.canvas import Canvas
+from emojifier_bot.vision.composite import Region, blend, premultiplied
+from emojifier_bot.vision.plan import PlannedFace
+from emojifier_bot.vision.types import ImageArray, Placement
+
+TEXT_COLOR, GROUND_COLOR, RIM_COLOR = "white", (20, 20, 20), "white"
+#: Height of the digits over the disc's diameter, its least and its greatest value, and
+#: what it is at least of the picture's longer side, since chats show pictures small.
+_TEXT_SHARE, _LEAST_TEXT_PX, _MOST_TEXT_PX = 0.22, 13.0, 96.0
+_LEAST_OF_PICTURE = 1 / 90
+#: Space around the digits, and the rim's width, over the height of the text.
+_PADDING, _RIM = 0.28, 0.09
+#: Where a number may lie on the disc's rim, in order: up left, up right, down, aside.
+_DIRECTIONS_DEGREES = (135, 45, 225, 315, 90, 180, 0, 270)
+
+
+def draw_numbers(canvas: Canvas, faces: Sequence[PlannedFace]) -> None:
+    """Write each face's number beside its disc, so that none covers another.
+
+    Args:
+        canvas: Changed in place.
+        faces: With the numbers.
+    """
+    taken: list[Region] = []
+    for face in faces:
+        label = number_label(face.number, _text_px(face.placement, canvas.image.size))
+        region = _free(_regions(face.placement, label, canvas.image.size), taken)
+        taken.append(region)
+        x_min, y_min, x_max, y_max = region
+        # A picture may be smaller than a label.
+        patch = label[: y_max - y_min, : x_max - x_min]
+        blend(canvas, premultiplied(patch), region)
+
+
+def number_label(number: int, text_px: float) -> ImageArray:
+    """Return ``(h, w, 4)`` uint8 RGBA: white digits on black, with a white rim."""
+    font = ImageFont.load_default(text_px)
+    left, top, right, bottom = map(round, font.getbbox(str(number), anchor="ls"))
+    padding, rim = max(round(text_px * _PADDING), 2), max(round(text_px * _RIM), 1)
+    height = bottom - top + 2 * (padding + rim)
+    width = max(right - left + 2 * (padding + rim), height)
+    image = Image.new("RGBA", (width, height))
+    draw = ImageDraw.Draw(image)
+    edges = (0, 0, width - 1, height - 1)
+    draw.rounded_rectangle(edges, height * 0.3, GROUND_COLOR, RIM_COLOR, rim)
+    x = (width - (right - left)) / 2 - left
+    draw.text((x, padding + rim - top), str(number), TEXT_COLOR, font, anchor="ls")
+    return np.asarray(image)
+
+
+def _text_px(placement: Placement, size_wh: tuple[int, int]) -> float:
+    least = max(_LEAST_TEXT_PX, max(size_wh) * _LEAST_OF_PICTURE)
+    return min(max(placement.size_px * _TEXT_SHARE, least), _MOST_TEXT_PX)
+
+
+def _regions(
+    placement: Placement, label: ImageArray, size_wh: tuple[int, int]
+) -> Iterator[Region]:
+    """Yield where a label may lie, moved into the picture."""
+    (x, y), radius = placement.center_xy, placement.size_px / 2
+    height, width = (
+        min(one, most) for one, most in zip(label.shape, size_wh[::-1], strict=False)
+    )
+    for degrees in _DIRECTIONS_DEGREES:
+        turn = math.radians(degrees)
+        left = round(x + math.cos(turn) * radius - width / 2)
+        top = round(y - math.sin(turn) * radius - height / 2)
+        left = min(max(left, 0), size_wh[0] - width)
+        top = min(max(top, 0), size_wh[1] - height)
+        yield left, top, left + width, top + height
+
+
+def _free(regions: Iterable[Region], taken: Sequence[Region]) -> Region:
+    """Return the first region that overlaps least with those that are taken."""
+
+    def shared(region: Region) -> int:
+        return sum(_shared_px(region, one) for one in taken)
+
+    return min(regions, key=shared)
+
+
+def _shared_px(first: Region, second: Region) -> int:
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    return max(width, 0) * max(height, 0)

@@ -1,0 +1,262 @@
+"""The plan of a picture: one decision a face, between reading and painting.
+
+`Pipeline.read` makes a plan, `vision.edits` changes one, `Pipeline.render` paints one.
+A plan holds no picture: as JSON it can wait in a file or between two jobs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from emojifier_bot.errors import PlanError
+from emojifier_bot.vision.types import BoundingBox, Emoji, Face, Placement
+
+#: Largest margin of a cover: the disc is then four times as wide as the face's.
+MOST_MARGIN = 3.0
+
+
+class CoverKind(StrEnum):
+    """What a cover shows; none of it is made of the face's pixels."""
+
+    #: The mean colour around the face.
+    SOLID = "solid"
+    #: Squares of the colours around it.
+    MOSAIC = "mosaic"
+    #: Those colours, flowing into each other.
+    BLUR = "blur"
+    #: A picture of the person's own, over the mean colour.
+    PICTURE = "picture"
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The face stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawEmoji:
+    """The face gets an emoji of the theme, named by its Slack short name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """The face disappears under a disc."""
+
+    kind: CoverKind
+    #: How much larger than an emoji's the disc is: 0.5 makes it half as wide again.
+    margin: float = 0.0
+    #: With `CoverKind.PICTURE`: the picture's name; whoever renders has the picture.
+    picture: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for a margin out of range."""
+        if not 0 <= self.margin <= MOST_MARGIN:
+            raise ValueError(f"expected a margin in 0..{MOST_MARGIN}: {self.margin}")
+
+
+Decision = Leave | DrawEmoji | Cover
+
+
+class ChosenBy(StrEnum):
+    """Who made a decision."""
+
+    READER = "reader"
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFace:
+    """One face, and what becomes of it."""
+
+    #: What people call it: its place in reading order, from 1; added ones come last.
+    number: int
+    box: BoundingBox
+    #: Where the emoji goes, or the cover.
+    placement: Placement
+    decision: Decision
+    chosen_by: ChosenBy = ChosenBy.READER
+    #: Whether the expression justifies the reader's emoji.
+    sure: bool = True
+    #: Names of the emoji nearest to the face, best first: what a menu offers.
+    nearest: tuple[str, ...] = ()
+    #: What is visible, in words: "mouth open, brows raised"; empty for none.
+    shapes: str = ""
+    #: What was read, as long as the plan stays in memory. Not in its JSON.
+    face: Face | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for a number below 1 and a placement without an end."""
+        spot = self.placement
+        numbers = (*spot.center_xy, spot.size_px, spot.roll_degrees)
+        if self.number < 1 or not all(map(math.isfinite, numbers)):
+            raise ValueError(f"expected a number from 1 and finite pixels: {self}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON types."""
+        return {
+            "number": self.number,
+            "box": list(self.box.xyxy),
+            "placement": asdict(self.placement),
+            "decision": _decision_values(self.decision),
+            "chosen_by": str(self.chosen_by),
+            "sure": self.sure,
+            "nearest": list(self.nearest),
+            "shapes": self.shapes,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PlannedFace:
+        """Read what `to_dict` returned; what a newer version added is left out."""
+        spot = values["placement"]
+        x, y = map(float, spot["center_xy"])
+        placement = Placement(
+            (x, y), float(spot["size_px"]), float(spot["roll_degrees"])
+        )
+        return cls(
+            number=int(values["number"]),
+            box=BoundingBox(*map(float, values["box"])),
+            placement=placement,
+            decision=_decision(values["decision"]),
+            chosen_by=ChosenBy(values["chosen_by"]),
+            sure=bool(values["sure"]),
+            nearest=tuple(map(str, values.get("nearest", ()))),
+            shapes=str(values.get("shapes", "")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of each face of one picture."""
+
+    #: Size of the upright picture in pixels.
+    width: int
+    height: int
+    #: Name of the theme that the emoji belong to.
+    theme: str
+    #: Name of the back end that read the faces.
+    backend: str
+    #: In the order of their numbers.
+    faces: tuple[PlannedFace, ...] = ()
+    #: Which frame or page of the picture was read, from 0.
+    frame: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` unless the numbers of the faces rise."""
+        numbers = [face.number for face in self.faces]
+        if numbers != sorted(set(numbers)):
+            raise ValueError(f"expected numbers that rise, got {numbers}")
+
+    @property
+    def covers(self) -> bool:
+        """Tell whether a face disappears under a cover."""
+        return any(isinstance(face.decision, Cover) for face in self.faces)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON types."""
+        return {
+            "width": self.width,
+            "height": self.height,
+            "theme": self.theme,
+            "backend": self.backend,
+            "frame": self.frame,
+            "faces": [face.to_dict() for face in self.faces],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Plan:
+        """Read what `to_dict` returned; what a newer version added is left out.
+
+        Raises:
+            PlanError: It is no plan.
+        """
+        try:
+            return cls(
+                width=int(values["width"]),
+                height=int(values["height"]),
+                theme=str(values["theme"]),
+                backend=str(values["backend"]),
+                faces=tuple(map(PlannedFace.from_dict, values["faces"])),
+                frame=int(values.get("frame", 0)),
+            )
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise PlanError(
+                f"This is no plan of a picture: {error!r}. Make a new one."
+            ) from error
+
+    def to_json(self) -> str:
+        """Return it as text."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Plan:
+        """Read what `to_json` returned.
+
+        Raises:
+            PlanError: It is no plan.
+        """
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise PlanError(
+                f"This is no plan of a picture: {error}. Make a new one."
+            ) from error
+        return cls.from_dict(values)
+
+
+def check_fits(
+    plan: Plan, size_wh: tuple[int, int], emoji: Mapping[str, Emoji], theme: str
+) -> None:
+    """Check that a plan can be painted onto a picture.
+
+    Args:
+        plan: The plan.
+        size_wh: Of the upright picture.
+        emoji: Those that can be drawn, by name.
+        theme: The name of their theme.
+
+    Raises:
+        PlanError: The picture has another size, or an emoji is unknown.
+    """
+    if (plan.width, plan.height) != size_wh:
+        raise PlanError(
+            f"The plan is for a picture of {plan.width} x {plan.height} pixels, and "
+            f"this one has {size_wh[0]} x {size_wh[1]}. Make a new plan of it."
+        )
+    for face in plan.faces:
+        decision = face.decision
+        if isinstance(decision, DrawEmoji) and decision.name not in emoji:
+            raise PlanError(
+                f"Face {face.number} of the plan gets the emoji {decision.name!r}, "
+                f"which the theme {theme!r} does not have. The plan was made with the "
+                f"theme {plan.theme!r}."
+            )
+
+
+def _decision_values(decision: Decision) -> dict[str, Any]:
+    if isinstance(decision, Leave):
+        return {"do": "leave"}
+    if isinstance(decision, DrawEmoji):
+        return {"do": "emoji", "name": decision.name}
+    return {"do": "cover", **asdict(decision)}
+
+
+def _decision(values: Mapping[str, Any]) -> Decision:
+    match values["do"]:
+        case "leave":
+            return Leave()
+        case "emoji":
+            return DrawEmoji(str(values["name"]))
+        case "cover":
+            return Cover(
+                CoverKind(values["kind"]),
+                float(values.get("margin", 0)),
+                str(values.get("picture", "")),
+            )
+    raise ValueError(f"there is no decision {values['do']!r}")
