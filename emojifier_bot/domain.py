@@ -363,7 +363,15 @@ class Exhausted:
     """A limit that is used up, and for how long."""
 
     limit: Limit
+    #: Until one more picture may be asked for.
     wait_seconds: float
+
+    def wait_for(self, pictures: int) -> float:
+        """Return how long to wait for so many pictures, or for all that may be had."""
+        more = min(pictures, self.limit.pictures) - 1
+        return (
+            self.wait_seconds + more * self.limit.period_seconds / self.limit.pictures
+        )
 
 
 class JobState(StrEnum):

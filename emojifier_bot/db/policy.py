@@ -8,7 +8,7 @@ counts for all processes together, and nobody's requests are listed anywhere.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,9 @@ from emojifier_bot.domain import Exhausted, Limit, Workspace
 
 #: Times are sums of fractions: a limit of ten is not nine for the last digit.
 ROUNDING_SECONDS = 1e-3
+#: How long it is known which of several pictures were taken when a limit was in the
+#: way of the others.
+NOTED_SECONDS = 86_400
 #: Rows that say nothing any more and go with each picture: more than it adds.
 SWEPT_ROWS = 10
 
@@ -131,6 +134,47 @@ class RateLimiter:
         with self.database.writing() as connection:
             for bucket in self._buckets(workspace, user_id):
                 bucket.spend(connection, pictures, sys.float_info.max)
+
+    def noted(
+        self, workspace: Workspace, user_id: str, pictures: Collection[str]
+    ) -> frozenset[str]:
+        """Return those of some pictures that `note` knows, by the same names."""
+        key, now = ALLOWANCES.c.user_id, self.clock.now().timestamp()
+        names = {f"{user_id}:{one}": one for one in pictures}
+        found = sa.select(key).where(
+            ALLOWANCES.c.place_id == workspace.id,
+            ALLOWANCES.c.period_seconds == NOTED_SECONDS,
+            ALLOWANCES.c.spent_until > now,
+            key.in_(names),
+        )
+        with self.database.reading() as connection:
+            rows = connection.execute(found).scalars()
+            return frozenset(names[one] for one in rows)
+
+    def note(
+        self, workspace: Workspace, user_id: str, pictures: Mapping[str, bool]
+    ) -> None:
+        """Note which of some pictures somebody got and which a limit left out.
+
+        Args:
+            workspace: Where they asked.
+            user_id: Who asked.
+            pictures: By name, whether it was taken: known for a day.
+        """
+        until = self.clock.now().timestamp() + NOTED_SECONDS
+        with self.database.writing() as connection:
+            for name, taken in pictures.items():
+                row = {
+                    "place_id": workspace.id,
+                    "user_id": f"{user_id}:{name}",
+                    "period_seconds": NOTED_SECONDS,
+                }
+                connection.execute(sa.delete(ALLOWANCES).filter_by(**row))
+                if taken:
+                    row |= {"enterprise_id": workspace.enterprise_id}
+                    insert = insert_for(connection, ALLOWANCES)
+                    once = insert.values(row | {"spent_until": until})
+                    connection.execute(once.on_conflict_do_nothing())
 
     def _buckets(self, workspace: Workspace, user_id: str) -> list[_Bucket]:
         now = self.clock.now().timestamp()

@@ -159,7 +159,8 @@ ALLOWANCES = sa.Table(
     "allowances",
     METADATA,
     _words("place_id", primary_key=True),
-    # Empty for what all of a workspace have together.
+    # Empty for what all of a workspace have together; with a digest behind it, one
+    # picture that was taken when a limit was in the way of others.
     _words("user_id", primary_key=True),
     sa.Column("period_seconds", sa.Integer, primary_key=True),
     _words("enterprise_id"),

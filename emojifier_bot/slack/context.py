@@ -5,10 +5,12 @@ Refuses requests too: switched off, opted out, over a limit.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +24,7 @@ from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,
     ImageReference,
+    NotPosted,
     Outcome,
     OutcomeKind,
 )
@@ -31,7 +34,7 @@ from emojifier_bot.ports import JobQueue, ReplySink
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.installations import CachedAuthorize
 from emojifier_bot.slack.manifest import COMMAND
-from emojifier_bot.slack.messages import mention_of
+from emojifier_bot.slack.messages import mention_of, names_of
 from emojifier_bot.slack.payloads import Payload, may_be_between_people, workspace_of
 
 logger = logging.getLogger(__name__)
@@ -46,6 +49,8 @@ ACCEPTED = frozenset(
 )
 #: For requests that only say whom to answer, and where.
 NO_PICTURE = ImageReference(newest=True)
+#: Enough to tell the requests of one message, and its pictures, apart.
+DIGEST_CHARACTERS = 16
 #: Slack calls that may be under way at once; each takes a fraction of a second.
 THREADS = 4
 #: Tasks that may wait for a thread: at 0.2 s a call, those wait for 3 s, which is how
@@ -115,20 +120,27 @@ class ListenerContext:
     def enqueue(self, request: EmojifyRequest, key: str) -> Outcome:
         """Queue a request, unless it is refused; return what to answer.
 
-        Of several pictures, those above a limit are left out, which is the answer then.
+        Of several pictures, those above a limit are left out, and the answer names
+        them. Whoever asks for the same once more gets those.
 
         Raises:
             QueueError: As the queue does.
             StoreError: The database does not answer.
         """
         who = {"way": request.entrypoint, "workspace": request.workspace.id}
-        taken, refusal = self._admit(request)
+        names, sources = self._names_of(request), request.sources
+        asker = (request.workspace, request.user_id)
+        before = self.limiter.noted(*asker, names) if names else frozenset()
+        places = [place for place, one in enumerate(names) if one not in before]
+        places = places or list(range(len(sources)))
+        taken, refusal = self._admit(request, places)
         if refusal:
             facts = {"action": "refuse", "kind": refusal.kind, "taken": taken}
             logger.info("A request was refused", extra=facts | who)
             if not taken:
                 return refusal
-            request = replace(request, further=request.further[: taken - 1])
+        first, *further = (sources[place] for place in places[:taken])
+        request = replace(request, source=first, further=tuple(further))
         # The request is counted now. One that is not queued anew is refunded; where
         # the database does not answer nobody knows, and the job may be queued.
         try:
@@ -138,26 +150,48 @@ class ListenerContext:
             raise
         if not new:
             self.limiter.charge(request.workspace, request.user_id, -taken)
+        elif refusal or before:
+            left = {names[place] for place in places[taken:]}
+            is_taken = {one: bool(refusal) and one not in left for one in names}
+            self.limiter.note(*asker, is_taken)
         read = {"action": "enqueue", "key": key, "new": new}
         logger.info("A request was read", extra=read | who)
         return refusal or _accepted(request)
 
-    def _admit(self, request: EmojifyRequest) -> tuple[int, Outcome | None]:
+    def _names_of(self, request: EmojifyRequest) -> list[str]:
+        """Return what names each of several pictures where they are asked for."""
+        if not request.further:
+            return []
+        where = (
+            one.file_id or self.vault.unseal(one.sealed_address)
+            for one in request.sources
+        )
+        return [digest(request.channel_id, one) for one in where]
+
+    def _admit(
+        self, request: EmojifyRequest, places: Sequence[int]
+    ) -> tuple[int, Outcome | None]:
         """Return how many pictures of a request are admitted, and why no more are.
 
         Those that are admitted are counted.
+
+        Args:
+            request: What is asked for.
+            places: Of the pictures that are wanted, among all of the request.
         """
         if self.settings.is_off(request.channel_id):
             return 0, Outcome(ErrorKind.CHANNEL_OFF)
         if all(self.settings.opted_out(one.posters) for one in request.sources):
             return 0, Outcome(ErrorKind.OPTED_OUT)
-        for taken in range(len(request.sources)):
+        for taken in range(len(places)):
             exhausted = self.limiter.take(request.workspace, request.user_id)
             if exhausted is not None:
-                limit, wait = exhausted.limit, duration(exhausted.wait_seconds)
-                facts = {"pictures": str(limit.pictures), "wait": wait}
-                return taken, Outcome(limit.kind, facts)
-        return len(request.sources), None
+                left = places[taken:]
+                wait = duration(exhausted.wait_for(len(left)))
+                facts = {"pictures": str(exhausted.limit.pictures), "wait": wait}
+                facts |= _left_facts(request, left) if request.further else {}
+                return taken, Outcome(exhausted.limit.kind, facts)
+        return len(places), None
 
     @property
     def help_facts(self) -> dict[str, str]:
@@ -225,6 +259,25 @@ class ListenerContext:
         """Finish what waits for Slack."""
         self.background.close()
         self.notifications.close()
+
+
+def _left_facts(request: EmojifyRequest, places: Sequence[int]) -> dict[str, str]:
+    """Return which of several pictures are left out, and how to ask for them."""
+    names = Counter(one.name for one in request.sources)
+    missing = [
+        NotPosted("", place + 1, one.name if names[one.name] == 1 else "")
+        for place, one in enumerate(request.sources)
+        if place in places
+    ]
+    facts = {"left": f" for {names_of(missing)}, which I left out"}
+    if request.entrypoint in {Entrypoint.MENTION, Entrypoint.DIRECT_MESSAGE}:
+        facts["again"] = "use *Emojify faces* on your message"
+    return facts
+
+
+def digest(*words: str) -> str:
+    """Return what tells words apart without repeating them; keys are logged."""
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:DIGEST_CHARACTERS]
 
 
 def _accepted(request: EmojifyRequest) -> Outcome:

@@ -6,25 +6,24 @@ No listener calls Slack before it has acknowledged. Each makes the same
 What a mention or a direct message means, in this order:
 
 1. A settings command, such as ``opt out``.
-2. The pictures that it shows: its files, and those of messages that it forwards.
-3. Each address in its text. A preview of a link counts where no address does.
-4. Thanks: a reaction answers them. A question about the bot: the help does.
-5. With no words but options, or with words that ask for "this one": in a thread its
+2. The pictures that it shows: its files, and those of messages that it forwards; and
+   each address in its text. A preview of a link counts where no address does.
+3. Thanks: a reaction answers them. A question about the bot: the help does.
+4. With no words but options, or with words that ask for "this one": in a thread its
    newest picture, else the newest one of the channel. That is the one right above, or
    the mention's own, for Slack sometimes leaves it out.
-6. Among other words: its own images, which Slack may have left out.
+5. Among other words: its own images, which Slack may have left out.
 
 Whatever else a person says to the bot gets an answer, too.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,13 +54,14 @@ from emojifier_bot.slack.commands import (
     parse_mention,
     run_settings_command,
 )
-from emojifier_bot.slack.context import ACCEPTED, NO_PICTURE, ListenerContext
+from emojifier_bot.slack.context import ACCEPTED, NO_PICTURE, ListenerContext, digest
 from emojifier_bot.slack.files import reference_to
 from emojifier_bot.slack.manifest import SHORTCUT
 from emojifier_bot.slack.messages import render_message
 from emojifier_bot.slack.payloads import (
     Payload,
     ShownPicture,
+    addresses_beside,
     as_edited,
     is_direct,
     is_from_person,
@@ -85,8 +85,6 @@ WELCOME, ALREADY_THERE = "blush", "already_reacted"
 #: Messages, and people with orders, that are remembered: more than come in the minutes
 #: in which Slack repeats an event.
 MOST_REMEMBERED = 10_000
-#: Enough to tell the requests of one message apart.
-DIGEST_CHARACTERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ class Message:
             asked = replace(asked, other_words=OtherWords.NONE)
         if asked == ParsedCommand():
             return ts
-        return f"{ts}:{_digest(repr(asked), *asked.addresses)}"
+        return f"{ts}:{digest(repr(asked), *asked.addresses)}"
 
 
 class LatestByName:
@@ -228,7 +226,7 @@ class Listeners:
             kind = run_settings_command(self._context, request, parsed.settings)
             return ack(**ephemeral(kind, **names)) if kind else ack()
         trigger = str(body["trigger_id"])
-        sources = self._addresses(parsed) or [request.source]
+        sources = self._addresses(parsed.addresses) or [request.source]
         try:
             outcome = self._enqueue_all(request, sources, trigger)
         except QueueError as error:
@@ -244,17 +242,17 @@ class Listeners:
             entrypoint=Entrypoint.SHORTCUT,
             user_id=context.user_id or "",
             channel_id=context.channel_id or "",
-            source=replace(NO_PICTURE, posted_by=str(message.get("user") or "")),
+            source=NO_PICTURE,
             thread_ts=str(message.get("thread_ts") or ""),
             sealed_response_url=self._context.seal(context.response_url),
             in_group=is_group(str((body.get("channel") or {}).get("name") or "")),
         )
-        message_ts, pictures = str(body["message_ts"]), pictures_of(message)
+        message_ts, author = str(body["message_ts"]), str(message.get("user") or "")
         name = f"{message_ts}:{body['trigger_id']}"
         outcome = Outcome(no_picture_kind(message))
         try:
-            if pictures:
-                outcome = self._enqueue_pictures(request, pictures, message_ts, name)
+            if sources := self._shown(pictures_of(message), author):
+                outcome = self._enqueue_all(request, sources, name, message_ts)
         except QueueError as error:
             outcome = Outcome(error.kind)
         self._context.notify(request, outcome.kind, **outcome.facts)
@@ -285,10 +283,9 @@ class Listeners:
         if parsed.settings:
             self._run_settings(message, parsed.settings)
             return
-        pictures = [p for p in pictures_of(event) if p.file_id or not parsed.addresses]
         kind = no_picture_kind(event)
-        if pictures or parsed.addresses:
-            self._enqueue(message, pictures)
+        if sources := self._named_sources(message, parsed):
+            self._enqueue(message, sources)
         elif kind != ErrorKind.NO_IMAGE:
             self._notify(message, Outcome(kind))
         elif parsed.other_words is OtherWords.AGAINST:
@@ -298,7 +295,16 @@ class Listeners:
         elif self._wants_help(message, parsed):
             self._notify(message, Outcome("help", self._context.help_facts))
         else:
-            self._enqueue(message, (), self._meant_picture(message, parsed))
+            self._enqueue(message, [self._meant_picture(message, parsed)])
+
+    def _named_sources(
+        self, message: Message, parsed: ParsedCommand
+    ) -> list[ImageReference]:
+        """Return the pictures that a message shows, and those that it names."""
+        event, author = message.event, message.request.user_id
+        shown = [p for p in pictures_of(event) if p.file_id or not parsed.addresses]
+        beside = addresses_beside(event, shown, parsed.addresses)
+        return [*self._shown(shown, author), *self._addresses(beside, author)]
 
     def _wants_help(self, message: Message, parsed: ParsedCommand) -> bool:
         """Return whether a message without a picture is best answered by the help."""
@@ -390,60 +396,29 @@ class Listeners:
         return Message(event, parsed, asked, is_repeat(request.headers))
 
     def _addresses(
-        self, parsed: ParsedCommand, posted_by: str = ""
+        self, addresses: Iterable[str], posted_by: str = ""
     ) -> list[ImageReference]:
         return [
             ImageReference(sealed_address=self._context.seal(one), posted_by=posted_by)
-            for one in parsed.addresses
+            for one in addresses
         ]
 
-    def _enqueue(
-        self,
-        message: Message,
-        pictures: Sequence[ShownPicture],
-        source: ImageReference | None = None,
-    ) -> None:
-        """Queue what a message asks for; notify only of a refusal.
+    def _shown(
+        self, pictures: Iterable[ShownPicture], author: str
+    ) -> list[ImageReference]:
+        found = (reference_to(one, self._context.seal) for one in pictures)
+        return [replace(one, posted_by=one.posted_by or author) for one in found]
 
-        Args:
-            message: With addresses, if there is neither picture nor source.
-            pictures: Those that it shows.
-            source: The picture that it means, if it shows none.
-        """
-        request, ts, name = message.request, message.request.reaction_ts, message.name
+    def _enqueue(self, message: Message, sources: Sequence[ImageReference]) -> None:
+        """Queue what a message asks for; notify only of a refusal."""
+        request = message.request
+        name = f"{message.name}:{sources[0].file_id}".rstrip(":")
         try:
-            if source:
-                outcome = self._enqueue_all(request, [source], name)
-            elif pictures:
-                outcome = self._enqueue_pictures(request, pictures, ts, name)
-            else:
-                sources = self._addresses(message.options, request.user_id)
-                outcome = self._enqueue_all(request, sources, name, ts)
+            outcome = self._enqueue_all(request, sources, name, request.reaction_ts)
         except QueueFullError as error:
             outcome = Outcome(error.kind)
         if outcome.kind not in ACCEPTED:
             self._notify(message, outcome)
-
-    def _enqueue_pictures(
-        self,
-        request: EmojifyRequest,
-        pictures: Sequence[ShownPicture],
-        message_ts: str,
-        name: str,
-    ) -> Outcome:
-        """Queue a job for the pictures of a message.
-
-        Args:
-            request: What is asked for, without the pictures.
-            pictures: At least one.
-            message_ts: The message's.
-            name: What tells this request from others for the same pictures.
-        """
-        author = request.source.posted_by
-        sources = [reference_to(one, self._context.seal) for one in pictures]
-        sources = [replace(one, posted_by=one.posted_by or author) for one in sources]
-        first = pictures[0].file_id or _digest(pictures[0].address)
-        return self._enqueue_all(request, sources, f"{name}:{first}", message_ts)
 
     def _enqueue_all(
         self,
@@ -509,11 +484,6 @@ def ephemeral_response(kind: str, **facts: str) -> BoltResponse:
 def _is_direct_message(event: Payload) -> bool:
     # A mention does not name the type; ids of direct messages begin alike.
     return event.get("channel_type") == "im" or is_direct(str(event["channel"]))
-
-
-def _digest(*words: str) -> str:
-    """Return what tells words apart without repeating them; keys are logged."""
-    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:DIGEST_CHARACTERS]
 
 
 def _key(request: EmojifyRequest, name: str) -> str:

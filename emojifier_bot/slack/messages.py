@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emojifier_bot.domain import RETENTION, Outcome, OutcomeKind
+from emojifier_bot.domain import RETENTION, NotPosted, Outcome, OutcomeKind
 from emojifier_bot.errors import ErrorKind
 from emojifier_bot.http.fetch import visible
 from emojifier_bot.slack.manifest import BOT_NAME, COMMAND
@@ -22,6 +22,7 @@ __all__ = [
     "has_elsewhere",
     "is_retryable",
     "mention_of",
+    "names_of",
     "quoted",
     "render_message",
     "render_outcome",
@@ -33,6 +34,8 @@ SILENT = frozenset({OutcomeKind.POSTED})
 UNKNOWN = "unknown_code"
 #: Whatever a sentence names and the caller leaves out.
 DEFAULT_FACTS = {
+    "again": "ask again",
+    "left": "",
     "command": COMMAND,
     "bot": f"@{BOT_NAME}",
     "word": "that",
@@ -124,12 +127,12 @@ def render_outcome(
         names: Facts that every text may name.
         elsewhere: It is read in a direct message between people.
     """
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[str, list[NotPosted]] = {}
     for one in outcome.missing:
-        name = f"“{quoted(one.name)}”" if one.name else f"picture {one.number}"
-        reasons.setdefault(one.kind, []).append(name)
+        reasons.setdefault(one.kind, []).append(one)
     lines = [
-        f"• {_each(pictures)}: {_render(kind, names, elsewhere=elsewhere)}"
+        f"• {names_of(pictures)}{', each' * (len(pictures) > 1)}: "
+        f"{_render(kind, names, elsewhere=elsewhere)}"
         for kind, pictures in reasons.items()
     ]
     facts = {**names, **outcome.facts}
@@ -143,10 +146,13 @@ def has_elsewhere(outcome: Outcome) -> bool:
     return any(one.elsewhere for one in map(MESSAGES.get, kinds) if one)
 
 
-def _each(pictures: list[str]) -> str:
-    """Return the names of pictures of which a sentence speaks as of one."""
-    *most, last = pictures
-    return f"{', '.join(most)} and {last}, each" if most else last
+def names_of(pictures: Iterable[NotPosted]) -> str:
+    """Return what some of several pictures are called: ``“a.png” and picture 2``."""
+    *most, last = (
+        f"“{quoted(one.name)}”" if one.name else f"picture {one.number}"
+        for one in pictures
+    )
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def quoted(word: str) -> str:

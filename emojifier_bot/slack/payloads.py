@@ -213,6 +213,27 @@ def pictures_of(message: Payload) -> tuple[ShownPicture, ...]:
     return _shown_in(message)[0]
 
 
+def addresses_beside(
+    message: Payload, pictures: Collection[ShownPicture], addresses: Iterable[str]
+) -> list[str]:
+    """Return those addresses in a message that do not name the pictures it shows.
+
+    Whoever writes the link of a message, or of a file, shows its picture too.
+    """
+    shown = {one.file_id for one in pictures} - {""}
+    unfurled = {
+        str(one.get("from_url"))
+        for one in _list_in(message, "attachments")
+        if isinstance(one, Mapping) and _list_in(one, "files")
+    }
+
+    def is_shown(address: str) -> bool:
+        link = parse_slack_link(address, ())
+        return address in unfurled or (link is not None and link.file_id in shown)
+
+    return [one for one in addresses if not is_shown(one)]
+
+
 def no_picture_kind(message: Payload) -> ErrorKind:
     """Return why a message shows no picture."""
     modes = {file.get("mode") for file in _shown_in(message)[1]}
@@ -228,6 +249,9 @@ def _shown_in(message: Payload) -> tuple[tuple[ShownPicture, ...], list[Payload]
     parts = list(islice(_parts_of(message, (), 0), MAX_PARTS))
     all_files = [part for part, _, kind in parts if kind is _Part.FILE]
     named = set(image_ids(all_files))
+    if named:  # what Slack hides beside them may be a picture too: its job says so
+        hidden = (one for one in all_files if one.get("mode") == HIDDEN_BY_LIMIT)
+        named |= {str(one["id"]) for one in hidden if one.get("id")}
     found: list[list[ShownPicture]] = [[], [], []]
     for part, posters, kind in parts:
         if kind is _Part.FILE:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emojifier_bot.db.policy import RateLimiter
+from emojifier_bot.db.policy import NOTED_SECONDS, RateLimiter
 from emojifier_bot.db.tables import ALLOWANCES
 from emojifier_bot.domain import Limit, Workspace
 from tests.builders_store import (
@@ -137,6 +137,34 @@ def test_a_workspace_that_goes_takes_its_rows_along(stores):
     stores.installations.delete(TEAM)
 
     assert take(stores, 1) == [None]
+
+
+def noted(stores, user_id="U1", workspace=TEAM):
+    return stores.allowances.noted(workspace, user_id, ["a", "b"])
+
+
+def test_which_of_several_pictures_were_taken_is_known_for_a_day(stores, clock):
+    assert noted(stores) == frozenset()
+    assert stores.allowances.noted(TEAM, "U1", []) == frozenset()
+
+    stores.allowances.note(TEAM, "U1", {"a": True, "b": False})
+
+    assert noted(stores) == {"a"}
+    assert noted(stores, "U2") == noted(stores, "U1", ELSEWHERE) == frozenset()
+    assert take(stores, 3) == [None] * 3  # it counts for no limit
+    clock.advance(NOTED_SECONDS)
+    assert noted(stores) == frozenset()
+
+
+def test_what_was_noted_of_pictures_can_be_changed_and_goes_with_the_workspace(stores):
+    stores.installations.save(make_installation())
+    stores.allowances.note(TEAM, "U1", {"a": True, "b": True})
+    stores.allowances.note(TEAM, "U1", {"a": False, "b": True})
+    assert noted(stores) == {"b"}
+
+    stores.installations.delete(TEAM)
+
+    assert noted(stores) == frozenset()
 
 
 def test_without_limits_everybody_may(sqlite_url):

@@ -79,7 +79,7 @@ class TestLimits:
 
         assert len(taken) >= PER_MINUTE
         assert f"{PER_MINUTE} pictures a minute" in said
-        assert re.search(r"ask again in \d+ seconds? ", said)
+        assert re.search(r"ask again in \d+ seconds?\.", said)
         assert "Got it" in other.command(channel, address).json()["text"]
         many = len(taken) + 1
         assert len(bot.results(channel, many)) == many
@@ -118,7 +118,7 @@ class TestLimits:
 
         asker.mention(channel, *[SAMPLE] * 3 * PER_MINUTE)
 
-        hears(bot, asker, "that I have not taken")
+        hears(bot, asker, "picture 12, which I left out")
         assert len(bot.results(channel, PER_MINUTE)) < 3 * PER_MINUTE
 
     def test_slacks_retries_are_not_counted(self, bot, people):

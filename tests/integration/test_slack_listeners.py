@@ -557,6 +557,48 @@ def test_each_of_several_addresses_counts(listeners, sent, thread_ts, poster):
     assert request.thread_ts == thread_ts
 
 
+LINK = "https://acme.slack.com/archives/C0123ABCD/p1700000001000100"
+
+
+@pytest.mark.parametrize("kind", [mention, direct_message])
+def test_an_address_beside_a_picture_counts_too(listeners, kind):
+    listeners.send(kind(f"<@{BOT}> <{ADDRESS}>", files=[image(name="a.png")]))
+
+    [request] = listeners.queue.requests
+    assert list(request.sources) == [
+        ImageReference(file_id="F1", posted_by=ASKER, name="a.png"),
+        ImageReference(sealed_address=SEALED, posted_by=ASKER),
+    ]
+    assert request.thread_ts == TS
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        # The link of a message, which shows its picture; the link of the file itself.
+        (LINK, {"attachments": [FORWARDED | {"from_url": LINK}]}),
+        ("https://acme.slack.com/files/U5/F0123ABCD/a.png", {}),
+    ],
+)
+def test_a_link_to_the_picture_beside_it_is_no_second_one(listeners, text, more):
+    files = {} if more else {"files": [image("F0123ABCD")]}
+
+    listeners.send(mention(f"<@{BOT}> <{text}>", **more, **files))
+
+    [request] = listeners.queue.requests
+    assert request.further == ()
+    assert request.source.file_id
+
+
+def test_a_file_that_slack_hides_beside_a_picture_is_asked_for_too(listeners):
+    hidden = {"id": "F2", "mode": "hidden_by_limit"}
+
+    listeners.send(shortcut([image("F1"), hidden]))
+
+    [request] = listeners.queue.requests
+    assert [one.file_id for one in request.sources] == ["F1", "F2"]
+
+
 # Switched off and opted out.
 
 MESSAGES = (

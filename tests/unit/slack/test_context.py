@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojifier_bot.db.policy import RateLimiter
+from emojifier_bot.db.policy import NOTED_SECONDS, RateLimiter
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,
@@ -87,10 +87,14 @@ def context(database, clock):
 def ask(context):
     keys = itertools.count()
 
-    def enqueue(*posted_by: str, key: str = "") -> Outcome:
-        posters = posted_by or ("",)
-        first, *more = (ImageReference(file_id="F1", posted_by=one) for one in posters)
-        request = EmojifyRequest(HERE, Entrypoint.SHORTCUT, "U1", "C1", first)
+    def enqueue(
+        *posted_by: str, key: str = "", entrypoint: Entrypoint = Entrypoint.SHORTCUT
+    ) -> Outcome:
+        first, *more = (
+            ImageReference(file_id=f"F{number}", posted_by=one, name=f"{number}.png")
+            for number, one in enumerate(posted_by or ("",), start=1)
+        )
+        request = EmojifyRequest(HERE, entrypoint, "U1", "C1", first)
         request = replace(request, further=tuple(more))
         return context.enqueue(request, key or str(next(keys)))
 
@@ -155,11 +159,91 @@ def test_a_request_that_comes_again_is_not_counted(ask):
 
 
 def test_of_several_pictures_those_above_a_limit_are_left_out(context, ask):
-    assert ask("", "", "").kind == "user_limit"
+    refused = ask(*[""] * 5)
 
-    [request] = context.queue.requests
-    assert len(request.sources) == LIMIT.pictures
+    assert asked_for(context) == ["F1", "F2"]
+    said = render_message(refused.kind, **refused.facts)
+    # For all three; but there are never more than two at once.
+    assert said.endswith(
+        "Please ask again in 60 seconds for “3.png”, “4.png” and “5.png”, which I left "
+        "out."
+    )
     assert ask().kind == "user_limit"
+
+
+def asked_for(context) -> list[str]:
+    return [one.file_id for one in context.queue.requests[-1].sources]
+
+
+def test_who_asks_again_gets_what_was_left_out(context, clock, ask):
+    ask(*[""] * 5)
+    clock.advance(LIMIT.period_seconds)
+    refused = ask(*[""] * 5)
+    assert asked_for(context) == ["F3", "F4"]
+    assert " for “5.png”, which I left out" in refused.facts["left"]
+
+    assert ask(*[""] * 5) == refused  # nothing is taken, and nothing forgotten
+    clock.advance(LIMIT.period_seconds)
+    assert ask(*[""] * 5) == ACCEPTED
+    assert asked_for(context) == ["F5"]
+
+    # Then all are there, and who asks once more wants all of them anew.
+    clock.advance(LIMIT.period_seconds)
+    ask(*[""] * 5)
+    assert asked_for(context) == ["F1", "F2"]
+
+
+def test_who_asks_again_too_late_gets_the_first_again(context, clock, ask):
+    ask(*[""] * 3)
+    clock.advance(NOTED_SECONDS)
+    ask(*[""] * 3)
+
+    assert asked_for(context) == ["F1", "F2"]
+
+
+def test_what_is_delivered_again_is_no_second_request(context, clock, ask):
+    ask(*[""] * 3, key="same")
+    clock.advance(LIMIT.period_seconds)
+    ask(*[""] * 3, key="same")
+    ask(*[""] * 3)
+
+    assert asked_for(context) == ["F3"]
+
+
+def test_of_a_message_of_ones_own_the_rest_is_asked_for_by_the_shortcut(ask):
+    refused = ask("", "", "", entrypoint=Entrypoint.MENTION)
+
+    said = render_message(refused.kind, **refused.facts)
+    assert (
+        "Please use *Emojify faces* on your message in 30 seconds for “3.png”" in said
+    )
+
+
+def test_names_that_several_pictures_have_name_none(context):
+    first, *more = (
+        ImageReference(file_id=f"F{number}", name="image.png") for number in range(3)
+    )
+    request = EmojifyRequest(HERE, Entrypoint.SHORTCUT, "U1", "C1", first)
+
+    refused = context.enqueue(replace(request, further=tuple(more)), "key")
+
+    assert refused.facts["left"] == " for picture 3, which I left out"
+
+
+def test_addresses_that_were_left_out_are_known_too(context, clock):
+    seal = context.vault.seal
+    first, *more = (
+        ImageReference(sealed_address=seal(f"https://pictures.example/{number}"))
+        for number in range(3)
+    )
+    request = EmojifyRequest(HERE, Entrypoint.COMMAND, "U1", "C1", first)
+    request = replace(request, further=tuple(more))
+    context.enqueue(request, "first")
+    clock.advance(LIMIT.period_seconds)
+
+    context.enqueue(request, "second")
+
+    assert context.queue.requests[-1].sources == (more[-1],)
 
 
 def test_several_pictures_are_refused_where_all_of_their_posters_opted_out(
