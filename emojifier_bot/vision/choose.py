@@ -96,6 +96,36 @@ def nearest(theme: EmojiTheme, scores: EmotionScores) -> list[Emoji]:
     return [emoji for _, emoji in ranked[:SURPRISE_COUNT]]
 
 
+def ranking(
+    theme: EmojiTheme,
+    scores: EmotionScores,
+    measures: Mapping[Measure, float],
+    *,
+    sure: bool,
+    count: int,
+) -> list[tuple[Emoji, float]]:
+    """Return what `choose` would pick, and then if what it picked were missing.
+
+    Args:
+        theme: Where to pick from.
+        scores: The face's point in the space of emotions.
+        measures: The result of `landmarks.measure` for the face.
+        sure: What `choose` said of it.
+        count: How many to return; fewer where there are no more.
+
+    Returns:
+        The emoji with their distances from the face, best first.
+    """
+    left = [one for one in theme.emoji if not one.surprise_only and (one.mild or sure)]
+    ranked: list[tuple[Emoji, float]] = []
+    while left and len(ranked) < count:
+        distances = point_distances(left, scores)
+        best = _nearest_fitting(left, distances, measures)
+        place = left.index(best)
+        ranked.append((left.pop(place), float(distances[place])))
+    return ranked
+
+
 def point_distances(emoji: Sequence[Emoji], scores: EmotionScores) -> FloatArray:
     """Return the ``(N,)`` Euclidean distances of a face from emotive points."""
     points = np.stack([one.point for one in emoji])

@@ -196,6 +196,24 @@ def cut_frame(picture: DecodedImage, frame: Affine, size_px: int) -> ImageArray:
     Returns:
         ``(size, size, 3)`` uint8 RGB.
     """
+    patch, matrix = frame_patch(picture, frame, size_px)
+    return warp(patch, matrix, (size_px, size_px))
+
+
+def frame_patch(
+    picture: DecodedImage, frame: Affine, size_px: int
+) -> tuple[ImageArray, Affine]:
+    """Return the part of a picture that a frame shows, as large as the frame needs.
+
+    Args:
+        picture: Any decoded picture.
+        frame: ``(2, 3)`` picture pixels to frame pixels.
+        size_px: Side of the frame.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB, and the ``(2, 3)`` transform of its pixels to those of
+        the frame.
+    """
     region = _region(picture, frame, size_px)
     factor = math.ceil(1 / (frame_scale(frame) * REDUCED_TO))
     patch = (
@@ -207,7 +225,7 @@ def cut_frame(picture: DecodedImage, frame: Affine, size_px: int) -> ImageArray:
     to_picture = np.array([[factor, 0.0, region[0]], [0.0, factor, region[1]]])
     matrix = frame[:, :2] @ to_picture
     matrix[:, 2] += frame[:, 2]
-    return warp(_as_models_see(picture, patch), matrix, (size_px, size_px))
+    return _as_models_see(picture, patch), matrix
 
 
 def warp(

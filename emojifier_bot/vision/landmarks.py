@@ -23,6 +23,9 @@ LEFT_EYE = slice(42, 48)
 OUTER_RIGHT_EYE_CORNER, OUTER_LEFT_EYE_CORNER = 36, 45
 NOSE_TIP = 30
 RIGHT_MOUTH_CORNER, LEFT_MOUTH_CORNER = 48, 54
+INNER_RIGHT_BROW, INNER_LEFT_BROW = 21, 22
+#: The middle of the upper lip's lower edge.
+UPPER_LIP_EDGE = 62
 #: The inner lips: three pairs of upper and lower points, then the two corners.
 INNER_LIP_PAIRS = ((61, 67), (62, 66), (63, 65))
 INNER_MOUTH_CORNERS = (60, 64)
@@ -124,23 +127,38 @@ def mirror(points_xy: FloatArray, width: float) -> FloatArray:
 
 
 def measure(points_xy: FloatArray) -> dict[Measure, float]:
-    """Tell from 68 points how open the mouth and each eye are, and how wide it smiles.
+    """Tell from 68 points how mouth, eyes and brows stand, at any place, size and roll.
 
     Args:
         points_xy: ``(68, 2)`` float32.
 
     Returns:
-        Ratios, 0 and up; an eye's is its aspect ratio (Soukupova and Cech, 2016).
+        Ratios; an eye's is its aspect ratio (Soukupova and Cech, 2016).
     """
-    eye_distance = _distance(points_xy, OUTER_RIGHT_EYE_CORNER, OUTER_LEFT_EYE_CORNER)
+    eye_distance = max(
+        _distance(points_xy, OUTER_RIGHT_EYE_CORNER, OUTER_LEFT_EYE_CORNER), 1e-6
+    )
+    x, y = points_xy[OUTER_LEFT_EYE_CORNER] - points_xy[OUTER_RIGHT_EYE_CORNER]
+    # Of each point, along the face's own vertical, downward.
+    height = points_xy @ np.array([-y, x], np.float32) / np.float32(eye_distance**2)
+    corners = height[[RIGHT_MOUTH_CORNER, LEFT_MOUTH_CORNER]].mean()
+    brow_gap = _distance(points_xy, INNER_RIGHT_BROW, INNER_LEFT_BROW)
+    right_eye = _eye_opening(points_xy[RIGHT_EYE])
+    left_eye = _eye_opening(points_xy[LEFT_EYE])
     gap = sum(_distance(points_xy, *pair) for pair in INNER_LIP_PAIRS)
     mouth_width = _distance(points_xy, *INNER_MOUTH_CORNERS)
     smile = _distance(points_xy, RIGHT_MOUTH_CORNER, LEFT_MOUTH_CORNER)
     return {
         Measure.MOUTH_OPENING: gap / len(INNER_LIP_PAIRS) / max(mouth_width, 1e-6),
-        Measure.SMILE_WIDTH: smile / max(eye_distance, 1e-6),
-        Measure.RIGHT_EYE_OPENING: _eye_opening(points_xy[RIGHT_EYE]),
-        Measure.LEFT_EYE_OPENING: _eye_opening(points_xy[LEFT_EYE]),
+        Measure.SMILE_WIDTH: smile / eye_distance,
+        Measure.RIGHT_EYE_OPENING: right_eye,
+        Measure.LEFT_EYE_OPENING: left_eye,
+        Measure.EYE_OPENING: (right_eye + left_eye) / 2,
+        Measure.MOUTH_CORNERS: float(height[UPPER_LIP_EDGE] - corners),
+        Measure.BROW_HEIGHT: float(
+            height[REGIONS["eyes"]].mean() - height[REGIONS["brows"]].mean()
+        ),
+        Measure.BROW_GAP: brow_gap / eye_distance,
     }
 
 

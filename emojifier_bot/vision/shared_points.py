@@ -129,18 +129,19 @@ def _stretching() -> NDArray[np.float64]:
     count = len(mean)
     affine = np.hstack([np.ones((count, 1)), mean])
     system = np.zeros((count + 3, count + 3))
-    system[:count, :count] = _bending(mean, mean)
+    system[:count, :count] = bending(mean, mean)
     system[:count, count:], system[count:, :count] = affine, affine.T
     everywhere = MEAN_FACE.astype(np.float64)
     basis = np.hstack(
-        [_bending(everywhere, mean), np.ones((len(everywhere), 1)), everywhere]
+        [bending(everywhere, mean), np.ones((len(everywhere), 1)), everywhere]
     )
     matrix: NDArray[np.float64] = basis @ np.linalg.inv(system)[:, :count]
     return matrix
 
 
-def _bending(
+def bending(
     first_xy: NDArray[np.float64], second_xy: NDArray[np.float64]
 ) -> NDArray[np.float64]:
+    """Return the kernel of a thin-plate spline, ``(N, M)`` for N and M points."""
     squared = np.square(first_xy[:, None] - second_xy[None]).sum(axis=-1)
     return np.asarray(squared * np.log(np.maximum(squared, 1e-12)), np.float64)

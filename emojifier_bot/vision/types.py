@@ -209,6 +209,15 @@ class Measure(StrEnum):
     #: Height of the eye, divided by its width; the person's own right and left.
     RIGHT_EYE_OPENING = "right_eye_opening"
     LEFT_EYE_OPENING = "left_eye_opening"
+    #: The mean of both.
+    EYE_OPENING = "eye_opening"
+    #: How far the mouth corners lie above the middle of the upper lip's lower edge,
+    #: divided by the distance of the outer eye corners; below 0 if they lie below it.
+    MOUTH_CORNERS = "mouth_corners"
+    #: How far the brows lie above the eyes, divided by the same distance.
+    BROW_HEIGHT = "brow_height"
+    #: Distance of the inner ends of the brows, divided by it.
+    BROW_GAP = "brow_gap"
 
 
 @dataclass(frozen=True, slots=True)

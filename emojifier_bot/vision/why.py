@@ -1,0 +1,271 @@
+"""Why a face got its emoji: the measures that decided, by undoing each of them.
+
+A measure decided if the face would have got another emoji without it. So each measure
+of `shapes.SHAPES` is undone: the 68 points move until it is at rest, the pixels move
+along (a thin-plate spline, Bookstein, 1989), and the same classifier reads that face.
+A measure that is at rest is undone the other way: away from rest. Nothing here looks at
+weights or gradients; what is named has changed the choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from emojifier_bot.vision.choose import Choice, choose, ranking
+from emojifier_bot.vision.crops import canonical_frame, frame_patch, invert
+from emojifier_bot.vision.decode import DecodedImage, from_image
+from emojifier_bot.vision.emotion import APPEARANCE_PX, to_canonical
+from emojifier_bot.vision.landmarks import apply_affine, measure
+from emojifier_bot.vision.ports import EmotionClassifier
+from emojifier_bot.vision.shapes import SHAPES, with_measure, words_of
+from emojifier_bot.vision.shared_points import bending
+from emojifier_bot.vision.types import (
+    Emoji,
+    EmojiTheme,
+    EmotionScores,
+    Face,
+    FloatArray,
+    ImageArray,
+    Landmarks,
+    LandmarkScheme,
+    Measure,
+)
+
+#: So many measures are named, and so many emoji compared.
+NAMED, COMPARED = 3, 3
+#: The corners of the space of emotions are this far apart.
+FARTHEST = 2**0.5
+#: Points on the frame's edge that stay: so many on each side.
+_EDGE_POINTS = 5
+#: Lets points of the spline that come together (closed lips) miss their aim a little.
+_SLACK = 1e-4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reason:
+    """A measure that decided."""
+
+    measure: Measure
+    value: float
+    #: "mouth corners raised".
+    words: str
+    #: How it was undone, "lower", and the emoji that the face would get then.
+    undone: str
+    instead: Emoji
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contender:
+    """One of the emoji that come nearest, and how near: 0 to 1."""
+
+    emoji: Emoji
+    nearness: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Why:
+    """Why one face got its emoji."""
+
+    emoji: Emoji
+    sure: bool
+    #: ``(68, 2)`` in the canonical frame of side 1, for the drawing.
+    canonical_xy: FloatArray
+    #: What is visible, in words.
+    shapes: tuple[str, ...]
+    #: Those that decided most, at most three.
+    reasons: tuple[Reason, ...] = ()
+    #: The emoji itself and those that it beat, at most three.
+    nearest: tuple[Contender, ...] = ()
+    #: Why no measure is named; empty where one is.
+    note: str = ""
+
+    @property
+    def margin(self) -> float | None:
+        """Return how much nearer it is than what it beat; None if it beat nothing.
+
+        Below 0 the other one is nearer, and the face's shape fits this one better.
+        """
+        if len(self.nearest) < 2:  # noqa: PLR2004 - two to compare
+            return None
+        return self.nearest[0].nearness - self.nearest[1].nearness
+
+
+UNDECIDED = "No measure decided alone."
+READ_ELSEWHERE = "What read this face gives no reasons."
+
+
+def explain(
+    picture: DecodedImage,
+    face: Face,
+    chosen: Choice,
+    theme: EmojiTheme,
+    classifier: EmotionClassifier,
+) -> Why:
+    """Say why a face got an emoji.
+
+    Args:
+        picture: Before anything was painted on it.
+        face: One of its faces.
+        chosen: What `choose` picked for it.
+        theme: Where it was picked from.
+        classifier: What read the face.
+    """
+    points_xy = face.landmarks.points_xy
+    values = measure(points_xy)
+    ranked = ranking(theme, face.scores, values, sure=chosen.sure, count=COMPARED)
+    reader = Rereader(picture, points_xy, theme, classifier)
+    reasons, note = _reasons(reader, values, chosen.emoji)
+    return Why(
+        chosen.emoji,
+        chosen.sure,
+        reader.canonical_xy,
+        tuple(filter(None, (words_of(one, values) for one in SHAPES))),
+        reasons,
+        tuple(Contender(emoji, 1 - away / FARTHEST) for emoji, away in ranked),
+        note,
+    )
+
+
+def _reasons(
+    reader: Rereader, values: dict[Measure, float], chosen: Emoji
+) -> tuple[tuple[Reason, ...], str]:
+    tries = [
+        (shape, to) for shape in SHAPES for to in shape.undone(values[shape.measure])
+    ]
+    faces = [with_measure(reader.canonical_xy, one.measure, to) for one, to in tries]
+    (scores, same), *read = reader.read([reader.canonical_xy, *faces])
+    if same.emoji.name != chosen.name:
+        return (), READ_ELSEWHERE
+    found: dict[Measure, tuple[bool, float, Reason]] = {}
+    for (shape, to), (other, choice) in zip(tries, read, strict=True):
+        if choice.emoji.name == chosen.name:
+            continue
+        value = values[shape.measure]
+        rests = len(shape.undone(value)) > 1
+        effect = float(np.abs(other.probabilities - scores.probabilities).sum())
+        reason = Reason(
+            shape.measure,
+            value,
+            words_of(shape, values) or shape.usual,
+            shape.less if to < value else shape.more,
+            choice.emoji,
+        )
+        best = found.get(shape.measure)
+        if best is None or effect > best[1]:
+            found[shape.measure] = (rests, effect, reason)
+    # What is away from rest says more than what is not.
+    ranked = sorted(found.values(), key=lambda one: (one[0], -one[1]))
+    reasons = tuple(reason for _, _, reason in ranked[:NAMED])
+    return reasons, "" if reasons else UNDECIDED
+
+
+class Rereader:
+    """Reads one face again with its points moved, and its pixels with them."""
+
+    def __init__(
+        self,
+        picture: DecodedImage,
+        points_xy: FloatArray,
+        theme: EmojiTheme,
+        classifier: EmotionClassifier,
+    ) -> None:
+        self._theme, self._classifier = theme, classifier
+        frame = canonical_frame(points_xy, APPEARANCE_PX)
+        self.canonical_xy = to_canonical(points_xy)
+        self._patch, self._to_frame = frame_patch(picture, frame, APPEARANCE_PX)
+        corners = np.array([(x, y) for x in (0, 1) for y in (0, 1)], np.float32)
+        corners_xy = self._in_patch(corners)
+        height, width = self._patch.shape[:2]
+        beyond = np.maximum(-corners_xy, corners_xy - (width, height)).max()
+        #: Around each copy: the frame may reach beyond the picture.
+        self._border_px = int(max(np.ceil(beyond), 0)) + 2
+
+    def read(
+        self, faces_xy: Sequence[FloatArray]
+    ) -> list[tuple[EmotionScores, Choice]]:
+        """Return what is read of faces, and the emoji that each would get.
+
+        Args:
+            faces_xy: Each ``(68, 2)`` in the canonical frame of side 1.
+        """
+        copies, landmarks = [], []
+        border = (self._border_px,) * 4
+        for index, face_xy in enumerate(faces_xy):
+            copy = cv2.copyMakeBorder(
+                self._moved(face_xy), *border, cv2.BORDER_REPLICATE
+            )
+            corner = np.array([index * copy.shape[1] + border[0], border[0]])
+            points = (self._in_patch(face_xy) + corner).astype(np.float32)
+            copies.append(copy)
+            landmarks.append(Landmarks(points, LandmarkScheme.IBUG_68))
+        beside = from_image(Image.fromarray(np.concatenate(copies, axis=1)))
+        every = self._classifier.classify(beside, landmarks)
+        return [*zip(every, self._choices(every, landmarks), strict=True)]
+
+    def _choices(
+        self, every: Sequence[EmotionScores], landmarks: Sequence[Landmarks]
+    ) -> Iterator[Choice]:
+        sure = self._classifier.sure_threshold
+        for scores, points in zip(every, landmarks, strict=True):
+            values = measure(points.points_xy)
+            confident = scores.top_probability >= sure
+            yield choose(self._theme, scores, values, confident=confident)
+
+    def _in_patch(self, canonical_xy: FloatArray) -> FloatArray:
+        return apply_affine(invert(self._to_frame), canonical_xy * APPEARANCE_PX)
+
+    def _moved(self, face_xy: FloatArray) -> ImageArray:
+        """Move the pixels as the points have moved."""
+        if np.array_equal(face_xy, self.canonical_xy):
+            return self._patch
+        from_xy = _spline(face_xy, self.canonical_xy) * APPEARANCE_PX
+        rows, columns = self._patch.shape[:2]
+        x, y = np.meshgrid(np.arange(columns), np.arange(rows))
+        pixels_xy = np.stack([x, y], axis=-1).astype(np.float32)
+        in_frame = apply_affine(self._to_frame, pixels_xy + 0.5) - 0.5
+        field = _sampled(from_xy.astype(np.float32), in_frame, cv2.BORDER_CONSTANT)
+        step = field @ np.linalg.inv(self._to_frame[:, :2]).T
+        sources_xy = (pixels_xy + step).astype(np.float32)
+        moved = _sampled(self._patch, sources_xy, cv2.BORDER_REPLICATE)
+        return np.asarray(moved, np.uint8)
+
+
+def _sampled(image: NDArray[Any], at_xy: FloatArray, border: int) -> NDArray[Any]:
+    """Return an image's values at ``(H, W, 2)`` places, bilinear."""
+    x, y = at_xy[..., 0], at_xy[..., 1]
+    return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=border))
+
+
+def _spline(to_xy: FloatArray, from_xy: FloatArray) -> NDArray[np.float64]:
+    """Return how far each pixel of the canonical frame comes from where it is seen.
+
+    Args:
+        to_xy: ``(68, 2)`` where the points go, in the frame of side 1.
+        from_xy: ``(68, 2)`` where they come from. The edge of the frame stays.
+
+    Returns:
+        ``(APPEARANCE_PX, APPEARANCE_PX, 2)`` differences, 1 is the side.
+    """
+    steps = np.linspace(0, 1, _EDGE_POINTS)
+    edge = np.array([(x, y) for x in steps for y in steps if {x, y} & {0.0, 1.0}])
+    known = np.vstack([to_xy, edge]).astype(np.float64)
+    count = len(known)
+    flat = np.hstack([np.ones((count, 1)), known])
+    system = np.zeros((count + 3, count + 3))
+    system[:count, :count] = bending(known, known) + _SLACK * np.eye(count)
+    system[:count, count:], system[count:, :count] = flat, flat.T
+    aims = np.zeros((count + 3, 2))
+    aims[: len(to_xy)] = from_xy - to_xy
+    weights = np.linalg.solve(system, aims)
+    centers = (np.arange(APPEARANCE_PX) + 0.5) / APPEARANCE_PX
+    pixels = np.stack(np.meshgrid(centers, centers), axis=-1).reshape(-1, 2)
+    basis = np.hstack([bending(pixels, known), np.ones((len(pixels), 1)), pixels])
+    moved: NDArray[np.float64] = basis @ weights
+    return moved.reshape(APPEARANCE_PX, APPEARANCE_PX, 2)
