@@ -12,11 +12,22 @@ import numpy as np
 
 from emojifier_bot.vision.analyzers.registry import LOCAL, BackendOptions
 from emojifier_bot.vision.copies import Pass
-from emojifier_bot.vision.crops import cut_frame, grey, invert, landmark_frame
+from emojifier_bot.vision.crops import (
+    cut_frame,
+    grey,
+    invert,
+    landmark_frame,
+    upright_frame,
+)
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.detector import YuNetDetector
 from emojifier_bot.vision.emotion import load_classifier
-from emojifier_bot.vision.fusion import SHOWN_CONFIDENCE, UNSEEN_CONFIDENCE
+from emojifier_bot.vision.fusion import (
+    SHOWN_CONFIDENCE,
+    UNSEEN_CONFIDENCE,
+    merge,
+    surer_than,
+)
 from emojifier_bot.vision.landmarks import apply_affine
 from emojifier_bot.vision.models import (
     ModelSpec,
@@ -50,6 +61,11 @@ from emojifier_bot.vision.types import (
 #: Share of the points that lie in the box that somebody drew, and their extent over
 #: that of the box: with less, they are on something else.
 LEAST_INSIDE, LEAST_SIZE = 0.8, 0.3
+#: A face is followed in a square of this side, in pixels, so many times as wide as it
+#: is: there it has the size that the detector knows best.
+FOLLOWED_PX, FOLLOWED_MARGIN = 128, 3.0
+#: What is followed needs less confidence than what is new.
+FOLLOWED_CONFIDENCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +132,26 @@ class LocalAnalyzer:
             run_passes=self.run_passes,
             rescore=None if self.rescorer is None else self.rescorer.rescore,
         )
+
+    def follow(
+        self, picture: DecodedImage, expected: Sequence[Detection]
+    ) -> list[Detection]:
+        """Find faces only around where some are expected: a hundredth of the work.
+
+        Args:
+            picture: The upright picture.
+            expected: Faces as they were a moment ago, or as they should be now.
+
+        Returns:
+            In pixels of the picture, best first; other faces near by are among them.
+        """
+        passes = []
+        for one in expected:
+            five_xy = None if one.landmarks is None else one.landmarks.points_xy
+            frame = upright_frame(one.box, five_xy, FOLLOWED_PX, FOLLOWED_MARGIN)
+            cut = cut_frame(picture, frame, FOLLOWED_PX)
+            passes.append(Pass(self.detector, cut, invert(frame)))
+        return surer_than(FOLLOWED_CONFIDENCE, merge(list(self.run_passes(passes))))
 
 
 def _lies_in_its_box(face: Face) -> bool:

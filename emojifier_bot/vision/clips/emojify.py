@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from emojifier_bot.vision.clips.types import Clip, Cover, Follow, Followed, Frame
+from emojifier_bot.vision.clips.types import Clip, Follow, Followed, Frame
 from emojifier_bot.vision.decode import DecodedImage
+from emojifier_bot.vision.plan import PlannedFace
 
-#: Paints the emoji of one frame on it.
-PaintCovers = Callable[[DecodedImage, Sequence[Cover]], None]
+#: Paints on one frame what becomes of its faces.
+PaintFaces = Callable[[DecodedImage, Sequence[PlannedFace]], None]
 
 
 def emojify_clip(
-    clip: Clip, follow: Follow, paint: PaintCovers, extension: str | None = None
+    clip: Clip, follow: Follow, paint: PaintFaces, extension: str | None = None
 ) -> tuple[Followed, bytes]:
     """Put emoji over the faces of a clip.
 
     Args:
         clip: It is decoded twice.
         follow: Finds the faces and chooses their emoji.
-        paint: Paints the emoji of a frame.
+        paint: Paints what becomes of the faces of a frame.
         extension: Chooses the format, ``".webp"``; None keeps it.
 
     Returns:
@@ -29,12 +30,12 @@ def emojify_clip(
         ImageError: It cannot be decoded, or written in this format.
     """
     followed = follow(clip)
-    if not followed.people:
+    if not followed.plan.faces:
         return followed, b""
 
     def paint_frame(frame: Frame) -> None:
         # A frame that was not followed shows nobody's face.
-        last = len(followed.covers) - 1
-        paint(frame.picture, followed.covers[min(frame.index, last)])
+        last = len(followed.frames) - 1
+        paint(frame.picture, followed.frames[min(frame.index, last)])
 
     return followed, clip.rewritten(paint_frame, extension)

@@ -8,8 +8,7 @@ from itertools import accumulate
 from typing import Protocol
 
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.result import EmojifiedFace
-from emojifier_bot.vision.types import Emoji, Placement
+from emojifier_bot.vision.plan import Plan, PlannedFace
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,28 +87,16 @@ class Clip(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cover:
-    """One emoji in one frame."""
-
-    #: Index in `Followed.people`.
-    person: int
-    emoji: Emoji
-    placement: Placement
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Followed:
-    """Who is seen in a clip, and what covers them in each frame."""
+    """Who is seen in a clip, and what becomes of them in each frame."""
 
-    #: Each person once, as a face of a frame that shows them well.
-    people: tuple[EmojifiedFace, ...]
-    #: Each person's best frame: `EmojifiedFace.placement` is a place in that one.
+    #: Each person once, as one frame shows most of them: what a preview shows.
+    plan: Plan
+    #: The frame in which each person's placement in `plan` is.
     shown_in: tuple[int, ...]
-    #: The emoji of each frame, in no particular order.
-    covers: tuple[tuple[Cover, ...], ...]
-    #: Name of the back end that read the faces.
-    backend: str = "local"
+    #: What is painted on each frame: persons by their numbers, in no particular order.
+    frames: tuple[tuple[PlannedFace, ...], ...]
 
 
-#: Finds the faces of a clip in all its frames, and chooses their emoji.
+#: Finds the faces of a clip in all its frames, and decides what becomes of them.
 Follow = Callable[[Clip], Followed]

@@ -6,13 +6,19 @@ import numpy as np
 from PIL import Image
 
 from emojifier_bot.vision.clips.emojify import emojify_clip
-from emojifier_bot.vision.clips.types import ClipInfo, Cover, Followed
-from emojifier_bot.vision.types import Placement
+from emojifier_bot.vision.clips.types import ClipInfo, Followed
+from emojifier_bot.vision.plan import DrawEmoji, Plan, PlannedFace
+from emojifier_bot.vision.types import BoundingBox, Placement
 from tests.fakes.clips import FakeClip
-from tests.fakes.pipeline import fake_pipeline
 
-PIPELINE = fake_pipeline()
-EMOJI = PIPELINE.emoji.theme.emoji[0]
+
+def planned(x):
+    spot = Placement((x, 0), 10, 0)
+    return PlannedFace(1, BoundingBox(0, 0, 8, 8), spot, DrawEmoji("neutral_face"))
+
+
+def plan_of(*faces):
+    return Plan(64, 48, "test", "local", faces)
 
 
 def clip_of(count):
@@ -31,26 +37,23 @@ def test_a_clip_without_people_is_not_encoded():
     clip = clip_of(3)
 
     followed, encoded = emojify_clip(
-        clip, lambda _clip: Followed((), (), ((),) * 3), lambda *_: None
+        clip, lambda _clip: Followed(plan_of(), (), ((),) * 3), lambda *_: None
     )
 
-    assert (followed.people, encoded, clip.written) == ((), b"", [])
+    assert (followed.plan.faces, encoded, clip.written) == ((), b"", [])
 
 
 def test_each_frame_gets_its_own_covers_and_those_too_many_the_last():
     clip, painted = clip_of(3), []
-    covers = tuple(
-        (Cover(0, EMOJI, Placement((index, 0), 10, 0)),) for index in range(2)
-    )
+    frames = tuple((planned(index),) for index in range(2))
 
     def follow(given):
         assert [frame.index for frame in given.frames()] == [0, 1, 2]
-        person = object()
-        return Followed((person,), (0,), covers)
+        return Followed(plan_of(planned(0)), (0,), frames)
 
-    def paint(picture, covers):
+    def paint(picture, faces):
         red = int(np.asarray(picture.image)[0, 0, 0])
-        painted.append((red, covers[0].placement.center_xy[0]))
+        painted.append((red, faces[0].placement.center_xy[0]))
 
     _, encoded = emojify_clip(clip, follow, paint, ".webp")
 

@@ -1,0 +1,203 @@
+"""From a clip to the people in it, and what becomes of them in each frame."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from emojifier_bot.vision.analyzers.local import LocalAnalyzer
+from emojifier_bot.vision.analyzers.registry import LOCAL
+from emojifier_bot.vision.choose import Choice, nearest, surprise
+from emojifier_bot.vision.clips.expressions import (
+    Expression,
+    averages,
+    most_frequent,
+    steady_choices,
+)
+from emojifier_bot.vision.clips.motion import placements
+from emojifier_bot.vision.clips.tracker import Track, Tracked, Tracker
+from emojifier_bot.vision.clips.types import Clip, Followed
+from emojifier_bot.vision.landmarks import measure
+from emojifier_bot.vision.place import place, reading_order
+from emojifier_bot.vision.plan import DrawEmoji, Plan, PlannedFace
+from emojifier_bot.vision.types import UNREAD, EmojiTheme, Face, Placement
+
+#: Discs whose centres are nearer than this, in diameters, cover the same face.
+SAME_PLACE = 0.4
+
+#: Changes the plan of a clip, such as by `edits.apply`; the numbers stay.
+Decide = Callable[[Plan], Plan]
+
+
+def as_read(plan: Plan) -> Plan:
+    """Leave a plan as it is."""
+    return plan
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceFollower:
+    """Finds the faces of clips, and decides what becomes of them: a `Follow`.
+
+    A face that `decide` leaves to the reader has in each frame the emoji of its
+    expression there; what somebody decided holds for all frames.
+    """
+
+    #: Find and read the faces.
+    models: LocalAnalyzer
+    #: Where the emoji are chosen from.
+    theme: EmojiTheme
+    #: Chooses at random among the nearest emoji; None the nearest.
+    surprise_seed: int | None = None
+    decide: Decide = as_read
+
+    def __call__(self, clip: Clip) -> Followed:
+        """Follow every face through a clip, which is decoded once."""
+        tracked = Tracker(self.models).run(clip.frames())
+        tracks = in_order(tracked.tracks)
+        discs = without_doubles(tracks, [_discs(one, tracked) for one in tracks])
+        shown_in = tuple(best_frames(tracks))
+        chosen, people = [], []
+        for index, track in enumerate(tracks):
+            read = self._read(track)
+            chosen.append(self._chosen(index, read, tracked, sorted(discs[index])))
+            seen = track.at(shown_in[index]) or track.course[0]
+            scores = averages(read, np.array([seen.seconds]))[0].scores
+            usual = most_frequent(list(chosen[-1].values()))
+            people.append(
+                PlannedFace(
+                    index + 1,
+                    seen.detection.box,
+                    discs[index][seen.frame],
+                    DrawEmoji(usual.emoji.name),
+                    sure=usual.sure,
+                    nearest=tuple(one.name for one in nearest(self.theme, scores)),
+                    face=Face(seen.detection, seen.landmarks, scores, usual.sure),
+                )
+            )
+        plan = Plan(
+            *clip.info.size_wh,
+            theme=self.theme.name,
+            backend=LOCAL,
+            faces=tuple(people),
+            frame=Counter(shown_in).most_common(1)[0][0] if shown_in else 0,
+        )
+        decided = self.decide(plan)
+        frames: list[list[PlannedFace]] = [[] for _ in tracked.seconds]
+        for was, now, own, choices in zip(
+            plan.faces, decided.faces, discs, chosen, strict=True
+        ):
+            for frame, disc in own.items():
+                one = replace(now, placement=disc, face=None)
+                if was.decision == now.decision:
+                    name = choices[frame].emoji.name
+                    one = replace(one, decision=DrawEmoji(name))
+                frames[frame].append(one)
+        return Followed(decided, shown_in, tuple(map(tuple, frames)))
+
+    def _chosen(
+        self,
+        index: int,
+        read: Sequence[Expression],
+        tracked: Tracked,
+        frames: Sequence[int],
+    ) -> dict[int, Choice]:
+        """Return the choice for a face by the frame."""
+        at = np.array([tracked.seconds[frame] for frame in frames])
+        if self.surprise_seed is None:
+            choices = steady_choices(self.theme, read, at)
+            return dict(zip(frames, choices, strict=True))
+        scores = averages(read, at[len(at) // 2 :][:1])[0].scores
+        one = surprise(self.theme, scores, f"{self.surprise_seed}/{index}")
+        return dict.fromkeys(frames, one)
+
+    def _read(self, track: Track) -> list[Expression]:
+        """Return what was read of a face; without a classifier, one look at it."""
+        classifier = self.models.classifier
+        sure = math.inf if classifier is None else classifier.sure_threshold
+        read = [one for one in track.course if one.scores] or track.course[:1]
+        scores = [one.scores or UNREAD for one in read]
+        return [
+            Expression(
+                one.seconds,
+                found,
+                measure(one.landmarks.points_xy),
+                float(found.top_probability >= sure),
+            )
+            for one, found in zip(read, scores, strict=True)
+        ]
+
+
+def in_order(tracks: Sequence[Track]) -> list[Track]:
+    """Return the faces of a clip in the order in which they appear.
+
+    Those that appear in the same frame are in reading order.
+    """
+    first: dict[int, list[Track]] = {}
+    for one in tracks:
+        first.setdefault(one.course[0].frame, []).append(one)
+    ordered = []
+    for frame in sorted(first):
+        discs = [place(one.course[0].landmarks) for one in first[frame]]
+        ordered += [first[frame][index] for index in reading_order(discs)]
+    return ordered
+
+
+def best_frames(tracks: Sequence[Track]) -> list[int]:
+    """Return for each face the frame that shows it together with most of the others.
+
+    Of several frames it is the one in which all are found most surely.
+    """
+    shown = Counter[int]()
+    sure: dict[int, float] = defaultdict(float)
+    for track in tracks:
+        for one in track.course:
+            shown[one.frame] += 1
+            sure[one.frame] += one.detection.confidence
+    return [
+        max(
+            (one.frame for one in track.course),
+            key=lambda frame: (shown[frame], sure[frame], -frame),
+        )
+        for track in tracks
+    ]
+
+
+def without_doubles(
+    tracks: Sequence[Track], places: Sequence[Mapping[int, Placement]]
+) -> list[dict[int, Placement]]:
+    """Drop discs of faces that are not seen yet, or no more, where another is seen.
+
+    A face that was lost for too long is another one when it is found again.
+    """
+
+    def is_double(own: int, frame: int, disc: Placement) -> bool:
+        course = tracks[own].course
+        if course[0].frame <= frame <= course[-1].frame:
+            return False
+        return any(
+            frame in others
+            and tracks[other].at(frame) is not None
+            and math.dist(disc.center_xy, others[frame].center_xy)
+            < SAME_PLACE * others[frame].size_px
+            for other, others in enumerate(places)
+            if other != own
+        )
+
+    return [
+        {
+            frame: disc
+            for frame, disc in discs.items()
+            if not is_double(own, frame, disc)
+        }
+        for own, discs in enumerate(places)
+    ]
+
+
+def _discs(track: Track, tracked: Tracked) -> dict[int, Placement]:
+    first = tracked.scenes.index(track.scene)
+    scene = range(first, first + tracked.scenes.count(track.scene))
+    return placements(track.course, tracked.seconds, scene)

@@ -1,0 +1,135 @@
+"""Where the disc over a face is in each frame, seen or not.
+
+The disc is that of `place`, in two parts: the motion of the whole face, which most of
+its points tell, is smoothed a little; where the disc lies on the face, which a few
+outer points tell, is averaged over a longer time.
+
+A face is covered from `LEAD_SECONDS` before it is first seen to `LEAD_SECONDS` after it
+is last seen, through all gaps between, but never across a cut. There, and where a clip
+begins or ends, its disc is there at once; elsewhere it grows and shrinks, outside of
+the time in which the face is seen.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from emojifier_bot.vision.clips.smoothing import (
+    Course,
+    smooth,
+    smoothstep,
+    window_means,
+)
+from emojifier_bot.vision.clips.tracker import Sighting
+from emojifier_bot.vision.crops import MEAN_FACE
+from emojifier_bot.vision.landmarks import fit_similarity
+from emojifier_bot.vision.place import place
+from emojifier_bot.vision.types import FloatArray, Placement
+
+#: So long before and after it is seen, a face is covered;
+LEAD_SECONDS = 0.5
+#: in this part of it, the farther one, the disc grows or shrinks.
+EASE_SECONDS = 0.2
+#: A face that is not seen any more comes to rest in about this time.
+REST_SECONDS = 0.5
+#: Its speed is that over this time, from so many sightings on.
+SPEED_SECONDS, SPEED_SIGHTINGS = 0.25, 3
+#: Standard deviation of the window over which a disc's place on a face is averaged.
+SHAPE_SECONDS = 0.15
+#: Points that a mouth which opens does not move: all but those of mouth and chin.
+STEADY = [*range(5), *range(12, 48)]
+#: A smaller disc is none, pixels.
+LEAST_DISC_PX = 1.0
+
+
+def placements(
+    seen: Sequence[Sighting], seconds: Sequence[float], scene: range
+) -> dict[int, Placement]:
+    """Return the disc over a face by the frame.
+
+    Args:
+        seen: Where it was seen, in the order of the frames; at least once.
+        seconds: When each frame of the clip is shown.
+        scene: The frames of the scene.
+    """
+    times = np.array(seconds)
+    own = np.array([one.seconds for one in seen])
+    first, last = own[0] - LEAD_SECONDS, own[-1] + LEAD_SECONDS
+    frames = [frame for frame in scene if first <= seconds[frame] <= last]
+    at = times[frames]
+    motion = np.array([_motion(one.landmarks.points_xy) for one in seen])
+    motion[:, 3] = np.unwrap(motion[:, 3])
+    shapes = np.array([_shape(one, row) for one, row in zip(seen, motion, strict=True)])
+    unit = np.array([math.exp(np.median(motion[:, 2]))] * 2 + [1.0, 1.0])
+    course = _everywhere(own, smooth(own, motion / unit), at) * unit
+    shape = window_means(own, shapes, at, SHAPE_SECONDS)
+    ease = [
+        smoothstep((time - first) / EASE_SECONDS) if frames[0] > scene[0] else 1.0
+        for time in at
+    ]
+    if frames[-1] < scene[-1]:
+        ease = [
+            size * smoothstep((last - time) / EASE_SECONDS)
+            for size, time in zip(ease, at, strict=True)
+        ]
+    found = map(_placement, course, shape, ease)
+    return {
+        frame: one
+        for frame, one in zip(frames, found, strict=True)
+        if one.size_px >= LEAST_DISC_PX
+    }
+
+
+def _motion(points_xy: FloatArray) -> tuple[float, float, float, float]:
+    """Return centre, logarithm of the size, and turn in radians, clockwise."""
+    steady_xy = points_xy[STEADY]
+    matrix = fit_similarity(MEAN_FACE[STEADY], steady_xy)
+    x, y = steady_xy.mean(axis=0, dtype=np.float64)
+    cos, sin = matrix[0, 0], matrix[1, 0]
+    return float(x), float(y), math.log(math.hypot(cos, sin)), math.atan2(sin, cos)
+
+
+def _shape(one: Sighting, motion: Course) -> tuple[float, float, float, float]:
+    """Return centre, diameter and roll of the disc in the frame of the mean face."""
+    disc = place(one.landmarks)
+    x, y, log_size, turn = motion
+    center = (complex(*disc.center_xy) - complex(x, y)) / cmath.exp(
+        complex(log_size, turn)
+    )
+    roll = math.remainder(math.radians(disc.roll_degrees) + turn, math.tau)
+    return center.real, center.imag, disc.size_px / math.exp(log_size), roll
+
+
+def _placement(motion: Course, shape: Course, ease: float) -> Placement:
+    x, y, log_size, turn = motion.tolist()
+    on_face_x, on_face_y, diameter, roll = shape.tolist()
+    center = complex(x, y) + complex(on_face_x, on_face_y) * cmath.exp(
+        complex(log_size, turn)
+    )
+    degrees = math.degrees(math.remainder(roll - turn, math.tau))
+    size_px = diameter * math.exp(log_size) * ease
+    return Placement((center.real, center.imag), size_px, degrees)
+
+
+def _everywhere(seconds: Course, values: Course, at: Course) -> Course:
+    """Return courses at other times: between and beyond those at which they are known.
+
+    Args:
+        seconds: ``(N,)`` rising times.
+        values: ``(N, 4)``; the last column, a turn, stays as it is beyond.
+        at: ``(M,)`` rising times.
+    """
+    columns = [np.interp(at, seconds, column) for column in values.T]
+    found = np.stack(columns, axis=1)
+    for end, beyond in ((0, seconds[0] - at), (-1, at - seconds[-1])):
+        near = np.abs(seconds - seconds[end]) <= SPEED_SECONDS
+        if near.sum() < SPEED_SIGHTINGS:
+            continue
+        speeds = np.polyfit(seconds[near], values[near, :3], 1)[0]
+        passed = REST_SECONDS * (1 - np.exp(-np.maximum(beyond, 0) / REST_SECONDS))
+        found[:, :3] += np.outer(passed if end else -passed, speeds)
+    return found

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from emojifier_bot.vision.clips.motion import LEAD_SECONDS, placements
+from emojifier_bot.vision.clips.tracker import Sighting
+from emojifier_bot.vision.place import place
+from tests.builders import make_detection, make_landmarks
+
+FPS = 20
+SECONDS = [index / FPS for index in range(100)]
+LEAD = round(LEAD_SECONDS * FPS)
+WHOLE = range(100)
+
+
+def seen_in(frames, course=lambda _frame: (100.0, 80.0), roll=lambda _frame: 0.0):
+    found = []
+    for frame in frames:
+        points = make_landmarks(center_xy=course(frame), roll_degrees=roll(frame))
+        found.append(Sighting(frame, frame / FPS, make_detection(points), points))
+    return found
+
+
+def test_a_face_that_is_seen_once_is_covered_before_and_after():
+    (one,) = seen_in([50])
+
+    discs = placements([one], SECONDS, WHOLE)
+
+    # At the very ends the disc is too small to be one.
+    assert list(discs) == list(range(50 - LEAD + 1, 50 + LEAD))
+    assert discs[50].size_px == pytest.approx(place(one.landmarks).size_px)
+
+
+def test_a_disc_grows_before_a_face_is_seen_and_shrinks_after():
+    discs = placements(seen_in(range(30, 60)), SECONDS, WHOLE)
+
+    sizes = [discs[frame].size_px for frame in sorted(discs)]
+    full = max(sizes)
+    assert sizes[:4] == sorted(sizes[:4])
+    assert sizes[-4:] == sorted(sizes[-4:], reverse=True)
+    # Three tenths of a second before it is seen the disc is as large as it gets.
+    around = [discs[frame].size_px for frame in range(30 - 6, 60 + 6)]
+    np.testing.assert_allclose(around, full, rtol=1e-3)
+
+
+def test_a_gap_is_covered_on_the_way_between():
+    def course(frame):
+        return (50 + 3 * frame, 80)
+
+    seen = seen_in([*range(20, 40), *range(60, 80)], course)
+    truth = seen_in(range(100), course)
+
+    discs = placements(seen, SECONDS, WHOLE)
+
+    for frame in range(20, 80):
+        away = math.dist(
+            discs[frame].center_xy, place(truth[frame].landmarks).center_xy
+        )
+        assert away < 0.3, frame
+
+
+def test_no_disc_crosses_a_cut_and_none_fades_there():
+    discs = placements(seen_in(range(42, 48)), SECONDS, range(40, 50))
+
+    assert list(discs) == list(range(40, 50))
+    sizes = [one.size_px for one in discs.values()]
+    np.testing.assert_allclose(sizes, sizes[0], rtol=1e-3)
+
+
+def test_a_face_that_leaves_is_covered_on_its_way():
+    def course(frame):
+        return (50 + 4 * frame, 80)
+
+    truth = seen_in(range(100), course)
+
+    discs = placements(truth[30:60], SECONDS, WHOLE)
+
+    for frame in (24, 27, 62, 65):
+        away = math.dist(
+            discs[frame].center_xy, place(truth[frame].landmarks).center_xy
+        )
+        # It may come to rest as well: a quarter of its disc.
+        assert away < 0.25 * discs[frame].size_px, frame
+
+
+@pytest.mark.parametrize("step", [-12, 12])
+def test_a_face_that_turns_over_and_over_has_no_jump(step):
+    seen = seen_in(range(100), roll=lambda frame: frame * step)
+
+    discs = placements(seen, SECONDS, WHOLE)
+
+    for frame, one in enumerate(seen):
+        off = discs[frame].roll_degrees - place(one.landmarks).roll_degrees
+        assert abs(math.remainder(off, 360)) < 1.0, frame
+
+
+def test_a_mouth_that_opens_moves_the_disc_softly():
+    shut, open_ = make_landmarks().points_xy, make_landmarks().points_xy.copy()
+    open_[5:12, 1] += 15
+    seen = []
+    for frame in range(60):
+        points = make_landmarks()
+        points = type(points)(open_ if frame >= 30 else shut, points.scheme)
+        seen.append(Sighting(frame, frame / FPS, make_detection(points), points))
+
+    discs = placements(seen, SECONDS, WHOLE)
+
+    sizes = np.array([discs[frame].size_px for frame in range(60)])
+    jump = place(seen[30].landmarks).size_px - place(seen[29].landmarks).size_px
+    assert sizes[-1] - sizes[0] == pytest.approx(jump, rel=0.05)
+    assert np.diff(sizes).max() < 0.5 * jump
