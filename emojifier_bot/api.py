@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from emojifier_bot.app import make_pipeline
 from emojifier_bot.config import load_picture_settings
-from emojifier_bot.errors import ErrorKind, ImageError
+from emojifier_bot.errors import ConfigError, ErrorKind, ImageError, reason_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,10 +21,26 @@ if TYPE_CHECKING:
     from emojifier_bot.vision.result import Result
 
     PictureSource: TypeAlias = (
-        bytes | Path | str | BinaryIO | Image.Image | NDArray[np.uint8]
+        bytes
+        | bytearray
+        | memoryview
+        | os.PathLike[str]
+        | str
+        | BinaryIO
+        | Image.Image
+        | NDArray[np.uint8]
     )
 
 __all__ = ["Emojifier", "emojify"]
+
+#: Of lossy formats.
+QUALITIES = range(1, 101)
+SOURCES = (
+    "Pass bytes, a path, a file opened for reading bytes, a Pillow image, or a numpy "
+    "array."
+)
+#: Channels of an array of three axes.
+RGB, RGBA = 3, 4
 
 
 class Emojifier:
@@ -31,7 +49,7 @@ class Emojifier:
     def __init__(
         self,
         *,
-        theme: str | None = None,
+        theme: str | os.PathLike[str] | None = None,
         emotion_model: str | None = None,
         backend: str | None = None,
         min_confidence: float | None = None,
@@ -43,7 +61,8 @@ class Emojifier:
         default (docs/settings.md).
 
         Args:
-            theme: A theme's name, or the path of its folder.
+            theme: A theme's name, or the path of its folder: a `Path`, or a text with
+                a slash.
             emotion_model: The emotion classifier: ``"fused"``, ``"landmarks"`` or
                 ``"shared_points"``.
             backend: The back end that finds and analyses faces, ``"local"`` or the name
@@ -60,7 +79,7 @@ class Emojifier:
         self._pipeline = make_pipeline(
             load_picture_settings(
                 env_file=False,
-                theme=theme,
+                theme=_path_or_name(theme),
                 emotion_model=emotion_model,
                 face_backend=backend,
                 min_confidence=min_confidence,
@@ -82,8 +101,9 @@ class Emojifier:
 
         Args:
             source: The bytes of an encoded picture, its path, a file that is open for
-                reading bytes, a Pillow image, or an ``(H, W, 3)`` RGB or ``(H, W, 4)``
-                RGBA uint8 array with straight alpha. It is not changed.
+                reading bytes, a Pillow image, or a uint8 array: ``(H, W)`` grey,
+                ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA with straight alpha. It is not
+                changed.
             extension: File extension that chooses the output's format, for example
                 ``".png"`` or ``"png"``. None keeps the format; images and arrays
                 become PNG.
@@ -99,6 +119,7 @@ class Emojifier:
             not an error: ``faces`` is empty.
 
         Raises:
+            ConfigError: An argument is wrong.
             ImageError: The picture cannot be read or decoded, exceeds a limit, or
                 cannot be written in the requested format.
             BackendError: A local model failed.
@@ -110,7 +131,7 @@ class Emojifier:
         from emojifier_bot.vision.pipeline import EmojifyOptions
 
         options = EmojifyOptions(
-            extension, quality, surprise_seed, edits=parse_edits(edits)
+            *_checked(extension, quality, surprise_seed), edits=parse_edits(edits)
         )
         picture = _opened(source)
         if plan is None:
@@ -137,11 +158,15 @@ class Emojifier:
         from emojifier_bot.vision.edits import parse_edits
         from emojifier_bot.vision.pipeline import EmojifyOptions
 
-        options = EmojifyOptions(surprise_seed=surprise_seed, edits=parse_edits(edits))
+        options = EmojifyOptions(
+            *_checked(None, None, surprise_seed), edits=parse_edits(edits)
+        )
         return self._pipeline.read(_opened(source), options)
 
 
-def emojify(source: PictureSource, *, theme: str | None = None) -> Result:
+def emojify(
+    source: PictureSource, *, theme: str | os.PathLike[str] | None = None
+) -> Result:
     """Put an emoji over every face of one picture.
 
     This loads the models at each call; use `Emojifier` for several pictures.
@@ -157,20 +182,51 @@ def emojify(source: PictureSource, *, theme: str | None = None) -> Result:
 
 
 def _opened(source: Any) -> bytes | DecodedImage:
-    if isinstance(source, str | Path):
+    if isinstance(source, str | os.PathLike):
         source = _read(Path(source))
     elif hasattr(source, "read"):
         source = _read_open(source)
-    return source if isinstance(source, bytes) else _decoded(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    return _decoded(source)
+
+
+def _path_or_name(theme: str | os.PathLike[str] | None) -> str | None:
+    """Return a path as a text that no name of a theme can be taken for."""
+    if isinstance(theme, os.PathLike):
+        return os.path.join(os.curdir, theme)  # noqa: PTH118 - a Path drops the dot
+    return theme
+
+
+def _checked(extension: Any, quality: Any, surprise_seed: Any) -> tuple[Any, Any, Any]:
+    """Return the options of a picture, with Python's numbers in place of numpy's."""
+    quality, seed = (
+        int(one) if isinstance(one, Integral) and not isinstance(one, bool) else one
+        for one in (quality, surprise_seed)
+    )
+    checks = {
+        f'extension is {extension!r}, but must be a text, such as "png".': isinstance(
+            extension, str | None
+        ),
+        f"quality is {quality!r}, but must be a whole number from {QUALITIES[0]} to "
+        f"{QUALITIES[-1]}.": quality is None
+        or (type(quality) is int and quality in QUALITIES),
+        f"surprise_seed is {seed!r}, but must be a whole number.": seed is None
+        or type(seed) is int,
+    }
+    problems = [problem for problem, is_right in checks.items() if not is_right]
+    if problems:
+        raise ConfigError(problems)
+    return extension, quality, seed
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        reason = error.strerror or str(error)
         raise ImageError(
-            f"{path} cannot be read: {reason}. Check the path and its permissions.",
+            f"{path} cannot be read: {reason_of(error)}. Check the path and its "
+            "permissions.",
             kind=ErrorKind.UNREADABLE,
         ) from error
 
@@ -193,13 +249,20 @@ def _decoded(source: Any) -> DecodedImage:
 
     if isinstance(source, Image.Image):
         return from_image(source)
-    try:
-        image = Image.fromarray(source)
-    except (AttributeError, TypeError, ValueError) as error:
+    if not hasattr(source, "__array_interface__"):
         raise ImageError(
-            f"A picture cannot be made of {type(source).__name__}. Pass bytes, a path, "
-            "a file opened for reading bytes, a Pillow image, or an (H, W, 3) or "
-            "(H, W, 4) uint8 array.",
+            f"A picture cannot be made of {type(source).__name__}. {SOURCES}",
             kind=ErrorKind.NOT_AN_IMAGE,
-        ) from error
-    return from_image(image)
+        )
+    import numpy as np
+
+    array = np.asarray(source)
+    is_picture = array.ndim == RGB - 1 or array.shape[2:] in {(RGB,), (RGBA,)}
+    if array.dtype != np.uint8 or not is_picture:
+        raise ImageError(
+            f"The array has shape {array.shape} and dtype {array.dtype}. A picture is "
+            "uint8 and (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA: scale its values "
+            "to 0-255, convert them with `astype`, and transpose its axes.",
+            kind=ErrorKind.NOT_AN_IMAGE,
+        )
+    return from_image(Image.fromarray(array))

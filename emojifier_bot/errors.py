@@ -44,6 +44,7 @@ __all__ = [
     "StoreError",
     "ThemeError",
     "VaultError",
+    "reason_of",
 ]
 
 #: An error code of Slack's that is passed on as it came; `ErrorKind` has those that we
@@ -341,3 +342,8 @@ class ConfigError(EmojifierError):
         """Join the problems into one message, one line each."""
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+def reason_of(error: Exception) -> str:
+    """Return the system's words for why a file cannot be read or written."""
+    return getattr(error, "strerror", None) or str(error)

@@ -24,7 +24,7 @@ from emojifier_bot.app.bot import (
     open_stores,
 )
 from emojifier_bot.config import Settings
-from emojifier_bot.db.copy import copy_tables
+from emojifier_bot.db.copy import check_source, copy_tables
 from emojifier_bot.db.crypto import Rotation, Vault, open_vault, rotate
 from emojifier_bot.db.engine import empty_log, read_url, sqlite_file
 from emojifier_bot.db.migrate import (
@@ -38,7 +38,7 @@ from emojifier_bot.domain import EmojifyRequest, Outcome, OutcomeKind, Workspace
 from emojifier_bot.errors import ConfigError, FetchError, StoreError, VaultError
 from emojifier_bot.http import OWN_FAULTS, Route, reach, read
 from emojifier_bot.jobs.queue import DbosJobQueue
-from emojifier_bot.jobs.records import delete_jobs, export_jobs
+from emojifier_bot.jobs.records import delete_jobs, export_jobs, has_queue
 from emojifier_bot.slack.oauth import installation_of_token
 from emojifier_bot.slack.socket_mode import verify_app_token
 
@@ -63,15 +63,22 @@ def rotate_encryption(settings: Settings) -> Rotation:
         return rotate(stores.database, stores.vault)
 
 
-def move_tables(settings: Settings, shape: str) -> str:
-    """Bring the tables to the newest shape, or back to an older one; return which.
+def move_tables(settings: Settings, schema: str) -> str:
+    """Bring the tables to the newest schema, or back to an older one; return which.
 
     Raises:
-        StoreError: Also where they have no such shape.
+        StoreError: Also where there are no tables to take back, or that schema is
+            newer than theirs.
     """
-    if shape:
-        downgrade(settings.database_url, shape)
-    elif schema_state(settings.database_url) is SchemaState.MISSING:
+    state = schema_state(settings.database_url)
+    if schema:
+        if state in {SchemaState.MISSING, SchemaState.EMPTY}:
+            raise StoreError(
+                f"{_database_name(settings)} has no tables to take back. Look at "
+                "DATABASE_URL."
+            )
+        downgrade(settings.database_url, schema)
+    elif state is SchemaState.MISSING:
         # Its keys are made first.
         open_stores(settings).close()
     else:
@@ -87,14 +94,17 @@ def copy_database(settings: Settings, source_url: str) -> Mapping[str, int]:
             there.
     """
     source = replace(settings, database_url=source_url)
-    with closing(make_job_admin(source)) as queue:
-        jobs = queue.stats()
-    if jobs.waiting or jobs.running:
-        raise StoreError(
-            f"{jobs.waiting + jobs.running} jobs of the database to copy from have not "
-            "ended, and jobs are not copied. Stop `serve`, let a worker end them or "
-            "cancel them (`emojifier-bot jobs list`), stop the worker and try again."
-        )
+    check_source(source_url)
+    if has_queue(source_url):
+        with closing(make_queue(source, make_tables=False)) as queue:
+            jobs = queue.stats()
+        if jobs.waiting or jobs.running:
+            raise StoreError(
+                f"{jobs.waiting + jobs.running} jobs of the database to copy from have "
+                "not ended, and jobs are not copied. Stop `serve`, let a worker end "
+                "them or cancel them (`emojifier-bot jobs list`), stop the worker and "
+                "try again."
+            )
     keys = settings.encryption_keys.get_secret_value()
     vault = open_vault(keys, settings.database_url)
     copied = copy_tables(source_url, settings.database_url, vault)
@@ -112,6 +122,11 @@ def make_job_admin(settings: Settings) -> DbosJobQueue:
         raise StoreError(
             f"{_database_name(settings)} holds no jobs: no bot has run with it. Look "
             "at DATABASE_URL; a file without a folder is looked for where you are."
+        )
+    if not has_queue(settings.database_url):
+        raise StoreError(
+            f"{_database_name(settings)} holds no jobs: the bot has not started with "
+            "it yet. `emojifier-bot check` says what is missing."
         )
     return make_queue(settings, make_tables=False)
 
@@ -148,6 +163,8 @@ def check_database(settings: Settings) -> str:
         return f"{name}, empty; the first start makes its tables"
     if state is SchemaState.OLD:
         return f"{name}, of an older version; the next start brings it up to date"
+    if not has_queue(settings.database_url):
+        return f"{name}, not started with yet; the first start makes the queue's tables"
     with (
         closing(open_stores(settings, make=False)) as stores,
         closing(make_queue(settings, make_tables=False)) as queue,
@@ -243,7 +260,11 @@ def export_workspace(settings: Settings, holder_id: str) -> dict[str, Any]:
     with closing(open_stores(settings, make=False)) as stores:
         kept: dict[str, Any] = dict(stores.installations.workspace_rows(workspace))
         spared = stores.installations.holders()
-    kept["jobs"] = export_jobs(settings.database_url, workspace, spared)
+    kept["jobs"] = (
+        export_jobs(settings.database_url, workspace, spared)
+        if has_queue(settings.database_url)
+        else []
+    )
     return cast("dict[str, Any]", _opened(kept, stores.vault))
 
 
@@ -255,7 +276,8 @@ def delete_workspace(settings: Settings, holder_id: str) -> None:
         # Without a token no job does anything more; then what the last ones noted.
         stores.installations.delete(workspace)
         spared = stores.installations.holders()
-        delete_jobs(settings.database_url, workspace, spared)
+        if has_queue(settings.database_url):
+            delete_jobs(settings.database_url, workspace, spared)
         stores.installations.delete(workspace)
         empty_log(stores.database.engine)
 

@@ -24,8 +24,14 @@ from emojifier_bot.cli.console import (
     progress_bar,
     theme_option,
 )
-from emojifier_bot.cli.files import is_picture, reason_of, write_file
-from emojifier_bot.errors import ErrorKind, HostedApiError, ImageError, OutputError
+from emojifier_bot.cli.files import is_picture, write_file
+from emojifier_bot.errors import (
+    ErrorKind,
+    HostedApiError,
+    ImageError,
+    OutputError,
+    reason_of,
+)
 
 if TYPE_CHECKING:
     from emojifier_bot.vision.calibration import Calibration, FaceReading, Readings
@@ -166,7 +172,7 @@ def read_photos(
             except (ImageError, HostedApiError, OSError) as error:
                 if isinstance(error, HostedApiError) and not error.is_about_picture:
                     raise
-                problems.append(f"{path} cannot be read: {error}")
+                problems.append(f"{path} cannot be read: {reason_of(error)}")
                 continue
             if not faces:
                 problems.append(f"{path} has no face that was found; it is left out.")

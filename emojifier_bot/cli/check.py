@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emojifier_bot.cli.console import FAILED, WrongUsage
+from emojifier_bot.cli.console import FAILED, WrongUsage, missing_extra
 from emojifier_bot.errors import ConfigError, EmojifierError
 
 if TYPE_CHECKING:
@@ -140,6 +140,15 @@ def _check_bot(settings: Settings) -> list[bool]:
     from emojifier_bot.config import bot_problems, is_bot_set_up
 
     problems = bot_problems(settings)
+    try:
+        from emojifier_bot.app.operators import (
+            check_app_token,
+            check_database,
+            check_network,
+            check_token,
+        )
+    except ModuleNotFoundError as error:
+        problems.insert(0, missing_extra(error))
     if not is_bot_set_up(settings):
         _print("off", "slack", "not set up. To run the bot:")
         for problem in problems:
@@ -154,14 +163,6 @@ def _check_bot(settings: Settings) -> list[bool]:
             "SUPPORT_CONTACT is missing: the page /privacy says who is responsible."
         )
         _print("look", "privacy", problem)
-
-    from emojifier_bot.app.operators import (
-        check_app_token,
-        check_database,
-        check_network,
-        check_token,
-    )
-
     results = [
         _passes("slack", lambda: _entrypoint(settings)),
         _passes("database", lambda: check_database(settings)),

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 #: Exit codes.
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
+MISSING = (
+    "The package {name} is not installed. The Slack bot's commands need the extra "
+    "`bot`: docs/python.md says how to install it."
+)
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -79,8 +84,15 @@ def setting_option(
 ) -> Callable[[_Command], _Command]:
     """Return an option that wins over a setting, whose name and default help shows."""
     (row,) = (one for one in settings_table() if one.name == setting)
+
+    def check(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+        try:
+            return value if value is None else row.kind.read(str(value))
+        except ValueError:
+            raise click.BadParameter(f"It must be {row.kind.words}.") from None
+
     default = f"{row.variable}, else {row.default or 'none'}"
-    return click.option(flag, show_default=default, **options)
+    return click.option(flag, show_default=default, callback=check, **options)
 
 
 recursive_option = click.option(
@@ -139,6 +151,17 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     ('1 face', '2 faces')
     """
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def missing_extra(error: ModuleNotFoundError) -> str:
+    """Return a sentence about packages of the bot, which are an extra.
+
+    Raises:
+        ModuleNotFoundError: It is one of our own modules: that is a bug.
+    """
+    if (error.name or "").startswith(__package__.partition(".")[0]):
+        raise error
+    return MISSING.format(name=error.name)
 
 
 def print_err(text: str) -> None:

@@ -12,11 +12,11 @@ import click
 
 from emojifier_bot.cli.console import (
     FAILED,
-    WRONG_USAGE,
     VerbGroup,
     WrongUsage,
     counted,
     print_err,
+    shown,
 )
 
 #: Only who made the file may read it: it says who posted what.
@@ -42,6 +42,7 @@ _TEAM_ID = re.compile(r"[TE][A-Z0-9]{1,30}")
     "source",
     metavar="DATABASE_URL",
     default="",
+    show_default="nothing is copied",
     help="Copy everything from this database into the empty one of DATABASE_URL.",
 )
 def migrate(to: str, force: bool, source: str) -> None:
@@ -68,13 +69,21 @@ def migrate(to: str, force: bool, source: str) -> None:
             )
         )
         return
-    if to and not force:
-        print_err(
-            f"Going back to {to} deletes what it cannot hold. Stop every process, "
-            "make a backup, then say so again with --force."
+    if to:
+        _check_schema(to, force=force)
+    print_err(f"The tables have schema {move_tables(load_settings(), to)}.")
+
+
+def _check_schema(to: str, *, force: bool) -> None:
+    from emojifier_bot.db.migrate import is_older_schema, older_schemas
+
+    if not is_older_schema(to):
+        raise WrongUsage(f"There is no schema {shown(to)}: --to. {older_schemas()}")
+    if not force:
+        raise WrongUsage(
+            f"Going back to {to} deletes what it cannot hold. Stop every process, make "
+            "a backup, then add --force."
         )
-        raise SystemExit(WRONG_USAGE)
-    print_err(f"The tables have shape {move_tables(load_settings(), to)}.")
 
 
 def _database_url(given: str) -> str:
@@ -156,12 +165,12 @@ def workspace() -> None:
 def export(team_id: str, output: Path | None, force: bool) -> None:
     """Print everything stored about a workspace as JSON, without tokens."""
     kept = _kept(team_id)
+    _fail_if_empty(team_id, kept)
     text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
     if output is None:
         print(text, end="")
     else:
         _write(output, text, force=force)
-    _fail_if_empty(team_id, kept)
 
 
 @workspace.command("delete")

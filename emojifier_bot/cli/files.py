@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from emojifier_bot.cli.console import WrongUsage, shown
-from emojifier_bot.errors import ErrorKind, FetchError, ImageError, OutputError
+from emojifier_bot.errors import (
+    ErrorKind,
+    FetchError,
+    ImageError,
+    OutputError,
+    reason_of,
+)
 from emojifier_bot.vision.formats import format_for, format_named
 
 if TYPE_CHECKING:
@@ -420,11 +426,6 @@ def identity(path: Path) -> Identity | None:
     except (OSError, ValueError):
         return None
     return found.st_dev, found.st_ino
-
-
-def reason_of(error: Exception) -> str:
-    """Return the system's words for why a file cannot be read or written."""
-    return getattr(error, "strerror", None) or str(error)
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:

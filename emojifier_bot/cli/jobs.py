@@ -116,8 +116,10 @@ def _line(job: Job) -> str:
     team = job.request.workspace.team_id or job.request.workspace.enterprise_id
     when = job.created_at.isoformat(sep=" ", timespec="seconds")
     ended = f"  {shown(job.outcome)}" if job.outcome else ""
-    way = job.request.entrypoint
-    return f"{job.job_id}  {when}  {job.state:<9}  {shown(team):<11}  {way}{ended}"
+    return (
+        f"{job.job_id}  {when}  {job.state:<9}  {shown(team):<11}  "
+        f"{job.request.entrypoint}{ended}"
+    )
 
 
 def _as_dict(job: Job) -> dict[str, Any]:
@@ -125,7 +127,7 @@ def _as_dict(job: Job) -> dict[str, Any]:
     return {
         "job_id": job.job_id,
         "state": job.state,
-        "way": job.request.entrypoint,
+        "entrypoint": job.request.entrypoint,
         "team_id": workspace.team_id,
         "enterprise_id": workspace.enterprise_id,
         "channel_id": job.request.channel_id,

@@ -16,6 +16,7 @@ from emojifier_bot.cli.console import (
     WRONG_USAGE,
     VerbGroup,
     end_unwritten,
+    missing_extra,
     print_err,
 )
 from emojifier_bot.errors import ConfigError, EmojifierError
@@ -53,11 +54,6 @@ SECTIONS = {
     "The shell": {"completion": "completion"},
 }
 VERBS = {name: file for verbs in SECTIONS.values() for name, file in verbs.items()}
-#: The packages of the bot are an extra.
-MISSING = (
-    "The package {name} is not installed. The Slack bot's commands need the extra "
-    "`bot`: docs/python.md says how to install it."
-)
 #: What pictures, folders, patterns and addresses are for when no verb is given.
 DEFAULT_VERB = "replay"
 
@@ -77,9 +73,7 @@ class ErrorGroup(VerbGroup):
             wrong = isinstance(error, ConfigError)
             raise SystemExit(WRONG_USAGE if wrong else FAILED) from error
         except ModuleNotFoundError as error:
-            if (error.name or "").startswith(__package__.partition(".")[0]):
-                raise
-            print_err(MISSING.format(name=error.name))
+            print_err(missing_extra(error))
             raise SystemExit(FAILED) from error
         except KeyboardInterrupt as error:
             raise SystemExit(INTERRUPTED) from error

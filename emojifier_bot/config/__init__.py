@@ -43,6 +43,8 @@ __all__ = [
 ENV_FILE = ".env"
 #: Names that begin so are meant for the bot.
 OUR_BEGINNINGS = (PREFIX, "SLACK_")
+#: What options and arguments are called whose name is not their setting's.
+_OTHER_NAMES = {"face_backend": "backend"}
 #: How alike two names must be for one to be a slip of the other, 0 to 1.
 SLIP = 0.8
 
@@ -77,7 +79,8 @@ def load_settings(**overrides: Any) -> Settings:
 
     Args:
         overrides: Settings that win over both, as from options of the command line;
-            None stands for an option that was not given.
+            None stands for an option that was not given. Of a wrong one the message
+            has its own name, not the variable's.
 
     Raises:
         ConfigError: Some settings are wrong; it lists every one of them.
@@ -137,14 +140,18 @@ def _read(
     values, problems = {}, []
     for row in table or settings_table():
         given = overrides.get(row.name)
-        text = texts.get(row.variable) if given is None else str(given)
-        if text is None:
+        name = row.variable
+        if given is None:
+            given = texts.get(name)
+        else:
+            name = _OTHER_NAMES.get(row.name, row.name)
+        if given is None:
             continue
         try:
-            values[row.name] = row.kind.read(text)
+            values[row.name] = row.kind.read(str(given))
         except ValueError:
-            wrong = "" if row.kind.is_secret else f" is {text!r}, but"
-            problems.append(f"{row.variable}{wrong} must be {row.kind.words}.")
+            wrong = "" if row.kind.is_secret else f" is {given!r}, but"
+            problems.append(f"{name}{wrong} must be {row.kind.words}.")
     return values, problems
 
 

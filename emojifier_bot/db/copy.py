@@ -19,11 +19,24 @@ from emojifier_bot.errors import StoreError, VaultError
 COPIED = (INSTALLATIONS, *PLACED)
 
 
+def check_source(url: str) -> None:
+    """Check that a database can be copied from.
+
+    Raises:
+        StoreError: It does not answer, or has other tables than those of this version.
+    """
+    if schema_state(url) is not SchemaState.CURRENT:
+        raise StoreError(
+            "The database to copy from was not used by this version of the bot. Look "
+            "at --from, or run `emojifier-bot migrate` on it first."
+        )
+
+
 def copy_tables(source_url: str, target_url: str, vault: Vault) -> Mapping[str, int]:
     """Copy every row, all together or none; no process may run on either.
 
     Args:
-        source_url: Stays as it is.
+        source_url: Stays as it is; `check_source` has checked it.
         target_url: Gets its tables if it has none; they must hold nothing yet.
         vault: What the target's processes will use; it must open what is copied.
 
@@ -34,11 +47,6 @@ def copy_tables(source_url: str, target_url: str, vault: Vault) -> Mapping[str, 
         StoreError: A database does not answer, is not as it must be, or holds what the
             vault cannot open.
     """
-    if schema_state(source_url) is not SchemaState.CURRENT:
-        raise StoreError(
-            "The database to copy from was not used by this version of the bot. Look "
-            "at --from, or run `emojifier-bot migrate` on it first."
-        )
     upgrade(target_url)
     copied = {}
     with (

@@ -26,7 +26,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 VERSION_TABLE = "emojifier_version"
 #: Names our lock among all of a PostgreSQL database: the letters "emojify" in ASCII.
 LOCK = int.from_bytes(b"emojify")
-NEWEST, EMPTY = "head", "base"
+NEWEST, EMPTY, BEFORE = "head", "base", "-1"
 
 
 class SchemaState(StrEnum):
@@ -107,15 +107,23 @@ def _alone(database: Database) -> Iterator[sa.Connection]:
         try:
             yield connection
         except CommandError as error:
-            known = _known_revisions()
-            if revision is not None and revision not in known:
+            if revision is not None and revision not in _known_revisions():
                 raise _too_new() from error
-            named = ", ".join(f"`{one}`" for one in sorted(known))
             raise StoreError(
-                "The database's tables cannot go there: no such revision is on their "
-                f"way back. Name one of these: {named}, `{EMPTY}` for no table at all, "
-                "`-1` for the one before."
+                f"The tables have schema {revision}, from which there is no way back "
+                f"to that one. {older_schemas()}"
             ) from error
+
+
+def older_schemas() -> str:
+    """Return what `downgrade` takes, in a sentence."""
+    named = ", ".join(f"`{one}`" for one in sorted(_known_revisions()))
+    return f"There are {named}, `{EMPTY}` (no tables) and `{BEFORE}` (the one before)."
+
+
+def is_older_schema(name: str) -> bool:
+    """Tell whether `downgrade` takes a schema's name."""
+    return name in _known_revisions() | {EMPTY, BEFORE}
 
 
 def _too_new() -> StoreError:

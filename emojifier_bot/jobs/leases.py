@@ -98,8 +98,13 @@ def create_table(engine: sa.Engine) -> None:
         _METADATA.create_all(engine)
     except sa.exc.DBAPIError:
         # Another process was faster between the look and the creation.
-        if not sa.inspect(engine).has_table(_SLOTS.name):
+        if not has_table(engine):
             raise
+
+
+def has_table(engine: sa.Engine) -> bool:
+    """Tell whether our table is there; it is the last one of a queue that is made."""
+    return sa.inspect(engine).has_table(_SLOTS.name)
 
 
 def read_heartbeats(connection: sa.Connection) -> list[Heartbeat]:

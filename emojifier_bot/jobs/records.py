@@ -10,9 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOSClient, StepInfo, WorkflowStatus
 
-from emojifier_bot.db.engine import open_engine
+from emojifier_bot.db.engine import open_engine, sqlite_file
 from emojifier_bot.domain import EmojifyRequest, Job, JobState, Workspace
 from emojifier_bot.errors import ErrorKind
+from emojifier_bot.jobs.leases import has_table
 from emojifier_bot.jobs.step_runner import DONE, FAILED
 from emojifier_bot.jobs.system_db import (
     BATCH_JOBS,
@@ -34,6 +35,25 @@ STATES = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": JobState.FAILED,
     "CANCELLED": JobState.CANCELLED,
 }
+
+
+def has_queue(url: str) -> bool:
+    """Tell whether a database has the queue's tables; nothing is made.
+
+    A bot makes them when it has started; those of `db` may be older.
+
+    Raises:
+        QueueError: The database does not answer.
+    """
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        return False
+    engine = open_engine(url, wait_seconds=WAIT_SECONDS, connections=CONNECTIONS)
+    try:
+        with explained_errors():
+            return has_table(engine)
+    finally:
+        engine.dispose()
 
 
 def job_of(row: WorkflowStatus, steps: list[StepInfo]) -> Job:

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from emojifier_bot.errors import ThemeError
+from emojifier_bot.errors import ThemeError, reason_of
 from emojifier_bot.vision.contact_sheet import scaled
 from emojifier_bot.vision.themes import (
     ART_SIZE_PX,
@@ -77,7 +77,8 @@ def read_drawings(folder: Path) -> dict[str, Image.Image]:
         except ThemeError as error:
             problems.append(error.message)
     if problems:
-        raise ThemeError("\n".join(problems))
+        # What is missing for SVGs is missing for all.
+        raise ThemeError("\n".join(dict.fromkeys(problems)))
     if not art:
         raise ThemeError(f"There is no PNG or SVG in {folder}.")
     return dict(sorted(art.items()))
@@ -91,7 +92,7 @@ def _read(path: Path) -> Image.Image:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             art = image.convert("RGBA")
     except UNREADABLE_ART as error:
-        raise ThemeError(f"{path} cannot be read: {error}.") from error
+        raise ThemeError(f"{path} cannot be read: {reason_of(error)}.") from error
     if art.getchannel("A").getbbox() is None:
         raise ThemeError(f"{path} is transparent everywhere: it would cover nothing.")
     return art

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from emojifier_bot.errors import ConfigError, ThemeError
+from emojifier_bot.errors import ConfigError, ThemeError, reason_of
 from emojifier_bot.vision import emojis_dir
 from emojifier_bot.vision.types import (
     EMOTIONS,
@@ -115,7 +115,7 @@ class ThemeFolder:
                 image.load()
         except UNREADABLE_ART as error:
             raise ThemeError(
-                f"{path} cannot be read: {error}. Draw it anew."
+                f"{path} cannot be read: {reason_of(error)}. Draw it anew."
             ) from error
         if image.mode != "RGBA" or image.size != (ART_SIZE_PX, ART_SIZE_PX):
             raise ThemeError(
@@ -194,8 +194,11 @@ def read_theme(folder: Path) -> EmojiTheme:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        if not folder.is_dir():
+            raise ThemeError(f"There is no folder {folder}.") from error
         raise ThemeError(
-            f"{path} cannot be read: {error}. A theme is a folder with a {TABLE_NAME}."
+            f"{path} cannot be read: {reason_of(error)}. A theme is a folder with a "
+            f"{TABLE_NAME}."
         ) from error
     problems: list[str] = []
     table = _Table(values, "the theme", problems)

@@ -89,7 +89,8 @@ def test_the_extra_has_a_name_for_each_of_its_packages():
         (["replay", str(SAMPLE), "-o", "out.png", "--debug"], 0, "1 face, out.png"),
         (["themes", "verify"], 0, ""),
         (["calibrate", "."], 2, "There is no photo in ."),
-        (["check"], 0, ""),
+        (["check"], 0, "The Slack bot's commands need the extra `bot`: docs/py"),
+        pytest.param(["check"], 1, "wrong  slack     The package", id="set up"),
         (["manifest", "--socket-mode"], 0, ""),
         (["keys", "new"], 1, "is not installed. The Slack bot's commands need the ext"),
         (["worker"], 1, "is not installed. The Slack bot's commands need the extra `b"),
@@ -109,7 +110,7 @@ def test_pictures_need_no_package_of_the_bot(tmp_path, arguments, code, says):
     )
 
     assert done.returncode == code, done.stderr
-    assert says in done.stderr
+    assert says in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -34,6 +34,6 @@ def test_every_error_is_exported():
         if isinstance(value, type) and issubclass(value, Exception)
     }
 
-    assert set(errors.__all__) == defined | {"ErrorKind", "SlackCode"}
+    assert set(errors.__all__) == defined | {"ErrorKind", "SlackCode", "reason_of"}
     for name in defined:
         assert f" {name} " in f" {errors.__doc__} ".replace("\n", " ")

@@ -211,7 +211,9 @@ def test_looking_at_a_used_database_leaves_it_as_it_is(run, tmp_path, used):
 
     assert line_of(checked, "network").startswith("ok     network   Slack, its files")
     listed = run("jobs", "list", DATABASE_URL=used)
+    (job,) = json.loads(run("jobs", "list", "--json", DATABASE_URL=used).stdout)
 
+    assert job["entrypoint"] == make_request().entrypoint
     assert "0 installed, 1 jobs waiting" in line_of(checked, "database")
     assert listed.stdout.decode().count("queued") == 1
     assert everything(tmp_path) == before
@@ -294,6 +296,33 @@ def test_jobs_say_what_is_wrong_with_the_database(run, tmp_path, url, says):
     assert says in words(done)
     assert "hunter2" not in words(done)
     assert "minute" not in words(done)
+
+
+@pytest.mark.parametrize(
+    "first", [["migrate"], ["keys", "rotate"], ["serve", "--no-worker"]], ids=" ".join
+)
+def test_a_database_that_no_bot_has_started_with(run, tmp_path, first):
+    """The queue has its tables only when the bot has started."""
+    with serving({WHO: answer(ok=False, error="invalid_auth")}) as slack:
+        begun = run(*first, **network(slack), **BOT)
+        checked = run("check", **network(slack), **BOT)
+    listed = run("jobs", "list")
+    exported = run("workspace", "export", "T123", "-o", "kept.json")
+    deleted = run("workspace", "delete", "T123", "--yes")
+
+    assert begun.returncode == (2 if "serve" in first else 0)
+    assert line_of(checked, "database").startswith(
+        "ok     database  emojifier-bot.db, not started with yet; the first start"
+    )
+    assert line_of(checked, "token").startswith("wrong")
+    assert words(listed) == (
+        "emojifier-bot.db holds no jobs: the bot has not started with it yet. "
+        "`emojifier-bot check` says what is missing."
+    )
+    for done in (exported, deleted):
+        assert words(done) == "Nothing is kept about T123."
+        assert done.returncode == 1
+    assert not (tmp_path / "kept.json").exists()
 
 
 def test_jobs_of_an_empty_database_of_postgresql(run, empty_postgres_url):

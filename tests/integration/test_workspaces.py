@@ -240,12 +240,16 @@ def test_what_is_no_id_is_wrong_usage(settings, wrong):
     assert run("delete", wrong, "--yes").exit_code == 2
 
 
-def test_a_workspace_that_nobody_knows(everywhere):
+def test_a_workspace_that_nobody_knows(everywhere, tmp_path):
     assert everywhere
-    done = run("delete", "T0NOBODY", "--yes")
+    file = str(tmp_path / "export.json")
+    for verb in (["delete", "--yes"], ["export"], ["export", "-o", file]):
+        done = run(*verb, "T0NOBODY")
 
-    assert done.exit_code == 1
-    assert "Nothing is kept" in done.stderr
+        assert done.exit_code == 1
+        assert done.stderr == "Nothing is kept about T0NOBODY.\n"
+        assert done.stdout == ""
+    assert list(tmp_path.glob("*.json")) == []
 
 
 def test_a_database_that_no_bot_has_used(settings):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from PIL import Image
 
 from emojifier_bot import Emojifier, Result, emojify
-from emojifier_bot.errors import ConfigError, ImageError
+from emojifier_bot.errors import ConfigError, ImageError, ThemeError
+from emojifier_bot.vision import emojis_dir
 from tests.images import assert_same_pixels, opened
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "sample" / "astronaut.png"
@@ -73,6 +75,40 @@ def test_an_array_may_be_transparent(emojifier, photo):
 
     assert opened(result.encoded).mode == "RGBA"
     assert len(result.faces) == 1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda photo: np.asarray(photo.convert("L")), id="grey"),
+        pytest.param(lambda photo: np.asarray(photo)[::-1, ::-1], id="turned"),
+        pytest.param(lambda _: bytearray(SAMPLE.read_bytes()), id="bytearray"),
+        pytest.param(lambda _: memoryview(SAMPLE.read_bytes()), id="memoryview"),
+    ],
+)
+def test_further_sources(emojifier, photo, make):
+    result = emojifier.emojify(make(photo))
+
+    assert (len(result.faces), result.image.mode) == (1, "RGB")
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [
+        *(((40, 40), kind) for kind in ("bool", "uint16", ">u2", "int64", "float32")),
+        *(((40, 40, 3), kind) for kind in ("bool", "int32", "float16", "float64")),
+        *((shape, "uint8") for shape in [(40,), (40, 40, 1), (40, 40, 2)]),
+        *((shape, "uint8") for shape in [(3, 40, 40), (1, 40, 40, 3), ()]),
+    ],
+)
+def test_other_arrays_are_refused_with_what_they_are(emojifier, shape, kind):
+    array = np.ones(shape, kind)
+
+    with pytest.raises(ImageError) as caught:
+        emojifier.emojify(array)
+
+    assert caught.value.kind == "not_an_image"
+    assert f"shape {shape} and dtype {array.dtype}. A pi" in caught.value.message
 
 
 def test_an_open_file_is_read_and_left_open(emojifier):
@@ -149,14 +185,64 @@ def test_what_is_no_picture_is_refused(emojifier, source, kind):
     [
         ({"theme": "nosuch"}, "nosuch.*classic"),
         ({"backend": "nosuch"}, "nosuch.*local"),
-        ({"min_confidence": 0}, "EMOJIFIER_MIN_CONFIDENCE"),
-        ({"emotion_model": "nosuch"}, "EMOJIFIER_EMOTION_MODEL"),
-        ({"threads": -1}, "EMOJIFIER_THREADS"),
+        ({"backend": ""}, "^backend is '', but must be the name of a back end"),
+        ({"theme": ""}, "^theme is '', but"),
+        ({"theme": Path("nosuch")}, "There is no folder nosuch"),
+        ({"min_confidence": 5}, "^min_confidence is 5, but must be a number from 0.01"),
+        ({"emotion_model": "nosuch"}, "^emotion_model is 'nosuch', but must be `fused"),
+        ({"threads": -1}, "^threads is -1, but must be a whole number, 0 or more"),
+        ({"threads": 2, "theme": "", "min_confidence": "x"}, "theme.*\n.*'x'"),
     ],
 )
 def test_a_wrong_option_is_told_with_what_would_be_right(options, says):
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises((ConfigError, ThemeError), match=says):
         Emojifier(**options)
+
+
+def test_a_wrong_variable_is_told_by_its_name(monkeypatch):
+    monkeypatch.setenv("EMOJIFIER_MIN_CONFIDENCE", "5")
+
+    with pytest.raises(ConfigError, match=r"^EMOJIFIER_MIN_CONFIDENCE is '5', but"):
+        Emojifier()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        *(
+            ({"quality": one}, r"^quality is .*a whole number from 1 to 100\.$")
+            for one in (0, 101, 90.5, "90", True)
+        ),
+        ({"extension": 5}, '^extension is 5, but must be a text, such as "png"'),
+        ({"surprise_seed": 1.5}, "^surprise_seed is 1.5, but must be a whole number"),
+        ({"surprise_seed": "x", "quality": -1}, "quality.*\n.*'x'"),
+    ],
+)
+def test_a_wrong_option_of_a_picture(emojifier, options, says):
+    with pytest.raises(ConfigError, match=says):
+        emojifier.emojify(SAMPLE, **options)
+
+
+def test_numbers_of_numpys_will_do(emojifier):
+    seed = np.int64(3)
+
+    result = emojifier.emojify(
+        SAMPLE, extension="jpg", quality=np.uint8(30), surprise_seed=seed
+    )
+
+    assert result.encoded == (
+        emojifier.emojify(SAMPLE, extension="jpg", quality=30, surprise_seed=3).encoded
+    )
+
+
+def test_a_theme_is_a_path_or_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(emojis_dir() / "classic", "mine")
+
+    assert Emojifier(theme=Path("mine"))
+    assert Emojifier(theme=tmp_path / "mine")
+    with pytest.raises(ConfigError, match="There is no theme 'mine'"):
+        Emojifier(theme="mine")
 
 
 def test_settings_of_other_programs_do_not_concern_the_library(monkeypatch, tmp_path):

@@ -152,8 +152,8 @@ def signer(options: HostedOptions) -> Sign:
         from botocore.exceptions import BotoCoreError
     except ImportError as error:
         problem = (
-            "FACE_BACKEND=rekognition needs botocore, which is not installed: "
-            "pip install 'emojifier-bot[rekognition]'."
+            "FACE_BACKEND=rekognition needs the extra `rekognition` (botocore): "
+            "docs/python.md says how to install it."
         )
         raise ConfigError([problem]) from error
     credentials = _credentials(options.keys)

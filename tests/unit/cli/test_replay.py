@@ -84,6 +84,8 @@ def json_lines(capsys) -> list[dict]:
         (["face.png", "--min-confidence", "1.1"], "min-confidence"),
         (["face.png", "--min-confidence", "nan"], "'nan' is not a number from 0.01"),
         (["face.png", "--quality", "7.5"], "'7.5' is not a whole number from 1 to 100"),
+        (["face.png", "--theme", ""], "'--theme': It must be a theme's name, or the"),
+        (["face.png", "--backend", ""], "'--backend': It must be the name of a back"),
         (["face.png", "--force", "--skip-existing"], "contradict each other"),
         ([".", "-o", "-"], "-o - takes one picture, not several or a folder"),
         (["*.png", "-o", "-"], "-o - takes one picture, not several or a folder"),

@@ -217,7 +217,7 @@ def test_options_win_over_the_environment_which_wins_over_the_file(
 
 
 def test_a_wrong_override_is_a_problem_like_any_other():
-    with pytest.raises(ConfigError, match="EMOJIFIER_MIN_CONFIDENCE is '7'"):
+    with pytest.raises(ConfigError, match=r"^min_confidence is 7, but"):
         load_settings(min_confidence=7)
 
 

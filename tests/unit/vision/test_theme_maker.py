@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import tomllib
 
 import numpy as np
@@ -150,6 +151,20 @@ def test_pngs_and_svgs_are_read(tmp_path):
     for art in read.values():
         assert (art.mode, art.size) == ("RGBA", (512, 512))
         assert find_disc(art).diameter_px > 480
+
+
+def test_a_missing_extra_is_told_once(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    for name in "ab":
+        (tmp_path / f"{name}.svg").write_text(CIRCLE)
+
+    with pytest.raises(ThemeError) as caught:
+        read_drawings(tmp_path)
+
+    assert caught.value.message == (
+        "SVGs need the extra `svg` (resvg-py): docs/python.md says how to install it. "
+        "Or save them as PNG."
+    )
 
 
 def test_every_drawing_that_cannot_be_used_is_named(tmp_path):

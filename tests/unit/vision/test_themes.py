@@ -300,6 +300,19 @@ def test_verify_names_art_that_is_wrong(drawn, art, problem):
     assert problem in found
 
 
+def test_what_is_no_theme_is_told_in_words(tmp_path):
+    with pytest.raises(ThemeError) as missing:
+        open_theme(tmp_path / "nosuch")
+    with pytest.raises(ThemeError) as empty:
+        open_theme(tmp_path)
+
+    assert missing.value.message == f"There is no folder {tmp_path / 'nosuch'}."
+    assert empty.value.message == (
+        f"{tmp_path / 'theme.toml'} cannot be read: No such file or directory. A theme "
+        "is a folder with a theme.toml."
+    )
+
+
 def test_verify_finds_nothing_in_a_sound_theme_and_strays_beside_it(drawn):
     assert drawn.verify() == []
 
