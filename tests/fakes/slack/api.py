@@ -22,6 +22,8 @@ HANDLERS: Mapping[str, Callable[[Caller], dict[str, Any]]] = {
     "chat.delete": methods_chat.delete,
     "chat.postEphemeral": methods_chat.post_ephemeral,
     "chat.postMessage": methods_chat.post_message,
+    "chat.update": methods_chat.update,
+    "conversations.history": methods_rooms.conversations_history,
     "conversations.join": methods_rooms.conversations_join,
     "conversations.open": methods_rooms.conversations_open,
     "conversations.replies": methods_rooms.conversations_replies,

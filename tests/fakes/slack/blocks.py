@@ -7,7 +7,7 @@ from typing import Any
 
 MAX_BLOCKS = {"message": 50, "modal": 100, "home": 100}
 MAX_ELEMENTS = {"actions": 25, "context": 10}
-MAX_FIELDS = 10
+MAX_FIELDS, MAX_OPTIONS = 10, 100
 STYLES = frozenset({"primary", "danger"})
 PLAIN = frozenset({"plain_text"})
 TEXT_TYPES = PLAIN | {"mrkdwn"}
@@ -60,6 +60,10 @@ class _Walk:
         if kind == "section":
             holds = "text" in one or "fields" in one
             self.that(holds, where, "must have text or fields")
+        if kind == "static_select":
+            single = ("options" in one) != ("option_groups" in one)
+            self.that(single, where, "must have one of options and option_groups")
+            self.that(_initial(one), where, "initial_option is none of the options")
         if kind == "image":
             single = ("image_url" in one) != ("slack_file" in one)
             self.that(single, where, "must have one of image_url and slack_file")
@@ -134,6 +138,40 @@ def _slack_file(walk: _Walk, value: Any, where: str) -> None:
     walk.that(known, where, "invalid slack file")
 
 
+def _option(walk: _Walk, value: Any, where: str) -> None:
+    known = {
+        "text": _text(75, PLAIN),
+        "value": _string(150),
+        "description": _text(75, PLAIN),
+        "url": _string(3000),
+    }
+    walk.has(value, where, known, ["text", "value"])
+
+
+def _options(most: int) -> Check:
+    def check(walk: _Walk, value: Any, where: str) -> None:
+        options = walk.items(value, where, 1, most)
+        for number, one in enumerate(options):
+            _option(walk, one, f"{where}/{number}")
+        walk.unique([one.get("value") for one in options], where, "value")
+
+    return check
+
+
+def _groups(walk: _Walk, value: Any, where: str) -> None:
+    known = {"label": _text(75, PLAIN), "options": _options(MAX_OPTIONS)}
+    for number, one in enumerate(walk.items(value, where, 1, MAX_OPTIONS)):
+        walk.has(one, f"{where}/{number}", known, known)
+
+
+def _initial(element: Mapping[str, Any]) -> bool:
+    """Tell whether what is chosen at first is one of the options, to the letter."""
+    options = list(element.get("options") or [])
+    for group in element.get("option_groups") or []:
+        options += group.get("options") or []
+    return "initial_option" not in element or element["initial_option"] in options
+
+
 def _confirm(walk: _Walk, value: Any, where: str) -> None:
     walk.has(value, where, CONFIRM | {"style": _free}, CONFIRM)
 
@@ -183,9 +221,15 @@ ELEMENTS: Mapping[str, dict[str, Check]] = {
         "accessibility_label": _string(75),
     },
     "static_select": ACTION
-    | {"confirm": _confirm}
-    | dict.fromkeys(("placeholder", "options", "initial_option"), _free),
-    "overflow": ACTION | {"confirm": _confirm, "options": _free},
+    | {
+        "confirm": _confirm,
+        "placeholder": _text(150, PLAIN),
+        "options": _options(MAX_OPTIONS),
+        "option_groups": _groups,
+        "initial_option": _option,
+        "focus_on_load": _free,
+    },
+    "overflow": ACTION | {"confirm": _confirm, "options": _options(5)},
     "plain_text_input": ACTION
     | dict.fromkeys(("initial_value", "multiline", "placeholder", "max_length"), _free),
     "image": IMAGE,

@@ -14,6 +14,8 @@ from tests.fakes.slack.state import Channel, Message, View
 EPHEMERAL_TEXT = 4000
 TRIGGER_SECONDS = 3.0
 MAX_REACTIONS = 23
+#: Of files that a block shows.
+SHOWN_TYPES = frozenset({"image/png", "image/jpeg", "image/gif"})
 CUSTOM = ("username", "icon_url", "icon_emoji")
 
 
@@ -86,7 +88,7 @@ def read_blocks(caller: Caller, no_json: str = "invalid_blocks_format") -> list[
 def _shows(caller: Caller, picture: Mapping[str, Any]) -> bool:
     # Slack takes a file for a block only once it knows what kind of file it is.
     file = caller.world.files.get(str(picture.get("id", "")))
-    return file is not None and file.mimetype.startswith("image/") and caller.sees(file)
+    return file is not None and file.mimetype in SHOWN_TYPES and caller.sees(file)
 
 
 def post_ephemeral(caller: Caller) -> dict[str, Any]:
@@ -99,6 +101,24 @@ def post_ephemeral(caller: Caller) -> dict[str, Any]:
     message.only_for = caller.text("user")
     caller.world.add_message(message)
     return {"message_ts": message.ts}
+
+
+def update(caller: Caller) -> dict[str, Any]:
+    channel = caller.known_channel(caller.text("channel"))
+    message = _message(caller, channel, "ts")
+    if message.user_id != caller.grant.bot_user_id:
+        raise Refusal("cant_update_message")
+    text, blocks = caller.text("text"), read_blocks(caller)
+    if not text and not blocks:
+        raise Refusal("no_text")
+    message.text, message.blocks = text, blocks
+    message.edits += 1
+    return {
+        "channel": channel.channel_id,
+        "ts": message.ts,
+        "text": text,
+        "message": message_json(caller.world, message),
+    }
 
 
 def delete(caller: Caller) -> dict[str, Any]:

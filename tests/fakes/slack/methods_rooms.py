@@ -109,5 +109,29 @@ def conversations_replies(caller: Caller) -> dict[str, Any]:
     return found
 
 
+def conversations_history(caller: Caller) -> dict[str, Any]:
+    channel = caller.known_channel(caller.text("channel"))
+    needed = {"im": "im:history", "private": "groups:history"}
+    caller.needs(needed.get(channel.kind, "channels:history"))
+    if not caller.is_in(channel):
+        raise Refusal("not_in_channel")
+    oldest, latest = caller.text("oldest") or "0", caller.text("latest") or "inf"
+    found = [
+        one
+        for one in reversed(caller.world.messages)
+        if one.channel_id == channel.channel_id
+        and not (one.deleted or one.only_for or one.is_reply)
+        and float(oldest) < float(one.ts) < float(latest)
+    ]
+    count = int(caller.text("limit") or 100)
+    shown = [message_json(caller.world, one) for one in found[:count]]
+    return {
+        "messages": shown,
+        "has_more": len(found) > count,
+        "channel_actions_ts": None,
+        "channel_actions_count": 0,
+    }
+
+
 def users_info(caller: Caller) -> dict[str, Any]:
     return {"user": user_json(caller.known_user(caller.text("user")))}

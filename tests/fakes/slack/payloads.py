@@ -97,17 +97,21 @@ def shortcut(scene: Scene, message: Message, callback_id: str) -> dict[str, Any]
     }
 
 
-def press(scene: Scene, message: Message, action_id: str) -> dict[str, Any]:
-    """Return the press of a button in a message.
+def press(
+    scene: Scene, message: Message, action_id: str, value: str = ""
+) -> dict[str, Any]:
+    """Return the press of a button in a message, or the choice of a menu's option.
+
+    Args:
+        scene: Who presses.
+        message: Where.
+        action_id: Of the button or the menu.
+        value: Of the option, or of one of several buttons; empty for the only one.
 
     Raises:
-        LookupError: The message has no such button.
+        LookupError: The message has no such button or option.
     """
     channel = scene.world.channels[message.channel_id]
-    element, block_id = find_button(message.blocks, action_id)
-    sent = ("action_id", "text", "value", "type", "style", "confirm", "url")
-    action = {name: element[name] for name in sent if name in element}
-    action |= {"block_id": block_id, "action_ts": scene.world.new_ts()}
     container = {
         "type": "message",
         "message_ts": message.ts,
@@ -122,29 +126,98 @@ def press(scene: Scene, message: Message, action_id: str) -> dict[str, Any]:
         "channel": _channel_name(channel),
         "response_url": scene.response_url(channel.channel_id, message.ts),
         "state": {"values": {}},
-        "actions": [action],
+        "actions": [_action(scene, message.blocks, action_id, value)],
     }
     shown = {} if message.only_for else {"message": message_json(scene.world, message)}
     return found | shown
 
 
-def find_button(
-    blocks: list[dict[str, Any]], action_id: str
-) -> tuple[dict[str, Any], str]:
-    """Return a button and its block's id.
+def press_in_view(
+    scene: Scene, view: View, action_id: str, value: str = ""
+) -> dict[str, Any]:
+    """Return the press of a button, or the choice of an option, in a view.
 
     Raises:
-        LookupError: There is no such button.
+        LookupError: The view has no such button or option.
+    """
+    return _interaction(scene, "block_actions") | {
+        "api_app_id": scene.world.app.app_id,
+        "container": {"type": "view", "view_id": view.view_id},
+        "view": _shown_view(scene, view),
+        "actions": [_action(scene, view.body["blocks"], action_id, value)],
+    }
+
+
+def _action(
+    scene: Scene, blocks: list[dict[str, Any]], action_id: str, value: str
+) -> dict[str, Any]:
+    element, block_id = find_element(blocks, action_id, value)
+    sent = ("action_id", "text", "value", "type", "style", "confirm", "url")
+    sent += ("placeholder", "initial_option")
+    action = {name: element[name] for name in sent if name in element}
+    if element["type"] != "button":
+        action["selected_option"] = next(
+            one for one in _options_of(element) if one["value"] == value
+        )
+    return action | {"block_id": block_id, "action_ts": scene.world.new_ts()}
+
+
+def find_element(
+    blocks: list[dict[str, Any]], action_id: str, value: str = ""
+) -> tuple[dict[str, Any], str]:
+    """Return a button, or the menu that has an option, and its block's id.
+
+    Raises:
+        LookupError: There is none.
     """
     for number, block in enumerate(blocks):
         for element in [*block.get("elements", []), block.get("accessory") or {}]:
-            wanted = {"type": "button", "action_id": action_id}
-            if wanted.items() <= element.items():
+            if element.get("action_id") != action_id:
+                continue
+            values = [one["value"] for one in _options_of(element)]
+            if element["type"] == "button":
+                values = [element.get("value"), ""]
+            if value in values:
                 return element, block.get("block_id", f"blk{number}")
-    raise LookupError(f"No button {action_id!r} in {blocks!r}.")
+    raise LookupError(f"No {action_id!r} with {value!r} in {blocks!r}.")
 
 
-def submission(scene: Scene, view: View) -> dict[str, Any]:
+def _options_of(element: dict[str, Any]) -> list[dict[str, Any]]:
+    groups = element.get("option_groups") or []
+    options = [*element.get("options", [])]
+    return options + [one for group in groups for one in group["options"]]
+
+
+def submission(
+    scene: Scene, view: View, values: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the answer of a modal; ``values`` are its inputs', by block and action."""
+    shown = _shown_view(scene, view) | {"state": {"values": values or {}}}
+    return _interaction(scene, "view_submission") | {
+        "api_app_id": scene.world.app.app_id,
+        "view": shown,
+        "response_urls": [],
+    }
+
+
+def chosen(view: View, action_id: str, value: str) -> dict[str, Any]:
+    """Return what the state of a modal is once an option of a menu is chosen.
+
+    Raises:
+        LookupError: It has no such option.
+    """
+    inputs = [
+        {"elements": [one["element"]], "block_id": one["block_id"]}
+        for one in view.body["blocks"]
+        if one["type"] == "input"
+    ]
+    element, block_id = find_element(inputs, action_id, value)
+    option = next(one for one in _options_of(element) if one["value"] == value)
+    state = {"type": element["type"], "selected_option": option}
+    return {block_id: {action_id: state}}
+
+
+def _shown_view(scene: Scene, view: View) -> dict[str, Any]:
     shown = {"private_metadata": "", "callback_id": ""} | view.body
     shown |= {
         "id": view.view_id,
@@ -159,11 +232,7 @@ def submission(scene: Scene, view: View) -> dict[str, Any]:
         "hash": view.view_id.lower(),
         "state": {"values": {}},
     }
-    return _interaction(scene, "view_submission") | {
-        "api_app_id": scene.world.app.app_id,
-        "view": shown,
-        "response_urls": [],
-    }
+    return shown
 
 
 def event(scene: Scene, inner: dict[str, Any]) -> dict[str, Any]:
@@ -233,6 +302,45 @@ def edited_message(scene: Scene, message: Message, before: str) -> dict[str, Any
 def _written(scene: Scene, message: Message) -> dict[str, Any]:
     where = {"channel": message.channel_id, "event_ts": message.ts}
     return message_json(scene.world, message) | where
+
+
+def reaction(scene: Scene, message: Message, name: str) -> dict[str, Any]:
+    """Return the event of a reaction to a message."""
+    item = {"type": "message", "channel": message.channel_id, "ts": message.ts}
+    inner = {
+        "type": "reaction_added",
+        "user": scene.user.user_id,
+        "reaction": name,
+        "item_user": message.user_id,
+        "item": item,
+        "event_ts": scene.world.new_ts(),
+    }
+    return event(scene, inner)
+
+
+def may_hear(scene: Scene, message: Message, scope: str) -> bool:
+    """Tell whether the app hears of what happens to a message: with a scope, inside."""
+    channel = scene.world.channels[message.channel_id]
+    return any(
+        grant.covers(scene.workspace)
+        and not grant.dead
+        and scope in grant.scopes
+        and grant.bot_user_id in channel.members
+        for grant in scene.world.grants.values()
+    )
+
+
+def home_opened(scene: Scene, tab: str = "home") -> dict[str, Any]:
+    """Return the event of somebody who looks at the app's own place."""
+    own = scene.world.direct_message(scene.workspace, scene.user.user_id)
+    inner = {
+        "type": "app_home_opened",
+        "user": scene.user.user_id,
+        "channel": own.channel_id,
+        "tab": tab,
+        "event_ts": scene.world.new_ts(),
+    }
+    return event(scene, inner)
 
 
 def app_gone(scene: Scene, inner: dict[str, Any]) -> dict[str, Any]:

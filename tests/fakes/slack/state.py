@@ -24,6 +24,7 @@ BOT_SCOPES = (
 OPTIONAL_SCOPES = (
     "channels:join",
     "im:write",
+    "reactions:read",
     "reactions:write",
     "emoji:read",
     "users:read",

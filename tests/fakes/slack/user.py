@@ -103,17 +103,42 @@ class SlackUser:
         return self.delivery.payload(chosen)
 
     def press(
-        self, message: Message, action_id: str, *, sure: bool = True
+        self, message: Message, action_id: str, value: str = "", *, sure: bool = True
     ) -> requests.Response | None:
-        """Press a button; where it asks back and the person is not sure, nothing goes.
+        """Press a button or choose an option; who is not sure does not, if asked back.
 
         Raises:
-            LookupError: The message has no such button.
+            LookupError: The message has no such button or option.
         """
-        button, _ = payloads.find_button(message.blocks, action_id)
-        if "confirm" in button and not sure:
+        element, _ = payloads.find_element(message.blocks, action_id, value)
+        if "confirm" in element and not sure:
             return None
-        return self.delivery.payload(payloads.press(self.scene, message, action_id))
+        pressed = payloads.press(self.scene, message, action_id, value)
+        return self.delivery.payload(pressed)
+
+    def react(self, message: Message, name: str) -> requests.Response | None:
+        """React to a message; the app hears of it if it may."""
+        with self.slack.world.changed:
+            message.reactions.setdefault(name, []).append(self.user_id)
+        if not payloads.may_hear(self.scene, message, "reactions:read"):
+            return None
+        return self.delivery.json(payloads.reaction(self.scene, message, name))
+
+    def open_home(self) -> requests.Response:
+        """Look at the app's home tab."""
+        return self.delivery.json(payloads.home_opened(self.scene))
+
+    @property
+    def home(self) -> View | None:
+        """Return what the home tab shows."""
+        return self.slack.world.views.get(f"home-{self.user_id}")
+
+    def press_in_view(
+        self, view: View, action_id: str, value: str = ""
+    ) -> requests.Response:
+        """Press a button, or choose an option, in the home tab or a modal."""
+        pressed = payloads.press_in_view(self.scene, view, action_id, value)
+        return self.delivery.payload(pressed)
 
     def open_view(self) -> View | None:
         """Return the newest modal in front of this person."""
@@ -124,9 +149,16 @@ class SlackUser:
         ]
         return found[-1] if found else None
 
-    def submit(self, view: View) -> requests.Response:
-        """Submit a modal; it closes unless the app answers otherwise."""
-        answer = self.delivery.payload(payloads.submission(self.scene, view))
+    def submit(self, view: View, action_id: str = "", value: str = "") -> Any:
+        """Submit a modal; it closes unless the app answers otherwise.
+
+        Args:
+            view: The modal.
+            action_id: Of a menu in it, if an option is chosen there.
+            value: Of that option.
+        """
+        values = payloads.chosen(view, action_id, value) if action_id else {}
+        answer = self.delivery.payload(payloads.submission(self.scene, view, values))
         action = _json(answer).get("response_action", "clear")
         if action not in RESPONSE_ACTIONS:
             self.slack.world.problem("bad_answer", "", f"response_action {action!r}")
