@@ -126,6 +126,8 @@ class EmojifyRequest:
     in_group: bool = False
     #: The message whose button was pressed; empty for none.
     button_ts: str = ""
+    #: What is asked for single faces: `vision.edits.take_edits` reads it.
+    words: tuple[str, ...] = ()
     #: *Try another*: the post that the new one replaces, and which press this is.
     replaces_post_id: str = ""
     press: int = 0
@@ -151,6 +153,7 @@ class EmojifyRequest:
         parts = known_fields(cls, values)
         parts["workspace"] = Workspace(**known_fields(Workspace, parts["workspace"]))
         parts["source"] = ImageReference.from_dict(parts["source"])
+        parts["words"] = tuple(parts.get("words", ()))
         further = parts.get("further", ())
         parts["further"] = tuple(map(ImageReference.from_dict, further))
         recorded = values[RECORDED_ENTRYPOINT]

@@ -97,15 +97,21 @@ class PictureProcess(ChildProcess):
         return PICTURES_PER_PROCESS
 
     def emojify(
-        self, data: bytes, theme: str, surprise_seed: int | None
+        self,
+        data: bytes,
+        theme: str,
+        surprise_seed: int | None,
+        words: Sequence[str] = (),
     ) -> EmojifiedPicture:
-        """Emojify a picture there.
+        """Emojify a picture there, as some words ask: `take_edits`.
 
         Raises:
             EmojifierError: As the pipeline does; or an `ImageError`: it took too long
                 (``decode_timeout``), or the process died of it (``decode_crash``).
         """
-        return self._emojified(data, theme=theme, surprise_seed=surprise_seed)
+        return self._emojified(
+            data, theme=theme, surprise_seed=surprise_seed, words=list(words)
+        )
 
     def read(
         self, data: bytes, theme: str, surprise_seed: int | None, words: Sequence[str]
@@ -189,11 +195,15 @@ class PictureProcesses(ProcessPool[PictureProcess]):
         )
 
     def __call__(
-        self, data: bytes, theme: str, surprise_seed: int | None
+        self,
+        data: bytes,
+        theme: str,
+        surprise_seed: int | None,
+        words: Sequence[str] = (),
     ) -> EmojifiedPicture:
         """Emojify a picture, as `PictureProcess.emojify` does."""
         with self.process() as process:
-            return process.emojify(data, theme, surprise_seed)
+            return process.emojify(data, theme, surprise_seed, words)
 
     def read(
         self,

@@ -29,6 +29,7 @@ from emojifier_bot.errors import (
     EmojifierError,
     ErrorKind,
     ImageError,
+    PlanError,
     RemoteError,
     StoreError,
 )
@@ -90,6 +91,8 @@ class Failure:
     #: Nothing that the asker or the workspace could change: the job ends in error, and
     #: an operator may run it again.
     ours: bool = True
+    #: What exactly is wrong, for the asker; empty where the kind says enough.
+    problem: str = ""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Failure:
@@ -149,6 +152,8 @@ def failure_of(error: Exception) -> Failure:
     """Sort an error by its type."""
     if isinstance(error, ImageError):
         return Failure(error.kind, ours=False)
+    if isinstance(error, PlanError):
+        return Failure(error.kind, ours=False, problem=error.message)
     if isinstance(error, RemoteError):
         # What is worth another try and fails to the end is an outage, not a refusal.
         return Failure(

@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Protocol
 
 from emojifier_bot import metrics
 from emojifier_bot.clock import Clock
@@ -49,6 +49,27 @@ SEED_BYTES = 8
 EARLIER = "earlier"
 
 
+class Emojify(Protocol):
+    """Emojifies pictures."""
+
+    def __call__(
+        self,
+        data: bytes,
+        theme: str,
+        surprise_seed: int | None,
+        words: Sequence[str] = (),
+    ) -> EmojifiedPicture:
+        """Emojify a file.
+
+        Args:
+            data: The file.
+            theme: Name of a theme; empty for the settings' own.
+            surprise_seed: Draws among near neighbours of the best emoji.
+            words: What is asked for single faces.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """Everything that a job needs from outside."""
@@ -56,9 +77,7 @@ class Dependencies:
     source: ImageSource
     sink: ReplySink
     posts: PostLog
-    #: Emojifies a file with a theme, whose empty name is the settings' own, and draws
-    #: among near neighbours of the best emoji where it is given a seed.
-    emojify: Callable[[bytes, str, int | None], EmojifiedPicture]
+    emojify: Emojify
     clock: Clock
     timing: Timing = field(default_factory=Timing)
 
@@ -237,7 +256,7 @@ class JobSteps:
         if request.surprise or request.entrypoint is Entrypoint.TRY_ANOTHER:
             seed = _surprise_seed(job_id, request.press)
         with self.limits.pipelines.taken(request.workspace.id):
-            result = self.deps.emojify(image.data, request.theme, seed)
+            result = self.deps.emojify(image.data, request.theme, seed, request.words)
         faces = sum(face.count for face in result.faces)
         facts = {
             "action": "faces_read",

@@ -264,7 +264,9 @@ class EmojifyJob:
 def _outcome_of(ended: list[Ended]) -> Outcome:
     """Return what the asker is told: of several pictures, those that are missing."""
     if len(ended) == 1:
-        return Outcome(ended[0].kind)
+        [one] = ended
+        problem = one.failure.problem if one.failure else ""
+        return Outcome(one.kind, {"problem": problem} if problem else {})
     names = Counter(one.name for one in ended)
     missing = tuple(
         NotPosted(one.kind, number, one.name if names[one.name] == 1 else "")

@@ -17,6 +17,7 @@ from typing import Any
 from emojifier_bot.domain import FaceSummary, Post
 from emojifier_bot.slack.messages import render_message
 from emojifier_bot.slack.payloads import is_direct
+from emojifier_bot.vision.alt_text import COVERED, DRAWN, LEFT
 
 #: Ids of the buttons below a result; the value of each is the post's id.
 DELETE, TRY_ANOTHER = "delete_post", "try_another"
@@ -85,8 +86,20 @@ def found(faces: Sequence[FaceSummary]) -> str:
     """Return how many faces there are and which emoji they got, in reading order."""
     total = sum(face.count for face in faces)
     count = "1 face" if total == 1 else f"{total} faces"
-    if total <= SHOWN_ONE_BY_ONE:
-        return f"{count}: {' '.join(face.character for face in faces)}".rstrip(": ")
+    drawn = [face for face in faces if face.character]
+    by_person = any(face.spoken.startswith(DRAWN) for face in faces)
+    parts = [_emoji_of(drawn)] if drawn else []
+    for words in (COVERED, LEFT):
+        number = sum(face.count for face in faces if face.spoken == words)
+        parts += [f"{number} {words}"] if number else []
+    between = f", {DRAWN} " if drawn and by_person else ": "
+    return f"{count}{between}{', '.join(parts)}" if parts else count
+
+
+def _emoji_of(faces: Sequence[FaceSummary]) -> str:
+    """Return the emoji of some faces, one by one or by kind."""
+    if sum(face.count for face in faces) <= SHOWN_ONE_BY_ONE:
+        return " ".join(face.character for face in faces)
     counted: Counter[str] = Counter()
     for face in faces:
         counted[face.character] += face.count
@@ -96,7 +109,7 @@ def found(faces: Sequence[FaceSummary]) -> str:
         for character, number in kinds[:COUNTED_KINDS]
     ]
     rest = sum(number for _, number in kinds[COUNTED_KINDS:])
-    return f"{count}: {', '.join(shown)}{f' and {rest} more' if rest else ''}"
+    return f"{', '.join(shown)}{f' and {rest} more' if rest else ''}"
 
 
 def doubts(faces: Sequence[FaceSummary]) -> str:

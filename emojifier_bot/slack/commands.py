@@ -14,11 +14,12 @@ from enum import StrEnum
 from typing import Any
 
 from emojifier_bot.domain import EmojifyRequest, Workspace
-from emojifier_bot.errors import DeliveryError, ErrorKind
+from emojifier_bot.errors import DeliveryError, ErrorKind, PlanError
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.context import ListenerContext
-from emojifier_bot.slack.messages import quoted
+from emojifier_bot.slack.messages import MAX_PROBLEM, quoted
 from emojifier_bot.slack.payloads import is_address, is_direct
+from emojifier_bot.vision.edits import take_edits
 
 
 class SettingsCommand(StrEnum):
@@ -67,6 +68,8 @@ _LIKE_ADDRESS = re.compile(r"^(\w[\w+.-]*://.*|www\..*|[\w-]+(\.[\w-]+)+(/.*)?)$
 #: What people ask for, whatever stands around it: it does no harm where it is wrong.
 _OPT_OUT = re.compile(r"\bopt(?:-| me | )?out\b")
 _OPT_IN = re.compile(r"\bopt(?:-| me | )?in\b")
+#: "Thank you everyone, bye": no emoji follows.
+_EVERYONE_ELSE = re.compile(r"\beveryone\b[\s,]*(?![\s,:]|[^\x00-\x7f])", re.IGNORECASE)
 #: What nobody sees: it is copied along with what is meant.
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
@@ -184,6 +187,8 @@ class ParsedCommand:
     help: bool = False
     #: Other emoji for what a result was made from.
     again: bool = False
+    #: What is asked for single faces: ``skip 2``, ``3=grin``.
+    words: tuple[str, ...] = ()
     #: Set where it asks for no picture; then all the rest is empty.
     settings: SettingsCommand | None = None
     other_words: OtherWords = OtherWords.NONE
@@ -200,6 +205,9 @@ class ParseError:
 def parse_command(text: str, themes: Collection[str]) -> ParsedCommand | ParseError:
     """Read the words after the command; each must mean something.
 
+    What they ask for single faces must be complete; in a mention it may be a sentence,
+    where "only" and "skip" are words like others.
+
     Args:
         text: As Slack sends it, escaped or not.
         themes: Names of the themes that may be asked for.
@@ -207,7 +215,12 @@ def parse_command(text: str, themes: Collection[str]) -> ParsedCommand | ParseEr
     if len(text) > MAX_CHARACTERS or len(text.split(None, MAX_WORDS)) > MAX_WORDS:
         most = {"characters": f"{MAX_CHARACTERS:,}", "words": str(MAX_WORDS)}
         return ParseError(ErrorKind.TOO_LONG, most)
-    parsed, error, others = _parse(text, themes)
+    try:
+        parsed, error, others = _parse(text, themes)
+    except PlanError as wrong:
+        return ParseError(
+            ErrorKind.PLAN, {"problem": quoted(wrong.message, MAX_PROBLEM)}
+        )
     if error is None and others:
         error = _parse_error(others[0], [*themes, *FLAGS, *SettingsCommand])
     return error if error and not parsed.help else parsed
@@ -219,14 +232,23 @@ def parse_mention(text: str, themes: Collection[str]) -> ParsedCommand | ParseEr
     An order among other words is an error, but for ``opt out``, and so are too many
     addresses.
     """
-    parsed, error, _ = _parse(_MENTION.sub(" ", text), themes)
+    plain = _MENTION.sub(" ", text)
+    try:
+        is_sentence = bool(_EVERYONE_ELSE.search(plain))
+        parsed, error, _ = _parse(plain, themes, with_edits=not is_sentence)
+    except PlanError:
+        parsed, error, _ = _parse(plain, themes, with_edits=False)
     return error or parsed
 
 
 def _parse(
-    text: str, themes: Collection[str]
+    text: str, themes: Collection[str], *, with_edits: bool = True
 ) -> tuple[ParsedCommand, ParseError | None, list[str]]:
-    """Return what is asked for, what is wrong with it, and the other words."""
+    """Return what is asked for, what is wrong with it, and the other words.
+
+    Raises:
+        PlanError: What is asked for single faces lacks something.
+    """
     themes_by_name = {theme.casefold(): theme for theme in themes}
     words = _words(text)
     sentence = " ".join(words).casefold().rstrip(ENDINGS)
@@ -239,7 +261,8 @@ def _parse(
     flags: set[str] = set()
     addresses: dict[str, None] = {}
     others: list[str] = []
-    for word in words[:MAX_WORDS]:
+    for_faces, left = _for_faces(words[:MAX_WORDS], with_edits)
+    for word in left:
         lower = word.casefold()
         plain = lower.rstrip(ENDINGS) or lower
         if plain in FLAGS:
@@ -260,6 +283,7 @@ def _parse(
         private=PRIVATE in flags,
         help=HELP in flags,
         again=AGAIN in flags,
+        words=for_faces,
         other_words=_meaning(others, flags),
     )
     error = None
@@ -269,6 +293,20 @@ def _parse(
     elif order := _order_among(words, sentence):
         error = ParseError(ErrorKind.ORDER_ALONE, {"word": order})
     return parsed, error, others
+
+
+def _for_faces(words: list[str], taken: bool) -> tuple[tuple[str, ...], list[str]]:
+    """Return the words that ask for single faces, if they are taken, and the others."""
+    if not taken:
+        return (), words
+    _, left = take_edits(words)
+    rest, found = [*reversed(left)], []
+    for word in words:
+        if rest and word.strip(",") == rest[-1]:
+            rest.pop()
+        else:
+            found.append(word)
+    return tuple(found), left
 
 
 def _order_among(words: list[str], sentence: str) -> str:

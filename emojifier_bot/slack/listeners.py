@@ -217,6 +217,7 @@ class Listeners:
             source=replace(NO_PICTURE, again=parsed.again),
             theme=parsed.theme,
             surprise=parsed.surprise,
+            words=parsed.words,
             private=parsed.private,
             sealed_response_url=self._context.seal(context.response_url),
             command=str(body["command"]),
@@ -390,6 +391,7 @@ class Listeners:
             thread_ts=str(event.get("thread_ts") or ""),
             theme=options.theme,
             surprise=options.surprise,
+            words=options.words,
             private=options.private and entrypoint is not Entrypoint.DIRECT_MESSAGE,
             reaction_ts=str(event["ts"]),
         )

@@ -50,10 +50,13 @@ DEFAULT_FACTS = {
     "posted": "some",
     "results": "the result",
     "wait": "a few minutes",
+    "problem": "What you want for single faces does not fit this picture.",
     "retention_days": str(RETENTION.days),
 }
 #: A word that is repeated to its writer is cut after this many characters.
 MAX_QUOTED_CHARACTERS = 60
+#: The same of a sentence about what somebody asked for.
+MAX_PROBLEM = 300
 #: Longest message that Slack shows to one person alone.
 MAX_SAID = 4000
 #: Longest error code that is repeated to somebody.
@@ -136,6 +139,8 @@ def render_outcome(
         for kind, pictures in reasons.items()
     ]
     facts = {**names, **outcome.facts}
+    if problem := outcome.facts.get("problem"):
+        facts["problem"] = quoted(problem, MAX_PROBLEM)
     said = "\n".join([_render(outcome.kind, facts, elsewhere=elsewhere), *lines])
     return said if len(said) <= MAX_SAID else said[: MAX_SAID - 1] + "…"
 
@@ -155,11 +160,11 @@ def names_of(pictures: Iterable[NotPosted]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def quoted(word: str) -> str:
+def quoted(word: str, longest: int = MAX_QUOTED_CHARACTERS) -> str:
     """Return a word as a message may repeat it: short, nothing in it is markup."""
     shown = _MARKUP.sub("", visible(word))
-    if len(shown) > MAX_QUOTED_CHARACTERS:
-        shown = shown[: MAX_QUOTED_CHARACTERS - 1] + "…"
+    if len(shown) > longest:
+        shown = shown[: longest - 1] + "…"
     return html.escape(shown, quote=False)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from emojifier_bot.app.picture_process import emojified
 from emojifier_bot.domain import EmojifiedPicture
 from emojifier_bot.errors import ImageError
+from emojifier_bot.jobs.steps import Emojify
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.decode import DecodedImage, InProcessDecoder
+from emojifier_bot.vision.edits import take_edits
 from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
 from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
 from emojifier_bot.vision.types import Emoji, EmojiTheme, ImageArray
@@ -63,12 +65,16 @@ def fake_pipeline(analyzer: FaceAnalyzer | None = None) -> Pipeline:
     )
 
 
-def fake_emojify() -> Callable[[bytes, str, int | None], EmojifiedPicture]:
+def fake_emojify() -> Emojify:
     """Return what emojifies for jobs, with that pipeline in this process."""
 
-    def emojify(data: bytes, theme: str, surprise_seed: int | None) -> EmojifiedPicture:
+    def emojify(
+        data: bytes, theme: str, surprise_seed: int | None, words: Sequence[str] = ()
+    ) -> EmojifiedPicture:
         del theme
-        options = EmojifyOptions(surprise_seed=surprise_seed, for_channel=True)
+        options = EmojifyOptions(
+            surprise_seed=surprise_seed, for_channel=True, edits=take_edits(words)[0]
+        )
         return emojified(fake_pipeline().run(data, options))
 
     return emojify

@@ -152,9 +152,9 @@ def _action(
     scene: Scene, blocks: list[dict[str, Any]], action_id: str, value: str
 ) -> dict[str, Any]:
     element, block_id = find_element(blocks, action_id, value)
-    sent = ("action_id", "text", "value", "type", "style", "confirm", "url")
-    sent += ("placeholder", "initial_option")
-    action = {name: element[name] for name in sent if name in element}
+    sent = {"action_id", "text", "value", "type", "style", "confirm", "url"}
+    sent |= {"placeholder", "initial_option"}
+    action = {name: element[name] for name in element if name in sent}
     if element["type"] != "button":
         action["selected_option"] = next(
             one for one in _options_of(element) if one["value"] == value

@@ -43,9 +43,9 @@ class NotedEmojify:
     def __init__(self) -> None:
         self.seeds = []
 
-    def __call__(self, data, theme, seed):
+    def __call__(self, data, theme, seed, words=()):
         self.seeds.append(seed)
-        return fake_emojify()(data, theme, seed)
+        return fake_emojify()(data, theme, seed, words)
 
 
 @pytest.fixture
@@ -126,8 +126,8 @@ def test_thousands_of_faces_are_a_short_row(tmp_path, posts):
         for n in range(2510)
     ]
 
-    def crowd(data, theme, seed):
-        return replace(fake_emojify()(data, theme, seed), faces=summarized(shown))
+    def crowd(*asked):
+        return replace(fake_emojify()(*asked), faces=summarized(shown))
 
     steps = make_steps(tmp_path, posts, crowd)
     post = steps.prepare("job", make_request(), F1)

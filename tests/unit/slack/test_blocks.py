@@ -180,3 +180,24 @@ def test_the_words_of_a_picture_hold_no_markup():
 def test_any_number_of_faces_stays_short(drawn):
     some = tuple(FaceSummary(character, "a face", sure) for character, sure in drawn)
     assert len(comment(make_post(faces=some))) < 300
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ([("😎", "drawn as sunglasses"), ("😐", "neutral")], "2 faces, drawn as 😎 😐"),
+        (
+            [("😎", "drawn as sunglasses"), ("", "not covered")],
+            "2 faces, drawn as 😎, 1 not covered",
+        ),
+        (
+            [("", "covered"), ("", "covered"), ("", "not covered")],
+            "3 faces: 2 covered, 1 not covered",
+        ),
+        ([("", "not covered")], "1 face: 1 not covered"),
+    ],
+)
+def test_what_a_person_chose_is_drawn_and_nothing_is_said_of_the_face(shown, said):
+    faces = tuple(FaceSummary(one, spoken, sure=True) for one, spoken in shown)
+
+    assert found(faces) == said

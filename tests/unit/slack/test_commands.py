@@ -18,7 +18,11 @@ from emojifier_bot.slack.commands import (
     parse_command,
     parse_mention,
 )
-from emojifier_bot.slack.messages import MAX_QUOTED_CHARACTERS, quoted
+from emojifier_bot.slack.messages import (
+    MAX_QUOTED_CHARACTERS,
+    quoted,
+    render_message,
+)
 
 THEMES = ("classic", "Party")
 ADDRESS = "https://pictures.example/party.jpg"
@@ -337,3 +341,53 @@ def test_a_quoted_word_is_short_and_no_markup(word):
 )
 def test_who_decides_for_a_workspace(user, admin):
     assert is_admin(user, Workspace("T1", "E1")) is admin
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "more"),
+    [
+        ("skip 2", ("skip", "2"), {}),
+        ("only 1-3 surprise", ("only", "1-3"), {"surprise": True}),
+        (f"3=😎 {ADDRESS}", ("3=😎",), {"addresses": (ADDRESS,)}),
+        ("3=:sunglasses:", ("3=:sunglasses:",), {}),
+        ("everyone 😂", ("everyone", "😂"), {}),
+        ("everyone party party", ("everyone", "party"), {"theme": "Party"}),
+        ("swap 1 4, opposite", ("swap", "1", "4,", "opposite"), {}),
+        ("cover", ("cover",), {}),
+        ("Mosaic private", ("Mosaic",), {"private": True}),
+        ("skip 2, 5 classic", ("skip", "2,", "5"), {"theme": "classic"}),
+    ],
+)
+def test_words_for_single_faces(text, expected, more):
+    commanded, mentioned = parse_command(text, THEMES), parse_mention(text, THEMES)
+
+    assert [one.strip(",") for one in commanded.words] == [
+        one.strip(",") for one in expected
+    ]
+    assert commanded == ParsedCommand(words=commanded.words, **more)
+    if "party" not in text:
+        assert mentioned == commanded
+
+
+@pytest.mark.parametrize("text", ["skip", "only", "swap 1", "everyone", "only 3-1"])
+def test_words_for_single_faces_that_lack_something_are_one_sentence(text):
+    wrong = parse_command(text, THEMES)
+
+    assert wrong.kind == "plan"
+    said = render_message(wrong.kind, **wrong.facts)
+    assert said.startswith("What you asked for single faces is not possible. The ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "can you skip this one please?",
+        "only this one please",
+        "please emojify this for everyone, thanks",
+        "everyone look at this picture please",
+    ],
+)
+def test_in_a_mention_a_sentence_is_a_sentence(text):
+    parsed = parse_mention(text, THEMES)
+
+    assert parsed == ParsedCommand(other_words=OtherWords.REQUEST)
