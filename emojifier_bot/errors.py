@@ -107,9 +107,11 @@ class ErrorKind(StrEnum):
     NOT_AN_ADDRESS = "not_an_address"
     NOT_FOUND = "not_found"
     PAGE = "page"
+    PAGE_PICTURE = "page_picture"
     PORT = "port"
     PRIVATE_ADDRESS = "private_address"
     PROXY = "proxy"
+    REDIRECTED = "redirected"
     SCHEME = "scheme"
     TIMEOUT = "timeout"
     TLS = "tls"
@@ -253,9 +255,16 @@ class RemoteError(EmojifierError):
 
 
 class FetchError(RemoteError):
-    """The picture could not be fetched; check the address."""
+    """The picture could not be fetched; check the address.
+
+    Attributes:
+        hop: What led from the address that was given to the one that failed:
+            ``"redirect"``, or ``"page"`` if a web page names that as its picture;
+            empty if it is the same.
+    """
 
     default_kind = ErrorKind.FETCH
+    hop = ""
 
 
 class DeliveryError(RemoteError):

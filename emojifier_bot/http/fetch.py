@@ -6,8 +6,8 @@ import html
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
@@ -31,6 +31,8 @@ from emojifier_bot.http.connection import (
 )
 
 MOST_REDIRECTS = 5
+#: What may lead on from an address, see `FetchError.hop`.
+REDIRECT, PAGE = "redirect", "page"
 #: Somebody is waiting.
 FETCH_NETWORK = Network(
     Timeouts(connect_seconds=5.0, read_seconds=10.0, total_seconds=30.0)
@@ -99,20 +101,23 @@ def fetch(
     """
     deadline = Deadline(network.timeouts)
     headers = {"Accept": "image/*, */*;q=0.5", **headers}
+    hop = ""
     for _ in range(1 + MOST_REDIRECTS):
-        resolved = admit(address, deadline)
-        connection = PinnedConnection(resolved, deadline, max_bytes, network.route)
-        with connection.send("GET", headers) as response:
-            onward = redirect_of(response, resolved.target.url)
-            if onward is None and reads_pages and is_page(response):
-                reads_pages = False
-                head = connection.read_start(response, PAGE_BYTES)
-                onward = picture_of_page(head, resolved.target.url)
-            if onward is None:
-                check_head(response, page_kind)
-                data = connection.read_body(response, check_body)
-                return Fetched(data, file_name(response.headers, resolved.target))
-            address = onward
+        with _told_apart(hop):
+            resolved = admit(address, deadline)
+            connection = PinnedConnection(resolved, deadline, max_bytes, network.route)
+            with connection.send("GET", headers) as response:
+                onward = redirect_of(response, resolved.target.url)
+                hop = hop or (REDIRECT if onward is not None else "")
+                if onward is None and reads_pages and is_page(response):
+                    reads_pages, hop = False, PAGE
+                    head = connection.read_start(response, PAGE_BYTES)
+                    onward = picture_of_page(head, resolved.target.url)
+                if onward is None:
+                    check_head(response, page_kind)
+                    data = connection.read_body(response, check_body)
+                    return Fetched(data, file_name(response.headers, resolved.target))
+                address = onward
     raise fetch_error(ErrorKind.TOO_MANY_REDIRECTS)
 
 
@@ -172,6 +177,16 @@ class GuardedClient:
                 # It has had its time, which others may be waiting for.
                 error.retryable = False
             raise
+
+
+@contextmanager
+def _told_apart(hop: str) -> Iterator[None]:
+    """Note in what goes wrong how it was come to that address."""
+    try:
+        yield
+    except FetchError as error:
+        error.hop = hop
+        raise
 
 
 def redirect_of(response: requests.Response, address: str) -> str | None:

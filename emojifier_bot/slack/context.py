@@ -9,7 +9,6 @@ import hashlib
 import logging
 import math
 import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -32,6 +31,7 @@ from emojifier_bot.errors import EmojifierError, ErrorKind, QueueFullError
 from emojifier_bot.http import check_address
 from emojifier_bot.ports import JobQueue, ReplySink
 from emojifier_bot.slack.client import SlackClient
+from emojifier_bot.slack.files import address_of
 from emojifier_bot.slack.installations import CachedAuthorize
 from emojifier_bot.slack.manifest import COMMAND
 from emojifier_bot.slack.messages import mention_of, names_of
@@ -189,9 +189,24 @@ class ListenerContext:
                 left = places[taken:]
                 wait = duration(exhausted.wait_for(len(left)))
                 facts = {"pictures": str(exhausted.limit.pictures), "wait": wait}
-                facts |= _left_facts(request, left) if request.further else {}
+                facts |= self._left_facts(request, left) if request.further else {}
                 return taken, Outcome(exhausted.limit.kind, facts)
         return len(places), None
+
+    def _left_facts(
+        self, request: EmojifyRequest, places: Sequence[int]
+    ) -> dict[str, str]:
+        """Return which of several pictures are left out, and how to ask for them."""
+        names = [one.name or address_of(one, self.vault) for one in request.sources]
+        missing = [
+            NotPosted("", place + 1, "" if names.count(name) > 1 else name)
+            for place, name in enumerate(names)
+            if place in places
+        ]
+        facts = {"left": f" for {names_of(missing)}, which I left out"}
+        if request.entrypoint in {Entrypoint.MENTION, Entrypoint.DIRECT_MESSAGE}:
+            facts["again"] = "use *Emojify faces* on your message"
+        return facts
 
     @property
     def help_facts(self) -> dict[str, str]:
@@ -259,20 +274,6 @@ class ListenerContext:
         """Finish what waits for Slack."""
         self.background.close()
         self.notifications.close()
-
-
-def _left_facts(request: EmojifyRequest, places: Sequence[int]) -> dict[str, str]:
-    """Return which of several pictures are left out, and how to ask for them."""
-    names = Counter(one.name for one in request.sources)
-    missing = [
-        NotPosted("", place + 1, one.name if names[one.name] == 1 else "")
-        for place, one in enumerate(request.sources)
-        if place in places
-    ]
-    facts = {"left": f" for {names_of(missing)}, which I left out"}
-    if request.entrypoint in {Entrypoint.MENTION, Entrypoint.DIRECT_MESSAGE}:
-        facts["again"] = "use *Emojify faces* on your message"
-    return facts
 
 
 def digest(*words: str) -> str:

@@ -9,7 +9,8 @@ or in a public channel, which a member of the workspace may read and a guest may
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
@@ -26,6 +27,7 @@ from emojifier_bot.errors import (
     DeliveryError,
     ErrorKind,
     FetchError,
+    VaultError,
 )
 from emojifier_bot.http import (
     GuardedClient,
@@ -55,6 +57,37 @@ from emojifier_bot.slack.reader import (
     sent_at,
     source_error,
 )
+
+#: Errors whose sentences are about the address that somebody gave,
+_OF_THE_ADDRESS = frozenset(
+    {
+        ErrorKind.NOT_AN_ADDRESS,
+        ErrorKind.PORT,
+        ErrorKind.PRIVATE_ADDRESS,
+        ErrorKind.SCHEME,
+        ErrorKind.UNRESOLVABLE,
+    }
+)
+#: and about what is there.
+_OF_THE_WEBSITE = frozenset(
+    {
+        ErrorKind.FORBIDDEN,
+        ErrorKind.HTTP_STATUS,
+        ErrorKind.NOT_AN_IMAGE,
+        ErrorKind.NOT_FOUND,
+        ErrorKind.PAGE,
+        ErrorKind.TLS,
+        ErrorKind.TOO_MANY_REDIRECTS,
+        ErrorKind.UNREACHABLE,
+    }
+)
+#: By what led on to the address that failed, what of it the first is not blamed for,
+_BLAMING: Mapping[str, frozenset[ErrorKind]] = {
+    "redirect": _OF_THE_ADDRESS,
+    "page": _OF_THE_ADDRESS | _OF_THE_WEBSITE,
+}
+#: and what is said instead.
+_HOP_KINDS = {"redirect": ErrorKind.REDIRECTED, "page": ErrorKind.PAGE_PICTURE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +150,14 @@ class SlackImageSource:
             address = self.vault.unseal(reference.sealed_address)
             self._check_opt_out(reference.posters)
             # Each redirect too: it may lead to a file in Slack.
-            fetched = self.web.get(
-                address, lambda one: self._check_address(workspace, one)
-            )
+            try:
+                fetched = self.web.get(
+                    address, lambda one: self._check_address(workspace, one)
+                )
+            except FetchError as error:
+                if error.kind not in _BLAMING.get(error.hop, ()):
+                    raise
+                raise source_error(_HOP_KINDS[error.hop], error) from error
             return FetchedImage(fetched.data, fetched.name)
         file = self.reader.file(workspace, reference.file_id)
         self._check_opt_out({*reference.posters, str(file.get("user") or "")})
@@ -428,6 +466,14 @@ class _Seen:
         if self.bots:
             return ErrorKind.ONLY_BOTS
         return ErrorKind.EXTERNAL_FILE if self.external else None
+
+
+def address_of(reference: ImageReference, vault: Vault) -> str:
+    """Return the address that somebody typed; empty for a file, or where it is lost."""
+    with suppress(VaultError):
+        sealed = reference.sealed_address
+        return vault.unseal(sealed) if sealed else ""
+    return ""
 
 
 def reference_to(picture: ShownPicture, seal: Callable[[str], str]) -> ImageReference:

@@ -35,6 +35,7 @@ from emojifier_bot.slack.client import (
     SlackClient,
     delivery_error,
 )
+from emojifier_bot.slack.files import address_of
 from emojifier_bot.slack.manifest import COMMAND
 from emojifier_bot.slack.messages import (
     SILENT,
@@ -298,6 +299,7 @@ class SlackReplySink:
         """
         if outcome.kind in SILENT:
             return
+        outcome = self._with_names(request, outcome)
         differs = has_elsewhere(outcome) and self.client.is_between_people(request)
         text = render_outcome(outcome, self._names(request), elsewhere=differs)
         if self._respond(request, text):
@@ -308,6 +310,19 @@ class SlackReplySink:
             if error.retryable:
                 raise
             self._send_direct_message(request, text, error)
+
+    def _with_names(self, request: EmojifyRequest, outcome: Outcome) -> Outcome:
+        """Return an outcome that names addresses too, to the one who gave them."""
+        sources = request.sources
+        if outcome.facts.get("pictures") != str(len(sources)):
+            return outcome  # some of them stand for several
+        named = (
+            replace(
+                one, name=one.name or address_of(sources[one.number - 1], self.vault)
+            )
+            for one in outcome.missing
+        )
+        return replace(outcome, missing=tuple(named))
 
     def _names(self, request: EmojifyRequest) -> dict[str, str]:
         """Return what the command and the bot are called where it was asked."""

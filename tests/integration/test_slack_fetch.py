@@ -596,10 +596,14 @@ class TestAddress:
     @pytest.mark.parametrize(
         ("named", "kind"),
         [
-            ("http://127.0.0.1:1/x.png", "port"),
-            ("http://169.254.169.254/x.png", "private_address"),
-            ("/other", "page"),  # only one page is followed
-            ("/nowhere.png", "not_found"),
+            ("http://127.0.0.1:1/x.png", "page_picture"),
+            ("http://169.254.169.254/x.png", "page_picture"),
+            ("/other", "page_picture"),  # only one page is followed
+            ("/nowhere.png", "page_picture"),
+            ("/onward", "page_picture"),
+            # What is said of these is about no address.
+            ("/huge.png", "too_large"),
+            ("/empty.png", "empty"),
         ],
     )
     def test_what_a_page_names_is_checked_like_any_address(
@@ -607,7 +611,31 @@ class TestAddress:
     ):
         tag = '<meta property="og:image" content="{}">'
         slack.website.add("/other", Reply.html(tag.format("/me.png")))
+        slack.website.add("/onward", Reply.redirect("http://192.168.0.1/"))
+        slack.website.add_picture("/huge.png", picture() + bytes(MAX_BYTES))
+        slack.website.add_picture("/empty.png", b"")
         address = slack.website.add("/page", Reply.html(tag.format(named)))
+        assert refused(self.fetch, bot, address).kind == kind
+
+    @pytest.mark.parametrize("named", ["/down.png", "http://{}/nothing.png"])
+    def test_a_picture_of_a_page_that_may_come_later(self, bot, slack, named):
+        slack.website.add("/down.png", Reply(503, "text/plain", b""))
+        tag = f'<meta property="og:image" content="{named}">'
+        address = slack.website.add("/page", Reply.html(tag))
+        error = refused(self.fetch, bot, address)
+        is_down = named == "/down.png"
+        assert (error.kind, error.retryable) == ("page_picture", is_down)
+
+    @pytest.mark.parametrize(
+        ("onward", "kind"),
+        [
+            ("http://192.168.0.1/", "redirected"),
+            ("ftp://pictures.example/x.png", "redirected"),
+            ("/nowhere.png", "not_found"),
+        ],
+    )
+    def test_what_an_address_leads_on_to_is_not_it(self, bot, slack, onward, kind):
+        address = slack.website.add("/onward", Reply.redirect(onward))
         assert refused(self.fetch, bot, address).kind == kind
 
     @pytest.mark.parametrize(

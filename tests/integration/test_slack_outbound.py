@@ -8,6 +8,8 @@ import pytest
 
 from emojifier_bot.domain import (
     Entrypoint,
+    ImageReference,
+    NotPosted,
     Outcome,
     ResultPicture,
     Share,
@@ -426,6 +428,24 @@ class TestNotify:
         error = refusal(bot.sink.notify, bot.request(), self.NO_FACE)
         assert (error.retryable, error.retry_after_seconds) == (True, 9.0)
         assert slack.messages() == []
+
+    def test_of_several_addresses_the_missing_are_named(self, bot):
+        file = ImageReference(file_id="F1")
+        addresses = (f"https://pictures.example/{number}" for number in (2, 3))
+        seal = bot.vault.seal
+        links = tuple(ImageReference(sealed_address=seal(one)) for one in addresses)
+        missing = tuple(NotPosted("not_found", number) for number in (1, 2))
+        facts = {"posted": "1", "pictures": "3"}
+        request = self.with_answer(bot, source=file, further=links)
+
+        bot.sink.notify(request, Outcome("several", facts, missing))
+        # One stands for several: nobody knows which is which.
+        facts = facts | {"pictures": "4"}
+        bot.sink.notify(request, Outcome("several", facts, missing))
+
+        named, numbered = self.told(bot)
+        assert "• picture 1 and “https://pictures.example/2”, each: " in named
+        assert "• picture 1 and picture 2, each: " in numbered
 
     def test_a_posted_result_needs_no_message(self, bot, slack):
         bot.sink.notify(self.with_answer(bot), Outcome("posted"))
