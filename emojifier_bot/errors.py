@@ -89,6 +89,7 @@ class ErrorKind(StrEnum):
 
     # Pictures.
     BROKEN = "broken"
+    CLIP_TOO_LONG = "clip_too_long"
     DECODE_CRASH = "decode_crash"
     DECODE_TIMEOUT = "decode_timeout"
     DECODER_DOWN = "decoder_down"

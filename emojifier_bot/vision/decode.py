@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 
 import numpy as np
 from PIL import Image
@@ -29,6 +32,7 @@ from emojifier_bot.vision.loaders import (
     Loaded,
     exif_directory,
     load,
+    load_frames,
     orientation_of,
 )
 
@@ -138,28 +142,44 @@ def decode(
     """
     check_length(data, limits)
     picture_format = sniff(data)
+    with _damage_named(picture_format.name):
+        check_size = _size_check(limits)
+        # Nothing here holds what is loaded: it is gone before its copy is filled.
+        return _decoded(load(picture_format, data, check_size, frame), frame, len(data))
+
+
+def decode_frames(
+    data: bytes, limits: DecodeLimits = DEFAULT_LIMITS
+) -> Iterator[DecodedImage]:
+    """Decode the frames of an animation in order, each as `decode` does.
+
+    Damage in a later frame ends it; of the first one it is an error.
+
+    Raises:
+        ImageError: As `decode` does.
+    """
+    check_length(data, limits)
+    picture_format = sniff(data)
+    frames = load_frames(picture_format, data, _size_check(limits))
+    for frame in count():
+        try:
+            with _damage_named(picture_format.name):
+                loaded = next(frames, None)
+                if loaded is None:
+                    return
+                decoded = _decoded(loaded, frame, len(data))
+        except ImageError as error:
+            if frame and error.kind == ErrorKind.BROKEN:
+                return
+            raise
+        yield decoded
+
+
+@contextmanager
+def _damage_named(name: str) -> Iterator[None]:
+    """Turn what libraries raise for a file of a format into our error."""
     try:
-        loaded = load(picture_format, data, _size_check(limits), frame)
-        turned = _turned(loaded.image, loaded.orientation)
-        image, icc_profile, notes = _to_rgb(turned)
-        finished = partial(
-            DecodedImage,
-            source_format=loaded.format,
-            icc_profile=icc_profile,
-            jpeg=loaded.jpeg,
-            lossless=loaded.lossless,
-            notes=(*notes, *_losses(loaded, is_hdr=bool(notes))),
-            dpi=_upright_density(loaded),
-            frames=loaded.frames,
-            frame=frame,
-            source_bytes=0 if loaded.is_cut_off else len(data),
-        )
-        canvas = loaded.canvas if image is loaded.image else None
-        # A copy of the picture less while the canvas is filled.
-        del loaded, turned
-        canvas = canvas or canvas_of(image)
-        canvas.clear_hidden()
-        return finished(canvas)
+        yield
     except MemoryError as error:
         raise ImageError(
             "This picture needs more memory than there is. Use a smaller one.",
@@ -167,10 +187,33 @@ def decode(
         ) from error
     except _DAMAGE_ERRORS as error:
         raise ImageError(
-            f"This {picture_format.name} picture is damaged or cut off, and cannot be "
+            f"This {name} picture is damaged or cut off, and cannot be "
             "read. Copy it again, or save it anew as a JPEG or PNG.",
             kind=ErrorKind.BROKEN,
         ) from error
+
+
+def _decoded(loaded: Loaded, frame: int, source_bytes: int) -> DecodedImage:
+    turned = _turned(loaded.image, loaded.orientation)
+    image, icc_profile, notes = _to_rgb(turned)
+    finished = partial(
+        DecodedImage,
+        source_format=loaded.format,
+        icc_profile=icc_profile,
+        jpeg=loaded.jpeg,
+        lossless=loaded.lossless,
+        notes=(*notes, *_losses(loaded, is_hdr=bool(notes))),
+        dpi=_upright_density(loaded),
+        frames=loaded.frames,
+        frame=frame,
+        source_bytes=0 if loaded.is_cut_off else source_bytes,
+    )
+    canvas = loaded.canvas if image is loaded.image else None
+    # A copy of the picture less while the canvas is filled.
+    del loaded, turned
+    canvas = canvas or canvas_of(image)
+    canvas.clear_hidden()
+    return finished(canvas)
 
 
 def from_image(image: Image.Image) -> DecodedImage:

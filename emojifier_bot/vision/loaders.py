@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from PIL import Image
 
-from emojifier_bot.vision.canvas import Canvas
+from emojifier_bot.vision.canvas import Canvas, image_over
 from emojifier_bot.vision.cicp import Cicp
 from emojifier_bot.vision.color import model_to_srgb
 from emojifier_bot.vision.formats import FORMATS, PictureFormat, format_named
+from emojifier_bot.vision.gif import read_gif, shown_frames
 from emojifier_bot.vision.jpeg import (
     SIDEWAYS,
     JpegParameters,
@@ -28,8 +31,12 @@ from emojifier_bot.vision.jpeg import (
     load_jpeg,
     read_header,
 )
-from emojifier_bot.vision.media_boxes import find_box, media_properties
-from emojifier_bot.vision.png import SIGNATURE, read_png
+from emojifier_bot.vision.media_boxes import (
+    MediaProperties,
+    find_box,
+    media_properties,
+)
+from emojifier_bot.vision.png import SIGNATURE, Png, read_png
 from emojifier_bot.vision.tiff import Directory, read_directories, without_damage
 from emojifier_bot.vision.tiff_layouts import read_pixels, silence_libtiff
 
@@ -54,10 +61,6 @@ EIGHT_BITS = 8
 
 #: Frames of a file that are counted and can be chosen.
 MOST_FRAMES = 1000
-#: GIF: a header that ends with flags, a colour and a shape; blocks that begin so; what
-#: a frame's block has before its palette; the flag of a palette.
-_GIF_HEADER_BYTES, _GIF_FRAME_BYTES = 13, 9
-_GIF_IMAGE, _GIF_EXTENSION, _GIF_HAS_PALETTE = 0x2C, 0x21, 0x80
 
 #: What Pillow raises for animated PNGs that make no sense.
 _ANIMATION_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
@@ -114,6 +117,43 @@ def load(
     return replace(loaded, notes=(note, *loaded.notes))
 
 
+def load_frames(
+    picture_format: PictureFormat, data: bytes, check_size: SizeCheck
+) -> Iterator[Loaded]:
+    """Load the frames of an animation, in order; each is good until the next one.
+
+    Args:
+        picture_format: What `formats.sniff` said: one that can be animated.
+        data: The file.
+        check_size: Called with width and height before pixels are decoded.
+    """
+    if picture_format.name == "GIF":
+        gif = read_gif(data, sys.maxsize)
+        check_size(gif.size_wh)
+        for pixels, _ in shown_frames(data, gif):
+            is_opaque = pixels[..., 3].all()
+            yield Loaded(
+                image_over(pixels, "RGB" if is_opaque else "RGBA"), "GIF", True
+            )
+        return
+    finish: Callable[[Loaded], Loaded]
+    if picture_format.name == "PNG":
+        parts = read_png(data)
+        finish = partial(_finish_png, parts=parts, bits=data[_PNG_DEPTH_AT])
+        data = parts.animated or parts.still
+    elif picture_format.name == "WEBP":
+        size_wh, lossless = webp_header(data)
+        check_size(size_wh)
+        finish = partial(replace, lossless=lossless)
+    else:
+        data = _without_exif(data)
+        finish = partial(_finish_avif, properties=media_properties(data))
+    image = _open(picture_format, data)
+    check_size(image.size)
+    for frame in range(image.n_frames - _others(image)):
+        yield finish(_loaded(picture_format, image, frame))
+
+
 def import_plugins() -> None:
     """Import what opens any format, for a process that can open no file later."""
     for one in FORMATS:
@@ -134,27 +174,6 @@ def orientation_of(exif: Directory | None) -> int:
     """Return the orientation, 1 to 8; a missing or senseless one counts as upright."""
     orientation = exif.orientation if exif else UPRIGHT
     return orientation if orientation in TURNS else UPRIGHT
-
-
-def gif_frames(data: bytes) -> int:
-    """Count the frames of a GIF, up to `MOST_FRAMES`; Pillow would take them apart."""
-    count, start = (
-        0,
-        _GIF_HEADER_BYTES + _gif_palette_bytes(data, _GIF_HEADER_BYTES - 3),
-    )
-    while start < len(data) and count < MOST_FRAMES:
-        block, start = data[start], start + 1
-        if block == _GIF_IMAGE:
-            count += 1
-            start += _GIF_FRAME_BYTES + _gif_palette_bytes(data, start + 8)
-        elif block != _GIF_EXTENSION:
-            break
-        # Behind a code length or a label: parts, each after its length.
-        start += 1
-        while start < len(data) and data[start]:
-            start += 1 + data[start]
-        start += 1
-    return max(count, 1)
 
 
 def webp_header(data: bytes) -> tuple[tuple[int, int], bool]:
@@ -192,27 +211,37 @@ def _open(picture_format: PictureFormat, data: bytes) -> Any:
 def _load(request: _Request) -> Loaded:
     image = _open(request.format, request.data)
     request.check_size(image.size)
-    frames = getattr(image, "n_frames", 1) if request.format.name != "GIF" else 1
-    # What programs show that know no animated PNGs is no frame of them.
-    others = int(getattr(image, "default_image", False))
-    if request.frame + others:
-        image.seek(request.frame + others)
+    return _loaded(request.format, image, request.frame)
+
+
+def _loaded(picture_format: PictureFormat, image: Any, frame: int) -> Loaded:
+    """Load a frame of an opened file."""
+    frames = getattr(image, "n_frames", 1) if picture_format.name != "GIF" else 1
+    others = _others(image)
+    if frame + others:
+        image.seek(frame + others)
     image.load()
     exif = exif_directory(image.info.get("exif"))
     return Loaded(
         image,
-        request.format.name,
-        request.format.lossless,
+        picture_format.name,
+        picture_format.lossless,
         orientation_of(exif),
         dpi=image.info.get("dpi") or (exif.dpi if exif else None),
         frames=min(max(frames - others, 1), MOST_FRAMES),
     )
 
 
+def _others(image: Any) -> int:
+    """Count what programs show that know no animated PNGs: it is no frame of them."""
+    return int(getattr(image, "default_image", False))
+
+
 def _load_gif(request: _Request) -> Loaded:
     """Load a GIF; around a first frame that is smaller than the canvas is nothing."""
     loaded = _load(request)
-    frames, image = gif_frames(request.data), loaded.image
+    frames = max(len(read_gif(request.data, MOST_FRAMES).frames), 1)
+    image = loaded.image
     extent = getattr(image, "dispose_extent", None)
     if request.frame == 0 and extent not in (None, (0, 0, *image.size)):
         alone = image.convert("RGBA").crop(extent)
@@ -252,10 +281,15 @@ def _load_png(request: _Request) -> Loaded:
         if parts.animated is None or request.frame:
             raise
         loaded = _load(replace(request, data=parts.still))
+    return _finish_png(loaded, parts, bits)
+
+
+def _finish_png(loaded: Loaded, parts: Png, bits: int) -> Loaded:
     info = loaded.image.info
     key = info.get("transparency")
-    if bits > EIGHT_BITS and isinstance(key, tuple):
-        info["transparency"] = tuple(value >> 8 for value in key)
+    # Frames of one file share what is said of them.
+    if bits > EIGHT_BITS and isinstance(key, tuple) and not info.get("narrowed"):
+        info |= {"transparency": tuple(one >> 8 for one in key), "narrowed": True}
     info |= {"icc_profile": parts.icc_profile, "cicp": parts.cicp}
     return replace(loaded, bits=bits)
 
@@ -273,13 +307,20 @@ def _load_avif(request: _Request) -> Loaded:
     The file's own turning counts, which Pillow states as an EXIF orientation. Its
     cropping and its colours are read here.
     """
-    data = request.data
+    data = _without_exif(request.data)
+    loaded = _load(replace(request, data=data))
+    return _finish_avif(loaded, media_properties(data))
+
+
+def _without_exif(data: bytes) -> bytes:
     if meta := find_box(data, b"meta"):
         start, end = meta
         renamed = data[start:end].replace(b"Exif", b"free")
         data = data[:start] + renamed + data[end:]
-    loaded = _load(replace(request, data=data))
-    properties = media_properties(data)
+    return data
+
+
+def _finish_avif(loaded: Loaded, properties: MediaProperties) -> Loaded:
     image = loaded.image.crop(properties.crop_box(loaded.image.size))
     if "icc_profile" not in image.info and properties.codes:
         image.info["cicp"] = Cicp(*properties.codes)
@@ -383,11 +424,6 @@ _LOADERS: dict[str, Callable[[_Request], Loaded]] = {
     "TIFF": _load_tiff,
     "ICO": _load_ico,
 }
-
-
-def _gif_palette_bytes(data: bytes, flags_at: int) -> int:
-    flags = data[flags_at] if flags_at < len(data) else 0
-    return 3 << ((flags & 7) + 1) if flags & _GIF_HAS_PALETTE else 0
 
 
 def _webp_size(name: bytes, payload: bytes) -> tuple[int, int]:

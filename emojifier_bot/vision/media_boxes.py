@@ -71,14 +71,14 @@ def find_box(data: bytes, *path: bytes) -> tuple[int, int] | None:
     """Return begin and end of the contents of a box, by the names on the way to it."""
     start, end = 0, len(data)
     for name in path:
-        found = next((one for one in _boxes(data, start, end) if one[0] == name), None)
+        found = next((one for one in boxes(data, start, end) if one[0] == name), None)
         if found is None:
             return None
         _, start, end = found
     return start, end
 
 
-def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """Yield name, begin and end of the contents of each box that is whole."""
     while start + _HEADER.size <= end:
         length, name = _HEADER.unpack_from(data, start)
@@ -99,8 +99,8 @@ def _main_properties(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     properties: list[tuple[bytes, int, int]] = []
     if data[8:12] == _SEQUENCE_BRAND and (entries := find_box(data, *_ENTRIES)):
         start, end = entries
-        for _, begin, stop in _boxes(data, start + _ENTRIES_BYTES, end):
-            properties = list(_boxes(data, begin + _ENTRY_BYTES, stop))
+        for _, begin, stop in boxes(data, start + _ENTRIES_BYTES, end):
+            properties = list(boxes(data, begin + _ENTRY_BYTES, stop))
             break
     elif meta := find_box(data, b"meta"):
         properties = _item_properties(data, meta[0] + _VERSION_BYTES, meta[1])
@@ -109,22 +109,22 @@ def _main_properties(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _item_properties(data: bytes, start: int, end: int) -> list[tuple[bytes, int, int]]:
-    meta = {name: (begin, stop) for name, begin, stop in _boxes(data, start, end)}
+    meta = {name: (begin, stop) for name, begin, stop in boxes(data, start, end)}
     if b"pitm" not in meta or b"iprp" not in meta:
         return []
     begin, _ = meta[b"pitm"]
     version = data[begin]
     (primary,) = struct.unpack_from(">I" if version else ">H", data, begin + 4)
-    boxes = list(_boxes(data, *meta[b"iprp"]))
+    found = list(boxes(data, *meta[b"iprp"]))
     known = [
         one
-        for name, begin, stop in boxes
+        for name, begin, stop in found
         if name == b"ipco"
-        for one in _boxes(data, begin, stop)
+        for one in boxes(data, begin, stop)
     ]
     return [
         known[index - 1]
-        for name, begin, _ in boxes
+        for name, begin, _ in found
         if name == b"ipma"
         for index in _associated(data, begin, primary)
         if 1 <= index <= len(known)

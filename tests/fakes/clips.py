@@ -32,8 +32,11 @@ class FakeClip:
         for index, time_ms in enumerate(self.info.times_ms):
             yield Frame(index, time_ms, from_image(self.draw(index)))
 
-    def rewritten(self, paint: PaintFrame, extension: str | None = None) -> bytes:
+    def rewritten(
+        self, paint: PaintFrame, name: str | None = None, quality: int | None = None
+    ) -> bytes:
+        del quality
         for frame in self.frames():
             paint(frame)
             self.written.append(frame.picture.image.copy())
-        return f"clip of {len(self.written)} as {extension or '.gif'}".encode()
+        return f"clip of {len(self.written)} as {name or 'GIF'}".encode()

@@ -13,7 +13,11 @@ PaintFaces = Callable[[DecodedImage, Sequence[PlannedFace]], None]
 
 
 def emojify_clip(
-    clip: Clip, follow: Follow, paint: PaintFaces, extension: str | None = None
+    clip: Clip,
+    follow: Follow,
+    paint: PaintFaces,
+    name: str | None = None,
+    quality: int | None = None,
 ) -> tuple[Followed, bytes]:
     """Put emoji over the faces of a clip.
 
@@ -21,7 +25,8 @@ def emojify_clip(
         clip: It is decoded twice.
         follow: Finds the faces and chooses their emoji.
         paint: Paints what becomes of the faces of a frame.
-        extension: Chooses the format, ``".webp"``; None keeps it.
+        name: Of the format, as `formats.clip_format` gives it; None keeps it.
+        quality: 1 to 100, for lossy formats; None matches the input's.
 
     Returns:
         Who was found, and the encoded clip: empty where nobody was.
@@ -38,4 +43,4 @@ def emojify_clip(
         last = len(followed.frames) - 1
         paint(frame.picture, followed.frames[min(frame.index, last)])
 
-    return followed, clip.rewritten(paint_frame, extension)
+    return followed, clip.rewritten(paint_frame, name, quality)

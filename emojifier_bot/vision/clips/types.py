@@ -9,6 +9,7 @@ from typing import Protocol
 
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.plan import Plan, PlannedFace
+from emojifier_bot.vision.types import ImageArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,17 @@ class Frame:
     picture: DecodedImage
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PaintedFrame:
+    """A frame with its emoji, for whoever writes it."""
+
+    #: From 0.
+    index: int
+    picture: DecodedImage
+    #: ``(H, W, 4)``: the pixels of its canvas as they were decoded.
+    before: ImageArray
+
+
 #: Paints on a frame's canvas, in place.
 PaintFrame = Callable[[Frame], None]
 
@@ -73,12 +85,15 @@ class Clip(Protocol):
         """
         ...
 
-    def rewritten(self, paint: PaintFrame, extension: str | None = None) -> bytes:
+    def rewritten(
+        self, paint: PaintFrame, name: str | None = None, quality: int | None = None
+    ) -> bytes:
         """Decode it once more, have each frame painted, and encode it.
 
         Args:
             paint: Called with each frame, in order.
-            extension: Chooses the format, ``".webp"``; None keeps it.
+            name: Of the format, as `formats.clip_format` gives it; None keeps it.
+            quality: 1 to 100, for lossy formats; None matches the input's.
 
         Raises:
             ImageError: It cannot be decoded, or written in this format.

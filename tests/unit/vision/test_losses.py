@@ -10,7 +10,6 @@ from PIL import Image
 
 from emojifier_bot.vision.decode import decode, from_image
 from emojifier_bot.vision.encode import encode
-from emojifier_bot.vision.loaders import MOST_FRAMES, gif_frames
 from tests.images import encoded, flat, opened, photo, png_file
 from tests.tiff_files import RGB, tiff_file
 
@@ -73,17 +72,6 @@ def test_a_first_frame_of_a_gif_stays_in_its_place():
     assert (image.size, image.mode) == ((40, 30), "RGBA")
     assert image.getpixel((5, 7)) == image.getpixel((14, 16)) == (200, 0, 0, 255)
     assert image.getpixel((4, 7)) == image.getpixel((15, 16)) == (0, 0, 0, 0)
-
-
-def test_frames_of_a_gif_are_counted():
-    images = [photo(20 + index, 20).quantize() for index in range(5)]
-    assert gif_frames(several("GIF", images)) == 5
-    assert gif_frames(encoded(photo(mode="P"), "GIF")) == 1
-    one = struct.pack("<BHHHHBB", 0x2C, 0, 0, 1, 1, 0, 2) + b"\x02\x44\x01\0"
-    header = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0)
-    assert gif_frames(header + one * 5000) == MOST_FRAMES
-    assert gif_frames(b"GIF89a") == 1
-    assert gif_frames(several("GIF")[:-40]) >= 1
 
 
 DEEP = "The picture has {} bits per colour; the result has 8."

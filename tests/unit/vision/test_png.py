@@ -98,7 +98,7 @@ def test_a_file_that_ends_early_is_left_to_pillow():
     assert read_png(PLAIN[:60]).still == PLAIN[:60]
 
 
-def test_an_animation_is_kept_only_if_it_is_whole():
+def test_an_animation_is_kept_as_far_as_it_is_whole():
     frames = [flat((200, 0, 0)), flat((0, 0, 200))]
     data = encoded(frames[0], "PNG", save_all=True, append_images=frames[1:])
     assert b"fdAT" in read_png(data).animated
@@ -107,6 +107,9 @@ def test_an_animation_is_kept_only_if_it_is_whole():
     damaged = data[:at] + b"\x07" + data[at + 1 :]
     assert read_png(damaged).animated is None
     assert decode(damaged).image.getpixel((0, 0)) == (200, 0, 0)
+    cut_off = read_png(data[: data.index(b"fdAT") + 10]).animated
+    assert cut_off.count(b"fcTL") == 2
+    assert b"fdAT" not in cut_off
 
 
 def test_an_icon_of_a_png_is_read_as_kindly():

@@ -55,8 +55,8 @@ def test_each_frame_gets_its_own_covers_and_those_too_many_the_last():
         red = int(np.asarray(picture.image)[0, 0, 0])
         painted.append((red, faces[0].placement.center_xy[0]))
 
-    _, encoded = emojify_clip(clip, follow, paint, ".webp")
+    _, encoded = emojify_clip(clip, follow, paint, "WEBP")
 
     assert painted == [(0, 0), (1, 1), (2, 1)]
-    assert encoded == b"clip of 3 as .webp"
+    assert encoded == b"clip of 3 as WEBP"
     assert clip.decoded == 2

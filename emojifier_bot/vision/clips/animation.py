@@ -1,0 +1,142 @@
+"""Animated GIFs, PNGs, WebPs and AVIFs, as clips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import islice
+
+from emojifier_bot.vision.clips.gif_writer import GifWriter
+from emojifier_bot.vision.clips.headers import Header
+from emojifier_bot.vision.clips.pillow_writer import (
+    USUAL_QUALITY,
+    Options,
+    choose_quality,
+    write_with_pillow,
+)
+from emojifier_bot.vision.clips.png_writer import PngWriter
+from emojifier_bot.vision.clips.types import (
+    Clip,
+    ClipInfo,
+    Frame,
+    PaintedFrame,
+    PaintFrame,
+)
+from emojifier_bot.vision.decode import DecodeLimits, decode_frames
+
+#: Frames whose size in the input says how finely it was compressed.
+_SAMPLED_FRAMES = 6
+#: How lossless WebPs are written, as stills are.
+_LOSSLESS: Options = {"lossless": True, "method": 0, "quality": 20}
+
+
+class Animation(Clip):
+    """An animation of a picture format.
+
+    Args:
+        data: The file.
+        header: What its header says.
+        limits: Of one frame.
+    """
+
+    def __init__(self, data: bytes, header: Header, limits: DecodeLimits) -> None:
+        self._data, self._header, self._limits = data, header, limits
+        self._info: ClipInfo | None = None
+        #: Frames that could be decoded; None while that is not known.
+        self._whole: int | None = None
+
+    @property
+    def info(self) -> ClipInfo:
+        """Return what the header says."""
+        if self._info is None:
+            first = next(self.frames())
+            self._info = ClipInfo(
+                self._header.format,
+                first.picture.image.size,
+                self._header.durations_ms,
+                self._header.loops,
+            )
+        return self._info
+
+    def frames(self) -> Iterator[Frame]:
+        """Decode it from its first frame, as `Clip` says."""
+        time_ms = 0.0
+        index = -1
+        pairs = zip(
+            decode_frames(self._data, self._limits),
+            self._header.durations_ms,
+            strict=False,
+        )
+        for index, (picture, duration_ms) in enumerate(pairs):
+            yield Frame(index, time_ms, picture)
+            time_ms += duration_ms
+        self._whole = index + 1
+
+    def rewritten(
+        self, paint: PaintFrame, name: str | None = None, quality: int | None = None
+    ) -> bytes:
+        """Encode it with painted frames, as `Clip` says."""
+        header, is_same = self._header, name in (None, self._header.format)
+        delays = header.delays_ms
+        if not is_same:
+            delays = tuple(Fraction(one) for one in header.durations_ms)
+        return write_animation(
+            name or header.format,
+            painted(self, paint),
+            self.info,
+            delays[: self._whole],
+            self._options(paint, quality) if is_same else {"quality": quality},
+            (header, self._data) if is_same else None,
+        )
+
+    def _options(self, paint: PaintFrame, quality: int | None) -> Options:
+        """Return what Pillow needs to compress it as it was compressed."""
+        header = self._header
+        if not header.sizes:
+            return {"quality": None}
+        if header.lossless and quality is None:
+            return _LOSSLESS
+        if quality is None:
+            frames = islice(painted(self, paint), _SAMPLED_FRAMES)
+            sample = [one.picture.image.copy() for one in frames]
+            budget = sum(header.sizes[: len(sample)])
+            quality = choose_quality(header.format, sample, budget)
+        options: Options = {"quality": quality}
+        return {**options, "allow_mixed": True} if header.is_mixed else options
+
+
+def painted(clip: Clip, paint: PaintFrame) -> Iterator[PaintedFrame]:
+    """Decode a clip and yield its frames, each painted."""
+    for frame in clip.frames():
+        before = frame.picture.canvas.pixels.copy()
+        paint(frame)
+        yield PaintedFrame(frame.index, frame.picture, before)
+
+
+def write_animation(  # noqa: PLR0917 - each is one part of a file
+    name: str,
+    frames: Iterator[PaintedFrame],
+    info: ClipInfo,
+    delays_ms: Sequence[Fraction],
+    options: Options,
+    source: tuple[Header, bytes] | None = None,
+) -> bytes:
+    """Write an animation of a picture format.
+
+    Args:
+        name: ``"GIF"``, ``"PNG"``, ``"WEBP"`` or ``"AVIF"``.
+        frames: The painted frames.
+        info: Of the input.
+        delays_ms: How long each frame is shown.
+        options: For Pillow's own writers.
+        source: The input, if it has the same format.
+    """
+    header, data = source or (None, b"")
+    if name == "GIF":
+        gif = GifWriter(info.size_wh, delays_ms, header.gif if header else None, data)
+        return gif.write(frames, None if info.loops == 1 else max(info.loops - 1, 0))
+    if name == "PNG":
+        return PngWriter(delays_ms, info.loops, data).write(frames)
+    if options["quality"] is None:
+        options = {"quality": USUAL_QUALITY[name]}
+    return write_with_pillow(name, frames, delays_ms, info.loops, options)
