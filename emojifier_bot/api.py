@@ -54,6 +54,7 @@ class Emojifier:
         backend: str | None = None,
         min_confidence: float | None = None,
         threads: int | None = None,
+        reading: str | None = None,
     ) -> None:
         """Load the models and the theme.
 
@@ -70,6 +71,9 @@ class Emojifier:
                 further question.
             min_confidence: Minimum confidence of a detected face, 0.01 to 1.
             threads: Threads for the models; 0 means one per core.
+            reading: What is read of faces: ``"expressions"``; ``"shapes"``, where texts
+                only name what is visible; or ``"off"``, where no emotion model is
+                loaded, and every face gets the same emoji.
 
         Raises:
             ConfigError: An argument or a setting is wrong.
@@ -84,6 +88,7 @@ class Emojifier:
                 face_backend=backend,
                 min_confidence=min_confidence,
                 threads=threads,
+                reading=reading,
             )
         )
 

@@ -41,6 +41,7 @@ def make_pipeline(settings: PictureSettings) -> Pipeline:
         decoder=make_decoder(settings),
         analyzer=make_analyzer(settings),
         clock=SystemClock(),
+        reading=ReadingMode(settings.reading),
     )
 
 

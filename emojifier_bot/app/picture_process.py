@@ -29,6 +29,7 @@ from emojifier_bot.clock import SystemClock
 from emojifier_bot.config import Settings, settings_table
 from emojifier_bot.config.settings import NO_SECRET
 from emojifier_bot.domain import EmojifiedPicture, FaceSummary, summarized
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import (
     ConfigError,
     EmojifierError,
@@ -264,7 +265,8 @@ def _make_pipelines(settings: Settings) -> Callable[[str], Pipeline]:
     @cache
     def pipeline_for(theme: str) -> Pipeline:
         source = open_theme(theme or settings.theme)
-        return Pipeline(decoder, analyzer, source, SystemClock())
+        mode = ReadingMode(settings.reading)
+        return Pipeline(decoder, analyzer, source, SystemClock(), mode)
 
     pipeline_for("")
     if settings.face_backend == "local":
@@ -302,6 +304,7 @@ def _done(
         for_channel=True,
         edits=take_edits(asked.get("words", ()))[0],
         numbered=asked.get("numbered", False),
+        reading=ReadingMode(asked.get("reading", ReadingMode.EXPRESSIONS)),
     )
     if asked["do"] == "read":
         text = pipeline.read(data, options).to_json().encode()
@@ -327,7 +330,7 @@ def emojified(result: Result) -> EmojifiedPicture:
         data=result.encoded,
         format=result.format,
         alt_text=result.alt_text,
-        faces=summarized(map(_summary, result.faces)),
+        faces=summarized(_summary(one, result.plan.reading) for one in result.faces),
         plan=result.plan,
         backend=result.backend,
         milliseconds=result.milliseconds,
@@ -335,7 +338,9 @@ def emojified(result: Result) -> EmojifiedPicture:
     )
 
 
-def _summary(face: EmojifiedFace) -> FaceSummary:
+def _summary(face: EmojifiedFace, reading: ReadingMode) -> FaceSummary:
+    if reading != ReadingMode.EXPRESSIONS:
+        return FaceSummary("", spoken(face, reading), sure=True)
     character = "" if face.emoji is None else face.emoji.character
     by_person = face.planned.chosen_by is ChosenBy.PERSON
     return FaceSummary(

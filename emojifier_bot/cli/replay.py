@@ -42,7 +42,7 @@ from emojifier_bot.cli.files import (
     is_stream,
     plan_targets,
 )
-from emojifier_bot.emotion_models import EmotionModel
+from emojifier_bot.emotion_models import EmotionModel, ReadingMode
 from emojifier_bot.errors import EmojifierError, ErrorKind
 from emojifier_bot.vision.formats import WRITTEN_EXTENSIONS
 
@@ -66,6 +66,7 @@ _UNKNOWN: dict[str, object] = {
     "height": None,
     "faces": [],
     "alt_text": "",
+    "reading": None,
     "notes": [],
     "backend": None,
     "milliseconds": {},
@@ -128,6 +129,14 @@ _UNKNOWN: dict[str, object] = {
     help="What the expression is read from: landmarks only, or the picture too.",
 )
 @setting_option(
+    "--reading",
+    "reading",
+    type=click.Choice([str(one) for one in ReadingMode]),
+    help="What is read of faces: expressions; shapes, where texts only name what is "
+    "visible; or off, where no emotion model is loaded and every face gets the same "
+    "emoji, or any with --surprise.",
+)
+@setting_option(
     "--min-confidence",
     "min_confidence",
     type=Number(0.01, 1.0),
@@ -168,6 +177,7 @@ def replay(
     backend: str | None,
     accept_remote: bool,
     emotion_model: str | None,
+    reading: str | None,
     min_confidence: float | None,
     quality: int | None,
     surprise: bool,
@@ -221,6 +231,7 @@ def replay(
         theme=theme,
         face_backend=backend,
         emotion_model=emotion_model,
+        reading=reading,
         min_confidence=min_confidence,
     )
     louder = verbose and settings.log_level != "DEBUG"
@@ -387,7 +398,7 @@ class FileEmojifier:
 
         # Decoded once more: the emoji are painted over the first.
         picture = self.pipeline.decoder.decode(data, result.frame)
-        drawn = draw_debug(picture.image, result.faces)
+        drawn = draw_debug(picture.image, result.faces, result.plan.reading)
         return encode(picture, drawn, result.format, self.quality)
 
     def _report(self, source: Source, outcome: PictureOutcome, *, every: bool) -> None:

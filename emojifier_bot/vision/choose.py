@@ -86,6 +86,21 @@ def surprise(theme: EmojiTheme, scores: EmotionScores, seed: str) -> Choice:
     return Choice(emoji, sure=True)
 
 
+def unread(theme: EmojiTheme, seed: str | None) -> Choice:
+    """Pick an emoji for a face of which no expression is read.
+
+    Args:
+        theme: Where to pick from.
+        seed: Draws any emoji; the same seed the same one. None: the theme's first mild
+            one, the same for every face.
+    """
+    if seed is None:
+        mild = next((one for one in theme.emoji if one.mild), theme.emoji[0])
+        return Choice(mild, sure=True)
+    draw = random.Random(seed)  # noqa: S311 - a game, not a secret
+    return Choice(draw.choice(theme.emoji), sure=True)
+
+
 def nearest(theme: EmojiTheme, scores: EmotionScores) -> list[Emoji]:
     """Return the `SURPRISE_COUNT` nearest emoji, ``surprise_only`` ones too."""
     distances = map(float, point_distances(theme.emoji, scores))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.vision.alt_text import spoken
 from emojifier_bot.vision.result import EmojifiedFace
 
@@ -24,12 +25,17 @@ _TEXT_SHARE, _LEAST_TEXT_PX, _MOST_TEXT_PX = 0.08, 10, 64
 _NAMED_EMOTIONS = 3
 
 
-def draw_debug(image: Image.Image, faces: Sequence[EmojifiedFace]) -> Image.Image:
+def draw_debug(
+    image: Image.Image,
+    faces: Sequence[EmojifiedFace],
+    reading: ReadingMode = ReadingMode.EXPRESSIONS,
+) -> Image.Image:
     """Draw each face's box, 68 points, the emoji's disc and scores on a copy.
 
     Args:
         image: RGB or RGBA, as it was before anything was painted on it.
         faces: What was read from it; may be empty.
+        reading: What may be said of them.
     """
     drawn = image.copy()
     draw = ImageDraw.Draw(drawn)
@@ -44,32 +50,37 @@ def draw_debug(image: Image.Image, faces: Sequence[EmojifiedFace]) -> Image.Imag
             draw.circle((x, y), line_px, fill=POINT_COLOR)
     # Texts come last, so that no line crosses them.
     for face in faces:
-        _draw_label(draw, face, image.size)
+        _draw_label(draw, face, label(face, reading), image.size)
     return drawn
 
 
-def label(face: EmojifiedFace) -> str:
+def label(face: EmojifiedFace, reading: ReadingMode = ReadingMode.EXPRESSIONS) -> str:
     """Return what is written beside a face, a few short lines."""
+    if reading != ReadingMode.EXPRESSIONS:
+        return "\n".join([_found(face), *filter(None, face.planned.shapes.split(", "))])
     scores = {} if face.face is None else face.face.scores.as_dict()
     best = sorted(scores, key=lambda name: -scores[name])[:_NAMED_EMOTIONS]
-    confidence = 0.0 if face.face is None else face.face.detection.confidence
     doubt = "" if face.sure else " (not sure)"
     return "\n".join(
         [
-            f"face {confidence:.2f}, roll {face.placement.roll_degrees:.0f}",
+            _found(face),
             *(f"{name} {scores[name]:.2f}" for name in best),
             spoken(face) if face.emoji is None else f"{face.emoji.name}{doubt}",
         ]
     )
 
 
+def _found(face: EmojifiedFace) -> str:
+    confidence = 0.0 if face.face is None else face.face.detection.confidence
+    return f"face {confidence:.2f}, roll {face.placement.roll_degrees:.0f}"
+
+
 def _draw_label(
-    draw: ImageDraw.ImageDraw, face: EmojifiedFace, size_wh: tuple[int, int]
+    draw: ImageDraw.ImageDraw, face: EmojifiedFace, text: str, size_wh: tuple[int, int]
 ) -> None:
     box = face.box
     text_px = min(max(box.height * _TEXT_SHARE, _LEAST_TEXT_PX), _MOST_TEXT_PX)
     font = ImageFont.load_default(text_px)
-    text = label(face)
     left, top, right, bottom = draw.multiline_textbbox((0, 0), text, font=font)
     # Below the box; moved back in where it would leave the picture.
     x = max(min(box.x_min, size_wh[0] - (right - left)), 0)

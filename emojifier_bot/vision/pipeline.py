@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from emojifier_bot.clock import Clock
+from emojifier_bot.emotion_models import ReadingMode, lowest
 from emojifier_bot.errors import ImageError, PlanError
 from emojifier_bot.vision.alt_text import alt_text
-from emojifier_bot.vision.choose import choose, nearest, surprise
+from emojifier_bot.vision.choose import choose, nearest, surprise, unread
 from emojifier_bot.vision.color import sprite_into_profile
 from emojifier_bot.vision.composite import overlay, premultiplied
 from emojifier_bot.vision.covers import ANCHOR as COVER_ANCHOR
@@ -47,6 +48,7 @@ from emojifier_bot.vision.ports import (
     FaceLocator,
 )
 from emojifier_bot.vision.result import EmojifiedFace, Result
+from emojifier_bot.vision.shapes import visible
 from emojifier_bot.vision.types import (
     EMOTIONS,
     Emoji,
@@ -93,6 +95,8 @@ class EmojifyOptions:
     numbered: bool = False
     #: The pictures that `plan.CoverKind.PICTURE` names: ``(h, w, 4)`` uint8 RGBA.
     covers: Mapping[str, ImageArray] = field(default_factory=dict)
+    #: What may be read of the faces; the pipeline's own mode may allow less.
+    reading: ReadingMode = ReadingMode.EXPRESSIONS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +132,8 @@ class Pipeline:
     analyzer: FaceAnalyzer
     emoji: EmojiSource
     clock: Clock
+    #: The most that may be read of a face.
+    reading: ReadingMode = ReadingMode.EXPRESSIONS
 
     def run(self, source: bytes | DecodedImage, options: EmojifyOptions) -> Result:
         """Emojify an encoded or a decoded picture, which is decoded once.
@@ -174,6 +180,7 @@ class Pipeline:
         output_format(picture, options.extension)
         names = {one.name: one for one in self.emoji.theme.emoji}
         check_fits(plan, picture.image.size, names, self.emoji.theme.name)
+        plan = replace(plan, reading=lowest(plan.reading, self._mode(options)))
         return self._draw(picture, self._edited(picture, plan, options), options, times)
 
     def _planned(
@@ -185,9 +192,12 @@ class Pipeline:
         picture = self._decoded(source, 0, times)
         output_format(picture, options.extension)
         with times.stage("analyze"):
-            reading = self._read(picture)
+            read = partial(
+                self._read, expressions=self._mode(options) != ReadingMode.OFF
+            )
+            reading = read(picture)
             if not reading.faces and isinstance(source, bytes):
-                picture, reading = self._best_frame(source, picture, reading)
+                picture, reading = self._best_frame(source, picture, reading, read)
         with times.stage("choose"):
             plan = Plan(
                 *picture.image.size,
@@ -195,6 +205,7 @@ class Pipeline:
                 backend=reading.backend,
                 faces=self._choose(reading.faces, options),
                 frame=picture.frame,
+                reading=self._mode(options),
             )
             return picture, self._edited(picture, plan, options)
 
@@ -206,22 +217,29 @@ class Pipeline:
         with times.stage("decode"):
             return self.decoder.decode(source, frame)
 
-    def _read(self, picture: DecodedImage) -> Reading:
+    def _mode(self, options: EmojifyOptions) -> ReadingMode:
+        return lowest(self.reading, options.reading)
+
+    def _read(self, picture: DecodedImage, *, expressions: bool) -> Reading:
         """Find faces, also where the picture is too transparent to show them well."""
-        reading = self.analyzer.analyze(picture)
+        reading = self.analyzer.analyze(picture, expressions=expressions)
         if not picture.canvas.hides_faces:
             return reading
         opaque = replace(picture, canvas=picture.canvas.opaque())
         known = np.array([one.box.xyxy for one in reading], np.float32).reshape(-1, 4)
         hidden = [
             one
-            for one in self.analyzer.analyze(opaque)
+            for one in self.analyzer.analyze(opaque, expressions=expressions)
             if not (box_iou(np.array([one.box.xyxy]), known) >= SAME_FACE_IOU).any()
         ]
         return replace(reading, faces=(*reading.faces, *hidden))
 
     def _best_frame(
-        self, data: bytes, picture: DecodedImage, reading: Reading
+        self,
+        data: bytes,
+        picture: DecodedImage,
+        reading: Reading,
+        read: Callable[[DecodedImage], Reading],
     ) -> tuple[DecodedImage, Reading]:
         """Return the frame that shows most faces, of some; the given one if none.
 
@@ -234,7 +252,7 @@ class Pipeline:
                 other = self.decoder.decode(data, frame)
             except ImageError:
                 break
-            found = self._read(other)
+            found = read(other)
             if _visibility(found) > _visibility(reading):
                 picture, reading = other, found
         return picture, reading
@@ -252,11 +270,15 @@ class Pipeline:
         self, number: int, face: Face, placement: Placement, options: EmojifyOptions
     ) -> PlannedFace:
         theme, seed = self.emoji.theme, options.surprise_seed
-        if seed is None:
+        own_seed = None if seed is None else f"{seed}/{number - 1}"
+        is_read = self._mode(options) != ReadingMode.OFF
+        if not is_read:
+            one = unread(theme, own_seed)
+        elif own_seed is None:
             measures = measure(face.landmarks.points_xy)
             one = choose(theme, face.scores, measures, confident=face.confident)
         else:
-            one = surprise(theme, face.scores, f"{seed}/{number - 1}")
+            one = surprise(theme, face.scores, own_seed)
         return PlannedFace(
             number,
             face.box,
@@ -264,6 +286,7 @@ class Pipeline:
             DrawEmoji(one.emoji.name),
             sure=one.sure,
             nearest=tuple(near.name for near in nearest(theme, face.scores)),
+            shapes=", ".join(visible(face.landmarks.points_xy)) if is_read else "",
             face=face,
         )
 
@@ -283,6 +306,7 @@ class Pipeline:
     ) -> Iterator[PlannedFace]:
         """Yield a face for each place that the options name; the numbers go on."""
         boxes = options.edits.also
+        is_read = self._mode(options) != ReadingMode.OFF
         width, height = picture.image.size
         for box in boxes:
             if box.x_min >= width or box.y_min >= height:
@@ -292,7 +316,7 @@ class Pipeline:
                     f"x {height} pixels."
                 )
         if isinstance(self.analyzer, FaceLocator):
-            found = self.analyzer.read_at(picture, boxes)
+            found = self.analyzer.read_at(picture, boxes, expressions=is_read)
         else:
             found = [None] * len(boxes)
         first = max((one.number for one in plan.faces), default=0) + 1
@@ -302,6 +326,8 @@ class Pipeline:
                 continue
             near = nearest(self.emoji.theme, _NEUTRAL)
             mild = next((one for one in near if one.mild), near[0])
+            if not is_read:
+                mild = unread(self.emoji.theme, None).emoji
             yield PlannedFace(
                 number,
                 box,
@@ -348,7 +374,7 @@ class Pipeline:
             height=picture.image.height,
             faces=faces,
             plan=plan,
-            alt_text=alt_text(faces),
+            alt_text=alt_text(faces, plan.reading),
             encoded=encoded,
             format=output,
             encode_for=PaintedPicture(picture, encoded, options),

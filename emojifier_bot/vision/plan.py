@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import PlanError
 from emojifier_bot.vision.types import BoundingBox, Emoji, Face, Placement
 
@@ -146,6 +147,8 @@ class Plan:
     faces: tuple[PlannedFace, ...] = ()
     #: Which frame or page of the picture was read, from 0.
     frame: int = 0
+    #: What was read of the faces; texts say no more than that.
+    reading: ReadingMode = ReadingMode.EXPRESSIONS
 
     def __post_init__(self) -> None:
         """Raise `ValueError` unless the numbers of the faces rise."""
@@ -166,6 +169,7 @@ class Plan:
             "theme": self.theme,
             "backend": self.backend,
             "frame": self.frame,
+            "reading": str(self.reading),
             "faces": [face.to_dict() for face in self.faces],
         }
 
@@ -184,6 +188,7 @@ class Plan:
                 backend=str(values["backend"]),
                 faces=tuple(map(PlannedFace.from_dict, values["faces"])),
                 frame=int(values.get("frame", 0)),
+                reading=ReadingMode(values.get("reading", ReadingMode.EXPRESSIONS)),
             )
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise PlanError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.vision.plan import Plan, PlannedFace
 from emojifier_bot.vision.types import BoundingBox, Emoji, Face, Placement
 
@@ -44,12 +45,25 @@ class EmojifiedFace:
         """Return whether the expression justifies the emoji; else it is *perhaps*."""
         return self.planned.sure
 
-    def to_dict(self) -> dict[str, object]:
-        """Return one entry of ``faces`` in the object of ``replay --json``."""
+    def to_dict(
+        self, reading: ReadingMode = ReadingMode.EXPRESSIONS
+    ) -> dict[str, object]:
+        """Return one entry of ``faces`` in the object of ``replay --json``.
+
+        Args:
+            reading: What may be said of the face.
+        """
         plan, face, emoji = self.planned.to_dict(), self.face, self.emoji
         known = emoji and {"name": emoji.name, "character": emoji.character}
         points_xy = face and face.landmarks.points_xy.astype(float).round(2).tolist()
         scores = face and face.scores.as_dict().items()
+        decision = plan["decision"]
+        if reading != ReadingMode.EXPRESSIONS:
+            scores = None
+        if reading == ReadingMode.SHAPES:
+            # The emoji's name would say what the words must not.
+            known = None
+            decision = {k: v for k, v in decision.items() if k != "name"}
         return {
             "number": plan["number"],
             "box": [round(edge, 2) for edge in self.box.xyxy],
@@ -58,8 +72,9 @@ class EmojifiedFace:
             "roll_degrees": round(self.placement.roll_degrees, 2),
             "emotions": scores and {k: round(v, 5) for k, v in scores},
             "emoji": known,
+            "shapes": self.planned.shapes,
             "sure": self.sure,
-            "decision": plan["decision"],
+            "decision": decision,
             "chosen_by": plan["chosen_by"],
         }
 
@@ -133,8 +148,9 @@ class Result:
             "output": output,
             "width": self.width,
             "height": self.height,
-            "faces": [face.to_dict() for face in self.faces],
+            "faces": [face.to_dict(self.plan.reading) for face in self.faces],
             "alt_text": self.alt_text,
+            "reading": str(self.plan.reading),
             "notes": list(self.notes),
             "backend": self.backend,
             "milliseconds": {k: round(v, 2) for k, v in self.milliseconds.items()},

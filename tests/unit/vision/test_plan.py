@@ -125,6 +125,7 @@ def test_the_json_is_plain():
         "theme": "test",
         "backend": "local",
         "frame": 0,
+        "reading": "expressions",
         "faces": [
             {
                 "number": 1,
