@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,11 @@ from emojifier_bot.cli.files import OutputFiles, find_inputs, plan_targets
 from emojifier_bot.cli.main import app
 from emojifier_bot.cli.replay import FileEmojifier
 from emojifier_bot.config import PictureSettings
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import InferenceError
 from emojifier_bot.vision.exif_date import read_exif_date
 from tests.builders import make_face
+from tests.emotion_words import found_in
 from tests.fakes.faces import FakeAnalyzer, picture_with_faces
 from tests.fakes.pipeline import fake_pipeline
 from tests.images import assert_same_pixels, encoded, opened
@@ -40,11 +43,18 @@ def _pictures(tmp_path, monkeypatch):
 
 
 def run(
-    typed, output=None, *, analyzer=None, quiet=False, force=False, **options
+    typed,
+    output=None,
+    *,
+    analyzer=None,
+    quiet=False,
+    force=False,
+    reading="expressions",
+    **options,
 ) -> bool:
     inputs = find_inputs(typed, recursive=False)
     emojifier = FileEmojifier(
-        fake_pipeline(analyzer),
+        replace(fake_pipeline(analyzer), reading=ReadingMode(reading)),
         OutputFiles(inputs.identities, force),
         Reporter(quiet=quiet),
         max_bytes=MAX_BYTES,
@@ -317,7 +327,7 @@ def test_json_has_one_line_a_picture_in_the_order_of_the_input(capsys):
             "emoji",
             "sure",
         ),
-        *("number", "decision", "chosen_by"),
+        *("number", "decision", "chosen_by", "shapes"),
     }
     assert (face["number"], face["chosen_by"]) == (1, "reader")
     assert face["decision"] == {"do": "emoji", "name": face["emoji"]["name"]}
@@ -406,3 +416,21 @@ def test_notes_of_the_result_are_reported(capsys):
     assert run(["face2.jpg"], analyzer=FakeAnalyzer([make_face()]))
 
     assert "face2.jpg: The file is cut off" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("reading", ["shapes", "off"])
+def test_nothing_that_is_printed_or_logged_says_more_than_may_be_read(
+    reading, capsys, caplog
+):
+    caplog.set_level("DEBUG")
+
+    assert run(["face.png"], reading=reading, json=True, debug=True)
+
+    (done,) = json_lines(capsys)
+    assert done["reading"] == reading
+    spared = frozenset({"emotions", "emoji", "emojified"})
+    if reading == "off":
+        del done["faces"][0]["emoji"], done["faces"][0]["decision"]
+    assert found_in(json.dumps(done, ensure_ascii=False), spared=spared) == set()
+    logged = " ".join(str(vars(one)) for one in caplog.records)
+    assert found_in(logged, spared=spared) == set()
