@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -36,6 +37,8 @@ _PAPER = (255, 255, 255, 255)
 
 #: What Pillow raises for pictures that a format cannot hold: its sides are limited.
 _WRITE_ERRORS = (OSError, ValueError, OverflowError)
+#: What Pillow says of encoders that had too little memory; WebP's says it by number.
+_NO_MEMORY = re.compile(r"out of memory|^encoding error [12]\b", re.IGNORECASE)
 
 _FULL_CHROMA = "4:4:4"
 _USUAL_SUBSAMPLING = "4:2:0"
@@ -144,7 +147,8 @@ def encode(
         exif_date: The date that the file says it was taken at; ``None`` for none.
 
     Raises:
-        ImageError: The format cannot hold this picture (``output_format``).
+        ImageError: The format cannot hold this picture (``output_format``), or there is
+            too little memory (``too_many_pixels``).
     """
     name = format or output_format(decoded, None)
     icc_profile = decoded.icc_profile
@@ -171,7 +175,13 @@ def encode(
         most_bytes = decoded.source_bytes * _OPTIMIZED_FROM_RATIO
         if "qtables" in options and 0 < most_bytes < len(encoded):
             encoded = _save(image, name, {**options, "optimize": True}, icc_profile)
-    except _WRITE_ERRORS as error:
+    except (MemoryError, *_WRITE_ERRORS) as error:
+        if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            raise ImageError(
+                f"As {name} this picture needs more memory than there is. Use a "
+                "smaller one.",
+                kind=ErrorKind.TOO_MANY_PIXELS,
+            ) from error
         raise ImageError(
             f"A picture of {image.width} x {image.height} pixels cannot be written as "
             f"{name}: {error}. Choose PNG.",

@@ -90,8 +90,8 @@ class JpegHeader:
 
     #: The EXIF block, empty where there is none.
     exif: bytes
-    #: Whether other pictures follow the first one (MPO).
-    is_multi_picture: bool
+    #: The list of all pictures, where others follow the first one (MPO): as in TIFF.
+    pictures: bytes
     #: The file up to the first scan, without metadata.
     clean: bytes
     #: Where the first scan's own header begins in the file.
@@ -173,17 +173,18 @@ def read_header(data: bytes) -> JpegHeader:
         ImageError: The file ends before its pixels (``truncated``), or uses a kind of
             compression that is not read (``unsupported``).
     """
-    exif, is_multi_picture, kept = b"", False, [START_MARKER]
+    exif, pictures, kept = b"", b"", [START_MARKER]
     for segment in _segments(data, len(START_MARKER)):
         if segment.marker == _SOS:
-            return JpegHeader(exif, is_multi_picture, b"".join(kept), segment.start)
+            return JpegHeader(exif, pictures, b"".join(kept), segment.start)
         if segment.marker in _FRAMES and segment.payload:
             _check_frame(segment)
         is_application = _APP1 <= segment.marker <= _APP15
         if segment.marker == _APP1 and segment.payload.startswith(_EXIF_PREFIX):
             exif = exif or segment.payload
         elif segment.marker == _APP2:
-            is_multi_picture |= segment.payload.startswith(_MULTI_PICTURE_PREFIX)
+            if segment.payload.startswith(_MULTI_PICTURE_PREFIX):
+                pictures = segment.payload.removeprefix(_MULTI_PICTURE_PREFIX)
             is_application = not segment.payload.startswith(_PROFILE_PREFIX)
         elif segment.marker == _APP14:
             is_application = False

@@ -59,6 +59,8 @@ _EXIF_PREFIX = b"Exif\x00\x00"
 _PNG_DEPTH_AT = 24
 EIGHT_BITS = 8
 
+#: MPO's tag of the number of pictures.
+_MPO_COUNT = 0xB001
 #: Frames of a file that are counted and can be chosen.
 MOST_FRAMES = 1000
 
@@ -253,16 +255,19 @@ def _load_gif(request: _Request) -> Loaded:
 def _load_jpeg(request: _Request) -> Loaded:
     header = read_header(request.data)
     image, canvas, notes = load_jpeg(request.data, header, request.check_size)
+    is_cut_off = bool(notes)
     exif = exif_directory(header.exif)
     orientation = orientation_of(exif)
+    if listed := next(iter(read_directories(header.pictures)), None):
+        notes += _only_main(listed.number(_MPO_COUNT))
     return Loaded(
         image=image,
-        format="MPO" if header.is_multi_picture else "JPEG",
+        format="MPO" if header.pictures else "JPEG",
         lossless=False,
         orientation=orientation,
         jpeg=jpeg_parameters(image, orientation),
         notes=notes,
-        is_cut_off=bool(notes),
+        is_cut_off=is_cut_off,
         dpi=image.info.get("dpi") or (exif.dpi if exif else None),
         canvas=canvas,
     )
@@ -330,15 +335,19 @@ def _finish_avif(loaded: Loaded, properties: MediaProperties) -> Loaded:
 def _load_heif(request: _Request) -> Loaded:
     """Load a HEIF's main picture, which its library turns upright and crops."""
     loaded = _load(request)
-    count = loaded.frames
-    note = f"Of the file's {count} pictures, only the main one is in the result."
     return replace(
         loaded,
         orientation=UPRIGHT,
         bits=loaded.image.info.get("bit_depth", EIGHT_BITS),
-        notes=(note,) if count > 1 else (),
+        notes=_only_main(loaded.frames),
         frames=1,
     )
+
+
+def _only_main(count: int) -> tuple[str, ...]:
+    """Return a note about pictures of a file that are no frames of an animation."""
+    note = f"Of the file's {count} pictures, only the main one is in the result."
+    return (note,) if count > 1 else ()
 
 
 def _load_ico(request: _Request) -> Loaded:

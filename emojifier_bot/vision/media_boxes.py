@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+
+from emojifier_bot.vision.av1 import SequenceHeader, sequence_header
 
 _HEADER = struct.Struct(">I4s")
 _LONG_HEADER_BYTES = 16
@@ -13,12 +15,17 @@ _LONG_HEADER_BYTES = 16
 _LONG, _TO_THE_END = 1, 0
 #: Before the contents of a "full box": version and flags.
 _VERSION_BYTES = 4
+#: A video's boxes of tables.
+_TABLES = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 #: Before the boxes of a list of sample entries, and of the entry of a video's frames.
-_ENTRIES = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 _ENTRIES_BYTES, _ENTRY_BYTES = 8, 78
 _SEQUENCE_BRAND = b"avis"
 _CLEAN_APERTURE = struct.Struct(">IIIIiIiI")
 _NCLX = struct.Struct(">4sHH")
+#: More than a sequence header has, at the beginning of coded pixels.
+_STREAM_START_BYTES = 512
+#: How the place of an item is told: in the file, or in a box of the list of items.
+_IN_FILE, _IN_LIST = 0, 1
 
 Box = tuple[int, int, int, int]
 
@@ -59,12 +66,21 @@ class MediaProperties:
 def media_properties(data: bytes) -> MediaProperties:
     """Read the properties of the picture that is shown: an item, or a first frame.
 
-    What is damaged counts as unsaid.
+    What is damaged counts as unsaid. Colours and depth that no box states are those of
+    the coded pixels of an AVIF.
     """
     try:
-        return _properties(dict(_main_properties(data)))
+        found = _properties(dict(_main_properties(data)))
     except (struct.error, IndexError, ZeroDivisionError):
-        return MediaProperties()
+        found = MediaProperties()
+    if found.codes and found.bits:
+        return found
+    coded = _sequence_header(data)
+    if coded is None:
+        return found
+    return replace(
+        found, codes=found.codes or coded.codes, bits=found.bits or coded.bits
+    )
 
 
 def find_box(data: bytes, *path: bytes) -> tuple[int, int] | None:
@@ -97,7 +113,7 @@ def boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]
 def _main_properties(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield names and contents, the last one first: of several the first counts."""
     properties: list[tuple[bytes, int, int]] = []
-    if data[8:12] == _SEQUENCE_BRAND and (entries := find_box(data, *_ENTRIES)):
+    if data[8:12] == _SEQUENCE_BRAND and (entries := find_box(data, *_TABLES, b"stsd")):
         start, end = entries
         for _, begin, stop in boxes(data, start + _ENTRIES_BYTES, end):
             properties = list(boxes(data, begin + _ENTRY_BYTES, stop))
@@ -163,3 +179,83 @@ def _properties(properties: dict[bytes, bytes]) -> MediaProperties:
             for over, under in zip(numbers[::2], numbers[1::2], strict=True)
         )
     return MediaProperties(codes, bits, aperture)
+
+
+def _sequence_header(data: bytes) -> SequenceHeader | None:
+    """Read what an AVIF's coded pixels say of themselves."""
+    try:
+        start = _stream_start(data)
+        if start is None:
+            return None
+        return sequence_header(data[start : start + _STREAM_START_BYTES])
+    except (struct.error, IndexError):
+        return None
+
+
+def _stream_start(data: bytes) -> int | None:
+    """Return where the coded pixels of the first frame or the main item begin."""
+    if data[8:12] == _SEQUENCE_BRAND:
+        for name, offset in ((b"stco", ">I"), (b"co64", ">Q")):
+            if found := find_box(data, *_TABLES, name):
+                # Version and flags, and the number of chunks.
+                return int(struct.unpack_from(offset, data, found[0] + 8)[0])
+        return None
+    meta = find_box(data, b"meta")
+    if meta is None:
+        return None
+    boxes = {
+        name: (begin, stop)
+        for name, begin, stop in _boxes(data, meta[0] + _VERSION_BYTES, meta[1])
+    }
+    if b"pitm" not in boxes or b"iloc" not in boxes:
+        return None
+    begin, _ = boxes[b"pitm"]
+    (item,) = struct.unpack_from(">I" if data[begin] else ">H", data, begin + 4)
+    if b"iref" in boxes:
+        item = _first_tile(data, *boxes[b"iref"], item)
+    method, offset = _item_place(data, boxes[b"iloc"][0], item)
+    if method == _IN_LIST:
+        return boxes[b"idat"][0] + offset if b"idat" in boxes else None
+    return offset if method == _IN_FILE else None
+
+
+def _first_tile(data: bytes, start: int, end: int, item: int) -> int:
+    """Return the first of the items that a grid is made of; else the item itself."""
+    number = struct.Struct(">I" if data[start] else ">H")
+    for name, begin, _ in _boxes(data, start + _VERSION_BYTES, end):
+        (of,) = number.unpack_from(data, begin)
+        if name == b"dimg" and of == item:
+            # The number of tiles stands between.
+            (tile,) = number.unpack_from(data, begin + number.size + 2)
+            return int(tile)
+    return item
+
+
+def _item_place(data: bytes, start: int, item: int) -> tuple[int, int]:
+    """Return how the place of an item is told, and the place of its first part."""
+    at = start
+
+    def number(size: int) -> int:
+        nonlocal at
+        at += size
+        if at > len(data):
+            raise IndexError
+        return int.from_bytes(data[at - size : at])
+
+    version, _flags, sizes = number(1), number(3), number(2)
+    offset, length, base, index = (sizes >> shift & 0xF for shift in (12, 8, 4, 0))
+    id_size = 4 if version > 1 else 2
+    for _ in range(number(id_size)):
+        this_item = number(id_size)
+        method = number(2) & 0xF if version else _IN_FILE
+        # After a number of another file.
+        number(2)
+        place = number(base)
+        parts = []
+        for _ in range(number(2)):
+            number(index if version else 0)
+            parts.append(number(offset))
+            number(length)
+        if this_item == item:
+            return method, place + parts[0]
+    raise IndexError

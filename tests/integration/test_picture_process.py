@@ -169,6 +169,21 @@ def test_a_picture_that_needs_more_memory_than_there_is_is_refused(face):
 
 
 @linux_only
+def test_a_result_that_needs_more_memory_than_there_is_is_refused_for_that(face):
+    transparent = face.resize((2800, 2800))
+    transparent.putalpha(Image.linear_gradient("L").resize(transparent.size))
+    data = encoded(transparent, "WEBP", quality=60, method=0)
+    with (
+        PictureProcesses(load_settings(picture_memory_mb=200)) as one,
+        pytest.raises(ImageError) as caught,
+    ):
+        one(data, "", None)
+
+    assert caught.value.kind == "too_many_pixels"
+    assert caught.value.message.startswith("As WEBP this picture needs more memory")
+
+
+@linux_only
 def test_a_result_that_could_be_smaller_is_better_than_none(face):
     options = {"quality": 80, "progressive": True, "subsampling": "4:4:4"}
     large = encoded(face.resize((4000, 3000)), "JPEG", **options)

@@ -47,6 +47,8 @@ def test_pages_and_pictures_are_told_too():
     heif = buffer.getvalue()
     note = "Of the file's 2 pictures, only the main one is in the result."
     assert (decode(heif).notes, decode(heif).frames) == ((note,), 1)
+    note = "Of the file's 3 pictures, only the main one is in the result."
+    assert decode(several("MPO")).notes == (note,)
     icon = encoded(photo(64, 64), "ICO", sizes=[(16, 16), (64, 64)])
     note = "Of the icon's 2 sizes, only the largest is in the result."
     assert (decode(icon).notes, decode(icon).image.size) == ((note,), (64, 64))

@@ -5,10 +5,16 @@ import struct
 import numpy as np
 import pytest
 
+from emojifier_bot.vision.av1 import SequenceHeader, sequence_header
 from emojifier_bot.vision.decode import decode
-from emojifier_bot.vision.media_boxes import find_box, media_properties
+from emojifier_bot.vision.media_boxes import (
+    MediaProperties,
+    find_box,
+    media_properties,
+)
 from tests.images import (
     assert_images_close,
+    assert_same_pixels,
     encoded,
     oriented_exif,
     photo,
@@ -65,8 +71,7 @@ def test_an_avif_is_cropped_before_it_is_turned():
 
 
 def test_a_sequence_states_its_properties_with_its_frames():
-    frames = [photo(), photo().rotate(180)]
-    data = encoded(frames[0], "AVIF", save_all=True, append_images=frames[1:])
+    data = sequence()
     assert data[8:12] == b"avis"
     properties = media_properties(data)
     assert properties.codes == (1, 13)
@@ -79,10 +84,175 @@ def test_codes_and_depth_are_read():
 
 @pytest.mark.parametrize("cut", range(0, 400, 7))
 def test_damage_means_unsaid(cut):
-    media_properties(AVIF[:cut])
-    damaged = bytearray(AVIF)
-    damaged[cut] ^= 0xFF
-    media_properties(bytes(damaged))
+    for data in (AVIF, without_colors(AVIF), without_colors(sequence())):
+        media_properties(data[:cut])
+        damaged = bytearray(data)
+        damaged[cut] ^= 0xFF
+        media_properties(bytes(damaged))
+
+
+def sequence() -> bytes:
+    first, second = photo(), photo().rotate(180)
+    return encoded(first, "AVIF", save_all=True, append_images=[second])
+
+
+def without_colors(data: bytes) -> bytes:
+    """Return an AVIF whose boxes state neither colours nor bits per channel."""
+    return data.replace(b"colr", b"free").replace(b"pixi", b"free")
+
+
+def with_coded_colors(data: bytes, primaries: int, transfer: int) -> bytes:
+    """Return an AVIF whose sequence header states other colours, as an encoder would.
+
+    The numbers of the header lie anywhere between the bytes.
+    """
+    coded, before = int.from_bytes(data), 0x010D06
+    places = range(8 * len(data) - 24)
+    (place,) = (at for at in places if coded >> at & 0xFFFFFF == before)
+    changed = primaries << 16 | transfer << 8 | 6
+    return (coded ^ (before ^ changed) << place).to_bytes(len(data))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: encoded(photo(), "AVIF", quality=95),
+        lambda: encoded(photo().convert("L"), "AVIF", quality=95),
+        lambda: encoded(photo(mode="RGBA"), "AVIF", quality=95),
+        sequence,
+    ],
+    ids=["picture", "grey", "transparent", "sequence"],
+)
+def test_colors_that_only_the_coded_pixels_state_are_read(make):
+    data = without_colors(make())
+
+    assert media_properties(data) == MediaProperties((1, 13), 8)
+
+
+@pytest.mark.parametrize("codes", [(12, 13), (9, 16), (9, 18), (1, 8)])
+def test_they_count_as_those_of_a_box(codes):
+    """Encoders may leave the box out: then browsers show what the stream states."""
+    box = struct.pack(">4sHH", b"nclx", *codes)
+    told = decode(AVIF.replace(struct.pack(">4sHH", b"nclx", 1, 13), box))
+    coded = decode(with_coded_colors(without_colors(AVIF), *codes))
+
+    assert coded.icc_profile == told.icc_profile
+    assert coded.notes == told.notes
+    assert (coded.icc_profile is None) == (codes[1] in {16, 18})
+    assert_same_pixels(coded.image, told.image)
+
+
+def test_a_box_counts_before_the_stream():
+    data = with_coded_colors(AVIF.replace(b"pixi", b"free"), 12, 13)
+
+    assert media_properties(data) == MediaProperties((1, 13), 8)
+
+
+def bits(*fields: tuple[int, int]) -> bytes:
+    """Return numbers of some widths, one after the other."""
+    text = "".join(f"{number:0{width}b}" for number, width in fields)
+    text = text.ljust(-len(text) % 8 + len(text), "0")
+    return int(text, 2).to_bytes(len(text) // 8)
+
+
+ONE = (1, 1)
+NONE = (0, 1)
+#: Of 16 and 8 bits.
+SIDES = [(15, 4), (7, 4), (4095, 16), (255, 8)]
+COLORS = [ONE, (12, 8), (13, 8), (6, 8)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        # Reduced, as of a still picture.
+        (
+            [(0, 3), ONE, ONE, (8, 5), *SIDES, (0, 3), (7, 3), NONE, NONE, *COLORS],
+            SequenceHeader(8, (12, 13)),
+        ),
+        # With all that may be there: times, a decoder model, two operating points,
+        # numbers of frames; 12 bits.
+        (
+            [
+                *((2, 3), NONE, NONE),
+                *(ONE, (1, 32), (25, 32), ONE, NONE, NONE, ONE, (3, 2)),
+                *(ONE, (9, 5), (1, 32), (3, 5), (3, 5)),
+                *(ONE, (1, 5)),
+                *((0, 12), (8, 5), ONE, ONE, (5, 10), (6, 10), ONE, ONE, (4, 4)),
+                *((1, 12), (7, 5), NONE, NONE),
+                *SIDES,
+                *(ONE, (1, 4), (1, 3)),
+                *((0, 3), (0, 4), ONE, (0, 2), NONE, ONE, NONE, ONE, (6, 3), (7, 3)),
+                *(ONE, ONE, NONE, *COLORS),
+            ],
+            SequenceHeader(12, (12, 13)),
+        ),
+        # 10 bits, never grey, nothing said of colours.
+        (
+            [(1, 3), ONE, ONE, (8, 5), *SIDES, (0, 3), (7, 3), ONE, NONE],
+            SequenceHeader(10, None),
+        ),
+        # Colours that are said to be unknown.
+        (
+            [
+                *((0, 3), ONE, ONE, (8, 5), *SIDES, (0, 3), (7, 3), NONE, NONE),
+                *(ONE, (2, 8), (2, 8), (2, 8)),
+            ],
+            SequenceHeader(8, None),
+        ),
+    ],
+    ids=["still", "everything", "unsaid", "unknown"],
+)
+@pytest.mark.parametrize("has_length", [True, False])
+def test_sequence_headers(fields, expected, has_length):
+    header = bits(*fields)
+    length = bytes([len(header)]) if has_length else b""
+    unit = bytes([1 << 3 | has_length << 1]) + length + header
+    # Before it: a delimiter, with an extension and a length of two bytes.
+    stream = b"\x16\x00\x80\x00" + unit
+
+    assert sequence_header(stream) == expected
+    with pytest.raises(IndexError):
+        sequence_header(stream[:8])
+
+
+def box(name: bytes, *contents: bytes) -> bytes:
+    content = b"".join(contents)
+    return struct.pack(">I4s", 8 + len(content), name) + content
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_of_a_grid_the_first_tile_states_the_colors(version):
+    header = bits(
+        *((0, 3), ONE, ONE, (8, 5), *SIDES, (0, 3), (7, 3), NONE, NONE, *COLORS)
+    )
+    unit = bytes([1 << 3 | 2, len(header)]) + header
+    full = struct.pack(">I", version << 24)
+    item = ">I" if version == 2 else ">H"
+    # Item 7 is made of 8 and 9; 8 lies in the list itself, or where the file ends.
+    tiles = struct.pack(f"{item[:2]}H{2 * item[1]}", 7, 2, 8, 9)
+    in_list = version > 0
+    # Offsets have four bytes, lengths too, bases none.
+    places = struct.pack(">H", 0x4400) + struct.pack(item, 2)
+    for number, offset in ((9, 0), (8, 3 if in_list else 400)):
+        places += struct.pack(item, number) + (b"\0\1" if in_list else b"")
+        places += struct.pack(">HHII", 0, 1, offset, len(unit))
+    meta = box(
+        b"meta",
+        bytes(4),
+        box(b"pitm", b"\0\0\0\0" + struct.pack(">H", 7)),
+        box(b"iref", full if version == 2 else bytes(4), box(b"dimg", tiles)),
+        box(b"iloc", full, places),
+        box(b"idat", b"123" + unit),
+    )
+    data = box(b"ftyp", b"avif") + meta
+    data = data.ljust(400, b"\0") + unit
+
+    assert media_properties(data) == MediaProperties((12, 13), 8)
+
+
+def test_a_stream_without_a_sequence_header_states_nothing():
+    assert sequence_header(b"\x12\x00" * 20) is None
 
 
 def test_a_box_is_found_by_its_path():
