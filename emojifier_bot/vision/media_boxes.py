@@ -196,33 +196,33 @@ def _stream_start(data: bytes) -> int | None:
     """Return where the coded pixels of the first frame or the main item begin."""
     if data[8:12] == _SEQUENCE_BRAND:
         for name, offset in ((b"stco", ">I"), (b"co64", ">Q")):
-            if found := find_box(data, *_TABLES, name):
+            if chunks := find_box(data, *_TABLES, name):
                 # Version and flags, and the number of chunks.
-                return int(struct.unpack_from(offset, data, found[0] + 8)[0])
+                return int(struct.unpack_from(offset, data, chunks[0] + 8)[0])
         return None
     meta = find_box(data, b"meta")
     if meta is None:
         return None
-    boxes = {
+    found = {
         name: (begin, stop)
-        for name, begin, stop in _boxes(data, meta[0] + _VERSION_BYTES, meta[1])
+        for name, begin, stop in boxes(data, meta[0] + _VERSION_BYTES, meta[1])
     }
-    if b"pitm" not in boxes or b"iloc" not in boxes:
+    if b"pitm" not in found or b"iloc" not in found:
         return None
-    begin, _ = boxes[b"pitm"]
+    begin, _ = found[b"pitm"]
     (item,) = struct.unpack_from(">I" if data[begin] else ">H", data, begin + 4)
-    if b"iref" in boxes:
-        item = _first_tile(data, *boxes[b"iref"], item)
-    method, offset = _item_place(data, boxes[b"iloc"][0], item)
+    if b"iref" in found:
+        item = _first_tile(data, *found[b"iref"], item)
+    method, place = _item_place(data, found[b"iloc"][0], item)
     if method == _IN_LIST:
-        return boxes[b"idat"][0] + offset if b"idat" in boxes else None
-    return offset if method == _IN_FILE else None
+        return found[b"idat"][0] + place if b"idat" in found else None
+    return place if method == _IN_FILE else None
 
 
 def _first_tile(data: bytes, start: int, end: int, item: int) -> int:
     """Return the first of the items that a grid is made of; else the item itself."""
     number = struct.Struct(">I" if data[start] else ">H")
-    for name, begin, _ in _boxes(data, start + _VERSION_BYTES, end):
+    for name, begin, _ in boxes(data, start + _VERSION_BYTES, end):
         (of,) = number.unpack_from(data, begin)
         if name == b"dimg" and of == item:
             # The number of tiles stands between.

@@ -15,7 +15,7 @@ from emojifier_bot.vision.theme_maker import (
     make_drawings,
     read_drawings,
 )
-from emojifier_bot.vision.themes import MIN_POINT_DISTANCE
+from emojifier_bot.vision.themes import MIN_POINT_DISTANCE, opaque_share
 from emojifier_bot.vision.types import EMOTIONS
 
 KNOWN = tomllib.loads((emojis_dir() / "classic" / "theme.toml").read_text("utf-8"))[
@@ -81,6 +81,18 @@ def test_what_hides_no_face_is_refused(art):
     assert find_disc(fitted(art)) is None
     with pytest.raises(ThemeError, match="ring has no opaque disc of 128 of 512"):
         make_drawings({"ring": fitted(art)}, KNOWN)
+
+
+def test_of_a_wide_ring_the_disc_lies_in_its_band():
+    art = fitted(disc(holes=[(120, 70, 180, 130)]))
+
+    found = find_disc(art)
+
+    # A ring of 180 with a hole of 60 has a band of 60; scaled up, its edges are soft.
+    assert found.diameter_px == pytest.approx(512 / 3, abs=15)
+    away = np.hypot(*(np.array(found.center_xy) - 256))
+    assert away == pytest.approx(512 / 3, abs=6)
+    assert opaque_share(np.asarray(art)[..., 3], found) == 1
 
 
 @pytest.mark.parametrize(
