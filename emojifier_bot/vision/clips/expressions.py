@@ -13,20 +13,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emojifier_bot.vision.choose import Choice, choose, fits, point_distances
+from emojifier_bot.vision.choose import (
+    NEIGHBOURHOOD,
+    Choice,
+    choose,
+    fits,
+    point_distances,
+)
 from emojifier_bot.vision.clips.smoothing import Course, window_means
 from emojifier_bot.vision.types import EMOTIONS, EmojiTheme, EmotionScores, Measure
 
 #: Standard deviation of the window, seconds.
-WINDOW_SECONDS = 0.2
+WINDOW_SECONDS = 0.3
 #: Another emoji must be the better one for so long.
 EVIDENCE_SECONDS = 0.3
 #: It is clearly better if it is nearer by this, in the space of emotions.
-NEARER = 0.12
+NEARER = 0.2
+#: How far beyond an emoji's bounds a measure must be to take it away, and how far
+#: within them to bring it, as a share of the measure.
+BEYOND = 0.15
 #: A face counts as read surely where this share of the readings is,
 SURE_SHARE = 0.5
 #: and changes between sure and unsure where the share is beyond these.
-UNSURE_SHARE, SURER_SHARE = 0.3, 0.7
+UNSURE_SHARE, SURER_SHARE = 0.2, 0.8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,10 +110,18 @@ def _is_better(best: Choice, now: Choice | None, face: Expression) -> bool:
         return False
     if best.sure != now.sure:
         return not UNSURE_SHARE < face.confident < SURER_SHARE
-    if best.emoji.bounds or not fits(now.emoji, face.measures):
+    measured = [
+        {name: value * share for name, value in face.measures.items()}
+        for share in (1 - BEYOND, 1.0, 1 + BEYOND)
+    ]
+    if not any(fits(now.emoji, one) for one in measured):
         return True
+    if best.emoji.bounds and not all(fits(best.emoji, one) for one in measured):
+        return False
     away = point_distances([now.emoji, best.emoji], face.scores)
-    return float(away[0] - away[1]) > NEARER
+    # One with bounds that the face meets is chosen for them, near as it may be.
+    nearer = -NEIGHBOURHOOD if best.emoji.bounds else NEARER
+    return float(away[0] - away[1]) > nearer
 
 
 def most_frequent(choices: Sequence[Choice]) -> Choice:

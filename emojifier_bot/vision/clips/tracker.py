@@ -43,12 +43,14 @@ FAR, FAR_PER_SECOND = 0.8, 0.8
 LOG_SIZE = 0.5
 #: Weight of that logarithm beside the distance.
 SIZE_WEIGHT = 0.5
+#: So many faces tell how all of a frame moves.
+MOVED_TOGETHER = 3
 #: The speed of a face is that over its last sightings, so many and not older.
 SPEED_SIGHTINGS, SPEED_SECONDS = 6, 0.3
 #: That of one which was not seen for longer is over more of them.
 HIDDEN_SECONDS, HIDDEN_SIGHTINGS, HIDDEN_SPEED_SECONDS = 0.1, 20, 0.7
-#: Expressions are read this often.
-EXPRESSION_SECONDS = 0.1
+#: Expressions are read at least so long after each other.
+EXPRESSION_SECONDS = 0.095
 #: Frames that are kept to follow a new face backwards, and their bytes.
 KEPT_FRAMES, KEPT_BYTES = 12, 48_000_000
 #: What no search confirms is followed no longer than this.
@@ -323,6 +325,8 @@ def paired(
 ) -> list[tuple[int, int]]:
     """Pair faces with what was found, the best fit first.
 
+    What moves most of them, such as a shaken camera, is taken to move all.
+
     Args:
         expected: Where each should be.
         lost: For how many seconds each was not seen.
@@ -333,17 +337,29 @@ def paired(
     """
     if not expected or not found:
         return []
-    sizes = np.log([side(one) for one in expected])[:, None]
-    sizes = np.abs(sizes - np.log([side(one) for one in found])[None])
-    centers = [
-        np.array([one.box.center_xy for one in all_]) for all_ in (expected, found)
-    ]
-    away = np.linalg.norm(centers[0][:, None] - centers[1][None], axis=2)
-    away /= np.array([side(one) for one in expected])[:, None]
-    far = FAR + FAR_PER_SECOND * np.array(lost)[:, None]
-    costs = np.where(
-        (away > far) | (sizes > LOG_SIZE), np.inf, away + SIZE_WEIGHT * sizes
-    )
+    faces, seen = (np.array([_spot(one) for one in all_]) for all_ in (expected, found))
+    far = FAR + FAR_PER_SECOND * np.array(lost)
+    pairs = _nearest_pairs(faces, seen, far)
+    if len(pairs) >= MOVED_TOGETHER:
+        ways = [seen[k, :2] - faces[i, :2] for i, k in pairs]
+        faces[:, :2] += np.median(ways, axis=0)
+        pairs = _nearest_pairs(faces, seen, far)
+    return pairs
+
+
+def _spot(one: Detection) -> tuple[float, float, float]:
+    return (*one.box.center_xy, side(one))
+
+
+def _nearest_pairs(
+    faces: NDArray[np.float64], seen: NDArray[np.float64], far: NDArray[np.float64]
+) -> list[tuple[int, int]]:
+    """Pair ``(N, 3)`` centres and sizes with ``(M, 3)`` others, the nearest first."""
+    away = np.linalg.norm(faces[:, None, :2] - seen[None, :, :2], axis=2)
+    away /= faces[:, None, 2]
+    larger = np.abs(np.log(faces[:, None, 2] / seen[None, :, 2]))
+    unlike = (away > far[:, None]) | (larger > LOG_SIZE)
+    costs = np.where(unlike, np.inf, away + SIZE_WEIGHT * larger)
     pairs = []
     while np.isfinite(costs.min()):
         i, k = (int(one) for one in np.unravel_index(costs.argmin(), costs.shape))

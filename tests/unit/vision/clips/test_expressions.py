@@ -98,3 +98,24 @@ def test_doubt_that_comes_and_goes_changes_nothing():
     ]
 
     assert len(names(steady_choices(THEME, faces, AT))) == 1
+
+
+def test_a_measure_about_a_bound_changes_nothing():
+    grin = make_emoji(
+        "grin",
+        point={Emotion.HAPPINESS: 0.95, Emotion.NEUTRAL: 0.05},
+        bounds=[GeometryBound(Measure.MOUTH_OPENING, minimum=0.3)],
+    )
+    theme = make_theme([*THEME.emoji, grin])
+
+    def smiled(slow):
+        openings = 0.3 + 0.03 * np.sin(np.arange(50) / slow)
+        faces = [
+            Expression(
+                one.seconds, one.scores, MEASURES | {Measure.MOUTH_OPENING: wide}, 1.0
+            )
+            for one, wide in zip(read(["happiness"] * 50), openings, strict=True)
+        ]
+        return names(steady_choices(theme, faces, AT))
+
+    assert len(smiled(slow=5)) == len(smiled(slow=2)) == 1

@@ -1,0 +1,268 @@
+"""What the first pass makes of frames, with models to whom patches are faces."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emojifier_bot.vision.analyzers.local import FOLLOWED_PX, LocalAnalyzer
+from emojifier_bot.vision.clips.tracker import (
+    BRIEF_CONFIDENCE,
+    LOST_SECONDS,
+    UNCONFIRMED_SECONDS,
+    Sighting,
+    Track,
+    Tracker,
+    believed,
+    expected_at,
+    paired,
+)
+from tests.builders import make_detection, make_landmarks
+from tests.fakes.clips import FakeClip
+from tests.fakes.faces import FACE_RGB, FakeClassifier, FakeDetector, FakeLandmarker
+from tests.moving_pictures import ground
+
+GROUND = Image.fromarray(ground().pixels[:240, :320, :3])
+FPS = 30
+
+
+class CountingDetector(FakeDetector):
+    """Counts the frames that were searched as a whole."""
+
+    def __init__(self):
+        super().__init__()
+        self.searches = 0
+
+    def detect(self, image):
+        # The main pass of a search sees the whole frame, enlarged.
+        self.searches += image.shape == (480, 640, 3)
+        assert image.shape[0] >= FOLLOWED_PX
+        return super().detect(image)
+
+
+def tracked(count, *courses, ground=GROUND, detector=None):
+    """Follow patches whose left upper corner a course gives, or None."""
+
+    def draw(index):
+        image = ground.copy()
+        for course in courses:
+            corner = course(index)
+            if corner is not None:
+                x, y = map(round, corner)
+                image.paste(FACE_RGB, (x, y, x + 40, y + 40))
+        return image
+
+    models = LocalAnalyzer(
+        detector or FakeDetector(), FakeLandmarker(), FakeClassifier()
+    )
+    clip = FakeClip(draw, count, 1000 / FPS)
+    return Tracker(models).run(clip.frames())
+
+
+def frames_of(track):
+    return [one.frame for one in track.course]
+
+
+def sighting(frame, x=100.0, confidence=0.9):
+    points = make_landmarks(center_xy=(x, 80.0))
+    detection = make_detection(points, confidence=confidence)
+    return Sighting(frame, frame / FPS, detection, points)
+
+
+def test_a_clip_of_no_frames_has_no_tracks():
+    models = LocalAnalyzer(FakeDetector(), FakeLandmarker(), FakeClassifier())
+
+    found = Tracker(models).run([])
+
+    assert (found.tracks, found.seconds, found.scenes) == ((), (), ())
+
+
+def test_a_face_that_stays_is_one_track_of_all_frames():
+    found = tracked(25, lambda _index: (100, 80))
+
+    (track,) = found.tracks
+    assert frames_of(track) == list(range(25))
+    assert found.scenes == (0,) * 25
+
+
+def test_only_key_frames_are_searched_as_a_whole():
+    detector = CountingDetector()
+
+    tracked(31, lambda index: (60 + 2 * index, 80), detector=detector)
+
+    assert detector.searches == 4
+
+
+def test_a_lost_face_asks_for_a_search():
+    detector = CountingDetector()
+
+    # It jumps farther than it is looked for.
+    found = tracked(10, lambda index: (10 if index < 5 else 250, 80), detector=detector)
+
+    assert detector.searches == 2
+    assert [frames_of(track) for track in found.tracks] == [
+        list(range(5)),
+        list(range(5, 10)),
+    ]
+
+
+def test_a_new_face_is_followed_backwards_to_where_it_appeared():
+    found = tracked(
+        24,
+        lambda _index: (30, 40),
+        lambda index: (220 - 2 * index, 150) if index >= 13 else None,
+    )
+
+    # Frame 20 is the key frame that finds it.
+    assert frames_of(found.tracks[1]) == list(range(13, 24))
+
+
+def test_a_face_that_is_hidden_for_a_while_is_the_same_afterwards():
+    found = tracked(
+        60, lambda index: None if 20 <= index < 40 else (20 + 4 * index, 80)
+    )
+
+    (track,) = found.tracks
+    assert frames_of(track) == [*range(20), *range(40, 60)]
+
+
+def test_a_face_that_is_gone_for_long_is_another_one():
+    away = round(LOST_SECONDS * FPS) + 10
+
+    found = tracked(
+        away + 40, lambda index: None if 20 <= index < 20 + away else (100, 80)
+    )
+
+    assert len(found.tracks) == 2
+
+
+def test_two_that_swap_sides_stay_who_they_are():
+    found = tracked(
+        50, lambda index: (20 + 5 * index, 60), lambda index: (265 - 5 * index, 120)
+    )
+
+    ways = [
+        track.course[-1].detection.box.x_min - track.course[0].detection.box.x_min
+        for track in found.tracks
+    ]
+    assert sorted(map(round, ways)) == [-245, 245]
+
+
+def test_a_scene_has_its_own_tracks():
+    other = Image.fromarray(ground(5).pixels[:240, :320, :3])
+
+    def draw(index):
+        image = (GROUND if index < 10 else other).copy()
+        image.paste(FACE_RGB, (100, 80, 140, 120))
+        return image
+
+    models = LocalAnalyzer(FakeDetector(), FakeLandmarker(), FakeClassifier())
+    found = Tracker(models).run(FakeClip(draw, 20, 40).frames())
+
+    assert [frames_of(track) for track in found.tracks] == [
+        list(range(10)),
+        list(range(10, 20)),
+    ]
+    assert [track.scene for track in found.tracks] == [0, 1]
+
+
+def test_expressions_are_read_ten_times_a_second():
+    (track,) = tracked(31, lambda _index: (100, 80)).tracks
+
+    read = [one.frame for one in track.course if one.scores is not None]
+
+    assert read == list(range(0, 31, 3))
+
+
+def test_without_a_classifier_no_expression_is_read():
+    models = LocalAnalyzer(FakeDetector(), FakeLandmarker(), None)
+    clip = FakeClip(lambda _index: picture_with_a_face(), 3)
+
+    (track,) = Tracker(models).run(clip.frames()).tracks
+
+    assert [one.scores for one in track.course] == [None] * 3
+
+
+def picture_with_a_face():
+    image = GROUND.copy()
+    image.paste(FACE_RGB, (100, 80, 140, 120))
+    return image
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "pairs"),
+    [
+        ([], [100.0], []),
+        ([100.0], [], []),
+        ([100.0], [130.0], [(0, 0)]),
+        ([100.0], [300.0], []),
+        # The nearest first, then what is left.
+        ([100.0, 160.0], [150.0, 110.0], [(0, 1), (1, 0)]),
+        # Most of them tell how all move.
+        ([90.0, 200.0, 300.0], [133.0, 244.0, 345.0], [(0, 0), (1, 1), (2, 2)]),
+        ([90.0, 200.0, 300.0, 400.0], [241.0, 341.0, 441.0], [(1, 0), (2, 1), (3, 2)]),
+    ],
+)
+def test_faces_are_paired_with_what_is_near(expected, found, pairs):
+    def detections(places):
+        return [sighting(0, x).detection for x in places]
+
+    matched = paired(detections(expected), [0.0] * len(expected), detections(found))
+
+    assert sorted(matched) == pairs
+
+
+def test_what_was_not_seen_for_a_while_may_be_farther():
+    near, far = sighting(0, 100.0).detection, sighting(0, 205.0).detection
+
+    assert paired([near], [0.0], [far]) == []
+    assert paired([near], [0.5], [far]) == [(0, 0)]
+
+
+def test_another_size_is_another_face():
+    small = make_detection(make_landmarks(eye_distance_px=20))
+    large = make_detection(make_landmarks(eye_distance_px=50))
+
+    assert paired([small], [0.0], [large]) == []
+
+
+@pytest.mark.parametrize("frame", [10, 13, 25])
+def test_a_face_is_expected_where_its_speed_takes_it(frame):
+    course = [sighting(index, 50.0 + 3 * index) for index in range(10)]
+
+    box = expected_at(course, frame / FPS).box
+
+    right = sighting(frame, 50.0 + 3 * frame).detection.box
+    np.testing.assert_allclose(box.xyxy, right.xyxy, atol=0.1)
+
+
+def test_what_hides_a_face_does_not_tell_where_it_goes():
+    course = [sighting(index, 50.0 + 3 * index) for index in range(10)]
+    # Half covered by another one, it seems to stop.
+    course += [sighting(index, 80.0, confidence=0.6) for index in (10, 11, 12)]
+
+    box = expected_at(course, 30 / FPS).box
+
+    right = sighting(30, 50.0 + 3 * 30).detection.box
+    np.testing.assert_allclose(box.xyxy, right.xyxy, atol=8)
+
+
+def test_a_brief_mistake_is_no_face_and_a_brief_face_is_one():
+    def seen_for(frames, confidence):
+        track = Track(0, [sighting(index) for index in range(frames)])
+        track.confirmed[0] = confidence
+        return believed(track)
+
+    assert seen_for(1, BRIEF_CONFIDENCE - 0.01) is None
+    assert seen_for(1, BRIEF_CONFIDENCE) is not None
+    assert seen_for(8, BRIEF_CONFIDENCE - 0.01) is not None
+
+
+def test_what_no_search_confirms_is_followed_for_a_second():
+    track = Track(0, [sighting(index) for index in range(100)])
+    track.confirmed |= {0: 0.9, 10: 0.4}
+
+    kept = believed(track)
+
+    assert kept.course[-1].frame == 10 + round(UNCONFIRMED_SECONDS * FPS)
