@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.datasets import sample
 from tests.images import encoded, opened
@@ -42,6 +43,7 @@ INSTALL = [
     for line in block.splitlines()
     if " install " in line
 ]
+ADDRESS = "REPOSITORY=…    # this repository's address, as `git clone` takes it"
 MAKE = [line for line in LINES if line.startswith("make ")]
 OURS = [line for line in LINES if line.startswith("emojifier-bot ")]
 PYTHON = [block for kind, block in BLOCKS if kind == "python"]
@@ -98,20 +100,35 @@ def run(folder):
 
 def test_no_line_goes_unchecked():
     lines = [one for one in LINES if one not in INSTALL]
-    assert sorted(MAKE + OURS) == sorted(lines)
-    assert len(INSTALL) == 5
+    assert sorted([*MAKE, *OURS, ADDRESS]) == sorted(lines)
+    assert len(INSTALL) == 8
     assert (len(PYTHON), len(OURS)) >= (1, 6)
 
 
 @pytest.mark.parametrize("line", INSTALL)
-def test_install_lines_name_the_package_and_its_extras(line):
-    _tool, name, extra, address = re.fullmatch(
-        r'(uv tool|pip) install "([a-z-]+)(?:\[(\w+)\])? @ git\+([A-Z]+)" *(?:#.*)?',
-        line,
-    ).groups()
+def test_install_lines_name_the_package_and_its_extras(tmp_path, line):
+    for tool in ("pip", "uv"):
+        (tmp_path / tool).write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+        (tmp_path / tool).chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", f"REPOSITORY=file:///clone\n{line}"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
-    assert (name, address) == (PROJECT["name"], "REPOSITORY")
-    assert extra is None or extra in PROJECT["optional-dependencies"]
+    *command, given = done.stdout.splitlines()
+    wanted = Requirement(given)
+    assert command in (["install"], ["tool", "install"])
+    assert (wanted.name, wanted.url) == (PROJECT["name"], "git+file:///clone")
+    assert wanted.extras <= PROJECT["optional-dependencies"].keys()
+
+
+def test_there_is_a_line_for_each_extra():
+    told = "".join(INSTALL)
+
+    assert all(f"[{extra}]" in told for extra in PROJECT["optional-dependencies"])
 
 
 def test_the_demo_installs_no_tools_of_developers(tmp_path):

@@ -39,6 +39,12 @@ def caddy(tmp_path):
         assert text.count(f"127.0.0.1:{port}") == 1
         text = text.replace(f"127.0.0.1:{port}", behind.host)
         file = tmp_path / "Caddyfile"
+        file.write_text(text)
+        # It warns of what its own formatter would write otherwise.
+        formatted = subprocess.run(
+            [program, "fmt", str(file)], capture_output=True, check=False
+        )
+        assert formatted.stdout == text.encode()
         text = text.replace("bot.example.com", own)
         file.write_text("{\n\tadmin off\n}\n" + text)
         home = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
