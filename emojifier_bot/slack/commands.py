@@ -80,7 +80,9 @@ _INVISIBLE = re.compile(
 #: Words around a mention by what they are for. A message asks for a picture with the
 #: first; with the second, if it points at something too, or if it is short.
 _ASKS = frozenset({"please", "pls", "plz", "emojify", "emojified"})
-_VERBS = frozenset({"can", "could", "would", "will", "do", "try", "make", "take"})
+_VERBS = frozenset(
+    {"can", "could", "would", "will", "do", "try", "make", "take", "put"}
+)
 _POINTS = frozenset(
     {
         "this",
@@ -149,6 +151,17 @@ _THANKS = frozenset(
         "grazie",
     }
 )
+#: What may stand after the command among what it means: "plz do the last pic".
+_POLITE = (
+    _ASKS
+    | _VERBS
+    | _POINTS
+    | _THINGS
+    | _THANKS
+    | _GREETINGS
+    | {"a", "the", "my", "our", "to", "of", "on", "in", "for", "with", "last", "latest"}
+    | {"newest", "emoji", "emojis", "now", "just", "you"}
+)
 #: Longest message that asks by pointing alone: "and that one too". One word less may
 #: stand around an order.
 _SHORT_WORDS = 4
@@ -193,6 +206,14 @@ class ParsedCommand:
     settings: SettingsCommand | None = None
     other_words: OtherWords = OtherWords.NONE
 
+    @property
+    def is_answered(self) -> bool:
+        """Return whether its words ask for no picture, and none stands beside them."""
+        if self.other_words is OtherWords.THANKS:
+            return self == ParsedCommand(other_words=OtherWords.THANKS)
+        asks_not = self.other_words in {OtherWords.QUESTION, OtherWords.AGAINST}
+        return asks_not and not self.addresses
+
 
 @dataclass(frozen=True, slots=True)
 class ParseError:
@@ -203,7 +224,7 @@ class ParseError:
 
 
 def parse_command(text: str, themes: Collection[str]) -> ParsedCommand | ParseError:
-    """Read the words after the command; each must mean something.
+    """Read the words after the command; each must mean something, or be polite.
 
     What they ask for single faces must be complete; in a mention it may be a sentence,
     where "only" and "skip" are words like others.
@@ -221,8 +242,11 @@ def parse_command(text: str, themes: Collection[str]) -> ParsedCommand | ParseEr
         return ParseError(
             ErrorKind.PLAN, {"problem": quoted(wrong.message, MAX_PROBLEM)}
         )
-    if error is None and others:
-        error = _parse_error(others[0], [*themes, *FLAGS, *SettingsCommand])
+    if error is None and others and not parsed.is_answered:
+        polite = parsed.other_words in {OtherWords.REQUEST, OtherWords.THANKS}
+        unknown = [one for one in others if not (polite and _bare(one) in _POLITE)]
+        if unknown:
+            error = _parse_error(unknown[0], [*themes, *FLAGS, *SettingsCommand])
     return error if error and not parsed.help else parsed
 
 
@@ -334,10 +358,7 @@ def _words(text: str) -> list[str]:
 
 def _meaning(others: list[str], flags: Collection[str]) -> OtherWords:
     """Return what words are for that name no option."""
-    listed = [
-        word.strip(ENDINGS + "()").casefold().replace("’", "'")  # noqa: RUF001 - typed
-        for word in others
-    ]
+    listed = [_bare(word) for word in others]
     words = set(listed)
     if not listed:
         return OtherWords.NONE
@@ -358,6 +379,12 @@ def _meaning(others: list[str], flags: Collection[str]) -> OtherWords:
     if may_mean and (asks or (may_ask and named) or (points and is_short)):
         return OtherWords.REQUEST
     return OtherWords.UNCLEAR
+
+
+def _bare(word: str) -> str:
+    """Return a word without what surrounds it, in lower case."""
+    plain = word.strip(ENDINGS + "()").casefold()
+    return plain.replace("’", "'")  # noqa: RUF001 - as people type it
 
 
 def _after_thanks(others: list[str], listed: list[str]) -> OtherWords:

@@ -201,9 +201,11 @@ class Listeners:
         names = self._context.names(body, context)
         if isinstance(parsed, ParseError):
             return ack(**ephemeral(parsed.kind, **{**names, **parsed.facts}))
-        if parsed.help:
+        if parsed.help or parsed.other_words is OtherWords.QUESTION:
             facts = names | self._context.help_facts
             return ack(**ephemeral("help", **facts), blocks=help_blocks(**facts))
+        if parsed.is_answered:
+            return ack(**ephemeral(parsed.other_words, **names))
         try:
             for address in parsed.addresses:
                 self._context.check_address(address)

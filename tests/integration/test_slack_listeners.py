@@ -94,6 +94,9 @@ def test_a_command_is_queued(listeners, sent, fields):
             {"addresses": "10"},
         ),
         (f"{ADDRESS} https://127.0.0.1/a.jpg", "private_address", {}),
+        ("how do I use this?", "help", {"themes": "`classic`, `party`"}),
+        ("thanks!", "thanks", {}),
+        ("please stop", "against", {}),
     ],
 )
 def test_a_command_that_asks_for_no_job(listeners, text, kind, facts):

@@ -9,6 +9,8 @@ from tests.fakes.slack.state import Channel, Message, SlackFile, User
 from tests.fakes.slack.world import World
 
 THUMBNAIL_SIZES_PX = (64, 80, 160, 360)
+#: The list of a file that has each kind of conversation.
+_LISTS = {"public": "channels", "private": "groups", "im": "ims", "mpim": "groups"}
 #: What a message shows of a file from another organisation.
 STUB = {"mode": "file_access", "file_access": "check_file_info"}
 
@@ -234,7 +236,7 @@ def shares_json(world: World, file: SlackFile) -> dict[str, Any]:
         }
         shown |= {"thread_ts": share.thread_ts} if share.thread_ts else {}
         rooms.setdefault(channel.channel_id, []).append(shown)
-        name = {"public": "channels", "private": "groups", "im": "ims"}[channel.kind]
+        name = _LISTS[channel.kind]
         if channel.channel_id not in lists[name]:
             lists[name].append(channel.channel_id)
     return {"shares": shares} | lists

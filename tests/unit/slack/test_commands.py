@@ -79,6 +79,22 @@ anything = st.one_of(st.text(), st.lists(words | st.text(max_size=5)).map(" ".jo
         (f"\u200e{ADDRESS}\u2060", named(ADDRESS)),
         ("\ufeffopt\u00a0out\u200b", ParsedCommand(settings=SettingsCommand.OPT_OUT)),
         ("classic party", ParsedCommand(theme="Party")),
+        # After the command people write sentences, too.
+        ("plz do the last pic", ParsedCommand(other_words=OtherWords.REQUEST)),
+        ("this one please", ParsedCommand(other_words=OtherWords.REQUEST)),
+        (
+            "party, please!",
+            ParsedCommand(theme="Party", other_words=OtherWords.REQUEST),
+        ),
+        (
+            "great, do it again",
+            ParsedCommand(again=True, surprise=True, other_words=OtherWords.REQUEST),
+        ),
+        (f"{ADDRESS} thanks", named(ADDRESS, other_words=OtherWords.THANKS)),
+        ("thank you", ParsedCommand(other_words=OtherWords.THANKS)),
+        ("how does this work?", ParsedCommand(other_words=OtherWords.QUESTION)),
+        ("stop", ParsedCommand(other_words=OtherWords.AGAINST)),
+        ("delete this please", ParsedCommand(other_words=OtherWords.AGAINST)),
     ],
 )
 def test_words_that_mean_something(text, parsed):
@@ -106,6 +122,18 @@ def test_words_that_mean_something(text, parsed):
             {"addresses": "10"},
         ),
         (f"{ADDRESS} nix wie", "unknown_option", {"word": "nix", "guess": ""}),
+        # What nobody knows is not passed over among polite words.
+        (
+            "suprise me please",
+            "unknown_option",
+            {"word": "suprise", "guess": "surprise"},
+        ),
+        (
+            "with sunglasses please",
+            "unknown_option",
+            {"word": "sunglasses", "guess": ""},
+        ),
+        (f"{ADDRESS} no thanks", "unknown_option", {"word": "no", "guess": ""}),
         ("x" * 8001, "too_long", {"characters": "8,000", "words": "400"}),
         ("party " * 401, "too_long", {"characters": "8,000", "words": "400"}),
         ("opt-in please", "order_alone", {"word": "opt in"}),
@@ -152,7 +180,7 @@ def test_words_that_mean_nothing_are_an_error(text, kind, facts):
         ),
         (
             "<@UBOT> put emoji on this one",
-            ParsedCommand(other_words=OtherWords.UNCLEAR),
+            ParsedCommand(other_words=OtherWords.REQUEST),
         ),
     ],
 )
