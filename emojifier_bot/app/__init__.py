@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 CHECKED_SIZE_WH = (64, 64)
 
 
-def make_pipeline(settings: PictureSettings) -> Pipeline:
+def make_pipeline(settings: PictureSettings, *, expressions: bool = True) -> Pipeline:
     """Build everything that emojifies one picture.
+
+    Args:
+        settings: Name its parts.
+        expressions: Whether any will be read; if not, no model for them is opened.
 
     Raises:
         ConfigError: A back end or theme of that name does not exist.
@@ -39,7 +43,7 @@ def make_pipeline(settings: PictureSettings) -> Pipeline:
         # The theme first: a wrong name is reported before models are loaded.
         emoji=make_emoji_source(settings),
         decoder=make_decoder(settings),
-        analyzer=make_analyzer(settings),
+        analyzer=make_analyzer(settings, expressions=expressions),
         clock=SystemClock(),
         reading=ReadingMode(settings.reading),
     )
@@ -68,7 +72,10 @@ def make_isolated_decoder(settings: Settings) -> IsolatedDecoder:
 
 
 def make_analyzer(
-    settings: PictureSettings, *, falls_back: bool | None = None
+    settings: PictureSettings,
+    *,
+    falls_back: bool | None = None,
+    expressions: bool = True,
 ) -> FaceAnalyzer:
     """Build the face back end that the settings name.
 
@@ -76,6 +83,7 @@ def make_analyzer(
         settings: Name it, and hold its keys.
         falls_back: Whether local models stand in for a hosted one that is down; None
             takes the setting.
+        expressions: As for `make_pipeline`.
 
     Raises:
         ConfigError: There is none of that name, or a key of it is missing.
@@ -90,7 +98,7 @@ def make_analyzer(
         models=models_dir(),
         min_confidence=settings.min_confidence,
         emotion_model=settings.emotion_model,
-        expressions=settings.reading != ReadingMode.OFF,
+        expressions=expressions and settings.reading != ReadingMode.OFF,
         threads=settings.threads,
         detector=settings.detector_model,
         rescorer=settings.rescorer_model,

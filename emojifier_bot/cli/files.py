@@ -35,7 +35,7 @@ STANDARD_STREAM = "-"
 STANDARD_OUTPUTS = frozenset({"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 #: Folders of what a process has open: a process substitution has its name there.
 _OPEN_FILES = ("/dev/fd/", "/proc/self/fd/")
-RESULT_SUFFIX, DEBUG_SUFFIX = ".emojified", ".debug"
+RESULT_SUFFIX, DEBUG_SUFFIX, NUMBERS_SUFFIX = ".emojified", ".debug", ".numbered"
 #: Names of results of standard input, and of addresses that name no file.
 STREAM_STEM, ADDRESS_STEM = "stdin", "picture"
 #: File systems of memory cards keep dates to two seconds.
@@ -258,7 +258,8 @@ def is_picture(path: Path) -> bool:
 
 def is_ours(path: Path) -> bool:
     """Return whether a name is one that we give to results."""
-    return Path(path.stem).suffix.lower() in {RESULT_SUFFIX, DEBUG_SUFFIX}
+    ours = {RESULT_SUFFIX, DEBUG_SUFFIX, NUMBERS_SUFFIX}
+    return Path(path.stem).suffix.lower() in ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +301,14 @@ class Target:
 
     def debug(self, extensions: Sequence[str]) -> Path:
         """Return the file for the picture that shows boxes and points."""
-        stem, *rest = self._named(DEBUG_SUFFIX, extensions)
+        return self._beside(DEBUG_SUFFIX, extensions)
+
+    def numbered(self, extensions: Sequence[str]) -> Path:
+        """Return the file for the result that shows the faces' numbers."""
+        return self._beside(NUMBERS_SUFFIX, extensions)
+
+    def _beside(self, mark: str, extensions: Sequence[str]) -> Path:
+        stem, *rest = self._named(mark, extensions)
         return self.folder / "{}{}{}".format(stem.removesuffix(RESULT_SUFFIX), *rest)
 
     def _named(self, mark: str, extensions: Sequence[str]) -> tuple[str, str, str]:

@@ -10,7 +10,7 @@ import secrets
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,7 @@ from emojifier_bot.cli.files import (
     is_stream,
     plan_targets,
 )
+from emojifier_bot.cli.picking import Picking, picking_options
 from emojifier_bot.emotion_models import EmotionModel, ReadingMode
 from emojifier_bot.errors import EmojifierError, ErrorKind
 from emojifier_bot.vision.formats import WRITTEN_EXTENSIONS
@@ -119,6 +120,7 @@ _UNKNOWN: dict[str, object] = {
     is_flag=True,
     help="Also write photo.debug.jpg with boxes, points and scores.",
 )
+@picking_options
 @theme_option
 @backend_option
 @accept_remote_option
@@ -182,17 +184,18 @@ def replay(
     quality: int | None,
     surprise: bool,
     seed: int | None,
+    picking: Picking,
     quiet: bool,
     verbose: bool,
 ) -> None:
     """Put an emoji over every face of saved pictures.
 
     In a folder, only the pictures directly in it are read; with -r those in its
-    subfolders too, and -o gets the same subfolders. Hidden files, *.emojified.* and
-    *.debug.* are skipped. A picture that fails does not stop the others. A picture
-    without faces is not a failure: nothing is written for it. Results have the date of
-    their input's file, and each has a name of its own: that of photo.heic in the folder
-    of a photo.jpg is photo.heic.emojified.jpg.
+    subfolders too, and -o gets the same subfolders. Hidden files, *.emojified.*,
+    *.numbered.* and *.debug.* are skipped. A picture that fails does not stop the
+    others. A picture without faces is not a failure: nothing is written for it. Results
+    have the date of their input's file, and each has a name of its own: that of
+    photo.heic in the folder of a photo.jpg is photo.heic.emojified.jpg.
 
     Exit codes: 0 success, 1 a picture failed, 2 wrong usage, 130 interrupted.
     """
@@ -210,11 +213,16 @@ def replay(
         "A picture from standard input needs -o: a file, a folder, or - for "
         "standard output.": stdin and output is None,
         "- can be given only once.": inputs.count(STANDARD_STREAM) > 1,
-        "--debug writes a second file, which needs a place: give a file as IN or "
-        "as -o.": debug and ((stdin and stdout) or is_stream(Path(output or ""))),
+        "--debug and --number write a second file, which needs a place: give a file "
+        "as IN or as -o.": (debug or picking.numbered)
+        and ((stdin and stdout) or is_stream(Path(output or ""))),
         "-o needs a name.": output == "",
         "IN needs a name.": "" in inputs,
         "--seed only works with --surprise.": seed is not None and not surprise,
+        "--surprise chooses emoji, and --plan has chosen them.": surprise
+        and picking.plan is not None,
+        "Numbers, places and plans are those of one picture, not of several or a "
+        "folder.": found.many and picking.for_one_picture,
         "--force and --skip-existing contradict each other.": force and skip_existing,
         "-q and -v contradict each other.": quiet and verbose,
     }
@@ -228,7 +236,7 @@ def replay(
     from emojifier_bot.logs import configure_logging
 
     settings = load_picture_settings(
-        theme=theme,
+        theme=theme or picking.theme,
         face_backend=backend,
         emotion_model=emotion_model,
         reading=reading,
@@ -242,14 +250,17 @@ def replay(
                 f"Pictures cannot be written as {shown(extension)!r}. "
                 f"These work: {', '.join(WRITTEN_EXTENSIONS)}."
             )
-    agree_to_send(settings, len(found.sources), accepted=accept_remote)
+    sent = 0 if picking.plan else len(found.sources)
+    agree_to_send(settings, sent, accepted=accept_remote)
     if surprise and seed is None:
         seed = secrets.randbelow(_SEEDS)
     reporter = Reporter(quiet=quiet)
     if verbose and found.skipped:
         reporter.note(f"{counted(found.skipped, 'file')} left out.")
+    pipeline = make_pipeline(settings, expressions=picking.reads_expressions)
+    picking.check_names(pipeline.emoji.theme)
     emojifier = FileEmojifier(
-        make_pipeline(settings),
+        pipeline,
         OutputFiles(found.identities, force),
         reporter,
         max_bytes=settings.max_bytes,
@@ -262,6 +273,7 @@ def replay(
         exif_date=exif_date,
         quality=quality,
         surprise_seed=seed,
+        picking=picking.with_covers(pipeline),
     )
     # At the end models and pictures go with the process; collecting them takes 20 ms.
     atexit.register(gc.freeze)
@@ -319,6 +331,7 @@ class FileEmojifier:
     exif_date: bool = False
     quality: int | None = None
     surprise_seed: int | None = None
+    picking: Picking = field(default_factory=Picking)
 
     def run(self, inputs: Inputs, targets: list[Target]) -> bool:
         """Emojify every picture; return whether all went well."""
@@ -345,6 +358,8 @@ class FileEmojifier:
     def _outcome(self, source: Source, target: Target) -> PictureOutcome:
         try:
             return self._emojify(source, target)
+        except WrongUsage:
+            raise
         except EmojifierError as error:
             return PictureOutcome(error=error)
         except Exception as error:
@@ -366,7 +381,8 @@ class FileEmojifier:
                 return PictureOutcome(output=str(target.expected))
             self.outputs.check(target.expected)
         data = source.read(self.max_bytes, self.make_client)
-        result = self.pipeline.run(data, self._options(target, data))
+        options = self._options(target, data)
+        result = self.picking.emojify(self.pipeline, data, options)
         if not (result.faces or self.include_faceless or is_through):
             return PictureOutcome(result)
         if not is_through:
@@ -379,6 +395,12 @@ class FileEmojifier:
         if self.debug and result.faces:
             debug = self._debug_picture(data, result)
             files[target.debug(result.extensions)] = debug
+        if self.picking.numbered and result.faces:
+            options = replace(options, numbered=True, covers=self.picking.covers)
+            numbers = self.pipeline.render(data, result.plan, options).encoded
+            files[target.numbered(result.extensions)] = numbers
+        if self.picking.save_plan is not None:
+            files[self.picking.save_plan] = f"{result.plan.to_json()}\n".encode()
         self.outputs.write(files, source.modified_ns)
         return PictureOutcome(result, STANDARD_STREAM if self.to_stdout else str(path))
 

@@ -13,11 +13,15 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from emojifier_bot.vision.color import to_srgb
+from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.plan import Cover, CoverKind
 from emojifier_bot.vision.types import (
     Anchor,
@@ -26,10 +30,10 @@ from emojifier_bot.vision.types import (
     Placement,
 )
 
-#: Width of a cover's art, and of its disc. The art is drawn at one size: a cover has
-#: no detail that a larger one would show.
-ART_SIZE_PX = 256
-ANCHOR = Anchor((ART_SIZE_PX / 2, ART_SIZE_PX / 2), ART_SIZE_PX - 4.0)
+#: Width of a cover's art, and its disc. The art may be drawn smaller, see `art_width`.
+ART_SIZE_PX = 512
+ANCHOR = Anchor((ART_SIZE_PX / 2, ART_SIZE_PX / 2), ART_SIZE_PX - 8.0)
+_ART_WIDTHS_PX = (64, 128, 256, ART_SIZE_PX)
 #: Where colours are taken: so many directions, at these distances from the centre, in
 #: radii of the disc. The farther ones count where the nearer ones lie on other faces.
 _DIRECTIONS = 64
@@ -38,14 +42,12 @@ _NEAR, _FAR = (1.06, 1.12, 1.20, 1.30), (1.5, 1.8, 2.2, 3.0)
 _LEAST_POINTS = 24
 #: A point lies on a disc up to this far from it: its rim is mixed with the picture.
 _RIM_PX = 2.0
-#: Squares of a mosaic, and points of a blur, from one side to the other, and how what
-#: lies between them is coloured.
+#: Squares of a mosaic, and points of a blur, from one side to the other; how what lies
+#: between them is coloured; standard deviation of their noise, at most, of 255.
 _FIELDS = {
-    CoverKind.MOSAIC: (8, cv2.INTER_NEAREST),
-    CoverKind.BLUR: (6, cv2.INTER_CUBIC),
+    CoverKind.MOSAIC: (8, cv2.INTER_NEAREST, 12.0),
+    CoverKind.BLUR: (6, cv2.INTER_CUBIC, 6.0),
 }
-#: Standard deviation of the noise, at most, of 255.
-_MOST_NOISE = 14.0
 #: Where nothing surrounds a face.
 _GREY = 128
 OPAQUE = 255
@@ -62,6 +64,11 @@ class Surroundings:
     places_xy: FloatArray
     #: ``(N, 3)`` RGB, 0 to 255.
     colors: FloatArray
+
+
+def cover_picture(picture: DecodedImage) -> ImageArray:
+    """Return a picture that is to cover faces: ``(h, w, 4)`` uint8 RGBA, sRGB."""
+    return np.asarray(to_srgb(picture.image, picture.icc_profile).convert("RGBA"))
 
 
 def covered(placement: Placement, cover: Cover) -> Placement:
@@ -115,30 +122,38 @@ def _around(
     )
 
 
+def art_width(placement: Placement) -> int:
+    """Return how wide the art of a cover is best drawn."""
+    fitting = (width for width in _ART_WIDTHS_PX if width >= placement.size_px)
+    return next(fitting, ART_SIZE_PX)
+
+
 def cover_art(
-    cover: Cover, around: Surroundings, picture: ImageArray | None = None
+    cover: Cover,
+    around: Surroundings,
+    width: int = ART_SIZE_PX,
+    picture: ImageArray | None = None,
 ) -> ImageArray:
     """Return the art of a cover: its disc, where `ANCHOR` says, on nothing.
 
     Args:
         cover: What it shows.
         around: What it is made of.
+        width: One of `art_width`.
         picture: With `CoverKind.PICTURE`: ``(h, w, 4)`` uint8 RGBA, straight alpha.
 
     Returns:
-        ``(256, 256, 4)`` uint8 RGBA, straight alpha. The same input gives the same art.
+        ``(width, width, 4)`` uint8 RGBA, straight alpha. The same input gives the same.
     """
-    side = (ART_SIZE_PX, ART_SIZE_PX)
     if cover.kind in _FIELDS:
-        cells, interpolation = _FIELDS[cover.kind]
-        field = _mixed(around, cells)
-        field = field + _noise(around, field.shape)
-        color = cv2.resize(field, side, interpolation=interpolation)
+        cells, interpolation, noise = _FIELDS[cover.kind]
+        field = _mixed(around, cells) + _noise(around, cells, noise)
+        color = cv2.resize(field, (width, width), interpolation=interpolation)
     else:
-        color = np.broadcast_to(around.colors.mean(axis=0), (*side, 3))
-    art = np.empty((ART_SIZE_PX, ART_SIZE_PX, 4), np.uint8)
+        color = np.broadcast_to(around.colors.mean(axis=0), (width, width, 3))
+    art = np.empty((width, width, 4), np.uint8)
     art[..., :3] = np.clip(np.rint(color), 0, 255)
-    art[..., 3] = _disc()
+    art[..., 3] = _disc(width)
     return art if picture is None else _laid_over(art, picture)
 
 
@@ -153,31 +168,30 @@ def _mixed(around: Surroundings, cells: int) -> NDArray[np.float64]:
     return np.asarray(weights @ around.colors.astype(np.float64))
 
 
-def _noise(around: Surroundings, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _noise(around: Surroundings, cells: int, most: float) -> NDArray[np.float64]:
     """Return lighter and darker spots, which the points' colours are the seed of."""
     seed = hashlib.sha256(around.colors.tobytes() + around.places_xy.tobytes()).digest()
     draw = np.random.default_rng(int.from_bytes(seed, "big"))
-    spread = min(float(around.colors.mean(axis=1).std()), _MOST_NOISE)
-    return draw.normal(0.0, spread, shape[:2])[..., None]
+    spread = min(float(around.colors.mean(axis=1).std()), most)
+    return draw.normal(0.0, spread, (cells, cells, 1))
 
 
-def _disc() -> ImageArray:
-    centers = np.arange(ART_SIZE_PX) + 0.5
-    x, y = ANCHOR.center_xy
-    away = np.hypot(centers[None] - x, centers[:, None] - y)
-    alpha = np.clip(ANCHOR.diameter_px / 2 - away + 0.5, 0, 1)
+@cache
+def _disc(width: int) -> ImageArray:
+    """Return the ``(width, width)`` alpha of the art."""
+    scale = width / ART_SIZE_PX
+    centers = np.arange(width) + 0.5 - width / 2
+    away = np.hypot(centers[None], centers[:, None])
+    alpha = np.clip(ANCHOR.diameter_px / 2 * scale - away + 0.5, 0, 1)
     return np.asarray(np.rint(alpha * OPAQUE), np.uint8)
 
 
 def _laid_over(art: ImageArray, picture: ImageArray) -> ImageArray:
     """Lay a picture over the disc, as large as it fits into its square."""
-    from PIL import Image  # noqa: PLC0415 - seldom needed
-
     ground, laid = Image.fromarray(art), Image.fromarray(picture)
-    size_px = round(ANCHOR.diameter_px)
-    scale = size_px / max(laid.size)
+    scale = len(art) * ANCHOR.diameter_px / ART_SIZE_PX / max(laid.size)
     fitted = [max(round(side * scale), 1) for side in laid.size]
     laid = laid.resize((fitted[0], fitted[1]), Image.Resampling.LANCZOS)
-    place = [(ART_SIZE_PX - side) // 2 for side in laid.size]
-    ground.alpha_composite(laid, (place[0], place[1]))
+    left, top = ((len(art) - side) // 2 for side in laid.size)
+    ground.alpha_composite(laid, (left, top))
     return np.asarray(ground)

@@ -88,6 +88,11 @@ class Edits:
         swapped = {number for pair in self.swaps for number in pair}
         return frozenset(used | swapped | self.skip | (self.only or frozenset()))
 
+    @property
+    def decide_all(self) -> bool:
+        """Tell whether they decide what becomes of every face."""
+        return self.cover is not None or bool(self.everyone)
+
     def names(self) -> list[str]:
         """Return the emoji that are named."""
         return [

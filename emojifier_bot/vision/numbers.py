@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from emojifier_bot.vision.canvas import Canvas
 from emojifier_bot.vision.composite import Region, blend, premultiplied
+from emojifier_bot.vision.detector import intersection_area
 from emojifier_bot.vision.plan import PlannedFace
 from emojifier_bot.vision.types import ImageArray, Placement
 
@@ -20,26 +21,33 @@ _TEXT_SHARE, _LEAST_TEXT_PX, _MOST_TEXT_PX = 0.22, 13.0, 96.0
 _LEAST_OF_PICTURE = 1 / 90
 #: Space around the digits, and the rim's width, over the height of the text.
 _PADDING, _RIM = 0.28, 0.09
+#: How far outside of the rim the middle of a number lies, over its height.
+_OUTWARDS = 0.25
 #: Where a number may lie on the disc's rim, in order: up left, up right, down, aside.
 _DIRECTIONS_DEGREES = (135, 45, 225, 315, 90, 180, 0, 270)
 
 
 def draw_numbers(canvas: Canvas, faces: Sequence[PlannedFace]) -> None:
-    """Write each face's number beside its disc, so that none covers another.
+    """Write each face's number on its disc's rim, where it hides other faces least.
 
     Args:
         canvas: Changed in place.
         faces: With the numbers.
     """
-    taken: list[Region] = []
-    for face in faces:
+    discs = np.array([_square(face.placement) for face in faces]).reshape(-1, 4)
+    taken = np.zeros_like(discs)
+    for index, face in enumerate(faces):
         label = number_label(face.number, _text_px(face.placement, canvas.image.size))
-        region = _free(_regions(face.placement, label, canvas.image.size), taken)
-        taken.append(region)
-        x_min, y_min, x_max, y_max = region
+        regions = np.array(_regions(face.placement, label, canvas.image.size))
+        others = np.delete(discs, index, axis=0)
+        # Two numbers over each other are worse than one over a face.
+        hidden = intersection_area(regions, others).sum(axis=1)
+        hidden += 4 * intersection_area(regions, taken[:index]).sum(axis=1)
+        taken[index] = regions[hidden.argmin()]
+        x_min, y_min, x_max, y_max = map(int, taken[index])
         # A picture may be smaller than a label.
         patch = label[: y_max - y_min, : x_max - x_min]
-        blend(canvas, premultiplied(patch), region)
+        blend(canvas, premultiplied(patch), (x_min, y_min, x_max, y_max))
 
 
 def number_label(number: int, text_px: float) -> ImageArray:
@@ -63,33 +71,24 @@ def _text_px(placement: Placement, size_wh: tuple[int, int]) -> float:
     return min(max(placement.size_px * _TEXT_SHARE, least), _MOST_TEXT_PX)
 
 
+def _square(placement: Placement) -> tuple[float, ...]:
+    (x, y), radius = placement.center_xy, placement.size_px / 2
+    return x - radius, y - radius, x + radius, y + radius
+
+
 def _regions(
     placement: Placement, label: ImageArray, size_wh: tuple[int, int]
-) -> Iterator[Region]:
-    """Yield where a label may lie, moved into the picture."""
-    (x, y), radius = placement.center_xy, placement.size_px / 2
-    height, width = (
-        min(one, most) for one, most in zip(label.shape, size_wh[::-1], strict=False)
-    )
+) -> list[Region]:
+    """Return where a label may lie, moved into the picture."""
+    x, y = placement.center_xy
+    width, height = min(label.shape[1], size_wh[0]), min(label.shape[0], size_wh[1])
+    away = placement.size_px / 2 + height * _OUTWARDS
+    regions: list[Region] = []
     for degrees in _DIRECTIONS_DEGREES:
         turn = math.radians(degrees)
-        left = round(x + math.cos(turn) * radius - width / 2)
-        top = round(y - math.sin(turn) * radius - height / 2)
+        left = round(x + math.cos(turn) * away - width / 2)
+        top = round(y - math.sin(turn) * away - height / 2)
         left = min(max(left, 0), size_wh[0] - width)
         top = min(max(top, 0), size_wh[1] - height)
-        yield left, top, left + width, top + height
-
-
-def _free(regions: Iterable[Region], taken: Sequence[Region]) -> Region:
-    """Return the first region that overlaps least with those that are taken."""
-
-    def shared(region: Region) -> int:
-        return sum(_shared_px(region, one) for one in taken)
-
-    return min(regions, key=shared)
-
-
-def _shared_px(first: Region, second: Region) -> int:
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    return max(width, 0) * max(height, 0)
+        regions.append((left, top, left + width, top + height))
+    return regions

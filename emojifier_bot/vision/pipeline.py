@@ -24,7 +24,13 @@ from emojifier_bot.vision.color import sprite_into_profile
 from emojifier_bot.vision.composite import overlay, premultiplied
 from emojifier_bot.vision.covers import ANCHOR as COVER_ANCHOR
 from emojifier_bot.vision.covers import ART_SIZE_PX as COVER_ART_PX
-from emojifier_bot.vision.covers import Disc, cover_art, covered, surroundings
+from emojifier_bot.vision.covers import (
+    Disc,
+    art_width,
+    cover_art,
+    covered,
+    surroundings,
+)
 from emojifier_bot.vision.decode import DecodedImage, DecodeLimits, decode
 from emojifier_bot.vision.detector import box_iou
 from emojifier_bot.vision.edits import NO_EDITS, Edits, apply
@@ -192,9 +198,7 @@ class Pipeline:
         picture = self._decoded(source, 0, times)
         output_format(picture, options.extension)
         with times.stage("analyze"):
-            read = partial(
-                self._read, expressions=self._mode(options) != ReadingMode.OFF
-            )
+            read = partial(self._read, expressions=self._reads(options))
             reading = read(picture)
             if not reading.faces and isinstance(source, bytes):
                 picture, reading = self._best_frame(source, picture, reading, read)
@@ -219,6 +223,10 @@ class Pipeline:
 
     def _mode(self, options: EmojifyOptions) -> ReadingMode:
         return lowest(self.reading, options.reading)
+
+    def _reads(self, options: EmojifyOptions) -> bool:
+        """Tell whether expressions may be read, and any of them decides something."""
+        return self._mode(options) != ReadingMode.OFF and not options.edits.decide_all
 
     def _read(self, picture: DecodedImage, *, expressions: bool) -> Reading:
         """Find faces, also where the picture is too transparent to show them well."""
@@ -271,8 +279,8 @@ class Pipeline:
     ) -> PlannedFace:
         theme, seed = self.emoji.theme, options.surprise_seed
         own_seed = None if seed is None else f"{seed}/{number - 1}"
-        is_read = self._mode(options) != ReadingMode.OFF
-        if not is_read:
+        seen = self._mode(options) != ReadingMode.OFF
+        if not self._reads(options):
             one = unread(theme, own_seed)
         elif own_seed is None:
             measures = measure(face.landmarks.points_xy)
@@ -286,7 +294,7 @@ class Pipeline:
             DrawEmoji(one.emoji.name),
             sure=one.sure,
             nearest=tuple(near.name for near in nearest(theme, face.scores)),
-            shapes=", ".join(visible(face.landmarks.points_xy)) if is_read else "",
+            shapes=", ".join(visible(face.landmarks.points_xy)) if seen else "",
             face=face,
         )
 
@@ -306,7 +314,7 @@ class Pipeline:
     ) -> Iterator[PlannedFace]:
         """Yield a face for each place that the options name; the numbers go on."""
         boxes = options.edits.also
-        is_read = self._mode(options) != ReadingMode.OFF
+        is_read = self._reads(options)
         width, height = picture.image.size
         for box in boxes:
             if box.x_min >= width or box.y_min >= height:
@@ -430,7 +438,10 @@ def _cover_arts(
         spot = face.placement
         if isinstance(face.decision, Cover):
             spot = covered(spot, face.decision)
-            hidden.append((spot.center_xy, spot.size_px / 2))
+            # The corners of a picture lie outside of its disc.
+            square = face.decision.kind is CoverKind.PICTURE
+            reach = math.sqrt(2) if square else 1.0
+            hidden.append((spot.center_xy, spot.size_px / 2 * reach))
         elif isinstance(face.decision, DrawEmoji):
             # Hands and tears reach beyond an emoji's disc, not beyond its art.
             reach = math.sqrt(2) * art_px / names[face.decision.name].anchor.diameter_px
@@ -450,7 +461,8 @@ def _cover_arts(
                 )
             laid = pictures[face.decision.picture]
             laid = sprite_into_profile(laid, picture.icc_profile)
-        arts[face.number] = premultiplied(cover_art(face.decision, around, laid))
+        art = cover_art(face.decision, around, art_width(spot), laid)
+        arts[face.number] = premultiplied(art)
     return arts
 
 

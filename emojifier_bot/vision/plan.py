@@ -17,8 +17,9 @@ from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import PlanError
 from emojifier_bot.vision.types import BoundingBox, Emoji, Face, Placement
 
-#: Largest margin of a cover: the disc is then four times as wide as the face's.
-MOST_MARGIN = 3.0
+#: How much larger than an emoji's disc a cover's is; half as wide again takes in ears
+#: and hair.
+USUAL_MARGIN, MOST_MARGIN = 0.25, 3.0
 
 
 class CoverKind(StrEnum):
@@ -52,7 +53,7 @@ class Cover:
 
     kind: CoverKind
     #: How much larger than an emoji's the disc is: 0.5 makes it half as wide again.
-    margin: float = 0.0
+    margin: float = USUAL_MARGIN
     #: With `CoverKind.PICTURE`: the picture's name; whoever renders has the picture.
     picture: str = ""
 
@@ -261,7 +262,7 @@ def _decision(values: Mapping[str, Any]) -> Decision:
         case "cover":
             return Cover(
                 CoverKind(values["kind"]),
-                float(values.get("margin", 0)),
+                float(values.get("margin", USUAL_MARGIN)),
                 str(values.get("picture", "")),
             )
     raise ValueError(f"there is no decision {values['do']!r}")

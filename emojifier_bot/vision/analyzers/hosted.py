@@ -142,6 +142,16 @@ class HostedAnalyzer:
         read = self._read(picture, faces, expressions=expressions)
         return Reading(read, self._name)
 
+    def read_at(
+        self,
+        picture: DecodedImage,
+        boxes: Sequence[BoundingBox],
+        *,
+        expressions: bool = True,
+    ) -> list[Face | None]:
+        """Read the face in each box with the local models; nothing is sent."""
+        return self.local.read_at(picture, boxes, expressions=expressions)
+
     def _read(
         self, picture: DecodedImage, faces: Sequence[HostedFace], *, expressions: bool
     ) -> tuple[Face, ...]:

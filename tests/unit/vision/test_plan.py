@@ -83,7 +83,7 @@ def test_what_a_newer_version_added_is_left_out():
         make_plan(1).to_json().replace('"size_px": 80.0', '"size_px": 1e999'),
         make_plan(1, Cover(CoverKind.BLUR))
         .to_json()
-        .replace('"margin": 0.0', '"margin": 9'),
+        .replace('"margin": 0.25', '"margin": 9'),
         make_plan(1, Cover(CoverKind.BLUR)).to_json().replace("blur", "smear"),
     ],
 )

@@ -1,0 +1,221 @@
+"""Covers hide: what lies under them reaches no byte of a result.
+
+Two pictures that differ only beneath the opaque core of what a plan paints give the
+same file: in every format, whatever else the files hold, and however long they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emojifier_bot.vision.canvas import canvas_of
+from emojifier_bot.vision.decode import decode
+from emojifier_bot.vision.formats import FORMATS, format_named
+from emojifier_bot.vision.pipeline import EmojifyOptions
+from emojifier_bot.vision.plan import Cover, CoverKind, DrawEmoji, Leave, Plan
+from tests.builders import make_placement, make_plan
+from tests.fakes.pipeline import FakeDecoder, fake_pipeline
+from tests.images import encoded, opened, photo
+
+SIZE_WH = (480, 320)
+#: Where discs lie, and how large; some overlap, and one reaches over the edge.
+PLACES = (
+    ((90.0, 90.0), 110.0),
+    ((240.3, 80.7), 101.0),
+    ((330.0, 120.0), 120.0),
+    ((470.0, 60.0), 90.0),
+    ((110.0, 240.0), 120.0),
+    ((250.0, 250.0), 60.0),
+    ((390.0, 250.0), 96.0),
+)
+STICKER = Image.new("RGBA", (80, 80), (10, 200, 30, 120))
+STICKER.paste((90, 20, 30, 255), (0, 0, 80, 50))
+OPTIONS = EmojifyOptions(covers={"sticker": np.asarray(STICKER)})
+#: Options for files whose pixels stay as they are, where a format has any.
+LOSSLESS = {
+    "WEBP": {"lossless": True, "exact": True},
+    "AVIF": {"quality": 100, "subsampling": "4:4:4"},
+    "HEIF": {"quality": -1, "chroma": 444, "matrix_coefficients": 0},
+    "ICO": {"sizes": [(256, 171)]},
+}
+#: Formats whose files hold several pictures.
+FRAMES = {"GIF", "TIFF", "WEBP", "PNG"}
+BLOCK_PX = 16
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    decisions = (
+        *(Cover(kind, 0.1) for kind in list(CoverKind)[:3]),
+        Cover(CoverKind.SOLID, 0.6),
+        Cover(CoverKind.PICTURE, 0.2, "sticker"),
+        Leave(),
+        DrawEmoji("neutral_face"),
+    )
+    assert len(decisions) == len(PLACES)
+    made = make_plan(len(PLACES), *decisions)
+    faces = [
+        replace(face, placement=make_placement(xy, size_px, 10.0))
+        for face, (xy, size_px) in zip(made.faces, PLACES, strict=True)
+    ]
+    return replace(made, width=SIZE_WH[0], height=SIZE_WH[1], faces=tuple(faces))
+
+
+@pytest.fixture(scope="module")
+def core(plan) -> np.ndarray:
+    """Return where nothing of the picture is seen: ``(H, W)``."""
+    nothing = encoded(Image.new("RGBA", SIZE_WH), "PNG")
+    painted = opened(fake_pipeline().render(nothing, plan, OPTIONS).encoded)
+    mask = np.asarray(painted)[..., 3] == 255
+    assert 0.2 < mask.mean() < 0.6
+    return mask
+
+
+def pair(mask: np.ndarray, mode: str = "RGB") -> tuple[Image.Image, Image.Image]:
+    """Return two pictures with nothing alike where the mask says."""
+    under = np.asarray(photo(*SIZE_WH, mode)).copy()
+    draw = np.random.default_rng(7)
+    pixels = [under.copy(), under.copy()]
+    pixels[0][mask] = draw.integers(0, 256, (mask.sum(), under.shape[2]), np.uint8)
+    pixels[1][mask] = (255, 255, 255, 255)[: under.shape[2]]
+    first, second = map(Image.fromarray, pixels)
+    return first, second
+
+
+def aligned(mask: np.ndarray) -> np.ndarray:
+    """Return the whole blocks of a JPEG in a mask that touch no block outside."""
+    rows, columns = (side // BLOCK_PX for side in mask.shape)
+    blocks = mask[: rows * BLOCK_PX, : columns * BLOCK_PX]
+    full = blocks.reshape(rows, BLOCK_PX, columns, BLOCK_PX).all(axis=(1, 3))
+    inner = np.zeros_like(full)
+    inner[1:-1, 1:-1] = np.all(
+        [full[1 + y : rows - 1 + y, 1 + x : columns - 1 + x]
+         for y in (-1, 0, 1) for x in (-1, 0, 1)], axis=0,
+    )  # fmt: skip
+    grown = np.kron(inner, np.ones((BLOCK_PX, BLOCK_PX), bool))
+    result = np.zeros_like(mask)
+    result[: grown.shape[0], : grown.shape[1]] = grown
+    return result
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("source", FORMATS, ids=lambda one: one.name)
+def test_every_output_of_every_kind_of_input_is_the_same(plan, core, source, mode):
+    jpeg = None
+    if source.name in {"JPEG", "MPO"}:
+        jpeg = decode(encoded(photo(*SIZE_WH), "JPEG", quality=80)).jpeg
+    results = []
+    for image, length in zip(pair(core, mode), (900, 400_000), strict=True):
+        picture = replace(
+            decode(encoded(image, "PNG")),
+            canvas=canvas_of(image),
+            source_format=source.name,
+            jpeg=jpeg,
+            lossless=source.lossless,
+            source_bytes=length,
+        )
+        decoder = FakeDecoder({b"data": picture})
+        pipeline = replace(fake_pipeline(), decoder=decoder)
+        results.append(pipeline.render(b"data", plan, OPTIONS))
+
+    first, second = results
+    assert first.encoded == second.encoded
+    for one in FORMATS:
+        if one.is_written and source.name in {"JPEG", "WEBP", "PNG"}:
+            extension = one.extensions[0]
+            assert first.encode_for(extension) == second.encode_for(extension)
+
+
+@pytest.mark.parametrize("codec", [*FRAMES, "BMP", "ICO", "AVIF", "HEIF"])
+def test_nothing_else_of_a_file_comes_through(plan, core, codec):
+    size_wh = LOSSLESS["ICO"]["sizes"][0] if codec == "ICO" else SIZE_WH
+    files = []
+    for image in pair(core):
+        exif = Image.Exif()
+        exif[270] = f"of {image.getpixel((90, 90))}"
+        more = {**LOSSLESS.get(codec, {}), "exif": exif.tobytes()}
+        if codec in FRAMES:
+            more |= {"save_all": True, "append_images": [image.rotate(180)]}
+        if codec == "GIF":
+            # A palette of its own would change what lies beside the faces.
+            palette = photo(*SIZE_WH).quantize(64)
+            image = image.quantize(palette=palette, dither=Image.Dither.NONE)  # noqa: PLW2901
+            more["append_images"] = [image.rotate(180)]
+        if codec == "HEIF":
+            more["thumbnails"] = [128]
+        if codec == "ICO":
+            image = image.resize(size_wh, Image.Resampling.NEAREST)  # noqa: PLW2901
+        files.append(encoded(image, codec, **more))
+    scale = size_wh[0] / SIZE_WH[0]
+    fitted = replace(plan, width=size_wh[0], height=size_wh[1])
+    if scale != 1:
+        fitted = scaled(fitted, scale)
+    _differ_beneath(files, fitted)
+
+    first, second = (fake_pipeline().render(one, fitted, OPTIONS) for one in files)
+
+    assert files[0] != files[1]
+    assert first.encoded == second.encoded
+    assert first.format == format_named(codec).becomes[0]
+
+
+@pytest.mark.parametrize("codec", ["JPEG", "MPO"])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
+def test_a_jpeg_s_own_tables_tell_nothing(plan, core, codec, subsampling):
+    files = []
+    for image in pair(aligned(core)):
+        thumbnail = encoded(image.resize((96, 64)), "JPEG")
+        more = {"quality": 83, "subsampling": subsampling, "comment": thumbnail}
+        if codec == "MPO":
+            more |= {"save_all": True, "append_images": [image.rotate(180)]}
+        files.append(encoded(image, codec, **more))
+    _differ_beneath(files, plan)
+
+    first, second = (fake_pipeline().render(one, plan, OPTIONS) for one in files)
+
+    assert files[0] != files[1]
+    assert first.encoded == second.encoded
+    for extension in (".png", ".webp", ".avif"):
+        assert first.encode_for(extension) == second.encode_for(extension)
+
+
+def test_what_is_left_is_seen(plan, core):
+    """The other tests can fail: without covers the files differ."""
+    faces = tuple(replace(face, decision=Leave()) for face in plan.faces)
+    bare = replace(plan, faces=faces)
+
+    first, second = (
+        fake_pipeline().render(encoded(image, "PNG"), bare, OPTIONS)
+        for image in pair(core)
+    )
+
+    assert first.encoded != second.encoded
+
+
+def scaled(plan: Plan, scale: float) -> Plan:
+    """Return a plan for the same picture in another size, a little larger discs."""
+    faces = [
+        replace(
+            face,
+            placement=make_placement(
+                tuple(at * scale for at in face.placement.center_xy),
+                face.placement.size_px * scale + 6,
+            ),
+        )
+        for face in plan.faces
+    ]
+    return replace(plan, faces=tuple(faces))
+
+
+def _differ_beneath(files: list[bytes], plan: Plan) -> None:
+    """Check that two files, once decoded, are alike but under what is painted."""
+    pictures = [np.asarray(decode(one).image.convert("RGB")) for one in files]
+    nothing = encoded(Image.new("RGBA", (plan.width, plan.height)), "PNG")
+    painted = opened(fake_pipeline().render(nothing, plan, OPTIONS).encoded)
+    differing = (pictures[0] != pictures[1]).any(axis=-1)
+    assert differing.any()
+    assert not differing[np.asarray(painted)[..., 3] < 255].any()

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emojifier_bot.vision.canvas import canvas_of
+from emojifier_bot.vision.numbers import draw_numbers, number_label
+from tests.builders import make_placement, make_plan
+
+
+def drawn(faces, size_wh=(640, 480), color="olive") -> np.ndarray:
+    """Return where numbers were written."""
+    canvas = canvas_of(Image.new("RGB", size_wh, color))
+    before = canvas.pixels.copy()
+    draw_numbers(canvas, faces)
+    return (canvas.pixels != before).any(axis=-1)
+
+
+def test_without_faces_nothing_is_written():
+    assert not drawn(make_plan(0).faces).any()
+
+
+@pytest.mark.parametrize("size_px", [24.0, 60.0, 120.0, 600.0])
+def test_a_number_is_large_enough_and_leaves_its_face_to_be_seen(size_px):
+    (face,) = make_plan(1).faces
+    face = replace(face, placement=make_placement((320.0, 240.0), size_px))
+
+    rows, columns = np.nonzero(drawn([face]))
+
+    assert 15 <= np.ptp(rows) <= 160
+    assert abs(np.hypot(columns.mean() - 320, rows.mean() - 240) - size_px / 2) < 20
+    center = drawn([face])[238:243, 318:323]
+    assert not center.any()
+
+
+@pytest.mark.parametrize("center_xy", [(0.0, 0.0), (640.0, 0.0), (320.0, 700.0)])
+def test_a_number_stays_in_the_picture(center_xy):
+    (face,) = make_plan(1).faces
+    inside = replace(face, placement=make_placement((320.0, 240.0), 80.0))
+    edge = replace(face, placement=make_placement(center_xy, 80.0))
+
+    assert drawn([edge]).sum() == pytest.approx(drawn([inside]).sum(), abs=8)
+
+
+def test_a_picture_may_be_smaller_than_a_number():
+    (face,) = make_plan(1).faces
+    assert drawn([face], (3, 200)).any()
+    assert not drawn([face], (1, 1)).all()
+
+
+def test_numbers_lie_beside_each_other():
+    made = make_plan(6)
+    faces = [
+        replace(face, placement=make_placement((200.0 + 14 * n, 200.0), 26.0))
+        for n, face in enumerate(made.faces)
+    ]
+
+    alone = sum(drawn([face]).sum() for face in faces)
+    assert drawn(faces).sum() > 0.85 * alone
+
+
+def test_every_number_has_its_own_picture():
+    labels = {number: number_label(number, 13.0) for number in (1, 2, 10, 100)}
+
+    assert labels[1].shape == labels[2].shape
+    assert labels[1].shape[0] == labels[1].shape[1]
+    assert labels[100].shape[1] > labels[10].shape[1] > labels[1].shape[1]
+    assert not np.array_equal(labels[1], labels[2])
