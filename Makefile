@@ -54,8 +54,13 @@ docs: install ## Rewrite the generated pages and .env.example
 site: install ## Make the pictures of the public pages from the sample and the emoji
 	$(BIN)/python scripts/render_site.py
 
-sample: install ## Emojify the README's photo again, for its second picture
+sample: install ## Emojify the README's photo again, and cover it for docs/picking.md
 	$(BIN)/emojifier-bot replay $(SAMPLE) --force
+	for kind in solid mosaic blur; do \
+		$(BIN)/emojifier-bot replay $(SAMPLE) -o docs/sample/astronaut.$$kind.webp \
+			--cover $$kind --margin 0.5 --quality 80 --force; done
+	$(BIN)/emojifier-bot replay $(SAMPLE) -o docs/sample/astronaut.chosen.webp \
+		--as 1=sunglasses --number --quality 80 --force
 
 bench: install ## Time the pipeline; ARGS goes to `emojifier-bot bench`
 	$(BIN)/emojifier-bot bench $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
@@ -101,6 +102,7 @@ class Emojifier:
         surprise_seed: int | None = None,
         plan: Plan | None = None,
         edits: str = "",
+        covers: Mapping[str, PictureSource] | None = None,
     ) -> Result:
         """Put an emoji over every face, or paint a plan.
 
@@ -116,8 +118,10 @@ class Emojifier:
             surprise_seed: Chooses at random among the nearest emoji; the same seed
                 chooses the same ones. None chooses the nearest.
             plan: What `plan` returned for this picture; None makes one.
-            edits: What is to be different, as in ``"skip 2, 3=grin"``; docs/python.md
+            edits: What is to be different, as in ``"skip 2, 3=grin"``; docs/picking.md
                 has the words.
+            covers: The pictures that the plan covers faces with, by the names it has
+                for them.
 
         Returns:
             The encoded picture with its faces and alt text. A picture without faces is
@@ -136,12 +140,22 @@ class Emojifier:
         from emojifier_bot.vision.pipeline import EmojifyOptions
 
         options = EmojifyOptions(
-            *_checked(extension, quality, surprise_seed), edits=parse_edits(edits)
+            *_checked(extension, quality, surprise_seed),
+            edits=parse_edits(edits),
+            covers={name: self._cover(one) for name, one in (covers or {}).items()},
         )
         picture = _opened(source)
         if plan is None:
             return self._pipeline.run(picture, options)
         return self._pipeline.render(picture, plan, options)
+
+    def _cover(self, source: PictureSource) -> NDArray[np.uint8]:
+        from emojifier_bot.vision.covers import cover_picture
+
+        picture = _opened(source)
+        if isinstance(picture, bytes):
+            picture = self._pipeline.decoder.decode(picture)
+        return cover_picture(picture)
 
     def plan(
         self,

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emojifier_bot.cli.console import Number, WrongUsage, shown
-from emojifier_bot.cli.files import reason_of
-from emojifier_bot.errors import EmojifierError, PlanError
+from emojifier_bot.errors import EmojifierError, PlanError, reason_of
 
 if TYPE_CHECKING:
     from emojifier_bot.vision.edits import Edits

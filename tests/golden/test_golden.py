@@ -11,7 +11,9 @@ from PIL import Image
 
 from emojifier_bot.vision.debug import draw_debug
 from emojifier_bot.vision.decode import InProcessDecoder
+from emojifier_bot.vision.edits import Edits
 from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
+from emojifier_bot.vision.plan import Cover, CoverKind
 from emojifier_bot.vision.ports import EmojiSource
 from emojifier_bot.vision.themes import open_theme
 from emojifier_bot.vision.types import EMOTIONS, Emoji, EmojiTheme, Emotion, ImageArray
@@ -40,6 +42,7 @@ EMOJI = {
 }
 #: Of the astronaut's face in the reduced portrait, between the eyes.
 EYES_XY, FACE_PX = (98.8, 45.2), 40.0
+PLAIN = EmojifyOptions()
 
 
 @dataclass(frozen=True)
@@ -74,14 +77,14 @@ def face(emotion, eyes_xy, height_px, roll_degrees=0.0):
     return make_face(emotion, landmarks=landmarks)
 
 
-def emojified(image: Image.Image, *faces):
+def emojified(image: Image.Image, *faces, options=PLAIN):
     pipeline = Pipeline(
         InProcessDecoder(),
         FakeAnalyzer(faces),
         PinnedEmoji(open_theme("classic")),
         FakeClock(),
     )
-    return pipeline.run(encoded(image, "PNG"), EmojifyOptions())
+    return pipeline.run(encoded(image, "PNG"), options)
 
 
 def ground(size_wh: tuple[int, int]) -> Image.Image:
@@ -166,6 +169,49 @@ def test_larger_faces_lie_over_smaller_ones(check):
     again = emojified(ground((250, 170)), *reversed(faces))
     assert result.encoded == again.encoded
     check(opened(result.encoded), "larger_over_smaller")
+
+
+@pytest.mark.parametrize(
+    ("name", "cover"),
+    [
+        ("cover_solid", Cover(CoverKind.SOLID)),
+        ("cover_mosaic", Cover(CoverKind.MOSAIC, 0.5)),
+        ("cover_blur", Cover(CoverKind.BLUR, 0.5)),
+        ("cover_picture", Cover(CoverKind.PICTURE, 0.2, "flag")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_covers(portrait, check, name, cover):
+    faces = [
+        face("happiness", EYES_XY, FACE_PX, -3.0),
+        face("sadness", (180.0, 120.0), 24.0, 25.0),
+    ]
+    flag = Image.new("RGBA", (60, 40), (200, 20, 40, 255))
+    flag.paste((250, 250, 250, 255), (0, 14, 60, 26))
+    options = EmojifyOptions(
+        edits=Edits(cover=cover), covers={"flag": np.asarray(flag)}
+    )
+
+    check(opened(emojified(portrait, *faces, options=options).encoded), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "size_wh", "heights_px"),
+    [
+        ("numbers", (400, 150), [24.0, 24.0, 24.0, 40.0, 60.0, 90.0]),
+        ("number_of_600_px", (500, 420), [600.0]),
+    ],
+    ids=["small", "large"],
+)
+def test_numbers(check, name, size_wh, heights_px):
+    x, faces = 0.0, []
+    for height in heights_px:
+        x += height * 0.62
+        faces.append(face("neutral", (min(x, size_wh[0] - 40), 60.0), height))
+        x += height * 0.62
+    result = emojified(ground(size_wh), *faces, options=EmojifyOptions(numbered=True))
+
+    check(opened(result.encoded), name)
 
 
 def test_debug_picture(portrait, check):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from PIL import Image
 
 from emojifier_bot import Emojifier, Result, emojify
-from emojifier_bot.errors import ConfigError, ImageError, ThemeError
+from emojifier_bot.errors import ConfigError, ImageError, PlanError, ThemeError
 from emojifier_bot.vision import emojis_dir
+from emojifier_bot.vision.plan import Cover, CoverKind, Plan
 from tests.images import assert_same_pixels, opened
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "sample" / "astronaut.png"
@@ -261,3 +263,39 @@ def test_the_short_form_does_the_same(emojifier, tmp_path):
     sure = {one.emoji.name for one in emojifier.emojify(SAMPLE).faces}
     assert sure <= {one.emoji.name for one in result.faces}
     assert opened((tmp_path / "out.png").read_bytes()).size == (512, 512)
+
+
+def test_a_plan_is_made_changed_and_painted(emojifier, photo):
+    plan = emojifier.plan(SAMPLE, edits="1=:sob:")
+
+    kept = Plan.from_json(plan.to_json())
+    painted = emojifier.emojify(SAMPLE, plan=kept)
+
+    assert painted.faces[0].emoji.name == "sob"
+    assert painted.plan == plan
+    assert painted.encoded == emojifier.emojify(SAMPLE, edits="1=sob").encoded
+    as_image = emojifier.emojify(photo, plan=plan, edits="skip 1")
+    assert_same_pixels(as_image.image.convert("RGB"), photo)
+
+
+def test_words_that_do_not_fit_are_refused(emojifier):
+    with pytest.raises(PlanError, match="There is no face 2: the picture has one"):
+        emojifier.emojify(SAMPLE, edits="skip 2")
+    with pytest.raises(PlanError, match='"juggle" is no change of a plan'):
+        emojifier.plan(SAMPLE, edits="juggle")
+
+
+def test_a_picture_covers_faces_by_its_name(emojifier, photo):
+    plan = emojifier.plan(SAMPLE)
+    decision = Cover(CoverKind.PICTURE, 0.0, "logo")
+    face = replace(plan.faces[0], decision=decision)
+    plan = replace(plan, faces=(face,))
+    x, y = map(round, face.placement.center_xy)
+
+    result = emojifier.emojify(
+        photo, plan=plan, covers={"logo": Image.new("RGB", (5, 5), (1, 200, 3))}
+    )
+
+    assert result.image.getpixel((x, y)) == (1, 200, 3)
+    with pytest.raises(PlanError, match='with "logo", and there is no such picture'):
+        emojifier.emojify(photo, plan=plan)

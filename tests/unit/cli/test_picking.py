@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -212,3 +213,31 @@ def test_a_folder_of_event_pictures_is_covered():
     assert done.exit_code == 0, done.output
     found = sorted(str(one) for one in Path("public").rglob("*.png"))
     assert found == ["public/a.emojified.png", "public/day/b.emojified.png"]
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "picking.md"
+LINES = [
+    line.partition("#")[0].split()[1:]
+    for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    for line in block.splitlines()
+]
+
+
+@pytest.mark.parametrize("words", LINES, ids=" ".join)
+def test_the_page_on_picking_faces_is_right(words, pair):
+    five = Image.new("RGB", (1250, 250))
+    for number in range(5):
+        five.paste(opened(pair).crop((0, 0, 250, 250)), (250 * number, 0))
+    Path("event").mkdir()
+    for name in ("party.jpg", "event/one.jpg"):
+        five.save(name, quality=95)
+    saved = CliRunner().invoke(app, ["party.jpg", "-q", "--save-plan", "party.json"])
+    Path("party.emojified.jpg").unlink()
+    if "--save-plan" in words:
+        Path("party.json").unlink()
+    assert saved.exit_code == 0
+
+    done = CliRunner().invoke(app, words)
+
+    assert done.exit_code == 0, done.output
+    assert Path("party.emojified.jpg").exists() or Path("public").exists()
