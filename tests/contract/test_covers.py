@@ -204,6 +204,7 @@ def scaled(plan: Plan, scale: float) -> Plan:
             placement=make_placement(
                 tuple(at * scale for at in face.placement.center_xy),
                 face.placement.size_px * scale + 6,
+                face.placement.roll_degrees,
             ),
         )
         for face in plan.faces
