@@ -16,7 +16,7 @@ from emojifier_bot.slack.blocks import (
     TRY_ANOTHER,
     delete_confirmation_view,
 )
-from emojifier_bot.slack.context import ListenerContext
+from emojifier_bot.slack.context import ACCEPTED, LatestByName, ListenerContext
 from emojifier_bot.slack.payloads import Payload
 
 #: How many jobs may try to replace one post; each failed, or the post would be gone.
@@ -29,6 +29,8 @@ class Actions:
 
     def __init__(self, context: ListenerContext) -> None:
         self._context = context
+        #: Jobs that were promised here; nobody needs a second notice of one.
+        self._accepted = LatestByName()
 
     def register(self, app: App) -> None:
         """Register the listeners with Bolt."""
@@ -94,12 +96,14 @@ class Actions:
             replaces_post_id=post_id,
             press=press,
         )
-        outcome = Outcome(ErrorKind.BUSY)
+        outcome, key = Outcome(ErrorKind.BUSY), ""
         try:
             if key := self._next_key(post_id):
                 outcome = self._context.enqueue(again, key)
         except QueueError as error:
             outcome = Outcome(error.kind)
+        if outcome.kind in ACCEPTED and not self._accepted.is_new(1, key):
+            return  # they press again while it is under way
         self._context.notify(asker, outcome.kind, **outcome.facts)
 
     def _next_key(self, post_id: str) -> str:

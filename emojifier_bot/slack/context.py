@@ -9,6 +9,7 @@ import hashlib
 import logging
 import math
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -49,6 +50,9 @@ ACCEPTED = frozenset(
 )
 #: For requests that only say whom to answer, and where.
 NO_PICTURE = ImageReference(newest=True)
+#: Messages, and people with orders, that are remembered: more than come in the minutes
+#: in which Slack repeats an event.
+MOST_REMEMBERED = 10_000
 #: Enough to tell the requests of one message, and its pictures, apart.
 DIGEST_CHARACTERS = 16
 #: Slack calls that may be under way at once; each takes a fraction of a second.
@@ -58,6 +62,25 @@ THREADS = 4
 WAITING = 60
 #: The same for notifications of what failed.
 NOTIFICATION_THREADS, WAITING_NOTIFICATIONS = 2, 200
+
+
+class LatestByName:
+    """The latest of some times, by names; the oldest names are forgotten."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._times: OrderedDict[tuple[str, ...], float] = OrderedDict()
+
+    def is_new(self, time: float, *name: str) -> bool:
+        """Return whether a time is later than all before under a name; note it."""
+        with self._lock:
+            if self._times.get(name, 0.0) >= time:
+                return False
+            self._times[name] = time
+            self._times.move_to_end(name)
+            if len(self._times) > MOST_REMEMBERED:
+                self._times.popitem(last=False)
+            return True
 
 
 class Background:

@@ -21,8 +21,6 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -54,7 +52,13 @@ from emojifier_bot.slack.commands import (
     parse_mention,
     run_settings_command,
 )
-from emojifier_bot.slack.context import ACCEPTED, NO_PICTURE, ListenerContext, digest
+from emojifier_bot.slack.context import (
+    ACCEPTED,
+    NO_PICTURE,
+    LatestByName,
+    ListenerContext,
+    digest,
+)
 from emojifier_bot.slack.files import reference_to
 from emojifier_bot.slack.manifest import SHORTCUT
 from emojifier_bot.slack.messages import render_message
@@ -82,9 +86,6 @@ PRESSES = frozenset({"block_actions", "message_action", "view_submission"})
 ANY_COMMAND = re.compile("^/")
 #: The reaction to thanks.
 WELCOME, ALREADY_THERE = "blush", "already_reacted"
-#: Messages, and people with orders, that are remembered: more than come in the minutes
-#: in which Slack repeats an event.
-MOST_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,25 +118,6 @@ class Message:
         if asked == ParsedCommand():
             return ts
         return f"{ts}:{digest(repr(asked), *asked.addresses)}"
-
-
-class LatestByName:
-    """The latest of some times, by names; the oldest names are forgotten."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._times: OrderedDict[tuple[str, ...], float] = OrderedDict()
-
-    def is_new(self, time: float, *name: str) -> bool:
-        """Return whether a time is later than all before under a name; note it."""
-        with self._lock:
-            if self._times.get(name, 0.0) >= time:
-                return False
-            self._times[name] = time
-            self._times.move_to_end(name)
-            if len(self._times) > MOST_REMEMBERED:
-                self._times.popitem(last=False)
-            return True
 
 
 class Listeners:

@@ -115,6 +115,7 @@ def test_of_five_pictures_the_missing_are_named_in_one_message(bot):
 
     said = bot.told(someone, "I posted 2 of 5 pictures")
     assert "“1.png”, “3.png” and “5.png”, each: I looked closely" in said
+    assert sum("Got it" in one for one in someone.told) == 1
     assert len(someone.told) == 2
     titles = [file.title for _, file in bot.results(channel, count=2)]
     assert titles == ["2, emojified", "4, emojified"]
