@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from PIL import Image
 
 from emojifier_bot.clock import SystemClock
@@ -23,13 +24,15 @@ from emojifier_bot.domain import (
     ResultPicture,
     Workspace,
 )
-from emojifier_bot.errors import DeliveryError
+from emojifier_bot.errors import DeliveryError, FetchError, RemoteError
 from emojifier_bot.http import GuardedClient
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.files import SlackImageSource
 from emojifier_bot.slack.post import SlackReplySink
 from emojifier_bot.slack.reader import SlackReader, check_picture
-from tests.fakes.slack import SampleWorkspace, SlackServer
+from tests.fakes.slack import SampleWorkspace, SlackServer, posting
+from tests.fakes.slack.posting import post_files
+from tests.fakes.slack.shapes import message_permalink
 
 MAX_BYTES = 200_000
 #: Seconds; a test that waits for it in vain should not wait long.
@@ -132,3 +135,42 @@ class Bot:
             "source": ImageReference(file_id="F0"),
         }
         return Post(**usual | fields)
+
+
+def posted(bot, *names, who=None, room=None, data=None, **more):
+    """Let somebody post pictures in one message; return it."""
+    room = room or bot.acme.general
+    files = [(name, picture() if data is None else data) for name in names]
+    user = who or bot.acme.ada
+    thread_ts = more.pop("thread_ts", "")
+    where = (user.user_id, room.channel_id)
+    return post_files(bot.slack.world, *where, files, thread_ts=thread_ts, more=more)
+
+
+def write(bot, text, *, who=None, thread_ts=""):
+    """Let somebody write in #general."""
+    user, room = who or bot.acme.ada, bot.acme.general.channel_id
+    return posting.write(bot.slack.world, user.user_id, room, text, thread_ts)
+
+
+def link(bot, message) -> str:
+    """Return what Slack copies as the link of a message."""
+    return message_permalink(bot.slack.world, message)
+
+
+def typed(bot, address: str) -> ImageReference:
+    return ImageReference(sealed_address=bot.vault.seal(address))
+
+
+def refused(call, *arguments, **more) -> RemoteError:
+    with pytest.raises((FetchError, DeliveryError)) as caught:
+        call(*arguments, **more)
+    return caught.value
+
+
+def resolved(bot: Bot, request: EmojifyRequest) -> list[str]:
+    return [one.file_id for one in bot.source.resolve(request)]
+
+
+def fetch(bot: Bot, file_id: str):
+    return bot.source.fetch(bot.workspace, ImageReference(file_id=file_id))

@@ -32,11 +32,11 @@ from emojifier_bot.errors import EmojifierError, ErrorKind, QueueFullError
 from emojifier_bot.http import check_address
 from emojifier_bot.ports import JobQueue, ReplySink
 from emojifier_bot.slack.client import SlackClient
-from emojifier_bot.slack.files import address_of
 from emojifier_bot.slack.installations import CachedAuthorize
 from emojifier_bot.slack.manifest import COMMAND
 from emojifier_bot.slack.messages import mention_of, names_of
 from emojifier_bot.slack.payloads import Payload, may_be_between_people, workspace_of
+from emojifier_bot.slack.resolver import address_of
 
 logger = logging.getLogger(__name__)
 

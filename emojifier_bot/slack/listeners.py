@@ -59,7 +59,6 @@ from emojifier_bot.slack.context import (
     ListenerContext,
     digest,
 )
-from emojifier_bot.slack.files import reference_to
 from emojifier_bot.slack.manifest import SHORTCUT
 from emojifier_bot.slack.messages import render_message
 from emojifier_bot.slack.payloads import (
@@ -75,6 +74,7 @@ from emojifier_bot.slack.payloads import (
     pictures_of,
     workspace_of,
 )
+from emojifier_bot.slack.resolver import reference_to
 
 logger = logging.getLogger(__name__)
 OK, FAILED = 200, 500

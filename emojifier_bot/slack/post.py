@@ -35,7 +35,6 @@ from emojifier_bot.slack.client import (
     SlackClient,
     delivery_error,
 )
-from emojifier_bot.slack.files import address_of
 from emojifier_bot.slack.manifest import COMMAND
 from emojifier_bot.slack.messages import (
     SILENT,
@@ -50,6 +49,7 @@ from emojifier_bot.slack.payloads import (
     share_of,
     shares_in,
 )
+from emojifier_bot.slack.resolver import address_of
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
 from emojifier_bot.vision.formats import format_for
 

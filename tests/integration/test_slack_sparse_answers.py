@@ -54,7 +54,7 @@ def source(client, sqlite_url):
         yield SlackImageSource(
             SlackReader(client, frozenset(), max_bytes=1000),
             Vault([generate_key()]),
-            web,
+            web=web,
             settings=WorkspaceSettings(database, SystemClock()),
             limiter=RateLimiter(database, SystemClock(), ()),
             posts=PostLog(database, SystemClock()),
