@@ -20,7 +20,7 @@ from emojifier_bot.vision.crops import (
     upright_frame,
 )
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.detector import YuNetDetector
+from emojifier_bot.vision.detector import TINY, YuNetDetector, box_iou, box_overlap
 from emojifier_bot.vision.emotion import load_classifier
 from emojifier_bot.vision.fusion import (
     SHOWN_CONFIDENCE,
@@ -58,9 +58,9 @@ from emojifier_bot.vision.types import (
     Reading,
 )
 
-#: Share of the points that lie in the box that somebody drew, and their extent over
-#: that of the box: with less, they are on something else.
-LEAST_INSIDE, LEAST_SIZE = 0.8, 0.3
+#: Points that share less than this with the box that somebody drew are on something
+#: else, unless they lie in it: so much of them, and so large.
+SAME_PLACE_IOU, LEAST_INSIDE, LEAST_SIZE = 0.4, 0.8, 0.3
 #: A face is followed in a square of this side, in pixels, so many times as wide as it
 #: is: there it has the size that the detector knows best.
 FOLLOWED_PX, FOLLOWED_MARGIN = 128, 3.0
@@ -155,11 +155,13 @@ class LocalAnalyzer:
 
 
 def _lies_in_its_box(face: Face) -> bool:
-    points_xy, box = face.landmarks.points_xy, face.box
-    low, high = np.array(box.xyxy).reshape(2, 2)
-    inside = ((points_xy >= low) & (points_xy <= high)).all(axis=1).mean()
-    size = np.ptp(points_xy, axis=0).max() / max(box.width, box.height)
-    return bool(inside >= LEAST_INSIDE and size >= LEAST_SIZE)
+    """Tell whether points are where somebody drew a box, a tight or a wide one."""
+    points_xy, drawn = face.landmarks.points_xy, np.array([face.box.xyxy], np.float32)
+    read = np.concatenate([points_xy.min(axis=0), points_xy.max(axis=0)])[None]
+    if float(box_iou(read, drawn)[0, 0]) >= SAME_PLACE_IOU:
+        return True
+    size = np.ptp(points_xy, axis=0).max() / max(face.box.width, face.box.height, TINY)
+    return bool(box_overlap(read, drawn)[0, 0] >= LEAST_INSIDE and size >= LEAST_SIZE)
 
 
 class OnnxLandmarker:

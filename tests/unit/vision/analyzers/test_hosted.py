@@ -499,6 +499,18 @@ def test_no_emotion_is_asked_for_or_cached_where_none_is_read(name, fake):
     assert (asked, unasked) == (True, False)
 
 
+def test_a_place_that_somebody_names_is_read_here(name, fake):
+    analyzer = hosted(name, fake)
+    picture = from_image(PICTURE)
+    (found,) = analyzer.local.analyze(picture)
+    requests = len(fake.requests)
+
+    (face,) = analyzer.read_at(picture, [found.box])
+
+    assert np.allclose(face.landmarks.points_xy, found.landmarks.points_xy, atol=3)
+    assert len(fake.requests) == requests
+
+
 def test_what_a_service_says_unasked_is_not_heard(name, fake):
     picture = from_image(PICTURE)
     fake.emotions = {"joyLikelihood": "VERY_LIKELY", "ANGRY": 99.0, "anger": 99.0}

@@ -12,7 +12,8 @@ from emojifier_bot.vision import models_dir
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer, build
 from emojifier_bot.vision.analyzers.registry import BackendOptions
 from emojifier_bot.vision.decode import from_image
-from emojifier_bot.vision.types import UNREAD
+from emojifier_bot.vision.types import UNREAD, BoundingBox
+from tests.builders import make_landmarks
 from tests.fakes.faces import (
     FakeClassifier,
     FakeDetector,
@@ -62,6 +63,40 @@ class TestLocalAnalyzer:
 
         assert found.box.xyxy == pytest.approx(boxes[0], abs=4)
         assert found.confidence == 0.95
+
+    @pytest.mark.parametrize(
+        ("box", "is_face"),
+        [
+            ((300, 200, 400, 300), True),
+            # Drawn tightly around eyes and mouth, or wide around the head.
+            ((312, 215, 388, 290), True),
+            ((200, 110, 500, 410), True),
+            ((0, 0, 640, 480), False),
+            ((440, 200, 540, 300), False),
+        ],
+    )
+    def test_a_box_that_somebody_drew_is_believed_where_points_lie_in_it(
+        self, box, is_face
+    ):
+        class Landmarker(FakeLandmarker):
+            def locate(self, picture, detections):
+                del picture
+                at = make_landmarks(center_xy=(350.0, 235.0), eye_distance_px=60.0)
+                return [at for _ in detections]
+
+        analyzer = replace(self.analyzer(), landmarker=Landmarker())
+        picture = from_image(picture_with_faces((640, 480), []))
+
+        (face,) = analyzer.read_at(picture, [BoundingBox(*box)])
+
+        assert (face is not None) is is_face
+        assert analyzer.read_at(picture, []) == []
+        if is_face:
+            assert face.scores.top == "happiness"
+            (unread,) = analyzer.read_at(
+                picture, [BoundingBox(*box)], expressions=False
+            )
+            assert unread.scores is UNREAD
 
     @pytest.mark.parametrize(("probability", "confident"), [(0.9, True), (0.3, False)])
     def test_the_threshold_of_the_classifier_decides_what_is_sure(
