@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.emotion_models import ReadingMode
@@ -16,9 +17,11 @@ from emojifier_bot.emotion_models import ReadingMode
 if TYPE_CHECKING:
     from emojifier_bot.config import PictureSettings, Settings
     from emojifier_bot.http import GuardedClient, Route
+    from emojifier_bot.vision.analyzers.local import LocalAnalyzer
     from emojifier_bot.vision.analyzers.registry import HostedOptions, Service
+    from emojifier_bot.vision.clips.opening import ClipLimits, InProcessDecoder
     from emojifier_bot.vision.pipeline import Pipeline
-    from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
+    from emojifier_bot.vision.ports import EmojiSource, FaceAnalyzer
     from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 
 #: Of the grey picture that a check has read.
@@ -46,14 +49,33 @@ def make_pipeline(settings: PictureSettings, *, expressions: bool = True) -> Pip
         analyzer=make_analyzer(settings, expressions=expressions),
         clock=SystemClock(),
         reading=ReadingMode(settings.reading),
+        make_models=partial(make_local_models, settings),
     )
 
 
-def make_decoder(settings: PictureSettings) -> Decoder:
-    """Build the decoder with the limits that the settings name."""
-    from emojifier_bot.vision.decode import DecodeLimits, InProcessDecoder
+def make_local_models(settings: PictureSettings) -> LocalAnalyzer:
+    """Load what follows the faces of clips, whatever reads those of pictures."""
+    from emojifier_bot.vision.analyzers.registry import LOCAL
 
-    return InProcessDecoder(DecodeLimits(settings.max_bytes, settings.max_pixels))
+    analyzer = make_analyzer(replace(settings, face_backend=LOCAL))
+    return cast("LocalAnalyzer", analyzer)
+
+
+def make_decoder(settings: PictureSettings) -> InProcessDecoder:
+    """Build the decoder with the limits that the settings name."""
+    from emojifier_bot.vision.clips.opening import InProcessDecoder
+    from emojifier_bot.vision.decode import DecodeLimits
+
+    limits = DecodeLimits(settings.max_bytes, settings.max_pixels)
+    return InProcessDecoder(limits, _clip_limits(settings))
+
+
+def _clip_limits(settings: PictureSettings) -> ClipLimits:
+    from emojifier_bot.vision.clips.opening import ClipLimits
+
+    return ClipLimits(
+        settings.max_seconds, settings.max_frames, settings.max_clip_pixels
+    )
 
 
 def make_isolated_decoder(settings: Settings) -> IsolatedDecoder:
@@ -67,6 +89,8 @@ def make_isolated_decoder(settings: Settings) -> IsolatedDecoder:
         memory_bytes=settings.decode_memory_mb * 1_000_000,
         cpu_seconds=settings.decode_cpu_seconds,
         wall_seconds=settings.decode_seconds,
+        clip=_clip_limits(settings),
+        clip_seconds=settings.clip_seconds,
     )
     return IsolatedDecoder(limits)
 

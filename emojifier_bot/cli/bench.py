@@ -259,7 +259,7 @@ def _size(one: Figures) -> str:
 
 def time_isolation(pictures: Sequence[bytes], rounds: int) -> list[Figures]:
     """Decode each picture here and in a process of its own, in turn."""
-    from emojifier_bot.vision.decode import InProcessDecoder
+    from emojifier_bot.vision.clips.opening import InProcessDecoder
     from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 
     here, found = InProcessDecoder(), []

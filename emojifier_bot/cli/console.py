@@ -22,6 +22,7 @@ from emojifier_bot.emotion_models import ReadingMode
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
     from rich.console import Console
+    from rich.progress import Progress
 
     from emojifier_bot.config import PictureSettings
 
@@ -209,6 +210,7 @@ class Reporter:
         self.quiet = quiet
         #: Of the bar, while there is one.
         self._console: Console | None = None
+        self._bar: Progress | None = None
 
     def note(self, text: str) -> None:
         """Write what a quiet run leaves out."""
@@ -254,10 +256,30 @@ class Reporter:
             transient=True,
         ) as bar:
             task, self._console = bar.add_task(title, total=total), bar.console
+            self._bar = bar
             try:
                 yield lambda done, total: bar.update(task, completed=done, total=total)
             finally:
-                self._console = None
+                self._console = self._bar = None
+
+    @contextmanager
+    def part(self, title: str) -> Iterator[Callable[[int, int], None]]:
+        """Show a second bar below the first, once its function is called.
+
+        Returns:
+            A function that moves it to so many of so many.
+        """
+        bar = self._bar
+        if bar is None:
+            yield lambda _done, _total: None
+            return
+        task = bar.add_task(title, total=None, visible=False)
+        try:
+            yield lambda done, total: bar.update(
+                task, completed=done, total=total, visible=True
+            )
+        finally:
+            bar.remove_task(task)
 
 
 def progress_bar(title: str) -> AbstractContextManager[Callable[[int, int], None]]:

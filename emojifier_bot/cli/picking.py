@@ -228,7 +228,11 @@ class Picking:
         return replace(self, covers=covers)
 
     def emojify(
-        self, pipeline: Pipeline, data: bytes, options: EmojifyOptions
+        self,
+        pipeline: Pipeline,
+        data: bytes,
+        options: EmojifyOptions,
+        progress: Callable[[int, int], None],
     ) -> Result:
         """Emojify a picture as it is wanted.
 
@@ -239,8 +243,8 @@ class Picking:
             options = replace(options, edits=self.edits, covers=self.covers)
         try:
             if self.plan is None:
-                return pipeline.run(data, options)
-            return pipeline.render(data, self.plan, options)
+                return pipeline.run(data, options, progress)
+            return pipeline.render(data, self.plan, options, progress)
         except PlanError as error:
             raise WrongUsage(error.message) from error
 

@@ -45,7 +45,11 @@ from emojifier_bot.cli.files import (
 from emojifier_bot.cli.picking import Picking, picking_options
 from emojifier_bot.emotion_models import EmotionModel, ReadingMode
 from emojifier_bot.errors import EmojifierError, ErrorKind
-from emojifier_bot.vision.formats import WRITTEN_EXTENSIONS
+from emojifier_bot.vision.formats import (
+    MOVING_EXTENSIONS,
+    WRITTEN_EXTENSIONS,
+    format_named,
+)
 
 if TYPE_CHECKING:
     from emojifier_bot.http import GuardedClient
@@ -66,6 +70,8 @@ _UNKNOWN: dict[str, object] = {
     "width": None,
     "height": None,
     "faces": [],
+    "frames": None,
+    "seconds": None,
     "alt_text": "",
     "reading": None,
     "notes": [],
@@ -160,6 +166,14 @@ _UNKNOWN: dict[str, object] = {
     show_default="another one each time",
     help="For --surprise: the same seed picks the same emoji.",
 )
+@click.option(
+    "--frame",
+    type=click.Choice(["all", "first"]),
+    default="all",
+    show_default=True,
+    help="Of an animation: all frames, which stay an animation, or the first as a "
+    "picture. Where the first shows no face, it is the one that shows most.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Report failures only.")
 @click.option(
     "-v", "--verbose", is_flag=True, help="Report more, and log each picture."
@@ -185,6 +199,7 @@ def replay(
     surprise: bool,
     seed: int | None,
     picking: Picking,
+    frame: str,
     quiet: bool,
     verbose: bool,
 ) -> None:
@@ -245,10 +260,11 @@ def replay(
     louder = verbose and settings.log_level != "DEBUG"
     configure_logging("INFO" if louder else settings.log_level, settings.log_format)
     for extension in filter(None, (one.extension for one in targets)):
-        if extension.lower() not in WRITTEN_EXTENSIONS:
+        if extension.lower() not in {*WRITTEN_EXTENSIONS, *MOVING_EXTENSIONS}:
             raise WrongUsage(
-                f"Pictures cannot be written as {shown(extension)!r}. "
-                f"These work: {', '.join(WRITTEN_EXTENSIONS)}."
+                f"Nothing can be written as {shown(extension)!r}. For pictures these "
+                f"work: {', '.join(WRITTEN_EXTENSIONS)}. For animations and videos: "
+                f"{', '.join(MOVING_EXTENSIONS)}."
             )
     sent = 0 if picking.plan else len(found.sources)
     agree_to_send(settings, sent, accepted=accept_remote)
@@ -274,6 +290,7 @@ def replay(
         quality=quality,
         surprise_seed=seed,
         picking=picking.with_covers(pipeline),
+        one_frame=frame == "first",
     )
     # At the end models and pictures go with the process; collecting them takes 20 ms.
     atexit.register(gc.freeze)
@@ -332,6 +349,8 @@ class FileEmojifier:
     quality: int | None = None
     surprise_seed: int | None = None
     picking: Picking = field(default_factory=Picking)
+    #: Of an animation, emojify one frame as a picture.
+    one_frame: bool = False
 
     def run(self, inputs: Inputs, targets: list[Target]) -> bool:
         """Emojify every picture; return whether all went well."""
@@ -382,7 +401,8 @@ class FileEmojifier:
             self.outputs.check(target.expected)
         data = source.read(self.max_bytes, self.make_client)
         options = self._options(target, data)
-        result = self.picking.emojify(self.pipeline, data, options)
+        with self.reporter.part("Frames") as advance:
+            result = self.picking.emojify(self.pipeline, data, options, advance)
         if not (result.faces or self.include_faceless or is_through):
             return PictureOutcome(result)
         if not is_through:
@@ -393,12 +413,12 @@ class FileEmojifier:
             return PictureOutcome(output=str(path))
         files = {} if self.to_stdout else {path: result.encoded}
         if self.debug and result.faces:
-            debug = self._debug_picture(data, result)
-            files[target.debug(result.extensions)] = debug
+            name, debug = self._debug_picture(data, result)
+            files[target.debug(format_named(name).extensions)] = debug
         if self.picking.numbered and result.faces:
             options = replace(options, numbered=True, covers=self.picking.covers)
-            numbers = self.pipeline.render(data, result.plan, options).encoded
-            files[target.numbered(result.extensions)] = numbers
+            numbers = self.pipeline.render(data, result.plan, options)
+            files[target.numbered(numbers.extensions)] = numbers.encoded
         if self.picking.save_plan is not None:
             files[self.picking.save_plan] = f"{result.plan.to_json()}\n".encode()
         self.outputs.write(files, source.modified_ns)
@@ -407,21 +427,28 @@ class FileEmojifier:
     def _options(self, target: Target, data: bytes) -> EmojifyOptions:
         from emojifier_bot.vision.pipeline import EmojifyOptions
 
-        options = EmojifyOptions(target.extension, self.quality, self.surprise_seed)
+        options = EmojifyOptions(
+            target.extension,
+            self.quality,
+            self.surprise_seed,
+            one_frame=self.one_frame,
+        )
         if not self.exif_date:
             return options
         from emojifier_bot.vision.exif_date import read_exif_date
 
         return replace(options, exif_date=read_exif_date(data))
 
-    def _debug_picture(self, data: bytes, result: Result) -> bytes:
+    def _debug_picture(self, data: bytes, result: Result) -> tuple[str, bytes]:
+        """Return the name of a format, and the picture that shows what was found."""
         from emojifier_bot.vision.debug import draw_debug
-        from emojifier_bot.vision.encode import encode
+        from emojifier_bot.vision.encode import encode, output_format
 
         # Decoded once more: the emoji are painted over the first.
-        picture = self.pipeline.decoder.decode(data, result.frame)
+        picture = self.pipeline.frame(data, result)
+        name = output_format(picture, None) if result.frames > 1 else result.format
         drawn = draw_debug(picture.image, result.faces, result.plan.reading)
-        return encode(picture, drawn, result.format, self.quality)
+        return name, encode(picture, drawn, name, self.quality)
 
     def _report(self, source: Source, outcome: PictureOutcome, *, every: bool) -> None:
         name, result = shown(source.given), outcome.result
@@ -453,6 +480,9 @@ class FileEmojifier:
     def _words(self, result: Result, output: str | None) -> str:
         """Return what was found in a picture, and where the result is."""
         place = "to standard output" if self.to_stdout else shown(output or "")
+        if result.faces and result.frames > 1:
+            people = counted(len(result.faces), "face")
+            return f"{counted(result.frames, 'frame')}, {people}, {place}"
         if result.faces:
             return f"{counted(len(result.faces), 'face')}, {place}"
         if output is None:

@@ -179,6 +179,18 @@ class PictureSettings:
     max_pixels: int = _setting(
         60_000_000, AT_LEAST_ONE, "Largest picture that is decoded, in pixels."
     )
+    max_seconds: float = _setting(
+        30.0, SECONDS, "Longest animation or video that is read, in seconds."
+    )
+    max_frames: int = _setting(
+        1800, AT_LEAST_ONE, "Most frames of an animation or video that is read."
+    )
+    max_clip_pixels: int = _setting(
+        2_000_000_000,
+        AT_LEAST_ONE,
+        "Most pixels of all frames of an animation or video together; the default is "
+        "30 seconds of 1080p with 30 frames a second.",
+    )
     theme: str = _setting("classic", THEME, "The set of emoji.")
     face_backend: str = _unprefixed(
         "local",
@@ -310,6 +322,12 @@ class Settings(PictureSettings):
     )
     decode_seconds: float = _setting(
         40.0, SECONDS, "Wall time for decoding a picture from Slack, in seconds."
+    )
+    clip_seconds: float = _setting(
+        300.0,
+        SECONDS,
+        "Wall time for an animation or a video from Slack, in seconds: decoding it "
+        "twice, finding faces and encoding it.",
     )
     slack_client_id: str = _unprefixed(
         "", TEXT, "The app's client ID, for *Add to Slack*."

@@ -8,10 +8,11 @@ before a pixel is decoded. Whatever a hostile file makes the libraries raise bec
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
@@ -77,22 +78,9 @@ class DecodedImage:
         return self.canvas.image
 
 
-@dataclass(frozen=True, slots=True)
-class InProcessDecoder:
-    """A `Decoder` that works in this process: for pictures of one's own."""
-
-    limits: DecodeLimits = field(default_factory=DecodeLimits)
-
-    def decode(self, data: bytes, frame: int = 0) -> DecodedImage:
-        """Decode one picture within the limits.
-
-        Raises:
-            ImageError: It cannot be decoded, or passes a limit.
-        """
-        return decode(data, self.limits, frame)
-
-
 DEFAULT_LIMITS = DecodeLimits()
+#: For pictures that we wrote.
+NO_LIMITS = DecodeLimits(max_bytes=sys.maxsize, max_pixels=sys.maxsize)
 
 #: What Pillow, pillow-heif and their parsers raise for damaged files. Warnings are
 #: here for programs that turn them into errors.

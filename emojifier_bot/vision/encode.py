@@ -26,7 +26,7 @@ from emojifier_bot.vision.canvas import Canvas, image_over
 from emojifier_bot.vision.color import to_srgb
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.exif_date import date_options
-from emojifier_bot.vision.formats import FORMATS, format_for, format_named
+from emojifier_bot.vision.formats import FORMATS, VIDEOS, format_for, format_named
 from emojifier_bot.vision.jpeg import join_halves
 from emojifier_bot.vision.types import FloatArray, ImageArray
 
@@ -111,7 +111,7 @@ def output_format(decoded: DecodedImage, extension: str | None) -> str:
         opaque, transparent = format_named(decoded.source_format).becomes
         return transparent if decoded.image.mode == "RGBA" else opaque
     requested = format_for(f".{extension.removeprefix('.')}")
-    if requested is None or not requested.is_written:
+    if requested is None or requested in VIDEOS or not requested.is_written:
         known = ", ".join(one.extensions[0] for one in FORMATS if one.is_written)
         raise ImageError(
             f'Pictures cannot be written as "{extension}". These work: {known}.',

@@ -171,13 +171,57 @@ FORMATS = (
     ),
 )
 
-#: What a result becomes where Slack would not show it.
-_CHANNEL_FORMAT = "JPEG"
-_BY_NAME = {one.name: one for one in FORMATS}
-_BY_EXTENSION = {extension: one for one in FORMATS for extension in one.extensions}
+#: Videos that are read and written, where the extra `video` is installed.
+VIDEOS = (
+    PictureFormat(
+        "MP4",
+        "MP4",
+        (".mp4", ".m4v"),
+        "video/mp4",
+        "av:open",
+        becomes=("MP4", "MP4"),
+        shown_in_channel=True,
+        holds_alpha=False,
+    ),
+    PictureFormat(
+        "MOV",
+        "MOV",
+        (".mov",),
+        "video/quicktime",
+        "av:open",
+        becomes=("MOV", "MOV"),
+        shown_in_channel=True,
+        holds_alpha=False,
+    ),
+    PictureFormat(
+        "WEBM",
+        "WebM",
+        (".webm",),
+        "video/webm",
+        "av:open",
+        becomes=("WEBM", "WEBM"),
+        shown_in_channel=True,
+        holds_alpha=False,
+    ),
+)
+#: Names of the picture formats whose files may be animations, which stay such.
+ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
+
+#: What a result becomes where Slack would not show it, and one that moves.
+_CHANNEL_FORMAT, _MOVING_CHANNEL_FORMAT = "JPEG", "GIF"
+_BY_NAME = {one.name: one for one in (*FORMATS, *VIDEOS)}
+_BY_EXTENSION = {
+    extension: one for one in _BY_NAME.values() for extension in one.extensions
+}
 #: File extensions that a result can have.
 WRITTEN_EXTENSIONS = tuple(
-    extension for extension, one in _BY_EXTENSION.items() if one.is_written
+    extension for one in FORMATS if one.is_written for extension in one.extensions
+)
+#: File extensions that a result which moves can have.
+MOVING_EXTENSIONS = tuple(
+    extension
+    for name in (*ANIMATED, *(one.name for one in VIDEOS))
+    for extension in _BY_NAME[name].extensions
 )
 
 #: Pictures that are not read, by their first bytes.
@@ -205,6 +249,12 @@ _UNREADABLE = (
     (rb"FLIF", "a FLIF picture"),
 )
 _RAW_BRANDS = frozenset({b"crx "})
+
+#: Matroska begins so, and says soon that it is a WebM; QuickTime by its brand, or as it
+#: did before there were brands.
+_EBML, _WEBM, _WEBM_WITHIN_BYTES = b"\x1aE\xdf\xa3", b"webm", 64
+_QUICKTIME = b"qt  "
+_OLD_QUICKTIME = frozenset({b"moov", b"mdat", b"wide"})
 
 #: Files that are no pictures at all, by their first bytes.
 _NOT_PICTURES = (
@@ -247,6 +297,42 @@ def format_for(extension: str) -> PictureFormat | None:
 def channel_format(name: str) -> PictureFormat:
     """Return the format in which Slack shows a result of the named one."""
     return _BY_NAME[name if _BY_NAME[name].shown_in_channel else _CHANNEL_FORMAT]
+
+
+def moving_format(
+    name: str, extension: str | None = None, *, for_channel: bool = False
+) -> PictureFormat | None:
+    """Return the format that the result of a clip gets.
+
+    Args:
+        name: Of the clip's own format.
+        extension: Of the requested output, ``".webp"`` or ``"webp"``; ``None`` keeps
+            the format.
+        for_channel: Whether it must be one that Slack shows.
+
+    Returns:
+        ``None`` where the extension is that of a format for single pictures, or none.
+    """
+    if extension is not None:
+        extension = f".{extension.removeprefix('.')}".lower()
+        return _BY_EXTENSION[extension] if extension in MOVING_EXTENSIONS else None
+    if for_channel and name == "AVIF":
+        return _BY_NAME[_MOVING_CHANNEL_FORMAT]
+    return _BY_NAME[name]
+
+
+def video_format(data: bytes) -> PictureFormat | None:
+    """Return the format of a video by its first bytes; None where it is none of ours.
+
+    Sound alone may look like one.
+    """
+    if data[:4] == _EBML:
+        return _BY_NAME["WEBM"] if _WEBM in data[:_WEBM_WITHIN_BYTES] else None
+    if data[4:8] in _OLD_QUICKTIME:
+        return _BY_NAME["MOV"]
+    if data[4:8] != b"ftyp" or _media_format(data) is not None:
+        return None
+    return _BY_NAME["MOV" if data[8:12] == _QUICKTIME else "MP4"]
 
 
 def readable_titles(conjunction: str) -> str:
@@ -303,7 +389,14 @@ def _has_tag(data: bytes, tag: re.Pattern[bytes]) -> bool:
 
 
 def _sniff_media(data: bytes) -> PictureFormat:
-    """Tell HEIF, AVIF, raw files and videos apart by their brands, the major first."""
+    """Tell HEIF, AVIF, raw files and videos apart."""
+    if found := _media_format(data):
+        return found
+    raise _not_a_picture("This is a video, not a picture.")
+
+
+def _media_format(data: bytes) -> PictureFormat | None:
+    """Return the picture format that the brands of a file name, the major one first."""
     box = data[8 : min(int.from_bytes(data[:4], "big"), _MOST_BRANDS_BYTES)]
     brands = [box[start : start + 4] for start in range(0, len(box), 4)]
     for brand in sorted(brands, key=_GENERIC_BRANDS.__contains__):
@@ -312,7 +405,7 @@ def _sniff_media(data: bytes) -> PictureFormat:
         for one in FORMATS:
             if brand in one.brands:
                 return one
-    raise _not_a_picture("This is a video, not a picture.")
+    return None
 
 
 def _unsupported(what: str) -> ImageError:

@@ -6,20 +6,26 @@ The first four make a plan of a picture, the others a picture of a plan.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.emotion_models import ReadingMode, lowest
-from emojifier_bot.errors import ImageError, PlanError
+from emojifier_bot.errors import ErrorKind, ImageError, PlanError
 from emojifier_bot.vision.alt_text import alt_text
 from emojifier_bot.vision.choose import choose, nearest, surprise, unread
+from emojifier_bot.vision.clips.passes import (
+    ConvertedClip,
+    CountedClip,
+    Progress,
+    cut_off_notes,
+    no_progress,
+)
 from emojifier_bot.vision.color import sprite_into_profile
 from emojifier_bot.vision.composite import overlay, premultiplied
 from emojifier_bot.vision.covers import ANCHOR as COVER_ANCHOR
@@ -31,11 +37,11 @@ from emojifier_bot.vision.covers import (
     covered,
     surroundings,
 )
-from emojifier_bot.vision.decode import DecodedImage, DecodeLimits, decode
+from emojifier_bot.vision.decode import NO_LIMITS, DecodedImage, decode
 from emojifier_bot.vision.detector import box_iou
 from emojifier_bot.vision.edits import NO_EDITS, Edits, apply
 from emojifier_bot.vision.encode import encode, output_format
-from emojifier_bot.vision.formats import channel_format, format_named
+from emojifier_bot.vision.formats import channel_format, format_named, moving_format
 from emojifier_bot.vision.landmarks import measure
 from emojifier_bot.vision.numbers import draw_numbers
 from emojifier_bot.vision.place import paint_order, place, place_on_box, reading_order
@@ -48,7 +54,6 @@ from emojifier_bot.vision.plan import (
     check_fits,
 )
 from emojifier_bot.vision.ports import (
-    Decoder,
     EmojiSource,
     FaceAnalyzer,
     FaceLocator,
@@ -66,6 +71,11 @@ from emojifier_bot.vision.types import (
     Reading,
 )
 
+if TYPE_CHECKING:
+    from emojifier_bot.vision.analyzers.local import LocalAnalyzer
+    from emojifier_bot.vision.clips.follow import FaceFollower
+    from emojifier_bot.vision.clips.types import Clip, ClipDecoder, Frame
+
 #: Frames of an animation without a face in its first one that are looked at, and the
 #: pixels of all together.
 MOST_FRAMES_SEEN, MOST_PIXELS_SEEN = 12, 120_000_000
@@ -76,9 +86,6 @@ SAME_FACE_IOU = 0.3
 _NEUTRAL = EmotionScores(
     np.array([one is Emotion.NEUTRAL for one in EMOTIONS], np.float32)
 )
-
-#: For pictures that we wrote.
-NO_LIMITS = DecodeLimits(max_bytes=sys.maxsize, max_pixels=sys.maxsize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,8 @@ class EmojifyOptions:
     covers: Mapping[str, ImageArray] = field(default_factory=dict)
     #: What may be read of the faces; the pipeline's own mode may allow less.
     reading: ReadingMode = ReadingMode.EXPRESSIONS
+    #: Of an animation, emojify one frame as a picture.
+    one_frame: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,17 +143,29 @@ def _encode_again(encoded: bytes, options: EmojifyOptions, extension: str) -> by
 class Pipeline:
     """Emojifies pictures with a decoder, a back end and a theme."""
 
-    decoder: Decoder
+    decoder: ClipDecoder
     analyzer: FaceAnalyzer
     emoji: EmojiSource
     clock: Clock
     #: The most that may be read of a face.
     reading: ReadingMode = ReadingMode.EXPRESSIONS
+    #: Makes what follows the faces of clips, where the back end cannot.
+    make_models: Callable[[], LocalAnalyzer] | None = None
 
-    def run(self, source: bytes | DecodedImage, options: EmojifyOptions) -> Result:
-        """Emojify an encoded or a decoded picture, which is decoded once.
+    def run(
+        self,
+        source: bytes | DecodedImage,
+        options: EmojifyOptions,
+        progress: Progress = no_progress,
+    ) -> Result:
+        """Emojify a picture, encoded or decoded, or an encoded clip.
 
         The emoji are painted onto a decoded picture itself.
+
+        Args:
+            source: The picture, animation or video.
+            options: What is wanted.
+            progress: Called with each frame of a clip.
 
         Raises:
             ImageError: The picture cannot be decoded, exceeds a limit, or cannot be
@@ -154,6 +175,9 @@ class Pipeline:
             PlanError: The options name a face or an emoji that is not there.
         """
         times = _Stopwatch(self.clock)
+        with self._clip(source, options) as clip:
+            if clip is not None:
+                return self._run_clip(clip, None, options, times, progress)
         picture, plan = self._planned(source, options, times)
         return self._draw(picture, plan, options, times)
 
@@ -163,17 +187,28 @@ class Pipeline:
         Raises:
             EmojifierError: As for `run`.
         """
+        with self._clip(source, options) as clip:
+            if clip is not None:
+                return self._follower(None, options)(clip).plan
         return self._planned(source, options, _Stopwatch(self.clock))[1]
 
     def render(
-        self, source: bytes | DecodedImage, plan: Plan, options: EmojifyOptions
+        self,
+        source: bytes | DecodedImage,
+        plan: Plan,
+        options: EmojifyOptions,
+        progress: Progress = no_progress,
     ) -> Result:
         """Paint a plan of a picture; the same plan again gives the same bytes.
+
+        The faces of a clip are followed anew; each gets what the plan says of its
+        number.
 
         Args:
             source: The picture that was read. A decoded one is painted on itself.
             plan: What becomes of its faces.
             options: Their edits change the plan first; nothing is chosen anew.
+            progress: Called with each frame of a clip.
 
         Raises:
             ImageError: The picture cannot be decoded, exceeds a limit, or cannot be
@@ -182,12 +217,118 @@ class Pipeline:
                 name a face or an emoji that is not there.
         """
         times = _Stopwatch(self.clock)
+        with self._clip(source, options) as clip:
+            if clip is not None:
+                return self._run_clip(clip, plan, options, times, progress)
         picture = self._decoded(source, plan.frame, times)
         output_format(picture, options.extension)
         names = {one.name: one for one in self.emoji.theme.emoji}
         check_fits(plan, picture.image.size, names, self.emoji.theme.name)
         plan = replace(plan, reading=lowest(plan.reading, self._mode(options)))
         return self._draw(picture, self._edited(picture, plan, options), options, times)
+
+    @contextmanager
+    def _clip(
+        self, source: bytes | DecodedImage, options: EmojifyOptions
+    ) -> Iterator[Clip | None]:
+        """Open a clip; None for a picture, and where a picture is wanted of a clip."""
+        extension = options.extension
+        is_still = options.one_frame or (
+            extension is not None and moving_format("", extension) is None
+        )
+        if is_still or not isinstance(source, bytes):
+            yield None
+            return
+        with self.decoder.open_clip(source) as clip:
+            yield clip
+
+    def _follower(self, plan: Plan | None, options: EmojifyOptions) -> FaceFollower:
+        """Return what follows the faces of a clip, and decides as a plan does."""
+        # Pictures need none of what follows faces.
+        from emojifier_bot.vision.analyzers.local import LocalAnalyzer  # noqa: PLC0415
+        from emojifier_bot.vision.clips.follow import FaceFollower  # noqa: PLC0415
+
+        theme, edits = self.emoji.theme, options.edits
+        if edits.also:
+            raise PlanError(
+                "A place can be added to a picture, and not to a clip, where what lies "
+                "there moves. Leave the place out."
+            )
+        models = self.analyzer
+        if not isinstance(models, LocalAnalyzer):
+            if self.make_models is None:
+                raise ImageError(
+                    "The faces of animations and videos are followed by the local "
+                    "models alone. Choose the back end local.",
+                    kind=ErrorKind.UNSUPPORTED,
+                )
+            models = self.make_models()
+        if not self._reads(options):
+            models = replace(models, classifier=None)
+        return FaceFollower(
+            models,
+            theme,
+            options.surprise_seed,
+            lambda read: apply(_decided_again(read, plan), edits, theme),
+        )
+
+    def _run_clip(
+        self,
+        clip: Clip,
+        plan: Plan | None,
+        options: EmojifyOptions,
+        times: _Stopwatch,
+        progress: Progress,
+    ) -> Result:
+        follow, info = self._follower(plan, options), clip.info
+        names = {one.name: one for one in self.emoji.theme.emoji}
+        if plan is not None:
+            check_fits(plan, info.size_wh, names, self.emoji.theme.name)
+        output = moving_format(
+            info.format, options.extension, for_channel=options.for_channel
+        ) or format_named(info.format)
+        clip = CountedClip(clip, progress)
+        with times.stage("analyze"):
+            followed = follow(clip)
+        people, frames = followed.plan, followed.frames
+        mode = self._mode(options)
+        people = replace(people, reading=lowest(plan.reading, mode) if plan else mode)
+
+        def faces_of(frame: Frame) -> Plan:
+            # A frame that was not followed is covered as the last one.
+            faces = frames[min(frame.index, len(frames) - 1)]
+            ordered = sorted(faces, key=lambda face: face.number)
+            return replace(people, faces=tuple(ordered))
+
+        def paint(frame: Frame) -> None:
+            self._paint(frame.picture, faces_of(frame), names, options.covers)
+
+        if options.numbered:
+            frame = next(one for one in clip.frames() if one.index == people.frame)
+            drawn = self._draw(frame.picture, faces_of(frame), options, times)
+            return replace(drawn, plan=people, faces=_emojified(people, names))
+        encoded = b""
+        if people.faces or not options.for_channel:
+            with times.stage("encode"):
+                encoded = clip.rewritten(paint, output.name, options.quality)
+        faces = _emojified(people, names)
+        return Result(
+            width=people.width,
+            height=people.height,
+            faces=faces,
+            plan=people,
+            alt_text=alt_text(faces, people.reading),
+            encoded=encoded,
+            format=output.name,
+            encode_for=ConvertedClip(encoded),
+            extensions=output.extensions,
+            notes=(*info.notes, *cut_off_notes(info, len(frames))),
+            frame=people.frame,
+            frames=len(frames),
+            seconds=sum(info.durations_ms[: len(frames)]) / 1000,
+            backend=people.backend,
+            milliseconds=times.milliseconds,
+        )
 
     def _planned(
         self,
@@ -212,6 +353,14 @@ class Pipeline:
                 reading=self._mode(options),
             )
             return picture, self._edited(picture, plan, options)
+
+    def frame(self, data: bytes, result: Result) -> DecodedImage:
+        """Decode once more the frame in which a result's faces are."""
+        if result.frames == 1:
+            return self.decoder.decode(data, result.frame)
+        with self.decoder.open_clip(data) as clip:
+            frames = clip.frames() if clip else ()
+            return next(one.picture for one in frames if one.index == result.frame)
 
     def _decoded(
         self, source: bytes | DecodedImage, frame: int, times: _Stopwatch
@@ -368,15 +517,7 @@ class Pipeline:
                 encoded = encode(
                     picture, picture.image, output, options.quality, options.exif_date
                 )
-        faces = tuple(
-            EmojifiedFace(
-                one,
-                names[one.decision.name]
-                if isinstance(one.decision, DrawEmoji)
-                else None,
-            )
-            for one in plan.faces
-        )
+        faces = _emojified(plan, names)
         return Result(
             width=picture.image.width,
             height=picture.image.height,
@@ -464,6 +605,32 @@ def _cover_arts(
         art = cover_art(face.decision, around, art_width(spot), laid)
         arts[face.number] = premultiplied(art)
     return arts
+
+
+def _emojified(plan: Plan, names: Mapping[str, Emoji]) -> tuple[EmojifiedFace, ...]:
+    return tuple(
+        EmojifiedFace(
+            one,
+            names[one.decision.name] if isinstance(one.decision, DrawEmoji) else None,
+        )
+        for one in plan.faces
+    )
+
+
+def _decided_again(read: Plan, plan: Plan | None) -> Plan:
+    """Return what was read of a clip with the decisions of an earlier plan of it."""
+    known = {one.number: one for one in plan.faces} if plan else {}
+    faces = (
+        replace(
+            one,
+            decision=known[one.number].decision,
+            chosen_by=known[one.number].chosen_by,
+        )
+        if one.number in known
+        else one
+        for one in read.faces
+    )
+    return replace(read, faces=tuple(faces))
 
 
 def _visibility(reading: Reading) -> tuple[int, float]:

@@ -103,6 +103,10 @@ class Result:
     notes: tuple[str, ...] = ()
     #: Which frame or page of the input this is, from 0.
     frame: int = 0
+    #: Frames of a result that moves, whose faces are those of people, each once, and
+    #: how long it lasts; 1 and 0 for a picture.
+    frames: int = 1
+    seconds: float = 0.0
     #: Name of the back end that analysed the faces.
     backend: str = "local"
     #: Duration of each stage (``decode``, ``analyze`` …) in milliseconds.
@@ -110,7 +114,10 @@ class Result:
 
     @property
     def image(self) -> Image.Image:
-        """Return the encoded picture as a Pillow image, a new one each time."""
+        """Return the encoded picture as a Pillow image, a new one each time.
+
+        Pillow opens no video.
+        """
         from PIL import Image  # noqa: PLC0415 - the types need numpy only
 
         return Image.open(io.BytesIO(self.encoded))
@@ -149,6 +156,8 @@ class Result:
             "width": self.width,
             "height": self.height,
             "faces": [face.to_dict(self.plan.reading) for face in self.faces],
+            "frames": self.frames,
+            "seconds": round(self.seconds, 3),
             "alt_text": self.alt_text,
             "reading": str(self.plan.reading),
             "notes": list(self.notes),

@@ -10,7 +10,8 @@ import pytest
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.errors import ImageError
 from emojifier_bot.vision import emojis_dir
-from emojifier_bot.vision.decode import DecodeLimits, InProcessDecoder, from_image
+from emojifier_bot.vision.clips.opening import InProcessDecoder
+from emojifier_bot.vision.decode import DecodeLimits, from_image
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 from emojifier_bot.vision.themes import list_themes, open_theme
 from tests.fakes.clock import FakeClock

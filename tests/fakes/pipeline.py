@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from emojifier_bot.app.picture_process import emojified
 from emojifier_bot.domain import EmojifiedPicture
 from emojifier_bot.errors import ImageError
 from emojifier_bot.jobs.steps import Emojify
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
-from emojifier_bot.vision.decode import DecodedImage, InProcessDecoder
+from emojifier_bot.vision.clips.opening import InProcessDecoder
+from emojifier_bot.vision.clips.types import ClipDecoder
+from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.edits import take_edits
 from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
-from emojifier_bot.vision.ports import Decoder, EmojiSource, FaceAnalyzer
+from emojifier_bot.vision.ports import EmojiSource, FaceAnalyzer
 from emojifier_bot.vision.types import Emoji, EmojiTheme, ImageArray
 from tests.builders import make_sprite, make_theme
 from tests.fakes.clock import FakeClock
 from tests.fakes.faces import FakeClassifier, FakeDetector, FakeLandmarker
 
 
-class FakeDecoder(Decoder):
+class FakeDecoder(ClipDecoder):
     """A `Decoder` that gives the pictures it was told, by their bytes and frames."""
 
     def __init__(
         self, pictures: dict[bytes, DecodedImage | list[DecodedImage]]
     ) -> None:
         self._pictures = pictures
+
+    def open_clip(self, data: bytes) -> AbstractContextManager[None]:
+        del data
+        return nullcontext()
 
     def decode(self, data: bytes, frame: int = 0) -> DecodedImage:
         try:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from emojifier_bot.vision.clips.opening import InProcessDecoder
 from emojifier_bot.vision.debug import draw_debug
-from emojifier_bot.vision.decode import InProcessDecoder
 from emojifier_bot.vision.edits import Edits
 from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
 from emojifier_bot.vision.plan import Cover, CoverKind

@@ -18,9 +18,11 @@ from emojifier_bot.vision.clips.png_writer import PngWriter
 from emojifier_bot.vision.clips.types import (
     Clip,
     ClipInfo,
+    FinishFrame,
     Frame,
     PaintedFrame,
     PaintFrame,
+    as_decoded,
 )
 from emojifier_bot.vision.decode import DecodeLimits, decode_frames
 
@@ -37,10 +39,18 @@ class Animation(Clip):
         data: The file.
         header: What its header says.
         limits: Of one frame.
+        finish: Changes each decoded frame.
     """
 
-    def __init__(self, data: bytes, header: Header, limits: DecodeLimits) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        header: Header,
+        limits: DecodeLimits,
+        finish: FinishFrame = as_decoded,
+    ) -> None:
         self._data, self._header, self._limits = data, header, limits
+        self._finish = finish
         self._info: ClipInfo | None = None
         #: Frames that could be decoded; None while that is not known.
         self._whole: int | None = None
@@ -68,7 +78,7 @@ class Animation(Clip):
             strict=False,
         )
         for index, (picture, duration_ms) in enumerate(pairs):
-            yield Frame(index, time_ms, picture)
+            yield Frame(index, time_ms, self._finish(picture))
             time_ms += duration_ms
         self._whole = index + 1
 

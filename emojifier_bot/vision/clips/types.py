@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Protocol
 
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.plan import Plan, PlannedFace
+from emojifier_bot.vision.ports import Decoder
 from emojifier_bot.vision.types import ImageArray
 
 
@@ -25,6 +27,8 @@ class ClipInfo:
     #: How often all is shown; 0 is for ever.
     loops: int = 0
     has_sound: bool = False
+    #: Sentences about the clip for the asker.
+    notes: tuple[str, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -65,6 +69,15 @@ class PaintedFrame:
     before: ImageArray
 
 
+#: Changes a frame's picture right after it is decoded.
+FinishFrame = Callable[[DecodedImage], DecodedImage]
+
+
+def as_decoded(picture: DecodedImage) -> DecodedImage:
+    """Return a picture as it is."""
+    return picture
+
+
 #: Paints on a frame's canvas, in place.
 PaintFrame = Callable[[Frame], None]
 
@@ -97,6 +110,18 @@ class Clip(Protocol):
 
         Raises:
             ImageError: It cannot be decoded, or written in this format.
+        """
+        ...
+
+
+class ClipDecoder(Decoder, Protocol):
+    """A decoder of clips too."""
+
+    def open_clip(self, data: bytes) -> AbstractContextManager[Clip | None]:
+        """Open an animation or a video; None for a picture of one frame.
+
+        Raises:
+            ImageError: It cannot be opened, or exceeds a limit.
         """
         ...
 

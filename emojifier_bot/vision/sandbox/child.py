@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from dataclasses import replace
 
 from emojifier_bot.errors import ImageError
-from emojifier_bot.vision.color import plain_profile, to_srgb
-from emojifier_bot.vision.decode import DecodedImage, decode
+from emojifier_bot.vision.decode import decode
 from emojifier_bot.vision.loaders import import_plugins
+from emojifier_bot.vision.sandbox.clip import (
+    CLIP,
+    import_writers,
+    serve_clip,
+    with_plain_profile,
+)
 from emojifier_bot.vision.sandbox.lockdown import allow_one_picture, lock_down
 from emojifier_bot.vision.sandbox.protocol import (
     ChildLimits,
@@ -31,6 +35,7 @@ STDIN, STDERR = 0, 2
 def main(connection: socket.socket, limits: ChildLimits) -> None:
     """Decode pictures until the parent is gone."""
     import_plugins()
+    import_writers()
     silence = os.open(os.devnull, os.O_WRONLY)
     status = lock_down(limits)
     threading.Thread(target=end_with_parent, daemon=True).start()
@@ -42,6 +47,9 @@ def main(connection: socket.socket, limits: ChildLimits) -> None:
         if data is None:
             return
         allow_one_picture(limits)
+        if frame == CLIP:
+            serve_clip(connection, data, limits)
+            continue
         try:
             decoded = with_plain_profile(decode(data, limits.picture, int(frame)))
         except ImageError as error:
@@ -55,14 +63,3 @@ def end_with_parent() -> None:
     """Wait until the other end of standard input is gone, then end this process."""
     os.read(STDIN, 1)
     os._exit(0)
-
-
-def with_plain_profile(decoded: DecodedImage) -> DecodedImage:
-    """Return the picture with a profile that the parent accepts, or in sRGB."""
-    if decoded.icc_profile is None:
-        return decoded
-    plain = plain_profile(decoded.icc_profile)
-    if plain is not None:
-        return replace(decoded, icc_profile=plain)
-    decoded.canvas.fill(to_srgb(decoded.image, decoded.icc_profile))
-    return replace(decoded, icc_profile=None)

@@ -10,6 +10,8 @@ from dataclasses import asdict
 from threading import BoundedSemaphore, Lock
 from typing import Generic, Self, TypeVar
 
+from emojifier_bot.vision.clips.opening import may_move
+from emojifier_bot.vision.clips.types import Clip
 from emojifier_bot.vision.decode import DecodedImage, check_length
 from emojifier_bot.vision.sandbox.process import ChildProcess, DecoderProcess
 from emojifier_bot.vision.sandbox.protocol import ChildLimits, IsolationStatus
@@ -124,6 +126,20 @@ class IsolatedDecoder(ProcessPool[DecoderProcess]):
         self._limits = limits or ChildLimits()
         self._start = start
         self._logged: IsolationStatus | None = None
+
+    @contextmanager
+    def open_clip(self, data: bytes) -> Iterator[Clip | None]:
+        """Open a clip in a process, for as long as the block runs; None for a picture.
+
+        Raises:
+            ImageError: As `decode` does, in the block too.
+        """
+        check_length(data, self._limits.picture)
+        if not may_move(data):
+            yield None
+            return
+        with self.process() as process, process.open_clip(data) as clip:
+            yield clip
 
     def decode(self, data: bytes, frame: int = 0) -> DecodedImage:
         """Decode one picture in a process of its own limits.

@@ -82,15 +82,26 @@ def limit_memory(limits: ChildLimits) -> None:
 
 def allow_one_picture(limits: ChildLimits) -> None:
     """Let this process compute for one picture's time more than it did so far."""
+    _allow_seconds(limits.cpu_seconds)
+
+
+def allow_one_clip(limits: ChildLimits) -> None:
+    """Let this process compute for one clip's time, with every core it has."""
+    _allow_seconds(math.ceil(limits.clip_seconds) * (os.cpu_count() or 1))
+
+
+def _allow_seconds(more: int) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = math.ceil(used.ru_utime + used.ru_stime) + limits.cpu_seconds
+    seconds = math.ceil(used.ru_utime + used.ru_stime) + more
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (min(seconds, most), most))
 
 
 def _limit_resources(limits: ChildLimits) -> None:
     # One second more for each: they are counted whole.
-    cpu_seconds = (PICTURES_PER_CHILD + 1) * (limits.cpu_seconds + 1)
+    clip_seconds = math.ceil(limits.clip_seconds) * (os.cpu_count() or 1)
+    most_seconds = max(limits.cpu_seconds, clip_seconds)
+    cpu_seconds = (PICTURES_PER_CHILD + 1) * (most_seconds + 1)
     open_descriptors = max(int(one.name) for one in Path("/dev/fd").iterdir())
     address_bytes, data_bytes = _memory_in_use()
     most_memory = limits.memory_bytes + _MORE_ADDRESS_BYTES

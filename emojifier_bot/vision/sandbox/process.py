@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import socket
@@ -11,16 +12,20 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from emojifier_bot.errors import EmojifierError, ErrorKind, ImageError
 from emojifier_bot.vision.canvas import new_canvas
+from emojifier_bot.vision.clips.types import Clip, ClipInfo, Frame, PaintFrame
 from emojifier_bot.vision.decode import DecodedImage
+from emojifier_bot.vision.sandbox.clip import CLIP, END, NEXT, STOP, WRITE
 from emojifier_bot.vision.sandbox.protocol import (
     PICTURES_PER_CHILD,
     ChildLimits,
     IsolationStatus,
     ProtocolError,
+    read_clip,
     read_picture,
     read_ready,
     receive_header,
@@ -54,6 +59,8 @@ _ENVIRONMENT = {
 #: A start takes a quarter of a second; on a machine that swaps, much longer.
 START_SECONDS = 120.0
 _END_SECONDS = 2.0
+#: The largest file that a child may return.
+MOST_ENCODED_BYTES = 100_000_000
 #: The child may send as much as this before it is received, where the system lets it,
 #: so that the two seldom wait for each other.
 _AHEAD_BYTES = 2**20
@@ -253,6 +260,30 @@ class DecoderProcess(ChildProcess):
     def __init__(self, limits: ChildLimits, entry: str = CHILD) -> None:
         super().__init__(limits, entry, _ENVIRONMENT)
 
+    @contextmanager
+    def open_clip(self, data: bytes) -> Iterator[Clip | None]:
+        """Open a clip there, for as long as the block runs; None for a picture.
+
+        Raises:
+            ImageError: As `decode` does, in the block too.
+        """
+        with self._one_picture():
+            self._deadline = time.monotonic() + self._limits.clip_seconds
+            self._connection.settimeout(self._limits.clip_seconds)
+            send_picture(self._connection, CLIP)
+            send_picture(self._connection, data)
+            info = read_clip(self._receive_header(), self._limits)
+            if info is None:
+                yield None
+                return
+            clip = IsolatedClip(self, info)
+            try:
+                yield clip
+            except EmojifierError:
+                clip.end()
+                raise
+            clip.end()
+
     def decode(self, data: bytes, frame: int = 0) -> DecodedImage:
         """Decode one picture there.
 
@@ -264,24 +295,125 @@ class DecoderProcess(ChildProcess):
             self._connection.settimeout(self._limits.wall_seconds)
             send_picture(self._connection, str(frame).encode())
             send_picture(self._connection, data)
-            header = read_picture(self._receive_header(), self._limits.picture)
-            canvas = new_canvas(header.mode, header.size_wh)
-            self._receive_into(canvas.pixels.data.cast("B"))
-            return DecodedImage(
-                canvas=canvas,
-                source_format=header.source_format,
-                icc_profile=header.icc_profile,
-                jpeg=header.jpeg,
-                lossless=header.lossless,
-                notes=header.notes,
-                source_bytes=header.source_bytes,
-                dpi=header.dpi,
-                frames=header.frames,
-                frame=frame,
-            )
+            return self.receive_picture(self._receive_header(), frame)
+
+    def receive_picture(self, values: dict[str, Any], frame: int) -> DecodedImage:
+        """Return the picture that a header describes and whose pixels follow."""
+        header = read_picture(values, self._limits.picture)
+        canvas = new_canvas(header.mode, header.size_wh)
+        self._receive_into(canvas.pixels.data.cast("B"))
+        return DecodedImage(
+            canvas=canvas,
+            source_format=header.source_format,
+            icc_profile=header.icc_profile,
+            jpeg=header.jpeg,
+            lossless=header.lossless,
+            notes=header.notes,
+            source_bytes=header.source_bytes,
+            dpi=header.dpi,
+            frames=header.frames,
+            frame=frame,
+        )
+
+    def ask(self, **asked: Any) -> None:
+        """Ask for something of an opened clip."""
+        send_picture(self._connection, json.dumps(asked).encode())
+
+    def answer(self) -> dict[str, Any]:
+        """Return what the child says to that.
+
+        Raises:
+            ImageError: It refused.
+        """
+        values = self._receive_header()
+        if "error" in values:
+            read_picture(values, self._limits.picture)
+        return values
+
+    def return_pixels(self, picture: DecodedImage) -> None:
+        """Send a painted frame back."""
+        self._connection.sendall(picture.canvas.pixels.data.cast("B"))
+
+    def receive_file(self, length: Any) -> bytes:
+        """Return a file of a length that the child stated."""
+        if type(length) is not int or not 0 <= length <= MOST_ENCODED_BYTES:
+            raise ProtocolError
+        received = bytearray(length)
+        self._receive_into(memoryview(received))
+        return bytes(received)
 
     def _wait_until_ready(self) -> None:
         self.status = read_ready(self._receive_header())
+
+
+@dataclass(slots=True)
+class IsolatedClip(Clip):
+    """A clip that a decoder's process has opened."""
+
+    process: DecoderProcess
+    stated: ClipInfo
+    #: Whether its frames are being asked for.
+    _in_pass: bool = False
+    _encoding: bool = False
+
+    @property
+    def info(self) -> ClipInfo:
+        """Return what its header says."""
+        return self.stated
+
+    def frames(self) -> Iterator[Frame]:
+        """Decode it, as `Clip` says."""
+        self._stop()
+        self._in_pass = True
+        for index, time_ms in enumerate(self.stated.times_ms):
+            self.process.ask(do=NEXT)
+            values = self.process.answer()
+            if "end" in values:
+                break
+            yield self._frame(values, index, time_ms)
+        self._stop()
+
+    def rewritten(
+        self, paint: PaintFrame, name: str | None = None, quality: int | None = None
+    ) -> bytes:
+        """Encode it with painted frames, as `Clip` says."""
+        self._stop()
+        self._encoding = True
+        self.process.ask(do=WRITE, name=name, quality=quality)
+        times = self.stated.times_ms
+        values = self.process.answer()
+        # Some frames come twice: once as a sample.
+        while "length" not in values:
+            index = values.pop("index")
+            if type(index) is not int or not 0 <= index < len(times):
+                raise ProtocolError
+            frame = self._frame(values, index, times[index])
+            paint(frame)
+            self.process.return_pixels(frame.picture)
+            values = self.process.answer()
+        self._encoding = False
+        return self.process.receive_file(values["length"])
+
+    def end(self) -> None:
+        """Let the child take another picture.
+
+        Raises:
+            ProtocolError: It waits for a painted frame, and none comes.
+        """
+        if self._encoding:
+            raise ProtocolError
+        self.process.ask(do=END)
+
+    def _stop(self) -> None:
+        if self._in_pass:
+            self.process.ask(do=STOP)
+        self._in_pass = False
+
+    def _frame(self, values: dict[str, Any], index: int, time_ms: float) -> Frame:
+        picture = self.process.receive_picture(values, index)
+        if picture.image.size != self.stated.size_wh:
+            raise ProtocolError
+        return Frame(index, time_ms, picture)
 
 
 def _error(kind: ErrorKind) -> ImageError:

@@ -1,6 +1,7 @@
 """What a decoder process and its parent exchange over one socket.
 
 The parent sends the number of a frame and a picture: each its length and its bytes.
+With a clip it goes on asking: `sandbox.clip`.
 The child answers with a header, a length and JSON, and then with the pixels: four bytes
 each, row by row from the top. Its first header says how well it is isolated.
 
@@ -20,6 +21,8 @@ from typing import Any
 
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.canvas import RAW_MODES
+from emojifier_bot.vision.clips.opening import ClipLimits
+from emojifier_bot.vision.clips.types import ClipInfo
 from emojifier_bot.vision.color import plain_profile
 from emojifier_bot.vision.decode import (
     LEAST_DPI,
@@ -27,7 +30,7 @@ from emojifier_bot.vision.decode import (
     DecodedImage,
     DecodeLimits,
 )
-from emojifier_bot.vision.formats import FORMATS
+from emojifier_bot.vision.formats import ANIMATED, FORMATS, VIDEOS
 from emojifier_bot.vision.jpeg import LARGEST_DIVISOR, SUBSAMPLINGS, JpegParameters
 from emojifier_bot.vision.loaders import MOST_FRAMES, Density
 
@@ -40,12 +43,16 @@ _HEADER_LENGTH = struct.Struct(">I")
 #: A profile of three curves of 4096 points is the longest part of any header.
 _MAX_HEADER_BYTES = 200_000
 
-_FORMATS = frozenset(one.name for one in FORMATS)
+_FORMATS = frozenset(one.name for one in (*FORMATS, *VIDEOS))
+_MOVING = frozenset((*ANIMATED, *(one.name for one in VIDEOS)))
+_MOST_LOOPS = 2**32
 _ERROR_KINDS = frozenset(
     {
         ErrorKind.BROKEN,
+        ErrorKind.CLIP_TOO_LONG,
         ErrorKind.EMPTY,
         ErrorKind.NOT_AN_IMAGE,
+        ErrorKind.OUTPUT_FORMAT,
         ErrorKind.TOO_LARGE,
         ErrorKind.TOO_MANY_PIXELS,
         ErrorKind.TRUNCATED,
@@ -74,6 +81,9 @@ class ChildLimits:
     cpu_seconds: int = 20
     #: By the clock, all in all.
     wall_seconds: float = 40.0
+    clip: ClipLimits = field(default_factory=ClipLimits)
+    #: For a clip, both on the processor and by the clock.
+    clip_seconds: float = 300.0
 
     def to_json(self) -> str:
         """Return them as an argument of a command."""
@@ -83,7 +93,8 @@ class ChildLimits:
     def from_json(cls, text: str) -> ChildLimits:
         """Read what `to_json` wrote."""
         values = json.loads(text)
-        return cls(**{**values, "picture": DecodeLimits(**values["picture"])})
+        picture, clip = DecodeLimits(**values["picture"]), ClipLimits(**values["clip"])
+        return cls(**{**values, "picture": picture, "clip": clip})
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +231,45 @@ def read_picture(values: dict[str, Any], limits: DecodeLimits) -> PictureHeader:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError from error
+
+
+def clip_values(info: ClipInfo) -> dict[str, Any]:
+    """Return the header of an opened clip."""
+    return {"clip": asdict(info)}
+
+
+def read_clip(values: dict[str, Any], limits: ChildLimits) -> ClipInfo | None:
+    """Validate the header of a clip; None says that the file is a picture.
+
+    Raises:
+        ImageError: The clip was refused.
+        ProtocolError: It makes no sense.
+    """
+    if "error" in values:
+        read_picture(values, limits.picture)
+    try:
+        if values["clip"] is None:
+            return None
+        stated = values["clip"]
+        durations = stated["durations_ms"]
+        most_ms = limits.clip.max_seconds * 1000
+        _count(len(durations), limits.clip.max_frames)
+        return ClipInfo(
+            format=_one_of(_MOVING, stated["format"]),
+            size_wh=_size(stated["size_wh"], limits.picture),
+            durations_ms=tuple(_duration(one, most_ms) for one in durations),
+            loops=_count(stated["loops"], _MOST_LOOPS, least=0),
+            has_sound=_bool(stated["has_sound"]),
+            notes=_notes(stated["notes"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ProtocolError from error
+
+
+def _duration(value: Any, most: float) -> float:
+    if type(value) in {int, float} and 0 <= value <= most:
+        return float(value)
+    raise ValueError
 
 
 def _one_of(known: Container[str], value: Any) -> str:

@@ -11,7 +11,7 @@ from emojifier_bot.cli.calibrate import read_photos, refuse_theme_folder, write_
 from emojifier_bot.errors import OutputError, ThemeError
 from emojifier_bot.vision import emojis_dir
 from emojifier_bot.vision.calibration import with_points
-from emojifier_bot.vision.decode import InProcessDecoder
+from emojifier_bot.vision.clips.opening import InProcessDecoder
 from emojifier_bot.vision.themes import ThemeFolder, open_theme
 from emojifier_bot.vision.types import EMOTIONS, Reading
 from tests.builders import make_face, make_landmarks

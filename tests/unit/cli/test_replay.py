@@ -109,7 +109,7 @@ def json_lines(capsys) -> list[dict]:
         (["face.png", "face2.jpg", "-o", "-"], "one picture"),
         (["face.png", "-o", "face.png", "--force"], "is an input"),
         (["face.png", "-o", ""], "-o needs a name"),
-        (["face.png", "-o", "out.txt"], r"'.txt'. These work: .jpg"),
+        (["face.png", "-o", "out.txt"], "'.txt'. For pictures these work: .jpg"),
         (["face.png", "-o", "out.heic"], "'.heic'"),
         ([""], "IN needs a name"),
         (["-", "--json"], "needs -o"),

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from emojifier_bot.errors import ImageError, InferenceError, PlanError
-from emojifier_bot.vision.decode import InProcessDecoder, from_image
+from emojifier_bot.vision.clips.opening import InProcessDecoder
+from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.edits import parse_edits, use
 from emojifier_bot.vision.pipeline import MOST_FRAMES_SEEN, EmojifyOptions, Pipeline
 from emojifier_bot.vision.place import place
@@ -135,6 +136,9 @@ class TestHiddenFaces:
         assert opened(result.encoded).getextrema() == ((0, 0),) * 4
 
 
+ONE_FRAME = EmojifyOptions(one_frame=True)
+
+
 class TestFrames:
     FRAMES: ClassVar = (
         [],
@@ -150,7 +154,7 @@ class TestFrames:
 
     @pytest.mark.parametrize("codec", ["PNG", "WEBP", "GIF", "TIFF", "AVIF"])
     def test_the_frame_with_most_faces_is_taken(self, codec):
-        result = fake_pipeline().run(self.animation(codec), PLAIN)
+        result = fake_pipeline().run(self.animation(codec), ONE_FRAME)
         assert len(result.faces) == 2
         assert result.frame == 2
         what = "file's 4 pages" if codec == "TIFF" else "animation's 4 frames"
@@ -170,11 +174,11 @@ class TestFrames:
         others = [dim, picture_with_faces((400, 300), self.FRAMES[1])]
         first = picture_with_faces((400, 300), [])
         data = encoded(first, "PNG", save_all=True, append_images=others)
-        assert fake_pipeline(Fading()).run(data, PLAIN).frame == 2
+        assert fake_pipeline(Fading()).run(data, ONE_FRAME).frame == 2
 
     def test_a_face_in_the_first_frame_settles_it(self):
         boxes = [self.FRAMES[1], self.FRAMES[2]]
-        result = fake_pipeline().run(self.animation(boxes=boxes), PLAIN)
+        result = fake_pipeline().run(self.animation(boxes=boxes), ONE_FRAME)
         assert (len(result.faces), result.frame) == (1, 0)
         note = "Of the animation's 2 frames, only the first is in the result."
         assert result.notes == (note,)
@@ -182,7 +186,7 @@ class TestFrames:
     def test_without_faces_anywhere_the_first_stays(self):
         first, second = picture_with_faces((40, 30), []), Image.new("RGB", (40, 30))
         data = encoded(first, "PNG", save_all=True, append_images=[second])
-        result = fake_pipeline().run(data, PLAIN)
+        result = fake_pipeline().run(data, ONE_FRAME)
         assert_same_pixels(opened(result.encoded), first)
 
     def test_a_frame_that_cannot_be_read_ends_the_search(self):
@@ -191,7 +195,7 @@ class TestFrames:
             for boxes in self.FRAMES[:2]
         ]
         pipeline = replace(fake_pipeline(), decoder=FakeDecoder({b"data": pictures}))
-        assert len(pipeline.run(b"data", PLAIN).faces) == 1
+        assert len(pipeline.run(b"data", ONE_FRAME).faces) == 1
 
     @pytest.mark.parametrize(
         ("size", "looked_at"), [((10, 10), MOST_FRAMES_SEEN), ((8000, 5000), 3)]
@@ -200,7 +204,7 @@ class TestFrames:
         analyzer = FakeAnalyzer()
         picture = replace(from_image(Image.new("RGB", size)), frames=1000)
         decoder = FakeDecoder({b"data": [picture] * 1000})
-        replace(fake_pipeline(analyzer), decoder=decoder).run(b"data", PLAIN)
+        replace(fake_pipeline(analyzer), decoder=decoder).run(b"data", ONE_FRAME)
         assert len(analyzer.seen_wh) == 1 + looked_at
 
 
