@@ -85,7 +85,7 @@ Figures = dict[str, Any]
     "--photo",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    show_default="the photo of the README",
+    show_default="that of the README, in a clone",
     help="Take the face from this photo.",
 )
 @json_option
@@ -99,7 +99,10 @@ def bench(photo: Path | None, as_json: bool, quick: bool) -> None:
     """
     photo = photo or SAMPLE
     if not photo.is_file():
-        raise WrongUsage("Name a photo with a face by --photo.")
+        raise WrongUsage(
+            "Name a photo with a face by --photo: that of the README is only in a "
+            "clone."
+        )
 
     from emojifier_bot.app import make_pipeline
     from emojifier_bot.config import load_picture_settings
@@ -148,12 +151,12 @@ def cut_face(pipeline: Pipeline, data: bytes) -> Image.Image:
 
     Raises:
         ImageError: The photo cannot be read.
-        ValueError: There is no face in it.
+        WrongUsage: There is no face in it.
     """
     picture = pipeline.decoder.decode(data)
     faces = pipeline.analyzer.analyze(picture)
     if not faces:
-        raise ValueError("There is no face in the photo.")
+        raise WrongUsage("There is no face in the photo: --photo.")
     box = max((one.box for one in faces), key=lambda one: one.width * one.height)
     x, y = box.center_xy
     half = max(box.width, box.height) * _CROP_BOXES / 2

@@ -9,17 +9,23 @@ import click
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), help="The shell.")
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script that completes commands, options and files in a shell.
+    """Print a script for a shell that completes what you type.
 
-    For bash add this line to ~/.bashrc, for zsh the same with zsh to ~/.zshrc:
+    It knows commands, options and files. For bash add this line to ~/.bashrc:
 
     \b
     eval "$(emojifier-bot completion bash)"
 
-    For fish run this once:
+    For zsh these to ~/.zshrc; the first may be there already:
 
     \b
-    emojifier-bot completion fish > ~/.config/fish/completions/emojifier-bot.fish
+    autoload -U compinit; compinit
+    eval "$(emojifier-bot completion zsh)"
+
+    For fish add this line to ~/.config/fish/config.fish:
+
+    \b
+    emojifier-bot completion fish | source
     """  # noqa: D301 - a real backspace, which keeps click from wrapping a line
     from click.shell_completion import BashComplete, FishComplete, ZshComplete
 

@@ -330,7 +330,7 @@ def agree_to_send(settings: PictureSettings, pictures: int, *, accepted: bool) -
     if not (sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()):
         raise WrongUsage(
             f"Nobody can be asked whether pictures may go to {service.title}. Add "
-            "--accept-remote if they may, or --backend local."
+            "--accept-remote if they may; the back end `local` reads the faces here."
         )
     if not click.confirm("Send?", err=True):
-        raise WrongUsage("Nothing was sent. --backend local reads the faces here.")
+        raise WrongUsage("Nothing was sent. The back end `local` reads the faces here.")

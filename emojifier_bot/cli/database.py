@@ -46,8 +46,9 @@ _TEAM_ID = re.compile(r"[TE][A-Z0-9]{1,30}")
     help="Copy everything from this database into the empty one of DATABASE_URL.",
 )
 def migrate(to: str, force: bool, source: str) -> None:
-    """Migrate the database to this version's schema or an older one, or copy it.
+    """Migrate the database to another schema, or copy it.
 
+    Without options it gets the schema of this version, with --to an older one.
     Every process migrates forward when it starts. Migrate back before you run an older
     version: stop every process and back up the database first.
 

@@ -11,6 +11,7 @@ from emojifier_bot.cli.bench import (
     time_isolation,
     time_picture,
 )
+from emojifier_bot.cli.console import WrongUsage
 from emojifier_bot.vision.pipeline import EmojifyOptions
 from tests.fakes.faces import FakeAnalyzer, picture_with_faces
 from tests.fakes.pipeline import fake_pipeline
@@ -79,7 +80,7 @@ def test_the_largest_face_is_cut_with_room_around_it():
 
 
 def test_a_photo_without_face_is_told():
-    with pytest.raises(ValueError, match="no face"):
+    with pytest.raises(WrongUsage, match="no face"):
         cut_face(fake_pipeline(FakeAnalyzer()), encoded(flat((9, 9, 9)), "PNG"))
 
 

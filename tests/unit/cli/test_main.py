@@ -47,7 +47,7 @@ def test_every_shell_has_its_completion(shell):
     ("words", "current", "completed"),
     [
         ("emojifier-bot re", 1, ["plain,replay", "file,re"]),
-        ("emojifier-bot replay --ski", 2, ["plain,--skip-existing"]),
+        ("emojifier-bot replay --skip-", 2, ["plain,--skip-existing"]),
         ("emojifier-bot replay ho", 2, ["file,ho"]),
         ("emojifier-bot photo.jpg --ski", 2, ["plain,--skip-existing"]),
         ("emojifier-bot replay --theme cl", 3, ["plain,classic"]),
