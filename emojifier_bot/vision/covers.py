@@ -52,8 +52,8 @@ _FIELDS = {
 _GREY = 128
 OPAQUE = 255
 
-#: Centre and radius of what must not be looked at.
-Disc = tuple[tuple[float, float], float]
+#: ``(N, 3)``: centre and radius of what must not be looked at.
+Discs = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +79,7 @@ def covered(placement: Placement, cover: Cover) -> Placement:
 
 
 def surroundings(
-    pixels: ImageArray, placement: Placement, hidden: Sequence[Disc]
+    pixels: ImageArray, placement: Placement, hidden: Discs
 ) -> Surroundings:
     """Return the colours around a disc that lie on none of the hidden discs.
 
@@ -88,6 +88,8 @@ def surroundings(
         placement: Of the cover.
         hidden: Every disc of the picture, the cover's own among them.
     """
+    away = np.hypot(*(hidden[:, :2] - placement.center_xy).T) - hidden[:, 2]
+    hidden = hidden[away < placement.size_px / 2 * _FAR[-1] + _RIM_PX]
     near = _around(pixels, placement, hidden, _NEAR)
     if len(near.colors) >= _LEAST_POINTS:
         return near
@@ -102,7 +104,7 @@ def surroundings(
 def _around(
     pixels: ImageArray,
     placement: Placement,
-    hidden: Sequence[Disc],
+    hidden: Discs,
     distances: Sequence[float],
 ) -> Surroundings:
     turns = np.arange(_DIRECTIONS) * (2 * math.pi / _DIRECTIONS)
@@ -113,7 +115,7 @@ def _around(
     inside = ((spots >= 0) & (spots < (width, height))).all(axis=1)
     columns, rows = np.floor(spots[inside]).astype(int).T
     seen = np.ones(len(columns), bool)
-    for (x, y), radius in hidden:
+    for x, y, radius in hidden:
         away = np.hypot(columns + 0.5 - x, rows + 0.5 - y)
         seen &= away > radius + _RIM_PX
     colors = pixels[rows[seen], columns[seen], :3]

@@ -31,7 +31,6 @@ from emojifier_bot.vision.composite import overlay, premultiplied
 from emojifier_bot.vision.covers import ANCHOR as COVER_ANCHOR
 from emojifier_bot.vision.covers import ART_SIZE_PX as COVER_ART_PX
 from emojifier_bot.vision.covers import (
-    Disc,
     art_width,
     cover_art,
     covered,
@@ -574,7 +573,7 @@ def _cover_arts(
 
     It is made before anything is painted, of what will lie under nothing.
     """
-    hidden: list[Disc] = []
+    discs: list[tuple[float, float, float]] = []
     for face in plan.faces:
         spot = face.placement
         if isinstance(face.decision, Cover):
@@ -582,11 +581,12 @@ def _cover_arts(
             # The corners of a picture lie outside of its disc.
             square = face.decision.kind is CoverKind.PICTURE
             reach = math.sqrt(2) if square else 1.0
-            hidden.append((spot.center_xy, spot.size_px / 2 * reach))
+            discs.append((*spot.center_xy, spot.size_px / 2 * reach))
         elif isinstance(face.decision, DrawEmoji):
             # Hands and tears reach beyond an emoji's disc, not beyond its art.
             reach = math.sqrt(2) * art_px / names[face.decision.name].anchor.diameter_px
-            hidden.append((spot.center_xy, spot.size_px * reach))
+            discs.append((*spot.center_xy, spot.size_px * reach))
+    hidden = np.array(discs).reshape(-1, 3)
     arts: dict[int, ImageArray] = {}
     for face in plan.faces:
         if not isinstance(face.decision, Cover):

@@ -28,7 +28,7 @@ def halves(left="red", right="blue", size_wh=(200, 200)) -> np.ndarray:
 
 
 def around(pixels: np.ndarray, hidden=()) -> Surroundings:
-    return surroundings(pixels, SPOT, [(SPOT.center_xy, 30.0), *hidden])
+    return surroundings(pixels, SPOT, np.array([(*SPOT.center_xy, 30.0), *hidden]))
 
 
 def test_colours_are_those_beside_the_disc_and_lie_on_their_side():
@@ -44,7 +44,7 @@ def test_no_colour_is_taken_from_another_face():
     pixels = halves("white", "white")
     pixels[60:140, 120:] = (255, 0, 0, 255)
 
-    found = around(pixels, [((170.0, 100.0), 66.0)])
+    found = around(pixels, [(170.0, 100.0, 66.0)])
 
     assert (found.colors == 255).all()
 
@@ -54,13 +54,13 @@ def test_where_nothing_surrounds_a_face_it_becomes_grey(size_wh):
     pixels = canvas_of(Image.new("RGB", size_wh, "red")).pixels
     spot = make_placement((25.0, 25.0), 300.0)
 
-    found = surroundings(pixels, spot, [(spot.center_xy, 150.0)])
+    found = surroundings(pixels, spot, np.array([(25.0, 25.0, 150.0)]))
 
     assert found.colors.tolist() == [[128, 128, 128]]
 
 
 def test_what_lies_farther_counts_where_other_faces_surround_one():
-    ring = [((100 + 55 * np.cos(t), 100 + 55 * np.sin(t)), 30.0) for t in range(7)]
+    ring = [(100 + 55 * np.cos(t), 100 + 55 * np.sin(t), 30.0) for t in range(7)]
 
     found = around(halves("lime", "lime"), ring)
 
