@@ -49,7 +49,7 @@ def test_every_shell_has_its_completion(shell):
         ("emojifier-bot re", 1, ["plain,replay", "file,re"]),
         ("emojifier-bot replay --skip-", 2, ["plain,--skip-existing"]),
         ("emojifier-bot replay ho", 2, ["file,ho"]),
-        ("emojifier-bot photo.jpg --ski", 2, ["plain,--skip-existing"]),
+        ("emojifier-bot photo.jpg --skip-", 2, ["plain,--skip-existing"]),
         ("emojifier-bot replay --theme cl", 3, ["plain,classic"]),
         ("emojifier-bot replay --theme ./m", 3, ["dir,./m"]),
     ],
