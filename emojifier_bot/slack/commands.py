@@ -7,8 +7,9 @@ escapes; people put quotes around them. Words come in any order and either case.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
@@ -35,6 +36,7 @@ class SettingsCommand(StrEnum):
 KEEPING_AWAY = frozenset({SettingsCommand.OFF, SettingsCommand.OPT_OUT})
 SURPRISE, PRIVATE, HELP, AGAIN = "surprise", "private", "help", "again"
 FLAGS = {SURPRISE: SURPRISE, PRIVATE: PRIVATE, HELP: HELP, "?": HELP}
+FLAGS |= dict.fromkeys(("privately", "dm"), PRIVATE)
 FLAGS |= dict.fromkeys((AGAIN, "redo", "retry", "another"), AGAIN)
 #: Settings commands by every spelling.
 SPELLINGS = {str(command): command for command in SettingsCommand} | {
@@ -60,8 +62,9 @@ GUESS_LIKENESS = 0.6
 _ESCAPED_ADDRESS = re.compile(r"<(https?://[^|<>\s]+)(?:\|[^<>]*)?>", re.IGNORECASE)
 #: ``<@U123>``, ``<@U123|name>``: a mention.
 _MENTION = re.compile(r"<@[^<>]*>")
-#: What asks for the same again in more than one word.
+#: What asks in more than one word for the same again, or for oneself alone.
 _ONE_MORE = re.compile(r"\b(?:one|once) more(?: time)?\b", re.IGNORECASE)
+_FOR_ME = re.compile(r"\b(?:just|only) (?:for|to) me\b", re.IGNORECASE)
 _THANKS_AGAIN = re.compile(r"\b(thanks|thank you|thx|cheers) again\b", re.IGNORECASE)
 #: ``host.example/path``, ``photo.jpg``, ``www.x``, ``ftp://x``: meant as an address.
 _LIKE_ADDRESS = re.compile(r"^(\w[\w+.-]*://.*|www\..*|[\w-]+(\.[\w-]+)+(/.*)?)$")
@@ -162,6 +165,9 @@ _POLITE = (
     | {"a", "the", "my", "our", "to", "of", "on", "in", "for", "with", "last", "latest"}
     | {"newest", "emoji", "emojis", "now", "just", "you"}
 )
+#: ``:heart:``; those against something.
+_EMOJI_NAME = re.compile(r":[\w+'-]+:")
+_THUMBS_DOWN = frozenset({"\N{THUMBS DOWN SIGN}", ":-1:", ":thumbsdown:"})
 #: Longest message that asks by pointing alone: "and that one too". One word less may
 #: stand around an order.
 _SHORT_WORDS = 4
@@ -259,9 +265,13 @@ def parse_mention(text: str, themes: Collection[str]) -> ParsedCommand | ParseEr
     plain = _MENTION.sub(" ", text)
     try:
         is_sentence = bool(_EVERYONE_ELSE.search(plain))
-        parsed, error, _ = _parse(plain, themes, with_edits=not is_sentence)
+        parsed, error, others = _parse(plain, themes, with_edits=not is_sentence)
     except PlanError:
-        parsed, error, _ = _parse(plain, themes, with_edits=False)
+        parsed, error, others = _parse(plain, themes, with_edits=False)
+    if others and all(map(_is_emoji, others)):
+        against = not _THUMBS_DOWN.isdisjoint(others)
+        meaning = OtherWords.AGAINST if against else OtherWords.THANKS
+        parsed = replace(parsed, other_words=meaning)
     return error or parsed
 
 
@@ -288,7 +298,7 @@ def _parse(
     for_faces, left = _for_faces(words[:MAX_WORDS], with_edits)
     for word in left:
         lower = word.casefold()
-        plain = lower.rstrip(ENDINGS) or lower
+        plain = lower.rstrip(ENDINGS) or lower[:1]
         if plain in FLAGS:
             flags.add(FLAGS[plain])
         elif plain in themes_by_name:
@@ -350,6 +360,7 @@ def _words(text: str) -> list[str]:
         text = "".join(text[:MAX_CHARACTERS].rpartition(" ")[:2]) + "…"
     plain = _ESCAPED_ADDRESS.sub(r" \1 ", _INVISIBLE.sub("", text))
     plain = _THANKS_AGAIN.sub(r"\1", _ONE_MORE.sub(AGAIN, plain))
+    plain = _FOR_ME.sub(PRIVATE, plain)
     for escaped, character in ESCAPES:
         plain = plain.replace(escaped, character)
     words = (word.strip(WRAPPING) for word in plain.split(None, MAX_WORDS))
@@ -381,6 +392,12 @@ def _meaning(others: list[str], flags: Collection[str]) -> OtherWords:
     return OtherWords.UNCLEAR
 
 
+def _is_emoji(word: str) -> bool:
+    """Return whether a word is an emoji by name, or nothing but emoji."""
+    signs = (one > "\x7f" and unicodedata.category(one) in {"So", "Sk"} for one in word)
+    return bool(_EMOJI_NAME.fullmatch(word)) or all(signs)
+
+
 def _bare(word: str) -> str:
     """Return a word without what surrounds it, in lower case."""
     plain = word.strip(ENDINGS + "()").casefold()
@@ -405,6 +422,8 @@ def _parse_error(word: str, known: list[str]) -> ParseError:
     if lower in SPELLINGS:
         return ParseError(ErrorKind.ORDER_ALONE, {"word": lower})
     guess = "".join(get_close_matches(lower, known, 1, GUESS_LIKENESS))
+    if _is_emoji(word):
+        guess = quoted(f"everyone {word}")
     facts = {"word": quoted(word), "guess": guess}
     return ParseError(ErrorKind.UNKNOWN_OPTION, facts)
 

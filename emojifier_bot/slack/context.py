@@ -212,12 +212,13 @@ class ListenerContext:
                 left = places[taken:]
                 wait = duration(exhausted.wait_for(len(left)))
                 facts = {"pictures": str(exhausted.limit.pictures), "wait": wait}
-                facts |= self._left_facts(request, left) if request.further else {}
+                if request.further:
+                    facts |= self._left_facts(request, left, taken)
                 return taken, Outcome(exhausted.limit.kind, facts)
         return len(places), None
 
     def _left_facts(
-        self, request: EmojifyRequest, places: Sequence[int]
+        self, request: EmojifyRequest, places: Sequence[int], taken: int
     ) -> dict[str, str]:
         """Return which of several pictures are left out, and how to ask for them."""
         names = [one.name or address_of(one, self.vault) for one in request.sources]
@@ -226,7 +227,9 @@ class ListenerContext:
             for place, name in enumerate(names)
             if place in places
         ]
-        facts = {"left": f" for {names_of(missing)}, which I left out"}
+        others = "the other one is on its" if taken == 1 else "the others are on their"
+        on_way = f"; {others} way" if taken else ""
+        facts = {"left": f" for {names_of(missing)}, which I left out{on_way}"}
         if request.entrypoint in {Entrypoint.MENTION, Entrypoint.DIRECT_MESSAGE}:
             facts["again"] = "use *Emojify faces* on your message"
         return facts
