@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from emojifier_bot.clock import Clock
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.drafts import DraftStore
-from emojifier_bot.db.engine import Database, open_database
+from emojifier_bot.db.engine import Database, open_database, sqlite_file
 from emojifier_bot.db.installations import InstallationStore, OAuthStates
 from emojifier_bot.db.migrate import upgrade
 from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
@@ -67,7 +67,7 @@ def sql_stores(
         stores = Stores(
             InstallationStore(database, vault, clock),
             OAuthStates(database, clock),
-            PostLog(database, clock),
+            PostLog(database, vault, clock),
             WorkspaceSettings(database, clock),
             RateLimiter(database, clock, LIMITS),
             Preferences(database),
@@ -81,6 +81,24 @@ def connected(url: str) -> Iterator[sa.Connection]:
     """Give a connection that may change a database, whatever its tables are."""
     with closing(open_database(url)) as database, database.writing() as connection:
         yield connection
+
+
+def stored_bytes(url: str) -> bytes:
+    """Return all that a database holds: a file's bytes, or every row as text."""
+    if file := sqlite_file(url):
+        return b"".join(one.read_bytes() for one in file.parent.glob(f"{file.name}*"))
+    found = sa.text(
+        "SELECT table_schema, table_name FROM information_schema.tables "
+        "WHERE table_schema NOT IN ('pg_catalog', 'information_schema')"
+    )
+    with connected(url) as connection:
+        tables = [f'"{schema}"."{name}"' for schema, name in connection.execute(found)]
+        rows = [
+            str(row[0])
+            for table in tables
+            for row in connection.execute(sa.text(f"SELECT t::text FROM {table} t"))  # noqa: S608 - names of our own
+        ]
+    return "\n".join(rows).encode()
 
 
 def make_installation(workspace: Workspace = TEAM, **fields) -> Installation:

@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from emojifier_bot.clock import SystemClock
+from emojifier_bot.db.crypto import Vault
 from emojifier_bot.db.engine import open_database
 from emojifier_bot.db.migrate import upgrade
 from emojifier_bot.db.posts import PostLog
@@ -36,6 +37,8 @@ from tests.fakes.pipeline import fake_emojify
 from tests.fakes.reply_sink import FakeReplySink
 from tests.images import encoded
 
+#: The same for every process that a test starts.
+VAULT = Vault(["A" * 43 + "="])
 ROOT = Path(__file__).parents[1]
 WORKSPACE = Workspace("T1")
 ENDED = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
@@ -79,7 +82,7 @@ def make_dependencies(url: str, folder: Path, **sink) -> Dependencies:
     return Dependencies(
         FakeImageSource(PICTURES, MESSAGES),
         FakeReplySink(folder, twice=True, **sink),
-        PostLog(open_database(url), clock),
+        PostLog(open_database(url), VAULT, clock),
         fake_emojify(),
         clock,
         FAST,

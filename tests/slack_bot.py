@@ -88,7 +88,7 @@ class Bot:
             ),
             settings=self.settings,
             limiter=RateLimiter(self.database, SystemClock(), ()),
-            posts=PostLog(self.database, SystemClock()),
+            posts=PostLog(self.database, self.vault, SystemClock()),
         )
 
     @property

@@ -39,7 +39,7 @@ def make_context(database: Database, api_url: str) -> ListenerContext:
     tokens = RotatingBotTokens(store, clock, make_app_client(api_url), "", "")
     return ListenerContext(
         queue=MemoryQueue(),
-        posts=PostLog(database, clock),
+        posts=PostLog(database, Vault([generate_key()]), clock),
         installations=store,
         authorize=CachedAuthorize(store, clock),
         sink=TalkingSink(),

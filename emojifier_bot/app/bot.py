@@ -81,7 +81,7 @@ def open_stores(settings: Settings, *, make: bool = True) -> Stores:
         vault=vault,
         installations=InstallationStore(database, vault, CLOCK),
         states=OAuthStates(database, CLOCK),
-        posts=PostLog(database, CLOCK),
+        posts=PostLog(database, vault, CLOCK),
     )
 
 
@@ -238,7 +238,7 @@ def _listener_context(
     client = make_slack(settings, stores)
     return ListenerContext(
         queue=queue,
-        posts=PostLog(hurried, CLOCK),
+        posts=PostLog(hurried, stores.vault, CLOCK),
         installations=stores.installations,
         authorize=CachedAuthorize(known, CLOCK),
         sink=make_sink(settings, stores, client),

@@ -46,8 +46,8 @@ from emojifier_bot.slack.socket_mode import verify_app_token
 LEFT_OUT = frozenset(
     {"bot_token", "refresh_token", "refresh_digest", "sealed_response_url"}
 )
-#: What somebody typed, under the names that it is sealed under.
-ADDRESSES = frozenset({"sealed_address", "source_address"})
+#: What somebody typed and what is said of a post, by the names that it is sealed under.
+TEXTS = frozenset({"sealed_address", "source_address", "sealed_words"})
 #: A preview, under the name that it is sealed under.
 DRAFT = "content"
 #: In the place of an address whose key is lost.
@@ -301,7 +301,7 @@ def _opened(value: Any, vault: Vault) -> Any:
     """Return a value without tokens, and with addresses as they were typed."""
     if isinstance(value, dict):
         return {
-            name: _address(one, vault) if name in ADDRESSES else _opened(one, vault)
+            name: _text(one, vault) if name in TEXTS else _opened(one, vault)
             for name, one in value.items()
             if name not in LEFT_OUT
         } | ({DRAFT: _draft(value[DRAFT], vault)} if DRAFT in value else {})
@@ -317,7 +317,7 @@ def _draft(sealed: str, vault: Vault) -> Any:
         return UNREADABLE
 
 
-def _address(sealed: str, vault: Vault) -> str:
+def _text(sealed: str, vault: Vault) -> str:
     try:
         return vault.unseal(sealed) if sealed else ""
     except VaultError:

@@ -1,7 +1,12 @@
-"""What was posted, for the buttons under it."""
+"""What was posted, for the buttons under it.
+
+What is said of a result is sealed: its title for as long as the post stands, its
+alternative text and its emoji until it is shown. No expression is kept beside a person.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -9,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from emojifier_bot.clock import Clock
+from emojifier_bot.db.crypto import Vault
 from emojifier_bot.db.engine import Database
 from emojifier_bot.db.tables import POSTS, insert_for
 from emojifier_bot.domain import (
@@ -19,9 +25,14 @@ from emojifier_bot.domain import (
     Workspace,
     known_fields,
 )
+from emojifier_bot.errors import VaultError
 
+#: What is said of a result, which no column holds as it is.
+_SAID = {"title", "alt_text", "faces"}
 #: Columns that hold what a post says, as it says it.
-_PLAIN = {one.name for one in fields(Post)} & {*POSTS.c.keys()} - {"faces"}
+_PLAIN = ({one.name for one in fields(Post)} & {*POSTS.c.keys()}) - _SAID
+#: What those columns hold that version 0.2 wrote in the clear.
+_NOTHING: dict[str, Any] = {"title": "", "alt_text": "", "faces": []}
 #: Fields of the reference to what it was made from, and their columns.
 _SOURCE = {
     "file_id": "source_file_id",
@@ -37,15 +48,21 @@ class PostLog:
     """The log of posts in a database. Sealed addresses stay sealed."""
 
     database: Database
+    vault: Vault
     clock: Clock
 
     def record(self, post: Post) -> None:
         """Remember a post; the same post again changes nothing."""
-        row = {name: getattr(post, name) for name in _PLAIN}
+        row: dict[str, Any] = {name: getattr(post, name) for name in _PLAIN}
         row |= {column: getattr(post.source, name) for name, column in _SOURCE.items()}
         row |= asdict(post.workspace) | {
+            **_NOTHING,
             "place_id": post.workspace.id,
-            "faces": [_face_values(face) for face in post.faces],
+            "sealed_words": self._sealed(
+                title=post.title,
+                alt_text=post.alt_text,
+                faces=[_face_values(face) for face in post.faces],
+            ),
             "posted_at": self.clock.now(),
             "presses": 0,
             "deleted_by": "",
@@ -75,14 +92,25 @@ class PostLog:
         found = sa.select(POSTS).where(condition).limit(1)
         with self.database.reading() as connection:
             row = connection.execute(found).mappings().one_or_none()
-        return None if row is None else _record(row)
+        return None if row is None else self._record(row)
+
+    def forget_words(self, workspace: Workspace, post_id: str) -> None:
+        """Forget what is said of a post that is shown, but for its title."""
+        words = POSTS.c.sealed_words
+        with self.database.writing() as connection:
+            found = sa.select(words).where(_is(workspace, post_id))
+            said = self._opened(connection.execute(found).scalar_one_or_none() or "")
+            if said.keys() > {"title"}:
+                update = sa.update(POSTS).where(_is(workspace, post_id))
+                kept = self._sealed(title=said["title"])
+                connection.execute(update.values(sealed_words=kept))
 
     def find_file(self, workspace: Workspace, file_id: str) -> PostRecord | None:
         """Return the post that a file of a workspace shows, deleted or not."""
         found = sa.select(POSTS).filter_by(place_id=workspace.id, file_id=file_id)
         with self.database.reading() as connection:
             row = connection.execute(found.limit(1)).mappings().one_or_none()
-        return None if row is None else _record(row)
+        return None if row is None else self._record(row)
 
     def count_press(self, workspace: Workspace, post_id: str) -> int:
         """Add a press of *Try another*; return the number of this one, from 1.
@@ -109,7 +137,7 @@ class PostLog:
             sa.update(POSTS)
             .where(_is(workspace, post_id))
             .where(POSTS.c.deleted_at.is_(None))
-            .values(deleted_by=user_id, deleted_at=self.clock.now())
+            .values(deleted_by=user_id, deleted_at=self.clock.now(), sealed_words="")
         )
         with self.database.writing() as connection:
             return connection.execute(update).rowcount == 1
@@ -120,11 +148,45 @@ class PostLog:
             connection.execute(sa.delete(POSTS).where(_is(workspace, post_id)))
 
     def forget_before(self, moment: datetime) -> int:
-        """Remove what was posted, and deleted if it was, before an aware UTC time."""
+        """Remove what was posted, and deleted if it was, before an aware UTC time.
+
+        What older versions of the bot kept of others in the clear goes too.
+        """
         ended = sa.func.coalesce(POSTS.c.deleted_at, POSTS.c.posted_at)
         old = sa.delete(POSTS).where(ended < moment)
+        in_the_clear = (POSTS.c.title != "") | (POSTS.c.alt_text != "")
         with self.database.writing() as connection:
+            connection.execute(sa.update(POSTS).where(in_the_clear).values(_NOTHING))
             return connection.execute(old).rowcount
+
+    def _record(self, row: sa.RowMapping) -> PostRecord:
+        source = {name: row[column] for name, column in _SOURCE.items()}
+        # Rows of version 0.2 say it in the clear.
+        said = {name: row[name] for name in _SAID} | self._opened(row["sealed_words"])
+        post = Post(
+            workspace=Workspace(
+                **{one.name: row[one.name] for one in fields(Workspace)}
+            ),
+            title=said["title"],
+            alt_text=said["alt_text"],
+            faces=tuple(
+                FaceSummary(**known_fields(FaceSummary, face)) for face in said["faces"]
+            ),
+            source=ImageReference(**source),
+            **{name: row[name] for name in _PLAIN},
+        )
+        noted = ("posted_at", "presses", "deleted_by", "deleted_at")
+        return PostRecord(post, **{name: row[name] for name in noted})
+
+    def _sealed(self, **said: Any) -> str:
+        return self.vault.seal(json.dumps(said))
+
+    def _opened(self, sealed: str) -> dict[str, Any]:
+        """Return what was sealed; nothing where its key is lost: buttons still work."""
+        try:
+            return dict(json.loads(self.vault.unseal(sealed))) if sealed else {}
+        except VaultError:
+            return {}
 
 
 def _is(workspace: Workspace, post_id: str) -> sa.ColumnElement[bool]:
@@ -138,17 +200,3 @@ def _face_values(face: FaceSummary) -> dict[str, Any]:
         # Older versions of the bot, which may run beside this one, know no count.
         del values["count"]
     return values
-
-
-def _record(row: sa.RowMapping) -> PostRecord:
-    source = {name: row[column] for name, column in _SOURCE.items()}
-    post = Post(
-        workspace=Workspace(**{one.name: row[one.name] for one in fields(Workspace)}),
-        faces=tuple(
-            FaceSummary(**known_fields(FaceSummary, face)) for face in row["faces"]
-        ),
-        source=ImageReference(**source),
-        **{name: row[name] for name in _PLAIN},
-    )
-    noted = ("posted_at", "presses", "deleted_by", "deleted_at")
-    return PostRecord(post, **{name: row[name] for name in noted})

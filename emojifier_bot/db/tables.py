@@ -116,9 +116,12 @@ POSTS = sa.Table(
     _words("file_id"),
     _words("channel_id"),
     _words("thread_ts"),
+    # What version 0.2 kept in the clear: always empty now.
     _words("title"),
     _words("alt_text"),
     sa.Column("faces", sa.JSON, nullable=False),
+    # Title, alternative text and emoji; once the result is shown the title alone.
+    _words("sealed_words", info=SEALED, server_default=""),
     _words("theme"),
     _words("source_file_id"),
     _words("source_address", info=SEALED),

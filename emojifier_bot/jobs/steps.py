@@ -29,6 +29,7 @@ from emojifier_bot.domain import (
     Post,
     ResultPicture,
     Share,
+    ShareState,
 )
 from emojifier_bot.errors import DeliveryError, ErrorKind, FetchError
 from emojifier_bot.http.fetch import clean_name
@@ -45,6 +46,8 @@ _NAMELESS = "picture"
 #: In names of files on some systems.
 _UNSAFE = re.compile(r"[<>:\"|?*]+")
 SEED_BYTES = 8
+#: After these answers nothing changes any more, or nobody asks again.
+FINAL_STATES = frozenset({ShareState.SHARED, ShareState.DELETED})
 #: Marks a post that an earlier run of the job recorded, whose own record is gone.
 EARLIER = "earlier"
 
@@ -112,7 +115,7 @@ class JobSteps:
         """
         earlier = self.deps.posts.find(request.workspace, job_id)
         if earlier is not None:
-            return asdict(earlier.post) | {EARLIER: True}
+            return _without_words(earlier.post) | {EARLIER: True}
         with ExitStack() as places:
             name, result = self._result(job_id, request, reference, places)
             if not result.faces:
@@ -145,7 +148,7 @@ class JobSteps:
         )
         # Before the share is seen: its buttons may be pressed at once.
         self.deps.posts.record(post)
-        return asdict(post)
+        return _without_words(post)
 
     def complete(self, request: EmojifyRequest, post: Post) -> None:
         """Show the file, if this worker still holds its slot.
@@ -172,12 +175,22 @@ class JobSteps:
             gone = old is not None and old.deleted_at is not None
             if old is not None and gone and old.deleted_by != post.post_id:
                 raise DeliveryError("That post was deleted.", kind=ErrorKind.POST_GONE)
+        # What is said of it is in the log alone, sealed: not in the job's record.
+        known = self.deps.posts.find(request.workspace, post.post_id)
+        if known is not None:
+            said = known.post
+            post = replace(
+                post, title=said.title, alt_text=said.alt_text, faces=said.faces
+            )
         self.lease.confirm()
         self.deps.sink.complete(post)
 
     def share(self, post: Post) -> dict[str, Any]:
-        """Ask where the file is shown."""
-        return asdict(self.deps.sink.share(post))
+        """Ask where the file is shown; then its words need not be kept any more."""
+        share = self.deps.sink.share(post)
+        if share.state in FINAL_STATES:
+            self.deps.posts.forget_words(post.workspace, post.post_id)
+        return asdict(share)
 
     def ensure_buttons(self, post: Post, share: Share) -> None:
         """Add the buttons where the share shows none."""
@@ -271,6 +284,11 @@ class JobSteps:
         metrics.FACES.labels("sure").inc(sure)
         metrics.FACES.labels("unsure").inc(faces - sure)
         return result
+
+
+def _without_words(post: Post) -> dict[str, Any]:
+    """Return a post as a job records it: without what is said of the result."""
+    return asdict(replace(post, title="", alt_text="", faces=()))
 
 
 def request_for(

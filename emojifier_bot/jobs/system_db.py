@@ -26,7 +26,7 @@ QUEUE = "emojify"
 WORKFLOW = "emojify"
 #: Changes when the recorded steps of a running job no longer fit the workflow's code.
 #: A worker only takes up jobs of its own version, and jobs that none has begun.
-WORKFLOW_VERSION = "3"
+WORKFLOW_VERSION = "4"
 #: Where DBOS keeps its tables in PostgreSQL. SQLite has no schemas.
 DBOS_SCHEMA = "dbos"
 #: What PostgreSQL calls the notifications of `announce_job`.

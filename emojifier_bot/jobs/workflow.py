@@ -46,7 +46,7 @@ from emojifier_bot.jobs.step_runner import (
     Timing,
     may_have_happened,
 )
-from emojifier_bot.jobs.steps import EARLIER, JobSteps, request_for
+from emojifier_bot.jobs.steps import EARLIER, FINAL_STATES, JobSteps, request_for
 from emojifier_bot.jobs.system_db import (
     WORKFLOW,
     WORKFLOW_VERSION,
@@ -57,8 +57,6 @@ from emojifier_bot.jobs.system_db import (
 MAX_RECOVERIES = 20
 #: The names of steps that the operators' view looks for.
 PREPARE, COMPLETE, SHARE = "prepare", "complete", "share"
-#: After these answers nothing changes any more, or nobody asks again.
-FINAL_STATES = frozenset({ShareState.SHARED, ShareState.DELETED})
 
 logger = logging.getLogger(__name__)
 

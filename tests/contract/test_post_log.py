@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, replace
 from datetime import timedelta, timezone
 
 import pytest
+import sqlalchemy as sa
 
+from emojifier_bot.db.crypto import Vault, generate_key
+from emojifier_bot.db.posts import PostLog
+from emojifier_bot.db.tables import POSTS
 from emojifier_bot.domain import ImageReference, Workspace
-from tests.builders_store import HOSTILE, IN_GRID, SERVED_BY_ORG, TEAM, make_post
+from tests.builders_store import (
+    HOSTILE,
+    IN_GRID,
+    SERVED_BY_ORG,
+    TEAM,
+    connected,
+    make_post,
+    stored_bytes,
+)
 from tests.fakes.clock import NOW
 from tests.threads import THREADS, at_once
 
@@ -175,3 +189,79 @@ def test_any_text_can_be_kept_and_asked_for(stores):
 
     assert stores.posts.find(TEAM, "p1").post.title.startswith("a")
     assert stores.posts.find(TEAM, HOSTILE) is None
+
+
+def in_clear(text):
+    """Return how a text may stand in a database: as it is, or within JSON."""
+    return {text.encode(), json.dumps(text)[1:-1].encode()}
+
+
+def test_what_is_said_of_a_post_stands_nowhere_in_the_database(stores, database_url):
+    post = make_post()
+    stores.posts.record(post)
+
+    stored = stored_bytes(database_url)
+
+    said = [post.title, post.alt_text]
+    said += [text for face in post.faces for text in (face.character, face.spoken)]
+    assert post.file_id.encode() in stored
+    assert [one for text in said for one in in_clear(text) if one in stored] == []
+    assert stores.posts.find(TEAM, "p1").post == post
+
+
+def test_once_it_is_shown_the_title_alone_is_kept(stores):
+    post = make_post()
+    stores.posts.record(post)
+    stores.posts.record(make_post(post_id="p2"))
+
+    for _ in range(2):
+        stores.posts.forget_words(TEAM, "p1")
+
+    kept = stores.posts.find(TEAM, "p1").post
+    assert kept == replace(post, alt_text="", faces=())
+    assert stores.posts.find(TEAM, "p2").post.faces == post.faces
+    stores.posts.forget_words(TEAM, "gone")
+    assert stores.posts.find(TEAM, "gone") is None
+
+
+def test_nothing_is_said_of_a_post_that_is_deleted(stores):
+    stores.posts.record(make_post())
+
+    stores.posts.mark_deleted(TEAM, "p1", "U1")
+
+    gone = stores.posts.find(TEAM, "p1").post
+    assert (gone.title, gone.alt_text, gone.faces) == ("", "", ())
+
+
+def test_without_the_key_the_buttons_work_still(stores, clock):
+    stores.posts.record(make_post())
+    other = PostLog(stores.posts.database, Vault([generate_key()]), clock)
+
+    found = other.find(TEAM, "p1").post
+
+    assert (found.file_id, found.title, found.faces) == ("F2", "", ())
+    other.forget_words(TEAM, "p1")
+    assert other.mark_deleted(TEAM, "p1", "U1")
+
+
+def test_what_an_older_version_kept_in_the_clear_is_read_and_soon_gone(
+    stores, database_url
+):
+    post = make_post()
+    stores.posts.record(post)
+    in_the_clear = {
+        "sealed_words": "",
+        "title": post.title,
+        "alt_text": post.alt_text,
+        "faces": [asdict(face) for face in post.faces],
+    }
+    with connected(database_url) as connection:
+        connection.execute(sa.update(POSTS).values(in_the_clear))
+    assert stores.posts.find(TEAM, "p1").post == post
+
+    assert stores.posts.forget_before(NOW) == 0
+
+    assert stores.posts.find(TEAM, "p1").post.faces == ()
+    with connected(database_url) as connection:
+        (row,) = connection.execute(sa.select(POSTS)).mappings()
+    assert (row["title"], row["alt_text"], row["faces"]) == ("", "", [])

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
+from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.engine import open_database
 from emojifier_bot.db.posts import PostLog
 from emojifier_bot.domain import Workspace
@@ -386,7 +387,7 @@ def record_post(door: Door, post_id: str) -> None:
     here = {"workspace": Workspace(TEAM), "channel_id": CHANNEL}
     post = make_post(post_id=post_id, asker_id=ASKER, **here)
     with closing(open_database(f"sqlite:///{door.folder / 'bot.db'}")) as database:
-        PostLog(database, FakeClock()).record(post)
+        PostLog(database, Vault([generate_key()]), FakeClock()).record(post)
 
 
 # A database that somebody has locked.

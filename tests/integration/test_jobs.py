@@ -18,6 +18,8 @@ from emojifier_bot.domain import (
 from emojifier_bot.errors import ErrorKind, FetchError, InferenceError, VaultError
 from emojifier_bot.jobs.system_db import child_job_id
 from emojifier_bot.jobs.worker import JOBS_PER_PIPELINE, WORKSPACE_PART
+from emojifier_bot.vision.types import Emotion
+from tests.builders_store import stored_bytes
 from tests.fakes.clock import AheadClock
 from tests.fakes.reply_sink import LOSE, SLOW, Fault
 from tests.jobs_harness import (
@@ -418,6 +420,25 @@ def test_only_json_without_secrets_is_stored(harness, tmp_path):
         for forbidden in (b"gASV", b"\x89PNG", b"iVBOR", b"py_pickle"):
             assert forbidden not in stored
         assert b"portable_json" in stored
+
+
+def test_no_expression_is_stored_beside_a_person(harness):
+    harness.sink.plan("complete", Fault(kind="ratelimited", retry_after_seconds=600))
+    waiting = harness.ask("waiting")
+    with harness.working():
+        wait_until(lambda: harness.sink.calls("complete refused"))
+        done = harness.wait(harness.ask("done"))
+
+        said = harness.sink.shown()[0]
+        assert said["post_id"] == done.job_id
+        assert said["alt_text"] == "1 face: happiness"
+        assert len(said["faces"]) == 1
+        for kept, faces in ((waiting, 1), (done.job_id, 0)):
+            assert len(harness.posts.find(WORKSPACE, kept).post.faces) == faces
+        stored = stored_bytes(harness.url)
+    assert b"U1" in stored
+    assert [one for one in Emotion if one.encode() in stored] == []
+    assert b"emojified" not in stored
 
 
 def test_nothing_is_left_of_a_workspace_that_went_while_its_job_ran(harness):

@@ -57,7 +57,7 @@ def source(client, sqlite_url):
             web=web,
             settings=WorkspaceSettings(database, SystemClock()),
             limiter=RateLimiter(database, SystemClock(), ()),
-            posts=PostLog(database, SystemClock()),
+            posts=PostLog(database, Vault([generate_key()]), SystemClock()),
         )
 
 

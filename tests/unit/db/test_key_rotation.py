@@ -55,6 +55,7 @@ def test_the_sealed_columns():
         "drafts.content",
         "installations.bot_token",
         "installations.refresh_token",
+        "posts.sealed_words",
         "posts.source_address",
     ]
 
@@ -67,12 +68,12 @@ def test_everything_is_renewed_once(opened, database_url):
     stores, database = opened
     fill(stores, 30)
 
-    # Tokens, every second one with a refresh token, and addresses.
-    assert rotate(database, BOTH) == Rotation(renewed=30 + 15 + 30, unreadable=0)
+    # Tokens, every second one with a refresh token, addresses, and words of two posts.
+    assert rotate(database, BOTH) == Rotation(renewed=30 + 15 + 30 + 60, unreadable=0)
     assert rotate(database, BOTH) == Rotation(renewed=0, unreadable=0)
 
     # The old key may go now.
-    assert len([NEW.unseal(value) for value in sealed_values(database)]) == 75
+    assert len([NEW.unseal(value) for value in sealed_values(database)]) == 135
     with sql_stores(database_url, FakeClock(), NEW) as (renewed, _):
         found = renewed.installations.find(Workspace("T7"))
         assert (found.bot_token, found.refresh_token) == ("xoxb-T7-", "xoxe-7")
@@ -99,7 +100,7 @@ def test_what_no_key_opens_is_counted_and_left(opened):
     source = ImageReference(sealed_address=lost)
     stores.posts.record(make_post(TEAM, "lost", source=source))
 
-    assert rotate(database, BOTH) == Rotation(renewed=5, unreadable=1)
+    assert rotate(database, BOTH) == Rotation(renewed=10, unreadable=1)
     assert stores.posts.find(TEAM, "lost").post.source.sealed_address == lost
 
 
@@ -155,5 +156,5 @@ def test_others_are_served_meanwhile(opened, database_url):
     stop.set()
     thread.join()
 
-    assert (done, failures) == (Rotation(renewed=40 + 20 + 40, unreadable=0), [])
+    assert (done, failures) == (Rotation(renewed=40 + 20 + 40 + 80, unreadable=0), [])
     assert stores.posts.find(Workspace("T9"), "p9").presses == len(rounds)

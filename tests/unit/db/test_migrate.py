@@ -116,7 +116,7 @@ def test_a_database_of_a_newer_version_is_told(empty_database_url):
 def test_an_unknown_shape_is_told(empty_database_url, shape):
     upgrade(empty_database_url)
 
-    with pytest.raises(StoreError, match="`0001`, `0002`, `0003`, `base`"):
+    with pytest.raises(StoreError, match="`0001`, `0002`, `0003`, `0004`, `base`"):
         downgrade(empty_database_url, shape)
 
     upgrade(empty_database_url)

@@ -88,11 +88,11 @@ def make_steps(tmp_path, posts, emojify=None, name="party.png"):
 def test_the_result_is_called_like_its_source(tmp_path, posts, name, expected):
     steps = make_steps(tmp_path, posts, name=name)
 
-    post = steps.prepare("job", make_request(), F1)
+    steps.prepare("job", make_request(), F1)
 
     (upload,) = steps.deps.sink.calls("upload")
     assert upload["filename"] == f"{expected}.emojified.png"
-    assert post["title"] == f"{expected}, emojified"
+    assert posts.find(WORKSPACE, "job").post.title == f"{expected}, emojified"
 
 
 def test_who_could_not_upload_does_not_fetch_and_emojify_again(tmp_path, posts):
@@ -107,7 +107,7 @@ def test_who_could_not_upload_does_not_fetch_and_emojify_again(tmp_path, posts):
     post = steps.prepare("job", make_request(), F1)
 
     assert (steps.deps.source.fetched, emojify.seeds) == (["F1"], [None])
-    assert post["title"] == "party, emojified"
+    assert post["file_id"] == posts.find(WORKSPACE, "job").post.file_id
     assert steps.kept.take("job") is None
 
 
@@ -164,9 +164,11 @@ def test_a_surprise_has_a_seed(tmp_path, posts, fields, expected):
 
 
 def test_alt_text_is_as_long_as_slack_takes(tmp_path, posts):
-    post = make_steps(tmp_path, posts).prepare("job", make_request(), F1)
+    record = make_steps(tmp_path, posts).prepare("job", make_request(), F1)
 
-    assert 0 < len(post["alt_text"]) <= MAX_ALT_TEXT_CHARACTERS
+    post = posts.find(WORKSPACE, "job").post
+    assert 0 < len(post.alt_text) <= MAX_ALT_TEXT_CHARACTERS
+    assert (record["title"], record["alt_text"], record["faces"]) == ("", "", ())
 
 
 @pytest.mark.parametrize("state", list(ShareState))
