@@ -25,6 +25,7 @@ from emojifier_bot.db.migrate import upgrade
 from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
 from emojifier_bot.db.posts import PostLog
 from emojifier_bot.domain import Installation, Limit
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import DeliveryError, ErrorKind
 from emojifier_bot.http import FETCH_NETWORK, GuardedClient, check_address
 from emojifier_bot.jobs.queue import DbosJobQueue
@@ -305,6 +306,7 @@ def _web_dependencies(
         support_contact=settings.support_contact,
         command=settings.slack_command,
         face_backend=service.title if service else settings.face_backend,
+        reading=ReadingMode(settings.reading),
     )
     return WebDependencies(
         slack=slack,

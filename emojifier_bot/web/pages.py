@@ -25,6 +25,7 @@ from werkzeug.exceptions import HTTPException
 
 from emojifier_bot.db.installations import VALID_FOR
 from emojifier_bot.domain import RETENTION
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.metrics import installed_version
 from emojifier_bot.slack.manifest import COMMAND, EVENTS_PATH, SCOPES
 from emojifier_bot.vision.formats import readable_titles
@@ -67,6 +68,8 @@ class SiteFacts:
     support_contact: str = ""
     #: What reads the faces: `LOCAL_BACKEND`, or the name of a service.
     face_backend: str = LOCAL_BACKEND
+    #: The most that is read of a face.
+    reading: ReadingMode = ReadingMode.EXPRESSIONS
     #: How long posts, and jobs that ended, are remembered.
     retention_days: int = RETENTION.days
     #: How long an installation may take; a state and a cookie live that long.

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.slack.manifest import SCOPES
 from emojifier_bot.vision.analyzers.hosted import CACHED_SECONDS, SENT_PX
 from emojifier_bot.vision.formats import FORMATS
@@ -394,3 +395,33 @@ def test_a_workspace_without_a_name():
 
     assert "your workspace" in page
     assert Page(page).headings == [1]
+
+
+@pytest.mark.parametrize("mode", ReadingMode)
+def test_the_reading_mode_that_is_on_is_told_and_what_each_means(mode):
+    text = words("/privacy", replace(FACTS, reading=mode))
+
+    assert f"runs in the mode <strong>{mode}</strong>." in text
+    for one in ReadingMode:
+        assert f"<code>{one}</code>" in text
+    assert "In no mode is an expression stored in the clear beside a person" in text
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "Regulation (EU) 2024/1689, Article 5(1)(f)",
+        "prohibited systems that infer the emotions of people at work or in education",
+        "The only exceptions are medical and safety reasons",
+        "We recommend <code>shapes</code> or <code>off</code>",
+    ],
+)
+def test_what_the_ai_act_says_is_told_with_a_recommendation(part):
+    assert part in words("/privacy")
+
+
+def test_with_reading_off_no_service_reads_expressions():
+    off = words("/privacy", replace(ELSEWHERE, reading=ReadingMode.OFF))
+
+    assert "The service finds the faces, under its own terms" in off
+    assert "reads their expressions" in words("/privacy", ELSEWHERE)
