@@ -329,8 +329,14 @@ def test_jobs_of_an_empty_database_of_postgresql(run, empty_postgres_url):
     done = run("jobs", "list", DATABASE_URL=empty_postgres_url)
 
     assert done.returncode == 1
-    assert "holds no jobs" in words(done)
+    assert "holds no jobs: no bot has run with it" in words(done)
     assert "postgres:" not in words(done)
+
+    stored = {"DATABASE_URL": empty_postgres_url, "ENCRYPTION_KEYS": KEY}
+    assert run("migrate", **stored).returncode == 0
+    assert "has not started with it yet" in words(run("jobs", "list", **stored))
+    make_queue(load_settings(database_url=empty_postgres_url)).close()
+    assert "There are no such jobs" in words(run("jobs", "list", **stored))
 
 
 def test_a_token_that_slack_revokes_ends_the_process_with_a_sentence(tmp_path):
