@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from emojifier_bot.cli.console import (
     print_err,
     shown,
 )
+from emojifier_bot.cli.files import write_file
 
 #: Only who made the file may read it: it says who posted what.
 OWNER_ONLY = 0o600
@@ -171,7 +171,7 @@ def export(team_id: str, output: Path | None, force: bool) -> None:
     if output is None:
         print(text, end="")
     else:
-        _write(output, text, force=force)
+        write_file(output, text.encode(), force=force, mode=OWNER_ONLY)
 
 
 @workspace.command("delete")
@@ -217,23 +217,3 @@ def _fail_if_empty(team_id: str, kept: dict[str, Any]) -> None:
     if not any(kept.values()):
         print_err(f"Nothing is kept about {team_id}.")
         raise SystemExit(FAILED)
-
-
-def _write(file: Path, text: str, *, force: bool) -> None:
-    how = os.O_TRUNC if force else os.O_EXCL
-    try:
-        handle = os.open(file, os.O_CREAT | os.O_WRONLY | how, OWNER_ONLY)
-    except FileExistsError as error:
-        print_err(f"{file} is there already; --force overwrites it.")
-        raise SystemExit(FAILED) from error
-    except OSError as error:
-        print_err(f"{file} cannot be written: {error.strerror}.")
-        raise SystemExit(FAILED) from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            # A file that was there keeps its mode otherwise.
-            os.fchmod(handle, OWNER_ONLY)
-            stream.write(text)
-    except OSError as error:
-        print_err(f"{file} cannot be written: {error.strerror}.")
-        raise SystemExit(FAILED) from error

@@ -465,7 +465,12 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 
 
 def write_file(
-    path: Path, content: bytes, *, force: bool, modified_ns: int | None = None
+    path: Path,
+    content: bytes,
+    *,
+    force: bool,
+    modified_ns: int | None = None,
+    mode: int = 0o666,
 ) -> None:
     """Write a whole file or nothing, making the folders above it if need be.
 
@@ -476,6 +481,7 @@ def write_file(
         content: All of it.
         force: Whether an existing file is overwritten.
         modified_ns: The file's date; None is now.
+        mode: Who may use the file, as far as the umask allows it.
 
     Raises:
         OutputError: It exists and ``force`` is not given, or the place refuses it.
@@ -486,7 +492,7 @@ def write_file(
             with path.open("wb") as stream:
                 stream.write(content)
         else:
-            _replace(Path(os.path.realpath(path)), content, force, modified_ns)
+            _replace(Path(os.path.realpath(path)), content, force, modified_ns, mode)
     except (OSError, ValueError) as error:
         if isinstance(error, FileExistsError):
             refuse_existing(path, force=force)
@@ -497,11 +503,15 @@ def write_file(
         ) from error
 
 
-def _replace(path: Path, content: bytes, force: bool, modified_ns: int | None) -> None:
+def _replace(
+    path: Path, content: bytes, force: bool, modified_ns: int | None, mode: int
+) -> None:
     temporary = path.with_name(f".emojifier-{secrets.token_hex(8)}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        temporary.write_bytes(content)
+        new = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+        with os.fdopen(os.open(temporary, new, mode), "wb") as file:
+            file.write(content)
         if modified_ns is not None:
             os.utime(temporary, ns=(modified_ns, modified_ns))
         if not force:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -232,6 +234,19 @@ def test_an_export_is_for_its_owner_alone_and_overwrites_nothing(everywhere, tmp
     assert run("export", GONE, "-o", str(file), "--force").exit_code == 0
     assert json.loads(file.read_text())["installations"]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    # A device stays what it is.
+    before = Path(os.devnull).stat().st_mode
+    assert run("export", GONE, "-o", os.devnull).exit_code == 0
+    assert Path(os.devnull).stat().st_mode == before
+
+
+def test_an_export_that_cannot_be_written_leaves_nothing(everywhere, tmp_path):
+    assert everywhere
+    done = run("export", GONE, "-o", str(tmp_path / ("x" * 300)))
+
+    assert done.exit_code == 1
+    assert "cannot be written: File name too long" in done.stderr
+    assert not list(tmp_path.glob("x*"))
 
 
 @pytest.mark.parametrize("wrong", ["", "t1", "T1; DROP", "%", "U123"])
