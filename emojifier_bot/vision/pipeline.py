@@ -309,7 +309,9 @@ class Pipeline:
         encoded = b""
         if people.faces or not options.for_channel:
             with times.stage("encode"):
-                encoded = clip.rewritten(paint, output.name, options.quality)
+                encoded = clip.rewritten(
+                    paint, output.name, options.quality, afresh=people.covers
+                )
         faces = _emojified(people, names)
         return Result(
             width=people.width,

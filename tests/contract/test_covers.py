@@ -14,11 +14,14 @@ from PIL import Image
 
 from emojifier_bot.vision.canvas import canvas_of
 from emojifier_bot.vision.decode import decode
+from emojifier_bot.vision.edits import parse_edits
 from emojifier_bot.vision.formats import FORMATS, format_named
 from emojifier_bot.vision.pipeline import EmojifyOptions
 from emojifier_bot.vision.plan import Cover, CoverKind, DrawEmoji, Leave, Plan
-from tests.builders import make_placement, make_plan
-from tests.fakes.pipeline import FakeDecoder, fake_pipeline
+from tests.builders import make_emoji, make_placement, make_plan
+from tests.clips import animation
+from tests.fakes.faces import picture_with_faces
+from tests.fakes.pipeline import FakeDecoder, FakeEmojiSource, fake_pipeline
 from tests.images import encoded, opened, photo
 
 SIZE_WH = (480, 320)
@@ -34,7 +37,7 @@ PLACES = (
 )
 STICKER = Image.new("RGBA", (80, 80), (10, 200, 30, 120))
 STICKER.paste((90, 20, 30, 255), (0, 0, 80, 50))
-OPTIONS = EmojifyOptions(covers={"sticker": np.asarray(STICKER)})
+OPTIONS = EmojifyOptions(covers={"sticker": np.asarray(STICKER)}, one_frame=True)
 #: Options for files whose pixels stay as they are, where a format has any.
 LOSSLESS = {
     "WEBP": {"lossless": True, "exact": True},
@@ -180,6 +183,46 @@ def test_a_jpeg_s_own_tables_tell_nothing(plan, core, codec, subsampling):
     assert files[0] != files[1]
     assert first.encoded == second.encoded
     for extension in (".png", ".webp", ".avif"):
+        assert first.encode_for(extension) == second.encode_for(extension)
+
+
+def moving(shades: tuple[int, ...]) -> list[Image.Image]:
+    """Return frames of two faces; in one of them there are these shades, in turn."""
+    frames = []
+    for index in range(8):
+        left = 40 + 6 * index
+        image = picture_with_faces(
+            (400, 300), [(left, 60, left + 80, 140), (260, 150, 340, 230)]
+        )
+        image.paste("white", (0, 0, 400, 40))
+        image.paste("black", (0, 260, 400, 300))
+        shade = shades[index % len(shades)]
+        image.paste((255 - shade, shade, 255), (left + 25, 85, left + 55, 115))
+        frames.append(image)
+    return frames
+
+
+@pytest.mark.parametrize("cover", ["solid", "mosaic", "blur"])
+@pytest.mark.parametrize("codec", ["GIF", "PNG", "PNG of 32 colours", "WEBP"])
+def test_no_frame_palette_or_size_of_an_animation_tells(codec, cover):
+    """What moves beneath a cover, and in which colours, is not seen in the file."""
+    files = []
+    for shades in ((10,), (1, 30, 45)):
+        frames = moving(shades)
+        if codec in {"GIF", "PNG of 32 colours"}:
+            frames = [one.quantize(32) for one in frames]
+        more = {"lossless": True} if codec == "WEBP" else {}
+        files.append(animation(frames, codec.split()[0], **more))
+    options = EmojifyOptions(edits=parse_edits(cover))
+    calm = FakeEmojiSource([make_emoji("calm", mild=True)])
+    pipeline = replace(fake_pipeline(), emoji=calm)
+
+    first, second = (pipeline.run(one, options) for one in files)
+
+    assert files[0] != files[1]
+    assert (first.frames, len(first.faces)) == (8, 2)
+    assert first.encoded == second.encoded
+    for extension in (".gif", ".webp"):
         assert first.encode_for(extension) == second.encode_for(extension)
 
 

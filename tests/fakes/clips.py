@@ -33,9 +33,14 @@ class FakeClip:
             yield Frame(index, time_ms, from_image(self.draw(index)))
 
     def rewritten(
-        self, paint: PaintFrame, name: str | None = None, quality: int | None = None
+        self,
+        paint: PaintFrame,
+        name: str | None = None,
+        quality: int | None = None,
+        *,
+        afresh: bool = False,
     ) -> bytes:
-        del quality
+        del quality, afresh
         for frame in self.frames():
             paint(frame)
             self.written.append(frame.picture.image.copy())

@@ -83,20 +83,27 @@ class Animation(Clip):
         self._whole = index + 1
 
     def rewritten(
-        self, paint: PaintFrame, name: str | None = None, quality: int | None = None
+        self,
+        paint: PaintFrame,
+        name: str | None = None,
+        quality: int | None = None,
+        *,
+        afresh: bool = False,
     ) -> bytes:
         """Encode it with painted frames, as `Clip` says."""
         header, is_same = self._header, name in (None, self._header.format)
         delays = header.delays_ms
         if not is_same:
             delays = tuple(Fraction(one) for one in header.durations_ms)
+        is_measured = is_same and (header.lossless or not afresh)
+        options = self._options(paint, quality) if is_measured else {"quality": quality}
         return write_animation(
             name or header.format,
             painted(self, paint),
             self.info,
             delays[: self._whole],
-            self._options(paint, quality) if is_same else {"quality": quality},
-            (header, self._data) if is_same else None,
+            options,
+            (header, self._data) if is_same and not afresh else None,
         )
 
     def _options(self, paint: PaintFrame, quality: int | None) -> Options:

@@ -39,7 +39,12 @@ class CountedClip(Clip):
             self._count()
 
     def rewritten(
-        self, paint: PaintFrame, name: str | None = None, quality: int | None = None
+        self,
+        paint: PaintFrame,
+        name: str | None = None,
+        quality: int | None = None,
+        *,
+        afresh: bool = False,
     ) -> bytes:
         """Encode it with painted frames, as `Clip` says."""
 
@@ -47,7 +52,7 @@ class CountedClip(Clip):
             paint(frame)
             self._count()
 
-        return self.clip.rewritten(paint_and_count, name, quality)
+        return self.clip.rewritten(paint_and_count, name, quality, afresh=afresh)
 
     def _count(self) -> None:
         total = 2 * self.info.frames

@@ -99,7 +99,12 @@ class Clip(Protocol):
         ...
 
     def rewritten(
-        self, paint: PaintFrame, name: str | None = None, quality: int | None = None
+        self,
+        paint: PaintFrame,
+        name: str | None = None,
+        quality: int | None = None,
+        *,
+        afresh: bool = False,
     ) -> bytes:
         """Decode it once more, have each frame painted, and encode it.
 
@@ -107,6 +112,9 @@ class Clip(Protocol):
             paint: Called with each frame, in order.
             name: Of the format, as `formats.clip_format` gives it; None keeps it.
             quality: 1 to 100, for lossy formats; None matches the input's.
+            afresh: How it is written depends on the painted frames alone: the input's
+                palettes, regions and sizes, which what lies under the paint has a
+                share in, do not count.
 
         Raises:
             ImageError: It cannot be decoded, or written in this format.

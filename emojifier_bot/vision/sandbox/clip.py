@@ -122,7 +122,9 @@ def _write(connection: socket.socket, clip: Clip, asked: dict[str, Any]) -> byte
                 raise EOFError
             pixels = pixels[received:]
 
-    return clip.rewritten(paint, asked["name"], asked["quality"])
+    return clip.rewritten(
+        paint, asked["name"], asked["quality"], afresh=asked["afresh"]
+    )
 
 
 def with_plain_profile(decoded: DecodedImage) -> DecodedImage:

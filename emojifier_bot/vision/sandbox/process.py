@@ -374,12 +374,17 @@ class IsolatedClip(Clip):
         self._stop()
 
     def rewritten(
-        self, paint: PaintFrame, name: str | None = None, quality: int | None = None
+        self,
+        paint: PaintFrame,
+        name: str | None = None,
+        quality: int | None = None,
+        *,
+        afresh: bool = False,
     ) -> bytes:
         """Encode it with painted frames, as `Clip` says."""
         self._stop()
         self._encoding = True
-        self.process.ask(do=WRITE, name=name, quality=quality)
+        self.process.ask(do=WRITE, name=name, quality=quality, afresh=afresh)
         times = self.stated.times_ms
         values = self.process.answer()
         # Some frames come twice: once as a sample.
