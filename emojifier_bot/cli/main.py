@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from difflib import get_close_matches
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from emojifier_bot.cli.console import (
     INTERRUPTED,
     WRONG_USAGE,
     VerbGroup,
+    WrongUsage,
     end_unwritten,
     missing_extra,
     print_err,
@@ -94,8 +96,13 @@ class LazyGroup(ErrorGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; a picture or folder in its place stands for `replay`."""
-        if args[0] not in VERBS and is_input(args[0]):
+        first = args[0]
+        if first not in VERBS and is_input(first):
             args = [DEFAULT_VERB, *args]
+        elif not (first in VERBS or first.startswith("-") or ctx.resilient_parsing):
+            nearest = get_close_matches(first, VERBS, 1)
+            hint = f" Did you mean {nearest[0]}?" if nearest else ""
+            raise WrongUsage(f"There is no command and no file {first!r}.{hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(

@@ -195,7 +195,9 @@ def read_theme(folder: Path) -> EmojiTheme:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         if not folder.is_dir():
-            raise ThemeError(f"There is no folder {folder}.") from error
+            raise ThemeError(
+                f"There is no folder {folder} to read a theme from."
+            ) from error
         raise ThemeError(
             f"{path} cannot be read: {reason_of(error)}. A theme is a folder with a "
             f"{TABLE_NAME}."

@@ -189,7 +189,7 @@ def test_what_is_no_picture_is_refused(emojifier, source, kind):
         ({"backend": "nosuch"}, "nosuch.*local"),
         ({"backend": ""}, "^backend is '', but must be the name of a back end"),
         ({"theme": ""}, "^theme is '', but"),
-        ({"theme": Path("nosuch")}, "There is no folder nosuch"),
+        ({"theme": Path("nosuch")}, "There is no folder nosuch to read a theme from"),
         ({"min_confidence": 5}, "^min_confidence is 5, but must be a number from 0.01"),
         ({"emotion_model": "nosuch"}, "^emotion_model is 'nosuch', but must be `fused"),
         ({"threads": -1}, "^threads is -1, but must be a whole number, 0 or more"),

@@ -24,6 +24,19 @@ def test_unknown_verbs_are_wrong_usage(arguments):
     assert CliRunner().invoke(app, arguments).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("repaly", "There is no command and no file 'repaly'. Did you mean replay?"),
+        ("holiday", "There is no command and no file 'holiday'."),
+    ],
+)
+def test_a_word_that_is_nothing_is_told_as_that(typed, says):
+    done = CliRunner().invoke(app, [typed])
+
+    assert done.stderr.strip().endswith(says)
+
+
 @pytest.mark.parametrize("given", ["photo.jpg", "https://example.com/a", "in", "*.png"])
 def test_a_picture_in_place_of_a_command_is_emojified(monkeypatch, tmp_path, given):
     monkeypatch.chdir(tmp_path)
@@ -49,6 +62,7 @@ def test_every_shell_has_its_completion(shell):
         ("emojifier-bot re", 1, ["plain,replay", "file,re"]),
         ("emojifier-bot replay --skip-", 2, ["plain,--skip-existing"]),
         ("emojifier-bot replay ho", 2, ["file,ho"]),
+        ("emojifier-bot nosuch --js", 2, ["file,--js"]),
         ("emojifier-bot photo.jpg --skip-", 2, ["plain,--skip-existing"]),
         ("emojifier-bot replay --theme cl", 3, ["plain,classic"]),
         ("emojifier-bot replay --theme ./m", 3, ["dir,./m"]),

@@ -306,7 +306,9 @@ def test_what_is_no_theme_is_told_in_words(tmp_path):
     with pytest.raises(ThemeError) as empty:
         open_theme(tmp_path)
 
-    assert missing.value.message == f"There is no folder {tmp_path / 'nosuch'}."
+    assert missing.value.message == (
+        f"There is no folder {tmp_path / 'nosuch'} to read a theme from."
+    )
     assert empty.value.message == (
         f"{tmp_path / 'theme.toml'} cannot be read: No such file or directory. A theme "
         "is a folder with a theme.toml."
