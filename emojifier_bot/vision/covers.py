@@ -4,12 +4,11 @@ A blur or a mosaic of the face's own pixels can be undone well enough to tell wh
 was: blurred faces were recognised again in up to 95.9 % of cases (arXiv 2506.12344).
 So a cover is drawn like an emoji, an opaque disc, and its colours are those of points
 around all discs of the picture: mixed by their distance, with as much noise as they
-differ by.
+differ by. What the noise is drawn from is the face's number in the plan.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -134,6 +133,7 @@ def cover_art(
     cover: Cover,
     around: Surroundings,
     width: int = ART_SIZE_PX,
+    seed: int = 0,
     picture: ImageArray | None = None,
 ) -> ImageArray:
     """Return the art of a cover: its disc, where `ANCHOR` says, on nothing.
@@ -142,6 +142,7 @@ def cover_art(
         cover: What it shows.
         around: What it is made of.
         width: One of `art_width`.
+        seed: Of the noise; the same in all frames of a clip, or it would flicker.
         picture: With `CoverKind.PICTURE`: ``(h, w, 4)`` uint8 RGBA, straight alpha.
 
     Returns:
@@ -149,7 +150,7 @@ def cover_art(
     """
     if cover.kind in _FIELDS:
         cells, interpolation, noise = _FIELDS[cover.kind]
-        field = _mixed(around, cells) + _noise(around, cells, noise)
+        field = _mixed(around, cells) + _noise(around, cells, noise, seed)
         color = cv2.resize(field, (width, width), interpolation=interpolation)
     else:
         color = np.broadcast_to(around.colors.mean(axis=0), (width, width, 3))
@@ -170,11 +171,12 @@ def _mixed(around: Surroundings, cells: int) -> NDArray[np.float64]:
     return np.asarray(weights @ around.colors.astype(np.float64))
 
 
-def _noise(around: Surroundings, cells: int, most: float) -> NDArray[np.float64]:
-    """Return lighter and darker spots, which the points' colours are the seed of."""
-    seed = hashlib.sha256(around.colors.tobytes() + around.places_xy.tobytes()).digest()
-    draw = np.random.default_rng(int.from_bytes(seed, "big"))
+def _noise(
+    around: Surroundings, cells: int, most: float, seed: int
+) -> NDArray[np.float64]:
+    """Return lighter and darker spots, as strong as the points' colours differ."""
     spread = min(float(around.colors.mean(axis=1).std()), most)
+    draw = np.random.default_rng(seed)
     return draw.normal(0.0, spread, (cells, cells, 1))
 
 

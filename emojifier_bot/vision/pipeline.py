@@ -604,7 +604,7 @@ def _cover_arts(
                 )
             laid = pictures[face.decision.picture]
             laid = sprite_into_profile(laid, picture.icc_profile)
-        art = cover_art(face.decision, around, art_width(spot), laid)
+        art = cover_art(face.decision, around, art_width(spot), face.number, laid)
         arts[face.number] = premultiplied(art)
     return arts
 

@@ -90,6 +90,18 @@ def test_the_same_surroundings_give_the_same_cover(kind):
     assert not np.array_equal(first, other)
 
 
+def test_the_noise_is_another_one_for_each_face_and_stays_where_colours_change():
+    def spots(seed, right):
+        """Return whether each square is lighter than the one above it."""
+        found = around(halves("grey", right))
+        squares = cover_art(Cover(CoverKind.MOSAIC), found, 64, seed)[12:56:8, 12, 0]
+        return np.diff(squares.astype(int)) > 0
+
+    assert np.array_equal(spots(3, "white"), spots(3, "silver"))
+    drawn = {spots(seed, "white").tobytes() for seed in range(8)}
+    assert len(drawn) > 3
+
+
 def test_a_solid_cover_has_one_colour():
     art = cover_art(Cover(CoverKind.SOLID), around(halves("black", "white")))
 
@@ -126,7 +138,7 @@ def test_where_all_is_one_colour_there_is_no_noise():
 def test_a_picture_lies_over_the_disc_as_large_as_it_fits(size_wh):
     sticker = np.asarray(Image.new("RGBA", size_wh, (9, 8, 7, 255)))
 
-    art = cover_art(Cover(CoverKind.PICTURE), around(halves()), 256, sticker)
+    art = cover_art(Cover(CoverKind.PICTURE), around(halves()), 256, 1, sticker)
 
     rows, columns = np.nonzero((art[..., :3] == (9, 8, 7)).all(axis=-1))
     seen_wh = np.ptp(columns) + 1, np.ptp(rows) + 1
@@ -142,7 +154,7 @@ def test_a_picture_that_is_transparent_shows_the_disc():
 
     bare = cover_art(Cover(CoverKind.SOLID), found)
     assert np.array_equal(
-        cover_art(Cover(CoverKind.PICTURE), found, ART_SIZE_PX, nothing), bare
+        cover_art(Cover(CoverKind.PICTURE), found, ART_SIZE_PX, 1, nothing), bare
     )
 
 
