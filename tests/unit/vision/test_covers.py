@@ -97,7 +97,7 @@ def test_the_noise_is_another_one_for_each_face_and_stays_where_colours_change()
         squares = cover_art(Cover(CoverKind.MOSAIC), found, 64, seed)[12:56:8, 12, 0]
         return np.diff(squares.astype(int)) > 0
 
-    assert np.array_equal(spots(3, "white"), spots(3, "silver"))
+    assert np.array_equal(spots(3, "white"), spots(3, "snow"))
     drawn = {spots(seed, "white").tobytes() for seed in range(8)}
     assert len(drawn) > 3
 
