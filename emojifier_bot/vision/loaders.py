@@ -8,6 +8,7 @@ finish a file that was cut off.
 from __future__ import annotations
 
 import io
+import re
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -37,7 +38,12 @@ from emojifier_bot.vision.media_boxes import (
     media_properties,
 )
 from emojifier_bot.vision.png import SIGNATURE, Png, read_png
-from emojifier_bot.vision.tiff import Directory, read_directories, without_damage
+from emojifier_bot.vision.tiff import (
+    BYTE_ORDERS,
+    Directory,
+    read_directories,
+    without_damage,
+)
 from emojifier_bot.vision.tiff_layouts import read_pixels, silence_libtiff
 
 #: Dots per inch, across and down.
@@ -59,8 +65,13 @@ _EXIF_PREFIX = b"Exif\x00\x00"
 _PNG_DEPTH_AT = 24
 EIGHT_BITS = 8
 
-#: MPO's tag of the number of pictures.
-_MPO_COUNT = 0xB001
+#: MPO: the tag of the list of pictures, the length of its entries, which begin with the
+#: kind of a picture, and the kinds that are previews of the first one.
+_MPO_LIST, _MPO_ENTRY_BYTES, _MPO_KIND = 0xB002, 16, 0xFFFFFF
+_MPO_PREVIEWS = frozenset({0x010001, 0x010002})
+#: Names that stand in a file with a gain map, which is no picture of its own: Adobe's
+#: and Google's, Apple's, ISO's.
+_GAIN_MAPS = re.compile(rb"hdrgm:|:aux:hdrgainmap|iso:ts:21496:-1")
 #: Frames of a file that are counted and can be chosen.
 MOST_FRAMES = 1000
 
@@ -258,8 +269,7 @@ def _load_jpeg(request: _Request) -> Loaded:
     is_cut_off = bool(notes)
     exif = exif_directory(header.exif)
     orientation = orientation_of(exif)
-    if listed := next(iter(read_directories(header.pictures)), None):
-        notes += _only_main(listed.number(_MPO_COUNT))
+    notes += _only_main(_mpo_pictures(header.pictures, request.data))
     return Loaded(
         image=image,
         format="MPO" if header.pictures else "JPEG",
@@ -342,6 +352,33 @@ def _load_heif(request: _Request) -> Loaded:
         notes=_only_main(loaded.frames),
         frames=1,
     )
+
+
+def _mpo_pictures(table: bytes, data: bytes) -> int:
+    """Count the pictures of an MPO but previews and gain maps.
+
+    Args:
+        table: The list of all, as in TIFF; empty where the file is no MPO.
+        data: The file.
+    """
+    order = BYTE_ORDERS.get(table[:2])
+    if order is None:
+        return 1
+    kinds: list[int] = []
+    try:
+        (start,) = struct.unpack_from(f"{order}I", table, 4)
+        (tags,) = struct.unpack_from(f"{order}H", table, start)
+        for at in range(start + 2, start + 2 + 12 * tags, 12):
+            tag, _, length, place = struct.unpack_from(f"{order}HHII", table, at)
+            if tag == _MPO_LIST:
+                kinds = [
+                    struct.unpack_from(f"{order}I", table, entry)[0]
+                    for entry in range(place, place + length, _MPO_ENTRY_BYTES)
+                ]
+    except struct.error:
+        return 1
+    previews = sum(kind & _MPO_KIND in _MPO_PREVIEWS for kind in kinds)
+    return len(kinds) - previews - bool(_GAIN_MAPS.search(data))
 
 
 def _only_main(count: int) -> tuple[str, ...]:

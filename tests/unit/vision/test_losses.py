@@ -54,6 +54,38 @@ def test_pages_and_pictures_are_told_too():
     assert (decode(icon).notes, decode(icon).image.size) == ((note,), (64, 64))
 
 
+@pytest.mark.parametrize(
+    ("kind", "appended", "count"),
+    [
+        # A further view, two previews, and the map of brightness of an HDR photo.
+        (0x020003, b"", 3),
+        (0x010001, b"", 2),
+        (0x010002, b"", 2),
+        (0, b'hdrgm:Version="1.0"', 2),
+        (0, b"urn:com:apple:photo:2020:aux:hdrgainmap", 2),
+    ],
+)
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_previews_and_gain_maps_are_no_pictures_of_their_own(
+    order, kind, appended, count
+):
+    plain = encoded(photo(), "JPEG")
+    kinds = (0x030000, 0, kind)
+    entries = b"".join(struct.pack(f"{order}IIIHH", one, 0, 0, 0, 0) for one in kinds)
+    table = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(
+        f"{order}IHHHIIHHIII", 8, 2, 0xB001, 4, 1, 3, 0xB002, 7, len(entries), 38, 0
+    )
+    segment = b"MPF\0" + table + entries
+    length = struct.pack(">H", 2 + len(segment))
+    data = plain[:2] + b"\xff\xe2" + length + segment + plain[2:]
+    note = f"Of the file's {count} pictures, only the main one is in the result."
+
+    assert decode(data + appended).notes == (note,)
+    for cut in range(len(segment)):
+        short = segment[:cut].ljust(len(segment), b"\xff")
+        decode(data.replace(segment, short))
+
+
 def test_of_an_animated_png_what_browsers_show_counts():
     """A picture for programs that know no animations is none of the frames."""
     data = several("PNG", default_image=True)
