@@ -140,7 +140,7 @@ class Emojifier:
         from emojifier_bot.vision.pipeline import EmojifyOptions
 
         options = EmojifyOptions(
-            *_checked(extension, quality, surprise_seed),
+            *_checked(extension, quality, surprise_seed, edits, plan),
             edits=parse_edits(edits),
             covers={name: self._cover(one) for name, one in (covers or {}).items()},
         )
@@ -178,7 +178,7 @@ class Emojifier:
         from emojifier_bot.vision.pipeline import EmojifyOptions
 
         options = EmojifyOptions(
-            *_checked(None, None, surprise_seed), edits=parse_edits(edits)
+            *_checked(None, None, surprise_seed, edits), edits=parse_edits(edits)
         )
         return self._pipeline.read(_opened(source), options)
 
@@ -217,8 +217,12 @@ def _path_or_name(theme: str | os.PathLike[str] | None) -> str | None:
     return theme
 
 
-def _checked(extension: Any, quality: Any, surprise_seed: Any) -> tuple[Any, Any, Any]:
-    """Return the options of a picture, with Python's numbers in place of numpy's."""
+def _checked(
+    extension: Any, quality: Any, surprise_seed: Any, edits: Any, plan: Any = None
+) -> tuple[Any, Any, Any]:
+    """Return the first three options, with Python's numbers in place of numpy's."""
+    from emojifier_bot.vision.plan import Plan
+
     quality, seed = (
         int(one) if isinstance(one, Integral) and not isinstance(one, bool) else one
         for one in (quality, surprise_seed)
@@ -232,6 +236,11 @@ def _checked(extension: Any, quality: Any, surprise_seed: Any) -> tuple[Any, Any
         or (type(quality) is int and quality in QUALITIES),
         f"surprise_seed is {seed!r}, but must be a whole number.": seed is None
         or type(seed) is int,
+        f'edits is {edits!r}, but must be a text, such as "skip 2".': isinstance(
+            edits, str
+        ),
+        f"plan is of type {type(plan).__name__}, but must be a Plan: see "
+        "`Plan.from_json`.": isinstance(plan, Plan | None),
     }
     problems = [problem for problem, is_right in checks.items() if not is_right]
     if problems:

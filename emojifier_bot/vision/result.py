@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emojifier_bot.emotion_models import ReadingMode
+from emojifier_bot.errors import ErrorKind, OutputError, reason_of
 from emojifier_bot.vision.plan import Plan, PlannedFace
 from emojifier_bot.vision.types import BoundingBox, Emoji, Face, Placement
 
@@ -133,11 +134,18 @@ class Result:
 
         Raises:
             ImageError: The extension belongs to no format that can be written.
-            OSError: The file cannot be written.
+            OutputError: The file cannot be written.
         """
         path = Path(path)
         same = not path.suffix or path.suffix.lower() in self.extensions
-        path.write_bytes(self.encoded if same else self.encode_for(path.suffix))
+        encoded = self.encoded if same else self.encode_for(path.suffix)
+        try:
+            path.write_bytes(encoded)
+        except OSError as error:
+            raise OutputError(
+                f"{path} cannot be written: {reason_of(error)}. Choose another place.",
+                kind=ErrorKind.NOT_WRITABLE,
+            ) from error
 
     def to_dict(
         self,

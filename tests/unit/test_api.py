@@ -11,7 +11,13 @@ import pytest
 from PIL import Image
 
 from emojifier_bot import Emojifier, Result, emojify
-from emojifier_bot.errors import ConfigError, ImageError, PlanError, ThemeError
+from emojifier_bot.errors import (
+    ConfigError,
+    ImageError,
+    OutputError,
+    PlanError,
+    ThemeError,
+)
 from emojifier_bot.vision import emojis_dir
 from emojifier_bot.vision.plan import Cover, CoverKind, Plan
 from tests.images import assert_same_pixels, opened
@@ -139,6 +145,14 @@ def test_the_result_is_an_image_too(emojifier):
     assert result.image is not result.image
 
 
+def test_a_place_that_refuses_is_an_error_of_ours(emojifier, tmp_path):
+    result = emojifier.emojify(SAMPLE)
+
+    for path in (tmp_path / "no" / "x.png", tmp_path):
+        with pytest.raises(OutputError, match=r"cannot be written: (No such|Is a dir)"):
+            result.save(path)
+
+
 def test_a_result_survives_pickling(emojifier, tmp_path):
     result = emojifier.emojify(SAMPLE, extension="jpg", quality=95)
 
@@ -217,6 +231,8 @@ def test_a_wrong_variable_is_told_by_its_name(monkeypatch):
         ),
         ({"extension": 5}, '^extension is 5, but must be a text, such as "png"'),
         ({"surprise_seed": 1.5}, "^surprise_seed is 1.5, but must be a whole number"),
+        ({"edits": None}, "^edits is None, but must be a text"),
+        ({"plan": {}}, "^plan is of type dict, but must be a Plan"),
         ({"surprise_seed": "x", "quality": -1}, "quality.*\n.*'x'"),
     ],
 )
