@@ -74,10 +74,13 @@ if TYPE_CHECKING:
     from emojifier_bot.vision.analyzers.local import LocalAnalyzer
     from emojifier_bot.vision.clips.follow import FaceFollower
     from emojifier_bot.vision.clips.types import Clip, ClipDecoder, Frame
+    from emojifier_bot.vision.why import Why
 
 #: Frames of an animation without a face in its first one that are looked at, and the
 #: pixels of all together.
 MOST_FRAMES_SEEN, MOST_PIXELS_SEEN = 12, 120_000_000
+#: So many faces of a picture are explained: each takes a fifth of a second.
+MOST_EXPLAINED = 30
 #: Faces whose boxes overlap so much are one.
 SAME_FACE_IOU = 0.3
 
@@ -225,6 +228,45 @@ class Pipeline:
         check_fits(plan, picture.image.size, names, self.emoji.theme.name)
         plan = replace(plan, reading=lowest(plan.reading, self._mode(options)))
         return self._draw(picture, self._edited(picture, plan, options), options, times)
+
+    def explain(
+        self, picture: DecodedImage, plan: Plan, options: EmojifyOptions
+    ) -> tuple[Why, ...]:
+        """Say why each face got what a plan gives it, of the first 30 faces.
+
+        Args:
+            picture: The picture that was read, before anything was painted on it.
+            plan: As it was read, with what was read of the faces.
+            options: As it was read with.
+
+        Raises:
+            BackendError: A local model failed.
+        """
+        # Seldom asked for.
+        from emojifier_bot.vision.why import explain  # noqa: PLC0415
+
+        return tuple(
+            explain(
+                picture,
+                face,
+                self.emoji.theme,
+                getattr(self.analyzer, "classifiers", ()),
+                reading=plan.reading,
+                at_random=options.surprise_seed is not None,
+            )
+            for face in plan.faces[:MOST_EXPLAINED]
+        )
+
+    def why(
+        self, source: bytes | DecodedImage, options: EmojifyOptions
+    ) -> tuple[Plan, tuple[Why, ...]]:
+        """Read a picture and say why `run` would paint what it does.
+
+        Raises:
+            EmojifierError: As for `run`.
+        """
+        picture, plan = self._planned(source, options, _Stopwatch(self.clock))
+        return plan, self.explain(picture, plan, options)
 
     @contextmanager
     def _clip(

@@ -9,8 +9,8 @@ weights or gradients; what is named has changed the choice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -18,19 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.vision.choose import Choice, choose, ranking
 from emojifier_bot.vision.crops import canonical_frame, frame_patch, invert
 from emojifier_bot.vision.decode import DecodedImage, from_image
 from emojifier_bot.vision.emotion import APPEARANCE_PX, to_canonical
 from emojifier_bot.vision.landmarks import apply_affine, measure
+from emojifier_bot.vision.plan import ChosenBy, DrawEmoji, Leave, PlannedFace
 from emojifier_bot.vision.ports import EmotionClassifier
-from emojifier_bot.vision.shapes import SHAPES, with_measure, words_of
+from emojifier_bot.vision.shapes import SHAPES, visible, with_measure, words_of
 from emojifier_bot.vision.shared_points import bending
 from emojifier_bot.vision.types import (
     Emoji,
     EmojiTheme,
     EmotionScores,
-    Face,
     FloatArray,
     ImageArray,
     Landmarks,
@@ -46,6 +47,15 @@ FARTHEST = 2**0.5
 _EDGE_POINTS = 5
 #: Lets points of the spline that come together (closed lips) miss their aim a little.
 _SLACK = 1e-4
+
+
+#: Why no measure is named.
+UNDECIDED = "No measure decided alone."
+READ_ELSEWHERE = "What read this face gives no reasons."
+AT_RANDOM = "It was drawn at random."
+NOT_READ = "No expression was read."
+BY_PERSON = "A person chose this."
+IS_LEFT, IS_COVERED = "It was left as it is.", "It was covered."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,12 +83,16 @@ class Contender:
 class Why:
     """Why one face got its emoji."""
 
-    emoji: Emoji
+    #: The face's, in the plan.
+    number: int
+    #: None where it was left or covered.
+    emoji: Emoji | None
     sure: bool
-    #: ``(68, 2)`` in the canonical frame of side 1, for the drawing.
-    canonical_xy: FloatArray
-    #: What is visible, in words.
-    shapes: tuple[str, ...]
+    #: ``(68, 2)`` in the canonical frame of side 1, for the drawing; None for a place
+    #: in which nothing was read.
+    canonical_xy: FloatArray | None = None
+    #: What is visible, in words; empty where nothing may be read.
+    shapes: tuple[str, ...] = ()
     #: Those that decided most, at most three.
     reasons: tuple[Reason, ...] = ()
     #: The emoji itself and those that it beat, at most three.
@@ -96,59 +110,149 @@ class Why:
             return None
         return self.nearest[0].nearness - self.nearest[1].nearness
 
+    def to_dict(self, reading: ReadingMode) -> dict[str, object]:
+        """Return the key ``why`` of a face in the object of ``replay --json``.
 
-UNDECIDED = "No measure decided alone."
-READ_ELSEWHERE = "What read this face gives no reasons."
+        Args:
+            reading: What may be said: emoji have no names where shapes are.
+        """
+
+        def name(emoji: Emoji) -> str | None:
+            return emoji.name if reading == ReadingMode.EXPRESSIONS else None
+
+        margin = self.margin
+        return {
+            "reasons": [
+                {
+                    "measure": _PLAIN_NAMES.get(one.measure, str(one.measure)),
+                    "value": round(one.value, 4),
+                    "words": one.words,
+                    "undone": one.undone,
+                    "instead": name(one.instead),
+                }
+                for one in self.reasons
+            ],
+            "nearest": [
+                {"name": name(one.emoji), "nearness": round(one.nearness, 4)}
+                for one in self.nearest
+            ],
+            "margin": None if margin is None else round(margin, 4),
+            "note": self.note,
+        }
+
+
+#: Names of measures that would say more than what is visible.
+_PLAIN_NAMES = {Measure.SMILE_WIDTH: "mouth_width"}
+
+
+def sentence(why: Why, reading: ReadingMode) -> str:
+    """Return why a face got its emoji, as one line of text.
+
+    Args:
+        why: What was found.
+        reading: What may be said.
+    """
+    named = reading == ReadingMode.EXPRESSIONS
+    parts = []
+    if named and why.emoji is not None:
+        parts.append(why.emoji.spoken if why.sure else f"perhaps {why.emoji.spoken}")
+    if why.reasons:
+        reasons = "; ".join(_reason_words(one, named=named) for one in why.reasons)
+        parts.append(reasons)
+    elif why.shapes and not named:
+        parts.append(", ".join(why.shapes))
+    if why.note:
+        parts.append(why.note.rstrip("."))
+    elif named and (beaten := beat_words(why)):
+        parts.append(beaten)
+    return f"face {why.number}: {'. '.join(parts)}."
+
+
+def _reason_words(reason: Reason, *, named: bool) -> str:
+    words = f"{reason.words} {reason.value:.2f}"
+    if named:
+        return f"{words} ({reason.undone}: {reason.instead.spoken})"
+    return words
+
+
+def beat_words(why: Why) -> str:
+    """Return what the emoji beat, and by how much; empty if it beat nothing."""
+    if why.margin is None:
+        return ""
+    beaten = why.nearest[1].emoji.spoken
+    if why.margin < 0:
+        return f"It beat {beaten}, {-why.margin:.2f} nearer, by the face's shape"
+    return f"It beat {beaten} by {why.margin:.2f}"
 
 
 def explain(
     picture: DecodedImage,
-    face: Face,
-    chosen: Choice,
+    planned: PlannedFace,
     theme: EmojiTheme,
-    classifier: EmotionClassifier,
+    classifiers: Sequence[EmotionClassifier],
+    *,
+    reading: ReadingMode = ReadingMode.EXPRESSIONS,
+    at_random: bool = False,
 ) -> Why:
-    """Say why a face got an emoji.
+    """Say why a face got what a plan gives it.
 
     Args:
         picture: Before anything was painted on it.
-        face: One of its faces.
-        chosen: What `choose` picked for it.
-        theme: Where it was picked from.
-        classifier: What read the face.
+        planned: One of its faces, as it was just read.
+        theme: What its emoji was picked from.
+        classifiers: What may have read the face.
+        reading: What may be read.
+        at_random: Whether the reader drew the emoji.
     """
+    decision, face = planned.decision, planned.face
+    emoji = None
+    if isinstance(decision, DrawEmoji):
+        emoji = next(one for one in theme.emoji if one.name == decision.name)
+    why = Why(planned.number, emoji, planned.sure)
+    if face is None:
+        return replace(why, note=NOT_READ)
     points_xy = face.landmarks.points_xy
+    why = replace(why, canonical_xy=to_canonical(points_xy))
+    if reading == ReadingMode.OFF:
+        return replace(why, note=NOT_READ)
+    why = replace(why, shapes=visible(points_xy))
+    if emoji is None:
+        note = IS_LEFT if isinstance(decision, Leave) else IS_COVERED
+        return replace(why, note=note)
+    if planned.chosen_by is ChosenBy.PERSON:
+        return replace(why, note=BY_PERSON)
     values = measure(points_xy)
-    ranked = ranking(theme, face.scores, values, sure=chosen.sure, count=COMPARED)
-    reader = Rereader(picture, points_xy, theme, classifier)
-    reasons, note = _reasons(reader, values, chosen.emoji)
-    return Why(
-        chosen.emoji,
-        chosen.sure,
-        reader.canonical_xy,
-        tuple(filter(None, (words_of(one, values) for one in SHAPES))),
-        reasons,
-        tuple(Contender(emoji, 1 - away / FARTHEST) for emoji, away in ranked),
-        note,
-    )
+    ranked = ranking(theme, face.scores, values, sure=planned.sure, count=COMPARED)
+    near = tuple(Contender(one, 1 - away / FARTHEST) for one, away in ranked)
+    if at_random:
+        return replace(why, nearest=near, note=AT_RANDOM)
+    note = READ_ELSEWHERE
+    for classifier in classifiers:
+        reader = Rereader(picture, points_xy, theme, classifier)
+        reasons = _reasons(reader, values, emoji)
+        if reasons is not None:
+            note = "" if reasons else UNDECIDED
+            return replace(why, nearest=near, reasons=reasons, note=note)
+    return replace(why, nearest=near, note=note)
 
 
 def _reasons(
-    reader: Rereader, values: dict[Measure, float], chosen: Emoji
-) -> tuple[tuple[Reason, ...], str]:
+    reader: Rereader, values: Mapping[Measure, float], chosen: Emoji
+) -> tuple[Reason, ...] | None:
+    """Return what decided; None where this reader would not have chosen so."""
     tries = [
         (shape, to) for shape in SHAPES for to in shape.undone(values[shape.measure])
     ]
     faces = [with_measure(reader.canonical_xy, one.measure, to) for one, to in tries]
     (scores, same), *read = reader.read([reader.canonical_xy, *faces])
     if same.emoji.name != chosen.name:
-        return (), READ_ELSEWHERE
+        return None
     found: dict[Measure, tuple[bool, float, Reason]] = {}
     for (shape, to), (other, choice) in zip(tries, read, strict=True):
         if choice.emoji.name == chosen.name:
             continue
         value = values[shape.measure]
-        rests = len(shape.undone(value)) > 1
+        is_at_rest = len(shape.undone(value)) > 1
         effect = float(np.abs(other.probabilities - scores.probabilities).sum())
         reason = Reason(
             shape.measure,
@@ -159,11 +263,10 @@ def _reasons(
         )
         best = found.get(shape.measure)
         if best is None or effect > best[1]:
-            found[shape.measure] = (rests, effect, reason)
+            found[shape.measure] = (is_at_rest, effect, reason)
     # What is away from rest says more than what is not.
     ranked = sorted(found.values(), key=lambda one: (one[0], -one[1]))
-    reasons = tuple(reason for _, _, reason in ranked[:NAMED])
-    return reasons, "" if reasons else UNDECIDED
+    return tuple(reason for _, _, reason in ranked[:NAMED])
 
 
 class Rereader:

@@ -109,6 +109,12 @@ class HostedAnalyzer:
         self._name, self._api, self._falls_back = name, api, options.falls_back
         self._calls, self._cache = Calls(name, options), AnswerCache(options.clock)
 
+    @property
+    def classifiers(self) -> tuple[EmotionClassifier, ...]:
+        """Return what reads expressions that the API does not report."""
+        own = () if self.by_points is None else (self.by_points,)
+        return (*own, *self.local.classifiers)
+
     def analyze(self, picture: DecodedImage, *, expressions: bool = True) -> Reading:
         """Find every face and read it fully.
 

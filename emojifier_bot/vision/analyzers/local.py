@@ -85,6 +85,11 @@ class LocalAnalyzer:
     #: Runs passes of the detector that do not depend on each other.
     run_passes: RunPasses = one_by_one
 
+    @property
+    def classifiers(self) -> tuple[EmotionClassifier, ...]:
+        """Return what reads expressions: `vision.why` asks it again."""
+        return () if self.classifier is None else (self.classifier,)
+
     def analyze(self, picture: DecodedImage, *, expressions: bool = True) -> Reading:
         """Find every face and read it fully."""
         detections = self.detect(picture)
