@@ -36,6 +36,7 @@ STANDARD_OUTPUTS = frozenset({"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 #: Folders of what a process has open: a process substitution has its name there.
 _OPEN_FILES = ("/dev/fd/", "/proc/self/fd/")
 RESULT_SUFFIX, DEBUG_SUFFIX, NUMBERS_SUFFIX = ".emojified", ".debug", ".numbered"
+WHY_SUFFIX = ".why"
 #: Names of results of standard input, and of addresses that name no file.
 STREAM_STEM, ADDRESS_STEM = "stdin", "picture"
 #: File systems of memory cards keep dates to two seconds.
@@ -258,7 +259,7 @@ def is_picture(path: Path) -> bool:
 
 def is_ours(path: Path) -> bool:
     """Return whether a name is one that we give to results."""
-    ours = {RESULT_SUFFIX, DEBUG_SUFFIX, NUMBERS_SUFFIX}
+    ours = {RESULT_SUFFIX, DEBUG_SUFFIX, NUMBERS_SUFFIX, WHY_SUFFIX}
     return Path(path.stem).suffix.lower() in ours
 
 
@@ -306,6 +307,10 @@ class Target:
     def numbered(self, extensions: Sequence[str]) -> Path:
         """Return the file for the result that shows the faces' numbers."""
         return self._beside(NUMBERS_SUFFIX, extensions)
+
+    def why(self) -> Path:
+        """Return the file for the cards that say why."""
+        return self._beside(WHY_SUFFIX, (".png",))
 
     def _beside(self, mark: str, extensions: Sequence[str]) -> Path:
         stem, *rest = self._named(mark, extensions)

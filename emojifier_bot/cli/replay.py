@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import json
 import logging
 import secrets
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from emojifier_bot.http import GuardedClient
     from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
     from emojifier_bot.vision.result import Result
+    from emojifier_bot.vision.why import Why
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +129,12 @@ _UNKNOWN: dict[str, object] = {
     help="Also write photo.debug.jpg with boxes, points and scores.",
 )
 @picking_options
+@click.option(
+    "--why",
+    is_flag=True,
+    help="Say why each face got its emoji, and write photo.why.png with a card for "
+    "each, without the photo.",
+)
 @theme_option
 @backend_option
 @accept_remote_option
@@ -189,6 +197,7 @@ def replay(
     exif_date: bool,
     as_json: bool,
     debug: bool,
+    why: bool,
     theme: str | None,
     backend: str | None,
     accept_remote: bool,
@@ -207,9 +216,9 @@ def replay(
 
     In a folder, only the pictures directly in it are read; with -r those in its
     subfolders too, and -o gets the same subfolders. Hidden files, *.emojified.*,
-    *.numbered.* and *.debug.* are skipped. A picture that fails does not stop the
-    others. A picture without faces is not a failure: nothing is written for it. Results
-    have the date of their input's file, and each has a name of its own: that of
+    *.numbered.*, *.debug.* and *.why.* are skipped. A picture that fails does not stop
+    the others. A picture without faces is not a failure: nothing is written for it.
+    Results have the date of their input's file, and each has a name of its own: that of
     photo.heic in the folder of a photo.jpg is photo.heic.emojified.jpg.
 
     Exit codes: 0 success, 1 a picture failed, 2 wrong usage, 130 interrupted.
@@ -228,8 +237,8 @@ def replay(
         "A picture from standard input needs -o: a file, a folder, or - for "
         "standard output.": stdin and output is None,
         "- can be given only once.": inputs.count(STANDARD_STREAM) > 1,
-        "--debug and --number write a second file, which needs a place: give a file "
-        "as IN or as -o.": (debug or picking.numbered)
+        "--debug, --number and --why write a second file, which needs a place: give a "
+        "file as IN or as -o.": (debug or why or picking.numbered)
         and ((stdin and stdout) or is_stream(Path(output or ""))),
         "-o needs a name.": output == "",
         "IN needs a name.": "" in inputs,
@@ -283,6 +292,7 @@ def replay(
         make_client=partial(make_web_client, settings),
         json=as_json,
         debug=debug,
+        why=why,
         to_stdout=stdout,
         skip_existing=skip_existing,
         include_faceless=include_faceless,
@@ -307,6 +317,8 @@ class PictureOutcome:
     #: Where it was written, or was already, as it would be typed.
     output: str | None = None
     error: EmojifierError | None = None
+    #: Why faces got their emoji, of the first ones.
+    whys: tuple[Why, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -320,7 +332,12 @@ class PictureOutcome:
     def to_dict(self, source: Source) -> dict[str, object]:
         """Return the object that ``--json`` prints."""
         if self.result is not None:
-            return self.result.to_dict(source.given, self.output)
+            reading = self.result.plan.reading
+            done = self.result.to_dict(source.given, self.output)
+            faces = cast("list[dict[str, object]]", done["faces"])
+            for face, why in zip(faces, self.whys, strict=False):
+                face["why"] = why.to_dict(reading)
+            return done
         unknown = {"input": source.given, **_UNKNOWN, "output": self.output}
         if self.error is None:
             return unknown | {"skipped": True}
@@ -342,6 +359,7 @@ class FileEmojifier:
     make_client: Callable[[], GuardedClient]
     json: bool = False
     debug: bool = False
+    why: bool = False
     to_stdout: bool = False
     skip_existing: bool = False
     include_faceless: bool = False
@@ -415,6 +433,9 @@ class FileEmojifier:
         if self.debug and result.faces:
             name, debug = self._debug_picture(data, result)
             files[target.debug(format_named(name).extensions)] = debug
+        whys: tuple[Why, ...] = ()
+        if self.why and result.faces:
+            whys, files[target.why()] = self._why_cards(data, result, options)
         if self.picking.numbered and result.faces:
             options = replace(options, numbered=True, covers=self.picking.covers)
             numbers = self.pipeline.render(data, result.plan, options)
@@ -422,7 +443,8 @@ class FileEmojifier:
         if self.picking.save_plan is not None:
             files[self.picking.save_plan] = f"{result.plan.to_json()}\n".encode()
         self.outputs.write(files, source.modified_ns)
-        return PictureOutcome(result, STANDARD_STREAM if self.to_stdout else str(path))
+        output = STANDARD_STREAM if self.to_stdout else str(path)
+        return PictureOutcome(result, output, whys=whys)
 
     def _options(self, target: Target, data: bytes) -> EmojifyOptions:
         from emojifier_bot.vision.pipeline import EmojifyOptions
@@ -450,6 +472,18 @@ class FileEmojifier:
         drawn = draw_debug(picture.image, result.faces, result.plan.reading)
         return name, encode(picture, drawn, name, self.quality)
 
+    def _why_cards(
+        self, data: bytes, result: Result, options: EmojifyOptions
+    ) -> tuple[tuple[Why, ...], bytes]:
+        """Return why faces got their emoji, and a PNG of their cards."""
+        from emojifier_bot.vision.why_card import draw_cards
+
+        picture = self.pipeline.frame(data, result)
+        whys = self.pipeline.explain(picture, result.plan, options)
+        file = io.BytesIO()
+        draw_cards(whys, self.pipeline.emoji, result.plan.reading).save(file, "PNG")
+        return whys, file.getvalue()
+
     def _report(self, source: Source, outcome: PictureOutcome, *, every: bool) -> None:
         name, result = shown(source.given), outcome.result
         facts: dict[str, object] = {"input": name, "outcome": outcome.kind}
@@ -460,6 +494,8 @@ class FileEmojifier:
                 self.reporter.note(f"{name}: {note}")
             if every or not result.faces:
                 self.reporter.note(f"{name}: {self._words(result, outcome.output)}")
+            for line in _why_lines(result, outcome.whys):
+                self.reporter.note(f"{name}: {line}")
             facts |= {
                 "faces": len(result.faces),
                 "backend": result.backend,
@@ -488,6 +524,17 @@ class FileEmojifier:
         if output is None:
             return "No face found, so nothing was written."
         return f"No face found; without its metadata, {place}"
+
+
+def _why_lines(result: Result, whys: Sequence[Why]) -> Iterator[str]:
+    if not whys:
+        return
+    from emojifier_bot.vision.why import sentence
+
+    for why in whys:
+        yield sentence(why, result.plan.reading)
+    if left := len(result.faces) - len(whys):
+        yield f"{counted(left, 'face')} more: the first {len(whys)} are explained."
 
 
 def _skipped(source: Source, output: str) -> str:

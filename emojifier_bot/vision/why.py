@@ -24,7 +24,7 @@ from emojifier_bot.vision.crops import canonical_frame, frame_patch, invert
 from emojifier_bot.vision.decode import DecodedImage, from_image
 from emojifier_bot.vision.emotion import APPEARANCE_PX, to_canonical
 from emojifier_bot.vision.landmarks import apply_affine, measure
-from emojifier_bot.vision.plan import ChosenBy, DrawEmoji, Leave, PlannedFace
+from emojifier_bot.vision.plan import ChosenBy, Cover, DrawEmoji, Leave, PlannedFace
 from emojifier_bot.vision.ports import EmotionClassifier
 from emojifier_bot.vision.shapes import SHAPES, visible, with_measure, words_of
 from emojifier_bot.vision.shared_points import bending
@@ -53,7 +53,7 @@ _SLACK = 1e-4
 UNDECIDED = "No measure decided alone."
 READ_ELSEWHERE = "What read this face gives no reasons."
 AT_RANDOM = "It was drawn at random."
-NOT_READ = "No expression was read."
+NOT_READ = "Nothing was read of this face."
 BY_PERSON = "A person chose this."
 IS_LEFT, IS_COVERED = "It was left as it is.", "It was covered."
 
@@ -212,15 +212,14 @@ def explain(
     if face is None:
         return replace(why, note=NOT_READ)
     points_xy = face.landmarks.points_xy
-    why = replace(why, canonical_xy=to_canonical(points_xy))
-    if reading == ReadingMode.OFF:
-        return replace(why, note=NOT_READ)
-    why = replace(why, shapes=visible(points_xy))
-    if emoji is None:
-        note = IS_LEFT if isinstance(decision, Leave) else IS_COVERED
-        return replace(why, note=note)
-    if planned.chosen_by is ChosenBy.PERSON:
-        return replace(why, note=BY_PERSON)
+    is_read = reading != ReadingMode.OFF
+    why = replace(
+        why,
+        canonical_xy=to_canonical(points_xy),
+        shapes=visible(points_xy) if is_read else (),
+    )
+    if emoji is None or planned.chosen_by is ChosenBy.PERSON or not is_read:
+        return replace(why, note=_note(planned))
     values = measure(points_xy)
     ranked = ranking(theme, face.scores, values, sure=planned.sure, count=COMPARED)
     near = tuple(Contender(one, 1 - away / FARTHEST) for one, away in ranked)
@@ -234,6 +233,17 @@ def explain(
             note = "" if reasons else UNDECIDED
             return replace(why, nearest=near, reasons=reasons, note=note)
     return replace(why, nearest=near, note=note)
+
+
+def _note(planned: PlannedFace) -> str:
+    """Return what decided in place of the reader."""
+    if isinstance(planned.decision, Leave):
+        return IS_LEFT
+    if isinstance(planned.decision, Cover):
+        return IS_COVERED
+    if planned.chosen_by is ChosenBy.PERSON:
+        return BY_PERSON
+    return NOT_READ
 
 
 def _reasons(

@@ -18,7 +18,7 @@ from emojifier_bot.vision.types import Emoji, FloatArray
 from emojifier_bot.vision.why import Contender, Reason, Why, beat_words
 
 #: Of one card, and around and between cards.
-CARD_WH, GAP_PX = (760, 560), 24
+CARD_WH, GAP_PX = (760, 606), 24
 TITLE_PX, TEXT_PX, LINE_PX = 32, 24, 34
 PAPER, CARD, INK, FAINT = "#e9ebee", "#ffffff", "#22262e", "#5b6472"
 DOUBT, BAR, TRACK, LINES = "#8a5a00", "#f2b632", "#e4e7eb", "#2f6fb0"
@@ -140,8 +140,9 @@ class _Card:
             y += SMALL_ART_PX + 8
         words = beat_words(self._why) if self._named else ""
         if self._why.reasons and words:
-            width = CARD_WH[0] - 2 * PAD_PX
-            self._text((PAD_PX, y + 2), f"{words}.", INK, width=width)
+            for line in _wrapped(f"{words}.", CARD_WH[0] - 2 * PAD_PX):
+                self._text((PAD_PX, y + 2), line, INK)
+                y += LINE_PX
 
     def _bar(self, contender: Contender, y: int) -> None:
         x = PAD_PX

@@ -17,6 +17,8 @@ from emojifier_bot.config import load_picture_settings
 from emojifier_bot.vision.choose import choose
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.landmarks import measure
+from emojifier_bot.vision.place import place
+from emojifier_bot.vision.plan import DrawEmoji, PlannedFace
 from emojifier_bot.vision.shapes import SHAPES, with_measure
 from emojifier_bot.vision.themes import open_theme
 from emojifier_bot.vision.types import BoundingBox, Detection, Face
@@ -80,7 +82,15 @@ def changes(analyzer, picture, face):
     """Return of each reason whether the choice is another one without it."""
     values = measure(face.landmarks.points_xy)
     chosen = choose(THEME, face.scores, values, confident=face.confident)
-    why = explain(picture, face, chosen, THEME, analyzer.classifier)
+    planned = PlannedFace(
+        1,
+        face.box,
+        place(face.landmarks),
+        DrawEmoji(chosen.emoji.name),
+        sure=chosen.sure,
+        face=face,
+    )
+    why = explain(picture, planned, THEME, analyzer.classifiers)
     again = Rereader(picture, face.landmarks.points_xy, THEME, analyzer.classifier)
     shapes = {one.measure: one for one in SHAPES}
     changed = []

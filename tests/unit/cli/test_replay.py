@@ -434,3 +434,33 @@ def test_nothing_that_is_printed_or_logged_says_more_than_may_be_read(
     assert found_in(json.dumps(done, ensure_ascii=False), spared=spared) == set()
     logged = " ".join(str(vars(one)) for one in caplog.records)
     assert found_in(logged, spared=spared) == set()
+
+
+@pytest.mark.parametrize("reading", ["expressions", "shapes", "off"])
+def test_why_is_said_and_drawn(reading, capsys):
+    assert run(["face.png"], reading=reading, json=True, why=True)
+
+    assert new_files() == ["face.emojified.png", "face.why.png"]
+    assert opened(Path("face.why.png").read_bytes()).width > 700
+    captured = capsys.readouterr()
+    (done,) = map(json.loads, captured.out.splitlines())
+    (face,) = done["faces"]
+    assert set(face["why"]) == {"reasons", "nearest", "margin", "note"}
+    assert "face.png: face 1" in captured.err
+    if reading != "expressions":
+        assert found_in(captured.err, spared=frozenset({"emojified"})) == set()
+    assert run(["face.png"], "other.png", reading=reading)
+    assert find_inputs(["."], recursive=False).skipped >= 2
+
+
+def test_cards_and_results_have_their_own_names():
+    shutil.copy("face2.jpg", "face.jpg")
+
+    assert run(["face.png", "face.jpg", "blank.png"], "out/", why=True)
+
+    assert sorted(one.name for one in Path("out").iterdir()) == [
+        "face.emojified.jpg",
+        "face.emojified.png",
+        "face.jpg.why.png",
+        "face.why.png",
+    ]

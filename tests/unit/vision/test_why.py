@@ -1,21 +1,43 @@
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from emojifier_bot.vision.choose import Choice, choose, ranking
+from emojifier_bot.emotion_models import ReadingMode
+from emojifier_bot.vision.choose import choose, ranking
 from emojifier_bot.vision.crops import canonical_face
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.landmarks import measure
+from emojifier_bot.vision.plan import (
+    ChosenBy,
+    Cover,
+    CoverKind,
+    DrawEmoji,
+    Leave,
+    PlannedFace,
+)
 from emojifier_bot.vision.ports import EmotionClassifier
 from emojifier_bot.vision.shapes import with_measure
 from emojifier_bot.vision.themes import open_theme
 from emojifier_bot.vision.types import Emotion, Face, Landmarks, LandmarkScheme, Measure
-from emojifier_bot.vision.why import READ_ELSEWHERE, UNDECIDED, Rereader, explain
-from tests.builders import make_detection, make_face, make_scores
+from emojifier_bot.vision.why import (
+    AT_RANDOM,
+    BY_PERSON,
+    IS_COVERED,
+    IS_LEFT,
+    NOT_READ,
+    READ_ELSEWHERE,
+    UNDECIDED,
+    Rereader,
+    explain,
+    sentence,
+)
+from tests.builders import make_detection, make_face, make_placement, make_scores
+from tests.emotion_words import found_in
 
 THEME = open_theme("classic").theme
 SIDE_PX = 300
@@ -43,7 +65,7 @@ class Reader(EmotionClassifier):
         ]
 
 
-def asked(reader, points=None, side_px=SIDE_PX, theme=THEME):
+def asked(reader, points=None, side_px=SIDE_PX, theme=THEME, **options):
     """Return why a face in a picture of noise got the emoji that a reader gives it."""
     canonical = canonical_face(1) if points is None else points
     noise = np.random.default_rng(0).integers(0, 256, (side_px, side_px, 3), np.uint8)
@@ -53,7 +75,13 @@ def asked(reader, points=None, side_px=SIDE_PX, theme=THEME):
     (scores,) = reader.classify(picture, [landmarks])
     face = Face(make_detection(landmarks), landmarks, scores, confident=True)
     chosen = choose(theme, scores, measure(points_xy), confident=True)
-    return explain(picture, face, chosen, theme, reader)
+    return explain(picture, planned(face, chosen.emoji), theme, [reader], **options)
+
+
+def planned(read, emoji, **fields):
+    """Return a face that gets an emoji, as the reader plans it."""
+    fields = {"decision": DrawEmoji(emoji.name), "face": read} | fields
+    return PlannedFace(1, read.box, make_placement(), **fields)
 
 
 @pytest.mark.parametrize(
@@ -99,16 +127,76 @@ def test_where_nothing_decides_alone_that_is_said():
 
 
 def test_no_reason_is_invented_for_what_something_else_read():
-    landmarks = make_face().landmarks
-    other = Choice(THEME.emoji[-1], sure=True)
+    face, other = make_face(), THEME.emoji[-1]
     picture = from_image(Image.new("RGB", (400, 400)))
+    reader = Reader(Measure.MOUTH_CORNERS, 0.03)
 
-    why = explain(
-        picture, make_face(), other, THEME, Reader(Measure.MOUTH_CORNERS, 0.03)
+    for readers in ([reader], [reader, reader], []):
+        why = explain(picture, planned(face, other), THEME, readers)
+
+        assert (why.reasons, why.note) == ((), READ_ELSEWHERE)
+        assert why.canonical_xy.shape == (68, 2)
+
+
+def test_of_several_readers_the_one_that_chose_so_is_asked():
+    picture, face = from_image(Image.new("RGB", (400, 400))), make_face()
+    glad, sad = Reader(Measure.MOUTH_CORNERS, -9), Reader(Measure.MOUTH_CORNERS, 9)
+    (scores,) = glad.classify(picture, [face.landmarks])
+    values = measure(face.landmarks.points_xy)
+    chosen = choose(THEME, scores, values, confident=True).emoji
+    one = planned(replace(face, scores=scores, confident=True), chosen)
+
+    assert explain(picture, one, THEME, [sad]).note == READ_ELSEWHERE
+    assert explain(picture, one, THEME, [sad, glad]).note != READ_ELSEWHERE
+
+
+@pytest.mark.parametrize(
+    ("fields", "options", "note"),
+    [
+        ({"decision": Leave()}, {}, IS_LEFT),
+        ({"decision": Cover(CoverKind.BLUR)}, {}, IS_COVERED),
+        ({"chosen_by": ChosenBy.PERSON}, {}, BY_PERSON),
+        ({"face": None}, {}, NOT_READ),
+        ({}, {"reading": ReadingMode.OFF}, NOT_READ),
+        ({}, {"at_random": True}, AT_RANDOM),
+    ],
+)
+def test_what_no_reading_decided_says_what_did(fields, options, note):
+    face = make_face()
+    picture = from_image(Image.new("RGB", (400, 400)))
+    reader = Reader(Measure.MOUTH_CORNERS, 0.03)
+
+    one = planned(face, THEME.emoji[0], **fields)
+    why = explain(picture, one, THEME, [reader], **options)
+
+    assert (why.reasons, why.note) == ((), note)
+    assert reader.seen == []
+    for reading in ReadingMode:
+        assert note.rstrip(".") in sentence(why, reading)
+        assert json.dumps(why.to_dict(reading))
+
+
+def test_a_sentence_names_what_decided_and_what_was_beaten():
+    face = with_measure(canonical_face(1), Measure.MOUTH_CORNERS, 0.07)
+
+    why = asked(Reader(Measure.MOUTH_CORNERS, 0.03), face)
+
+    said = sentence(why, ReadingMode.EXPRESSIONS)
+    assert said.startswith(
+        f"face 1: {why.emoji.spoken}. mouth corners raised 0.07 (lower:"
     )
+    assert f"It beat {why.nearest[1].emoji.spoken}" in said
+    guess = replace(why, sure=False)
+    assert f"perhaps {why.emoji.spoken}" in sentence(guess, ReadingMode.EXPRESSIONS)
 
-    assert (why.reasons, why.note) == ((), READ_ELSEWHERE)
-    assert why.canonical_xy.shape == landmarks.points_xy.shape
+
+def test_with_shapes_no_emotion_is_said():
+    for one in Measure:
+        why = asked(Reader(one, 0.1), reading=ReadingMode.SHAPES)
+
+        assert found_in(sentence(why, ReadingMode.SHAPES)) == set()
+        assert found_in(json.dumps(why.to_dict(ReadingMode.SHAPES))) == set()
+        assert why.reasons
 
 
 def test_the_nearest_come_in_the_order_of_choosing():
