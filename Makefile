@@ -55,7 +55,7 @@ site: install ## Make the pictures of the public pages from the sample and the e
 	$(BIN)/python scripts/render_site.py
 
 sample: install ## Emojify the README's photo again, and cover it for docs/picking.md
-	$(BIN)/emojifier-bot replay $(SAMPLE) --force
+	$(BIN)/emojifier-bot replay $(SAMPLE) --why --force
 	for kind in solid mosaic blur; do \
 		$(BIN)/emojifier-bot replay $(SAMPLE) -o docs/sample/astronaut.$$kind.webp \
 			--cover $$kind --margin 0.5 --quality 80 --force; done

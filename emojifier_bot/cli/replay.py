@@ -481,7 +481,8 @@ class FileEmojifier:
         picture = self.pipeline.frame(data, result)
         whys = self.pipeline.explain(picture, result.plan, options)
         file = io.BytesIO()
-        draw_cards(whys, self.pipeline.emoji, result.plan.reading).save(file, "PNG")
+        cards = draw_cards(whys, self.pipeline.emoji, result.plan.reading)
+        cards.save(file, "PNG", optimize=True)
         return whys, file.getvalue()
 
     def _report(self, source: Source, outcome: PictureOutcome, *, every: bool) -> None:

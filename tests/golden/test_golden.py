@@ -9,14 +9,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.vision.clips.opening import InProcessDecoder
+from emojifier_bot.vision.crops import canonical_face
 from emojifier_bot.vision.debug import draw_debug
 from emojifier_bot.vision.edits import Edits
 from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
 from emojifier_bot.vision.plan import Cover, CoverKind
 from emojifier_bot.vision.ports import EmojiSource
+from emojifier_bot.vision.shapes import with_measure
 from emojifier_bot.vision.themes import open_theme
-from emojifier_bot.vision.types import EMOTIONS, Emoji, EmojiTheme, Emotion, ImageArray
+from emojifier_bot.vision.types import (
+    EMOTIONS,
+    Emoji,
+    EmojiTheme,
+    Emotion,
+    ImageArray,
+    Measure,
+)
+from emojifier_bot.vision.why import Contender, Reason, Why
+from emojifier_bot.vision.why_card import draw_cards
 from tests.builders import make_face, make_landmarks
 from tests.fakes.clock import FakeClock
 from tests.fakes.faces import FakeAnalyzer
@@ -212,6 +224,38 @@ def test_numbers(check, name, size_wh, heights_px):
     result = emojified(ground(size_wh), *faces, options=EmojifyOptions(numbered=True))
 
     check(opened(result.encoded), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "reading"),
+    [("why_card", ReadingMode.EXPRESSIONS), ("why_card_shapes", ReadingMode.SHAPES)],
+)
+def test_why_cards(check, name, reading):
+    classic = open_theme("classic")
+    emoji = {one.name: one for one in classic.theme.emoji}
+    raised = with_measure(canonical_face(1), Measure.MOUTH_CORNERS, 0.07)
+    why = Why(
+        number=2,
+        emoji=emoji["blush"],
+        sure=False,
+        canonical_xy=raised,
+        reasons=(
+            Reason(
+                Measure.MOUTH_CORNERS,
+                0.07,
+                "mouth corners raised",
+                "lower",
+                emoji["neutral_face"],
+            ),
+            Reason(Measure.EYE_OPENING, 0.2, "eyes narrowed", "wider", emoji["smiley"]),
+        ),
+        nearest=(
+            Contender(emoji["blush"], 0.92),
+            Contender(emoji["stuck_out_tongue_winking_eye"], 0.85),
+        ),
+    )
+
+    check(draw_cards([why], classic, reading), name)
 
 
 def test_debug_picture(portrait, check):
