@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from emojifier_bot.http import GuardedClient, Route
     from emojifier_bot.vision.analyzers.local import LocalAnalyzer
     from emojifier_bot.vision.analyzers.registry import HostedOptions, Service
-    from emojifier_bot.vision.clips.opening import ClipLimits, InProcessDecoder
+    from emojifier_bot.vision.clips.limits import ClipLimits
+    from emojifier_bot.vision.clips.opening import InProcessDecoder
     from emojifier_bot.vision.pipeline import Pipeline
     from emojifier_bot.vision.ports import EmojiSource, FaceAnalyzer
     from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
@@ -71,7 +72,7 @@ def make_decoder(settings: PictureSettings) -> InProcessDecoder:
 
 
 def _clip_limits(settings: PictureSettings) -> ClipLimits:
-    from emojifier_bot.vision.clips.opening import ClipLimits
+    from emojifier_bot.vision.clips.limits import ClipLimits
 
     return ClipLimits(
         settings.max_seconds, settings.max_frames, settings.max_clip_pixels

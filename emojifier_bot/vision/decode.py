@@ -131,7 +131,7 @@ def decode(
     check_length(data, limits)
     picture_format = sniff(data)
     with _damage_named(picture_format.name):
-        check_size = _size_check(limits)
+        check_size = size_check(limits)
         # Nothing here holds what is loaded: it is gone before its copy is filled.
         return _decoded(load(picture_format, data, check_size, frame), frame, len(data))
 
@@ -148,7 +148,7 @@ def decode_frames(
     """
     check_length(data, limits)
     picture_format = sniff(data)
-    frames = load_frames(picture_format, data, _size_check(limits))
+    frames = load_frames(picture_format, data, size_check(limits))
     for frame in count():
         try:
             with _damage_named(picture_format.name):
@@ -253,7 +253,9 @@ def check_length(data: bytes, limits: DecodeLimits) -> None:
         )
 
 
-def _size_check(limits: DecodeLimits) -> SizeCheck:
+def size_check(limits: DecodeLimits) -> SizeCheck:
+    """Return what refuses pictures that are too large."""
+
     def check_size(size_wh: tuple[int, int]) -> None:
         width, height = size_wh
         if width * height > limits.max_pixels:

@@ -26,6 +26,7 @@ PERMISSIVE = re.compile(
 NOT_HERE = "not for this system"
 #: Looked at by a person; docs/security.md says what was found, by the same names.
 REVIEWED = {
+    "av": "FFmpeg with x264 and x265, GPL; an extra that nobody ships with the bot",
     "hypothesis": "its MPL 2.0 names the GNU licences as others to choose",
     "librt": "PSF's history of Python tells of the GPL",
     "mypy": "PSF's history of Python tells of the GPL",

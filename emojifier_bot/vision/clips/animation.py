@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
 
-from emojifier_bot.vision.clips.gif_writer import GifWriter
 from emojifier_bot.vision.clips.headers import Header
-from emojifier_bot.vision.clips.pillow_writer import (
-    USUAL_QUALITY,
-    Options,
-    choose_quality,
-    write_with_pillow,
-)
-from emojifier_bot.vision.clips.png_writer import PngWriter
+from emojifier_bot.vision.clips.pillow_writer import Options, choose_quality
 from emojifier_bot.vision.clips.types import (
     Clip,
     ClipInfo,
     FinishFrame,
     Frame,
-    PaintedFrame,
     PaintFrame,
     as_decoded,
 )
+from emojifier_bot.vision.clips.writing import painted, write_animation
 from emojifier_bot.vision.decode import DecodeLimits, decode_frames
+from emojifier_bot.vision.formats import VIDEOS
 
+_VIDEOS = frozenset(one.name for one in VIDEOS)
 #: Frames whose size in the input says how finely it was compressed.
 _SAMPLED_FRAMES = 6
 #: How lossless WebPs are written, as stills are.
@@ -95,6 +90,12 @@ class Animation(Clip):
         delays = header.delays_ms
         if not is_same:
             delays = tuple(Fraction(one) for one in header.durations_ms)
+        if name in _VIDEOS:
+            # The library for videos is an extra.
+            from emojifier_bot.vision.clips.video import write_video  # noqa: PLC0415
+
+            frames = painted(self, paint)
+            return write_video(name, frames, self.info, delays[: self._whole], quality)
         is_measured = is_same and (header.lossless or not afresh)
         options = self._options(paint, quality) if is_measured else {"quality": quality}
         return write_animation(
@@ -120,40 +121,3 @@ class Animation(Clip):
             quality = choose_quality(header.format, sample, budget)
         options: Options = {"quality": quality}
         return {**options, "allow_mixed": True} if header.is_mixed else options
-
-
-def painted(clip: Clip, paint: PaintFrame) -> Iterator[PaintedFrame]:
-    """Decode a clip and yield its frames, each painted."""
-    for frame in clip.frames():
-        before = frame.picture.canvas.pixels.copy()
-        paint(frame)
-        yield PaintedFrame(frame.index, frame.picture, before)
-
-
-def write_animation(  # noqa: PLR0917 - each is one part of a file
-    name: str,
-    frames: Iterator[PaintedFrame],
-    info: ClipInfo,
-    delays_ms: Sequence[Fraction],
-    options: Options,
-    source: tuple[Header, bytes] | None = None,
-) -> bytes:
-    """Write an animation of a picture format.
-
-    Args:
-        name: ``"GIF"``, ``"PNG"``, ``"WEBP"`` or ``"AVIF"``.
-        frames: The painted frames.
-        info: Of the input.
-        delays_ms: How long each frame is shown.
-        options: For Pillow's own writers.
-        source: The input, if it has the same format.
-    """
-    header, data = source or (None, b"")
-    if name == "GIF":
-        gif = GifWriter(info.size_wh, delays_ms, header.gif if header else None, data)
-        return gif.write(frames, None if info.loops == 1 else max(info.loops - 1, 0))
-    if name == "PNG":
-        return PngWriter(delays_ms, info.loops, data).write(frames)
-    if options["quality"] is None:
-        options = {"quality": USUAL_QUALITY[name]}
-    return write_with_pillow(name, frames, delays_ms, info.loops, options)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
-from emojifier_bot.errors import ErrorKind, ImageError
+from emojifier_bot.errors import ImageError
+from emojifier_bot.vision.clips.limits import (
+    DEFAULT_CLIP_LIMITS,
+    ClipLimits,
+    check_clip,
+)
 from emojifier_bot.vision.clips.types import Clip, FinishFrame, as_decoded
 from emojifier_bot.vision.decode import (
     DecodedImage,
@@ -14,19 +19,6 @@ from emojifier_bot.vision.decode import (
     decode,
 )
 from emojifier_bot.vision.formats import ANIMATED, sniff, video_format
-
-
-@dataclass(frozen=True, slots=True)
-class ClipLimits:
-    """How much of a clip is accepted, beside what `DecodeLimits` says of its frames."""
-
-    max_seconds: float = 30.0
-    max_frames: int = 1800
-    #: Of all frames together.
-    max_pixels: int = 2_000_000_000
-
-
-DEFAULT_CLIP_LIMITS = ClipLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +76,11 @@ def open_clip(
     from emojifier_bot.vision.clips.animation import Animation  # noqa: PLC0415
     from emojifier_bot.vision.clips.headers import read_header  # noqa: PLC0415
 
+    if kind := video_format(data):
+        from emojifier_bot.vision.clips.video import Video  # noqa: PLC0415
+
+        return Video(data, kind.name, limits, clip_limits)
+
     header = read_header(sniff(data).name, data)
     if header is None:
         return None
@@ -94,38 +91,3 @@ def open_clip(
         clip_limits,
     )
     return Animation(data, header, limits, finish)
-
-
-def check_clip(
-    size_wh: tuple[int, int], frames: int, seconds: float, limits: ClipLimits
-) -> None:
-    """Refuse a clip by what its header says.
-
-    Raises:
-        ImageError: Of kind ``too_long``.
-    """
-    width, height = size_wh
-    pixels = width * height * frames
-    if seconds > limits.max_seconds:
-        raise _too_long(
-            f"This clip lasts {seconds:.1f} seconds; at most {limits.max_seconds:g}",
-            "EMOJIFIER_MAX_SECONDS",
-        )
-    if frames > limits.max_frames:
-        raise _too_long(
-            f"This clip has {frames} frames; at most {limits.max_frames}",
-            "EMOJIFIER_MAX_FRAMES",
-        )
-    if pixels > limits.max_pixels:
-        raise _too_long(
-            f"This clip has {frames} frames of {width} x {height} pixels, together "
-            f"{pixels / 1e6:.1f} megapixels; at most {limits.max_pixels / 1e6:g}",
-            "EMOJIFIER_MAX_CLIP_PIXELS",
-        )
-
-
-def _too_long(what: str, variable: str) -> ImageError:
-    return ImageError(
-        f"{what} are read. Use a shorter or smaller one, or raise {variable}.",
-        kind=ErrorKind.CLIP_TOO_LONG,
-    )

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from emojifier_bot.errors import ErrorKind, ImageError
-from emojifier_bot.vision.clips.opening import ClipLimits, open_clip
+from emojifier_bot.vision.clips.limits import ClipLimits
+from emojifier_bot.vision.clips.opening import open_clip
 from emojifier_bot.vision.clips.types import Clip, ClipInfo, Frame, PaintFrame
 from emojifier_bot.vision.decode import NO_LIMITS
 from emojifier_bot.vision.formats import moving_format

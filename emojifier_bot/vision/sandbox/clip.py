@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from emojifier_bot.vision.clips.opening import open_clip
 from emojifier_bot.vision.clips.types import Clip, Frame
 from emojifier_bot.vision.color import plain_profile, to_srgb
 from emojifier_bot.vision.decode import NO_LIMITS, DecodedImage
+from emojifier_bot.vision.formats import VIDEOS
 from emojifier_bot.vision.sandbox.lockdown import allow_one_clip
 from emojifier_bot.vision.sandbox.protocol import (
     ChildLimits,
@@ -48,8 +50,13 @@ def import_writers() -> None:
         buffer = io.BytesIO()
         frames[0].save(buffer, name, save_all=True, append_images=frames[1:])
         clip = open_clip(buffer.getvalue(), NO_LIMITS)
-        if clip is not None:
-            clip.rewritten(_paint_green)
+        # Without the extra for videos, they are refused.
+        with suppress(ImageError):
+            for other in (name, *(one.name for one in VIDEOS)):
+                video = clip and clip.rewritten(_paint_green, other)
+                again = video and open_clip(video, NO_LIMITS)
+                if again:
+                    again.rewritten(_paint_green)
 
 
 def _paint_green(frame: Frame) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.canvas import RAW_MODES
-from emojifier_bot.vision.clips.opening import ClipLimits
+from emojifier_bot.vision.clips.limits import ClipLimits
 from emojifier_bot.vision.clips.types import ClipInfo
 from emojifier_bot.vision.color import plain_profile
 from emojifier_bot.vision.decode import (

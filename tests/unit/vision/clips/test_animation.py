@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from emojifier_bot.errors import ErrorKind, ImageError
-from emojifier_bot.vision.clips.opening import ClipLimits, open_clip
+from emojifier_bot.vision.clips.limits import ClipLimits
+from emojifier_bot.vision.clips.opening import open_clip
 from emojifier_bot.vision.decode import DecodeLimits
 from tests.clips import (
     DISC_RGB,

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from emojifier_bot.errors import ErrorKind, ImageError, PlanError
-from emojifier_bot.vision.clips.opening import ClipLimits, InProcessDecoder
+from emojifier_bot.vision.clips.limits import ClipLimits
+from emojifier_bot.vision.clips.opening import InProcessDecoder
 from emojifier_bot.vision.edits import take_edits
 from emojifier_bot.vision.pipeline import EmojifyOptions
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder

@@ -1,0 +1,231 @@
+"""Videos come out as they came in: times, turn and sound; nothing is told of them."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import numpy as np
+import pytest
+
+from emojifier_bot.errors import ErrorKind, ImageError
+from emojifier_bot.vision.clips.limits import ClipLimits
+from emojifier_bot.vision.clips.opening import open_clip
+from emojifier_bot.vision.decode import DecodeLimits
+from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
+from tests.clips import (
+    DISC_RGB,
+    SIZE_WH,
+    animation,
+    disc_center,
+    disc_mask,
+    paint_disc,
+    panned,
+)
+from tests.videos import av, facts, shown, sound_packets, video
+
+COUNT = 20
+FRAMES = panned(COUNT, step_px=2)
+TICKS = [0]
+for step in [512, 700, 340, 1500] * 5:
+    TICKS.append(TICKS[-1] + step)
+SECRET = {"title": "secret-title", "comment": "secret-place", "location": "+48+011/"}
+VIDEOS = {
+    "mp4": video(FRAMES, metadata=SECRET),
+    "mov": video(FRAMES, "mov", metadata=SECRET),
+    "webm": video(FRAMES, "webm", metadata=SECRET),
+    "variable rate": video(FRAMES, ticks=TICKS[:COUNT]),
+    "silent": video(FRAMES, sound=False),
+}
+
+
+def opened(data, limits=DecodeLimits(), clip_limits=ClipLimits()):  # noqa: B008 - frozen
+    clip = open_clip(data, limits, clip_limits)
+    assert clip is not None
+    return clip
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_times_size_and_sound_stay(name):
+    data = VIDEOS[name]
+    clip = opened(data)
+
+    result = clip.rewritten(paint_disc)
+
+    given, written = shown(data), shown(result)
+    assert [time for time, _ in written] == pytest.approx([time for time, _ in given])
+    assert sound_packets(result) == sound_packets(data)
+    assert clip.info.has_sound == bool(sound_packets(data))
+    assert (clip.info.frames, clip.info.size_wh) == (COUNT, SIZE_WH)
+    assert facts(result)["seconds"] == pytest.approx(facts(data)["seconds"], abs=0.06)
+    assert len(result) <= 1.5 * len(data) + 20_000
+    for index, ((_, before), (_, after)) in enumerate(zip(given, written, strict=True)):
+        disc = disc_mask(index, before.shape)
+        y, x = np.mgrid[: before.shape[0], : before.shape[1]]
+        center = disc_center(index)
+        far = np.hypot(x - center[0], y - center[1]) > 30
+        off = before[far].astype(int) - after[far]
+        assert np.sqrt(np.mean(off**2)) < 4
+        assert abs(after[disc].mean(axis=0) - DISC_RGB).max() < 12
+
+
+@pytest.mark.parametrize("name", ["mp4", "mov", "webm"])
+def test_nothing_is_told_of_whoever_filmed_it(name):
+    assert b"secret" in VIDEOS[name]
+
+    result = opened(VIDEOS[name]).rewritten(paint_disc)
+
+    assert b"secret" not in result
+    assert b"+48+011" not in result
+    told = facts(result)
+    assert set(told["metadata"]) <= {
+        "major_brand",
+        "minor_version",
+        "compatible_brands",
+        "encoder",
+    }
+
+
+def test_a_cover_picture_is_neither_shown_nor_kept():
+    data = video(FRAMES, cover=True)
+    assert len(facts(data)["streams"]) == 3
+
+    result = opened(data).rewritten(paint_disc)
+
+    assert [kind for kind, _ in facts(result)["streams"]] == ["video", "audio"]
+    assert len(shown(result)) == COUNT
+
+
+@pytest.mark.parametrize("rotation", [90, 180, -90])
+def test_a_turned_video_becomes_an_upright_one(rotation):
+    data = video(FRAMES, rotation=rotation)
+    clip = opened(data)
+    upright = SIZE_WH if rotation == 180 else SIZE_WH[::-1]
+
+    assert clip.info.size_wh == upright
+    frame = next(clip.frames())
+    assert frame.picture.image.size == upright
+    # Display matrices turn counter-clockwise, as numpy does.
+    want = np.rot90(np.asarray(FRAMES[0]), rotation // 90)
+    off = np.asarray(frame.picture.image).astype(int) - want
+    assert np.sqrt(np.mean(off**2)) < 10
+
+    again = opened(clip.rewritten(lambda _frame: None))
+    assert again.info.size_wh == upright
+    off = np.asarray(next(again.frames()).picture.image).astype(int) - want
+    assert np.sqrt(np.mean(off**2)) < 10
+
+
+@pytest.mark.parametrize("name", ["mp4", "mov"])
+def test_the_header_stands_before_the_frames(name):
+    result = opened(VIDEOS[name]).rewritten(paint_disc)
+
+    assert 0 < result.index(b"moov") < result.index(b"mdat")
+
+
+@pytest.mark.parametrize("to", ["MP4", "MOV", "WEBM", "GIF", "WEBP", "PNG", "AVIF"])
+@pytest.mark.parametrize("name", ["mp4", "webm"])
+def test_another_extension_converts(name, to):
+    clip = opened(VIDEOS[name])
+
+    again = opened(clip.rewritten(paint_disc, to))
+
+    assert (again.info.format, again.info.frames) == (to, COUNT)
+    assert again.info.seconds == pytest.approx(clip.info.seconds, abs=0.05)
+    is_video = to in {"MP4", "MOV", "WEBM"}
+    assert again.info.has_sound == is_video
+    picture = np.asarray(list(again.frames())[-1].picture.image.convert("RGB"))
+    center_x, center_y = disc_center(COUNT - 1)
+    assert abs(picture[center_y, center_x].astype(int) - DISC_RGB).max() < 16
+
+
+@pytest.mark.parametrize("to", ["MP4", "WEBM"])
+def test_an_animation_of_odd_sides_becomes_a_video(to):
+    frames = [one.resize((161, 121)) for one in panned(5)]
+    clip = opened(animation(frames, "GIF", duration=[100, 50, 80, 100, 70]))
+
+    result = clip.rewritten(paint_disc, to)
+
+    times = [time for time, _ in shown(result)]
+    assert times == pytest.approx([0, 0.1, 0.15, 0.23, 0.33])
+    assert {picture.shape[:2] for _, picture in shown(result)} == {
+        (122, 162) if to == "MP4" else (121, 161)
+    }
+
+
+def test_hdr_becomes_what_screens_show():
+    data = video(FRAMES, color_primaries=9, color_trc=18, colorspace=9)
+    clip = opened(data)
+
+    assert any("HDR" in note or "bright" in note for note in clip.info.notes)
+    result = clip.rewritten(paint_disc)
+
+    with av.open(io.BytesIO(result)) as container:
+        stream = container.streams.video[0].codec_context
+        assert (stream.color_trc, stream.color_primaries) == (1, 1)
+    _, last = shown(result)[-1]
+    center_x, center_y = disc_center(COUNT - 1)
+    assert abs(last[center_y, center_x].astype(int) - DISC_RGB).max() < 20
+
+
+@pytest.mark.parametrize(
+    ("limits", "named"),
+    [
+        (ClipLimits(max_seconds=0.5), "EMOJIFIER_MAX_SECONDS"),
+        (ClipLimits(max_frames=COUNT - 1), "EMOJIFIER_MAX_FRAMES"),
+        (ClipLimits(max_pixels=COUNT * 160 * 120 - 1), "EMOJIFIER_MAX_CLIP_PIXELS"),
+    ],
+)
+@pytest.mark.parametrize("name", ["mp4", "mov", "webm"])
+def test_a_video_past_a_bound_is_refused(name, limits, named):
+    with pytest.raises(ImageError, match=named):
+        opened(VIDEOS[name], clip_limits=limits)
+    with pytest.raises(ImageError, match="EMOJIFIER_MAX_PIXELS"):
+        opened(VIDEOS[name], DecodeLimits(max_pixels=160 * 120 - 1))
+
+
+@pytest.mark.parametrize("name", ["mp4", "webm"])
+def test_what_is_damaged_is_an_error_or_ends_early(name):
+    data = VIDEOS[name]
+    for end in range(100, len(data), len(data) // 12):
+        counts, kinds = [0], {ErrorKind.BROKEN}
+        try:
+            counts.append(len(list(opened(data[:end]).frames())))
+        except ImageError as error:
+            kinds.add(error.kind)
+        assert max(counts) <= COUNT
+        assert kinds == {ErrorKind.BROKEN}
+
+
+def test_sound_alone_is_no_video():
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as out:
+        tone = out.add_stream("aac", rate=48_000, layout="mono")
+        silence = np.zeros((1, 1024), np.float32)
+        frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+        frame.rate = 48_000
+        out.mux(tone.encode(frame))
+        out.mux(tone.encode(None))
+
+    with pytest.raises(ImageError, match="video is damaged"):
+        open_clip(buffer.getvalue(), DecodeLimits())
+
+
+def test_without_the_library_the_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+
+    with pytest.raises(ImageError, match=r"pip install 'emojifier-bot\[video\]'"):
+        open_clip(VIDEOS["mp4"], DecodeLimits())
+
+
+def test_a_process_of_its_own_gives_the_same():
+    with IsolatedDecoder() as decoder:
+        for name in ("mp4", "webm"):
+            with decoder.open_clip(VIDEOS[name]) as clip:
+                assert len(list(clip.frames())) == COUNT
+                there = clip.rewritten(paint_disc)
+                assert sound_packets(there) == sound_packets(VIDEOS[name])
+                here = opened(VIDEOS[name]).rewritten(paint_disc)
+                for (_, one), (_, other) in zip(shown(there), shown(here), strict=True):
+                    assert abs(one.astype(int) - other).mean() < 1
+        assert decoder.deaths == {}
