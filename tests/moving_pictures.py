@@ -53,8 +53,6 @@ class Layer:
     pose: Pose
     #: ``(F, 68, 2)`` the faces in it.
     faces: np.ndarray = field(default_factory=lambda: np.empty((0, 68, 2)))
-    #: Levels that are added to it by the frame.
-    light: Callable[[int], float] = lambda _index: 0.0
 
 
 @dataclass(eq=False)
@@ -81,8 +79,7 @@ class Scene:
                 source = cv2.GaussianBlur(source, (0, 0), 0.4 / sharp)
             warped = cv2.warpAffine(source, centred(matrix), self.size_wh)
             alpha = warped[..., 3:].astype(np.float32) / 255
-            color = warped[..., :3] + layer.light(index)
-            frame += alpha * (color - frame)
+            frame += alpha * (warped[..., :3] - frame)
         grain = np.random.default_rng(index).normal(0, GRAIN, frame.shape)
         return Image.fromarray(np.clip(frame + grain, 0, 255).astype(np.uint8))
 
@@ -141,7 +138,7 @@ class Head:
     pixels: np.ndarray
     points: np.ndarray
 
-    def layer(self, course, height_px=60.0, **more) -> Layer:
+    def layer(self, course, height_px=60.0) -> Layer:
         """Return the head on a course of x, y and optionally scale and roll."""
         landmarks = Landmarks(self.points, LandmarkScheme.IBUG_68)
         about = place(landmarks).center_xy
@@ -154,7 +151,7 @@ class Head:
             x, y, zoom, roll = (*where, 1.0, 0.0)[:4]
             return similarity(x, y, scale * zoom, roll, about)
 
-        return Layer(self.pixels, pose, self.points[None], **more)
+        return Layer(self.pixels, pose, self.points[None])
 
     @property
     def mirrored(self) -> Head:
@@ -183,7 +180,10 @@ def cut_head() -> Head:
     axes = [round(share * disc.size_px) for share in HEAD_DISCS]
     cv2.ellipse(mask, (round(x), round(y)), axes, 0, 0, 360, 255, -1)
     pixels[..., 3] = cv2.GaussianBlur(mask, (0, 0), disc.size_px * 0.02)
-    return Head(pixels, np.array(face.landmarks.points_xy))
+    low = np.maximum(np.floor((x, y) - 1.1 * np.array(axes)), 0).astype(int)
+    high = np.ceil((x, y) + 1.1 * np.array(axes)).astype(int)
+    cut = np.ascontiguousarray(pixels[low[1] : high[1], low[0] : high[0]])
+    return Head(cut, (face.landmarks.points_xy - low).astype(np.float32))
 
 
 def still(pixels, faces, pose) -> Layer:

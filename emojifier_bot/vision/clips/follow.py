@@ -19,7 +19,8 @@ from emojifier_bot.vision.clips.expressions import (
     steady_choices,
 )
 from emojifier_bot.vision.clips.motion import placements
-from emojifier_bot.vision.clips.tracker import Track, Tracked, Tracker
+from emojifier_bot.vision.clips.tracker import Tracker
+from emojifier_bot.vision.clips.tracks import Track, Tracked
 from emojifier_bot.vision.clips.types import Clip, Followed
 from emojifier_bot.vision.landmarks import measure
 from emojifier_bot.vision.place import place, reading_order

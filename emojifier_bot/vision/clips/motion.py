@@ -24,7 +24,7 @@ from emojifier_bot.vision.clips.smoothing import (
     smoothstep,
     window_means,
 )
-from emojifier_bot.vision.clips.tracker import Sighting
+from emojifier_bot.vision.clips.tracks import Sighting
 from emojifier_bot.vision.crops import MEAN_FACE
 from emojifier_bot.vision.landmarks import fit_similarity
 from emojifier_bot.vision.place import place

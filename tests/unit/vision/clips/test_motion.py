@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emojifier_bot.vision.clips.motion import LEAD_SECONDS, placements
-from emojifier_bot.vision.clips.tracker import Sighting
+from emojifier_bot.vision.clips.tracks import Sighting
 from emojifier_bot.vision.place import place
 from tests.builders import make_detection, make_landmarks
 

@@ -7,15 +7,16 @@ import pytest
 from PIL import Image
 
 from emojifier_bot.vision.analyzers.local import FOLLOWED_PX, LocalAnalyzer
-from emojifier_bot.vision.clips.tracker import (
+from emojifier_bot.vision.clips.tracker import Tracker
+from emojifier_bot.vision.clips.tracks import (
     BRIEF_CONFIDENCE,
     LOST_SECONDS,
     UNCONFIRMED_SECONDS,
     Sighting,
     Track,
-    Tracker,
     believed,
     expected_at,
+    joined,
     paired,
 )
 from tests.builders import make_detection, make_landmarks
@@ -208,7 +209,11 @@ def test_faces_are_paired_with_what_is_near(expected, found, pairs):
     def detections(places):
         return [sighting(0, x).detection for x in places]
 
-    matched = paired(detections(expected), [0.0] * len(expected), detections(found))
+    matched = paired(
+        [[one] for one in detections(expected)],
+        [0.0] * len(expected),
+        detections(found),
+    )
 
     assert sorted(matched) == pairs
 
@@ -216,25 +221,28 @@ def test_faces_are_paired_with_what_is_near(expected, found, pairs):
 def test_what_was_not_seen_for_a_while_may_be_farther():
     near, far = sighting(0, 100.0).detection, sighting(0, 205.0).detection
 
-    assert paired([near], [0.0], [far]) == []
-    assert paired([near], [0.5], [far]) == [(0, 0)]
+    assert paired([[near]], [0.0], [far]) == []
+    assert paired([[near]], [0.5], [far]) == [(0, 0)]
 
 
 def test_another_size_is_another_face():
     small = make_detection(make_landmarks(eye_distance_px=20))
     large = make_detection(make_landmarks(eye_distance_px=50))
 
-    assert paired([small], [0.0], [large]) == []
+    assert paired([[small]], [0.0], [large]) == []
 
 
 @pytest.mark.parametrize("frame", [10, 13, 25])
 def test_a_face_is_expected_where_its_speed_takes_it(frame):
     course = [sighting(index, 50.0 + 3 * index) for index in range(10)]
 
-    box = expected_at(course, frame / FPS).box
+    places = expected_at(course, frame / FPS)
 
     right = sighting(frame, 50.0 + 3 * frame).detection.box
-    np.testing.assert_allclose(box.xyxy, right.xyxy, atol=0.1)
+    for one in places[:2]:
+        np.testing.assert_allclose(one.box.xyxy, right.xyxy, atol=0.1)
+    # After a while it may have stopped as well.
+    assert (course[-1].detection in places) == (len(places) == 3) == (frame > 12)
 
 
 def test_what_hides_a_face_does_not_tell_where_it_goes():
@@ -242,7 +250,7 @@ def test_what_hides_a_face_does_not_tell_where_it_goes():
     # Half covered by another one, it seems to stop.
     course += [sighting(index, 80.0, confidence=0.6) for index in (10, 11, 12)]
 
-    box = expected_at(course, 30 / FPS).box
+    box = expected_at(course, 30 / FPS)[1].box
 
     right = sighting(30, 50.0 + 3 * 30).detection.box
     np.testing.assert_allclose(box.xyxy, right.xyxy, atol=8)
@@ -266,3 +274,28 @@ def test_what_no_search_confirms_is_followed_for_a_second():
     kept = believed(track)
 
     assert kept.course[-1].frame == 10 + round(UNCONFIRMED_SECONDS * FPS)
+
+
+def test_tracks_of_one_face_are_joined_and_others_are_not():
+    first = Track(0, [sighting(index, 50.0 + 3 * index) for index in range(10)])
+    second = Track(0, [sighting(index, 50.0 + 3 * index) for index in range(15, 20)])
+    elsewhere = Track(0, [sighting(index, 400.0) for index in range(15, 20)])
+    later = Track(0, [sighting(index, 110.0) for index in range(90, 95)])
+    in_another_scene = Track(1, [sighting(20, 110.0)])
+    first.confirmed[0] = second.confirmed[15] = 0.9
+
+    one, *others = joined([in_another_scene, second, later, elsewhere, first])
+
+    assert frames_of(one) == [*range(10), *range(15, 20)]
+    assert list(one.confirmed) == [0, 15]
+    assert len(others) == 3
+
+
+def test_frames_that_are_said_to_last_no_time_follow_each_other():
+    models = LocalAnalyzer(FakeDetector(), FakeLandmarker(), FakeClassifier())
+    clip = FakeClip(lambda _index: picture_with_a_face(), 15, 0.0)
+
+    found = Tracker(models).run(clip.frames())
+
+    assert list(found.seconds) == sorted(set(found.seconds))
+    assert frames_of(found.tracks[0]) == list(range(15))
