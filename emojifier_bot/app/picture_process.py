@@ -46,7 +46,11 @@ from emojifier_bot.vision.plan import ChosenBy, Plan
 from emojifier_bot.vision.result import EmojifiedFace, Result
 from emojifier_bot.vision.sandbox.child import end_with_parent
 from emojifier_bot.vision.sandbox.isolated import ProcessPool
-from emojifier_bot.vision.sandbox.lockdown import limit_memory
+from emojifier_bot.vision.sandbox.lockdown import (
+    give_way,
+    limit_memory,
+    processor_seconds,
+)
 from emojifier_bot.vision.sandbox.process import ChildProcess
 from emojifier_bot.vision.sandbox.protocol import (
     ChildLimits,
@@ -67,6 +71,9 @@ AFTER_DECODING_SECONDS = 60.0
 PICTURES_PER_PROCESS = 1000
 #: The largest result that is passed on.
 MOST_RESULT_BYTES = 100_000_000
+#: Of the processor, from which on a picture gives way to others: one of 12 megapixels
+#: takes 0.3 s, the largest two or three.
+LONG_SECONDS, LOOK_SECONDS = 3.0, 0.5
 #: Pictures at the same time for each that one workspace may have: see
 #: `jobs.places.FairPlaces`.
 PROCESSES_PER_PIPELINE = 2
@@ -80,8 +87,10 @@ class PictureProcess(ChildProcess):
     death: ClassVar = {"action": "picture_process_died"}
     #: Settings may name a theme or a model from there.
     folder = None
+    leads_session = True
 
     def __init__(self, settings: Settings) -> None:
+        self._gave_way = False
         self._settings = _without_secrets(settings)
         seconds = settings.decode_seconds + AFTER_DECODING_SECONDS
         limits = ChildLimits(
@@ -96,6 +105,14 @@ class PictureProcess(ChildProcess):
     def most_pictures(self) -> int:
         """Return how many pictures are its share."""
         return PICTURES_PER_PROCESS
+
+    @property
+    def is_spent(self) -> bool:
+        """Tell at once what a decoder, whose pixels take a while to go, tells later.
+
+        Nor can a process have its place before others back.
+        """
+        return super().is_spent or self.keeps_too_much or self._gave_way
 
     def emojify(
         self,
@@ -162,11 +179,32 @@ class PictureProcess(ChildProcess):
     def _asked(self, data: bytes, asked: Values) -> Iterator[Values]:
         """Ask for something; what follows the header of the answer is to be read."""
         asked = asked | {"about": structlog.contextvars.get_contextvars()}
-        with self._one_picture():
+        with self._one_picture(), self._watched():
             self._connection.settimeout(self._limits.wall_seconds)
             send_picture(self._connection, json.dumps(asked).encode())
             send_picture(self._connection, data)
             yield self._receive_values()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Let a picture that takes long give way to others."""
+        is_done = threading.Event()
+        long = processor_seconds(self.pid) + LONG_SECONDS
+
+        def watch() -> None:
+            while not is_done.wait(LOOK_SECONDS):
+                if processor_seconds(self.pid) > long:
+                    self._gave_way = True
+                    give_way(self.pid)
+                    return
+
+        thread = threading.Thread(target=watch, name="picture", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_done.set()
+            thread.join()
 
     def _receive_bytes(self, length: int) -> bytes:
         if not 0 <= length <= MOST_RESULT_BYTES:
@@ -192,7 +230,10 @@ class PictureProcesses(ProcessPool[PictureProcess]):
     def __init__(self, settings: Settings) -> None:
         one = settings.worker_concurrency
         super().__init__(
-            lambda: PictureProcess(settings), one * PROCESSES_PER_PIPELINE, kept=one
+            lambda: PictureProcess(settings),
+            one * PROCESSES_PER_PIPELINE,
+            kept=one + 1,
+            ahead=True,
         )
 
     def __call__(
@@ -250,10 +291,17 @@ def main(connection: socket.socket, limits: ChildLimits) -> None:
         data = receive_picture(connection)
         if data is None:
             return
-        answer, bodies = _answer(pipeline_for, json.loads(asked), data)
-        send_header(connection, answer)
-        for body in bodies:
-            connection.sendall(body)
+        _send_answer(connection, *_answer(pipeline_for, json.loads(asked), data))
+        # While the next picture is awaited, nothing is left of this one.
+        del data
+
+
+def _send_answer(
+    connection: socket.socket, values: Values, bodies: Sequence[bytes]
+) -> None:
+    send_header(connection, values)
+    for body in bodies:
+        connection.sendall(body)
 
 
 def _make_pipelines(settings: Settings) -> Callable[[str], Pipeline]:

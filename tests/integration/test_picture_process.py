@@ -28,9 +28,12 @@ from emojifier_bot.errors import (
 )
 from emojifier_bot.vision.formats import sniff
 from emojifier_bot.vision.plan import DrawEmoji, Leave, Plan
+from emojifier_bot.vision.sandbox.lockdown import memory_in_use
+from emojifier_bot.vision.sandbox.process import MOST_KEPT_BYTES
 from tests.builders import make_plan
-from tests.datasets import sample
+from tests.datasets import crowd, sample
 from tests.images import encoded
+from tests.jobs_harness import wait_until
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux keeps it")
 
@@ -128,12 +131,13 @@ def test_all_that_is_known_about_an_error_comes_over():
 
 
 def test_a_process_that_dies_costs_one_picture(processes, face, caplog):
-    (pid,) = processes.pids
-    sleeping = threading.Timer(0.05, os.kill, (pid, signal.SIGKILL))
+    pid = processes.pids[-1]  # the next picture's
+    file = encoded(face, "PNG")
+    sleeping = threading.Timer(0.5, os.kill, (pid, signal.SIGKILL))
     os.kill(pid, signal.SIGSTOP)
     sleeping.start()
     with pytest.raises(ImageError) as caught:
-        processes(encoded(face, "PNG"), "", None)
+        processes(file, "", None)
 
     assert caught.value.kind == "decode_crash"
     died = [one for one in caplog.records if one.action == "picture_process_died"]
@@ -220,3 +224,56 @@ def test_it_ends_with_the_worker(processes, face):
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+@linux_only
+def test_what_one_picture_took_is_not_missing_for_the_next():
+    def data_mb(pid: int) -> float:
+        return memory_in_use(pid)[1] / 1e6
+
+    with PictureProcesses(load_settings()) as one:
+        one.warm_up()
+        at_first = data_mb(one.pids[0])
+        faces = one(encoded(crowd(30, 30), "PNG"), "", None).faces
+        assert sum(face.count for face in faces) > 500
+        # 170 MB more in the same process, for as long as it ran.
+        assert data_mb(one.pids[0]) - at_first < MOST_KEPT_BYTES / 1e6
+        # Pixels of 240 MB in its decoder: a second one of them had no room.
+        largest = encoded(sample().resize((8900, 6700)), "JPEG", progressive=True)
+        for _ in range(2):
+            assert one(largest, "", None).faces
+        assert one.deaths == {}
+
+
+@linux_only
+def test_a_picture_that_takes_long_gives_way_and_its_process_goes(face, monkeypatch):
+    monkeypatch.setattr(picture_process, "LONG_SECONDS", 0.2)
+    monkeypatch.setattr(picture_process, "LOOK_SECONDS", 0.05)
+    with PictureProcesses(load_settings()) as one:
+        one(encoded(face, "PNG"), "", None)
+        before = one.pids[-1]
+        assert max(niceness(before)) < 10
+        asking = threading.Thread(target=one, args=(many_faces(), "", None))
+        asking.start()
+        wait_until(lambda: niceness(before) and min(niceness(before)) == 10, 60)
+        asking.join()
+
+        assert before not in one.pids
+        assert one.deaths == {}
+        assert one(encoded(face, "PNG"), "", None).faces
+
+
+def niceness(pid: int) -> list[int]:
+    """Return what each thread of a process and of its decoder has."""
+    folders = [Path("/proc", str(one)) for one in (pid, *children_of(pid))]
+    threads = [one for folder in folders for one in folder.glob("task/*/stat")]
+    return [int(one.read_text().rpartition(")")[2].split()[16]) for one in threads]
+
+
+def many_faces() -> bytes:
+    return encoded(crowd(20, 20), "PNG")
+
+
+def children_of(pid: int) -> list[int]:
+    found = Path("/proc", str(pid), "task").glob("*/children")
+    return [int(child) for one in found for child in one.read_text().split()]

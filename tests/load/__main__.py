@@ -9,7 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.load.report import complaints, table, write
+from tests.load import hostile
+from tests.load.report import complaints, replaced, table, write
 from tests.load.run import Plan, run_load
 from tests.postgres import find_programs, running_postgres
 
@@ -21,6 +22,8 @@ def main() -> int:
         folder = Path(told.keep or name).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         with _database(told.database, folder) as url:
+            if told.hostile:
+                return _attack(told, url, folder)
             plan = Plan(
                 minutes=told.minutes,
                 share=told.share,
@@ -38,6 +41,17 @@ def main() -> int:
     return 1 if complaints(found) else 0
 
 
+def _attack(told: argparse.Namespace, url: str, folder: Path) -> int:
+    found = hostile.run_hostile(told.minutes, url, folder, _say)
+    _say(hostile.table(found))
+    if told.write:
+        text = hostile.PAGE.read_text("utf-8")
+        new = hostile.table(found)
+        text = replaced(text, hostile.BEGIN, new, hostile.END)
+        hostile.PAGE.write_text(text, "utf-8")
+    return 1 if hostile.complaints(found) else 0
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Put the bot under load.")
     parser.add_argument("--minutes", type=float, default=30.0)
@@ -48,8 +62,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--saturate", type=float, default=90.0, metavar="SECONDS")
     parser.add_argument("--every", type=float, default=5.0, metavar="SECONDS")
     parser.add_argument("--no-faults", action="store_true")
+    parser.add_argument(
+        "--hostile", action="store_true", help="one workspace attacks the others"
+    )
     parser.add_argument("--keep", metavar="FOLDER", help="for logs and the database")
-    parser.add_argument("--write", action="store_true", help="into docs/reliability.md")
+    parser.add_argument("--write", action="store_true", help="into the page")
     return parser.parse_args()
 
 

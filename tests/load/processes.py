@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ NO_LIMITS = {
 START_SECONDS = 60.0
 LOOK_SECONDS = 0.05
 KIB_PER_MB = 1024.0
+BYTES_PER_KIB, MB = 1024, 1e6
 
 #: A figure's name and labels, ``("emojifier_jobs_total", (("outcome", "posted"),))``.
 Series = tuple[str, tuple[tuple[str, str], ...]]
@@ -127,15 +128,37 @@ class RunningBot:
                 total[series] = total.get(series, 0.0) + value
         return total
 
+    def peaks_mb(self, roles: Mapping[str, str]) -> Iterator[tuple[str, float]]:
+        """Give the most memory of each process and of those that it started.
+
+        Args:
+            roles: A part of the command of what is started, and what it is called.
+        """
+        for one in self.processes:
+            own = Path("/proc", str(one.pid))
+            for folder in (own, *_started_by(own)):
+                with suppress(OSError, KeyError):  # it may have ended meanwhile
+                    peak_mb = _fields(folder / "status")["VmHWM"] * BYTES_PER_KIB / MB
+                    command = (folder / "cmdline").read_text()
+                    names = [name for part, name in roles.items() if part in command]
+                    yield (*names, one.name)[0], peak_mb
+
     def temporary_files(self) -> int:
         return sum(one.is_file() for one in self.folder.glob("*/tmp/**/*"))
 
 
 @contextmanager
 def running_bot(
-    slack: SlackServer, database: str, folder: Path, workers: int = 1
+    slack: SlackServer, database: str, folder: Path, workers: int = 1, **settings: str
 ) -> Iterator[RunningBot]:
     """Run the bot on any free ports, logging everything into a folder."""
+    more = {
+        "METRICS_PORT": "0",
+        "EMOJIFIER_LOG_LEVEL": "INFO",
+        "EMOJIFIER_LOG_FORMAT": "json",
+        **NO_LIMITS,
+        **settings,
+    }
     with ExitStack() as stack:
 
         def start(name: str, verb: str, *options: str) -> BotProcess:
@@ -147,10 +170,7 @@ def running_bot(
                 database=database,
                 folder=folder / name,
                 log=stack.enter_context(log.open("w")),
-                METRICS_PORT="0",
-                EMOJIFIER_LOG_LEVEL="INFO",
-                EMOJIFIER_LOG_FORMAT="json",
-                **NO_LIMITS,
+                **more,
             )
             return BotProcess(name, stack.enter_context(running), log)
 
@@ -161,6 +181,15 @@ def running_bot(
         for one in started:
             one.wait_for("worker_started")
         yield RunningBot(url, web, started, folder)
+
+
+def _started_by(folder: Path) -> Iterator[Path]:
+    """Give the folders in Linux's /proc of all that a process started, and those."""
+    for children in folder.glob("task/*/children"):
+        with suppress(OSError):
+            for child in children.read_text().split():
+                yield folder.parent / child
+                yield from _started_by(folder.parent / child)
 
 
 def _fields(file: Path) -> dict[str, float]:

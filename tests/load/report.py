@@ -179,6 +179,10 @@ def write(found: Findings, page: Path = PAGE) -> None:
     text = page.read_text("utf-8") if page.exists() else "# Reliability\n"
     if BEGIN not in text:
         text = f"{text.rstrip()}\n\n{HEADING}\n\n{BEGIN}{END}"
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    page.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{after}", "utf-8")
+    page.write_text(replaced(text, BEGIN, table(found), END), "utf-8")
+
+
+def replaced(text: str, begin: str, new: str, end: str) -> str:
+    """Return a page's text with another one between two marks."""
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}\n{new}\n{end}{rest.partition(end)[2]}"

@@ -50,6 +50,7 @@ class Traffic:
 
     slack: SlackServer
     url: str
+    workspaces: int = WORKSPACES
     seats: list[Seat] = field(default_factory=list)
     #: Seconds since the epoch, by the title of the picture that should be shown.
     asked_at: dict[str, float] = field(default_factory=dict)
@@ -89,7 +90,7 @@ class Traffic:
         """Let some workspaces add the bot, in a browser each."""
         self.slack.app.redirect_urls.append(f"{self.url}/slack/oauth_redirect")
         self.slack.app.scopes = tuple(scope.name for scope in SCOPES)
-        for number in range(WORKSPACES):
+        for number in range(self.workspaces):
             home = self.slack.add_workspace(f"Acme {number}")
             self.slack.switches.consent_team_id = home.team_id
             answer = requests.get(f"{self.url}/slack/install", timeout=30)

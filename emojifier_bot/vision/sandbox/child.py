@@ -10,6 +10,8 @@ import os
 import socket
 import threading
 
+from PIL import _imaging
+
 from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.decode import decode
 from emojifier_bot.vision.loaders import import_plugins
@@ -49,14 +51,23 @@ def main(connection: socket.socket, limits: ChildLimits) -> None:
         allow_one_picture(limits)
         if frame == CLIP:
             serve_clip(connection, data, limits)
-            continue
-        try:
-            decoded = with_plain_profile(decode(data, limits.picture, int(frame)))
-        except ImageError as error:
-            send_header(connection, error_values(error))
-            continue
-        send_header(connection, picture_values(decoded))
-        connection.sendall(decoded.canvas.pixels.data.cast("B"))
+        else:
+            _serve_picture(connection, data, int(frame), limits)
+        # Nothing that one picture took is missing for the next.
+        del data
+        _imaging.clear_cache()
+
+
+def _serve_picture(
+    connection: socket.socket, data: bytes, frame: int, limits: ChildLimits
+) -> None:
+    try:
+        decoded = with_plain_profile(decode(data, limits.picture, frame))
+    except ImageError as error:
+        send_header(connection, error_values(error))
+        return
+    send_header(connection, picture_values(decoded))
+    connection.sendall(decoded.canvas.pixels.data.cast("B"))
 
 
 def end_with_parent() -> None:

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore, Lock, Thread
 from typing import Generic, Self, TypeVar
 
+from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.clips.opening import may_move
 from emojifier_bot.vision.clips.types import Clip
 from emojifier_bot.vision.decode import DecodedImage, check_length
@@ -33,16 +34,27 @@ class ProcessPool(Generic[P]):
         start: Starts a process.
         processes: Pictures that are handled at the same time; others wait.
         kept: Processes that wait for a picture at most; None for all.
+        ahead: Whether one is started before it is needed, so that no picture waits for
+            a start since others have all processes, or ended one.
     """
 
     def __init__(
-        self, start: Callable[[], P], processes: int, kept: int | None = None
+        self,
+        start: Callable[[], P],
+        processes: int,
+        kept: int | None = None,
+        *,
+        ahead: bool = False,
     ) -> None:
         self._start_one = start
         self._slots = BoundedSemaphore(processes)
+        self._processes = processes
         self._kept = processes if kept is None else kept
+        self._ahead = ahead
         self._lock = Lock()
         self._idle: list[P] = []
+        #: How many have a picture, and whether one is started ahead.
+        self._busy, self._starting = 0, False
         self._closed = False
         #: Causes of death of its processes, and how often.
         self.deaths: Counter[str] = Counter()
@@ -81,17 +93,38 @@ class ProcessPool(Generic[P]):
         """Give a process for one picture; wait while all are at work."""
         with self._slots:
             process = self._idle_process() or self._start_one()
+            self._count(1)
             try:
                 yield process
             finally:
                 self._give_back(process)
+                self._count(-1)
+
+    def _count(self, more: int) -> None:
+        """Note that a process has a picture, or none any more; start one ahead."""
+        with self._lock:
+            self._busy += more
+            is_all = self._idle or self._starting or self._busy >= self._processes
+            if is_all or self._closed or not self._ahead:
+                return
+            self._starting = True
+        Thread(target=self._start_ahead, name="start-ahead", daemon=True).start()
+
+    def _start_ahead(self) -> None:
+        try:
+            process = self._start_one()
+        except ImageError:
+            return  # the next picture says so
+        finally:
+            self._starting = False
+        self._give_back(process)
 
     def _idle_process(self) -> P | None:
         """Return the one used last, if it is still alive."""
         while True:
             with self._lock:
                 process = self._idle.pop() if self._idle else None
-            if process is None or not process.is_spent:
+            if process is None or not (process.is_spent or process.keeps_too_much):
                 return process
             process.close()
 

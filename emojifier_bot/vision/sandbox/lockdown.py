@@ -27,6 +27,8 @@ _PAGE_BYTES = resource.getpagesize()
 #: The highest score is ended first: proc(5).
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
 _FIRST_TO_DIE, _AMONG_THE_FIRST = "1000", "500"
+#: Of a process that gives way to others: it still gets a tenth of what they get.
+_NICENESS = 10
 
 # <linux/prctl.h>
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
@@ -64,6 +66,28 @@ def lock_down(limits: ChildLimits) -> IsolationStatus:
     return IsolationStatus(_give_up_files(libc), refuse_system_calls(libc))
 
 
+def processor_seconds(process: int) -> float:
+    """Return what a process and those that it started have used; 0 where unknown."""
+    folder = Path("/proc", str(process))
+    try:
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        started = " ".join(one.read_text() for one in folder.glob("task/*/children"))
+    except OSError:
+        return 0.0
+    seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return seconds + sum(processor_seconds(int(one)) for one in started.split())
+
+
+def give_way(leader: int) -> None:
+    """Let all others have the processor before a session and whom it started.
+
+    A session may be one group among others, which has a value of its own: sched(7).
+    """
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PGRP, leader, _NICENESS)
+        Path("/proc", str(leader), "autogroup").write_text(str(_NICENESS))
+
+
 def limit_memory(limits: ChildLimits) -> None:
     """Let this process take so much more memory than it has, and die before its parent.
 
@@ -72,7 +96,7 @@ def limit_memory(limits: ChildLimits) -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             _OOM_SCORE.write_text(_AMONG_THE_FIRST)
-    _, data_bytes = _memory_in_use()
+    _, data_bytes = memory_in_use()
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     with contextlib.suppress(ValueError, OSError):
         limit = data_bytes + limits.memory_bytes
@@ -103,7 +127,7 @@ def _limit_resources(limits: ChildLimits) -> None:
     most_seconds = max(limits.cpu_seconds, clip_seconds)
     cpu_seconds = (PICTURES_PER_CHILD + 1) * (most_seconds + 1)
     open_descriptors = max(int(one.name) for one in Path("/dev/fd").iterdir())
-    address_bytes, data_bytes = _memory_in_use()
+    address_bytes, data_bytes = memory_in_use()
     most_memory = limits.memory_bytes + _MORE_ADDRESS_BYTES
     for what, value in (
         (resource.RLIMIT_AS, address_bytes + most_memory),
@@ -119,12 +143,13 @@ def _limit_resources(limits: ChildLimits) -> None:
             resource.setrlimit(what, (value, value))
 
 
-def _memory_in_use() -> tuple[int, int]:
+def memory_in_use(process: int | str = "self") -> tuple[int, int]:
     """Return the bytes of address space and of data; zeros where they are unknown."""
     try:
-        pages = [int(number) for number in Path("/proc/self/statm").read_text().split()]
+        statm = Path("/proc", str(process), "statm").read_text()
     except OSError:
         return 0, 0
+    pages = [int(number) for number in statm.split()]
     return pages[0] * _PAGE_BYTES, pages[5] * _PAGE_BYTES
 
 

@@ -20,6 +20,7 @@ from emojifier_bot.vision.canvas import new_canvas
 from emojifier_bot.vision.clips.types import Clip, ClipInfo, Frame, PaintFrame
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.sandbox.clip import CLIP, END, NEXT, STOP, WRITE
+from emojifier_bot.vision.sandbox.lockdown import memory_in_use
 from emojifier_bot.vision.sandbox.protocol import (
     PICTURES_PER_CHILD,
     ChildLimits,
@@ -61,6 +62,9 @@ START_SECONDS = 120.0
 _END_SECONDS = 2.0
 #: The largest file that a child may return.
 MOST_ENCODED_BYTES = 100_000_000
+#: What a process may keep of a picture: allocators give memory back late or never, and
+#: what is kept is missing for the next picture, whosever it is.
+MOST_KEPT_BYTES = 100_000_000
 #: The child may send as much as this before it is received, where the system lets it,
 #: so that the two seldom wait for each other.
 _AHEAD_BYTES = 2**20
@@ -91,6 +95,8 @@ class ChildProcess(ABC):
     death: ClassVar = {"action": "decoder_died"}
     #: Where it runs; None for the folder of its parent.
     folder: str | None = "/"
+    #: Whether it and whom it starts are a session of their own.
+    leads_session: ClassVar = False
 
     def __init__(
         self, limits: ChildLimits, entry: str, environment: Mapping[str, str]
@@ -102,6 +108,7 @@ class ChildProcess(ABC):
         #: ``"wrong answer"``.
         self.cause_of_death: str | None = None
         self._start(entry, environment)
+        _, self._data_bytes = memory_in_use(self.pid)
 
     @property
     def pid(self) -> int:
@@ -121,6 +128,11 @@ class ChildProcess(ABC):
             or self.pictures >= self.most_pictures
             or self._process.poll() is not None
         )
+
+    @property
+    def keeps_too_much(self) -> bool:
+        """Tell whether too much is left of a picture, some time after it was sent."""
+        return memory_in_use(self.pid)[1] - self._data_bytes > MOST_KEPT_BYTES
 
     @contextmanager
     def _one_picture(self) -> Iterator[None]:
@@ -180,7 +192,7 @@ class ChildProcess(ABC):
                 env=environment,
                 cwd=self.folder,
                 pass_fds=[theirs.fileno()],
-                start_new_session=True,
+                start_new_session=self.leads_session,
             )
         except OSError as error:
             self._connection.close()

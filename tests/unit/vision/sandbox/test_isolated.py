@@ -1,0 +1,122 @@
+"""Pools give each picture a process, and start them in time."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from emojifier_bot.errors import ImageError
+from emojifier_bot.vision.sandbox.isolated import ProcessPool
+from tests.jobs_harness import wait_until
+
+
+@dataclass
+class Process:
+    """Stands for a process that was started."""
+
+    pid: int
+    cause_of_death: str | None = None
+    is_spent: bool = False
+    keeps_too_much: bool = False
+    is_closed: bool = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Starts:
+    """Starts processes; each start can be held up."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self.may_start = threading.Event()
+        self.may_start.set()
+        self.started: list[Process] = []
+        self.error: ImageError | None = None
+
+    def __call__(self) -> Process:
+        self.may_start.wait(10)
+        if self.error:
+            raise self.error
+        self.started.append(Process(next(self._numbers)))
+        return self.started[-1]
+
+
+def ahead(starts: Starts) -> ProcessPool:
+    """Return a pool for two pictures of one workspace and two of others."""
+    return ProcessPool(starts, 4, kept=3, ahead=True)
+
+
+def test_nobody_waits_for_a_start_while_others_have_all_processes():
+    starts = Starts()
+    pool = ahead(starts)
+    with ExitStack() as taken:
+        first = [taken.enter_context(pool.process()) for _ in range(2)]
+        wait_until(lambda: pool.pids, 5)
+        starts.may_start.clear()
+        with pool.process() as mine:  # or this would wait for ten seconds
+            assert mine not in first
+        starts.may_start.set()
+
+
+def test_one_is_ready_before_the_picture_that_ends_another_is_done():
+    starts = Starts()
+    pool = ahead(starts)
+    with pool.process() as died:
+        wait_until(lambda: pool.pids, 5)
+        died.cause_of_death = "SIGKILL"
+
+    assert pool.deaths == {"SIGKILL": 1}
+    assert pool.pids == [starts.started[1].pid]
+
+
+def test_no_more_are_started_than_pictures_may_be_worked_on():
+    starts = Starts()
+    pool = ahead(starts)
+    with ExitStack() as taken:
+        for _ in range(4):
+            taken.enter_context(pool.process())
+            wait_until(lambda: not pool._starting, 5)
+
+    assert len(starts.started) == 4
+    assert len(pool.pids) == 3  # the fourth is not kept
+
+
+def test_once_closed_nothing_is_started_or_kept():
+    starts = Starts()
+    pool = ahead(starts)
+    pool.warm_up()
+    wait_until(lambda: len(pool.pids) == 2, 5)
+    with pool.process():
+        pool.close()
+
+    assert pool.pids == []
+    wait_until(lambda: all(one.is_closed for one in starts.started), 5)
+
+
+def test_a_start_ahead_that_fails_is_told_by_the_next_picture():
+    starts = Starts()
+    pool = ahead(starts)
+    with pool.process() as one:
+        wait_until(lambda: pool.pids, 5)
+        starts.error = ImageError("It does not start.", kind="decoder_down")
+        with pool.process():
+            wait_until(lambda: not pool._starting, 5)
+            with pytest.raises(ImageError), pool.process():
+                pass
+        one.is_spent = True
+
+
+def test_a_process_that_keeps_too_much_gets_no_other_picture():
+    starts = Starts()
+    pool = ProcessPool(starts, 2)
+    with pool.process() as one:
+        pass
+    one.keeps_too_much = True
+    with pool.process() as other:
+        assert other is not one
+    assert one.is_closed
