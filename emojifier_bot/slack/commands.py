@@ -7,7 +7,6 @@ escapes; people put quotes around them. Words come in any order and either case.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -20,6 +19,18 @@ from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.context import ListenerContext
 from emojifier_bot.slack.messages import MAX_PROBLEM, quoted
 from emojifier_bot.slack.payloads import is_address, is_direct
+from emojifier_bot.slack.words import (
+    ENDINGS,
+    OF_A_THEME,
+    POINTS,
+    POLITE,
+    SHORT_WORDS,
+    THUMBS_DOWN,
+    OtherWords,
+    bare,
+    is_emoji,
+    meaning_of,
+)
 from emojifier_bot.vision.edits import take_edits
 
 
@@ -47,8 +58,6 @@ SPELLINGS = {str(command): command for command in SettingsCommand} | {
 }
 #: Quotes that people put around a word, and what joins words in a sentence.
 WRAPPING = "\"'`“”‘’«»„<>,;!"  # noqa: RUF001 - as people write them
-#: What ends a sentence; alone, a question mark asks for help.
-ENDINGS = ".?!…:"
 #: All that Slack escapes; nothing else, for ``&copy=1`` is part of an address.
 ESCAPES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 #: Most characters, words and addresses of a message that are read. An address has
@@ -80,117 +89,10 @@ _INVISIBLE = re.compile(
     "\U000e0000-\U000e0fff]"
 )
 
-#: Words around a mention by what they are for. A message asks for a picture with the
-#: first; with the second, if it points at something too, or if it is short.
-_ASKS = frozenset({"please", "pls", "plz", "emojify", "emojified"})
-_VERBS = frozenset(
-    {"can", "could", "would", "will", "do", "try", "make", "take", "put"}
-)
-_POINTS = frozenset(
-    {
-        "this",
-        "that",
-        "these",
-        "those",
-        "one",
-        "ones",
-        "picture",
-        "pictures",
-        "photo",
-        "photos",
-        "pic",
-        "pics",
-        "image",
-        "images",
-        "above",
-    }
-)
-_THINGS = frozenset({"it", "them", "him", "her", "us", "me", "face", "faces"})
-#: Whatever else is said with one of these, nobody asks for emoji with it.
-_AGAINST = frozenset(
-    {
-        "not",
-        "no",
-        "nope",
-        "don't",
-        "dont",
-        "never",
-        "stop",
-        "delete",
-        "remove",
-        "undo",
-        "cancel",
-        "leave",
-        "away",
-        "without",
-    }
-)
-_STATES = frozenset({"is", "was", "are", "were", "isn't", "does", "doesn't"})
-_QUESTIONS = frozenset({"how", "what", "why", "who", "when", "where", "which"})
-#: What may stand before a question; words of one about the bot, which means no picture.
-_GREETINGS = frozenset({"hi", "hello", "hey", "ok", "okay", "so", "and", "but", "um"})
-_OF_THE_BOT = frozenset({"work", "works", "use", "using", "you", "your", "bot"})
-_THANKS = frozenset(
-    {
-        "thanks",
-        "thank",
-        "thx",
-        "ty",
-        "cheers",
-        "great",
-        "nice",
-        "cool",
-        "lol",
-        "haha",
-        "wow",
-        "love",
-        "perfect",
-        "awesome",
-        "lovely",
-        "brilliant",
-        "danke",
-        "merci",
-        "gracias",
-        "grazie",
-    }
-)
-#: What may stand after the command among what it means: "plz do the last pic".
-_POLITE = (
-    _ASKS
-    | _VERBS
-    | _POINTS
-    | _THINGS
-    | _THANKS
-    | _GREETINGS
-    | {"a", "the", "my", "our", "to", "of", "on", "in", "for", "with", "last", "latest"}
-    | {"newest", "emoji", "emojis", "now", "just", "you"}
-)
-#: ``:heart:``; those against something.
-_EMOJI_NAME = re.compile(r":[\w+'-]+:")
-_THUMBS_DOWN = frozenset({"\N{THUMBS DOWN SIGN}", ":-1:", ":thumbsdown:"})
-#: Longest message that asks by pointing alone: "and that one too". One word less may
-#: stand around an order.
-_SHORT_WORDS = 4
-
 #: What Slack calls people who may decide for a workspace.
 ADMINS = ("is_admin", "is_owner", "is_primary_owner")
 #: Slack's refusals where the bot may not ask who is an admin.
 NOT_ALLOWED = frozenset({ErrorKind.MISSING_SCOPE, ErrorKind.NO_PERMISSION})
-
-
-class OtherWords(StrEnum):
-    """What the words of a message say beside options and addresses."""
-
-    NONE = "none"
-    #: "Can you do this one, please?"
-    REQUEST = "request"
-    #: "How does this work?"
-    QUESTION = "question"
-    #: "Thanks!"
-    THANKS = "thanks"
-    #: "Please delete this", "not this one".
-    AGAINST = "against"
-    UNCLEAR = "unclear"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +119,8 @@ class ParsedCommand:
         """Return whether its words ask for no picture, and none stands beside them."""
         if self.other_words is OtherWords.THANKS:
             return self == ParsedCommand(other_words=OtherWords.THANKS)
-        asks_not = self.other_words in {OtherWords.QUESTION, OtherWords.AGAINST}
-        return asks_not and not self.addresses
+        asks = self.other_words in {OtherWords.NONE, OtherWords.REQUEST}
+        return not (asks or self.addresses or self.other_words is OtherWords.UNCLEAR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +152,7 @@ def parse_command(text: str, themes: Collection[str]) -> ParsedCommand | ParseEr
         )
     if error is None and others and not parsed.is_answered:
         polite = parsed.other_words in {OtherWords.REQUEST, OtherWords.THANKS}
-        unknown = [one for one in others if not (polite and _bare(one) in _POLITE)]
+        unknown = [one for one in others if not (polite and bare(one) in POLITE)]
         if unknown:
             error = _parse_error(unknown[0], [*themes, *FLAGS, *SettingsCommand])
     return error if error and not parsed.help else parsed
@@ -268,8 +170,8 @@ def parse_mention(text: str, themes: Collection[str]) -> ParsedCommand | ParseEr
         parsed, error, others = _parse(plain, themes, with_edits=not is_sentence)
     except PlanError:
         parsed, error, others = _parse(plain, themes, with_edits=False)
-    if others and all(map(_is_emoji, others)):
-        against = not _THUMBS_DOWN.isdisjoint(others)
+    if others and all(map(is_emoji, others)):
+        against = not THUMBS_DOWN.isdisjoint(others)
         meaning = OtherWords.AGAINST if against else OtherWords.THANKS
         parsed = replace(parsed, other_words=meaning)
     return error or parsed
@@ -308,6 +210,8 @@ def _parse(
         else:
             others.append(word)
     others += words[MAX_WORDS:]
+    of_a_theme = OF_A_THEME if theme else ()
+    others = [word for word in others if bare(word) not in of_a_theme]
     if AGAIN in flags:
         flags.add(SURPRISE)
     parsed = ParsedCommand(
@@ -318,7 +222,7 @@ def _parse(
         help=HELP in flags,
         again=AGAIN in flags,
         words=for_faces,
-        other_words=_meaning(others, flags),
+        other_words=meaning_of(others, again=AGAIN in flags, wants_help=HELP in flags),
     )
     error = None
     if len(addresses) > MAX_ADDRESSES:
@@ -347,8 +251,8 @@ def _order_among(words: list[str], sentence: str) -> str:
     """Return the order that stands among a few other words; empty for none."""
     if _OPT_IN.search(sentence):
         return SettingsCommand.OPT_IN
-    listed = [word.casefold().rstrip(ENDINGS) for word in words[:_SHORT_WORDS]]
-    if len(words) >= _SHORT_WORDS or not _POINTS.isdisjoint(listed):
+    listed = [word.casefold().rstrip(ENDINGS) for word in words[:SHORT_WORDS]]
+    if len(words) >= SHORT_WORDS or not POINTS.isdisjoint(listed):
         return ""
     return next((word for word in listed if word in SPELLINGS), "")
 
@@ -367,54 +271,6 @@ def _words(text: str) -> list[str]:
     return [word for word in words if word]
 
 
-def _meaning(others: list[str], flags: Collection[str]) -> OtherWords:
-    """Return what words are for that name no option."""
-    listed = [_bare(word) for word in others]
-    words = set(listed)
-    if not listed:
-        return OtherWords.NONE
-    if not words.isdisjoint(_AGAINST) or words >= {"take", "down"}:
-        return OtherWords.AGAINST
-    asks = not words.isdisjoint(_ASKS) or AGAIN in flags
-    may_ask = not words.isdisjoint(_VERBS)
-    if not (words.isdisjoint(_THANKS) or asks or may_ask):
-        return _after_thanks(others, listed)
-    begins = next((word for word in listed if word not in _GREETINGS), "")
-    is_question = begins in _QUESTIONS and "about" not in words
-    if is_question and not words.isdisjoint(_OF_THE_BOT):
-        return OtherWords.QUESTION
-    points = not words.isdisjoint(_POINTS)
-    is_short = len(listed) <= _SHORT_WORDS and words.isdisjoint(_STATES)
-    named = points or not words.isdisjoint(_THINGS)
-    may_mean = not is_question and HELP not in flags
-    if may_mean and (asks or (may_ask and named) or (points and is_short)):
-        return OtherWords.REQUEST
-    return OtherWords.UNCLEAR
-
-
-def _is_emoji(word: str) -> bool:
-    """Return whether a word is an emoji by name, or nothing but emoji."""
-    signs = (one > "\x7f" and unicodedata.category(one) in {"So", "Sk"} for one in word)
-    return bool(_EMOJI_NAME.fullmatch(word)) or all(signs)
-
-
-def _bare(word: str) -> str:
-    """Return a word without what surrounds it, in lower case."""
-    plain = word.strip(ENDINGS + "()").casefold()
-    return plain.replace("’", "'")  # noqa: RUF001 - as people type it
-
-
-def _after_thanks(others: list[str], listed: list[str]) -> OtherWords:
-    """Return what words are for that thank: what they ask after that counts more."""
-    last = max(place for place, word in enumerate(listed) if word in _THANKS)
-    tail = others[last + 1 :]
-    if tail and (tail[-1].endswith("?") or listed[last + 1] in _QUESTIONS):
-        asked = _meaning(tail, ())
-        if asked is not OtherWords.UNCLEAR:
-            return asked
-    return OtherWords.THANKS
-
-
 def _parse_error(word: str, known: list[str]) -> ParseError:
     if _LIKE_ADDRESS.match(word):
         return ParseError(ErrorKind.NOT_A_URL, {"word": quoted(word)})
@@ -422,7 +278,7 @@ def _parse_error(word: str, known: list[str]) -> ParseError:
     if lower in SPELLINGS:
         return ParseError(ErrorKind.ORDER_ALONE, {"word": lower})
     guess = "".join(get_close_matches(lower, known, 1, GUESS_LIKENESS))
-    if _is_emoji(word):
+    if is_emoji(word):
         guess = quoted(f"everyone {word}")
     facts = {"word": quoted(word), "guess": guess}
     return ParseError(ErrorKind.UNKNOWN_OPTION, facts)

@@ -8,7 +8,8 @@ What a mention or a direct message means, in this order:
 1. A settings command, such as ``opt out``.
 2. The pictures that it shows: its files, and those of messages that it forwards; and
    each address in its text. A preview of a link counts where no address does.
-3. Thanks: a reaction answers them. A question about the bot: the help does.
+3. Thanks: a reaction answers them. A question about the bot: the help does, or what is
+   said of privacy.
 4. With no words but options, or with words that ask for "this one": in a thread its
    newest picture, else the newest one of the channel. That is the one right above, or
    the mention's own, for Slack sometimes leaves it out.
@@ -44,7 +45,6 @@ from emojifier_bot.slack.actions import Actions
 from emojifier_bot.slack.blocks import help_blocks, home_view
 from emojifier_bot.slack.commands import (
     KEEPING_AWAY,
-    OtherWords,
     ParsedCommand,
     ParseError,
     SettingsCommand,
@@ -75,6 +75,7 @@ from emojifier_bot.slack.payloads import (
     workspace_of,
 )
 from emojifier_bot.slack.resolver import reference_to
+from emojifier_bot.slack.words import OtherWords
 
 logger = logging.getLogger(__name__)
 OK, FAILED = 200, 500
@@ -273,8 +274,8 @@ class Listeners:
             self._enqueue(message, sources)
         elif kind != ErrorKind.NO_IMAGE:
             self._notify(message, Outcome(kind))
-        elif parsed.other_words is OtherWords.AGAINST:
-            self._notify(message, Outcome("against"))
+        elif parsed.other_words in {OtherWords.AGAINST, OtherWords.PRIVACY}:
+            self._notify(message, Outcome(parsed.other_words))
         elif parsed.other_words is OtherWords.THANKS:
             self._welcome(message)
         elif self._wants_help(message, parsed):

@@ -96,6 +96,7 @@ def test_a_command_is_queued(listeners, sent, fields):
         (f"{ADDRESS} https://127.0.0.1/a.jpg", "private_address", {}),
         ("how do I use this?", "help", {"themes": "`classic`, `party`"}),
         ("thanks!", "thanks", {}),
+        ("privacy", "privacy", {}),
         ("please stop", "against", {}),
     ],
 )
@@ -326,6 +327,7 @@ def test_a_direct_message_is_queued(listeners, sent, source):
         (mention(f"thanks <@{BOT}>"), ["thanks"]),
         (mention(f"<@{BOT}> help"), ["help"]),
         (mention(f"<@{BOT}> how does this work?"), ["help"]),
+        (mention(f"<@{BOT}> are my photos stored?"), ["privacy"]),
         (mention(f"how does this work, <@{BOT}>?", thread_ts=TOP_TS), ["help"]),
         (mention(f"<@{BOT}> off please"), ["order_alone"]),
         (mention(files=[TEXT_FILE]), ["no_image_file"]),

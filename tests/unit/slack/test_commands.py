@@ -10,7 +10,6 @@ from emojifier_bot.domain import Workspace
 from emojifier_bot.slack.commands import (
     MAX_CHARACTERS,
     MAX_WORDS,
-    OtherWords,
     ParsedCommand,
     ParseError,
     SettingsCommand,
@@ -23,6 +22,7 @@ from emojifier_bot.slack.messages import (
     quoted,
     render_message,
 )
+from emojifier_bot.slack.words import OtherWords
 
 THEMES = ("classic", "Party")
 ADDRESS = "https://pictures.example/party.jpg"
@@ -96,6 +96,9 @@ anything = st.one_of(st.text(), st.lists(words | st.text(max_size=5)).map(" ".jo
         (f"{ADDRESS} thanks", named(ADDRESS, other_words=OtherWords.THANKS)),
         ("thank you", ParsedCommand(other_words=OtherWords.THANKS)),
         ("how does this work?", ParsedCommand(other_words=OtherWords.QUESTION)),
+        ("privacy", ParsedCommand(other_words=OtherWords.PRIVACY)),
+        ("theme party", ParsedCommand(theme="Party")),
+        ("use the party theme", ParsedCommand(theme="Party")),
         ("stop", ParsedCommand(other_words=OtherWords.AGAINST)),
         ("delete this please", ParsedCommand(other_words=OtherWords.AGAINST)),
     ],
@@ -244,6 +247,10 @@ def test_a_mention_may_hold_other_words(text, parsed):
         ("Hi, what is this bot?", OtherWords.QUESTION),
         ("so how do I use it", OtherWords.QUESTION),
         ("how do I look?", OtherWords.UNCLEAR),
+        ("are my photos stored?", OtherWords.PRIVACY),
+        ("what about GDPR", OtherWords.PRIVACY),
+        ("what data do you keep?", OtherWords.QUESTION),
+        ("the chart with our data please", OtherWords.REQUEST),
         ("who is that?", OtherWords.UNCLEAR),
         ("this is broken", OtherWords.UNCLEAR),
         ("hello", OtherWords.UNCLEAR),
