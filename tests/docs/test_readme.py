@@ -165,7 +165,7 @@ def test_a_shell_line(run, folder, line):
     two = ("holiday/", "--number", "--why")
     assert len(written) == (2 if any(one in line for one in two) else 1)
     for path in written:
-        if ".why." in path.name:
+        if ".why." in path.name or path.suffix == ".mp4":
             continue
         assert opened(path.read_bytes()).size == (512, 512)
     told = re.search(r"# writes (\S+)", line)
