@@ -42,7 +42,6 @@ from emojifier_bot.vision.edits import NO_EDITS, Edits, apply
 from emojifier_bot.vision.encode import encode, output_format
 from emojifier_bot.vision.formats import channel_format, format_named, moving_format
 from emojifier_bot.vision.landmarks import measure
-from emojifier_bot.vision.numbers import draw_numbers
 from emojifier_bot.vision.place import paint_order, place, place_on_box, reading_order
 from emojifier_bot.vision.plan import (
     Cover,
@@ -551,6 +550,9 @@ class Pipeline:
         with times.stage("composite"):
             self._paint(picture, plan, names, options.covers)
             if options.numbered:
+                # Fonts are seldom needed.
+                from emojifier_bot.vision.numbers import draw_numbers  # noqa: PLC0415
+
                 draw_numbers(picture.canvas, plan.faces)
         if plan.covers:
             picture = replace(picture, source_bytes=0)

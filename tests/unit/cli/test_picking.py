@@ -86,7 +86,7 @@ def emoji(found: dict) -> list[str | None]:
         (["--plan", "notes.txt"], "notes.txt: This is no plan of a picture:"),
         (["sticker.png", "--skip", "1"], "are those of one picture, not of several"),
         (["sticker.png", "--save-plan", "a.json"], "are those of one picture"),
-        (["--number", "-o", "/dev/null"], "--number write a second file"),
+        (["--number", "-o", "/dev/null"], "write a second file"),
     ],
 )
 def test_wrong_usage_says_what_is_wrong_and_writes_nothing(typed, says):
