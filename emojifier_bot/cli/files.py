@@ -79,9 +79,10 @@ class Source:
 
     def has_date_of(self, path: Path) -> bool:
         """Tell whether a result has this file's date, as ours have; else True."""
-        if (modified_ns := self.modified_ns) is None:
+        other_ns = Source(str(path), path).modified_ns
+        if self.modified_ns is None or other_ns is None:
             return True
-        return abs(path.stat().st_mtime_ns - modified_ns) <= DATE_STEP_NS
+        return abs(other_ns - self.modified_ns) <= DATE_STEP_NS
 
     def read(self, max_bytes: int, make_client: Callable[[], GuardedClient]) -> bytes:
         """Return the picture's bytes.
