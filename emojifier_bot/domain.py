@@ -32,6 +32,8 @@ class Entrypoint(StrEnum):
     MENTION = "mention"
     DIRECT_MESSAGE = "direct_message"
     TRY_ANOTHER = "try_another"
+    #: A menu or button of a preview.
+    PREVIEW = "preview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,19 @@ class EmojifyRequest:
     button_ts: str = ""
     #: What is asked for single faces: `vision.edits.take_edits` reads it.
     words: tuple[str, ...] = ()
+    #: Show it to the asker alone first. ``private`` is set too, so that a version of
+    #: the bot without previews shows it to nobody else.
+    preview: bool = False
+    #: Where *Post* puts it then: into the asker's direct messages, or where they asked.
+    post_privately: bool = False
+    #: Without a preview, although the asker or the workspace has chosen to have one.
+    at_once: bool = False
+    #: The preview that is drawn anew or posted; empty for none.
+    draft_id: str = ""
+    #: SHA-256 of what is posted of it.
+    digest: str = ""
+    #: Name of the channel where it was asked, where Slack says it.
+    channel_name: str = ""
     #: *Try another*: the post that the new one replaces, and which press this is.
     replaces_post_id: str = ""
     press: int = 0
@@ -229,6 +244,8 @@ class EmojifiedPicture:
     notes: tuple[str, ...] = ()
     #: What was painted; None where nobody asked.
     plan: Plan | None = None
+    #: Of a preview: SHA-256 of what would be posted.
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +332,10 @@ class OutcomeKind(StrEnum):
     ACCEPTED_PRIVATE = "accepted_private"
     #: Asked in a direct message; between people the bot cannot post.
     ACCEPTED_DIRECT = "accepted_direct"
+    ACCEPTED_PREVIEW = "accepted_preview"
     POSTED = "posted"
+    #: The asker alone sees it.
+    PREVIEWED = "previewed"
     NO_FACE = "no_face"
     #: Of several pictures some were not posted.
     SEVERAL = "several"

@@ -84,8 +84,11 @@ class ErrorKind(StrEnum):
     BUSY = "busy"
     NOT_INSTALLED = "not_installed"
     NOT_SHOWN = "not_shown"
+    PICTURE_CHANGED = "picture_changed"
     POST_FORGOTTEN = "post_forgotten"
     POST_GONE = "post_gone"
+    PREVIEW_CHANGED = "preview_changed"
+    PREVIEW_GONE = "preview_gone"
 
     # Pictures.
     BROKEN = "broken"

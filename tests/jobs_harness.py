@@ -14,9 +14,11 @@ from PIL import Image
 
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.crypto import Vault
+from emojifier_bot.db.drafts import DraftStore
 from emojifier_bot.db.engine import open_database
 from emojifier_bot.db.migrate import upgrade
 from emojifier_bot.db.posts import PostLog
+from emojifier_bot.db.previews import Previews
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,
@@ -34,6 +36,7 @@ from emojifier_bot.jobs.worker import Worker
 from tests.fakes.faces import picture_with_faces
 from tests.fakes.image_source import FakeImageSource
 from tests.fakes.pipeline import fake_emojify
+from tests.fakes.previews import MemoryPreviews
 from tests.fakes.reply_sink import FakeReplySink
 from tests.images import encoded
 
@@ -85,6 +88,10 @@ def make_dependencies(url: str, folder: Path, **sink) -> Dependencies:
         PostLog(open_database(url), VAULT, clock),
         fake_emojify(),
         clock,
+        Previews(
+            DraftStore(open_database(url), VAULT, clock),
+            MemoryPreviews(),
+        ),
         FAST,
     )
 
@@ -110,6 +117,7 @@ class JobsHarness:
             process.wait()
         self.queue.close()
         self.posts.database.close()
+        self.deps.previews.drafts.database.close()
 
     def ask(self, key: str = "key", file_id: str = "F1", **fields) -> str:
         """Queue a request; return its job's id."""

@@ -12,10 +12,13 @@ import requests
 
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.crypto import Vault, generate_key
+from emojifier_bot.db.drafts import DraftStore
 from emojifier_bot.db.engine import Database
 from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
 from emojifier_bot.db.posts import PostLog
+from emojifier_bot.db.preferences import Preferences
+from emojifier_bot.db.previews import Previews
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.slack.app import flask_handler, make_bolt_app
 from emojifier_bot.slack.client import SlackClient, make_app_client
@@ -23,8 +26,10 @@ from emojifier_bot.slack.context import Background, ListenerContext
 from emojifier_bot.slack.installations import CachedAuthorize, RotatingBotTokens
 from emojifier_bot.web.app import WebDependencies, create_app
 from emojifier_bot.web.server import WebServer
+from tests.builders import make_theme
 from tests.fakes.clock import ManualClock
 from tests.fakes.inbound import MemoryQueue, PlainVault, TalkingSink
+from tests.fakes.previews import MemoryPreviews
 from tests.fakes.slack.server import SlackServer
 from tests.slack_payloads import BOT, TEAM, Sent, signed
 
@@ -48,6 +53,9 @@ def make_context(database: Database, api_url: str) -> ListenerContext:
         settings=WorkspaceSettings(database, clock),
         limiter=RateLimiter(database, clock, ()),
         themes=("classic", "party"),
+        theme=lambda _: make_theme(),
+        previews=Previews(DraftStore(database, PlainVault(), clock), MemoryPreviews()),
+        preferences=Preferences(database),
         background=Background(threads=1, waiting=0),
     )
 

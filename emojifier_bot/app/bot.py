@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from emojifier_bot import metrics
@@ -19,11 +19,14 @@ from emojifier_bot.app import face_service, make_route
 from emojifier_bot.clock import Clock, SystemClock
 from emojifier_bot.config import Settings
 from emojifier_bot.db.crypto import Vault, open_vault
+from emojifier_bot.db.drafts import DraftStore
 from emojifier_bot.db.engine import Database, open_database
 from emojifier_bot.db.installations import InstallationStore, OAuthStates
 from emojifier_bot.db.migrate import upgrade
 from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
 from emojifier_bot.db.posts import PostLog
+from emojifier_bot.db.preferences import Preferences
+from emojifier_bot.db.previews import Previews
 from emojifier_bot.domain import Installation, Limit
 from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import DeliveryError, ErrorKind
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from emojifier_bot.slack.context import ListenerContext
     from emojifier_bot.slack.oauth import InstallFlow
     from emojifier_bot.slack.socket_mode import SocketMode
+    from emojifier_bot.vision.types import EmojiTheme
     from emojifier_bot.web.app import WebDependencies
     from emojifier_bot.web.server import WebServer
 
@@ -117,6 +121,32 @@ def make_sink(
     """Build what delivers to Slack."""
     return SlackReplySink(
         client, stores.vault, settings.slack_file_hosts, settings.slack_command
+    )
+
+
+def theme_reader(settings: Settings) -> Callable[[str], EmojiTheme]:
+    """Return what reads themes by their names; an empty one is the settings' own."""
+    from emojifier_bot.vision.themes import open_theme
+
+    @cache
+    def read(name: str) -> EmojiTheme:
+        return open_theme(name or settings.theme).theme
+
+    return read
+
+
+def make_previews(
+    settings: Settings, vault: Vault, database: Database, client: SlackClient
+) -> Previews:
+    """Build the previews that people have before them."""
+    from emojifier_bot.slack.previews import SlackPreviews
+    from emojifier_bot.vision import emojis_dir
+    from emojifier_bot.vision.themes import list_themes
+
+    themes = list_themes(emojis_dir())
+    return Previews(
+        DraftStore(database, vault, CLOCK),
+        SlackPreviews(client, theme_reader(settings), themes),
     )
 
 
@@ -248,6 +278,9 @@ def _listener_context(
         settings=WorkspaceSettings(hurried, CLOCK),
         limiter=make_limiter(settings, hurried, CLOCK),
         themes=tuple(list_themes(emojis_dir())),
+        theme=theme_reader(settings),
+        previews=make_previews(settings, stores.vault, hurried, client),
+        preferences=Preferences(hurried),
         command=settings.slack_command,
         check_address=partial(_check_address, settings),
     )
@@ -370,5 +403,6 @@ def make_worker_dependencies(
         sink=make_sink(settings, stores, client),
         posts=stores.posts,
         emojify=pictures,
+        previews=make_previews(settings, stores.vault, stores.database, client),
         clock=CLOCK,
     )

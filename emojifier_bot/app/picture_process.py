@@ -8,6 +8,7 @@ time and memory is limited here as it is there.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -40,8 +41,9 @@ from emojifier_bot.errors import (
 from emojifier_bot.logs import configure_logging
 from emojifier_bot.vision.alt_text import spoken
 from emojifier_bot.vision.decode import from_image
-from emojifier_bot.vision.edits import take_edits
-from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
+from emojifier_bot.vision.edits import NO_EDITS, carry_over, take_edits
+from emojifier_bot.vision.numbers import numbered_copy
+from emojifier_bot.vision.pipeline import EmojifyOptions, PaintedPicture, Pipeline
 from emojifier_bot.vision.plan import ChosenBy, Plan
 from emojifier_bot.vision.result import EmojifiedFace, Result
 from emojifier_bot.vision.sandbox.child import end_with_parent
@@ -167,6 +169,31 @@ class PictureProcess(ChildProcess):
         asked = {"theme": theme, "words": list(words), "numbered": numbered}
         return self._emojified(data, **asked, do="render", plan=plan.to_dict())
 
+    def preview(
+        self,
+        data: bytes,
+        plan: Plan | None,
+        theme: str = "",
+        surprise_seed: int | None = None,
+        words: Sequence[str] = (),
+    ) -> EmojifiedPicture:
+        """Paint a small copy with numbers there, and tell what would be posted.
+
+        Args:
+            data: The picture.
+            plan: What becomes of its faces; None, or one of another theme, for what is
+                read there.
+            theme: Name of the theme; empty for the settings' own.
+            surprise_seed: As for `emojify`.
+            words: Change what is read.
+
+        Raises:
+            EmojifierError: As for `emojify`.
+        """
+        asked = {"theme": theme, "surprise_seed": surprise_seed, "words": list(words)}
+        values = None if plan is None else plan.to_dict()
+        return self._emojified(data, **asked, do="preview", plan=values)
+
     def _emojified(self, data: bytes, **asked: Any) -> EmojifiedPicture:
         with self._asked(data, {"do": "run", **asked}) as values:
             encoded = self._receive_bytes(values.pop("length"))
@@ -271,6 +298,18 @@ class PictureProcesses(ProcessPool[PictureProcess]):
         with self.process() as process:
             return process.render(data, plan, theme, words, numbered=numbered)
 
+    def preview(
+        self,
+        data: bytes,
+        plan: Plan | None,
+        theme: str = "",
+        surprise_seed: int | None = None,
+        words: Sequence[str] = (),
+    ) -> EmojifiedPicture:
+        """Paint a small copy with numbers, as `PictureProcess.preview` does."""
+        with self.process() as process:
+            return process.preview(data, plan, theme, surprise_seed, words)
+
 
 def main(connection: socket.socket, limits: ChildLimits) -> None:
     """Emojify pictures until the worker is gone."""
@@ -357,19 +396,44 @@ def _done(
     if asked["do"] == "read":
         text = pipeline.read(data, options).to_json().encode()
         return {"length": len(text)}, (text,)
-    if asked["do"] == "render":
-        plan = Plan.from_dict(asked["plan"])
-        result = pipeline.render(data, plan, options)
+    plan = Plan.from_dict(asked["plan"]) if asked.get("plan") else None
+    if asked["do"] == "preview":
+        picture = previewed(pipeline, data, plan, options)
+    elif plan is not None:
+        picture = emojified(pipeline.render(data, plan, options))
     else:
-        result = pipeline.run(data, options)
-    picture = emojified(result)
+        picture = emojified(pipeline.run(data, options))
     if len(picture.data) > MOST_RESULT_BYTES:
         raise _too_much("The result is too long.")
-    text = result.plan.to_json().encode()
+    assert picture.plan is not None  # noqa: S101 - `emojified` sets it
+    text = picture.plan.to_json().encode()
     values = asdict(replace(picture, data=b"", plan=None))
     del values["data"], values["plan"]
     lengths = {"length": len(picture.data), "plan_length": len(text)}
     return values | lengths, (picture.data, text)
+
+
+def previewed(
+    pipeline: Pipeline, data: bytes, plan: Plan | None, options: EmojifyOptions
+) -> EmojifiedPicture:
+    """Return a small copy with numbers, and the digest of what would be posted."""
+    theme = pipeline.emoji.theme
+    if plan is not None and plan.theme != theme.name:
+        plan = carry_over(pipeline.read(data, options), plan, theme)
+    if plan is None:
+        result = pipeline.run(data, options)
+    else:
+        result = pipeline.render(data, plan, replace(options, edits=NO_EDITS))
+    picture = emojified(result)
+    painted = result.encode_for
+    if not result.faces or not isinstance(painted, PaintedPicture):
+        return picture
+    return replace(
+        picture,
+        data=numbered_copy(painted.picture.canvas, result.plan.faces),
+        format="JPEG",
+        digest=hashlib.sha256(result.encoded).hexdigest(),
+    )
 
 
 def emojified(result: Result) -> EmojifiedPicture:

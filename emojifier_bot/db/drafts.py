@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,8 +40,16 @@ class Drawing:
     plan: Plan = field(repr=False)
     #: SHA-256 of what *Post* puts into the channel: without numbers.
     digest: str
+    #: The copy with numbers.
     file_id: str
     alt_text: str
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Drawing:
+        """Read one from JSON types."""
+        parts = known_fields(cls, values)
+        return cls(**parts | {"notes": tuple(parts.get("notes", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,8 @@ class Draft:
     draft_id: str
     #: What was asked, for this picture alone: where *Post* puts it.
     request: EmojifyRequest
+    #: What the picture is called.
+    name: str = ""
     #: Decisions for the faces, as JSON types; None before they are read.
     plan: Plan | None = field(default=None, repr=False)
     #: Counts the changes.
@@ -62,8 +72,9 @@ class Draft:
     message_ts: str = ""
     #: The message may be there although its timestamp is not known.
     is_sent: bool = False
-    #: What the message shows.
+    #: What the message shows, and what it is to show once Slack has the picture.
     drawing: Drawing | None = None
+    upcoming: Drawing | None = None
     #: Every file of it that Slack may hold.
     file_ids: tuple[str, ...] = ()
 
@@ -77,6 +88,34 @@ class Draft:
         """Return who alone may see and change it."""
         return self.request.user_id
 
+    @property
+    def shown(self) -> Drawing | None:
+        """Return what the message shows, also while that is not noted yet."""
+        return self.drawing or self.upcoming
+
+    def with_upcoming(self, drawing: Drawing) -> Draft:
+        """Return it with a drawing to be shown, unless a newer one is there.
+
+        The plan is what was drawn where nothing has changed since.
+        """
+        others = [one.version for one in (self.drawing, self.upcoming) if one]
+        is_newest = drawing.version >= max(others, default=0)
+        return replace(
+            self,
+            plan=drawing.plan if drawing.version == self.version else self.plan,
+            upcoming=drawing if is_newest else self.upcoming,
+            file_ids=(*self.file_ids, drawing.file_id),
+        )
+
+    def without(self, *file_ids: str) -> Draft:
+        """Return it without some files, which Slack does not hold any more."""
+        gone = self.upcoming is not None and self.upcoming.file_id in file_ids
+        return replace(
+            self,
+            upcoming=None if gone else self.upcoming,
+            file_ids=tuple(one for one in self.file_ids if one not in file_ids),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON types."""
         return asdict(self) | {"request": self.request.to_dict()}
@@ -87,8 +126,9 @@ class Draft:
         parts = known_fields(cls, values)
         parts["request"] = EmojifyRequest.from_dict(parts["request"])
         parts["file_ids"] = tuple(parts.get("file_ids", ()))
-        if drawing := parts.get("drawing"):
-            parts["drawing"] = Drawing(**known_fields(Drawing, drawing))
+        for name in ("drawing", "upcoming"):
+            if drawing := parts.get(name):
+                parts[name] = Drawing.from_dict(drawing)
         return cls(**parts)
 
 

@@ -32,7 +32,7 @@ from emojifier_bot.jobs.system_db import (
     partition_of,
     workflow_table,
 )
-from emojifier_bot.jobs.workflow import PREPARE
+from emojifier_bot.jobs.workflow import DRAW, PREPARE
 
 #: How long a listener waits for the database; Slack waits for three seconds.
 WAIT_SECONDS = 1.5
@@ -275,7 +275,8 @@ def _first_to_repeat(steps: list[StepInfo]) -> int:
     Any of several pictures may have failed: all are gone through, and those that are
     posted are known by their posts.
     """
-    numbers = [one["function_id"] for one in steps if one["function_name"] == PREPARE]
+    first = {PREPARE, DRAW}
+    numbers = [one["function_id"] for one in steps if one["function_name"] in first]
     return min(numbers, default=1)
 
 

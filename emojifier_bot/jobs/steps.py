@@ -18,7 +18,9 @@ from typing import Any, Protocol
 
 from emojifier_bot import metrics
 from emojifier_bot.clock import Clock
+from emojifier_bot.db.drafts import Draft
 from emojifier_bot.db.posts import PostLog
+from emojifier_bot.db.previews import Previews
 from emojifier_bot.domain import (
     EmojifiedPicture,
     EmojifyRequest,
@@ -31,7 +33,13 @@ from emojifier_bot.domain import (
     Share,
     ShareState,
 )
-from emojifier_bot.errors import DeliveryError, ErrorKind, FetchError
+from emojifier_bot.errors import (
+    DeliveryError,
+    ErrorKind,
+    FetchError,
+    ImageError,
+    PlanError,
+)
 from emojifier_bot.http.fetch import clean_name
 from emojifier_bot.jobs.leases import Lease
 from emojifier_bot.jobs.places import ConcurrencyLimits, KeptResults
@@ -39,6 +47,7 @@ from emojifier_bot.jobs.step_runner import Timing
 from emojifier_bot.ports import ImageSource, ReplySink
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
 from emojifier_bot.vision.formats import format_named
+from emojifier_bot.vision.plan import Plan
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +81,21 @@ class Emojify(Protocol):
         """
         ...
 
+    def preview(
+        self,
+        data: bytes,
+        plan: Plan | None,
+        theme: str = "",
+        surprise_seed: int | None = None,
+        words: Sequence[str] = (),
+    ) -> EmojifiedPicture:
+        """Paint a small copy with numbers; its digest is that of what is posted."""
+        ...
+
+    def render(self, data: bytes, plan: Plan, theme: str = "") -> EmojifiedPicture:
+        """Paint a plan; the same plan gives the same bytes."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
@@ -82,6 +106,7 @@ class Dependencies:
     posts: PostLog
     emojify: Emojify
     clock: Clock
+    previews: Previews
     timing: Timing = field(default_factory=Timing)
 
 
@@ -256,18 +281,42 @@ class JobSteps:
         if kept is not None:
             places.enter_context(limits.pictures.taken(holder))
             return kept
+        image = self.fetched(request, reference, places)
+        return image.name, self._emojify(job_id, request, image)
+
+    def fetched(
+        self, request: EmojifyRequest, reference: ImageReference, places: ExitStack
+    ) -> FetchedImage:
+        """Fetch a picture; ``places`` gets the place that it takes in memory."""
+        holder, limits = request.workspace.id, self.limits
         with limits.fetches.taken(holder):
             with metrics.PICTURE_SECONDS.labels("fetch").time():
                 image = self.deps.source.fetch(request.workspace, reference)
             places.enter_context(limits.pictures.taken(holder))
-        return image.name, self._emojify(job_id, request, image)
+        return image
+
+    def previewed(
+        self,
+        job_id: str,
+        draft: Draft | None,
+        request: EmojifyRequest,
+        image: FetchedImage,
+    ) -> EmojifiedPicture:
+        """Draw a preview: of a draft's plan, or of what is read."""
+        plan = Plan.from_dict(draft.plan) if draft and draft.plan else None
+        theme = draft.request.theme if draft else request.theme
+        seed = _seed(job_id, request)
+        with self.limits.pipelines.taken(request.workspace.id):
+            return self.deps.emojify.preview(
+                image.data, plan, theme, seed, request.words
+            )
 
     def _emojify(
         self, job_id: str, request: EmojifyRequest, image: FetchedImage
     ) -> EmojifiedPicture:
-        seed = None
-        if request.surprise or request.entrypoint is Entrypoint.TRY_ANOTHER:
-            seed = _surprise_seed(job_id, request.press)
+        if request.draft_id:
+            return self._as_previewed(request, image)
+        seed = _seed(job_id, request)
         with self.limits.pipelines.taken(request.workspace.id):
             result = self.deps.emojify(image.data, request.theme, seed, request.words)
         faces = sum(face.count for face in result.faces)
@@ -284,6 +333,37 @@ class JobSteps:
         metrics.FACES.labels("sure").inc(sure)
         metrics.FACES.labels("unsure").inc(faces - sure)
         return result
+
+    def _as_previewed(
+        self, request: EmojifyRequest, image: FetchedImage
+    ) -> EmojifiedPicture:
+        """Paint what the asker has seen, to the byte.
+
+        Raises:
+            DeliveryError: The preview is gone, or was changed since *Post* was pressed.
+            ImageError: ``picture_changed``: it would not be what they have seen.
+        """
+        workspace = request.workspace
+        drawing = self.deps.previews.drawing(
+            workspace, request.draft_id, request.digest
+        )
+        try:
+            with self.limits.pipelines.taken(workspace.id):
+                result = self.deps.emojify.render(
+                    image.data, Plan.from_dict(drawing.plan), request.theme
+                )
+        except PlanError as error:
+            raise _changed() from error
+        if hashlib.sha256(result.data).hexdigest() != request.digest:
+            raise _changed()
+        return result
+
+
+def _changed() -> ImageError:
+    return ImageError(
+        "It is not the picture of the preview any more. Ask for a new preview.",
+        kind=ErrorKind.PICTURE_CHANGED,
+    )
 
 
 def _without_words(post: Post) -> dict[str, Any]:
@@ -308,8 +388,14 @@ def request_for(
     )
 
 
+def _seed(job_id: str, request: EmojifyRequest) -> int | None:
+    """Return a seed that differs from job to job and press to press; None for none."""
+    if not (request.surprise or request.entrypoint is Entrypoint.TRY_ANOTHER):
+        return None
+    return _surprise_seed(job_id, request.press)
+
+
 def _surprise_seed(job_id: str, press: int) -> int:
-    """Return a seed that differs from job to job and from press to press."""
     digest = hashlib.sha256(f"{job_id}:{press}".encode()).digest()
     return int.from_bytes(digest[:SEED_BYTES], "big")
 

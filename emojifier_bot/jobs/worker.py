@@ -52,6 +52,8 @@ WORKSPACE_PART = 4
 DRAIN_SECONDS = 20
 #: How often old jobs and posts are removed, in heartbeats.
 PURGE_HEARTBEATS = 900
+#: How often previews are taken away whose hour is over.
+SWEEP_SECONDS = 15.0
 #: Connections of a worker for its jobs; two more listen, DBOS's and that of
 #: `QueueListener`.
 CONNECTIONS, LISTENERS = 12, 2
@@ -103,6 +105,10 @@ class Worker:
         self._uninstalled_job_ids: set[str] = set()
         self._draining, self._stop = threading.Event(), threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        # Not the keeper's: Slack may take longer to answer than a lease lasts.
+        self._sweeper = threading.Thread(
+            target=self._sweep, name="sweeper", daemon=True
+        )
 
     def start(self) -> None:
         """Claim a lease and begin to work.
@@ -174,6 +180,7 @@ class Worker:
             return self._version.job(job_id, request, steps, self._deps.timing)
 
         register(make_job, self._running, self._on_job_end)
+        self._sweeper.start()
         DBOS.launch()
         self._listener.start()
 
@@ -241,6 +248,19 @@ class Worker:
             except Exception:
                 # The worker's outermost loop.
                 logger.exception("heartbeat failed", extra=self._facts("heartbeat"))
+
+    def _sweep(self) -> None:
+        """Take away previews whose hour is over, until the worker stops."""
+        while not self._draining.wait(SWEEP_SECONDS):
+            try:
+                self._deps.previews.sweep()
+            except StoreError as error:
+                facts = self._facts("sweep_previews") | {"kind": error.kind}
+                logger.warning("previews not swept", extra=facts)
+            except Exception:
+                # This thread's outermost loop.
+                facts = self._facts("sweep_previews")
+                logger.exception("previews not swept", extra=facts)
 
     def _die(self) -> None:
         """End the process on the spot: nothing of it may touch Slack any more."""

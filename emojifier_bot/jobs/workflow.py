@@ -36,8 +36,10 @@ from emojifier_bot.domain import (
     Post,
     Share,
     ShareState,
+    Workspace,
 )
 from emojifier_bot.errors import ErrorKind
+from emojifier_bot.jobs.previews import PreviewSteps
 from emojifier_bot.jobs.step_runner import (
     MAX_CRASHES,
     Failure,
@@ -57,6 +59,9 @@ from emojifier_bot.jobs.system_db import (
 MAX_RECOVERIES = 20
 #: The names of steps that the operators' view looks for.
 PREPARE, COMPLETE, SHARE = "prepare", "complete", "share"
+DRAW = "draw"
+#: What went as it was asked for.
+SUCCESSES = (OutcomeKind.POSTED, OutcomeKind.PREVIEWED)
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +96,7 @@ class EmojifyJob:
         self._id = job_id
         self._request = request
         self._do = steps
+        self._previews = PreviewSteps(steps)
         self._run = StepRunner(job_id, timing)
         self._timing = timing
 
@@ -108,7 +114,7 @@ class EmojifyJob:
             )
         ended = [one async for one in self._deliver_each()]
         outcome = _outcome_of(ended)
-        if outcome.kind != OutcomeKind.POSTED:
+        if outcome.kind not in SUCCESSES:
             # The results speak for themselves; everything else is said once.
             await self._run.run_best_effort(
                 "notify",
@@ -126,7 +132,7 @@ class EmojifyJob:
             await self._run.run_best_effort(
                 "forget", lambda: self._do.forget(ids, request)
             )
-        kind = OutcomeKind.POSTED if OutcomeKind.POSTED in kinds else kinds[0]
+        kind = next((one for one in SUCCESSES if one in kinds), kinds[0])
         facts = {"job_id": self._id, "outcome": kind, "pictures": len(ended)}
         logger.info("job ended", extra=facts | {"action": "end"})
         for one in ended:
@@ -169,9 +175,45 @@ class EmojifyJob:
         """Deliver one picture; how that ended."""
         name = reference.name
         try:
+            if request.preview:
+                draft_id = request.draft_id or post_id
+                return Ended(name, await self._preview(draft_id, request, reference))
             return Ended(name, await self._post(post_id, request, reference))
         except JobFailedError as error:
             return Ended(name, error.failure.kind, error.failure)
+
+    async def _preview(
+        self, draft_id: str, request: EmojifyRequest, reference: ImageReference
+    ) -> str:
+        """Show a picture to the asker alone, or draw it anew after a change."""
+        workspace, do = request.workspace, self._previews
+        is_drawn = await self._run.run_with_crash_limit(
+            DRAW, lambda: do.draw(draft_id, request, reference)
+        )
+        if is_drawn is None:
+            return OutcomeKind.NO_FACE
+        try:
+            if is_drawn:
+                await self._show_preview(workspace, draft_id)
+        except JobFailedError:
+            await self._run.run_best_effort(
+                "give_up", lambda: do.give_up(workspace, draft_id)
+            )
+            raise
+        return OutcomeKind.PREVIEWED
+
+    async def _show_preview(self, workspace: Workspace, draft_id: str) -> None:
+        """Show the drawing once Slack knows what kind of file it is."""
+        do = self._previews
+        is_ready = await self._run.run_polled(
+            "ready",
+            lambda: do.make_ready(workspace, draft_id),
+            bool,
+            self._timing.verify_waits_seconds,
+        )
+        if not is_ready:
+            raise JobFailedError(Failure(ErrorKind.NOT_SHOWN))
+        await self._run.run_with_retries("show", lambda: do.show(workspace, draft_id))
 
     async def _post(
         self, post_id: str, request: EmojifyRequest, reference: ImageReference
@@ -197,6 +239,11 @@ class EmojifyJob:
         if request.replaces_post_id:
             await self._run.run_best_effort(
                 "replace", lambda: self._do.remove_replaced(request, post)
+            )
+        if request.draft_id:
+            await self._run.run_best_effort(
+                "take_away",
+                lambda: self._previews.take_away(request.workspace, request.draft_id),
             )
         return OutcomeKind.POSTED
 
@@ -269,10 +316,10 @@ def _outcome_of(ended: list[Ended]) -> Outcome:
     missing = tuple(
         NotPosted(one.kind, number, one.name if names[one.name] == 1 else "")
         for number, one in enumerate(ended, start=1)
-        if one.kind != OutcomeKind.POSTED
+        if one.kind not in SUCCESSES
     )
     if not missing:
-        return Outcome(OutcomeKind.POSTED)
+        return Outcome(ended[0].kind)
     posted = len(ended) - len(missing)
     facts = {"posted": str(posted), "pictures": str(len(ended))}
     return Outcome(OutcomeKind.SEVERAL, facts, missing)

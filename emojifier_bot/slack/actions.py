@@ -19,10 +19,6 @@ from emojifier_bot.slack.blocks import (
 from emojifier_bot.slack.context import ACCEPTED, LatestByName, ListenerContext
 from emojifier_bot.slack.payloads import Payload
 
-#: How many jobs may try to replace one post; each failed, or the post would be gone.
-#: Each is looked up while Slack waits.
-MAX_TRIES = 20
-
 
 class Actions:
     """Listeners for the buttons. Anybody may delete a picture: they may be in it."""
@@ -98,23 +94,13 @@ class Actions:
         )
         outcome, key = Outcome(ErrorKind.BUSY), ""
         try:
-            if key := self._next_key(post_id):
+            if key := self._context.next_key(post_id):
                 outcome = self._context.enqueue(again, key)
         except QueueError as error:
             outcome = Outcome(error.kind)
         if outcome.kind in ACCEPTED and not self._accepted.is_new(1, key):
             return  # they press again while it is under way
         self._context.notify(asker, outcome.kind, **outcome.facts)
-
-    def _next_key(self, post_id: str) -> str:
-        """Return the key of the next job that may replace a post; empty for none.
-
-        Only one job at a time: a press while one is under way gets the same key and
-        queues nothing, or two results would be posted for one that is replaced.
-        """
-        keys = (f"{post_id}:{number}" for number in range(1, MAX_TRIES + 1))
-        free = (key for key in keys if not self._context.queue.has_ended(key))
-        return next(free, "")
 
     def _pending(
         self, body: Payload, context: BoltContext

@@ -20,6 +20,7 @@ from emojifier_bot.slack.context import ListenerContext
 from emojifier_bot.slack.listeners import Listeners
 from emojifier_bot.slack.manifest import INSTALL_PATH, REDIRECT_PATH
 from emojifier_bot.slack.oauth import InstallFlow
+from emojifier_bot.slack.preview_actions import PreviewActions
 from emojifier_bot.slack.uninstall import Uninstallations
 
 #: Bolt logs whole requests; only its errors are let through.
@@ -57,6 +58,7 @@ def make_bolt_app(context: ListenerContext, signing_secret: str) -> App:
     app.error(listeners.failed)
     listeners.register(app)
     actions.register(app)
+    PreviewActions(context).register(app)
     Uninstallations(context).register(app)
     return app
 

@@ -46,8 +46,10 @@ class SettingsCommand(StrEnum):
 #: Orders that nothing speaks against.
 KEEPING_AWAY = frozenset({SettingsCommand.OFF, SettingsCommand.OPT_OUT})
 SURPRISE, PRIVATE, HELP, AGAIN = "surprise", "private", "help", "again"
+PREVIEW, NOW = "preview", "now"
 FLAGS = {SURPRISE: SURPRISE, PRIVATE: PRIVATE, HELP: HELP, "?": HELP}
 FLAGS |= dict.fromkeys(("privately", "dm"), PRIVATE)
+FLAGS |= {PREVIEW: PREVIEW, NOW: NOW}
 FLAGS |= dict.fromkeys((AGAIN, "redo", "retry", "another"), AGAIN)
 #: Settings commands by every spelling.
 SPELLINGS = {str(command): command for command in SettingsCommand} | {
@@ -105,6 +107,9 @@ class ParsedCommand:
     theme: str = ""
     surprise: bool = False
     private: bool = False
+    #: First for the asker alone; or not, although they have chosen that for all.
+    preview: bool = False
+    now: bool = False
     help: bool = False
     #: Other emoji for what a result was made from.
     again: bool = False
@@ -219,6 +224,8 @@ def _parse(
         theme=theme,
         surprise=SURPRISE in flags,
         private=PRIVATE in flags,
+        preview=PREVIEW in flags,
+        now=NOW in flags,
         help=HELP in flags,
         again=AGAIN in flags,
         words=for_faces,

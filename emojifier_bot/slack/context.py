@@ -20,6 +20,8 @@ from emojifier_bot.db.crypto import Vault
 from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
 from emojifier_bot.db.posts import PostLog
+from emojifier_bot.db.preferences import ON, Preference, Preferences
+from emojifier_bot.db.previews import Previews
 from emojifier_bot.domain import (
     EmojifyRequest,
     Entrypoint,
@@ -37,6 +39,7 @@ from emojifier_bot.slack.manifest import COMMAND
 from emojifier_bot.slack.messages import mention_of, names_of
 from emojifier_bot.slack.payloads import Payload, may_be_between_people, workspace_of
 from emojifier_bot.slack.resolver import address_of
+from emojifier_bot.vision.types import EmojiTheme
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ ACCEPTED = frozenset(
         OutcomeKind.ACCEPTED,
         OutcomeKind.ACCEPTED_PRIVATE,
         OutcomeKind.ACCEPTED_DIRECT,
+        OutcomeKind.ACCEPTED_PREVIEW,
     }
 )
 #: For requests that only say whom to answer, and where.
@@ -53,6 +57,9 @@ NO_PICTURE = ImageReference(newest=True)
 #: Messages, and people with orders, that are remembered: more than come in the minutes
 #: in which Slack repeats an event.
 MOST_REMEMBERED = 10_000
+#: How many jobs may try the same one after the other; each failed. Each is looked up
+#: while Slack waits.
+MAX_TRIES = 20
 #: Enough to tell the requests of one message, and its pictures, apart.
 DIGEST_CHARACTERS = 16
 #: Slack calls that may be under way at once; each takes a fraction of a second.
@@ -129,6 +136,10 @@ class ListenerContext:
     limiter: RateLimiter
     #: Names of the themes that may be asked for.
     themes: tuple[str, ...]
+    #: Returns one of them by its name.
+    theme: Callable[[str], EmojiTheme]
+    previews: Previews
+    preferences: Preferences
     #: The slash command's name where a request does not say it.
     command: str = COMMAND
     #: Raises a `FetchError` for an address that can be refused without a request.
@@ -180,6 +191,29 @@ class ListenerContext:
         read = {"action": "enqueue", "key": key, "new": new}
         logger.info("A request was read", extra=read | who)
         return refusal or _accepted(request)
+
+    def next_key(self, name: str) -> str:
+        """Return the key of the next job of some name; empty where too many ended.
+
+        Only one job at a time: while one is under way its key queues nothing.
+        """
+        keys = (f"{name}:{number}" for number in range(1, MAX_TRIES + 1))
+        return next((key for key in keys if not self.queue.has_ended(key)), "")
+
+    def as_chosen(self, request: EmojifyRequest) -> EmojifyRequest:
+        """Return a request with what the asker, or the workspace, has chosen for all.
+
+        What is said in the request itself comes first.
+        """
+        chosen = self.preferences.effective(request.workspace, request.user_id)
+        theme = chosen.get(Preference.THEME, "")
+        if not request.theme and theme in self.themes:
+            request = replace(request, theme=theme)
+        previews = chosen.get(Preference.PREVIEW) == ON and not request.at_once
+        if not (request.preview or previews):
+            return request
+        own = request.private
+        return replace(request, preview=True, private=True, post_privately=own)
 
     def _names_of(self, request: EmojifyRequest) -> list[str]:
         """Return what names each of several pictures where they are asked for."""
@@ -314,6 +348,8 @@ def _accepted(request: EmojifyRequest) -> Outcome:
         kind = OutcomeKind.ACCEPTED_DIRECT
     if request.private:
         kind = OutcomeKind.ACCEPTED_PRIVATE
+    if request.preview:
+        kind = OutcomeKind.ACCEPTED_PREVIEW
     facts = {"results": "the results"} if request.further else {}
     if request.thread_ts:
         facts["place"] = "the thread of that message"

@@ -66,6 +66,7 @@ from emojifier_bot.slack.payloads import (
     ShownPicture,
     addresses_beside,
     as_edited,
+    channel_name_of,
     is_direct,
     is_from_person,
     is_group,
@@ -204,6 +205,9 @@ class Listeners:
             surprise=parsed.surprise,
             words=parsed.words,
             private=parsed.private,
+            preview=parsed.preview,
+            at_once=parsed.now,
+            channel_name=channel_name_of(str(body.get("channel_name") or "")),
             sealed_response_url=self._context.seal(context.response_url),
             command=str(body["command"]),
             in_group=is_group(str(body.get("channel_name") or "")),
@@ -223,6 +227,7 @@ class Listeners:
         """*Emojify faces* on a message: each of its images."""
         ack()
         message = body["message"]
+        channel_name = str((body.get("channel") or {}).get("name") or "")
         request = EmojifyRequest(
             workspace=workspace_of(context, body),
             entrypoint=Entrypoint.SHORTCUT,
@@ -231,7 +236,8 @@ class Listeners:
             source=NO_PICTURE,
             thread_ts=str(message.get("thread_ts") or ""),
             sealed_response_url=self._context.seal(context.response_url),
-            in_group=is_group(str((body.get("channel") or {}).get("name") or "")),
+            in_group=is_group(channel_name),
+            channel_name=channel_name_of(channel_name),
         )
         message_ts, author = str(body["message_ts"]), str(message.get("user") or "")
         name = f"{message_ts}:{body['trigger_id']}"
@@ -378,6 +384,8 @@ class Listeners:
             surprise=options.surprise,
             words=options.words,
             private=options.private and entrypoint is not Entrypoint.DIRECT_MESSAGE,
+            preview=options.preview,
+            at_once=options.now,
             reaction_ts=str(event["ts"]),
         )
         return Message(event, parsed, asked, is_repeat(request.headers))
@@ -426,6 +434,7 @@ class Listeners:
             request = replace(request, thread_ts=message_ts, begins_thread=True)
         first, *further = sources
         request = replace(request, source=first, further=tuple(further))
+        request = self._context.as_chosen(request)
         return self._context.enqueue(request, _key(request, name))
 
     def _run_settings(self, message: Message, command: SettingsCommand) -> None:

@@ -81,6 +81,8 @@ NOTICES = frozenset(
 REQUIRED_FIELDS = ("user", "channel", "ts")
 #: Ids of direct messages between two begin so, names of those among several.
 DIRECT, GROUP = "D", "mpdm-"
+#: What Slack says in place of a name.
+UNNAMED = frozenset({"directmessage", "privategroup"})
 #: Entrypoints that work in direct messages of which the bot is not a member.
 ANYWHERE = frozenset({Entrypoint.COMMAND, Entrypoint.SHORTCUT})
 
@@ -137,6 +139,11 @@ def workspace_of(context: BoltContext, body: Payload) -> Workspace:
 def is_direct(channel_id: str) -> bool:
     """Return whether a conversation is a direct message between two."""
     return channel_id.startswith(DIRECT)
+
+
+def channel_name_of(told: str) -> str:
+    """Return a channel's name; empty for a private one's, which Slack does not say."""
+    return "" if told in UNNAMED or is_group(told) else told
 
 
 def is_group(channel_name: str) -> bool:

@@ -150,6 +150,30 @@ def use(plan: Plan, number: int, name: str) -> Plan:
     return _decided(plan, {number}, lambda _: DrawEmoji(name))
 
 
+def decide(plan: Plan, number: int, decision: Decision) -> Plan:
+    """Decide about one face."""
+    return _decided(plan, {number}, lambda _: decision)
+
+
+def carry_over(plan: Plan, older: Plan, theme: EmojiTheme) -> Plan:
+    """Return a plan of the same picture with what a person decided in an older one.
+
+    Args:
+        plan: Read anew.
+        older: Perhaps with another theme.
+        theme: The plan's; emoji that it does not have are not taken over.
+    """
+    names = {one.name for one in theme.emoji}
+    chosen = {
+        one.number: one.decision
+        for one in older.faces
+        if one.chosen_by is ChosenBy.PERSON
+        and (not isinstance(one.decision, DrawEmoji) or one.decision.name in names)
+    }
+    known = chosen.keys() & {one.number for one in plan.faces}
+    return _decided(plan, known, lambda face: chosen[face.number])
+
+
 def everyone(plan: Plan, name: str) -> Plan:
     """Give every face the same emoji."""
     return _decided(plan, _every(plan), lambda _: DrawEmoji(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 
@@ -19,6 +20,8 @@ TEXT_COLOR, GROUND_COLOR, RIM_COLOR = "white", (20, 20, 20), "white"
 #: what it is at least of the picture's longer side, since chats show pictures small.
 _TEXT_SHARE, _LEAST_TEXT_PX, _MOST_TEXT_PX = 0.22, 13.0, 96.0
 _LEAST_OF_PICTURE = 1 / 90
+#: A copy's longer side and quality.
+COPY_SIDE_PX, COPY_QUALITY = 1600, 85
 #: Space around the digits, and the rim's width, over the height of the text.
 _PADDING, _RIM = 0.28, 0.09
 #: How far outside of the rim the middle of a number lies, over its height.
@@ -48,6 +51,27 @@ def draw_numbers(canvas: Canvas, faces: Sequence[PlannedFace]) -> None:
         # A picture may be smaller than a label.
         patch = label[: y_max - y_min, : x_max - x_min]
         blend(canvas, premultiplied(patch), (x_min, y_min, x_max, y_max))
+
+
+def numbered_copy(canvas: Canvas, faces: Sequence[PlannedFace]) -> bytes:
+    """Return a copy of a picture, as small as chats show it, with the faces' numbers.
+
+    Args:
+        canvas: The numbers are written on it.
+        faces: With the numbers.
+
+    Returns:
+        A JPEG; what is transparent is white in it.
+    """
+    draw_numbers(canvas, faces)
+    copy = canvas.image.copy()
+    copy.thumbnail((COPY_SIDE_PX, COPY_SIDE_PX), reducing_gap=2.0)
+    if copy.mode == "RGBA":
+        white = Image.new("RGBA", copy.size, "white")
+        copy = Image.alpha_composite(white, copy)
+    encoded = io.BytesIO()
+    copy.convert("RGB").save(encoded, "JPEG", quality=COPY_QUALITY)
+    return encoded.getvalue()
 
 
 def number_label(number: int, text_px: float) -> ImageArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from emojifier_bot.app.picture_process import emojified
+from emojifier_bot.app.picture_process import emojified, previewed
 from emojifier_bot.domain import EmojifiedPicture
 from emojifier_bot.errors import ImageError
 from emojifier_bot.jobs.steps import Emojify
@@ -15,6 +15,7 @@ from emojifier_bot.vision.clips.types import ClipDecoder
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.edits import take_edits
 from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
+from emojifier_bot.vision.plan import Plan
 from emojifier_bot.vision.ports import EmojiSource, FaceAnalyzer
 from emojifier_bot.vision.types import Emoji, EmojiTheme, ImageArray
 from tests.builders import make_sprite, make_theme
@@ -72,16 +73,42 @@ def fake_pipeline(analyzer: FaceAnalyzer | None = None) -> Pipeline:
     )
 
 
-def fake_emojify() -> Emojify:
-    """Return what emojifies for jobs, with that pipeline in this process."""
+class FakeEmojify(Emojify):
+    """What emojifies for jobs, with `fake_pipeline` in this process."""
 
-    def emojify(
-        data: bytes, theme: str, surprise_seed: int | None, words: Sequence[str] = ()
+    def __call__(
+        self,
+        data: bytes,
+        theme: str,
+        surprise_seed: int | None,
+        words: Sequence[str] = (),
     ) -> EmojifiedPicture:
         del theme
-        options = EmojifyOptions(
-            surprise_seed=surprise_seed, for_channel=True, edits=take_edits(words)[0]
-        )
+        options = _options(surprise_seed, words)
         return emojified(fake_pipeline().run(data, options))
 
-    return emojify
+    def preview(
+        self,
+        data: bytes,
+        plan: Plan | None,
+        theme: str = "",
+        surprise_seed: int | None = None,
+        words: Sequence[str] = (),
+    ) -> EmojifiedPicture:
+        del theme
+        options = _options(surprise_seed, words)
+        return previewed(fake_pipeline(), data, plan, options)
+
+    def render(self, data: bytes, plan: Plan, theme: str = "") -> EmojifiedPicture:
+        del theme
+        return emojified(fake_pipeline().render(data, plan, _options()))
+
+
+def fake_emojify() -> Emojify:
+    """Return what emojifies for jobs."""
+    return FakeEmojify()
+
+
+def _options(seed: int | None = None, words: Sequence[str] = ()) -> EmojifyOptions:
+    edits, _ = take_edits(words)
+    return EmojifyOptions(surprise_seed=seed, for_channel=True, edits=edits)

@@ -10,7 +10,7 @@ import pytest
 
 from emojifier_bot.domain import Entrypoint, Installation, Workspace
 from emojifier_bot.errors import DeliveryError, QueueFullError
-from emojifier_bot.slack.actions import MAX_TRIES
+from emojifier_bot.slack.context import MAX_TRIES
 from tests.fakes.slack.posting import new_trigger
 from tests.slack_listeners import HERE
 from tests.slack_payloads import (

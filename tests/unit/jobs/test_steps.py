@@ -6,6 +6,9 @@ from dataclasses import asdict, replace
 import pytest
 
 from emojifier_bot.clock import SystemClock
+from emojifier_bot.db.crypto import Vault, generate_key
+from emojifier_bot.db.drafts import DraftStore
+from emojifier_bot.db.previews import Previews
 from emojifier_bot.domain import (
     Entrypoint,
     FaceSummary,
@@ -31,6 +34,7 @@ from tests.builders_store import sql_stores
 from tests.fakes.clock import FakeClock
 from tests.fakes.image_source import FakeImageSource
 from tests.fakes.pipeline import fake_emojify
+from tests.fakes.previews import MemoryPreviews
 from tests.fakes.reply_sink import FakeReplySink, Fault
 from tests.jobs_harness import PICTURES, WORKSPACE, make_request
 
@@ -66,6 +70,10 @@ def make_steps(tmp_path, posts, emojify=None, name="party.png"):
         posts,
         emojify or fake_emojify(),
         FakeClock(),
+        Previews(
+            DraftStore(posts.database, Vault([generate_key()]), FakeClock()),
+            MemoryPreviews(),
+        ),
     )
     return JobSteps(deps, claim_lease(posts.database), ConcurrencyLimits(1))
 

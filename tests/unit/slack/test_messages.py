@@ -29,6 +29,8 @@ USED = (
     "chat.delete",
     "chat.postEphemeral",
     "chat.postMessage",
+    "chat.update",
+    "conversations.history",
     "conversations.join",
     "conversations.open",
     "conversations.replies",

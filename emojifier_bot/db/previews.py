@@ -1,0 +1,159 @@
+"""Drafts, and what Slack holds of them: shown, redrawn, taken away.
+
+Every file is in the draft before it is completed, and the message before it is sent, so
+whatever dies in between, what Slack holds can be found and removed.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from emojifier_bot.db.drafts import Draft, DraftStore, Drawing
+from emojifier_bot.domain import Workspace
+from emojifier_bot.errors import DeliveryError, EmojifierError, ErrorKind
+
+logger = logging.getLogger(__name__)
+
+
+class PreviewSink(Protocol):
+    """Shows previews in Slack; every method may raise `DeliveryError`."""
+
+    def make_ready(self, draft: Draft, drawing: Drawing) -> bool:
+        """Complete the upload, seen by nobody; tell whether Slack can show it yet."""
+        ...
+
+    def send(self, draft: Draft, drawing: Drawing) -> str:
+        """Send the message to the asker; return its timestamp."""
+        ...
+
+    def find(self, draft: Draft) -> str:
+        """Return the timestamp of a message that may have been sent; empty if not."""
+        ...
+
+    def update(self, draft: Draft, drawing: Drawing) -> None:
+        """Redraw the message in its place."""
+        ...
+
+    def delete_file(self, workspace: Workspace, file_id: str) -> None:
+        """Delete a file; one that is gone is fine."""
+        ...
+
+    def remove(self, draft: Draft) -> None:
+        """Delete all that Slack holds of a preview; what is gone is fine."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Previews:
+    """Drafts, and what shows them."""
+
+    drafts: DraftStore
+    sink: PreviewSink
+
+    def drawing(self, workspace: Workspace, draft_id: str, digest: str) -> Drawing:
+        """Return what a preview shows, to post that.
+
+        Raises:
+            DeliveryError: It is gone, or shows something else than ``digest`` now.
+        """
+        draft = self.drafts.find(workspace, draft_id)
+        if draft is None:
+            raise DeliveryError("The preview is gone.", kind=ErrorKind.PREVIEW_GONE)
+        if draft.shown is None or draft.shown.digest != digest:
+            raise DeliveryError(
+                "The preview shows something else now.", kind=ErrorKind.PREVIEW_CHANGED
+            )
+        return draft.shown
+
+    def take_away(self, draft: Draft) -> None:
+        """Remove a preview that has ended, and forget it.
+
+        Raises:
+            DeliveryError: Slack may do it later; the draft stays until then.
+        """
+        try:
+            self.sink.remove(draft)
+        except DeliveryError as error:
+            if error.retryable:
+                raise
+            facts = {"action": "remove_preview", "error": error.kind}
+            logger.warning("a preview is left behind", extra=facts)
+        self.drafts.forget(draft.workspace, draft.draft_id)
+
+    def discard(self, workspace: Workspace, draft_id: str) -> None:
+        """End a preview and take it away; one that is gone is fine."""
+        draft = self.drafts.end(workspace, draft_id)
+        if draft is not None:
+            self.take_away(draft)
+
+    def sweep(self) -> None:
+        """Take away the previews whose hour is over."""
+        for draft in self.drafts.take_expired():
+            try:
+                self.take_away(draft)
+            except EmojifierError as error:
+                facts = {"action": "sweep_previews", "error": error.kind}
+                logger.warning("a preview is not removed yet", extra=facts)
+
+    def show(self, draft: Draft, channel_id: str) -> None:
+        """Show the upcoming drawing of a draft; older files go.
+
+        Args:
+            draft: With an upcoming drawing that Slack can show.
+            channel_id: The asker's direct messages.
+        """
+        drawing = draft.upcoming
+        if drawing is None:
+            return
+        draft = replace(draft, channel_id=channel_id)
+        ts = draft.message_ts
+        if not ts and draft.is_sent:
+            ts = self.sink.find(draft)
+        if ts:
+            draft = replace(draft, message_ts=ts)
+            self.sink.update(draft, drawing)
+        else:
+            self._change(draft, channel_id=channel_id, is_sent=True)
+            ts = self.sink.send(draft, drawing)
+        shown = replace(draft, message_ts=ts, is_sent=True)
+        now = self.drafts.change(
+            draft.workspace, draft.draft_id, lambda one: _shown(one, shown, drawing)
+        )
+        if now is None:
+            self.sink.remove(shown)  # somebody discarded it meanwhile
+            return
+        if now.drawing is not None and now.drawing.version > drawing.version:
+            self.sink.update(now, now.drawing)  # another worker was faster
+        self._tidy(now)
+
+    def _tidy(self, draft: Draft) -> None:
+        """Delete the files that the message does not show any more."""
+        used = {one.file_id for one in (draft.drawing, draft.upcoming) if one}
+        old = [one for one in draft.file_ids if one not in used]
+        for file_id in old:
+            self.sink.delete_file(draft.workspace, file_id)
+        if old:
+            self.drafts.change(
+                draft.workspace, draft.draft_id, lambda one: one.without(*old)
+            )
+
+    def _change(self, draft: Draft, **values: Any) -> None:
+        self.drafts.change(
+            draft.workspace, draft.draft_id, lambda one: replace(one, **values)
+        )
+
+
+def _shown(draft: Draft, shown: Draft, drawing: Drawing) -> Draft:
+    """Return a draft whose message shows a drawing, unless it shows a newer one."""
+    if draft.drawing is not None and draft.drawing.version > drawing.version:
+        return draft
+    return replace(
+        draft,
+        channel_id=shown.channel_id,
+        message_ts=shown.message_ts,
+        is_sent=True,
+        drawing=drawing,
+        upcoming=None if draft.upcoming == drawing else draft.upcoming,
+    )

@@ -1,0 +1,133 @@
+"""The steps of a preview: draw it, wait until Slack has it, show it, take it away.
+
+What a preview is lies in its draft; the record of a step says only that it was done.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from emojifier_bot.db.drafts import Draft, Drawing
+from emojifier_bot.db.previews import Previews
+from emojifier_bot.domain import (
+    EmojifyRequest,
+    ImageReference,
+    ResultPicture,
+    Workspace,
+)
+from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
+
+if TYPE_CHECKING:
+    from emojifier_bot.jobs.steps import JobSteps
+
+logger = logging.getLogger(__name__)
+
+#: What the copy with numbers is called in Slack.
+FILENAME = "preview.jpg"
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewSteps:
+    """The steps of jobs that draw a preview."""
+
+    steps: JobSteps
+
+    @property
+    def _previews(self) -> Previews:
+        return self.steps.deps.previews
+
+    def draw(
+        self, draft_id: str, request: EmojifyRequest, reference: ImageReference
+    ) -> bool | None:
+        """Draw what the draft says now, and upload it; nobody sees it yet.
+
+        Returns:
+            None where there is no face; False where the draft is gone.
+        """
+        workspace, drafts = request.workspace, self._previews.drafts
+        draft = drafts.find(workspace, draft_id)
+        if draft is None and request.draft_id:
+            return False
+        if draft is not None and _is_drawn(draft):
+            return True  # by an earlier try of this step, or by a later press
+        with ExitStack() as places:
+            image = self.steps.fetched(request, reference, places)
+            picture = self.steps.previewed(draft_id, draft, request, image)
+            if not picture.faces or picture.plan is None:
+                return None
+            self.steps.lease.check()
+            alt_text = picture.alt_text[:MAX_ALT_TEXT_CHARACTERS]
+            file_id = self.steps.deps.sink.upload(
+                workspace, ResultPicture(picture.data, FILENAME, alt_text)
+            )
+        drawing = Drawing(
+            version=draft.version if draft else 1,
+            plan=picture.plan.to_dict(),
+            digest=picture.digest,
+            file_id=file_id,
+            alt_text=alt_text,
+            notes=picture.notes,
+        )
+        if draft is None:
+            asked = _to_post(request, reference)
+            drafts.begin(
+                Draft(draft_id, asked, image.name, drawing.plan).with_upcoming(drawing)
+            )
+        else:
+            drafts.change(workspace, draft_id, lambda one: one.with_upcoming(drawing))
+        return True
+
+    def make_ready(self, workspace: Workspace, draft_id: str) -> bool:
+        """Complete the upload; tell whether the drawing can be shown now."""
+        draft = self._previews.drafts.find(workspace, draft_id)
+        if draft is None or draft.upcoming is None:
+            return True
+        self.steps.lease.check()
+        return self._previews.sink.make_ready(draft, draft.upcoming)
+
+    def show(self, workspace: Workspace, draft_id: str) -> None:
+        """Show the drawing to the asker."""
+        draft = self._previews.drafts.find(workspace, draft_id)
+        if draft is None or draft.upcoming is None:
+            return
+        private = replace(draft.request, private=True)
+        channel_id = draft.channel_id or self.steps.deps.sink.target(private)
+        self.steps.lease.confirm()
+        self._previews.show(draft, channel_id)
+
+    def give_up(self, workspace: Workspace, draft_id: str) -> None:
+        """Take away what could not be shown; what was shown before stays."""
+        drafts = self._previews.drafts
+        draft = drafts.find(workspace, draft_id)
+        if draft is not None and draft.drawing is None:
+            self.take_away(workspace, draft_id)
+        elif draft is not None and draft.upcoming is not None:
+            file_id = draft.upcoming.file_id
+            self._previews.sink.delete_file(workspace, file_id)
+            drafts.change(workspace, draft_id, lambda one: one.without(file_id))
+
+    def take_away(self, workspace: Workspace, draft_id: str) -> None:
+        """Take a preview away that was posted, or could not be shown."""
+        self.steps.lease.check()
+        self._previews.discard(workspace, draft_id)
+
+
+def _to_post(request: EmojifyRequest, reference: ImageReference) -> EmojifyRequest:
+    """Return what *Post* asks for, once it is pressed."""
+    return replace(
+        request,
+        source=reference,
+        further=(),
+        preview=False,
+        private=request.post_privately,
+        reaction_ts="",
+        sealed_response_url="",
+    )
+
+
+def _is_drawn(draft: Draft) -> bool:
+    newest = draft.upcoming or draft.drawing
+    return newest is not None and newest.version >= draft.version

@@ -1,0 +1,231 @@
+"""The menus and buttons of a preview; only its asker may use them.
+
+A change is written into the draft at once, and a job draws the newest one: of many
+presses in a row, those that are not drawn yet are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from slack_bolt import Ack, App, BoltContext
+
+from emojifier_bot.db.drafts import Draft
+from emojifier_bot.domain import EmojifyRequest, Entrypoint, Outcome
+from emojifier_bot.errors import ErrorKind, PlanError, QueueError
+from emojifier_bot.slack.context import ACCEPTED, ListenerContext
+from emojifier_bot.slack.payloads import Payload
+from emojifier_bot.slack.preview_blocks import (
+    ALL,
+    ALL_EMOJI,
+    DISCARD,
+    FACE,
+    PAGE,
+    POST,
+    SHUFFLE,
+    THEME,
+    PreviewId,
+    all_emoji_view,
+    decision_of,
+    parse_choice,
+    place_of,
+)
+from emojifier_bot.vision.edits import decide, shuffle
+from emojifier_bot.vision.plan import DrawEmoji, Plan
+
+
+class PreviewActions:
+    """Listeners for a preview."""
+
+    def __init__(self, context: ListenerContext) -> None:
+        self._context = context
+
+    def register(self, app: App) -> None:
+        """Register the listeners with Bolt."""
+        app.action(FACE)(self.face)
+        app.action(THEME)(self.theme)
+        app.action(SHUFFLE)(self.shuffle)
+        app.action(PAGE)(self.page)
+        app.action(POST)(self.post)
+        app.action(DISCARD)(self.discard)
+        app.view(ALL_EMOJI)(self.emoji_chosen)
+
+    def face(self, ack: Ack, body: Payload, context: BoltContext) -> None:
+        """Change what one face gets, or open the window with all emoji."""
+        ack()
+        asker, draft = self._find(body, context)
+        number, choice = parse_choice(_value(body))
+        if draft is None:
+            return
+        if choice == ALL:
+            self._open_emoji(asker, draft, number, str(body.get("trigger_id")))
+        elif decision := decision_of(choice):
+            self._redraw(asker, draft, lambda plan: decide(plan, number, decision))
+
+    def emoji_chosen(self, ack: Ack, body: Payload, context: BoltContext) -> None:
+        """Give a face the emoji that was chosen in the window."""
+        ack()
+        view = body["view"]
+        metadata = str(view["private_metadata"])
+        asker, draft = self._find(body, context, metadata)
+        [state] = view["state"]["values"].values()
+        chosen = str((state[ALL_EMOJI].get("selected_option") or {}).get("value") or "")
+        decision = decision_of(chosen)
+        if draft is not None and decision is not None:
+            number = int(metadata.rpartition("/")[2])
+            self._redraw(asker, draft, lambda plan: decide(plan, number, decision))
+
+    def theme(self, ack: Ack, body: Payload, context: BoltContext) -> None:
+        """Draw all faces with another theme."""
+        ack()
+        asker, draft = self._find(body, context)
+        theme = _value(body)
+        if draft is not None and theme in self._context.themes:
+            self._redraw(asker, draft, lambda plan: plan, theme)
+
+    def shuffle(self, ack: Ack, body: Payload, context: BoltContext) -> None:
+        """Draw other emoji near to each face."""
+        ack()
+        asker, draft = self._find(body, context)
+        if draft is not None:
+            seed = draft.version
+            self._redraw(asker, draft, lambda plan: shuffle(plan, seed))
+
+    def page(self, ack: Ack, body: Payload, context: BoltContext) -> None:
+        """Show other faces' rows."""
+        ack()
+        asker, draft = self._find(body, context)
+        if draft is None:
+            return
+        page = max(int(_value(body)), 0)
+        now = self._change(draft, lambda one: replace(one, page=page))
+        shown = now.shown if now else None
+        if now is None or shown is None or not now.message_ts:
+            return
+
+        def task() -> None:
+            self._context.previews.sink.update(now, shown)
+
+        self._context.run_later(asker, "page_preview", task)
+
+    def post(self, ack: Ack, body: Payload, context: BoltContext) -> None:
+        """Queue the job that posts what the preview shows, and takes it away."""
+        ack()
+        asker, draft = self._find(body, context)
+        shown = draft.shown if draft else None
+        if draft is None or shown is None:
+            return
+        request = replace(
+            draft.request,
+            entrypoint=Entrypoint.PREVIEW,
+            draft_id=draft.draft_id,
+            digest=shown.digest,
+            words=(),
+            sealed_response_url=asker.sealed_response_url,
+        )
+        outcome = Outcome(ErrorKind.BUSY)
+        try:
+            if key := self._context.next_key(f"{draft.draft_id}:post"):
+                outcome = self._context.enqueue(request, key)
+        except QueueError as error:
+            outcome = Outcome(error.kind)
+        kind, facts = outcome.kind, dict(outcome.facts)
+        if kind in ACCEPTED:
+            kind, facts = "posting", {"place": place_of(draft.request)}
+        self._context.notify(asker, kind, **facts)
+
+    def discard(self, ack: Ack, body: Payload, context: BoltContext) -> None:
+        """Take the preview away; should that fail, a worker does it."""
+        ack()
+        asker, draft = self._find(body, context)
+        if draft is None:
+            return
+        ended = self._context.previews.drafts.end(draft.workspace, draft.draft_id)
+        if ended is not None:
+            self._context.run_later(
+                asker, "discard", lambda: self._context.previews.take_away(ended)
+            )
+
+    def _find(
+        self, body: Payload, context: BoltContext, named: str = ""
+    ) -> tuple[EmojifyRequest, Draft | None]:
+        """Return who pressed, and the preview if it stands and is theirs.
+
+        Whoever else presses hears that it is gone, which is all they may know.
+        """
+        asker = self._context.asker_of(body, context)
+        named = named or str(body["actions"][0].get("block_id") or "")
+        preview = PreviewId.parse(named)
+        there = replace(asker.workspace, team_id=preview.team_id)
+        draft = self._context.previews.drafts.find(there, preview.draft_id)
+        if draft is None or draft.asker_id != asker.user_id:
+            self._context.notify(asker, ErrorKind.PREVIEW_GONE)
+            return asker, None
+        return asker, draft
+
+    def _change(self, draft: Draft, change: Callable[[Draft], Draft]) -> Draft | None:
+        drafts = self._context.previews.drafts
+        return drafts.change(draft.workspace, draft.draft_id, change)
+
+    def _redraw(
+        self,
+        asker: EmojifyRequest,
+        draft: Draft,
+        change: Callable[[Plan], Plan],
+        theme: str = "",
+    ) -> None:
+        """Change a preview's plan, and queue the job that draws it."""
+
+        def changed(one: Draft) -> Draft:
+            plan = change(Plan.from_dict(one.plan)).to_dict()
+            request = replace(one.request, theme=theme or one.request.theme)
+            if plan == one.plan and request == one.request:
+                return one
+            return replace(one, plan=plan, request=request, version=one.version + 1)
+
+        try:
+            now = self._change(draft, changed)
+        except PlanError as error:
+            self._context.notify(asker, error.kind, problem=error.message)
+            return
+        if now is None or now.version == draft.version:
+            return
+        request = replace(
+            now.request,
+            entrypoint=Entrypoint.PREVIEW,
+            preview=True,
+            private=True,
+            draft_id=now.draft_id,
+            words=(),
+            sealed_response_url=asker.sealed_response_url,
+        )
+        try:
+            # Not counted: it is the picture that was counted when it was asked for.
+            self._context.queue.enqueue(request, f"{now.draft_id}:draw:{now.version}")
+        except QueueError as error:
+            self._context.notify(asker, error.kind)
+
+    def _open_emoji(
+        self, asker: EmojifyRequest, draft: Draft, number: int, trigger_id: str
+    ) -> None:
+        plan = Plan.from_dict(draft.plan)
+        theme = self._context.theme(draft.request.theme or plan.theme)
+        decisions = {one.number: one.decision for one in plan.faces}
+        chosen = decisions.get(number)
+        name = chosen.name if isinstance(chosen, DrawEmoji) else ""
+        view = all_emoji_view(PreviewId.of(draft), number, theme, name)
+
+        def task() -> None:
+            self._context.client.call(
+                asker.workspace, "views.open", trigger_id=trigger_id, view=view
+            )
+
+        self._context.run_later(asker, "all_emoji", task)
+
+
+def _value(body: Payload) -> str:
+    """Return the value of the option that was chosen, or of the button."""
+    action = body["actions"][0]
+    option = action.get("selected_option") or {}
+    return str(option.get("value") or action.get("value") or "")

@@ -1,0 +1,287 @@
+"""The message of a preview: the picture, a menu for each face, *Post* and *Discard*.
+
+Only the asker sees it. Faces are shown some at a time, so that the message stays far
+below Slack's 50 blocks and its length, whatever there is to choose.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emojifier_bot.db.drafts import Draft, Drawing
+from emojifier_bot.domain import EmojifyRequest
+from emojifier_bot.slack.blocks import (
+    MAX_VIEW_TITLE,
+    Block,
+    button,
+    context,
+    plain,
+    section,
+)
+from emojifier_bot.slack.messages import quoted, render_message
+from emojifier_bot.slack.payloads import is_direct
+from emojifier_bot.vision.plan import (
+    Cover,
+    CoverKind,
+    Decision,
+    DrawEmoji,
+    Leave,
+    Plan,
+    PlannedFace,
+)
+from emojifier_bot.vision.types import Emoji, EmojiTheme
+
+#: Ids of the menus and buttons, and of the window with all emoji.
+FACE, THEME, SHUFFLE = "preview_face", "preview_theme", "preview_shuffle"
+POST, DISCARD, PAGE = "preview_post", "preview_discard", "preview_page"
+ALL_EMOJI = "preview_emoji"
+#: Begins the id of every block of a preview.
+PREFIX = "preview"
+#: Faces that have a row at the same time.
+FACES_A_PAGE = 10
+#: Slack's limits, in characters and options.
+MAX_ALT_TEXT, MAX_OPTIONS, MAX_PLACEHOLDER = 2000, 100, 150
+#: The last option of a menu, and what every face may get beside emoji.
+ALL = "all"
+OTHERS: tuple[tuple[str, Decision, str], ...] = (
+    ("leave", Leave(), "Leave as it is"),
+    ("cover", Cover(CoverKind.SOLID), "Cover"),
+    ("mosaic", Cover(CoverKind.MOSAIC), "Mosaic"),
+    ("blur", Cover(CoverKind.BLUR), "Blur"),
+)
+DECISIONS = {name: decision for name, decision, _ in OTHERS}
+WORDS = {name: words for name, _, words in OTHERS}
+#: Goes before an emoji's name in an option's value: one may be called "leave".
+NAMED = ":"
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewId:
+    """Which preview a block belongs to."""
+
+    team_id: str
+    draft_id: str
+
+    @classmethod
+    def of(cls, draft: Draft) -> PreviewId:
+        """Return that of a draft."""
+        return cls(draft.workspace.team_id, draft.draft_id)
+
+    @classmethod
+    def parse(cls, block_id: str) -> PreviewId:
+        """Read it from a block's id, or from a window's metadata."""
+        _, team_id, draft_id, *_ = [*block_id.split("/"), "", ""]
+        return cls(team_id, draft_id)
+
+    def block_id(self, *parts: object) -> str:
+        """Return the id of one block."""
+        return "/".join(map(str, (PREFIX, self.team_id, self.draft_id, *parts)))
+
+
+def preview_text(draft: Draft) -> str:
+    """Return what a preview says where its blocks are not shown: in a notification."""
+    return render_message(
+        "preview", picture=_name(draft), place=place_of(draft.request)
+    )
+
+
+def preview_blocks(
+    draft: Draft, drawing: Drawing, theme: EmojiTheme, themes: Sequence[str]
+) -> list[Block]:
+    """Return the message.
+
+    Args:
+        draft: The preview.
+        drawing: What is shown of it.
+        theme: That of the drawing's plan.
+        themes: Names of all that may be chosen.
+    """
+    plan, ours = Plan.from_dict(drawing.plan), PreviewId.of(draft)
+    first = min(draft.page, (len(plan.faces) - 1) // FACES_A_PAGE) * FACES_A_PAGE
+    shown = plan.faces[first : first + FACES_A_PAGE]
+    rows = [_row(one, theme, ours, drawing.version) for one in shown]
+    return [
+        section(preview_text(draft)) | {"block_id": ours.block_id("head")},
+        {
+            "type": "image",
+            "block_id": ours.block_id("picture", drawing.version),
+            "slack_file": {"id": drawing.file_id},
+            "alt_text": f"Preview with the faces' numbers. {drawing.alt_text}",
+        },
+        _controls(draft, plan, themes, ours.block_id("controls", drawing.version)),
+        *rows,
+        *_pages(first, len(shown), len(plan.faces), ours),
+        context("\n".join([*drawing.notes, render_message("preview_ends")])),
+    ]
+
+
+def place_of(request: EmojifyRequest) -> str:
+    """Return where *Post* puts a picture, in Slack's mark-up."""
+    if request.private or is_direct(request.channel_id):
+        return "your direct messages with me"
+    where = f"<#{request.channel_id}>"
+    return f"the thread in {where}" if request.thread_ts else where
+
+
+def post_label(request: EmojifyRequest) -> str:
+    """Return what stands on *Post*."""
+    if request.private or is_direct(request.channel_id):
+        return "Post here"
+    if request.thread_ts:
+        return "Post to the thread"
+    return f"Post to #{request.channel_name or 'the channel'}".replace("#the", "the")
+
+
+def all_emoji_view(
+    preview: PreviewId, number: int, theme: EmojiTheme, chosen: str
+) -> Block:
+    """Return the window in which one face gets any emoji of the theme."""
+    options = [_option(_shown(one), NAMED + one.name) for one in theme.emoji]
+    initial = [one for one in options if one["value"] == NAMED + chosen]
+    groups = [
+        {
+            "label": plain(f"{options[at]['text']['text']} and on"),
+            "options": options[at : at + MAX_OPTIONS],
+        }
+        for at in range(0, len(options), MAX_OPTIONS)
+    ]
+    choices = {"options": options} if len(groups) == 1 else {"option_groups": groups}
+    menu = {
+        "type": "static_select",
+        "action_id": ALL_EMOJI,
+        "placeholder": plain(f"Emoji for face {number}", MAX_PLACEHOLDER),
+        **choices,
+        **({"initial_option": initial[0]} if initial else {}),
+    }
+    return {
+        "type": "modal",
+        "callback_id": ALL_EMOJI,
+        "private_metadata": preview.block_id(number),
+        "title": plain(f"Emoji for face {number}", MAX_VIEW_TITLE),
+        "submit": plain("Use it", MAX_VIEW_TITLE),
+        "close": plain("Cancel", MAX_VIEW_TITLE),
+        "blocks": [
+            {
+                "type": "input",
+                "block_id": "emoji",
+                "label": plain(f"All emoji of the theme {theme.name}"),
+                "element": menu,
+            }
+        ],
+    }
+
+
+def parse_choice(value: str) -> tuple[int, str]:
+    """Return the face's number and the choice of an option of a row."""
+    number, _, choice = value.partition("/")
+    return int(number), choice
+
+
+def decision_of(choice: str) -> Decision | None:
+    """Return what a choice decides; None for none."""
+    if choice.startswith(NAMED):
+        return DrawEmoji(choice.removeprefix(NAMED))
+    return DECISIONS.get(choice)
+
+
+def _name(draft: Draft) -> str:
+    return f"“{quoted(draft.name)}”" if draft.name else "your picture"
+
+
+def _controls(draft: Draft, plan: Plan, themes: Sequence[str], block_id: str) -> Block:
+    choices = [_option(f"Theme: {one}", one) for one in themes[:MAX_OPTIONS]]
+    chosen = [one for one in choices if one["value"] == plan.theme]
+    menu = {
+        "type": "static_select",
+        "action_id": THEME,
+        "placeholder": plain("Theme of all emoji", MAX_PLACEHOLDER),
+        "options": choices,
+        **({"initial_option": chosen[0]} if chosen else {}),
+    }
+    post = button(
+        post_label(draft.request),
+        POST,
+        draft.draft_id,
+        "Post this picture, without the numbers",
+    )
+    shuffle = "Choose other emoji near to each face"
+    discard = "Delete this preview; nothing is posted"
+    return {
+        "type": "actions",
+        "block_id": block_id,
+        "elements": [
+            *([menu] if choices else []),
+            button("Shuffle", SHUFFLE, draft.draft_id, shuffle),
+            post | {"style": "primary"},
+            button("Discard", DISCARD, draft.draft_id, discard) | {"style": "danger"},
+        ],
+    }
+
+
+def _row(face: PlannedFace, theme: EmojiTheme, ours: PreviewId, version: int) -> Block:
+    """Return what one face gets, in words, with the menu that changes it."""
+    emoji = {one.name: one for one in theme.emoji}
+    names = [one for one in face.nearest if one in emoji]
+    decision = face.decision
+    if isinstance(decision, DrawEmoji) and decision.name not in names:
+        names = [decision.name, *names]
+    options = [
+        _option(_shown(emoji[name]), f"{face.number}/{NAMED}{name}") for name in names
+    ]
+    options += [_option(words, f"{face.number}/{name}") for name, _, words in OTHERS]
+    value = f"{face.number}/{_choice(decision)}"
+    initial = [one for one in options if one["value"] == value]
+    options.append(_option("All emoji…", f"{face.number}/{ALL}"))
+    menu = {
+        "type": "static_select",
+        "action_id": FACE,
+        "placeholder": plain(f"What face {face.number} gets", MAX_PLACEHOLDER),
+        "options": options,
+        **({"initial_option": initial[0]} if initial else {}),
+    }
+    return section(f"*Face {face.number}:* {_said(face, emoji)}") | {
+        "block_id": ours.block_id("face", version, face.number),
+        "accessory": menu,
+    }
+
+
+def _choice(decision: Decision) -> str:
+    if isinstance(decision, DrawEmoji):
+        return NAMED + decision.name
+    return next((name for name, one, _ in OTHERS if one == decision), "")
+
+
+def _said(face: PlannedFace, emoji: dict[str, Emoji]) -> str:
+    decision = face.decision
+    if not isinstance(decision, DrawEmoji):
+        return WORDS.get(_choice(decision), "Cover").lower()
+    one = emoji.get(decision.name)
+    shown = html.escape(_shown(one), quote=False) if one else decision.name
+    return shown if face.sure else f"{shown} (not sure)"
+
+
+def _shown(emoji: Emoji) -> str:
+    return f"{emoji.character} {emoji.spoken}"
+
+
+def _pages(first: int, shown: int, total: int, ours: PreviewId) -> list[Block]:
+    if total <= FACES_A_PAGE:
+        return []
+    page = first // FACES_A_PAGE
+    before = button("Previous faces", PAGE, str(page - 1), "Show the faces before")
+    after = button("Next faces", PAGE, str(page + 1), "Show the faces that follow")
+    elements = [before] * (first > 0) + [after] * (first + shown < total)
+    return [
+        context(f"Faces {first + 1} to {first + shown} of {total}"),
+        {
+            "type": "actions",
+            "block_id": ours.block_id("pages", page),
+            "elements": elements,
+        },
+    ]
+
+
+def _option(text: str, value: str) -> Block:
+    return {"text": plain(text), "value": value}

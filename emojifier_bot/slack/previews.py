@@ -1,0 +1,127 @@
+"""Shows previews in the asker's direct messages, and takes them away again.
+
+The copy with numbers is a file that is shown nowhere: an image block of the message
+names it, which Slack shows only to who sees the message. Changing the message's blocks
+changes the picture in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from emojifier_bot.db.drafts import Draft, Drawing
+from emojifier_bot.domain import Workspace
+from emojifier_bot.errors import DeliveryError, ErrorKind
+from emojifier_bot.slack.client import SlackClient
+from emojifier_bot.slack.post import GONE
+from emojifier_bot.slack.preview_blocks import (
+    PreviewId,
+    preview_blocks,
+    preview_text,
+)
+from emojifier_bot.vision.types import EmojiTheme
+
+#: Messages that are looked through for one that may have been sent.
+MOST_MESSAGES = 50
+#: Refusals of a message that is gone.
+MESSAGE_GONE = frozenset({"message_not_found", "channel_not_found"})
+
+
+@dataclass(frozen=True, slots=True)
+class SlackPreviews:
+    """A `PreviewSink` for Slack."""
+
+    client: SlackClient
+    #: Returns a theme by its name.
+    theme: Callable[[str], EmojiTheme]
+    #: Names of the themes that may be chosen.
+    themes: Sequence[str]
+
+    def make_ready(self, draft: Draft, drawing: Drawing) -> bool:
+        """Complete the upload once; tell whether Slack knows what kind of file it is.
+
+        Raises:
+            DeliveryError: Slack refused.
+        """
+        workspace, file_id = draft.workspace, drawing.file_id
+        try:
+            file = self._file(workspace, file_id)
+        except DeliveryError as error:
+            if error.kind != ErrorKind.FILE_NOT_FOUND:
+                raise
+            files = [{"id": file_id, "title": "Preview"}]
+            self.client.call(workspace, "files.completeUploadExternal", files=files)
+            file = self._file(workspace, file_id)
+        return str(file.get("mimetype") or "").startswith("image/")
+
+    def _file(self, workspace: Workspace, file_id: str) -> dict[str, object]:
+        answer = self.client.call(workspace, "files.info", file=file_id)
+        return dict(answer.get("file") or {})
+
+    def send(self, draft: Draft, drawing: Drawing) -> str:
+        """Send the message; return its timestamp."""
+        answer = self.client.call(
+            draft.workspace,
+            "chat.postMessage",
+            channel=draft.channel_id,
+            text=preview_text(draft),
+            blocks=self._blocks(draft, drawing),
+            unfurl_links=False,
+        )
+        return str(answer["ts"])
+
+    def find(self, draft: Draft) -> str:
+        """Return the timestamp of the message if it was sent; its blocks name it."""
+        answer = self.client.call(
+            draft.workspace,
+            "conversations.history",
+            channel=draft.channel_id,
+            limit=MOST_MESSAGES,
+        )
+        wanted = PreviewId.of(draft).block_id("head")
+        for message in answer.get("messages") or ():
+            blocks = message.get("blocks") or ()
+            if any(one.get("block_id") == wanted for one in blocks):
+                return str(message["ts"])
+        return ""
+
+    def update(self, draft: Draft, drawing: Drawing) -> None:
+        """Redraw the message in its place."""
+        self.client.call(
+            draft.workspace,
+            "chat.update",
+            channel=draft.channel_id,
+            ts=draft.message_ts,
+            text=preview_text(draft),
+            blocks=self._blocks(draft, drawing),
+        )
+
+    def _blocks(self, draft: Draft, drawing: Drawing) -> list[dict[str, object]]:
+        theme = self.theme(draft.request.theme or str(drawing.plan["theme"]))
+        return preview_blocks(draft, drawing, theme, self.themes)
+
+    def delete_file(self, workspace: Workspace, file_id: str) -> None:
+        """Delete a file; one that is gone, or was never completed, is fine."""
+        try:
+            self.client.call(workspace, "files.delete", file=file_id)
+        except DeliveryError as error:
+            if error.kind not in GONE:
+                raise
+
+    def remove(self, draft: Draft) -> None:
+        """Delete the files, then the message."""
+        for file_id in draft.file_ids:
+            self.delete_file(draft.workspace, file_id)
+        ts = draft.message_ts
+        if not ts and draft.is_sent:
+            ts = self.find(draft)
+        if not ts:
+            return
+        try:
+            self.client.call(
+                draft.workspace, "chat.delete", channel=draft.channel_id, ts=ts
+            )
+        except DeliveryError as error:
+            if error.kind not in MESSAGE_GONE:
+                raise

@@ -1,0 +1,344 @@
+"""Previews on the started bot, on both databases: first for one alone, then posted."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from contextlib import ExitStack
+
+import pytest
+from PIL import Image
+
+from emojifier_bot.slack import preview_blocks as ids
+from tests.fakes.slack import SlackServer
+from tests.running_bot import SAMPLE, Bot, address_of, process
+
+#: A machine may be busy.
+PATIENCE_SECONDS = 40.0
+#: Long enough that a wrong second message would have come.
+QUIET_SECONDS = 2.0
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def bot(request, tmp_path_factory):
+    """Serve the bot, with a worker whose waits are short."""
+    folder = tmp_path_factory.mktemp("bot")
+    with ExitStack() as stack:
+        url = f"sqlite:///{folder / 'bot.db'}"
+        if request.param == "postgres":
+            server = request.getfixturevalue("postgres_server")
+            url = stack.enter_context(server.database())
+        slack = stack.enter_context(SlackServer())
+        parts = {"slack": slack, "database": url, "folder": folder}
+        web = stack.enter_context(process("serve", "--no-worker", **parts))
+        address = address_of(web)
+        stack.enter_context(process("worker", fast=True, **parts))
+        yield Bot(slack, address)
+        assert not slack.problems
+
+
+def own(bot, person) -> str:
+    return bot.slack.world.direct_message(bot.home, person.user_id).channel_id
+
+
+def preview(bot, person, shown=lambda _: True):
+    """Wait for somebody's one preview that shows something; return its message."""
+
+    def found():
+        messages = [
+            one
+            for one in bot.slack.bot_messages(own(bot, person))
+            if any(block["type"] == "image" for block in one.blocks) and shown(one)
+        ]
+        assert len(messages) <= 1
+        return messages[0] if messages else None
+
+    return bot.slack.wait_until(found, PATIENCE_SECONDS)
+
+
+def picture_of(bot, message):
+    [block] = [one for one in message.blocks if one["type"] == "image"]
+    return bot.slack.world.files[block["slack_file"]["id"]]
+
+
+def rows_of(message) -> list[str]:
+    return [
+        block["text"]["text"]
+        for block in message.blocks
+        if block["type"] == "section" and "accessory" in block
+    ]
+
+
+def preview_files(bot) -> list:
+    """Return the copies with numbers that Slack holds."""
+    return [
+        one
+        for one in bot.slack.world.files.values()
+        if one.name == "preview.jpg" and one.completed and not one.deleted
+    ]
+
+
+def gone(bot, person) -> bool:
+    return not bot.slack.bot_messages(own(bot, person)) and not preview_files(bot)
+
+
+def crowd(faces: int) -> bytes:
+    """Return one picture with many copies of one face."""
+    face = Image.open(io.BytesIO(SAMPLE)).convert("RGB").resize((160, 160))
+    columns = 6
+    image = Image.new("RGB", (columns * 160, -(-faces // columns) * 160), "white")
+    for number in range(faces):
+        image.paste(face, (number % columns * 160, number // columns * 160))
+    encoded = io.BytesIO()
+    image.save(encoded, "PNG")
+    return encoded.getvalue()
+
+
+def test_nothing_is_in_the_channel_before_post_and_then_what_was_previewed(bot):
+    channel, someone = bot.channel(), bot.sit("iris")
+    bot.slack.world.channels[channel].members.add(someone.user_id)
+
+    answer = someone.command(channel, f"{bot.address()} preview 1=sunglasses")
+    assert "Nothing is posted before you press *Post*" in answer.json()["text"]
+    message = preview(bot, someone)
+    assert bot.slack.bot_messages(channel) == []
+    assert rows_of(message) == ["*Face 1:* 😎 cool in sunglasses"]
+    shown = picture_of(bot, message)
+    assert shown.shares == []
+    assert "drawn as" in message.blocks[1]["alt_text"]
+
+    someone.press(message, ids.POST)
+
+    posted, file = bot.result(channel)
+    assert f"<@{someone.user_id}> asked for this. 1 face, drawn as 😎" in (
+        posted.everything
+    )
+    assert "drawn as cool in sunglasses" in file.alt_txt
+    bot.slack.wait_until(lambda: gone(bot, someone), PATIENCE_SECONDS)
+    # The numbers were on the preview only.
+    assert (
+        hashlib.sha256(file.data).digest() != hashlib.sha256(shown.data or b"").digest()
+    )
+    bot.ada.command(channel, f"{bot.address()} 1=sunglasses")
+    _, again = bot.results(channel, count=2)[-1]
+    assert again.data == file.data
+
+
+@pytest.fixture
+def someone(bot, request):
+    return bot.sit(request.node.name[:20])
+
+
+@pytest.fixture
+def message(bot, someone):
+    """Ask for a preview of one face; return its message."""
+    channel = bot.channel()
+    someone.command(channel, f"{bot.address()} preview")
+    return preview(bot, someone)
+
+
+def discard(bot, person, message):
+    person.press(message, ids.DISCARD)
+    bot.slack.wait_until(
+        lambda: not bot.slack.bot_messages(own(bot, person)), PATIENCE_SECONDS
+    )
+
+
+def test_each_change_redraws_in_place_and_one_picture_stays(bot, someone, message):
+    seen = [picture_of(bot, message)]
+
+    def change(action, value, says):
+        someone.press(message, action, value)
+        bot.slack.wait_until(lambda: says(rows_of(message)), PATIENCE_SECONDS)
+        seen.append(picture_of(bot, message))
+        bot.slack.wait_until(lambda: seen[-2].deleted, PATIENCE_SECONDS)
+
+    change(ids.FACE, "1/leave", lambda rows: rows == ["*Face 1:* leave as it is"])
+    change(ids.FACE, "1/cover", lambda rows: rows == ["*Face 1:* cover"])
+    change(ids.FACE, "1/mosaic", lambda rows: rows == ["*Face 1:* mosaic"])
+    someone.press(message, ids.FACE, "1/all")
+    view = bot.slack.wait_until(someone.open_view, PATIENCE_SECONDS)
+    someone.submit(view, ids.ALL_EMOJI, ":sunglasses")
+    bot.slack.wait_until(
+        lambda: rows_of(message) == ["*Face 1:* 😎 cool in sunglasses"],
+        PATIENCE_SECONDS,
+    )
+
+    assert preview(bot, someone) is message
+    digests = {one.file_id for one in seen}
+    assert len(digests) == len(seen)
+    discard(bot, someone, message)
+    bot.slack.wait_until(lambda: gone(bot, someone), PATIENCE_SECONDS)
+
+
+def test_shuffle_changes_what_the_reader_chose(bot, someone, message):
+    before = rows_of(message)
+
+    someone.press(message, ids.SHUFFLE)
+
+    bot.slack.wait_until(lambda: rows_of(message) != before, PATIENCE_SECONDS)
+    discard(bot, someone, message)
+
+
+def test_many_presses_in_a_row_end_with_the_last(bot, someone, message):
+    for value in ("1/leave", "1/cover", "1/mosaic", "1/blur"):
+        someone.press(message, ids.FACE, value)
+
+    bot.slack.wait_until(
+        lambda: rows_of(message) == ["*Face 1:* blur"], PATIENCE_SECONDS
+    )
+    time.sleep(QUIET_SECONDS)
+    assert rows_of(message) == ["*Face 1:* blur"]
+    bot.slack.wait_until(lambda: len(preview_files(bot)) == 1, PATIENCE_SECONDS)
+    discard(bot, someone, message)
+
+
+def test_discard_leaves_nothing(bot, someone, message):
+    someone.press(message, ids.DISCARD)
+
+    bot.slack.wait_until(lambda: gone(bot, someone), PATIENCE_SECONDS)
+    someone.press(message, ids.POST)
+    bot.told(someone, "This preview is gone")
+
+
+def test_nobody_else_uses_it(bot, someone, message):
+    other = bot.sit("other")
+    for action, value in ((ids.POST, ""), (ids.FACE, "1/leave"), (ids.DISCARD, "")):
+        other.press(message, action, value)
+
+    bot.slack.wait_until(lambda: len(other.told) == 3, PATIENCE_SECONDS)
+    assert all("This preview is gone" in one for one in other.told)
+    assert not message.deleted
+    discard(bot, someone, message)
+
+
+def test_two_people_on_one_picture_do_not_disturb_each_other(bot):
+    channel, address = bot.channel(), bot.address()
+    people = [bot.sit("kim"), bot.sit("lou")]
+    for one in people:
+        one.command(channel, f"{address} preview")
+    first, second = (preview(bot, one) for one in people)
+
+    people[0].press(first, ids.FACE, "1/leave")
+    bot.slack.wait_until(
+        lambda: rows_of(first) == ["*Face 1:* leave as it is"], PATIENCE_SECONDS
+    )
+    people[0].press(first, ids.DISCARD)
+    bot.slack.wait_until(lambda: first.deleted, PATIENCE_SECONDS)
+    people[1].press(second, ids.POST)
+
+    posted, file = bot.result(channel)
+    assert f"<@{people[1].user_id}>" in posted.everything
+    assert not picture_is_sample(file)
+    bot.slack.wait_until(lambda: gone(bot, people[1]), PATIENCE_SECONDS)
+
+
+def picture_is_sample(file) -> bool:
+    before = Image.open(io.BytesIO(SAMPLE)).convert("RGB")
+    return Image.open(io.BytesIO(file.data)).convert("RGB").tobytes() == (
+        before.tobytes()
+    )
+
+
+def test_thirty_faces_are_paged_within_slacks_limits(bot, someone):
+    channel = bot.channel()
+    address = bot.slack.website.add_picture("/crowd", crowd(30))
+    someone.command(channel, f"{address} preview")
+    message = preview(bot, someone)
+    assert len(rows_of(message)) == ids.FACES_A_PAGE
+    assert len(message.blocks) <= 50
+
+    for first in (11, 21):
+        someone.press(message, ids.PAGE, str(first // 10))
+        bot.slack.wait_until(
+            lambda first=first: rows_of(message)[0].startswith(f"*Face {first}:*"),
+            PATIENCE_SECONDS,
+        )
+    someone.press(message, ids.FACE, "30/leave")
+    bot.slack.wait_until(
+        lambda: rows_of(message)[-1] == "*Face 30:* leave as it is", PATIENCE_SECONDS
+    )
+    discard(bot, someone, message)
+
+
+def test_what_changed_at_its_address_is_not_posted(bot, someone):
+    channel = bot.channel()
+    address = bot.slack.website.add_picture("/mine", SAMPLE)
+    someone.command(channel, f"{address} preview")
+    message = preview(bot, someone)
+    bot.slack.website.add_picture("/mine", crowd(1))
+
+    someone.press(message, ids.POST)
+
+    bot.told(someone, "The picture has changed since the preview")
+    assert bot.slack.bot_messages(channel) == []
+    assert not message.deleted
+    discard(bot, someone, message)
+
+
+def test_opt_outs_and_off_are_checked_again_before_posting(bot, someone):
+    channel = bot.channel()
+    picture = bot.bob.post_image(channel, SAMPLE)
+    someone.command(channel, "preview")
+    message = preview(bot, someone)
+    bot.bob.command(channel, "opt out")
+
+    someone.press(message, ids.POST)
+
+    bot.told(someone, "does not want emoji on it")
+    bot.bob.command(channel, "opt in")
+    assert [one.ts for one in bot.slack.messages(channel)] == [picture.ts]
+    discard(bot, someone, message)
+
+
+def test_a_mention_and_the_thread_it_stands_in(bot, someone):
+    channel = bot.channel()
+    bot.slack.world.channels[channel].members.add(someone.user_id)
+    top = bot.bob.write(channel, "look")
+    bot.bob.post_image(channel, SAMPLE, thread_ts=top.ts)
+    someone.mention(channel, text="preview", thread_ts=top.ts)
+    message = preview(bot, someone)
+    button = find(message, ids.POST)
+    assert button["text"]["text"] == "Post to the thread"
+
+    someone.press(message, ids.POST)
+
+    posted, _ = bot.result(channel)
+    assert posted.thread_ts == top.ts
+    bot.slack.wait_until(lambda: gone(bot, someone), PATIENCE_SECONDS)
+
+
+def find(message, action_id):
+    for block in message.blocks:
+        for element in [*block.get("elements", []), block.get("accessory") or {}]:
+            if element.get("action_id") == action_id:
+                return element
+    raise LookupError(action_id)
+
+
+@pytest.mark.parametrize(
+    ("method", "fault"),
+    [
+        ("chat.postMessage", {"drop": True, "after": True}),
+        ("chat.postMessage", {"status": 503}),
+        ("files.completeUploadExternal", {"drop": True, "after": True}),
+        ("files.info", {"error": "internal_error", "times": 2}),
+        ("files.delete", {"status": 503}),
+        ("chat.update", {"drop": True, "after": True}),
+    ],
+)
+def test_faults_of_slacks_leave_one_preview_and_then_none(bot, someone, method, fault):
+    someone.command(bot.channel(), f"{bot.address()} preview")
+    bot.slack.faults.add(method, **fault) if "update" not in method else None
+    message = preview(bot, someone)
+    if "update" in method or "delete" in method:
+        bot.slack.faults.add(method, **fault) if "update" in method else None
+        someone.press(message, ids.FACE, "1/leave")
+        bot.slack.wait_until(
+            lambda: rows_of(message) == ["*Face 1:* leave as it is"], PATIENCE_SECONDS
+        )
+    bot.slack.wait_until(lambda: len(preview_files(bot)) == 1, PATIENCE_SECONDS)
+    assert preview(bot, someone) is message
+    discard(bot, someone, message)
+    bot.slack.wait_until(lambda: gone(bot, someone), PATIENCE_SECONDS)
