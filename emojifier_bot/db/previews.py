@@ -101,11 +101,12 @@ class Previews:
         """Show the upcoming drawing of a draft; older files go.
 
         Args:
-            draft: With an upcoming drawing that Slack can show.
+            draft: With an upcoming drawing that Slack can show, or none any more.
             channel_id: The asker's direct messages.
         """
         drawing = draft.upcoming
         if drawing is None:
+            self._tidy(draft)  # what an earlier try has left
             return
         draft = replace(draft, channel_id=channel_id)
         ts = draft.message_ts

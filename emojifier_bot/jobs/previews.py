@@ -91,7 +91,7 @@ class PreviewSteps:
     def show(self, workspace: Workspace, draft_id: str) -> None:
         """Show the drawing to the asker."""
         draft = self._previews.drafts.find(workspace, draft_id)
-        if draft is None or draft.upcoming is None:
+        if draft is None:
             return
         private = replace(draft.request, private=True)
         channel_id = draft.channel_id or self.steps.deps.sink.target(private)

@@ -159,7 +159,9 @@ def parse_command(text: str, themes: Collection[str]) -> ParsedCommand | ParseEr
         polite = parsed.other_words in {OtherWords.REQUEST, OtherWords.THANKS}
         unknown = [one for one in others if not (polite and bare(one) in POLITE)]
         if unknown:
-            error = _parse_error(unknown[0], [*themes, *FLAGS, *SettingsCommand])
+            error = _parse_error(
+                unknown[0], [*themes, *(FLAGS.keys() - {NOW}), *SettingsCommand]
+            )
     return error if error and not parsed.help else parsed
 
 

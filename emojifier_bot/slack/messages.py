@@ -45,6 +45,7 @@ DEFAULT_FACTS = {
     "guess": "help",
     "themes": "`classic`",
     "formats": readable_titles("or"),
+    "picture": "your picture",
     "pictures": "usual",
     "place": "this conversation",
     "posted": "some",

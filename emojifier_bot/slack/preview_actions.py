@@ -21,8 +21,9 @@ from emojifier_bot.slack.preview_blocks import (
     ALL_EMOJI,
     DISCARD,
     FACE,
-    PAGE,
+    NEXT,
     POST,
+    PREVIOUS,
     SHUFFLE,
     THEME,
     PreviewId,
@@ -46,7 +47,8 @@ class PreviewActions:
         app.action(FACE)(self.face)
         app.action(THEME)(self.theme)
         app.action(SHUFFLE)(self.shuffle)
-        app.action(PAGE)(self.page)
+        app.action(PREVIOUS)(self.page)
+        app.action(NEXT)(self.page)
         app.action(POST)(self.post)
         app.action(DISCARD)(self.discard)
         app.view(ALL_EMOJI)(self.emoji_chosen)

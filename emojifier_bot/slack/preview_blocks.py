@@ -35,7 +35,8 @@ from emojifier_bot.vision.types import Emoji, EmojiTheme
 
 #: Ids of the menus and buttons, and of the window with all emoji.
 FACE, THEME, SHUFFLE = "preview_face", "preview_theme", "preview_shuffle"
-POST, DISCARD, PAGE = "preview_post", "preview_discard", "preview_page"
+POST, DISCARD = "preview_post", "preview_discard"
+PREVIOUS, NEXT = "preview_page_previous", "preview_page_next"
 ALL_EMOJI = "preview_emoji"
 #: Begins the id of every block of a preview.
 PREFIX = "preview"
@@ -270,8 +271,8 @@ def _pages(first: int, shown: int, total: int, ours: PreviewId) -> list[Block]:
     if total <= FACES_A_PAGE:
         return []
     page = first // FACES_A_PAGE
-    before = button("Previous faces", PAGE, str(page - 1), "Show the faces before")
-    after = button("Next faces", PAGE, str(page + 1), "Show the faces that follow")
+    before = button("Previous faces", PREVIOUS, str(page - 1), "Show the faces before")
+    after = button("Next faces", NEXT, str(page + 1), "Show the faces that follow")
     elements = [before] * (first > 0) + [after] * (first + shown < total)
     return [
         context(f"Faces {first + 1} to {first + shown} of {total}"),

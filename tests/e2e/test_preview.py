@@ -250,7 +250,7 @@ def test_thirty_faces_are_paged_within_slacks_limits(bot, someone):
     assert len(message.blocks) <= 50
 
     for first in (11, 21):
-        someone.press(message, ids.PAGE, str(first // 10))
+        someone.press(message, ids.NEXT, str(first // 10))
         bot.slack.wait_until(
             lambda first=first: rows_of(message)[0].startswith(f"*Face {first}:*"),
             PATIENCE_SECONDS,

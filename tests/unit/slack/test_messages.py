@@ -157,6 +157,7 @@ def test_which_requests_may_succeed_later_by_themselves():
         "team_added_to_org",
         "timeout",
         "unreachable",
+        "update_failed",
     }
 
 
