@@ -4,9 +4,11 @@
 """
 
 import re
+import time
 
 import pytest
 
+from tests.fakes.slack.posting import post_files
 from tests.running_bot import PATIENCE_SECONDS, SAMPLE, served
 
 PER_MINUTE = 4
@@ -120,6 +122,23 @@ class TestLimits:
 
         hears(bot, asker, "picture 12, which I left out")
         assert len(bot.results(channel, PER_MINUTE)) < 3 * PER_MINUTE
+
+    def test_asking_again_gives_what_was_left_out(self, bot, people):
+        asker, poster, _ = people
+        channel = bot.channel()
+        names = [f"{number}.png" for number in range(PER_MINUTE + 1)]
+        files = [(name, SAMPLE) for name in names]
+        message = post_files(bot.slack.world, poster.user_id, channel, files)
+        asker.shortcut(message)
+        hears(bot, asker, f"“{names[-1]}”, which I left out; the others are on their")
+        bot.results(channel, PER_MINUTE)
+
+        time.sleep(60 / PER_MINUTE + 1)
+        asker.shortcut(message)
+
+        found = bot.results(channel, PER_MINUTE + 1)
+        titles = sorted(file.title for _, file in found)
+        assert titles == [f"{number}, emojified" for number in range(PER_MINUTE + 1)]
 
     def test_slacks_retries_are_not_counted(self, bot, people):
         asker = people[0]
