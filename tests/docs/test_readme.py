@@ -127,6 +127,16 @@ def test_install_lines_name_the_package_and_its_extras(tmp_path, line):
     assert wanted.extras <= PROJECT["optional-dependencies"].keys()
 
 
+def test_nothing_says_that_it_is_in_an_index():
+    """Whoever takes the name there could be anybody."""
+    command = re.compile(r"""install (-\S+ )*["']?emojifier-bot(\[[\w,]+\])?["'`\n]""")
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    for path in [*pages, *ROOT.glob("emojifier_bot/**/*.py")]:
+        # Texts of the code are cut into lines anywhere.
+        text = re.sub(r'"\s+"', "", path.read_text("utf-8"))
+        assert not command.search(text), path
+
+
 def test_there_is_a_line_for_each_extra():
     told = "".join(INSTALL)
 

@@ -214,7 +214,7 @@ def test_sound_alone_is_no_video():
 def test_without_the_library_the_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
 
-    with pytest.raises(ImageError, match=r"pip install 'emojifier-bot\[video\]'"):
+    with pytest.raises(ImageError, match=r"need the extra `video` \(PyAV\)"):
         open_clip(VIDEOS["mp4"], DecodeLimits())
 
 
