@@ -45,6 +45,8 @@ LOSSLESS = {
     "HEIF": {"quality": -1, "chroma": 444, "matrix_coefficients": 0},
     "ICO": {"sizes": [(256, 171)]},
 }
+#: Containers of videos, and what makes their codecs lose nothing.
+VIDEOS = {"mp4": {"crf": "0", "preset": "veryfast"}, "webm": {"lossless": "1"}}
 #: Formats whose files hold several pictures.
 FRAMES = {"GIF", "TIFF", "WEBP", "PNG"}
 BLOCK_PX = 16
@@ -202,17 +204,27 @@ def moving(shades: tuple[int, ...]) -> list[Image.Image]:
     return frames
 
 
-@pytest.mark.parametrize("cover", ["solid", "mosaic", "blur"])
-@pytest.mark.parametrize("codec", ["GIF", "PNG", "PNG of 32 colours", "WEBP"])
-def test_no_frame_palette_or_size_of_an_animation_tells(codec, cover):
-    """What moves beneath a cover, and in which colours, is not seen in the file."""
+def moving_files(codec: str) -> list[bytes]:
+    """Return two clips that differ only in what moves inside of one face."""
     files = []
     for shades in ((10,), (1, 30, 45)):
         frames = moving(shades)
+        if codec in VIDEOS:
+            videos = pytest.importorskip("tests.videos")
+            files.append(videos.video(frames, codec, options=VIDEOS[codec]))
+            continue
         if codec in {"GIF", "PNG of 32 colours"}:
             frames = [one.quantize(32) for one in frames]
         more = {"lossless": True} if codec == "WEBP" else {}
-        files.append(animation(frames, codec.split()[0], **more))
+        files.append(animation(frames, codec.split(maxsplit=1)[0], **more))
+    return files
+
+
+@pytest.mark.parametrize("cover", ["solid", "mosaic", "blur"])
+@pytest.mark.parametrize("codec", ["GIF", "PNG", "PNG of 32 colours", "WEBP", *VIDEOS])
+def test_no_frame_palette_or_size_of_a_clip_tells(codec, cover):
+    """What moves beneath a cover, and in which colours, is not seen in the file."""
+    files = moving_files(codec)
     options = EmojifyOptions(edits=parse_edits(cover))
     calm = FakeEmojiSource([make_emoji("calm", mild=True)])
     pipeline = replace(fake_pipeline(), emoji=calm)
