@@ -182,9 +182,10 @@ def check_faces(settings: PictureSettings) -> str:
     make_analyzer(settings, falls_back=False).analyze(blank)
     service = face_service(settings)
     if service is None:
-        return (
-            f"back end {settings.face_backend}, emotion model {settings.emotion_model}"
-        )
+        model = settings.emotion_model
+        if settings.reading == ReadingMode.OFF:
+            model = "none, since EMOJIFIER_READING is off"
+        return f"back end {settings.face_backend}, emotion model {model}"
     return (
         f"back end {settings.face_backend}: {service.title} answers and gets every "
         f"picture; while it is down: {settings.face_fallback}"

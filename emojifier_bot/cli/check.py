@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emojifier_bot.cli.console import FAILED, WrongUsage, missing_extra
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import ConfigError, EmojifierError
 
 if TYPE_CHECKING:
@@ -77,6 +78,15 @@ def manifest(
         name=name,
     )
     print(json.dumps(found, indent=2))
+
+
+#: What is said of each reading mode.
+READING_ADVICE = {
+    ReadingMode.EXPRESSIONS: "expressions: at work and in education in the EU choose "
+    "shapes or off with EMOJIFIER_READING; docs/privacy.md says why",
+    ReadingMode.SHAPES: "shapes: texts only name what is visible",
+    ReadingMode.OFF: "off: no model for emotions is loaded, no service asked for them",
+}
 
 
 @click.command
@@ -163,6 +173,12 @@ def _check_bot(settings: Settings) -> list[bool]:
             "SUPPORT_CONTACT is missing: the page /privacy says who is responsible."
         )
         _print("look", "privacy", problem)
+    is_full = settings.reading == ReadingMode.EXPRESSIONS
+    _print(
+        "look" if is_full else "ok",
+        "reading",
+        READING_ADVICE[ReadingMode(settings.reading)],
+    )
     results = [
         _passes("slack", lambda: _entrypoint(settings)),
         _passes("database", lambda: check_database(settings)),

@@ -168,6 +168,25 @@ def test_check_bears_a_file_of_another_encoding(run, tmp_path):
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize(
+    ("reading", "verdict", "says"),
+    [
+        ("expressions", "look", "in the EU choose shapes or off"),
+        ("shapes", "ok", "shapes: texts only name what is visible"),
+        ("off", "ok", "off: no model for emotions is loaded"),
+    ],
+)
+def test_check_names_the_reading_mode(run, reading, verdict, says):
+    with serving() as slack:
+        done = run("check", EMOJIFIER_READING=reading, **OAUTH, **network(slack))
+
+    line = line_of(done, "reading")
+    assert line.startswith(verdict)
+    assert says in line
+    unread = "emotion model none, since EMOJIFIER_READING is off"
+    assert (unread in line_of(done, "models")) == (reading == "off")
+
+
 @pytest.mark.parametrize("verb", [["check"], ["jobs", "list"], ["jobs", "show", "x"]])
 def test_looking_makes_nothing(run, tmp_path, verb):
     # At home too: `check` runs the models, and their runtime would number the machine.
