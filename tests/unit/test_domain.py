@@ -205,6 +205,9 @@ def test_a_result_without_faces_as_json():
         "alt_text": "…",
         "notes": [],
         "backend": "local",
+        "reading": "expressions",
+        "frames": 1,
+        "seconds": 0.0,
         "milliseconds": {},
     }
 

@@ -46,7 +46,19 @@ RECORDED = {
     "press": 0,
 }
 #: What later versions added.
-ADDED = {"command": "", "in_group": False, "button_ts": "", "further": ()}
+ADDED = {
+    "command": "",
+    "in_group": False,
+    "button_ts": "",
+    "further": (),
+    "words": (),
+    "preview": False,
+    "post_privately": False,
+    "at_once": False,
+    "draft_id": "",
+    "digest": "",
+    "channel_name": "",
+}
 
 
 def test_a_request_is_recorded_as_it_always_was():
