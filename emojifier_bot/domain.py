@@ -249,6 +249,18 @@ class EmojifiedPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why the faces of a picture got their emoji, in memory only."""
+
+    #: A PNG with a card for each face, without the photo; empty without faces.
+    data: bytes = field(repr=False)
+    #: One for each face, which say no more than the reading mode allows.
+    sentences: tuple[str, ...]
+    #: Faces that are not explained: there were too many.
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
     """A result that Slack holds or is about to show."""
 

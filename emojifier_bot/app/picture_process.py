@@ -9,6 +9,7 @@ time and memory is limited here as it is there.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import os
@@ -29,7 +30,12 @@ from emojifier_bot.app import CHECKED_SIZE_WH, make_analyzer, make_isolated_deco
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.config import Settings, settings_table
 from emojifier_bot.config.settings import NO_SECRET
-from emojifier_bot.domain import EmojifiedPicture, FaceSummary, summarized
+from emojifier_bot.domain import (
+    EmojifiedPicture,
+    Explanation,
+    FaceSummary,
+    summarized,
+)
 from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import (
     ConfigError,
@@ -62,6 +68,8 @@ from emojifier_bot.vision.sandbox.protocol import (
     send_picture,
 )
 from emojifier_bot.vision.themes import open_theme
+from emojifier_bot.vision.why import sentence
+from emojifier_bot.vision.why_card import draw_cards
 
 logger = logging.getLogger(__name__)
 
@@ -194,6 +202,33 @@ class PictureProcess(ChildProcess):
         values = None if plan is None else plan.to_dict()
         return self._emojified(data, **asked, do="preview", plan=values)
 
+    def why(
+        self,
+        data: bytes,
+        theme: str = "",
+        surprise_seed: int | None = None,
+        words: Sequence[str] = (),
+        reading: str = "",
+    ) -> Explanation:
+        """Say there why each face would get its emoji; see `EmojifyOptions`.
+
+        Args:
+            data: The picture, read again as it was.
+            theme: As it was read with, and so are the others.
+            surprise_seed: None for the nearest emoji.
+            words: What was asked for single faces.
+            reading: The reading mode that counts for whoever asks; empty for the
+                settings' own.
+
+        Raises:
+            EmojifierError: As for `emojify`.
+        """
+        asked = {"theme": theme, "surprise_seed": surprise_seed, "words": list(words)}
+        with self._asked(data, asked | {"reading": reading, "do": "why"}) as values:
+            cards = self._receive_bytes(values["length"])
+            sentences = tuple(values["sentences"])
+            return Explanation(cards, sentences, values["left_out"])
+
     def _emojified(self, data: bytes, **asked: Any) -> EmojifiedPicture:
         with self._asked(data, {"do": "run", **asked}) as values:
             encoded = self._receive_bytes(values.pop("length"))
@@ -310,6 +345,18 @@ class PictureProcesses(ProcessPool[PictureProcess]):
         with self.process() as process:
             return process.preview(data, plan, theme, surprise_seed, words)
 
+    def why(
+        self,
+        data: bytes,
+        theme: str = "",
+        surprise_seed: int | None = None,
+        words: Sequence[str] = (),
+        reading: str = "",
+    ) -> Explanation:
+        """Say why each face would get its emoji, as `PictureProcess.why` does."""
+        with self.process() as process:
+            return process.why(data, theme, surprise_seed, words, reading)
+
 
 def main(connection: socket.socket, limits: ChildLimits) -> None:
     """Emojify pictures until the worker is gone."""
@@ -391,8 +438,12 @@ def _done(
         for_channel=True,
         edits=take_edits(asked.get("words", ()))[0],
         numbered=asked.get("numbered", False),
-        reading=ReadingMode(asked.get("reading", ReadingMode.EXPRESSIONS)),
+        reading=ReadingMode(asked.get("reading") or ReadingMode.EXPRESSIONS),
     )
+    if asked["do"] == "why":
+        explained = explanation(pipeline, data, options)
+        facts = asdict(replace(explained, data=b""))
+        return facts | {"data": "", "length": len(explained.data)}, (explained.data,)
     if asked["do"] == "read":
         text = pipeline.read(data, options).to_json().encode()
         return {"length": len(text)}, (text,)
@@ -411,6 +462,19 @@ def _done(
     del values["data"], values["plan"]
     lengths = {"length": len(picture.data), "plan_length": len(text)}
     return values | lengths, (picture.data, text)
+
+
+def explanation(
+    pipeline: Pipeline, data: bytes, options: EmojifyOptions
+) -> Explanation:
+    """Return cards and sentences that say why faces would get their emoji."""
+    plan, whys = pipeline.why(data, options)
+    if not whys:
+        return Explanation(b"", ())
+    file = io.BytesIO()
+    draw_cards(whys, pipeline.emoji, plan.reading).save(file, "PNG", optimize=True)
+    sentences = tuple(sentence(one, plan.reading) for one in whys)
+    return Explanation(file.getvalue(), sentences, len(plan.faces) - len(whys))
 
 
 def previewed(

@@ -18,7 +18,7 @@ from emojifier_bot.app import picture_process
 from emojifier_bot.app.picture_process import PictureProcesses, _read_error
 from emojifier_bot.config import load_settings
 from emojifier_bot.config.settings import Secret
-from emojifier_bot.domain import FaceSummary
+from emojifier_bot.domain import Explanation, FaceSummary
 from emojifier_bot.errors import (
     ConfigError,
     EmojifierError,
@@ -32,6 +32,7 @@ from emojifier_bot.vision.sandbox.lockdown import memory_in_use
 from emojifier_bot.vision.sandbox.process import MOST_KEPT_BYTES
 from tests.builders import make_plan
 from tests.datasets import crowd, sample
+from tests.emotion_words import found_in
 from tests.images import encoded
 from tests.jobs_harness import wait_until
 
@@ -277,3 +278,34 @@ def many_faces() -> bytes:
 def children_of(pid: int) -> list[int]:
     found = Path("/proc", str(pid), "task").glob("*/children")
     return [int(child) for one in found for child in one.read_text().split()]
+
+
+@pytest.mark.parametrize("reading", ["", "shapes", "off"])
+def test_faces_are_explained_there(processes, face, reading):
+    explained = processes.why(encoded(face, "JPEG"), reading=reading)
+
+    assert sniff(explained.data).name == "PNG"
+    (said,) = explained.sentences
+    assert said.startswith("face 1: ")
+    assert explained.left_out == 0
+    assert ("It beat " in said) == (reading == "")
+    if reading:
+        assert found_in(said) == set()
+
+
+def test_without_faces_there_is_nothing_to_explain(processes):
+    blank = encoded(Image.new("RGB", (90, 90), "grey"), "PNG")
+
+    assert processes.why(blank) == Explanation(b"", ())
+
+
+def test_the_reading_mode_of_the_settings_counts_there(processes, face):
+    data = encoded(face, "JPEG")
+
+    plans = [processes(data, "", None).plan.reading]
+    with PictureProcesses(replace(load_settings(), reading="off")) as unread:
+        plans += [unread(data, "", None).plan.reading]
+        alt_text = unread(data, "", None).alt_text
+
+    assert plans == ["expressions", "off"]
+    assert alt_text == "1 face covered"
