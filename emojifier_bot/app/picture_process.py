@@ -84,6 +84,9 @@ MOST_RESULT_BYTES = 100_000_000
 #: Of the processor, from which on a picture gives way to others: one of 12 megapixels
 #: takes 0.3 s, the largest two or three.
 LONG_SECONDS, LOOK_SECONDS = 3.0, 0.5
+#: Answers to Slack and the steps of jobs, which somebody waits for and which take
+#: little, come before pictures, and pictures before long ones.
+NICENESS, LONG_NICENESS = 5, 15
 #: Pictures at the same time for each that one workspace may have: see
 #: `jobs.places.FairPlaces`.
 PROCESSES_PER_PIPELINE = 2
@@ -257,7 +260,7 @@ class PictureProcess(ChildProcess):
             while not is_done.wait(LOOK_SECONDS):
                 if processor_seconds(self.pid) > long:
                     self._gave_way = True
-                    give_way(self.pid)
+                    give_way(self.pid, LONG_NICENESS)
                     return
 
         thread = threading.Thread(target=watch, name="picture", daemon=True)
@@ -361,6 +364,7 @@ class PictureProcesses(ProcessPool[PictureProcess]):
 def main(connection: socket.socket, limits: ChildLimits) -> None:
     """Emojify pictures until the worker is gone."""
     threading.Thread(target=end_with_parent, daemon=True).start()
+    give_way(os.getpid(), NICENESS)
     sent = receive_picture(connection)
     if sent is None:
         return

@@ -28,13 +28,12 @@ from emojifier_bot.errors import (
 )
 from emojifier_bot.vision.formats import sniff
 from emojifier_bot.vision.plan import DrawEmoji, Leave, Plan
-from emojifier_bot.vision.sandbox.lockdown import memory_in_use
+from emojifier_bot.vision.sandbox.lockdown import give_way, memory_in_use
 from emojifier_bot.vision.sandbox.process import MOST_KEPT_BYTES
 from tests.builders import make_plan
 from tests.datasets import crowd, sample
 from tests.emotion_words import found_in
 from tests.images import encoded
-from tests.jobs_harness import wait_until
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux keeps it")
 
@@ -248,17 +247,22 @@ def test_what_one_picture_took_is_not_missing_for_the_next():
 
 @linux_only
 def test_a_picture_that_takes_long_gives_way_and_its_process_goes(face, monkeypatch):
-    monkeypatch.setattr(picture_process, "LONG_SECONDS", 0.2)
-    monkeypatch.setattr(picture_process, "LOOK_SECONDS", 0.05)
-    with PictureProcesses(load_settings()) as one:
-        one(encoded(face, "PNG"), "", None)
-        before = one.pids[-1]
-        assert max(niceness(before)) < 10
-        asking = threading.Thread(target=one, args=(many_faces(), "", None))
-        asking.start()
-        wait_until(lambda: niceness(before) and min(niceness(before)) == 10, 60)
-        asking.join()
+    seen = []
 
+    def noted(pid: int, nice: int) -> None:
+        give_way(pid, nice)
+        seen.append(set(niceness(pid)))
+
+    monkeypatch.setattr(picture_process, "give_way", noted)
+    monkeypatch.setattr(picture_process, "LONG_SECONDS", 0.1)
+    monkeypatch.setattr(picture_process, "LOOK_SECONDS", 0.02)
+    with PictureProcesses(load_settings()) as one:
+        one.warm_up()
+        before = one.pids[-1]
+        assert set(niceness(before)) == {picture_process.NICENESS}
+        assert one(encoded(crowd(8, 8), "PNG"), "", None).faces
+
+        assert seen == [{picture_process.LONG_NICENESS}]
         assert before not in one.pids
         assert one.deaths == {}
         assert one(encoded(face, "PNG"), "", None).faces
@@ -269,10 +273,6 @@ def niceness(pid: int) -> list[int]:
     folders = [Path("/proc", str(one)) for one in (pid, *children_of(pid))]
     threads = [one for folder in folders for one in folder.glob("task/*/stat")]
     return [int(one.read_text().rpartition(")")[2].split()[16]) for one in threads]
-
-
-def many_faces() -> bytes:
-    return encoded(crowd(20, 20), "PNG")
 
 
 def children_of(pid: int) -> list[int]:

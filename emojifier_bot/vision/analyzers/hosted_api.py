@@ -8,10 +8,11 @@ or a picture.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -27,6 +28,7 @@ from emojifier_bot.http import (
     is_safe_for_keys,
     post_to_service,
 )
+from emojifier_bot.vision.copies import MAX_FACES
 from emojifier_bot.vision.shared_points import SharedPoint
 from emojifier_bot.vision.types import (
     EMOTIONS,
@@ -37,6 +39,11 @@ from emojifier_bot.vision.types import (
 )
 
 Point = tuple[float, float]
+
+#: Of the longer side: what lies farther away is of no face in the picture.
+FARTHEST_SIDES = 10
+#: Of a face's box, in the picture, either way.
+LEAST_SHOWN_PX = 1
 
 #: A code that is shown must look like one: letters, digits and few signs.
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,60}")
@@ -202,9 +209,36 @@ class FaceApi:
         """
         contents = self.service.post(self.request(sent), timeout_seconds, self.route)
         try:
-            return self.read_faces(contents, sent)
+            return _shown(self.read_faces(contents, sent), sent.size_wh)
         except _MALFORMED as error:
             raise self.service.error(ErrorKind.FACE_API_ANSWER) from error
+
+
+def _shown(faces: Sequence[HostedFace], size_wh: tuple[int, int]) -> list[HostedFace]:
+    """Return the faces that show in a picture, as many as are read in any.
+
+    Raises:
+        ValueError: A number is of no picture.
+    """
+    farthest = FARTHEST_SIDES * max(size_wh)
+    for face in faces:
+        points = [
+            *face.points.values(),
+            *(() if face.five_xy is None else face.five_xy),
+        ]
+        numbers = [*face.box.xyxy, face.roll_degrees or 0.0, *itertools.chain(*points)]
+        if not all(abs(one) <= farthest for one in numbers):
+            raise ValueError(f"{max(numbers, key=abs)} in a picture of {size_wh}")
+    shown = [face for face in faces if _is_shown(face.box, size_wh)]
+    return shown[:MAX_FACES]
+
+
+def _is_shown(box: BoundingBox, size_wh: tuple[int, int]) -> bool:
+    lengths = (
+        min(box.x_max, size_wh[0]) - max(box.x_min, 0),
+        min(box.y_max, size_wh[1]) - max(box.y_min, 0),
+    )
+    return min(lengths) >= LEAST_SHOWN_PX
 
 
 def named_points(

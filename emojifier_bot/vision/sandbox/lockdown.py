@@ -27,8 +27,6 @@ _PAGE_BYTES = resource.getpagesize()
 #: The highest score is ended first: proc(5).
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
 _FIRST_TO_DIE, _AMONG_THE_FIRST = "1000", "500"
-#: Of a process that gives way to others: it still gets a tenth of what they get.
-_NICENESS = 10
 
 # <linux/prctl.h>
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
@@ -78,14 +76,18 @@ def processor_seconds(process: int) -> float:
     return seconds + sum(processor_seconds(int(one)) for one in started.split())
 
 
-def give_way(leader: int) -> None:
-    """Let all others have the processor before a session and whom it started.
+def give_way(leader: int, niceness: int) -> None:
+    """Let others have the processor before a session and whom it starts.
 
     A session may be one group among others, which has a value of its own: sched(7).
+
+    Args:
+        leader: The process that leads the session.
+        niceness: 5 gets a third of what others get, 15 a thirtieth, where all want it.
     """
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PGRP, leader, _NICENESS)
-        Path("/proc", str(leader), "autogroup").write_text(str(_NICENESS))
+        os.setpriority(os.PRIO_PGRP, leader, niceness)
+        Path("/proc", str(leader), "autogroup").write_text(str(niceness))
 
 
 def limit_memory(limits: ChildLimits) -> None:

@@ -11,8 +11,16 @@ from emojifier_bot.vision.analyzers import azure as hosted_azure
 from emojifier_bot.vision.analyzers import facepp as hosted_facepp
 from emojifier_bot.vision.analyzers import google as hosted_google
 from emojifier_bot.vision.analyzers import rekognition as hosted_rekognition
+from emojifier_bot.vision.analyzers.facepp import _faces
 from emojifier_bot.vision.analyzers.hosted import SENT_PX, picture_to_send
-from emojifier_bot.vision.analyzers.hosted_api import PictureLimits, scores_from
+from emojifier_bot.vision.analyzers.hosted_api import (
+    FaceApi,
+    PictureLimits,
+    SentPicture,
+    VendorService,
+    scores_from,
+)
+from emojifier_bot.vision.copies import MAX_FACES
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.shared_points import SHARED_POINTS, SharedPoint
 from emojifier_bot.vision.types import EMOTIONS, Emotion
@@ -184,3 +192,52 @@ class TestPictureToSend:
             picture_to_send(small, PictureLimits(9, 1, 90))
 
         assert caught.value.kind == "face_api_refused"
+
+
+def face(*, left=10, top=10, width=50, height=50, **more):
+    frame = {"left": left, "top": top, "width": width, "height": height}
+    return {"face_rectangle": frame, **more}
+
+
+class TestHostileAnswers:
+    """What the service says is a stranger's word, too."""
+
+    SENT = SentPicture(b"", (640, 480), 1.0)
+
+    def ask(self, monkeypatch, *faces):
+        service = VendorService("Face++", str)
+        api = FaceApi(service, hosted_facepp.LIMITS, lambda _: None, _faces)
+        monkeypatch.setattr(VendorService, "post", lambda *_: {"faces": [*faces]})
+        return api.ask(self.SENT, 1.0)
+
+    @pytest.mark.parametrize(
+        "hostile",
+        [
+            face(left=1e300),
+            face(width=1e308),
+            face(left=10**300),
+            face(left=-50, width=-10),
+            face(attributes={"headpose": {"roll_angle": 1e308}}),
+            face(landmark={"nose_tip": {"x": 5, "y": 1e300}}),
+        ],
+    )
+    def test_numbers_of_no_picture_are_no_answer(self, monkeypatch, hostile):
+        with pytest.raises(HostedApiError) as caught:
+            self.ask(monkeypatch, face(), hostile)
+
+        assert caught.value.kind == "face_api_answer"
+
+    @pytest.mark.parametrize(
+        "unseen",
+        [face(left=640), face(top=-50), face(width=0), face(width=500, height=1e-9)],
+    )
+    def test_faces_beside_the_picture_and_without_size_are_none(
+        self, monkeypatch, unseen
+    ):
+        assert len(self.ask(monkeypatch, unseen, face())) == 1
+
+    def test_a_face_over_the_edge_is_one(self, monkeypatch):
+        assert len(self.ask(monkeypatch, face(left=-49, top=479))) == 1
+
+    def test_no_more_faces_are_read_than_of_any_picture(self, monkeypatch):
+        assert len(self.ask(monkeypatch, *[face()] * 40_000)) == MAX_FACES
