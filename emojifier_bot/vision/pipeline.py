@@ -221,7 +221,15 @@ class Pipeline:
         with self._clip(source, options) as clip:
             if clip is not None:
                 return self._run_clip(clip, plan, options, times, progress)
-        picture = self._decoded(source, plan.frame, times)
+        try:
+            picture = self._decoded(source, plan.frame, times)
+        except ImageError as error:
+            if not plan.frame or error.kind != ErrorKind.BROKEN:
+                raise
+            raise PlanError(
+                f"The plan is for frame {plan.frame + 1} of its picture, and this one "
+                "has no such frame. Make a new plan of it."
+            ) from error
         output_format(picture, options.extension)
         names = {one.name: one for one in self.emoji.theme.emoji}
         check_fits(plan, picture.image.size, names, self.emoji.theme.name)

@@ -7,7 +7,6 @@ A plan holds no picture: as JSON it can wait in a file or between two jobs.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -20,6 +19,10 @@ from emojifier_bot.vision.types import BoundingBox, Emoji, Face, Placement
 #: How much larger than an emoji's disc a cover's is; half as wide again takes in ears
 #: and hair.
 USUAL_MARGIN, MOST_MARGIN = 0.25, 3.0
+#: No face lies farther from a picture, or is larger.
+MOST_PX = 1e6
+#: What values of a wrong kind or size raise.
+_WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class CoverKind(StrEnum):
@@ -94,11 +97,12 @@ class PlannedFace:
     face: Face | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Raise `ValueError` for a number below 1 and a placement without an end."""
+        """Raise `ValueError` for a number below 1 and a placement out of all bounds."""
         spot = self.placement
         numbers = (*spot.center_xy, spot.size_px, spot.roll_degrees)
-        if self.number < 1 or not all(map(math.isfinite, numbers)):
-            raise ValueError(f"expected a number from 1 and finite pixels: {self}")
+        is_placed = all(abs(one) <= MOST_PX for one in numbers) and spot.size_px > 0
+        if self.number < 1 or not is_placed:
+            raise ValueError(f"expected a number from 1 and a place: {self}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON types."""
@@ -152,8 +156,10 @@ class Plan:
     reading: ReadingMode = ReadingMode.EXPRESSIONS
 
     def __post_init__(self) -> None:
-        """Raise `ValueError` unless the numbers of the faces rise."""
+        """Raise `ValueError` for no size or frame, and unless the numbers rise."""
         numbers = [face.number for face in self.faces]
+        if min(self.width, self.height) < 1 or self.frame < 0:
+            raise ValueError("expected a size and a frame from 0")
         if numbers != sorted(set(numbers)):
             raise ValueError(f"expected numbers that rise, got {numbers}")
 
@@ -191,7 +197,7 @@ class Plan:
                 frame=int(values.get("frame", 0)),
                 reading=ReadingMode(values.get("reading", ReadingMode.EXPRESSIONS)),
             )
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+        except _WRONG as error:
             raise PlanError(
                 f"This is no plan of a picture: {error!r}. Make a new one."
             ) from error
@@ -209,7 +215,7 @@ class Plan:
         """
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PlanError(
                 f"This is no plan of a picture: {error}. Make a new one."
             ) from error

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emojifier_bot.errors import PlanError
 from emojifier_bot.vision import edits
@@ -101,6 +104,21 @@ def test_words_that_are_no_edits_come_back_in_order():
 
 def test_missed_faces_are_named_by_their_place():
     assert parse_edits("also 120,80,60x50").also == (BoundingBox(120, 80, 180, 130),)
+
+
+PIECES = st.sampled_from(
+    [*"0123456789,-=x ", "skip", "only", "swap", "everyone", "also", "blur", "😎", "٣"]
+)
+
+
+@given(st.lists(st.lists(PIECES, max_size=6).map("".join), max_size=6))
+def test_any_words_are_taken_left_or_refused(words):
+    plan = make_plan(3, HAPPY, SAD, NEUTRAL)
+
+    with contextlib.suppress(PlanError):
+        asked, left = take_edits(words)
+        assert {*left} <= {word.strip(",") for word in words}
+        assert len(apply(plan, asked, THEME).faces) == 3
 
 
 @pytest.mark.parametrize(

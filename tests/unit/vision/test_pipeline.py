@@ -353,6 +353,14 @@ class TestPlans:
         with pytest.raises(PlanError, match="400 x 300 pixels, and this one has 300"):
             fake_pipeline().render(other, plan, PLAIN)
 
+    def test_a_frame_that_the_picture_lacks_is_refused(self, pair):
+        plan = replace(fake_pipeline().read(pair, PLAIN), frame=7)
+
+        with pytest.raises(PlanError, match="frame 8 of its picture, and this one"):
+            fake_pipeline().render(pair, plan, PLAIN)
+        with pytest.raises(ImageError, match="is empty"):
+            fake_pipeline().render(b"", plan, PLAIN)
+
     def test_an_emoji_that_the_theme_lacks_is_refused(self, pair):
         plan = use(fake_pipeline().read(pair, PLAIN), 1, "swordfish")
 

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import contextlib
+import copy
+import functools
 import json
 import math
+import operator
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from emojifier_bot.errors import PlanError
+from emojifier_bot.errors import ImageError, PlanError
+from emojifier_bot.vision.pipeline import EmojifyOptions
 from emojifier_bot.vision.plan import (
     MOST_MARGIN,
     ChosenBy,
@@ -22,6 +28,8 @@ from emojifier_bot.vision.plan import (
 )
 from emojifier_bot.vision.types import BoundingBox, Placement
 from tests.builders import make_face, make_plan, make_theme
+from tests.fakes.pipeline import fake_pipeline
+from tests.images import encoded
 
 SIZES = st.floats(0, 1e5)
 DECISIONS = st.one_of(
@@ -33,7 +41,7 @@ FACES = st.builds(
     PlannedFace,
     number=st.integers(1, 1),
     box=st.builds(BoundingBox, SIZES, SIZES, st.just(2e5), st.just(2e5)),
-    placement=st.builds(Placement, st.tuples(SIZES, SIZES), SIZES, SIZES),
+    placement=st.builds(Placement, st.tuples(SIZES, SIZES), st.floats(1, 1e5), SIZES),
     decision=DECISIONS,
     chosen_by=st.sampled_from(ChosenBy),
     sure=st.booleans(),
@@ -91,6 +99,41 @@ def test_other_text_is_no_plan(text):
     with pytest.raises(PlanError, match="This is no plan of a picture: ") as caught:
         Plan.from_json(text)
     assert caught.value.kind == "plan"
+
+
+HOSTILE = (
+    *(-1, 0, 1e308, 1e999, -1e999, 10**400, True, None),
+    *("", "x", "9" * 50, [], [1], {}, {"do": []}),
+)
+
+
+def leaves(values, path=()):
+    """Yield the way to each value, and to what holds others."""
+    if isinstance(values, dict | list):
+        items = values.items() if isinstance(values, dict) else enumerate(values)
+        for key, value in items:
+            yield (*path, key)
+            yield from leaves(value, (*path, key))
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: repr(value)[:12])
+def test_any_value_anywhere_gives_a_plan_that_can_be_painted_or_is_refused(value):
+    picture = encoded(Image.new("RGB", (640, 480), "tan"), "PNG", compress_level=1)
+    for decision in (DrawEmoji("neutral_face"), Cover(CoverKind.BLUR)):
+        values = make_plan(1, decision).to_dict()
+        for path in leaves(values):
+            changed = copy.deepcopy(values)
+            *way, last = path
+            functools.reduce(operator.getitem, way, changed)[last] = value
+            with contextlib.suppress(PlanError, ImageError):
+                plan = Plan.from_json(json.dumps(changed))
+                options = EmojifyOptions(numbered=True)
+                assert fake_pipeline().render(picture, plan, options).encoded
+
+
+def test_nesting_without_end_is_no_plan():
+    with pytest.raises(PlanError, match="This is no plan"):
+        Plan.from_json("[" * 100_000)
 
 
 @pytest.mark.parametrize("margin", [-0.1, MOST_MARGIN + 0.1, math.nan])
