@@ -11,7 +11,7 @@ import numpy as np
 
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.analyzers.registry import LOCAL
-from emojifier_bot.vision.choose import Choice, nearest, surprise
+from emojifier_bot.vision.choose import Choice, nearest, surprise, unread
 from emojifier_bot.vision.clips.expressions import (
     Expression,
     averages,
@@ -25,7 +25,8 @@ from emojifier_bot.vision.clips.types import Clip, Followed
 from emojifier_bot.vision.landmarks import measure
 from emojifier_bot.vision.place import place, reading_order
 from emojifier_bot.vision.plan import DrawEmoji, Plan, PlannedFace
-from emojifier_bot.vision.types import UNREAD, EmojiTheme, Face, Placement
+from emojifier_bot.vision.shapes import visible
+from emojifier_bot.vision.types import UNREAD, EmojiTheme, Face, Landmarks, Placement
 
 #: Discs whose centres are nearer than this, in diameters, cover the same face.
 SAME_PLACE = 0.4
@@ -76,6 +77,7 @@ class FaceFollower:
                     DrawEmoji(usual.emoji.name),
                     sure=usual.sure,
                     nearest=tuple(one.name for one in nearest(self.theme, scores)),
+                    shapes=self._shapes(seen.landmarks),
                     face=Face(seen.detection, seen.landmarks, scores, usual.sure),
                 )
             )
@@ -99,6 +101,10 @@ class FaceFollower:
                 frames[frame].append(one)
         return Followed(decided, shown_in, tuple(map(tuple, frames)))
 
+    def _shapes(self, landmarks: Landmarks) -> str:
+        is_read = self.models.classifier is not None
+        return ", ".join(visible(landmarks.points_xy)) if is_read else ""
+
     def _chosen(
         self,
         index: int,
@@ -107,12 +113,16 @@ class FaceFollower:
         frames: Sequence[int],
     ) -> dict[int, Choice]:
         """Return the choice for a face by the frame."""
+        seed = self.surprise_seed
+        own_seed = None if seed is None else f"{seed}/{index}"
+        if self.models.classifier is None:
+            return dict.fromkeys(frames, unread(self.theme, own_seed))
         at = np.array([tracked.seconds[frame] for frame in frames])
-        if self.surprise_seed is None:
+        if own_seed is None:
             choices = steady_choices(self.theme, read, at)
             return dict(zip(frames, choices, strict=True))
         scores = averages(read, at[len(at) // 2 :][:1])[0].scores
-        one = surprise(self.theme, scores, f"{self.surprise_seed}/{index}")
+        one = surprise(self.theme, scores, own_seed)
         return dict.fromkeys(frames, one)
 
     def _read(self, track: Track) -> list[Expression]:

@@ -8,15 +8,17 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from emojifier_bot.app import make_pipeline
 from emojifier_bot.app.picture_process import emojified
+from emojifier_bot.config import load_picture_settings
 from emojifier_bot.domain import ImageReference, Post, Workspace
 from emojifier_bot.emotion_models import ReadingMode, lowest
 from emojifier_bot.slack.blocks import plain_comment, result_blocks
 from emojifier_bot.vision import emojis_dir
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS, alt_text
+from emojifier_bot.vision.clips.opening import InProcessDecoder
 from emojifier_bot.vision.crops import canonical_face
 from emojifier_bot.vision.debug import label
-from emojifier_bot.vision.decode import InProcessDecoder
 from emojifier_bot.vision.edits import parse_edits
 from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
 from emojifier_bot.vision.plan import ChosenBy, DrawEmoji, Plan
@@ -34,6 +36,7 @@ from emojifier_bot.vision.types import (
     Measure,
 )
 from tests.builders import make_scores
+from tests.datasets import sample
 from tests.emotion_words import found_in
 from tests.fakes.clock import FakeClock
 from tests.fakes.faces import FakeAnalyzer
@@ -289,3 +292,36 @@ def test_a_plan_keeps_its_mode_and_is_said_no_more_of_when_it_is_lowered():
         result = full.render(PNG, one, options)
         assert result.alt_text == "1 face covered: lips apart"
         assert found_in(everything_said(result), spared=KEYS) == set()
+
+
+@pytest.fixture(scope="module")
+def clip():
+    """Return a GIF in which the sample's face stands still."""
+    face = sample().crop((100, 0, 350, 250))
+    others = [face.rotate(1), face.rotate(2)]
+    return encoded(face, "GIF", save_all=True, append_images=others, duration=200)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_animations_have_the_same_modes(clip, mode):
+    settings = load_picture_settings(face_backend="local", threads=1, reading=mode)
+    whole = make_pipeline(settings)
+
+    result = whole.run(clip, EmojifyOptions())
+    seeded = [whole.run(clip, EmojifyOptions(surprise_seed=n)) for n in range(4)]
+    drawn = {one.faces[0].emoji.name for one in seeded}
+
+    (face,) = result.faces
+    assert (result.frames, result.plan.reading) == (3, mode)
+    assert len(drawn) > 1
+    if mode == ReadingMode.EXPRESSIONS:
+        assert found_in(result.alt_text)
+        return
+    assert found_in(result.alt_text) == set()
+    if mode == ReadingMode.SHAPES:
+        assert found_in(everything_said(result), spared=KEYS) == set()
+        assert result.alt_text == f"1 face covered: {face.planned.shapes}"
+        return
+    mild = next(one for one in CLASSIC.theme.emoji if one.mild)
+    assert (face.emoji.name, face.planned.shapes) == (mild.name, "")
+    assert result.alt_text == "1 face covered"
