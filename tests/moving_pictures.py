@@ -205,6 +205,39 @@ def ground(seed=0, size_wh=(900, 600)) -> Layer:
     return still(mixed, [], lambda _index: similarity(-100, -100))
 
 
+@dataclass(frozen=True)
+class Spot:
+    """What covers a face in one frame: an ellipse along the frame's edges."""
+
+    center_xy: tuple[float, float]
+    half_wh: tuple[float, float]
+    roll_degrees: float = 0.0
+    person: int = 0
+    emoji: str = ""
+
+    def hides(self, points: np.ndarray) -> np.ndarray:
+        away = (points - self.center_xy) / np.maximum(self.half_wh, 1e-6)
+        return np.linalg.norm(away, axis=1) <= 1
+
+
+def spots(followed: Followed) -> list[list[Spot]]:
+    """Return what covers faces in each frame of a clip."""
+    return [
+        [
+            Spot(
+                one.placement.center_xy,
+                (one.placement.size_px / 2,) * 2,
+                one.placement.roll_degrees,
+                one.number,
+                getattr(one.decision, "name", ""),
+            )
+            for one in faces
+            if not isinstance(one.decision, Leave)
+        ]
+        for faces in followed.frames
+    ]
+
+
 @dataclass
 class Fit:
     """How well covers fit one face of a scene."""
@@ -225,13 +258,13 @@ class Fit:
     emoji: list[str]
 
 
-def fits(scene: Scene, followed: Followed) -> list[Fit]:
-    """Return how well each face of a scene is covered."""
+def fits(scene: Scene, covers: Sequence[Sequence[Spot]]) -> list[Fit]:
+    """Return how well each face of a scene is covered, by what covers each frame."""
     truths = [scene.truth(index) for index in range(scene.count)]
-    return [_fit([one[k] for one in truths], followed) for k in range(len(truths[0]))]
+    return [_fit([one[k] for one in truths], covers) for k in range(len(truths[0]))]
 
 
-def _fit(course, followed: Followed) -> Fit:
+def _fit(course, all_covers) -> Fit:
     seen, uncovered, persons, emoji = [], [], [], []
     errors, speeds, sizes, rolls = [], [], [], []
     previous = None
@@ -240,39 +273,32 @@ def _fit(course, followed: Followed) -> Fit:
             previous = None
             continue
         seen.append(index)
-        covers = [
-            one for one in followed.frames[index] if not isinstance(one.decision, Leave)
-        ]
+        covers = all_covers[index]
         hidden = np.zeros(len(points), bool)
         for one in covers:
-            away = np.linalg.norm(points - one.placement.center_xy, axis=1)
-            hidden |= away <= one.placement.size_px / 2
+            hidden |= one.hides(points)
         if hidden[visible].mean() < COVERED_SHARE:
             uncovered.append(index)
         disc = place(Landmarks(points, LandmarkScheme.IBUG_68))
         height = face_height(points)
-        aways = [
-            math.dist(one.placement.center_xy, disc.center_xy) / height
-            for one in covers
-        ]
+        aways = [math.dist(one.center_xy, disc.center_xy) / height for one in covers]
         order = np.argsort(aways)
         if not covers or aways[order[0]] > CLEARLY_NEARER:
             previous = None
             continue
         one = covers[order[0]]
         if len(order) == 1 or aways[order[1]] > aways[order[0]] + CLEARLY_NEARER:
-            persons += [one.number] if persons[-1:] != [one.number] else []
-            name = getattr(one.decision, "name", "")
-            emoji += [name] if emoji[-1:] != [name] else []
+            persons += [one.person] if persons[-1:] != [one.person] else []
+            emoji += [one.emoji] if emoji[-1:] != [one.emoji] else []
         if not visible.all():
             previous = None
             continue
         turn = cmath.exp(-1j * math.radians(disc.roll_degrees)) * height
         now = complex(*disc.center_xy)
-        errors.append((complex(*one.placement.center_xy) - now) / turn)
+        errors.append((complex(*one.center_xy) - now) / turn)
         speeds.append(0 if previous is None else (now - previous) / turn)
-        sizes.append(math.log(one.placement.size_px / disc.size_px))
-        degrees = one.placement.roll_degrees - disc.roll_degrees
+        sizes.append(math.log(2 * one.half_wh[1] / disc.size_px))
+        degrees = one.roll_degrees - disc.roll_degrees
         rolls.append(math.remainder(degrees, 360))
         previous = now
     if not errors:

@@ -20,6 +20,7 @@ from tests.moving_pictures import (
     follower,
     ground,
     similarity,
+    spots,
     still,
 )
 
@@ -51,7 +52,7 @@ MOTIONS = {
 
 def followed(scene):
     found = follower()(scene.clip)
-    return fits(scene, found), found
+    return fits(scene, spots(found)), found
 
 
 @pytest.mark.parametrize("course", MOTIONS.values(), ids=MOTIONS)

@@ -19,6 +19,7 @@ from tests.moving_pictures import (
     follower,
     ground,
     similarity,
+    spots,
     still,
 )
 
@@ -37,7 +38,7 @@ def followed(follow, *layers, count=40, **more):
     """Return how well each face is covered, and what was followed."""
     scene = Scene([ground(), *layers], count, **more)
     found = follow(scene.clip)
-    return fits(scene, found), found
+    return fits(scene, spots(found)), found
 
 
 def test_a_clip_without_a_face_has_no_people(follow):
