@@ -51,6 +51,8 @@ FLAGS = {SURPRISE: SURPRISE, PRIVATE: PRIVATE, HELP: HELP, "?": HELP}
 FLAGS |= dict.fromkeys(("privately", "dm"), PRIVATE)
 FLAGS |= {PREVIEW: PREVIEW, NOW: NOW}
 FLAGS |= dict.fromkeys((AGAIN, "redo", "retry", "another"), AGAIN)
+#: Who uses one of these asks for a picture; "surprise" may be a remark.
+_ASKING = frozenset({AGAIN, PRIVATE, PREVIEW})
 #: Settings commands by every spelling.
 SPELLINGS = {str(command): command for command in SettingsCommand} | {
     "opt-out": SettingsCommand.OPT_OUT,
@@ -73,9 +75,12 @@ GUESS_LIKENESS = 0.6
 _ESCAPED_ADDRESS = re.compile(r"<(https?://[^|<>\s]+)(?:\|[^<>]*)?>", re.IGNORECASE)
 #: ``<@U123>``, ``<@U123|name>``: a mention.
 _MENTION = re.compile(r"<@[^<>]*>")
-#: What asks in more than one word for the same again, or for oneself alone.
+#: What asks in more than one word for the same again, for oneself alone, or to see it.
 _ONE_MORE = re.compile(r"\b(?:one|once) more(?: time)?\b", re.IGNORECASE)
 _FOR_ME = re.compile(r"\b(?:just|only) (?:for|to) me\b", re.IGNORECASE)
+_SEE_FIRST = re.compile(
+    r"\b(?:see|show)(?: me)?(?: it| this| that| them)? first\b", re.IGNORECASE
+)
 _THANKS_AGAIN = re.compile(r"\b(thanks|thank you|thx|cheers) again\b", re.IGNORECASE)
 #: ``host.example/path``, ``photo.jpg``, ``www.x``, ``ftp://x``: meant as an address.
 _LIKE_ADDRESS = re.compile(r"^(\w[\w+.-]*://.*|www\..*|[\w-]+(\.[\w-]+)+(/.*)?)$")
@@ -221,6 +226,7 @@ def _parse(
     others = [word for word in others if bare(word) not in of_a_theme]
     if AGAIN in flags:
         flags.add(SURPRISE)
+    asks = bool(for_faces) or not _ASKING.isdisjoint(flags)
     parsed = ParsedCommand(
         addresses=tuple(addresses)[:MAX_ADDRESSES],
         theme=theme,
@@ -231,7 +237,7 @@ def _parse(
         help=HELP in flags,
         again=AGAIN in flags,
         words=for_faces,
-        other_words=meaning_of(others, again=AGAIN in flags, wants_help=HELP in flags),
+        other_words=meaning_of(others, asks=asks, wants_help=HELP in flags),
     )
     error = None
     if len(addresses) > MAX_ADDRESSES:
@@ -273,7 +279,7 @@ def _words(text: str) -> list[str]:
         text = "".join(text[:MAX_CHARACTERS].rpartition(" ")[:2]) + "…"
     plain = _ESCAPED_ADDRESS.sub(r" \1 ", _INVISIBLE.sub("", text))
     plain = _THANKS_AGAIN.sub(r"\1", _ONE_MORE.sub(AGAIN, plain))
-    plain = _FOR_ME.sub(PRIVATE, plain)
+    plain = _SEE_FIRST.sub(PREVIEW, _FOR_ME.sub(PRIVATE, plain))
     for escaped, character in ESCAPES:
         plain = plain.replace(escaped, character)
     words = (word.strip(WRAPPING) for word in plain.split(None, MAX_WORDS))

@@ -125,13 +125,13 @@ class OtherWords(StrEnum):
 
 
 def meaning_of(
-    others: list[str], *, again: bool = False, wants_help: bool = False
+    others: list[str], *, asks: bool = False, wants_help: bool = False
 ) -> OtherWords:
     """Return what words are for that name no option.
 
     Args:
         others: The words, in order, with the marks that end sentences.
-        again: The options beside them ask for the same again,
+        asks: The options beside them ask for a picture,
         wants_help: or for help.
     """
     listed = [bare(word) for word in others]
@@ -140,7 +140,7 @@ def meaning_of(
         return OtherWords.NONE
     if not words.isdisjoint(_AGAINST) or words >= {"take", "down"}:
         return OtherWords.AGAINST
-    asks = not words.isdisjoint(_ASKS) or again
+    asks = asks or not words.isdisjoint(_ASKS)
     may_ask = not words.isdisjoint(_VERBS)
     if not (words.isdisjoint(_THANKS) or asks or may_ask):
         return _after_thanks(others, listed)

@@ -181,6 +181,22 @@ def test_words_that_mean_nothing_are_an_error(text, kind, facts):
             ParsedCommand(private=True, other_words=OtherWords.REQUEST),
         ),
         ("<@UBOT> ??", ParsedCommand(help=True)),
+        (
+            "<@UBOT> everyone 😂 thanks",
+            ParsedCommand(words=("everyone", "😂"), other_words=OtherWords.REQUEST),
+        ),
+        (
+            "<@UBOT> privately, thanks",
+            ParsedCommand(private=True, other_words=OtherWords.REQUEST),
+        ),
+        (
+            "what a surprise, thanks <@UBOT>",
+            ParsedCommand(surprise=True, other_words=OtherWords.THANKS),
+        ),
+        (
+            "<@UBOT> let me see it first",
+            ParsedCommand(preview=True, other_words=OtherWords.REQUEST),
+        ),
         ("<@UBOT> thanks again!", ParsedCommand(other_words=OtherWords.THANKS)),
         (
             "<@UBOT> try another",
