@@ -130,6 +130,9 @@ class EmojifyRequest:
     button_ts: str = ""
     #: What is asked for single faces: `vision.edits.take_edits` reads it.
     words: tuple[str, ...] = ()
+    #: How faces are read at most, as the workspace and the asker have chosen; empty for
+    #: what the operator allows.
+    reading: str = ""
     #: Show it to the asker alone first. ``private`` is set too, so that a version of
     #: the bot without previews shows it to nobody else.
     preview: bool = False

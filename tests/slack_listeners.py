@@ -22,7 +22,7 @@ from emojifier_bot.db.previews import Previews
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.slack.app import flask_handler, make_bolt_app
 from emojifier_bot.slack.client import SlackClient, make_app_client
-from emojifier_bot.slack.context import Background, ListenerContext
+from emojifier_bot.slack.context import Background, ListenerContext, Site
 from emojifier_bot.slack.installations import CachedAuthorize, RotatingBotTokens
 from emojifier_bot.web.app import WebDependencies, create_app
 from emojifier_bot.web.server import WebServer
@@ -56,6 +56,7 @@ def make_context(database: Database, api_url: str) -> ListenerContext:
         theme=lambda _: make_theme(),
         previews=Previews(DraftStore(database, PlainVault(), clock), MemoryPreviews()),
         preferences=Preferences(database),
+        site=Site(),
         background=Background(threads=1, waiting=0),
     )
 

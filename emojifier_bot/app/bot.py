@@ -260,7 +260,7 @@ def _listener_context(
     hurried: Database,
     queue: DbosJobQueue,
 ) -> ListenerContext:
-    from emojifier_bot.slack.context import ListenerContext
+    from emojifier_bot.slack.context import ListenerContext, Site
     from emojifier_bot.slack.installations import CachedAuthorize
     from emojifier_bot.vision import emojis_dir
     from emojifier_bot.vision.themes import list_themes
@@ -281,6 +281,7 @@ def _listener_context(
         theme=theme_reader(settings),
         previews=make_previews(settings, stores.vault, hurried, client),
         preferences=Preferences(hurried),
+        site=Site(settings.public_url, ReadingMode(settings.reading)),
         command=settings.slack_command,
         check_address=partial(_check_address, settings),
     )

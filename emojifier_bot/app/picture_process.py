@@ -133,6 +133,7 @@ class PictureProcess(ChildProcess):
         theme: str,
         surprise_seed: int | None,
         words: Sequence[str] = (),
+        reading: str = "",
     ) -> EmojifiedPicture:
         """Emojify a picture there, as some words ask: `take_edits`.
 
@@ -140,9 +141,8 @@ class PictureProcess(ChildProcess):
             EmojifierError: As the pipeline does; or an `ImageError`: it took too long
                 (``decode_timeout``), or the process died of it (``decode_crash``).
         """
-        return self._emojified(
-            data, theme=theme, surprise_seed=surprise_seed, words=list(words)
-        )
+        asked = {"theme": theme, "surprise_seed": surprise_seed, "reading": reading}
+        return self._emojified(data, **asked, words=list(words))
 
     def read(
         self, data: bytes, theme: str, surprise_seed: int | None, words: Sequence[str]
@@ -187,6 +187,8 @@ class PictureProcess(ChildProcess):
         theme: str = "",
         surprise_seed: int | None = None,
         words: Sequence[str] = (),
+        *,
+        reading: str = "",
     ) -> EmojifiedPicture:
         """Paint a small copy with numbers there, and tell what would be posted.
 
@@ -197,13 +199,16 @@ class PictureProcess(ChildProcess):
             theme: Name of the theme; empty for the settings' own.
             surprise_seed: As for `emojify`.
             words: Change what is read.
+            reading: How faces are read at most.
 
         Raises:
             EmojifierError: As for `emojify`.
         """
         asked = {"theme": theme, "surprise_seed": surprise_seed, "words": list(words)}
         values = None if plan is None else plan.to_dict()
-        return self._emojified(data, **asked, do="preview", plan=values)
+        return self._emojified(
+            data, **asked, do="preview", plan=values, reading=reading
+        )
 
     def why(
         self,
@@ -307,10 +312,11 @@ class PictureProcesses(ProcessPool[PictureProcess]):
         theme: str,
         surprise_seed: int | None,
         words: Sequence[str] = (),
+        reading: str = "",
     ) -> EmojifiedPicture:
         """Emojify a picture, as `PictureProcess.emojify` does."""
         with self.process() as process:
-            return process.emojify(data, theme, surprise_seed, words)
+            return process.emojify(data, theme, surprise_seed, words, reading)
 
     def read(
         self,
@@ -343,10 +349,14 @@ class PictureProcesses(ProcessPool[PictureProcess]):
         theme: str = "",
         surprise_seed: int | None = None,
         words: Sequence[str] = (),
+        *,
+        reading: str = "",
     ) -> EmojifiedPicture:
         """Paint a small copy with numbers, as `PictureProcess.preview` does."""
         with self.process() as process:
-            return process.preview(data, plan, theme, surprise_seed, words)
+            return process.preview(
+                data, plan, theme, surprise_seed, words, reading=reading
+            )
 
     def why(
         self,

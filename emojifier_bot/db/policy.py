@@ -57,6 +57,13 @@ class WorkspaceSettings:
             else:
                 connection.execute(sa.delete(CHANNELS_OFF).filter_by(**key))
 
+    def channels_off(self, workspace: Workspace) -> list[str]:
+        """Return the channels in which a workspace has switched the bot off."""
+        found = sa.select(CHANNELS_OFF.c.channel_id).filter_by(place_id=workspace.id)
+        rows = found.order_by(CHANNELS_OFF.c.switched_at)
+        with self.database.reading() as connection:
+            return list(connection.execute(rows).scalars())
+
     def is_off(self, channel_id: str) -> bool:
         """Tell whether any workspace that shares a channel has it switched off."""
         found = sa.select(CHANNELS_OFF.c.place_id).filter_by(channel_id=channel_id)

@@ -112,6 +112,21 @@ class PostLog:
             row = connection.execute(found.limit(1)).mappings().one_or_none()
         return None if row is None else self._record(row)
 
+    def latest(
+        self, workspace: Workspace, asker_id: str, count: int
+    ) -> list[PostRecord]:
+        """Return somebody's newest posts that stand, the newest first."""
+        rows = (
+            sa.select(POSTS)
+            .filter_by(place_id=workspace.id, asker_id=asker_id)
+            .where(POSTS.c.deleted_at.is_(None))
+            .order_by(POSTS.c.posted_at.desc())
+            .limit(count)
+        )
+        with self.database.reading() as connection:
+            found = connection.execute(rows).mappings().all()
+        return [self._record(row) for row in found]
+
     def count_press(self, workspace: Workspace, post_id: str) -> int:
         """Add a press of *Try another*; return the number of this one, from 1.
 

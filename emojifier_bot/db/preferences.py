@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from emojifier_bot.db.engine import Database
 from emojifier_bot.db.tables import PREFERENCES, insert_for
 from emojifier_bot.domain import Workspace
+from emojifier_bot.emotion_models import lowest
 
 #: Chooses for a workspace.
 EVERYBODY = ""
@@ -59,6 +60,12 @@ class Preferences:
         """Return what holds for a person: their own choice, else the workspace's."""
         found = self._found(workspace, (EVERYBODY, user_id))
         return found.get(EVERYBODY, {}) | found.get(user_id, {})
+
+    def reading(self, workspace: Workspace, user_id: str) -> str:
+        """Return how a person's requests read faces at most; empty for no limit."""
+        found = self._found(workspace, (EVERYBODY, user_id)).values()
+        wishes = [one.get(Preference.READING, "") for one in found]
+        return lowest(*wishes) if any(wishes) else ""
 
     def _found(
         self, workspace: Workspace, user_ids: tuple[str, ...]

@@ -70,6 +70,7 @@ class Emojify(Protocol):
         theme: str,
         surprise_seed: int | None,
         words: Sequence[str] = (),
+        reading: str = "",
     ) -> EmojifiedPicture:
         """Emojify a file.
 
@@ -78,6 +79,7 @@ class Emojify(Protocol):
             theme: Name of a theme; empty for the settings' own.
             surprise_seed: Draws among near neighbours of the best emoji.
             words: What is asked for single faces.
+            reading: How faces are read at most; empty for what the settings allow.
         """
         ...
 
@@ -88,6 +90,8 @@ class Emojify(Protocol):
         theme: str = "",
         surprise_seed: int | None = None,
         words: Sequence[str] = (),
+        *,
+        reading: str = "",
     ) -> EmojifiedPicture:
         """Paint a small copy with numbers; its digest is that of what is posted."""
         ...
@@ -308,7 +312,7 @@ class JobSteps:
         seed = _seed(job_id, request)
         with self.limits.pipelines.taken(request.workspace.id):
             return self.deps.emojify.preview(
-                image.data, plan, theme, seed, request.words
+                image.data, plan, theme, seed, request.words, reading=request.reading
             )
 
     def _emojify(
@@ -318,7 +322,9 @@ class JobSteps:
             return self._as_previewed(request, image)
         seed = _seed(job_id, request)
         with self.limits.pipelines.taken(request.workspace.id):
-            result = self.deps.emojify(image.data, request.theme, seed, request.words)
+            result = self.deps.emojify(
+                image.data, request.theme, seed, request.words, request.reading
+            )
         faces = sum(face.count for face in result.faces)
         facts = {
             "action": "faces_read",

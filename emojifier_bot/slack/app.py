@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 from emojifier_bot.slack.actions import Actions
 from emojifier_bot.slack.client import SlackWebClient
 from emojifier_bot.slack.context import ListenerContext
+from emojifier_bot.slack.home import Home
 from emojifier_bot.slack.listeners import Listeners
 from emojifier_bot.slack.manifest import INSTALL_PATH, REDIRECT_PATH
 from emojifier_bot.slack.oauth import InstallFlow
@@ -59,6 +60,7 @@ def make_bolt_app(context: ListenerContext, signing_secret: str) -> App:
     listeners.register(app)
     actions.register(app)
     PreviewActions(context).register(app)
+    Home(context).register(app)
     Uninstallations(context).register(app)
     return app
 

@@ -154,20 +154,6 @@ def delete_confirmation_view(metadata: str) -> Block:
     }
 
 
-def home_view(**facts: str) -> Block:
-    """Return the home tab: what the bot does, how to ask, and what it keeps."""
-    return {
-        "type": "home",
-        "blocks": [
-            header("What I do"),
-            section(render_message("help", **facts)),
-            {"type": "divider"},
-            header("Privacy"),
-            section(render_message("privacy")),
-        ],
-    }
-
-
 def help_blocks(**facts: str) -> list[Block]:
     """Return the help message."""
     return [

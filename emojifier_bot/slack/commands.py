@@ -13,7 +13,9 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
+from emojifier_bot.db.preferences import Preference
 from emojifier_bot.domain import EmojifyRequest, Workspace
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import DeliveryError, ErrorKind, PlanError
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.context import ListenerContext
@@ -41,10 +43,19 @@ class SettingsCommand(StrEnum):
     ON = "on"
     OPT_OUT = "opt out"
     OPT_IN = "opt in"
+    PLAIN = "plain"
+    PLAIN_OFF = "plain off"
 
 
+#: What a person wants of their own requests, and the answer to that.
+_READINGS = {
+    SettingsCommand.PLAIN: ("plain_now", ReadingMode.SHAPES),
+    SettingsCommand.PLAIN_OFF: ("plain_off_now", ""),
+}
 #: Orders that nothing speaks against.
-KEEPING_AWAY = frozenset({SettingsCommand.OFF, SettingsCommand.OPT_OUT})
+KEEPING_AWAY = frozenset(
+    {SettingsCommand.OFF, SettingsCommand.OPT_OUT, SettingsCommand.PLAIN}
+)
 SURPRISE, PRIVATE, HELP, AGAIN = "surprise", "private", "help", "again"
 PREVIEW, NOW = "preview", "now"
 FLAGS = {SURPRISE: SURPRISE, PRIVATE: PRIVATE, HELP: HELP, "?": HELP}
@@ -316,12 +327,17 @@ def run_settings_command(
         settings.opt(workspace, asker.user_id, out=False)
         elsewhere = settings.opted_out([asker.user_id])
         return "opted_out_elsewhere" if elsewhere else "opted_in_now"
+    if command in _READINGS:
+        kind, reading = _READINGS[command]
+        who = (workspace, asker.user_id)
+        context.preferences.choose(*who, Preference.READING, reading)
+        return kind
     if is_direct(asker.channel_id):
         return ErrorKind.CHANNEL_ONLY
     off = command is SettingsCommand.OFF
 
     def switch() -> None:
-        if kind := _refusal(context.client, asker):
+        if kind := refusal_of(context.client, asker):
             context.notify(asker, kind)
             return
         settings.switch(workspace, asker.channel_id, asker.user_id, off=off)
@@ -333,7 +349,7 @@ def run_settings_command(
     return ""
 
 
-def _refusal(client: SlackClient, asker: EmojifyRequest) -> str:
+def refusal_of(client: SlackClient, asker: EmojifyRequest) -> str:
     """Return why the asker may not decide for the workspace; empty if they may."""
     workspace = asker.workspace
     if asker.user_id == client.installation(workspace).installed_by != "":

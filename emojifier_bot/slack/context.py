@@ -29,7 +29,9 @@ from emojifier_bot.domain import (
     NotPosted,
     Outcome,
     OutcomeKind,
+    Workspace,
 )
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import EmojifierError, ErrorKind, QueueFullError
 from emojifier_bot.http import check_address
 from emojifier_bot.ports import JobQueue, ReplySink
@@ -122,6 +124,16 @@ class Background:
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """What listeners know of the server."""
+
+    #: Empty where it has no address.
+    public_url: str = ""
+    #: The most that is read of a face.
+    reading: ReadingMode = ReadingMode.EXPRESSIONS
+
+
+@dataclass(frozen=True, slots=True)
 class ListenerContext:
     """What the listeners work with. What calls Slack runs after the acknowledgement."""
 
@@ -140,6 +152,7 @@ class ListenerContext:
     theme: Callable[[str], EmojiTheme]
     previews: Previews
     preferences: Preferences
+    site: Site
     #: The slash command's name where a request does not say it.
     command: str = COMMAND
     #: Raises a `FetchError` for an address that can be refused without a request.
@@ -162,8 +175,9 @@ class ListenerContext:
             StoreError: The database does not answer.
         """
         who = {"way": request.entrypoint, "workspace": request.workspace.id}
+        request = replace(request, reading=self.preferences.reading(*_asker(request)))
         names, sources = self._names_of(request), request.sources
-        asker = (request.workspace, request.user_id)
+        asker = _asker(request)
         before = self.limiter.noted(*asker, names) if names else frozenset()
         places = [place for place, one in enumerate(names) if one not in before]
         places = places or list(range(len(sources)))
@@ -339,6 +353,10 @@ class ListenerContext:
 def digest(*words: str) -> str:
     """Return what tells words apart without repeating them; keys are logged."""
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:DIGEST_CHARACTERS]
+
+
+def _asker(request: EmojifyRequest) -> tuple[Workspace, str]:
+    return request.workspace, request.user_id
 
 
 def _accepted(request: EmojifyRequest) -> Outcome:

@@ -42,7 +42,7 @@ from emojifier_bot.errors import (
     StoreError,
 )
 from emojifier_bot.slack.actions import Actions
-from emojifier_bot.slack.blocks import help_blocks, home_view
+from emojifier_bot.slack.blocks import help_blocks
 from emojifier_bot.slack.commands import (
     KEEPING_AWAY,
     ParsedCommand,
@@ -137,7 +137,6 @@ class Listeners:
         app.message_shortcut(SHORTCUT)(self.shortcut)
         app.event("app_mention")(self.mention)
         app.event("message")(self.direct_message)
-        app.event("app_home_opened")(self.home_opened)
 
     def require_installation(
         self,
@@ -340,28 +339,6 @@ class Listeners:
             self._notify(message, Outcome("thanks"))
 
         self._context.run_later(request, "welcome", task)
-
-    def home_opened(self, event: Payload, body: Payload, context: BoltContext) -> None:
-        """Show the home tab."""
-        if event.get("tab") != "home":
-            return
-        workspace = workspace_of(context, body)
-
-        def task() -> None:
-            try:
-                self._context.client.call(
-                    workspace,
-                    "views.publish",
-                    user_id=str(event["user"]),
-                    view=home_view(
-                        **self._context.names(body, context), **self._context.help_facts
-                    ),
-                )
-            except DeliveryError as error:
-                facts = {"action": "home", "error": error.kind}
-                logger.warning("The home tab was not shown", extra=facts)
-
-        self._context.background.submit("home", task)
 
     def _read(
         self,

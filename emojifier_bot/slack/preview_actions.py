@@ -33,7 +33,7 @@ from emojifier_bot.slack.preview_blocks import (
     place_of,
 )
 from emojifier_bot.vision.edits import decide, shuffle
-from emojifier_bot.vision.plan import DrawEmoji, Plan
+from emojifier_bot.vision.plan import Plan
 
 
 class PreviewActions:
@@ -213,10 +213,7 @@ class PreviewActions:
     ) -> None:
         plan = Plan.from_dict(draft.plan)
         theme = self._context.theme(draft.request.theme or plan.theme)
-        decisions = {one.number: one.decision for one in plan.faces}
-        chosen = decisions.get(number)
-        name = chosen.name if isinstance(chosen, DrawEmoji) else ""
-        view = all_emoji_view(PreviewId.of(draft), number, theme, name)
+        view = all_emoji_view(PreviewId.of(draft), number, theme, plan)
 
         def task() -> None:
             self._context.client.call(

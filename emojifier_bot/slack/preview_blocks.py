@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from emojifier_bot.db.drafts import Draft, Drawing
 from emojifier_bot.domain import EmojifyRequest
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.slack.blocks import (
     MAX_VIEW_TITLE,
     Block,
@@ -102,7 +103,7 @@ def preview_blocks(
     plan, ours = Plan.from_dict(drawing.plan), PreviewId.of(draft)
     first = min(draft.page, (len(plan.faces) - 1) // FACES_A_PAGE) * FACES_A_PAGE
     shown = plan.faces[first : first + FACES_A_PAGE]
-    rows = [_row(one, theme, ours, drawing.version) for one in shown]
+    rows = [_row(one, plan, theme, ours, drawing.version) for one in shown]
     return [
         section(preview_text(draft)) | {"block_id": ours.block_id("head")},
         {
@@ -136,11 +137,14 @@ def post_label(request: EmojifyRequest) -> str:
 
 
 def all_emoji_view(
-    preview: PreviewId, number: int, theme: EmojiTheme, chosen: str
+    preview: PreviewId, number: int, theme: EmojiTheme, plan: Plan
 ) -> Block:
     """Return the window in which one face gets any emoji of the theme."""
-    options = [_option(_shown(one), NAMED + one.name) for one in theme.emoji]
-    initial = [one for one in options if one["value"] == NAMED + chosen]
+    options = [
+        _option(_shown(one, plan.reading), NAMED + one.name) for one in theme.emoji
+    ]
+    chosen = [_choice(one.decision) for one in plan.faces if one.number == number]
+    initial = [one for one in options if one["value"] in chosen]
     groups = [
         {
             "label": plain(f"{options[at]['text']['text']} and on"),
@@ -221,7 +225,9 @@ def _controls(draft: Draft, plan: Plan, themes: Sequence[str], block_id: str) ->
     }
 
 
-def _row(face: PlannedFace, theme: EmojiTheme, ours: PreviewId, version: int) -> Block:
+def _row(
+    face: PlannedFace, plan: Plan, theme: EmojiTheme, ours: PreviewId, version: int
+) -> Block:
     """Return what one face gets, in words, with the menu that changes it."""
     emoji = {one.name: one for one in theme.emoji}
     names = [one for one in face.nearest if one in emoji]
@@ -229,7 +235,8 @@ def _row(face: PlannedFace, theme: EmojiTheme, ours: PreviewId, version: int) ->
     if isinstance(decision, DrawEmoji) and decision.name not in names:
         names = [decision.name, *names]
     options = [
-        _option(_shown(emoji[name]), f"{face.number}/{NAMED}{name}") for name in names
+        _option(_shown(emoji[name], plan.reading), f"{face.number}/{NAMED}{name}")
+        for name in names
     ]
     options += [_option(words, f"{face.number}/{name}") for name, _, words in OTHERS]
     value = f"{face.number}/{_choice(decision)}"
@@ -242,7 +249,7 @@ def _row(face: PlannedFace, theme: EmojiTheme, ours: PreviewId, version: int) ->
         "options": options,
         **({"initial_option": initial[0]} if initial else {}),
     }
-    return section(f"*Face {face.number}:* {_said(face, emoji)}") | {
+    return section(f"*Face {face.number}:* {_said(face, emoji, plan.reading)}") | {
         "block_id": ours.block_id("face", version, face.number),
         "accessory": menu,
     }
@@ -254,17 +261,21 @@ def _choice(decision: Decision) -> str:
     return next((name for name, one, _ in OTHERS if one == decision), "")
 
 
-def _said(face: PlannedFace, emoji: dict[str, Emoji]) -> str:
+def _said(face: PlannedFace, emoji: dict[str, Emoji], reading: ReadingMode) -> str:
     decision = face.decision
     if not isinstance(decision, DrawEmoji):
         return WORDS.get(_choice(decision), "Cover").lower()
     one = emoji.get(decision.name)
-    shown = html.escape(_shown(one), quote=False) if one else decision.name
+    shown = html.escape(_shown(one, reading), quote=False) if one else decision.name
+    if face.shapes and reading is not ReadingMode.EXPRESSIONS:
+        shown = f"{shown} {face.shapes}"
     return shown if face.sure else f"{shown} (not sure)"
 
 
-def _shown(emoji: Emoji) -> str:
-    return f"{emoji.character} {emoji.spoken}"
+def _shown(emoji: Emoji, reading: ReadingMode = ReadingMode.EXPRESSIONS) -> str:
+    """Return an emoji in words, which name an emotion, or without."""
+    named = reading is ReadingMode.EXPRESSIONS
+    return f"{emoji.character} {emoji.spoken}" if named else emoji.character
 
 
 def _pages(first: int, shown: int, total: int, ours: PreviewId) -> list[Block]:

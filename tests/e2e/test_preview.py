@@ -140,9 +140,7 @@ def message(bot, someone):
 
 def discard(bot, person, message):
     person.press(message, ids.DISCARD)
-    bot.slack.wait_until(
-        lambda: not bot.slack.bot_messages(own(bot, person)), PATIENCE_SECONDS
-    )
+    bot.slack.wait_until(lambda: message.deleted, PATIENCE_SECONDS)
 
 
 def test_each_change_redraws_in_place_and_one_picture_stays(bot, someone, message):
@@ -342,3 +340,92 @@ def test_faults_of_slacks_leave_one_preview_and_then_none(bot, someone, method, 
     assert preview(bot, someone) is message
     discard(bot, someone, message)
     bot.slack.wait_until(lambda: gone(bot, someone), PATIENCE_SECONDS)
+
+
+# The home tab.
+
+
+def menu_of(person, action_id):
+    for block in person.home.body["blocks"]:
+        if block.get("accessory", {}).get("action_id") == action_id:
+            return block["accessory"]
+    return None
+
+
+def chosen(bot, person, action_id, value):
+    """Choose in the home tab, and wait until it shows that."""
+    person.press_in_view(person.home, action_id, value)
+    bot.slack.wait_until(
+        lambda: menu_of(person, action_id)["initial_option"]["value"] == value,
+        PATIENCE_SECONDS,
+    )
+
+
+def test_what_is_chosen_at_home_holds_for_what_is_asked(bot, someone):
+    someone.open_home()
+    bot.slack.wait_until(lambda: someone.home, PATIENCE_SECONDS)
+    assert menu_of(someone, "home_all_reading") is None
+    chosen(bot, someone, "home_mine_preview", "on")
+    chosen(bot, someone, "home_mine_reading", "shapes")
+
+    channel = bot.channel()
+    answer = someone.command(channel, bot.address())
+    assert "first for you alone" in answer.json()["text"]
+    message = preview(bot, someone)
+    assert bot.slack.bot_messages(channel) == []
+    someone.press(message, ids.POST)
+    posted, file = bot.result(channel)
+    assert file.alt_txt
+    bot.slack.wait_until(lambda: gone(bot, someone), PATIENCE_SECONDS)
+
+    someone.command(channel, f"{bot.address()} now")
+    bot.results(channel, count=2)
+    assert bot.slack.bot_messages(own(bot, someone)) == []
+    someone.open_home()
+    link = f"/{file.file_id}/"
+    bot.slack.wait_until(lambda: link in str(someone.home.body), PATIENCE_SECONDS)
+    assert posted.ts
+
+
+def test_the_opt_out_is_a_switch(bot, someone):
+    someone.open_home()
+    bot.slack.wait_until(lambda: someone.home, PATIENCE_SECONDS)
+    for action, words in (("home_opt_out", "left alone"), ("home_opt_in", "may get")):
+        someone.press_in_view(someone.home, action)
+        bot.slack.wait_until(
+            lambda words=words: words in str(someone.home.body), PATIENCE_SECONDS
+        )
+
+    someone.press_in_view(someone.home, "home_try")
+    view = bot.slack.wait_until(someone.open_view, PATIENCE_SECONDS)
+    assert "Three steps" in str(view.body)
+
+
+def test_an_admin_chooses_for_the_workspace_and_nobody_else(bot, someone):
+    channel = bot.channel()
+    someone.user.is_admin = True
+    someone.command(channel, "off")
+    bot.told(someone, "switched off in this channel")
+    someone.open_home()
+    bot.slack.wait_until(
+        lambda: someone.home and f"<#{channel}>" in str(someone.home.body),
+        PATIENCE_SECONDS,
+    )
+    other = bot.sit("nobody")
+    other.press_in_view(someone.home, "home_all_preview", "on")
+    own_channel = own(bot, other)
+    bot.slack.wait_until(
+        lambda: "Only an admin" in str(bot.slack.bot_messages(own_channel)),
+        PATIENCE_SECONDS,
+    )
+    assert menu_of(someone, "home_all_preview")["initial_option"]["value"] == "-"
+
+    someone.press_in_view(someone.home, "home_switch_on", channel)
+    bot.slack.wait_until(
+        lambda: f"<#{channel}>" not in str(someone.home.body), PATIENCE_SECONDS
+    )
+    chosen(bot, someone, "home_all_preview", "on")
+    answer = other.command(channel, bot.address())
+    assert "first for you alone" in answer.json()["text"]
+    discard(bot, other, preview(bot, other))
+    chosen(bot, someone, "home_all_preview", "-")

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from emojifier_bot.app.picture_process import emojified, previewed
 from emojifier_bot.domain import EmojifiedPicture
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import ImageError
 from emojifier_bot.jobs.steps import Emojify
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
@@ -82,9 +83,10 @@ class FakeEmojify(Emojify):
         theme: str,
         surprise_seed: int | None,
         words: Sequence[str] = (),
+        reading: str = "",
     ) -> EmojifiedPicture:
         del theme
-        options = _options(surprise_seed, words)
+        options = _options(surprise_seed, words, reading)
         return emojified(fake_pipeline().run(data, options))
 
     def preview(
@@ -94,9 +96,11 @@ class FakeEmojify(Emojify):
         theme: str = "",
         surprise_seed: int | None = None,
         words: Sequence[str] = (),
+        *,
+        reading: str = "",
     ) -> EmojifiedPicture:
         del theme
-        options = _options(surprise_seed, words)
+        options = _options(surprise_seed, words, reading)
         return previewed(fake_pipeline(), data, plan, options)
 
     def render(self, data: bytes, plan: Plan, theme: str = "") -> EmojifiedPicture:
@@ -109,6 +113,12 @@ def fake_emojify() -> Emojify:
     return FakeEmojify()
 
 
-def _options(seed: int | None = None, words: Sequence[str] = ()) -> EmojifyOptions:
-    edits, _ = take_edits(words)
-    return EmojifyOptions(surprise_seed=seed, for_channel=True, edits=edits)
+def _options(
+    seed: int | None = None, words: Sequence[str] = (), reading: str = ""
+) -> EmojifyOptions:
+    return EmojifyOptions(
+        surprise_seed=seed,
+        for_channel=True,
+        edits=take_edits(words)[0],
+        reading=ReadingMode(reading or ReadingMode.EXPRESSIONS),
+    )

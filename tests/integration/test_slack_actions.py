@@ -185,7 +185,8 @@ def test_a_button_of_a_deleted_post(posted, action):
 
     assert posted.notified() == ["post_gone"]
     # What is left of its message goes.
-    assert (posted.sink.deleted, posted.sink.button_ts) == ([POST], [TS])
+    [gone] = posted.sink.deleted
+    assert (gone.file_id, posted.sink.button_ts) == (POST.file_id, [TS])
     assert posted.queue.requests == []
 
 

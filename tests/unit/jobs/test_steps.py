@@ -47,9 +47,9 @@ class NotedEmojify:
     def __init__(self) -> None:
         self.seeds = []
 
-    def __call__(self, data, theme, seed, words=()):
+    def __call__(self, data, theme, seed, *more):
         self.seeds.append(seed)
-        return fake_emojify()(data, theme, seed, words)
+        return fake_emojify()(data, theme, seed, *more)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +16,6 @@ from emojifier_bot.slack.blocks import (
     doubts,
     found,
     help_blocks,
-    home_view,
     plain_comment,
     result_blocks,
 )
@@ -74,15 +71,6 @@ def test_the_window_that_asks_before_a_deletion():
 def test_a_button_carries_only_what_fits():
     with pytest.raises(ValueError, match="2000 characters"):
         result_blocks(make_post(post_id="x" * 2001))
-
-
-def test_the_home_tab_says_what_how_and_what_is_kept():
-    view = home_view(themes="`classic`", command="/faces")
-    assert wrong_view(view, "home") == []
-    said = json.dumps(view, ensure_ascii=False)
-    for part in ("/faces", "Privacy", "30 days", "`classic`"):
-        assert part in said
-    assert "/emojify" not in said
 
 
 def test_help_is_good_block_kit():
