@@ -69,8 +69,7 @@ _HD_FROM_PX = 720
 _BOX_BYTES = 8
 
 _MISSING = (
-    "This is a video. Videos need the extra `video` (PyAV): docs/python.md says how to "
-    "install it."
+    "Videos need the extra `video` (PyAV): docs/python.md says how to install it."
 )
 
 
