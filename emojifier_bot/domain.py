@@ -245,6 +245,8 @@ class EmojifiedPicture:
     milliseconds: Mapping[str, float]
     #: Sentences on what the result lacks of its picture.
     notes: tuple[str, ...] = ()
+    #: Of a result that moves; 1 for a picture.
+    frames: int = 1
     #: What was painted; None where nobody asked.
     plan: Plan | None = None
     #: Of a preview: SHA-256 of what would be posted.
@@ -281,8 +283,10 @@ class Post:
     source: ImageReference
     thread_ts: str = ""
     theme: str = ""
-    #: Sentences on what the result lacks of its picture. The log does not keep them.
+    #: Sentences on what the result lacks of its picture. The log does not keep them,
+    #: nor how many frames a result has that moves.
     notes: tuple[str, ...] = ()
+    frames: int = 1
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Post:

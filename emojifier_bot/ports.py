@@ -135,3 +135,20 @@ class ReplySink(Protocol):
     def remove_reaction(self, request: EmojifyRequest) -> None:
         """Take the reaction back."""
         ...
+
+    def show_progress(
+        self, request: EmojifyRequest, line_ts: str, done: int, total: int
+    ) -> str:
+        """Say how many frames of a clip are done; return the timestamp of the line.
+
+        Args:
+            request: Whose clip it is.
+            line_ts: Of the line that is changed; empty for a new one.
+            done: Frames that are done.
+            total: All of them.
+        """
+        ...
+
+    def remove_progress(self, request: EmojifyRequest, line_ts: str) -> None:
+        """Delete that line; one that is gone is fine."""
+        ...

@@ -16,17 +16,23 @@ import os
 import pickle
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, ClassVar
 
 import structlog
 from PIL import Image
 
 from emojifier_bot import errors
-from emojifier_bot.app import CHECKED_SIZE_WH, make_analyzer, make_isolated_decoder
+from emojifier_bot.app import (
+    CHECKED_SIZE_WH,
+    make_analyzer,
+    make_isolated_decoder,
+    make_local_models,
+)
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.config import Settings, settings_table
 from emojifier_bot.config.settings import NO_SECRET
@@ -46,6 +52,7 @@ from emojifier_bot.errors import (
 )
 from emojifier_bot.logs import configure_logging
 from emojifier_bot.vision.alt_text import spoken
+from emojifier_bot.vision.clips.passes import Progress, no_progress
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.edits import NO_EDITS, carry_over, take_edits
 from emojifier_bot.vision.numbers import numbered_copy
@@ -79,6 +86,8 @@ ENTRY = "emojifier_bot.app.picture_process:main"
 AFTER_DECODING_SECONDS = 60.0
 #: A start takes a second, so a process may do more than a decoder does.
 PICTURES_PER_PROCESS = 1000
+#: How often the worker hears how far a clip is.
+PROGRESS_SECONDS = 0.5
 #: The largest result that is passed on.
 MOST_RESULT_BYTES = 100_000_000
 #: Of the processor, from which on a picture gives way to others: one of 12 megapixels
@@ -105,6 +114,8 @@ class PictureProcess(ChildProcess):
     def __init__(self, settings: Settings) -> None:
         self._gave_way = False
         self._settings = _without_secrets(settings)
+        self._clip_seconds = settings.clip_seconds
+        self._progress: Progress = no_progress
         seconds = settings.decode_seconds + AFTER_DECODING_SECONDS
         limits = ChildLimits(
             memory_bytes=settings.picture_memory_mb * 1_000_000,
@@ -134,6 +145,8 @@ class PictureProcess(ChildProcess):
         surprise_seed: int | None,
         words: Sequence[str] = (),
         reading: str = "",
+        *,
+        progress: Progress = no_progress,
     ) -> EmojifiedPicture:
         """Emojify a picture there, as some words ask: `take_edits`.
 
@@ -141,6 +154,7 @@ class PictureProcess(ChildProcess):
             EmojifierError: As the pipeline does; or an `ImageError`: it took too long
                 (``decode_timeout``), or the process died of it (``decode_crash``).
         """
+        self._progress = progress
         asked = {"theme": theme, "surprise_seed": surprise_seed, "reading": reading}
         return self._emojified(data, **asked, words=list(words))
 
@@ -253,7 +267,15 @@ class PictureProcess(ChildProcess):
             self._connection.settimeout(self._limits.wall_seconds)
             send_picture(self._connection, json.dumps(asked).encode())
             send_picture(self._connection, data)
-            yield self._receive_values()
+            yield self._receive_answer()
+
+    def _receive_answer(self) -> Values:
+        """Wait for the answer; a clip that goes on has more time than a picture."""
+        latest = time.monotonic() + self._clip_seconds
+        while "progress" in (values := self._receive_values()):
+            self._progress(*values["progress"])
+            self._deadline = min(time.monotonic() + self._limits.wall_seconds, latest)
+        return values
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -313,10 +335,14 @@ class PictureProcesses(ProcessPool[PictureProcess]):
         surprise_seed: int | None,
         words: Sequence[str] = (),
         reading: str = "",
+        *,
+        progress: Progress = no_progress,
     ) -> EmojifiedPicture:
         """Emojify a picture, as `PictureProcess.emojify` does."""
         with self.process() as process:
-            return process.emojify(data, theme, surprise_seed, words, reading)
+            return process.emojify(
+                data, theme, surprise_seed, words, reading, progress=progress
+            )
 
     def read(
         self,
@@ -391,9 +417,24 @@ def main(connection: socket.socket, limits: ChildLimits) -> None:
         data = receive_picture(connection)
         if data is None:
             return
-        _send_answer(connection, *_answer(pipeline_for, json.loads(asked), data))
+        tell = _make_progress(connection)
+        answer = _answer(pipeline_for, json.loads(asked), data, tell)
+        _send_answer(connection, *answer)
         # While the next picture is awaited, nothing is left of this one.
         del data
+
+
+def _make_progress(connection: socket.socket) -> Progress:
+    """Return what tells the worker now and then how far a clip is."""
+    next_at = time.monotonic() + PROGRESS_SECONDS
+
+    def tell(done: int, total: int) -> None:
+        nonlocal next_at
+        if time.monotonic() >= next_at:
+            next_at = time.monotonic() + PROGRESS_SECONDS
+            send_header(connection, {"progress": [done, total]})
+
+    return tell
 
 
 def _send_answer(
@@ -414,7 +455,8 @@ def _make_pipelines(settings: Settings) -> Callable[[str], Pipeline]:
     def pipeline_for(theme: str) -> Pipeline:
         source = open_theme(theme or settings.theme)
         mode = ReadingMode(settings.reading)
-        return Pipeline(decoder, analyzer, source, SystemClock(), mode)
+        models = partial(make_local_models, settings)
+        return Pipeline(decoder, analyzer, source, SystemClock(), mode, models)
 
     pipeline_for("")
     if settings.face_backend == "local":
@@ -425,12 +467,15 @@ def _make_pipelines(settings: Settings) -> Callable[[str], Pipeline]:
 
 
 def _answer(
-    pipeline_for: Callable[[str], Pipeline], asked: Values, data: bytes
+    pipeline_for: Callable[[str], Pipeline],
+    asked: Values,
+    data: bytes,
+    progress: Progress,
 ) -> tuple[Values, tuple[bytes, ...]]:
     """Return the header and what follows it, for the worker."""
     with structlog.contextvars.bound_contextvars(**asked["about"]):
         try:
-            return _done(pipeline_for(asked["theme"]), asked, data)
+            return _done(pipeline_for(asked["theme"]), asked, data, progress)
         except MemoryError:
             too_much = _too_much("This picture needs more memory than there is.")
             return _error_values(too_much), ()
@@ -445,7 +490,7 @@ def _answer(
 
 
 def _done(
-    pipeline: Pipeline, asked: Values, data: bytes
+    pipeline: Pipeline, asked: Values, data: bytes, progress: Progress
 ) -> tuple[Values, tuple[bytes, ...]]:
     options = EmojifyOptions(
         surprise_seed=asked.get("surprise_seed"),
@@ -465,9 +510,9 @@ def _done(
     if asked["do"] == "preview":
         picture = previewed(pipeline, data, plan, options)
     elif plan is not None:
-        picture = emojified(pipeline.render(data, plan, options))
+        picture = emojified(pipeline.render(data, plan, options, progress))
     else:
-        picture = emojified(pipeline.run(data, options))
+        picture = emojified(pipeline.run(data, options, progress))
     if len(picture.data) > MOST_RESULT_BYTES:
         raise _too_much("The result is too long.")
     assert picture.plan is not None  # noqa: S101 - `emojified` sets it
@@ -525,6 +570,7 @@ def emojified(result: Result) -> EmojifiedPicture:
         backend=result.backend,
         milliseconds=result.milliseconds,
         notes=result.notes,
+        frames=result.frames,
     )
 
 

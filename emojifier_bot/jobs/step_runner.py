@@ -181,6 +181,8 @@ class Timing:
     verify_waits_seconds: tuple[float, ...] = VERIFY_WAITS_SECONDS
     #: Stretches the waits before another try that nobody asked for.
     backoff: float = 1.0
+    #: From when on, and how often, a line says how far a clip is.
+    progress_seconds: float = 5.0
 
 
 class Answer:

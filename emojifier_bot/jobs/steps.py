@@ -43,9 +43,11 @@ from emojifier_bot.errors import (
 from emojifier_bot.http.fetch import clean_name
 from emojifier_bot.jobs.leases import Lease
 from emojifier_bot.jobs.places import ConcurrencyLimits, KeptResults
+from emojifier_bot.jobs.progress import progress_line
 from emojifier_bot.jobs.step_runner import Timing
 from emojifier_bot.ports import ImageSource, ReplySink
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
+from emojifier_bot.vision.clips.passes import Progress, no_progress
 from emojifier_bot.vision.formats import format_named
 from emojifier_bot.vision.plan import Plan
 
@@ -71,6 +73,8 @@ class Emojify(Protocol):
         surprise_seed: int | None,
         words: Sequence[str] = (),
         reading: str = "",
+        *,
+        progress: Progress = no_progress,
     ) -> EmojifiedPicture:
         """Emojify a file.
 
@@ -80,6 +84,7 @@ class Emojify(Protocol):
             surprise_seed: Draws among near neighbours of the best emoji.
             words: What is asked for single faces.
             reading: How faces are read at most; empty for what the settings allow.
+            progress: Called now and then with how many frames of a clip are done.
         """
         ...
 
@@ -174,6 +179,7 @@ class JobSteps:
             thread_ts="" if elsewhere else request.thread_ts,
             theme=request.theme,
             notes=result.notes,
+            frames=result.frames,
         )
         # Before the share is seen: its buttons may be pressed at once.
         self.deps.posts.record(post)
@@ -320,10 +326,19 @@ class JobSteps:
     ) -> EmojifiedPicture:
         if request.draft_id:
             return self._as_previewed(request, image)
-        seed = _seed(job_id, request)
-        with self.limits.pipelines.taken(request.workspace.id):
-            result = self.deps.emojify(
-                image.data, request.theme, seed, request.words, request.reading
+        seed, deps = _seed(job_id, request), self.deps
+        seconds = deps.timing.progress_seconds
+        with (
+            self.limits.pipelines.taken(request.workspace.id),
+            progress_line(deps.sink, request, self.lease, deps.clock, seconds) as line,
+        ):
+            result = deps.emojify(
+                image.data,
+                request.theme,
+                seed,
+                request.words,
+                request.reading,
+                progress=line,
             )
         faces = sum(face.count for face in result.faces)
         facts = {

@@ -78,14 +78,15 @@ def comment(post: Post) -> str:
     asked = f"<@{post.asker_id}> asked for this."
     if is_direct(post.channel_id):
         asked = "Here you are."
-    lines = [f"{asked} {found(post.faces)}", doubts(post.faces), *post.notes]
+    moving = f" in {post.frames} frames" if post.frames > 1 else ""
+    lines = [f"{asked} {found(post.faces, moving)}", doubts(post.faces), *post.notes]
     return "\n".join(filter(None, lines))
 
 
-def found(faces: Sequence[FaceSummary]) -> str:
+def found(faces: Sequence[FaceSummary], where: str = "") -> str:
     """Return how many faces there are and which emoji they got, in reading order."""
     total = sum(face.count for face in faces)
-    count = "1 face" if total == 1 else f"{total} faces"
+    count = ("1 face" if total == 1 else f"{total} faces") + where
     drawn = [face for face in faces if face.character]
     by_person = any(face.spoken.startswith(DRAWN) for face in faces)
     parts = [_emoji_of(drawn)] if drawn else []

@@ -53,6 +53,8 @@ DEFAULT_FACTS = {
     "wait": "a few minutes",
     "problem": "What you want for single faces does not fit this picture.",
     "retention_days": str(RETENTION.days),
+    "done": "some",
+    "total": "all",
 }
 #: A word that is repeated to its writer is cut after this many characters.
 MAX_QUOTED_CHARACTERS = 60

@@ -21,7 +21,7 @@ from emojifier_bot.domain import (
     Workspace,
 )
 from emojifier_bot.errors import ErrorKind
-from emojifier_bot.vision.formats import format_for
+from emojifier_bot.vision.formats import VIDEOS, format_for
 
 Payload = Mapping[str, Any]
 
@@ -346,7 +346,7 @@ def is_address(word: str) -> bool:
 
 
 def image_ids(files: Iterable[Payload]) -> tuple[str, ...]:
-    """Return the ids of the files that are images, in order, each once.
+    """Return the ids of the files that are images or videos, in order, each once.
 
     A file of another organisation comes without a type, and so does one that Slack has
     not looked at yet: it may be an image. One whose type Slack does not know counts by
@@ -370,7 +370,8 @@ def _is_image(file: Payload) -> bool:
     suffix = PurePosixPath(str(file.get("name") or "")).suffix
     by_name = format_for(suffix) is not None
     is_stub = file.get("file_access") == STUB
-    return is_stub or kind == "" or by_name or kind.startswith("image/")
+    is_video = any(kind == one.mime_type for one in VIDEOS)
+    return is_stub or kind == "" or by_name or is_video or kind.startswith("image/")
 
 
 def _type_of(file: Payload) -> str:

@@ -120,6 +120,40 @@ class SlackReplySink:
                 name=SEEN,
             )
 
+    def show_progress(
+        self, request: EmojifyRequest, line_ts: str, done: int, total: int
+    ) -> str:
+        """Post one line, or change it; return its timestamp.
+
+        Raises:
+            DeliveryError: The bot may not post there, or Slack does not answer.
+        """
+        facts = {"done": str(done), "total": str(total)}
+        words: dict[str, Any] = {"text": render_message("progress", **facts)}
+        channel = self.target(request)
+        if line_ts:
+            method, words["ts"] = "chat.update", line_ts
+        else:
+            method = "chat.postMessage"
+            is_there = channel == request.channel_id
+            words["thread_ts"] = request.thread_ts if is_there else ""
+        answer = self.client.call(request.workspace, method, channel=channel, **words)
+        return str(answer.get("ts") or line_ts)
+
+    def remove_progress(self, request: EmojifyRequest, line_ts: str) -> None:
+        """Delete that line.
+
+        Raises:
+            DeliveryError: Slack may do it later.
+        """
+        with _gone_is_fine():
+            self.client.call(
+                request.workspace,
+                "chat.delete",
+                channel=self.target(request),
+                ts=line_ts,
+            )
+
     def target(self, request: EmojifyRequest) -> str:
         """Return the channel for the result.
 

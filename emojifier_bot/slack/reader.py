@@ -37,7 +37,7 @@ from emojifier_bot.slack.payloads import (
     may_be_image,
     shares_in,
 )
-from emojifier_bot.vision.formats import is_web_page, sniff
+from emojifier_bot.vision.formats import is_web_page, sniff, video_format
 
 #: Files on one page of a list, and pages that are looked at from either end.
 PAGE_FILES, MAX_PAGES = 100, 3
@@ -326,6 +326,8 @@ def check_picture(data: bytes, page_kind: ErrorKind = ErrorKind.PAGE) -> None:
         )
     if is_web_page(data):
         raise fetch_error(page_kind)
+    if video_format(data):
+        return
     try:
         sniff(data)
     except ImageError as error:

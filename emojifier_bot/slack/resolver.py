@@ -184,8 +184,9 @@ class PictureResolver:
             FetchError: There is none, and its kind says why.
         """
         seen = _Seen()
-        images = self.reader.pages_from_both_ends(request, "images")
-        # Slack does not count what it has no type for among the images.
+        images = self.reader.pages_from_both_ends(request, "images,videos")
+        # Slack does not count what it has no type for among the images, and its
+        # reference names no type for videos.
         newest_files = islice(self.reader.pages_from_both_ends(request, ""), 1)
         for files in chain(images, newest_files):
             if found := self._first_usable(request, files, seen):

@@ -12,6 +12,7 @@ from emojifier_bot.errors import ImageError
 from emojifier_bot.jobs.steps import Emojify
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.clips.opening import InProcessDecoder
+from emojifier_bot.vision.clips.passes import Progress, no_progress
 from emojifier_bot.vision.clips.types import ClipDecoder
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.edits import take_edits
@@ -84,10 +85,12 @@ class FakeEmojify(Emojify):
         surprise_seed: int | None,
         words: Sequence[str] = (),
         reading: str = "",
+        *,
+        progress: Progress = no_progress,
     ) -> EmojifiedPicture:
         del theme
         options = _options(surprise_seed, words, reading)
-        return emojified(fake_pipeline().run(data, options))
+        return emojified(fake_pipeline().run(data, options, progress))
 
     def preview(
         self,

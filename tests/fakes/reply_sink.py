@@ -173,6 +173,17 @@ class FakeReplySink(ReplySink):
     def remove_reaction(self, request: EmojifyRequest) -> None:
         self._call("remove_reaction", {"ts": request.reaction_ts})
 
+    def show_progress(
+        self, request: EmojifyRequest, line_ts: str, done: int, total: int
+    ) -> str:
+        facts = {"line": line_ts, "done": done, "total": total}
+        self._call("show_progress", facts)
+        return line_ts or f"line of {request.user_id}"
+
+    def remove_progress(self, request: EmojifyRequest, line_ts: str) -> None:
+        del request
+        self._call("remove_progress", {"line": line_ts})
+
     def _call(
         self, method: str, facts: dict[str, Any], do: Callable[[], None] = lambda: None
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -62,6 +63,24 @@ def test_a_result_has_the_format_that_a_channel_shows(
     assert sniff(result.data).name == result.format == expected
     assert [one.spoken for one in result.faces] == result.alt_text.split(": ")[1:]
     assert result.milliseconds.keys() >= {"decode", "analyze", "encode"}
+
+
+def test_a_clip_stays_a_clip_and_tells_how_far_it_is(face, monkeypatch):
+    frames = [face.resize((240, 240)).rotate(angle) for angle in (0, 2, 4, 6)]
+    data = encoded(
+        frames[0], "GIF", save_all=True, append_images=frames[1:], duration=60
+    )
+    told = []
+    monkeypatch.setattr(picture_process, "PROGRESS_SECONDS", 0.0)
+    settings = replace(load_settings(), decode_seconds=0.5)
+    monkeypatch.setattr(picture_process, "AFTER_DECODING_SECONDS", 60.0)
+    with PictureProcesses(settings) as processes:
+        result = processes(data, "", None, progress=lambda *far: told.append(far))
+
+    assert (result.format, result.frames) == ("GIF", 4)
+    assert [one.spoken for one in result.faces] == result.alt_text.split(": ")[1:]
+    with Image.open(io.BytesIO(result.data)) as image:
+        assert image.n_frames == 4
 
 
 def test_a_picture_without_faces_is_not_encoded(processes):

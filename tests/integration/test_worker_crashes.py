@@ -66,6 +66,33 @@ def test_a_killed_worker_s_job_is_ended_by_the_next(harness, method, file_id, ho
     assert len(harness.sink.shown()) == has_face
 
 
+@pytest.mark.parametrize(
+    ("method", "how"),
+    [
+        ("show_progress", KILL_BEFORE),
+        ("show_progress", KILL_AFTER),
+        ("complete", KILL_AFTER),
+    ],
+)
+def test_a_clip_begins_again_where_its_worker_is_killed_and_is_posted_once(
+    harness, method, how
+):
+    harness.sink.plan(method, Fault(how))
+    job_id = harness.ask(file_id="FCLIP")
+    assert is_dead(harness.spawn())
+
+    with harness.working():
+        assert harness.wait(job_id, seconds=START_SECONDS).outcome == "posted"
+
+    assert len(harness.sink.shown()) == 1
+    (upload, *_) = harness.sink.calls("upload")
+    assert upload["filename"].endswith(".emojified.gif")
+    told = harness.sink.calls("show_progress")
+    assert {one["total"] for one in told} == {12}
+    # Of the run that was killed, and all of the one after it.
+    assert [one["done"] for one in told][-12:] == list(range(1, 13))
+
+
 def test_a_worker_that_lives_takes_the_jobs_of_a_dead_one(harness):
     harness.sink.plan("complete", Fault(KILL_AFTER))
     job_id = harness.ask()

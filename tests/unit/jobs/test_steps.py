@@ -31,7 +31,7 @@ from emojifier_bot.jobs.steps import (
 from emojifier_bot.slack.blocks import doubts, found
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
 from tests.builders_store import sql_stores
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import FakeClock, ManualClock
 from tests.fakes.image_source import FakeImageSource
 from tests.fakes.pipeline import fake_emojify
 from tests.fakes.previews import MemoryPreviews
@@ -47,9 +47,9 @@ class NotedEmojify:
     def __init__(self) -> None:
         self.seeds = []
 
-    def __call__(self, data, theme, seed, *more):
+    def __call__(self, data, theme, seed, *more, **others):
         self.seeds.append(seed)
-        return fake_emojify()(data, theme, seed, *more)
+        return fake_emojify()(data, theme, seed, *more, **others)
 
 
 @pytest.fixture
@@ -217,3 +217,48 @@ def test_a_post_that_this_job_replaced_before_is_no_refusal(tmp_path, posts):
     posts.mark_deleted(WORKSPACE, "other", "U7")
     with pytest.raises(DeliveryError):
         steps.complete(make_request(replaces_post_id="other"), new)
+
+
+class SlowEmojify:
+    """Takes some seconds by a clock for each frame of a clip."""
+
+    def __init__(self, clock, seconds, frames=40):
+        self._clock, self._seconds, self._frames = clock, seconds, frames
+
+    def __call__(self, data, theme, seed, words, reading, *, progress):
+        for done in range(1, self._frames + 1):
+            self._clock.advance(self._seconds)
+            progress(done, self._frames)
+        result = fake_emojify()(data, theme, seed, words, reading)
+        return replace(result, frames=self._frames)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lines"),
+    [(0.1, []), (0.2, [25]), (1.0, [5, 10, 15, 20, 25, 30, 35, 40])],
+)
+def test_a_clip_that_takes_long_has_one_line_that_goes_again(
+    tmp_path, posts, seconds, lines
+):
+    steps, clock = make_steps(tmp_path, posts), ManualClock()
+    slow = SlowEmojify(clock, seconds)
+    steps = replace(steps, deps=replace(steps.deps, clock=clock, emojify=slow))
+
+    prepared = steps.prepare("job", make_request(), F1)
+
+    assert prepared["frames"] == 40
+    shown = steps.deps.sink.calls("show_progress")
+    assert [(one["done"], one["total"]) for one in shown] == [(n, 40) for n in lines]
+    assert [one["line"] for one in shown][:2] == ["", "line of U1"][: len(shown)]
+    removed = [one["line"] for one in steps.deps.sink.calls("remove_progress")]
+    assert removed == ["line of U1"] * bool(lines)
+
+
+def test_a_line_that_slack_does_not_take_does_not_matter(tmp_path, posts):
+    steps = make_steps(tmp_path, posts)
+    steps.deps.sink.plan("show_progress", Fault(), Fault(retryable=False))
+    clock = ManualClock()
+    deps = replace(steps.deps, clock=clock, emojify=SlowEmojify(clock, 1.0))
+    steps = replace(steps, deps=deps)
+
+    assert steps.prepare("job", make_request(), F1) is not None
