@@ -134,8 +134,8 @@ def test_thousands_of_faces_are_a_short_row(tmp_path, posts):
         for n in range(2510)
     ]
 
-    def crowd(*asked):
-        return replace(fake_emojify()(*asked), faces=summarized(shown))
+    def crowd(*asked, **more):
+        return replace(fake_emojify()(*asked, **more), faces=summarized(shown))
 
     steps = make_steps(tmp_path, posts, crowd)
     post = steps.prepare("job", make_request(), F1)
