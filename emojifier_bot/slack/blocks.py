@@ -93,6 +93,8 @@ def found(faces: Sequence[FaceSummary], where: str = "") -> str:
     for words in (COVERED, LEFT):
         number = sum(face.count for face in faces if face.spoken == words)
         parts += [f"{number} {words}"] if number else []
+    if parts == [f"{total} {COVERED}"]:
+        return f"{count} {COVERED}"
     between = f", {DRAWN} " if drawn and by_person else ": "
     return f"{count}{between}{', '.join(parts)}" if parts else count
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from emojifier_bot.db.preferences import Preference
 from emojifier_bot.domain import EmojifyRequest, Workspace
-from emojifier_bot.emotion_models import ReadingMode
+from emojifier_bot.emotion_models import ReadingMode, lowest
 from emojifier_bot.errors import DeliveryError, ErrorKind, PlanError
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.context import ListenerContext
@@ -330,6 +330,9 @@ def run_settings_command(
     if command in _READINGS:
         kind, reading = _READINGS[command]
         who = (workspace, asker.user_id)
+        if reading:  # whoever has chosen less already keeps that
+            own = context.preferences.chosen(*who).get(Preference.READING, "")
+            reading = lowest(reading, own)
         context.preferences.choose(*who, Preference.READING, reading)
         return kind
     if is_direct(asker.channel_id):

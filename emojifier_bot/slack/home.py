@@ -74,6 +74,12 @@ class HomeFacts:
     is_admin: bool = False
     channels_off: Sequence[str] = ()
 
+    @property
+    def reading(self) -> ReadingMode:
+        """Return the mode that counts for this person."""
+        own = self.mine.get(Preference.READING, "")
+        return lowest(self.allowed(for_me=True), own)
+
     def allowed(self, *, for_me: bool) -> ReadingMode:
         """Return the most that one may choose to be read of faces."""
         workspaces = self.everybodys.get(Preference.READING, "") if for_me else ""
@@ -104,7 +110,7 @@ def home_view(facts: HomeFacts, *, with_picture: bool = True) -> Block:
             *(_for_admins(facts) if facts.is_admin else []),
             header("Privacy"),
             section(render_message("privacy")),
-            context(render_message(READING_MESSAGES[facts.allowed(for_me=True)])),
+            context(render_message(READING_MESSAGES[facts.reading])),
             *([context(_links(facts.site))] if facts.site.public_url else []),
         ],
     }

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from emojifier_bot.db.preferences import Preference
 from emojifier_bot.domain import Entrypoint, ImageReference, Installation, Workspace
 from emojifier_bot.errors import DeliveryError, QueueError, QueueFullError
 from emojifier_bot.slack.messages import render_message
@@ -762,3 +763,26 @@ def test_a_challenge_is_answered(listeners):
     sent = Sent(b'{"type": "url_verification", "challenge": "abc"}', "application/json")
 
     assert listeners.send(sent).json() == {"challenge": "abc"}
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "kind", "after"),
+    [
+        ("plain", "", "plain_now", "shapes"),
+        ("plain", "expressions", "plain_now", "shapes"),
+        ("plain", "off", "plain_now", "off"),
+        ("plain off", "shapes", "plain_off_now", ""),
+        ("plain off", "off", "plain_off_now", ""),
+    ],
+)
+def test_nobody_has_more_read_by_asking_for_plain_words(
+    listeners, text, before, kind, after
+):
+    wishes = listeners.context.preferences
+    wishes.choose(HERE, ASKER, Preference.READING, before)
+
+    assert listeners.reply_to(command(text)) == render_message(kind)
+
+    assert wishes.reading(HERE, ASKER) == after
+    listeners.send(command(ADDRESS))
+    assert listeners.queue.requests[-1].reading == after

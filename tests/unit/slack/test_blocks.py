@@ -19,6 +19,7 @@ from emojifier_bot.slack.blocks import (
     plain_comment,
     result_blocks,
 )
+from emojifier_bot.vision.alt_text import COVERED
 from tests.fakes.slack.blocks import wrong_blocks, wrong_view
 from tests.slack_posts import make_post
 
@@ -189,3 +190,10 @@ def test_what_a_person_chose_is_drawn_and_nothing_is_said_of_the_face(shown, sai
     faces = tuple(FaceSummary(one, spoken, sure=True) for one, spoken in shown)
 
     assert found(faces) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(1, "1 face covered"), (3, "3 faces covered")]
+)
+def test_faces_without_words_are_counted(count, text):
+    assert found([FaceSummary("", COVERED, sure=True)] * count) == text

@@ -113,3 +113,27 @@ def test_the_steps_of_a_first_try():
 
     assert wrong_view(view, "modal") == []
     assert "/faces preview" in json.dumps(view)
+
+
+@pytest.mark.parametrize(
+    ("operators", "workspaces", "own", "mode"),
+    [
+        ("expressions", "", "", "expressions"),
+        ("expressions", "", "shapes", "shapes"),
+        ("expressions", "shapes", "expressions", "shapes"),
+        ("shapes", "", "expressions", "shapes"),
+        ("shapes", "off", "shapes", "off"),
+    ],
+)
+def test_the_mode_that_counts_for_me_is_told(operators, workspaces, own, mode):
+    facts = replace(
+        FULL,
+        site=Site(reading=ReadingMode(operators)),
+        mine={"reading": own},
+        everybodys={"reading": workspaces},
+    )
+
+    said = json.dumps(home_view(facts))
+
+    assert f"Reading mode: {mode}." in said
+    assert ("Article 5(1)(f)" in said) == (mode == "expressions")
