@@ -164,7 +164,7 @@ def check_database(settings: Settings) -> str:
     if state is SchemaState.OLD:
         return f"{name}, of an older version; the next start brings it up to date"
     if not has_queue(settings.database_url):
-        return f"{name}, not started with yet; the first start makes the queue's tables"
+        return f"{name}, without a queue; the first start makes it"
     with (
         closing(open_stores(settings, make=False)) as stores,
         closing(make_queue(settings, make_tables=False)) as queue,

@@ -330,8 +330,8 @@ def test_a_database_that_no_bot_has_started_with(run, tmp_path, first):
     deleted = run("workspace", "delete", "T123", "--yes")
 
     assert begun.returncode == (2 if "serve" in first else 0)
-    assert line_of(checked, "database").startswith(
-        "ok     database  emojifier-bot.db, not started with yet; the first start"
+    assert line_of(checked, "database") == (
+        "ok     database  emojifier-bot.db, without a queue; the first start makes it"
     )
     assert line_of(checked, "token").startswith("wrong")
     assert words(listed) == (
