@@ -84,7 +84,7 @@ NO_LIMITS = DecodeLimits(max_bytes=sys.maxsize, max_pixels=sys.maxsize)
 
 #: What Pillow, pillow-heif and their parsers raise for damaged files. Warnings are
 #: here for programs that turn them into errors.
-_DAMAGE_ERRORS = (
+DAMAGE_ERRORS = (
     OSError,
     ValueError,
     SyntaxError,
@@ -130,7 +130,7 @@ def decode(
     """
     check_length(data, limits)
     picture_format = sniff(data)
-    with _damage_named(picture_format.name):
+    with damage_named(picture_format.name):
         check_size = size_check(limits)
         # Nothing here holds what is loaded: it is gone before its copy is filled.
         return _decoded(load(picture_format, data, check_size, frame), frame, len(data))
@@ -151,7 +151,7 @@ def decode_frames(
     frames = load_frames(picture_format, data, size_check(limits))
     for frame in count():
         try:
-            with _damage_named(picture_format.name):
+            with damage_named(picture_format.name):
                 loaded = next(frames, None)
                 if loaded is None:
                     return
@@ -164,7 +164,7 @@ def decode_frames(
 
 
 @contextmanager
-def _damage_named(name: str) -> Iterator[None]:
+def damage_named(name: str) -> Iterator[None]:
     """Turn what libraries raise for a file of a format into our error."""
     try:
         yield
@@ -173,7 +173,7 @@ def _damage_named(name: str) -> Iterator[None]:
             "This picture needs more memory than there is. Use a smaller one.",
             kind=ErrorKind.TOO_MANY_PIXELS,
         ) from error
-    except _DAMAGE_ERRORS as error:
+    except DAMAGE_ERRORS as error:
         raise ImageError(
             f"This {name} picture is damaged or cut off, and cannot be "
             "read. Copy it again, or save it anew as a JPEG or PNG.",
@@ -221,7 +221,7 @@ def from_image(image: Image.Image) -> DecodedImage:
         upright, icc_profile, notes = _to_rgb(_turned(image, orientation))
         canvas = canvas_of(upright)
         canvas.clear_hidden()
-    except _DAMAGE_ERRORS as error:
+    except DAMAGE_ERRORS as error:
         raise ImageError(
             f"This picture cannot be read: {error}. Convert it to RGB first.",
             kind=ErrorKind.BROKEN,

@@ -10,17 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.fuzz.attack import Findings, attack, own_peak_bytes
+from tests.fuzz.seeds import clips
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--clips", action="store_true", help="what moves")
     parser.add_argument("--keep", type=Path, help="folder for files that killed")
     options = parser.parse_args()
     logging.disable()
     began = time.monotonic()
-    found = attack(options.cases, options.seed, tell)
+    sound = clips() if options.clips else None
+    found = attack(options.cases, options.seed, tell, sound)
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
         for number, (cause, data) in enumerate(found.killers):

@@ -7,13 +7,15 @@ import resource
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from emojifier_bot.cli.bench import peak_bytes
 from emojifier_bot.errors import ImageError
+from emojifier_bot.vision.clips.limits import ClipLimits
+from emojifier_bot.vision.clips.types import Frame
 from emojifier_bot.vision.decode import DecodeLimits
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 from emojifier_bot.vision.sandbox.process import DecoderProcess
@@ -21,12 +23,16 @@ from emojifier_bot.vision.sandbox.protocol import ChildLimits
 from tests.fuzz.mutate import mutated
 from tests.fuzz.seeds import seeds
 
+#: A result over the largest file that is read.
+MOST_GROWTH = 20
 #: Small ones, so that many cases come near them.
 LIMITS = ChildLimits(
     picture=DecodeLimits(max_bytes=1_000_000, max_pixels=4_000_000),
     memory_bytes=400_000_000,
     cpu_seconds=5,
     wall_seconds=30.0,
+    clip=ClipLimits(max_frames=300, max_pixels=20_000_000),
+    clip_seconds=30.0,
 )
 #: A process before its first picture, and what it shares with its parent.
 OWN_BYTES = 150_000_000
@@ -35,6 +41,7 @@ SLACK_SECONDS = 10.0
 KINDS = frozenset(
     {
         *("broken", "decode_crash", "decode_timeout", "empty", "not_an_image"),
+        *("clip_too_long", "output_format"),
         *("too_large", "too_many_pixels", "truncated", "unsupported"),
     }
 )
@@ -76,15 +83,11 @@ class Attack:
         found.cases += 1
         began = time.monotonic()
         try:
-            image = self.decoder.decode(data).image
+            outcome = self._opened(data, name)
         except ImageError as error:
             outcome = error.kind
             if outcome not in KINDS:
                 found.wrong.append(f"{name}: {outcome}: {error}")
-        else:
-            outcome = "picture"
-            if image.width * image.height > limits.picture.max_pixels:
-                found.wrong.append(f"{name}: a picture of {image.size}")
         found.outcomes[outcome] += 1
         seconds = time.monotonic() - began
         found.most_seconds = max(found.most_seconds, seconds)
@@ -99,9 +102,34 @@ class Attack:
             if peak > limits.memory_bytes + OWN_BYTES:
                 found.wrong.append(f"{name}: the process took {peak / 1e6:.0f} MB")
 
+    def _opened(self, data: bytes, name: str) -> str:
+        """Do with a file what is done with pictures and clips; return which it is."""
+        found, limits = self.findings, self._limits
+        with self.decoder.open_clip(data) as clip:
+            if clip is not None:
+                count = len(list(clip.frames()))
+                # What has no frame is refused.
+                if not 0 < count <= limits.clip.max_frames:
+                    found.wrong.append(f"{name}: a clip of {count} frames")
+                written = clip.rewritten(_paint_corner)
+                if len(written) > limits.picture.max_bytes * MOST_GROWTH:
+                    found.wrong.append(f"{name}: a result of {len(written)} bytes")
+                return "clip"
+        image = self.decoder.decode(data).image
+        if image.width * image.height > limits.picture.max_pixels:
+            found.wrong.append(f"{name}: a picture of {image.size}")
+        return "picture"
+
+
+def _paint_corner(frame: Frame) -> None:
+    frame.picture.canvas.pixels[:4, :4] = (255, 200, 60, 255)
+
 
 def attack(
-    cases: int, seed: int, tell: Callable[[Findings], None] = lambda _: None
+    cases: int,
+    seed: int,
+    tell: Callable[[Findings], None] = lambda _: None,
+    sound: Sequence[tuple[str, bytes]] | None = None,
 ) -> Findings:
     """Throw damaged files at a decoder; the same ones for the same seed.
 
@@ -109,8 +137,10 @@ def attack(
         cases: How many.
         seed: Draws the damage.
         tell: Called after every thousand.
+        sound: The files that are damaged; None for pictures of every format.
     """
-    sound, others = seeds(), [data for _, data in seeds()]
+    sound = seeds() if sound is None else sound
+    others = [data for _, data in sound]
     with tempfile.TemporaryDirectory() as folder, _temporary_files_in(folder):
         before = traces()
         one = Attack()

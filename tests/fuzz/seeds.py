@@ -7,7 +7,9 @@ from functools import cache
 from PIL import Image
 
 from tests import profiles
+from tests.clips import animation, panned, with_hole
 from tests.images import encoded, oriented_exif, photo
+from tests.videos import video
 
 #: Name, codec, mode and options of each.
 _KINDS = (
@@ -44,6 +46,34 @@ _KINDS = (
     ("ico", "ICO", "RGBA", {"sizes": [(64, 48)]}),
     ("ico bitmap", "ICO", "RGBA", {"sizes": [(64, 48)], "bitmap_format": "bmp"}),
 )
+
+
+@cache
+def clips() -> tuple[tuple[str, bytes], ...]:
+    """Return every kind's name and file of what moves."""
+    frames = panned(4, step_px=5)
+    frames = [one.resize((64, 48)) for one in frames]
+    clear = [with_hole(one, (8, 8, 50, 40)) for one in frames]
+    palette = frames[0].quantize(32)
+    indexed = [one.quantize(palette=palette) for one in frames]
+    return (
+        ("gif", animation([one.quantize(64) for one in frames], "GIF")),
+        ("gif clear", animation(clear, "GIF", disposal=2)),
+        ("gif restored", animation(clear, "GIF", disposal=3)),
+        ("png", animation(frames, "PNG")),
+        ("png over", animation(clear, "PNG", blend=1, disposal=1)),
+        (
+            "png palette",
+            animation(indexed, "PNG"),
+        ),
+        ("webp", animation(clear, "WEBP", quality=70)),
+        ("webp lossless", animation(frames, "WEBP", lossless=True)),
+        ("avif", animation(frames, "AVIF", quality=60)),
+        ("mp4", video(frames)),
+        ("mov turned", video(frames, "mov", rotation=90)),
+        ("mp4 cover", video(frames, cover=True)),
+        ("webm", video(frames, "webm")),
+    )
 
 
 @cache

@@ -17,7 +17,7 @@ from emojifier_bot.vision.clips.types import (
     as_decoded,
 )
 from emojifier_bot.vision.clips.writing import painted, write_animation
-from emojifier_bot.vision.decode import DecodeLimits, decode_frames
+from emojifier_bot.vision.decode import DecodeLimits, damage_named, decode_frames
 from emojifier_bot.vision.formats import VIDEOS
 
 _VIDEOS = frozenset(one.name for one in VIDEOS)
@@ -97,15 +97,18 @@ class Animation(Clip):
             frames = painted(self, paint)
             return write_video(name, frames, self.info, delays[: self._whole], quality)
         is_measured = is_same and (header.lossless or not afresh)
-        options = self._options(paint, quality) if is_measured else {"quality": quality}
-        return write_animation(
-            name or header.format,
-            painted(self, paint),
-            self.info,
-            delays[: self._whole],
-            options,
-            (header, self._data) if is_same and not afresh else None,
-        )
+        options: Options = {"quality": quality}
+        with damage_named(header.format):
+            if is_measured:
+                options = self._options(paint, quality)
+            return write_animation(
+                name or header.format,
+                painted(self, paint),
+                self.info,
+                delays[: self._whole],
+                options,
+                (header, self._data) if is_same and not afresh else None,
+            )
 
     def _options(self, paint: PaintFrame, quality: int | None) -> Options:
         """Return what Pillow needs to compress it as it was compressed."""

@@ -30,7 +30,12 @@ from emojifier_bot.vision.clips.types import (
     PaintFrame,
 )
 from emojifier_bot.vision.clips.writing import painted, write_animation
-from emojifier_bot.vision.decode import DecodedImage, DecodeLimits, size_check
+from emojifier_bot.vision.decode import (
+    DAMAGE_ERRORS,
+    DecodedImage,
+    DecodeLimits,
+    size_check,
+)
 from emojifier_bot.vision.formats import ANIMATED
 from emojifier_bot.vision.media_boxes import boxes
 from emojifier_bot.vision.types import ImageArray
@@ -160,7 +165,9 @@ class Video(Clip):
             bits = self._video_bytes * 8 / max(self._info.seconds, 0.001)
             bits = 0 if afresh else bits
             writer = VideoWriter(self._av, name, self._info.size_wh, bits, quality)
-            sounds = container.streams.audio
+            # A sound that no codec is known for cannot be described anew.
+            streams: list[Any] = list(container.streams.audio)
+            sounds = [one for one in streams if one.codec_context is not None]
             is_hdr = self._hdr is not None
             writer.begin(video, sounds, self._quarters, is_hdr=is_hdr)
             index = 0
@@ -186,7 +193,7 @@ class Video(Clip):
                 io.BytesIO(self._data), format=_READERS[self._name]
             ) as container:
                 yield container
-        except (self._av.FFmpegError, ValueError, StopIteration, IndexError) as error:
+        except (*DAMAGE_ERRORS, self._av.FFmpegError, StopIteration) as error:
             raise ImageError(
                 "This video is damaged or cut off, and cannot be read. Copy it again, "
                 "or save it anew as MP4.",
