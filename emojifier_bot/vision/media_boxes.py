@@ -26,6 +26,8 @@ _NCLX = struct.Struct(">4sHH")
 _STREAM_START_BYTES = 512
 #: How the place of an item is told: in the file, or in a box of the list of items.
 _IN_FILE, _IN_LIST = 0, 1
+#: A grid has hundreds.
+_MOST_ITEMS = 10_000
 
 Box = tuple[int, int, int, int]
 
@@ -245,17 +247,14 @@ def _item_place(data: bytes, start: int, item: int) -> tuple[int, int]:
     version, _flags, sizes = number(1), number(3), number(2)
     offset, length, base, index = (sizes >> shift & 0xF for shift in (12, 8, 4, 0))
     id_size = 4 if version > 1 else 2
-    for _ in range(number(id_size)):
+    for _ in range(min(number(id_size), _MOST_ITEMS)):
         this_item = number(id_size)
         method = number(2) & 0xF if version else _IN_FILE
         # After a number of another file.
         number(2)
-        place = number(base)
-        parts = []
-        for _ in range(number(2)):
-            number(index if version else 0)
-            parts.append(number(offset))
-            number(length)
-        if this_item == item:
-            return method, place + parts[0]
+        place, parts, index = number(base), number(2), index if version else 0
+        if this_item == item and parts:
+            number(index)
+            return method, place + number(offset)
+        at += parts * (index + offset + length)
     raise IndexError

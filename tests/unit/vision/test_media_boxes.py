@@ -1,6 +1,7 @@
 """What AVIF files say about their picture, in boxes."""
 
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -249,6 +250,21 @@ def test_of_a_grid_the_first_tile_states_the_colors(version):
     data = data.ljust(400, b"\0") + unit
 
     assert media_properties(data) == MediaProperties((12, 13), 8)
+
+
+def test_a_list_of_countless_items_is_not_read_to_its_end():
+    # Each says that it has as many parts as can be, which take no bytes.
+    items = struct.pack(">HHH", 8, 0, 0xFFFF) * 100_000
+    data = box(b"ftyp", b"avif") + box(
+        b"meta",
+        bytes(4),
+        box(b"pitm", b"\0\0\0\0" + struct.pack(">H", 7)),
+        box(b"iloc", bytes(4), struct.pack(">HH", 0, 0xFFFF), items),
+    )
+    began = time.process_time()
+
+    assert media_properties(data) == MediaProperties()
+    assert time.process_time() - began < 2
 
 
 def test_a_stream_without_a_sequence_header_states_nothing():
