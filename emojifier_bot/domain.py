@@ -34,6 +34,8 @@ class Entrypoint(StrEnum):
     TRY_ANOTHER = "try_another"
     #: A menu or button of a preview.
     PREVIEW = "preview"
+    #: *Why?* below a result.
+    WHY = "why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +357,9 @@ class OutcomeKind(StrEnum):
     POSTED = "posted"
     #: The asker alone sees it.
     PREVIEWED = "previewed"
+    #: Whoever pressed *Why?* alone sees the reasons.
+    EXPLAINED = "explained"
+    ACCEPTED_WHY = "accepted_why"
     NO_FACE = "no_face"
     #: Of several pictures some were not posted.
     SEVERAL = "several"

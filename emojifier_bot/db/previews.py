@@ -36,6 +36,10 @@ class PreviewSink(Protocol):
         """Redraw the message in its place."""
         ...
 
+    def send_reasons(self, draft: Draft, drawing: Drawing) -> str:
+        """Show a file of reasons, once; return its message's timestamp if known."""
+        ...
+
     def delete_file(self, workspace: Workspace, file_id: str) -> None:
         """Delete a file; one that is gone is fine."""
         ...
@@ -128,6 +132,17 @@ class Previews:
         if now.drawing is not None and now.drawing.version > drawing.version:
             self.sink.update(now, now.drawing)  # another worker was faster
         self._tidy(now)
+
+    def show_reasons(self, draft: Draft) -> None:
+        """Show the upcoming drawing, which is no picture with menus but reasons."""
+        drawing = draft.upcoming
+        if drawing is None:
+            return
+        ts = self.sink.send_reasons(draft, drawing)
+        shown = replace(draft, message_ts=ts)
+        self.drafts.change(
+            draft.workspace, draft.draft_id, lambda one: _shown(one, shown, drawing)
+        )
 
     def _tidy(self, draft: Draft) -> None:
         """Delete the files that the message does not show any more."""

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: What the copy with numbers is called in Slack.
 FILENAME = "preview.jpg"
+#: And the cards of reasons.
+CARDS = "why.png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,47 @@ class PreviewSteps:
         else:
             drafts.change(workspace, draft_id, lambda one: one.with_upcoming(drawing))
         return True
+
+    def explain(
+        self, draft_id: str, request: EmojifyRequest, reference: ImageReference
+    ) -> bool:
+        """Draw why the faces of a picture get their emoji, and upload it.
+
+        What is drawn goes away by itself, as a preview does.
+
+        Returns:
+            False where there is no face.
+        """
+        workspace, drafts = request.workspace, self._previews.drafts
+        if drafts.find(workspace, draft_id) is not None:
+            return True  # by an earlier try of this step
+        with ExitStack() as places:
+            image = self.steps.fetched(request, reference, places)
+            with self.steps.limits.pipelines.taken(workspace.id):
+                found = self.steps.deps.emojify.why(
+                    image.data, request.theme, reading=request.reading
+                )
+            if not found.data:
+                return False
+            self.steps.lease.check()
+            words = "\n".join(found.sentences)
+            file_id = self.steps.deps.sink.upload(
+                workspace,
+                ResultPicture(found.data, CARDS, words[:MAX_ALT_TEXT_CHARACTERS]),
+            )
+        drawing = Drawing(1, {}, "", file_id, words)
+        draft = Draft(draft_id, _to_post(request, reference), image.name)
+        drafts.begin(draft.with_upcoming(drawing))
+        return True
+
+    def show_reasons(self, workspace: Workspace, draft_id: str) -> None:
+        """Show the reasons to whoever asked for them, once."""
+        draft = self._previews.drafts.find(workspace, draft_id)
+        if draft is None or draft.upcoming is None:
+            return
+        channel_id = self.steps.deps.sink.target(replace(draft.request, private=True))
+        self.steps.lease.confirm()
+        self._previews.show_reasons(replace(draft, channel_id=channel_id))
 
     def make_ready(self, workspace: Workspace, draft_id: str) -> bool:
         """Complete the upload; tell whether the drawing can be shown now."""

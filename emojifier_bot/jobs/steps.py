@@ -25,6 +25,7 @@ from emojifier_bot.domain import (
     EmojifiedPicture,
     EmojifyRequest,
     Entrypoint,
+    Explanation,
     FetchedImage,
     ImageReference,
     Outcome,
@@ -103,6 +104,10 @@ class Emojify(Protocol):
 
     def render(self, data: bytes, plan: Plan, theme: str = "") -> EmojifiedPicture:
         """Paint a plan; the same plan gives the same bytes."""
+        ...
+
+    def why(self, data: bytes, theme: str = "", *, reading: str = "") -> Explanation:
+        """Say why each face would get its emoji."""
         ...
 
 

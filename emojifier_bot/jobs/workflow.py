@@ -29,6 +29,7 @@ from structlog.contextvars import bound_contextvars
 
 from emojifier_bot.domain import (
     EmojifyRequest,
+    Entrypoint,
     ImageReference,
     NotPosted,
     Outcome,
@@ -61,7 +62,7 @@ MAX_RECOVERIES = 20
 PREPARE, COMPLETE, SHARE = "prepare", "complete", "share"
 DRAW = "draw"
 #: What went as it was asked for.
-SUCCESSES = (OutcomeKind.POSTED, OutcomeKind.PREVIEWED)
+SUCCESSES = (OutcomeKind.POSTED, OutcomeKind.PREVIEWED, OutcomeKind.EXPLAINED)
 
 logger = logging.getLogger(__name__)
 
@@ -175,6 +176,8 @@ class EmojifyJob:
         """Deliver one picture; how that ended."""
         name = reference.name
         try:
+            if request.entrypoint is Entrypoint.WHY:
+                return Ended(name, await self._explain(post_id, request, reference))
             if request.preview:
                 draft_id = request.draft_id or post_id
                 return Ended(name, await self._preview(draft_id, request, reference))
@@ -201,6 +204,21 @@ class EmojifyJob:
             )
             raise
         return OutcomeKind.PREVIEWED
+
+    async def _explain(
+        self, draft_id: str, request: EmojifyRequest, reference: ImageReference
+    ) -> str:
+        """Show whoever pressed *Why?* alone why the faces got their emoji."""
+        do = self._previews
+        has_faces = await self._run.run_with_crash_limit(
+            DRAW, lambda: do.explain(draft_id, request, reference)
+        )
+        if not has_faces:
+            return OutcomeKind.NO_FACE
+        await self._run.run_with_retries(
+            "show", lambda: do.show_reasons(request.workspace, draft_id)
+        )
+        return OutcomeKind.EXPLAINED
 
     async def _show_preview(self, workspace: Workspace, draft_id: str) -> None:
         """Show the drawing once Slack knows what kind of file it is."""

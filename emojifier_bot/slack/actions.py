@@ -8,12 +8,19 @@ from dataclasses import replace
 
 from slack_bolt import Ack, App, BoltContext
 
-from emojifier_bot.domain import EmojifyRequest, Outcome, Post, PostRecord
+from emojifier_bot.domain import (
+    EmojifyRequest,
+    Entrypoint,
+    Outcome,
+    Post,
+    PostRecord,
+)
 from emojifier_bot.errors import EmojifierError, ErrorKind, QueueError, VaultError
 from emojifier_bot.slack.blocks import (
     DELETE,
     DELETE_CONFIRMED,
     TRY_ANOTHER,
+    WHY,
     delete_confirmation_view,
 )
 from emojifier_bot.slack.context import ACCEPTED, LatestByName, ListenerContext
@@ -32,6 +39,7 @@ class Actions:
         """Register the listeners with Bolt."""
         app.action(DELETE)(self.delete)
         app.action(TRY_ANOTHER)(self.try_another)
+        app.action(WHY)(self.why)
         app.view(DELETE_CONFIRMED)(self.delete_confirmed)
 
     def delete(self, ack: Ack, body: Payload, context: BoltContext) -> None:
@@ -42,7 +50,7 @@ class Actions:
         if record is None:
             return
         if record.post.asker_id == asker.user_id:
-            self._delete(asker, record.post)
+            self.delete_post(asker, record.post)
         else:
             self._ask(asker, record.post.post_id, str(body.get("trigger_id")))
 
@@ -52,7 +60,7 @@ class Actions:
         post_id, asker = self._pending(body, context)
         record = self._find_post(asker, post_id)
         if record is not None:
-            self._delete(asker, record.post)
+            self.delete_post(asker, record.post)
 
     def failed(self, error: Exception, body: Payload, context: BoltContext) -> None:
         """Notify the user that it did not work; they get no other answer."""
@@ -75,8 +83,19 @@ class Actions:
         if record.post.asker_id != asker.user_id:
             self._context.notify(asker, ErrorKind.NOT_ASKER)
             return
-        workspace = record.post.workspace
-        post_id = record.post.post_id
+        self.redo(asker, record)
+
+    def redo(
+        self, asker: EmojifyRequest, record: PostRecord, words: tuple[str, ...] = ()
+    ) -> None:
+        """Queue the job that puts another version in the place of a post.
+
+        Args:
+            asker: Whose post it is, and where to answer.
+            record: The post.
+            words: What is asked for its faces.
+        """
+        workspace, post_id = record.post.workspace, record.post.post_id
         press = self._context.posts.count_press(workspace, post_id)
         if not press:
             self._context.notify(asker, ErrorKind.POST_GONE)
@@ -89,6 +108,7 @@ class Actions:
             thread_ts=record.post.thread_ts,
             theme=record.post.theme,
             surprise=True,
+            words=words,
             replaces_post_id=post_id,
             press=press,
         )
@@ -100,6 +120,29 @@ class Actions:
             outcome = Outcome(error.kind)
         if outcome.kind in ACCEPTED and not self._accepted.is_new(1, key):
             return  # they press again while it is under way
+        self._context.notify(asker, outcome.kind, **outcome.facts)
+
+    def why(self, ack: Ack, body: Payload, context: BoltContext) -> None:
+        """Queue a job that tells whoever presses why the faces got their emoji."""
+        ack()
+        asker = self._context.asker_of(body, context)
+        record = self._find_post(asker, _post_id(body))
+        if record is None:
+            return
+        request = replace(
+            asker,
+            workspace=record.post.workspace,
+            entrypoint=Entrypoint.WHY,
+            channel_id=record.post.channel_id,
+            source=record.post.source,
+            theme=record.post.theme,
+            private=True,
+        )
+        try:
+            key = f"{record.post.post_id}:why:{body.get('trigger_id')}"
+            outcome = self._context.enqueue(request, key)
+        except QueueError as error:
+            outcome = Outcome(error.kind)
         self._context.notify(asker, outcome.kind, **outcome.facts)
 
     def _pending(
@@ -146,7 +189,9 @@ class Actions:
         self._context.run_later(asker, "delete_post", task)
         return None
 
-    def _delete(self, asker: EmojifyRequest, post: Post) -> None:
+    def delete_post(self, asker: EmojifyRequest, post: Post) -> None:
+        """Delete a post, and notify whoever asked for that."""
+
         def task() -> None:
             deleted = self._delete_with_successors(asker, post)
             kind = "post_deleted" if deleted else ErrorKind.POST_GONE

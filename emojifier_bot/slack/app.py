@@ -22,6 +22,7 @@ from emojifier_bot.slack.listeners import Listeners
 from emojifier_bot.slack.manifest import INSTALL_PATH, REDIRECT_PATH
 from emojifier_bot.slack.oauth import InstallFlow
 from emojifier_bot.slack.preview_actions import PreviewActions
+from emojifier_bot.slack.reactions import Reactions
 from emojifier_bot.slack.uninstall import Uninstallations
 
 #: Bolt logs whole requests; only its errors are let through.
@@ -61,6 +62,7 @@ def make_bolt_app(context: ListenerContext, signing_secret: str) -> App:
     actions.register(app)
     PreviewActions(context).register(app)
     Home(context).register(app)
+    Reactions(context, actions).register(app)
     Uninstallations(context).register(app)
     return app
 

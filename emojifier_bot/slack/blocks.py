@@ -20,7 +20,7 @@ from emojifier_bot.slack.payloads import is_direct
 from emojifier_bot.vision.alt_text import COVERED, DRAWN, LEFT
 
 #: Ids of the buttons below a result; the value of each is the post's id.
-DELETE, TRY_ANOTHER = "delete_post", "try_another"
+DELETE, TRY_ANOTHER, WHY = "delete_post", "try_another", "why"
 #: Id of the window that asks before somebody else's post is deleted.
 DELETE_CONFIRMED = "delete_post_confirmed"
 #: Slack's limits, in characters.
@@ -56,7 +56,7 @@ def buttons_blocks(post: Post) -> list[Block]:
 
 
 def result_buttons(post: Post) -> Block:
-    """Return *Try another* and *Delete*."""
+    """Return *Try another*, *Why?* and *Delete*."""
     return {
         "type": "actions",
         "block_id": "result_actions",
@@ -67,6 +67,7 @@ def result_buttons(post: Post) -> Block:
                 post.post_id,
                 "Draw this picture again with other emoji",
             ),
+            button("Why?", WHY, post.post_id, "Show you alone why these emoji"),
             button("Delete", DELETE, post.post_id, "Delete this picture for everybody")
             | {"style": "danger"},
         ],

@@ -52,6 +52,7 @@ ACCEPTED = frozenset(
         OutcomeKind.ACCEPTED_PRIVATE,
         OutcomeKind.ACCEPTED_DIRECT,
         OutcomeKind.ACCEPTED_PREVIEW,
+        OutcomeKind.ACCEPTED_WHY,
     }
 )
 #: For requests that only say whom to answer, and where.
@@ -368,6 +369,8 @@ def _accepted(request: EmojifyRequest) -> Outcome:
         kind = OutcomeKind.ACCEPTED_PRIVATE
     if request.preview:
         kind = OutcomeKind.ACCEPTED_PREVIEW
+    if request.entrypoint is Entrypoint.WHY:
+        kind = OutcomeKind.ACCEPTED_WHY
     facts = {"results": "the results"} if request.further else {}
     if request.thread_ts:
         facts["place"] = "the thread of that message"

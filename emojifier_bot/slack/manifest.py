@@ -43,6 +43,7 @@ EVENTS = (
     "app_mention",
     "app_uninstalled",
     "message.im",
+    "reaction_added",
     "tokens_revoked",
 )
 
@@ -71,6 +72,11 @@ SCOPES = (
         optional=True,
     ),
     Scope("im:write", "send you a private result", optional=True),
+    Scope(
+        "reactions:read",
+        "draw your result again, or delete it, when you react to it with an emoji",
+        optional=True,
+    ),
     Scope("reactions:write", "mark your message as seen while it works", optional=True),
     Scope(
         "users:read",

@@ -30,7 +30,7 @@ __all__ = [
 
 PATH = Path(__file__).with_name("messages.toml")
 #: Outcomes that speak for themselves: nobody is notified.
-SILENT = frozenset({OutcomeKind.POSTED, OutcomeKind.PREVIEWED})
+SILENT = frozenset({OutcomeKind.POSTED, OutcomeKind.PREVIEWED, OutcomeKind.EXPLAINED})
 UNKNOWN = "unknown_code"
 #: Whatever a sentence names and the caller leaves out.
 DEFAULT_FACTS = {

@@ -119,6 +119,24 @@ def preview_blocks(
     ]
 
 
+def reasons_blocks(draft: Draft, drawing: Drawing) -> list[Block]:
+    """Return what stands with the cards of reasons."""
+    ours = PreviewId.of(draft)
+    words = html.escape(drawing.alt_text, quote=False)
+    return [
+        section(render_message("why", picture=_name(draft)))
+        | {"block_id": ours.block_id("head")},
+        section(words or "…"),
+        {
+            "type": "actions",
+            "block_id": ours.block_id("controls"),
+            "elements": [
+                button("Discard", DISCARD, draft.draft_id, "Delete these reasons")
+            ],
+        },
+    ]
+
+
 def place_of(request: EmojifyRequest) -> str:
     """Return where *Post* puts a picture, in Slack's mark-up."""
     if request.private or is_direct(request.channel_id):

@@ -14,11 +14,13 @@ from emojifier_bot.db.drafts import Draft, Drawing
 from emojifier_bot.domain import Workspace
 from emojifier_bot.errors import DeliveryError, ErrorKind
 from emojifier_bot.slack.client import SlackClient
+from emojifier_bot.slack.payloads import share_of
 from emojifier_bot.slack.post import GONE
 from emojifier_bot.slack.preview_blocks import (
     PreviewId,
     preview_blocks,
     preview_text,
+    reasons_blocks,
 )
 from emojifier_bot.vision.types import EmojiTheme
 
@@ -71,6 +73,28 @@ class SlackPreviews:
         )
         return str(answer["ts"])
 
+    def send_reasons(self, draft: Draft, drawing: Drawing) -> str:
+        """Share the cards in the direct messages; a second time changes nothing.
+
+        Returns:
+            The timestamp of the message; empty while Slack does not say it.
+        """
+        workspace, file_id = draft.workspace, drawing.file_id
+        files = [{"id": file_id, "title": "Why these emoji"}]
+        try:
+            self.client.call(
+                workspace,
+                "files.completeUploadExternal",
+                files=files,
+                channel_id=draft.channel_id,
+                blocks=reasons_blocks(draft, drawing),
+            )
+        except DeliveryError as error:
+            if error.kind != ErrorKind.FILE_NOT_FOUND:
+                raise
+        # Raises if it is not there: then it was not an earlier try that did it.
+        return share_of(self._file(workspace, file_id), draft.channel_id).message_ts
+
     def find(self, draft: Draft) -> str:
         """Return the timestamp of the message if it was sent; its blocks name it."""
         answer = self.client.call(
@@ -114,7 +138,7 @@ class SlackPreviews:
         for file_id in draft.file_ids:
             self.delete_file(draft.workspace, file_id)
         ts = draft.message_ts
-        if not ts and draft.is_sent:
+        if not ts and draft.is_sent and draft.channel_id:
             ts = self.find(draft)
         if not ts:
             return

@@ -39,7 +39,8 @@ def actions() -> set[str]:
         for pattern in named
         for action in re.findall(pattern, text)
     }
-    return found | {workflow.PREPARE, workflow.COMPLETE, workflow.SHARE}
+    steps = {workflow.PREPARE, workflow.COMPLETE, workflow.SHARE, workflow.DRAW}
+    return found | steps
 
 
 def told_actions() -> set[str]:

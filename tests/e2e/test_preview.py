@@ -429,3 +429,47 @@ def test_an_admin_chooses_for_the_workspace_and_nobody_else(bot, someone):
     assert "first for you alone" in answer.json()["text"]
     discard(bot, other, preview(bot, other))
     chosen(bot, someone, "home_all_preview", "-")
+
+
+# Why, and reactions.
+
+
+def test_whoever_presses_why_is_told_alone(bot, someone):
+    channel = bot.channel()
+    bot.ada.command(channel, bot.address())
+    posted, _ = bot.result(channel)
+
+    someone.press(posted, "why")
+
+    def cards():
+        found = bot.slack.results(own(bot, someone))
+        return found[0] if found else None
+
+    message, file = bot.slack.wait_until(cards, PATIENCE_SECONDS)
+    assert "face 1:" in message.everything
+    assert file.alt_txt
+    assert Image.open(io.BytesIO(file.data)).format == "PNG"
+    assert len(bot.slack.bot_messages(channel)) == 1
+    someone.press(message, ids.DISCARD)
+    bot.slack.wait_until(lambda: file.deleted and message.deleted, PATIENCE_SECONDS)
+
+
+def test_reactions_of_the_asker_do_something_and_others_nothing(bot, someone):
+    channel = bot.channel()
+    bot.slack.world.channels[channel].members.add(someone.user_id)
+    someone.command(channel, bot.address())
+    posted, first = bot.result(channel)
+    bot.bob.react(posted, "x")
+    someone.react(posted, "thumbsup")
+
+    someone.react(posted, "sunglasses")
+    bot.slack.wait_until(lambda: first.deleted, PATIENCE_SECONDS)
+    [(again, second)] = bot.results(channel)
+    assert "drawn as 😎" in again.everything
+    someone.react(again, "repeat")
+    bot.slack.wait_until(lambda: second.deleted, PATIENCE_SECONDS)
+    [(third_message, third)] = bot.results(channel)
+    someone.react(third_message, "x")
+
+    bot.slack.wait_until(lambda: not bot.slack.bot_messages(channel), PATIENCE_SECONDS)
+    assert third.deleted

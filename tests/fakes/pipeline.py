@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from emojifier_bot.app.picture_process import emojified, previewed
-from emojifier_bot.domain import EmojifiedPicture
+from emojifier_bot.app.picture_process import emojified, explanation, previewed
+from emojifier_bot.domain import EmojifiedPicture, Explanation
 from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import ImageError
 from emojifier_bot.jobs.steps import Emojify
@@ -109,6 +109,10 @@ class FakeEmojify(Emojify):
     def render(self, data: bytes, plan: Plan, theme: str = "") -> EmojifiedPicture:
         del theme
         return emojified(fake_pipeline().render(data, plan, _options()))
+
+    def why(self, data: bytes, theme: str = "", *, reading: str = "") -> Explanation:
+        del theme
+        return explanation(fake_pipeline(), data, _options(reading=reading))
 
 
 def fake_emojify() -> Emojify:

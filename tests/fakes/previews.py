@@ -33,6 +33,9 @@ class MemoryPreviews(PreviewSink):
     def update(self, draft: Draft, drawing: Drawing) -> None:
         self.shown[draft.message_ts] = drawing
 
+    def send_reasons(self, draft: Draft, drawing: Drawing) -> str:
+        return self.send(draft, drawing)
+
     def delete_file(self, workspace: Workspace, file_id: str) -> None:
         assert workspace.id
         self.deleted.append(file_id)

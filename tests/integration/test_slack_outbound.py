@@ -102,7 +102,7 @@ class TestComplete:
         assert file.title == "party, emojified"
         assert f"<@{post.asker_id}> asked for this. 1 face: 😆" in message.everything
         assert "1 face: grinning" in message.everything
-        assert [one["value"] for one in message.blocks[-1]["elements"]] == ["job-1"] * 2
+        assert [one["value"] for one in message.blocks[-1]["elements"]] == ["job-1"] * 3
         share = bot.sink.share(post)
         assert share == Share(ShareState.SHARED, message.ts)
         bot.sink.ensure_buttons(post, share)
@@ -133,7 +133,7 @@ class TestComplete:
         assert result.blocks == []
         assert slack.world.files[post.file_id].title.startswith("party, emojified")
         assert buttons.thread_ts == result.ts
-        assert len(buttons.blocks[-1]["elements"]) == 2
+        assert len(buttons.blocks[-1]["elements"]) == 3
 
     def test_a_public_channel_is_joined(self, bot, slack):
         post = bot.uploaded(channel_id=bot.acme.random.channel_id)

@@ -54,6 +54,7 @@ def test_the_buttons_carry_the_post(make):
     actions = make(make_post())[-1]
     assert [(one["action_id"], one["value"]) for one in actions["elements"]] == [
         ("try_another", "5d3f0a"),
+        ("why", "5d3f0a"),
         ("delete_post", "5d3f0a"),
     ]
     # Buttons look alike for everybody: who must confirm is asked in a window.

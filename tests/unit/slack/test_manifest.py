@@ -26,6 +26,7 @@ SCOPE_OF_EVENT = {
     "app_mention": "app_mentions:read",
     "app_uninstalled": None,
     "message.im": "im:history",
+    "reaction_added": "reactions:read",
     "tokens_revoked": None,
 }
 #: The longest that Slack takes, in characters.
@@ -96,7 +97,10 @@ def test_every_event_has_its_scope_and_no_channel_is_read():
     events = manifest(URL)["settings"]["event_subscriptions"]["bot_events"]
 
     assert set(events) == set(SCOPE_OF_EVENT)
-    assert {SCOPE_OF_EVENT[one] for one in events} - {None} <= set(REQUIRED_SCOPES)
+    needed = {SCOPE_OF_EVENT[one] for one in events} - {None}
+    # Without that scope Slack sends no reactions, and the bot does without.
+    assert needed - {"reactions:read"} <= set(REQUIRED_SCOPES)
+    assert "reactions:read" in OPTIONAL_SCOPES
     histories = {one.name for one in SCOPES if "history" in one.name}
     assert histories == {"im:history"}
 
