@@ -66,6 +66,10 @@ UNEXPECTED = (
     "Something went wrong that should not have: {error}. The log says more; please "
     "report it with the picture, if you may."
 )
+OTHER_DATE = (
+    "Its date is another one than this picture's, so it may show another picture, or "
+    "this one as it was before. --force writes over it."
+)
 #: What is printed of a picture that failed before anything was known of it.
 _UNKNOWN: dict[str, object] = {
     "output": None,
@@ -340,7 +344,7 @@ class PictureOutcome:
             return done
         unknown = {"input": source.given, **_UNKNOWN, "output": self.output}
         if self.error is None:
-            return unknown | {"skipped": True}
+            return unknown | {"skipped": True, "notes": _doubts(source, self.output)}
         return unknown | {
             "error": {"kind": self.error.kind, "message": self.error.message}
         }
@@ -504,8 +508,9 @@ class FileEmojifier:
                     stage: round(one) for stage, one in result.milliseconds.items()
                 },
             }
-        elif every or not source.has_date_of(Path(outcome.output or "")):
-            self.reporter.note(f"{name}: {_skipped(source, outcome.output or '')}")
+        elif (doubts := _doubts(source, outcome.output)) or every:
+            there = f"{name}: skipped, {shown(outcome.output or '')} exists"
+            self.reporter.note(". ".join([there, *doubts]))
         logger.info("Picture done", extra={"action": "picture_done", **facts})
         # Outside of what is caught: a closed pipe ends the run.
         if self.json:
@@ -538,11 +543,6 @@ def _why_lines(result: Result, whys: Sequence[Why]) -> Iterator[str]:
         yield f"{counted(left, 'face')} more: the first {len(whys)} are explained."
 
 
-def _skipped(source: Source, output: str) -> str:
-    words = f"skipped, {shown(output)} exists"
-    if source.has_date_of(Path(output)):
-        return words
-    return (
-        f"{words}; its date is another one than this picture's, so it may show another "
-        "picture, or this one as it was before. --force writes over it."
-    )
+def _doubts(source: Source, output: str | None) -> list[str]:
+    """Return why what exists may not be the result of this picture."""
+    return [] if source.has_date_of(Path(output or "")) else [OTHER_DATE]

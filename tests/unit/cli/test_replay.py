@@ -17,7 +17,7 @@ from emojifier_bot.app import make_web_client
 from emojifier_bot.cli.console import Reporter
 from emojifier_bot.cli.files import OutputFiles, find_inputs, plan_targets
 from emojifier_bot.cli.main import app
-from emojifier_bot.cli.replay import FileEmojifier
+from emojifier_bot.cli.replay import OTHER_DATE, FileEmojifier
 from emojifier_bot.config import PictureSettings
 from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import InferenceError
@@ -238,14 +238,18 @@ def test_what_is_skipped_for_a_name_alone_is_told(capsys):
     assert run(["face.png"], "out/")
     capsys.readouterr()
 
-    assert run(["a/face.png", "face.png"], "out/", skip_existing=True)
+    given = ["a/face.png", "face.png"]
+    assert run(given, "out/", skip_existing=True, json=True)
 
-    told, *_ = capsys.readouterr().err.splitlines()
-    assert told == (
-        "a/face.png: skipped, out/face.emojified.png exists; its date is another one "
+    told = capsys.readouterr()
+    assert told.err.splitlines()[0] == (
+        "a/face.png: skipped, out/face.emojified.png exists. Its date is another one "
         "than this picture's, so it may show another picture, or this one as it was "
         "before. --force writes over it."
     )
+    other, own = map(json.loads, told.out.splitlines())
+    assert other["notes"] == [OTHER_DATE]
+    assert own["notes"] == []
 
 
 def test_a_picture_without_a_face_is_written_on_request(capsys):
