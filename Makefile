@@ -61,6 +61,7 @@ sample: install ## Emojify the README's photo again, and cover it for docs/picki
 			--cover $$kind --margin 0.5 --quality 80 --force; done
 	$(BIN)/emojifier-bot replay $(SAMPLE) -o docs/sample/astronaut.chosen.webp \
 		--as 1=sunglasses --number --quality 80 --force
+	$(BIN)/python scripts/render_moving.py
 
 bench: install ## Time the pipeline; ARGS goes to `emojifier-bot bench`
 	$(BIN)/emojifier-bot bench $(ARGS)

@@ -100,6 +100,15 @@ def run(folder):
     return run
 
 
+def test_the_animation_is_small_and_moves():
+    data = (ROOT / "docs" / "moving.gif").read_bytes()
+
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "(docs/moving.gif)" in readme.partition("## ")[0]
+    assert len(data) <= 1_500_000
+    assert opened(data).n_frames >= 24
+
+
 def test_no_line_goes_unchecked():
     lines = [one for one in LINES if one not in INSTALL]
     assert sorted([*MAKE, *OURS, ADDRESS]) == sorted(lines)
