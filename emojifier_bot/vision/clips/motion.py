@@ -17,6 +17,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from emojifier_bot.vision.clips.smoothing import (
     Course,
@@ -42,6 +44,9 @@ SPEED_SECONDS, SPEED_SIGHTINGS = 0.25, 3
 SHAPE_SECONDS = 0.15
 #: Points that a mouth which opens does not move: all but those of mouth and chin.
 STEADY = [*range(5), *range(12, 48)]
+#: A sighting whose size differs by more than this logarithm from the median of those
+#: around it, so many on each side, shows a part of the face.
+LOG_SIZE, NEAR_SIGHTINGS = 0.15, 8
 #: A smaller disc is none, pixels.
 LEAST_DISC_PX = 1.0
 
@@ -62,6 +67,9 @@ def placements(
     frames = [frame for frame in scene if first <= seconds[frame] <= last]
     at = times[frames]
     motion = np.array([_motion(one.landmarks.points_xy) for one in seen])
+    whole = _is_whole(motion[:, 2])
+    seen = [one for one, is_whole in zip(seen, whole, strict=True) if is_whole]
+    own, motion = own[whole], motion[whole]
     motion[:, 3] = np.unwrap(motion[:, 3])
     shapes = np.array([_shape(one, row) for one, row in zip(seen, motion, strict=True)])
     unit = np.array([math.exp(np.median(motion[:, 2]))] * 2 + [1.0, 1.0])
@@ -82,6 +90,17 @@ def placements(
         for frame, one in zip(frames, found, strict=True)
         if one.size_px >= LEAST_DISC_PX
     }
+
+
+def _is_whole(log_sizes: Course) -> NDArray[np.bool_]:
+    """Tell which sightings are of the whole face, by ``(N,)`` logarithms of its size.
+
+    A face that something comes in front of seems to shrink, and to jump aside.
+    """
+    padded = np.pad(log_sizes, NEAR_SIGHTINGS, constant_values=np.nan)
+    windows = sliding_window_view(padded, 2 * NEAR_SIGHTINGS + 1)
+    whole = np.abs(log_sizes - np.nanmedian(windows, axis=1)) <= LOG_SIZE
+    return np.asarray(whole if whole.any() else ~whole)
 
 
 def _motion(points_xy: FloatArray) -> tuple[float, float, float, float]:

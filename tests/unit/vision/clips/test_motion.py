@@ -16,6 +16,15 @@ LEAD = round(LEAD_SECONDS * FPS)
 WHOLE = range(100)
 
 
+def part_seen_in(frames, x, size=0.5):
+    """Return sightings of a face of which something hides a part."""
+    found = []
+    for frame in frames:
+        points = make_landmarks(center_xy=(x, 80.0), eye_distance_px=40 * size)
+        found.append(Sighting(frame, frame / FPS, make_detection(points), points))
+    return found
+
+
 def seen_in(frames, course=lambda _frame: (100.0, 80.0), roll=lambda _frame: 0.0):
     found = []
     for frame in frames:
@@ -112,3 +121,43 @@ def test_a_mouth_that_opens_moves_the_disc_softly():
     jump = place(seen[30].landmarks).size_px - place(seen[29].landmarks).size_px
     assert sizes[-1] - sizes[0] == pytest.approx(jump, rel=0.05)
     assert np.diff(sizes).max() < 0.5 * jump
+
+
+def test_a_face_of_which_a_part_is_hidden_keeps_its_size_and_its_way():
+    def course(frame):
+        return (50 + 3 * frame, 80)
+
+    truth = seen_in(range(100), course)
+    # It goes behind something from frame 40 to 50: there its rim alone is seen.
+    seen = [
+        *truth[:37],
+        *part_seen_in(range(37, 40), 50 + 3 * 38 - 20),
+        *part_seen_in(range(51, 54), 50 + 3 * 52 + 20),
+        *truth[54:],
+    ]
+
+    discs = placements(seen, SECONDS, WHOLE)
+
+    for frame in range(100):
+        right = place(truth[frame].landmarks)
+        assert discs[frame].size_px == pytest.approx(right.size_px, rel=0.02), frame
+        assert math.dist(discs[frame].center_xy, right.center_xy) < 1.0, frame
+
+
+def test_a_face_that_comes_near_fast_is_whole():
+    seen = [part_seen_in([frame], 100.0, 0.4 * 1.03**frame)[0] for frame in range(60)]
+
+    discs = placements(seen, SECONDS, WHOLE)
+
+    for frame, one in enumerate(seen):
+        right = place(one.landmarks)
+        assert discs[frame].size_px == pytest.approx(right.size_px, rel=0.03), frame
+
+
+def test_a_face_of_which_only_parts_are_seen_is_covered_all_the_same():
+    seen = [
+        part_seen_in([frame], 100.0, size)[0]
+        for frame, size in ((30, 0.3), (31, 0.6), (32, 1.2), (33, 2.4))
+    ]
+
+    assert set(range(30, 34)) <= set(placements(seen, SECONDS, WHOLE))

@@ -29,13 +29,14 @@ FPS = 30
 
 
 class CountingDetector(FakeDetector):
-    """Counts the frames that were searched as a whole."""
+    """Counts the frames that were searched as a whole, and all pixels."""
 
     def __init__(self):
         super().__init__()
-        self.searches = 0
+        self.searches = self.pixels = 0
 
     def detect(self, image):
+        self.pixels += image.shape[0] * image.shape[1]
         # The main pass of a search sees the whole frame, enlarged.
         self.searches += image.shape == (480, 640, 3)
         assert image.shape[0] >= FOLLOWED_PX
@@ -299,3 +300,24 @@ def test_frames_that_are_said_to_last_no_time_follow_each_other():
 
     assert list(found.seconds) == sorted(set(found.seconds))
     assert frames_of(found.tracks[0]) == list(range(15))
+
+
+def pixels_seen(count, faces):
+    detector = CountingDetector()
+    courses = [
+        lambda index, k=k: (20 + 75 * k + index / 4, 60 + 20 * k) for k in range(faces)
+    ]
+    found = tracked(count, *courses, detector=detector)
+    assert len(found.tracks) == faces
+    return detector.pixels
+
+
+def test_work_grows_with_the_frames_and_with_the_faces():
+    short, long_ = pixels_seen(31, 1), pixels_seen(61, 1)
+
+    # Key frames at 0, 10, … in both.
+    assert long_ == pytest.approx(2 * short, rel=0.15)
+    more = [pixels_seen(31, faces) - short for faces in (2, 3, 4)]
+    np.testing.assert_allclose(more, [more[0] * k for k in (1, 2, 3)], rtol=0.1)
+    # A frame between costs a face less than a twentieth of a key frame.
+    assert more[0] / 31 < 0.05 * (short / 4)
