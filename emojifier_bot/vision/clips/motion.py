@@ -47,7 +47,7 @@ STEADY = [*range(5), *range(12, 48)]
 #: A sighting whose size differs by more than this logarithm from the median of those
 #: around it, so many on each side, shows a part of the face.
 LOG_SIZE, NEAR_SIGHTINGS = 0.15, 8
-#: A smaller disc is none, pixels.
+#: A disc that grows or shrinks is none below this, pixels.
 LEAST_DISC_PX = 1.0
 
 
@@ -87,8 +87,8 @@ def placements(
     found = map(_placement, course, shape, ease)
     return {
         frame: one
-        for frame, one in zip(frames, found, strict=True)
-        if one.size_px >= LEAST_DISC_PX
+        for frame, one, eased in zip(frames, found, ease, strict=True)
+        if eased == 1 or one.size_px >= LEAST_DISC_PX
     }
 
 

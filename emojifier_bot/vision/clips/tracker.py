@@ -26,13 +26,12 @@ from emojifier_bot.vision.clips.tracks import (
     paired,
 )
 from emojifier_bot.vision.clips.types import Frame
+from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.fusion import merge, surer_than
 from emojifier_bot.vision.types import Detection, EmotionScores
 
 #: A frame is a key frame this long after the last one, or so many frames.
 KEY_SECONDS, KEY_FRAMES = 0.34, 10
-#: A lost face asks for a key frame if the last one is so many frames ago.
-LOST_KEY_FRAMES = 3
 #: What a search must be sure of to confirm a face that is known already: so much of
 #: what it must be for a new one.
 CONFIRMED_SHARE = 0.5
@@ -72,7 +71,11 @@ class Tracker:
         scenes: list[int] = []
         for found in frames:
             least = seconds[-1] + LEAST_SECONDS if seconds else 0.0
-            frame = replace(found, time_ms=max(found.time_ms, 1000 * least))
+            frame = replace(
+                found,
+                time_ms=max(found.time_ms, 1000 * least),
+                picture=_as_file_has_it(found.picture),
+            )
             is_blank = counter.is_blank(frame.picture)
             if scenes and counter.scene != scenes[-1]:
                 self._kept.clear()
@@ -118,11 +121,9 @@ class Tracker:
         passed = frame.index - last.index
         if passed >= KEY_FRAMES or frame.time_ms - last.time_ms >= KEY_SECONDS * 1000:
             return True
+        # A face that was just lost.
         seen_now = {id(track) for track, _ in seen}
-        is_lost = any(
-            one.at(frame.index - 1) and id(one) not in seen_now for one in live
-        )
-        return is_lost and passed >= LOST_KEY_FRAMES
+        return any(one.at(frame.index - 1) and id(one) not in seen_now for one in live)
 
     def _searched(
         self, frame: Frame, scene: int, live: Sequence[Track], seen: Sequence[Seen]
@@ -195,6 +196,13 @@ class Tracker:
             len(self._kept) * canvas.pixels.nbytes > KEPT_BYTES
         ):
             self._kept.popleft()
+
+
+def _as_file_has_it(picture: DecodedImage) -> DecodedImage:
+    """Return a frame with the faces that are too transparent to be seen well."""
+    if not picture.canvas.hides_faces:
+        return picture
+    return replace(picture, canvas=picture.canvas.opaque())
 
 
 def _matched(

@@ -321,3 +321,16 @@ def test_work_grows_with_the_frames_and_with_the_faces():
     np.testing.assert_allclose(more, [more[0] * k for k in (1, 2, 3)], rtol=0.1)
     # A frame between costs a face less than a twentieth of a key frame.
     assert more[0] / 31 < 0.05 * (short / 4)
+
+
+def test_a_face_that_hardly_shows_but_is_in_the_file_is_found():
+    def draw(_index):
+        image = picture_with_a_face().convert("RGBA")
+        image.putalpha(25)
+        return image
+
+    models = LocalAnalyzer(FakeDetector(), FakeLandmarker(), FakeClassifier())
+
+    (track,) = Tracker(models).run(FakeClip(draw, 3).frames()).tracks
+
+    assert frames_of(track) == [0, 1, 2]
