@@ -15,6 +15,8 @@ from emojifier_bot.vision.decode import DecodedImage
 
 #: Size of the copies, width and height.
 COPY_WH = (64, 36)
+#: So many pixels of the frame count for one of its copy, along each side, or all.
+SAMPLES = 4
 #: A frame whose grey levels have a smaller standard deviation shows nothing.
 BLANK_LEVELS = 3.0
 #: Frames whose copies correlate less than the first number are of two scenes, unless
@@ -59,7 +61,11 @@ class SceneCounter:
 
 def grey_copy(picture: DecodedImage) -> GreyCopy:
     """Return a frame in the size in which frames are compared, ``(H, W)`` float32."""
-    small = cv2.resize(picture.canvas.pixels, COPY_WH, interpolation=cv2.INTER_AREA)
+    pixels = picture.canvas.pixels
+    sides = zip(pixels.shape[1::-1], COPY_WH, strict=True)
+    step = max(min(side // (small * SAMPLES) for side, small in sides), 1)
+    pixels = np.ascontiguousarray(pixels[::step, ::step])
+    small = cv2.resize(pixels, COPY_WH, interpolation=cv2.INTER_AREA)
     return cv2.cvtColor(small, cv2.COLOR_RGBA2GRAY).astype(np.float32)
 
 

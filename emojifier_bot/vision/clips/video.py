@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import accumulate, islice, pairwise
@@ -171,18 +172,26 @@ class Video(Clip):
             is_hdr = self._hdr is not None
             writer.begin(video, sounds, self._quarters, is_hdr=is_hdr)
             index = 0
-            for one in self._decoded(container, sounds):
-                if isinstance(one, self._av.Packet):
-                    writer.add_sound(one)
-                    continue
-                if index == self._info.frames:
-                    break
-                frame = self._frame(one, index, self._info.times_ms[index])
-                paint(frame)
-                writer.add(
-                    frame.picture.canvas.pixels, one.pts, _colors(one, self._hdr)
-                )
-                index += 1
+            # Encoded while the next frame is decoded and painted.
+            with ThreadPoolExecutor(1, thread_name_prefix="encoder") as encoder:
+                done = encoder.submit(lambda: None)
+                for one in self._decoded(container, sounds):
+                    if isinstance(one, self._av.Packet):
+                        done.result()
+                        done = encoder.submit(writer.add_sound, one)
+                        continue
+                    if index == self._info.frames:
+                        break
+                    frame = self._frame(one, index, self._info.times_ms[index])
+                    paint(frame)
+                    pixels, colors = (
+                        frame.picture.canvas.pixels,
+                        _colors(one, self._hdr),
+                    )
+                    done.result()
+                    done = encoder.submit(writer.add, pixels, one.pts, colors)
+                    index += 1
+                done.result()
             return writer.finish()
 
     @contextmanager
