@@ -16,6 +16,7 @@ from emojifier_bot.emotion_models import ReadingMode, lowest
 from emojifier_bot.slack.blocks import plain_comment, result_blocks
 from emojifier_bot.vision import emojis_dir
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS, alt_text
+from emojifier_bot.vision.choose import unread
 from emojifier_bot.vision.clips.opening import InProcessDecoder
 from emojifier_bot.vision.crops import canonical_face
 from emojifier_bot.vision.debug import label
@@ -51,6 +52,8 @@ OFF = replace(JPEG, reading=ReadingMode.OFF)
 KEYS = frozenset({"emotions", "emoji", "emojified"})
 SIDE_PX = 64
 PNG = encoded(photo(1000, 700), "PNG")
+#: Large enough for one face.
+SMALL = encoded(photo(120, 100), "PNG")
 CLASSIC = open_theme("classic")
 
 
@@ -153,7 +156,7 @@ def test_shapes_say_no_emotion_whatever_is_read(seed, confident):
     ]
     options = replace(SHAPES, surprise_seed=seed)
 
-    for shown in (faces, *([one] for one in faces)):
+    for shown in (faces, faces[:1], faces[4:5]):
         result = pipeline(shown).run(PNG, options)
         assert found_in(everything_said(result), spared=KEYS) == set()
 
@@ -174,7 +177,7 @@ def test_the_words_never_depend_on_the_net(mode):
     said = {
         everything_said(
             pipeline([face_at(0, make_scores(one, 0.99), mouth_opening=0.4)]).run(
-                PNG, EmojifyOptions(reading=mode)
+                SMALL, EmojifyOptions(reading=mode)
             )
         )
         for one in EMOTIONS
@@ -274,7 +277,7 @@ def test_off_does_what_people_choose(edits):
 def test_the_pipelines_own_mode_is_the_most_that_is_read(own, asked):
     face = face_at(0, make_scores("anger", 0.99))
 
-    plan = pipeline([face], reading=own).read(PNG, EmojifyOptions(reading=asked))
+    plan = pipeline([face], reading=own).read(SMALL, EmojifyOptions(reading=asked))
 
     assert plan.reading == lowest(own, asked)
     is_unread = np.allclose(plan.faces[0].face.scores.probabilities, 1 / 8)
@@ -284,12 +287,12 @@ def test_the_pipelines_own_mode_is_the_most_that_is_read(own, asked):
 def test_a_plan_keeps_its_mode_and_is_said_no_more_of_when_it_is_lowered():
     face = face_at(0, make_scores("anger", 0.99))
     full = pipeline([face])
-    plan = Plan.from_json(full.read(PNG, EmojifyOptions()).to_json())
-    lowered = Plan.from_json(full.read(PNG, SHAPES).to_json())
+    plan = Plan.from_json(full.read(SMALL, EmojifyOptions()).to_json())
+    lowered = Plan.from_json(full.read(SMALL, SHAPES).to_json())
 
     assert (plan.reading, lowered.reading) == (MODES[0], MODES[1])
     for one, options in ((lowered, EmojifyOptions()), (plan, SHAPES)):
-        result = full.render(PNG, one, options)
+        result = full.render(SMALL, one, options)
         assert result.alt_text == "1 face covered: lips apart"
         assert found_in(everything_said(result), spared=KEYS) == set()
 
@@ -308,12 +311,9 @@ def test_animations_have_the_same_modes(clip, mode):
     whole = make_pipeline(settings)
 
     result = whole.run(clip, EmojifyOptions())
-    seeded = [whole.run(clip, EmojifyOptions(surprise_seed=n)) for n in range(4)]
-    drawn = {one.faces[0].emoji.name for one in seeded}
 
     (face,) = result.faces
     assert (result.frames, result.plan.reading) == (3, mode)
-    assert len(drawn) > 1
     if mode == ReadingMode.EXPRESSIONS:
         assert found_in(result.alt_text)
         return
@@ -325,3 +325,5 @@ def test_animations_have_the_same_modes(clip, mode):
     mild = next(one for one in CLASSIC.theme.emoji if one.mild)
     assert (face.emoji.name, face.planned.shapes) == (mild.name, "")
     assert result.alt_text == "1 face covered"
+    drawn = whole.run(clip, EmojifyOptions(surprise_seed=1)).faces[0].emoji
+    assert drawn.name == unread(CLASSIC.theme, "1/0").emoji.name != mild.name

@@ -191,7 +191,7 @@ def test_a_sentence_names_what_decided_and_what_was_beaten():
 
 
 def test_with_shapes_no_emotion_is_said():
-    for one in Measure:
+    for one in (Measure.SMILE_WIDTH, Measure.MOUTH_CORNERS):
         why = asked(Reader(one, 0.1), reading=ReadingMode.SHAPES)
 
         assert found_in(sentence(why, ReadingMode.SHAPES)) == set()

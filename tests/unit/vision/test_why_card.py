@@ -101,7 +101,7 @@ def test_texts_can_be_read_and_stay_on_the_card(written, one, sure, mode):
 
 @pytest.mark.parametrize("mode", MODES[1:])
 def test_with_shapes_no_emotion_is_written(written, mode):
-    cards = [why(emoji=one) for one in CLASSIC.theme.emoji]
+    cards = [why(emoji=one) for one in CLASSIC.theme.emoji[::6]]
 
     draw_cards(cards, CLASSIC, mode)
 
