@@ -137,7 +137,7 @@ class Emojifier:
                 for something that is not there.
         """
         from emojifier_bot.vision.edits import parse_edits
-        from emojifier_bot.vision.pipeline import EmojifyOptions
+        from emojifier_bot.vision.options import EmojifyOptions
 
         options = EmojifyOptions(
             *_checked(extension, quality, surprise_seed, edits, plan),
@@ -175,7 +175,7 @@ class Emojifier:
             EmojifierError: As for `emojify`.
         """
         from emojifier_bot.vision.edits import parse_edits
-        from emojifier_bot.vision.pipeline import EmojifyOptions
+        from emojifier_bot.vision.options import EmojifyOptions
 
         options = EmojifyOptions(
             *_checked(None, None, surprise_seed, edits), edits=parse_edits(edits)

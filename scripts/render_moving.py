@@ -16,7 +16,7 @@ from PIL import Image
 
 from emojifier_bot.app import make_pipeline
 from emojifier_bot.config import load_picture_settings
-from emojifier_bot.vision.pipeline import EmojifyOptions
+from emojifier_bot.vision.options import EmojifyOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "docs" / "sample" / "astronaut.png"

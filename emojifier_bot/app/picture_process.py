@@ -56,8 +56,10 @@ from emojifier_bot.vision.clips.passes import Progress, no_progress
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.edits import NO_EDITS, carry_over, take_edits
 from emojifier_bot.vision.numbers import numbered_copy
-from emojifier_bot.vision.pipeline import EmojifyOptions, PaintedPicture, Pipeline
+from emojifier_bot.vision.options import EmojifyOptions
+from emojifier_bot.vision.pipeline import Pipeline
 from emojifier_bot.vision.plan import ChosenBy, Plan
+from emojifier_bot.vision.render import PaintedPicture
 from emojifier_bot.vision.result import EmojifiedFace, Result
 from emojifier_bot.vision.sandbox.child import end_with_parent
 from emojifier_bot.vision.sandbox.isolated import ProcessPool

@@ -197,7 +197,7 @@ def compose(face: Image.Image, size_wh: tuple[int, int], count: int) -> bytes:
 
 def time_picture(pipeline: Pipeline, data: bytes, rounds: int) -> Figures:
     """Time floor and pipeline in turn, after one round that does not count."""
-    from emojifier_bot.vision.pipeline import EmojifyOptions
+    from emojifier_bot.vision.options import EmojifyOptions
 
     options = EmojifyOptions()
     result = pipeline.run(data, options)
@@ -336,7 +336,8 @@ def isolated(photo: str) -> None:
     from emojifier_bot.app import make_analyzer, make_emoji_source
     from emojifier_bot.clock import SystemClock
     from emojifier_bot.config import load_picture_settings
-    from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
+    from emojifier_bot.vision.options import EmojifyOptions
+    from emojifier_bot.vision.pipeline import Pipeline
     from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 
     settings = load_picture_settings()

@@ -15,7 +15,8 @@ from emojifier_bot.errors import EmojifierError, PlanError, reason_of
 
 if TYPE_CHECKING:
     from emojifier_bot.vision.edits import Edits
-    from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
+    from emojifier_bot.vision.options import EmojifyOptions
+    from emojifier_bot.vision.pipeline import Pipeline
     from emojifier_bot.vision.plan import Plan
     from emojifier_bot.vision.result import Result
     from emojifier_bot.vision.types import EmojiTheme, ImageArray

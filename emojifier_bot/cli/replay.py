@@ -54,7 +54,8 @@ from emojifier_bot.vision.formats import (
 
 if TYPE_CHECKING:
     from emojifier_bot.http import GuardedClient
-    from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
+    from emojifier_bot.vision.options import EmojifyOptions
+    from emojifier_bot.vision.pipeline import Pipeline
     from emojifier_bot.vision.result import Result
     from emojifier_bot.vision.why import Why
 
@@ -451,7 +452,7 @@ class FileEmojifier:
         return PictureOutcome(result, output, whys=whys)
 
     def _options(self, target: Target, data: bytes) -> EmojifyOptions:
-        from emojifier_bot.vision.pipeline import EmojifyOptions
+        from emojifier_bot.vision.options import EmojifyOptions
 
         options = EmojifyOptions(
             target.extension,

@@ -14,7 +14,7 @@ from typing import Any
 
 from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import PlanError
-from emojifier_bot.vision.types import BoundingBox, Emoji, Face, Placement
+from emojifier_bot.vision.types import BoundingBox, EmojiTheme, Face, Placement
 
 #: How much larger than an emoji's disc a cover's is; half as wide again takes in ears
 #: and hair.
@@ -222,16 +222,13 @@ class Plan:
         return cls.from_dict(values)
 
 
-def check_fits(
-    plan: Plan, size_wh: tuple[int, int], emoji: Mapping[str, Emoji], theme: str
-) -> None:
+def check_fits(plan: Plan, size_wh: tuple[int, int], theme: EmojiTheme) -> None:
     """Check that a plan can be painted onto a picture.
 
     Args:
         plan: The plan.
         size_wh: Of the upright picture.
-        emoji: Those that can be drawn, by name.
-        theme: The name of their theme.
+        theme: With the emoji that can be drawn.
 
     Raises:
         PlanError: The picture has another size, or an emoji is unknown.
@@ -241,13 +238,14 @@ def check_fits(
             f"The plan is for a picture of {plan.width} x {plan.height} pixels, and "
             f"this one has {size_wh[0]} x {size_wh[1]}. Make a new plan of it."
         )
+    names = {one.name for one in theme.emoji}
     for face in plan.faces:
         decision = face.decision
-        if isinstance(decision, DrawEmoji) and decision.name not in emoji:
+        if isinstance(decision, DrawEmoji) and decision.name not in names:
             raise PlanError(
                 f"Face {face.number} of the plan gets the emoji {decision.name!r}, "
-                f"which the theme {theme!r} does not have. The plan was made with the "
-                f"theme {plan.theme!r}."
+                f"which the theme {theme.name!r} does not have. The plan was made with "
+                f"the theme {plan.theme!r}."
             )
 
 

@@ -16,7 +16,7 @@ from emojifier_bot.vision.canvas import canvas_of
 from emojifier_bot.vision.decode import decode
 from emojifier_bot.vision.edits import parse_edits
 from emojifier_bot.vision.formats import FORMATS, format_named
-from emojifier_bot.vision.pipeline import EmojifyOptions
+from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.plan import Cover, CoverKind, DrawEmoji, Leave, Plan
 from tests.builders import make_emoji, make_placement, make_plan
 from tests.clips import animation

@@ -16,7 +16,7 @@ from emojifier_bot.cli.replay import FileEmojifier
 from emojifier_bot.config import PictureSettings
 from emojifier_bot.vision.decode import decode
 from emojifier_bot.vision.formats import FORMATS, channel_format, format_named, sniff
-from emojifier_bot.vision.pipeline import EmojifyOptions
+from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 from tests.fakes.faces import picture_with_faces
 from tests.fakes.pipeline import fake_pipeline

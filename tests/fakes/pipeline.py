@@ -16,7 +16,8 @@ from emojifier_bot.vision.clips.passes import Progress, no_progress
 from emojifier_bot.vision.clips.types import ClipDecoder
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.edits import take_edits
-from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
+from emojifier_bot.vision.options import EmojifyOptions
+from emojifier_bot.vision.pipeline import Pipeline
 from emojifier_bot.vision.plan import Plan
 from emojifier_bot.vision.ports import EmojiSource, FaceAnalyzer
 from emojifier_bot.vision.types import Emoji, EmojiTheme, ImageArray

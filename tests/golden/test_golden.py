@@ -14,7 +14,8 @@ from emojifier_bot.vision.clips.opening import InProcessDecoder
 from emojifier_bot.vision.crops import canonical_face
 from emojifier_bot.vision.debug import draw_debug
 from emojifier_bot.vision.edits import Edits
-from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
+from emojifier_bot.vision.options import EmojifyOptions
+from emojifier_bot.vision.pipeline import Pipeline
 from emojifier_bot.vision.plan import Cover, CoverKind
 from emojifier_bot.vision.ports import EmojiSource
 from emojifier_bot.vision.shapes import with_measure

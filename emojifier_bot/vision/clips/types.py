@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Protocol
 
@@ -144,6 +144,12 @@ class Followed:
     shown_in: tuple[int, ...]
     #: What is painted on each frame: persons by their numbers, in no particular order.
     frames: tuple[tuple[PlannedFace, ...], ...]
+
+    def at(self, index: int) -> Plan:
+        """Return the plan of one frame; that of the last one if it was not followed."""
+        faces = self.frames[min(index, len(self.frames) - 1)]
+        ordered = sorted(faces, key=lambda face: face.number)
+        return replace(self.plan, faces=tuple(ordered))
 
 
 #: Finds the faces of a clip in all its frames, and decides what becomes of them.

@@ -12,7 +12,7 @@ from emojifier_bot.cli.bench import (
     time_picture,
 )
 from emojifier_bot.cli.console import WrongUsage
-from emojifier_bot.vision.pipeline import EmojifyOptions
+from emojifier_bot.vision.options import EmojifyOptions
 from tests.fakes.faces import FakeAnalyzer, picture_with_faces
 from tests.fakes.pipeline import fake_pipeline
 from tests.images import encoded, flat, opened, psnr

@@ -11,7 +11,8 @@ from emojifier_bot.errors import ImageError, InferenceError, PlanError
 from emojifier_bot.vision.clips.opening import InProcessDecoder
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.edits import parse_edits, use
-from emojifier_bot.vision.pipeline import MOST_FRAMES_SEEN, EmojifyOptions, Pipeline
+from emojifier_bot.vision.options import EmojifyOptions
+from emojifier_bot.vision.pipeline import MOST_FRAMES_SEEN, Pipeline
 from emojifier_bot.vision.place import place
 from emojifier_bot.vision.plan import ChosenBy, DrawEmoji, Plan
 from emojifier_bot.vision.types import Placement

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from emojifier_bot.errors import ImageError, PlanError
-from emojifier_bot.vision.pipeline import EmojifyOptions
+from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.plan import (
     MOST_MARGIN,
     ChosenBy,
@@ -150,13 +150,13 @@ def test_a_plan_knows_whether_it_covers():
 
 def test_a_plan_must_fit_the_picture_and_the_theme():
     plan = make_plan(2)
-    names = {one.name: one for one in make_theme().emoji}
+    theme = make_theme()
 
-    check_fits(plan, (plan.width, plan.height), names, "test")
+    check_fits(plan, (plan.width, plan.height), theme)
     with pytest.raises(PlanError, match="640 x 480 pixels, and this one has 480 x 640"):
-        check_fits(plan, (480, 640), names, "test")
+        check_fits(plan, (480, 640), theme)
     with pytest.raises(PlanError, match="Face 1 of the plan gets the emoji 'neutral_f"):
-        check_fits(plan, (640, 480), {}, "bare")
+        check_fits(plan, (640, 480), replace(theme, name="bare", emoji=()))
 
 
 def test_the_json_is_plain():

@@ -21,7 +21,8 @@ from emojifier_bot.vision.clips.opening import InProcessDecoder
 from emojifier_bot.vision.crops import canonical_face
 from emojifier_bot.vision.debug import label
 from emojifier_bot.vision.edits import parse_edits
-from emojifier_bot.vision.pipeline import EmojifyOptions, Pipeline
+from emojifier_bot.vision.options import EmojifyOptions
+from emojifier_bot.vision.pipeline import Pipeline
 from emojifier_bot.vision.plan import ChosenBy, DrawEmoji, Plan
 from emojifier_bot.vision.shapes import with_measure
 from emojifier_bot.vision.themes import list_themes, open_theme

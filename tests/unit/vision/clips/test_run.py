@@ -15,7 +15,7 @@ from emojifier_bot.errors import ErrorKind, ImageError, PlanError
 from emojifier_bot.vision.clips.limits import ClipLimits
 from emojifier_bot.vision.clips.opening import InProcessDecoder
 from emojifier_bot.vision.edits import take_edits
-from emojifier_bot.vision.pipeline import EmojifyOptions
+from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 from emojifier_bot.vision.sandbox.protocol import ChildLimits
 from tests.clips import animation, facts_of, rgba_frames
