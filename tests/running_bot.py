@@ -68,6 +68,8 @@ def process(
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,
+        # As services have it: Linux shares the processor among sessions.
+        start_new_session=True,
     ) as running:
         try:
             yield running

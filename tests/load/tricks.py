@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
 import random
 import socket
 import threading
@@ -279,6 +280,7 @@ def knock(url: str, told: Connection) -> None:
     They have a process of their own: what they cost must not slow the people down who
     are measured in the other one.
     """
+    os.setsid()
     strangers = Strangers(url)
     with strangers.played():
         told.recv()
