@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadscope --durations 10
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all crash install check format goldens emoji docs site sample bench fuzz evaluate \
-        load wheel train-env lock licences audit sbom clean
+        load hour wheel train-env lock licences audit sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -74,6 +74,9 @@ evaluate: install ## Measure the models beside their targets; ARGS="emotion" one
 
 load: install ## Half an hour under load with faults, into docs/reliability.md
 	$(BIN)/python -m tests.load $(or $(ARGS),--minutes 30 --share 0.8 --write)
+
+hour: install ## One workspace attacks the others for an hour, into docs/security.md
+	$(BIN)/python -m tests.load --hostile $(or $(ARGS),--minutes 60 --write)
 
 wheel: install ## Build dist/emojifier_bot-*.whl
 	@rm -f dist/emojifier_bot-*.whl

@@ -157,12 +157,17 @@ class Authority:
         path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
         return str(path)
 
-    def server(self, host: str, *, self_signed: bool = False) -> ssl.SSLContext:
-        """Return what a server needs to be ``host``, an IP address or a name."""
+    def server(
+        self, host: str, *, self_signed: bool = False, days: tuple[int, int] = (-1, 1)
+    ) -> ssl.SSLContext:
+        """Return what a server needs to be ``host``, an IP address or a name.
+
+        Its certificate is valid between two days, counted from today.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(host)
         issuer = subject if self_signed else self.certificate.subject
-        built = _certificate(subject, issuer, key).add_extension(
+        built = _certificate(subject, issuer, key, days).add_extension(
             x509.SubjectAlternativeName([_general_name(host)]), critical=False
         )
         signed = built.sign(key if self_signed else self.key, hashes.SHA256())
@@ -192,7 +197,10 @@ def _general_name(host: str) -> x509.GeneralName:
 
 
 def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    days: tuple[int, int] = (-1, 1),
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -201,6 +209,6 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now + timedelta(days=days[0]))
+        .not_valid_after(now + timedelta(days=days[1]))
     )

@@ -584,6 +584,16 @@ def test_a_server_that_cannot_prove_who_it_is_gets_no_request(
     assert server.heard == []
 
 
+@pytest.mark.parametrize("days", [(-9, -1), (1, 9)], ids=["expired", "not-yet-valid"])
+def test_a_certificate_is_good_for_its_days_alone(authority, days):
+    tls = authority.server("127.0.0.1", days=days)
+    with serving({"/": PICTURE}, tls) as server:
+        error = refusal(server, route=Route(ca_file=authority.file))
+
+    assert (error.kind, error.retryable) == ("tls", False)
+    assert server.heard == []
+
+
 def test_a_server_that_speaks_no_tls_is_told_as_such(server):
     address = server.url().replace("http", "https")
     error = refused(client(server, timeouts=IMPATIENT).get, address)

@@ -40,6 +40,8 @@ LOOK_SECONDS = 0.5
 MOST_QUEUED = 10_000
 #: Others wait so many times as long at most.
 MOST_TIMES_AS_LONG = 2.0
+#: What takes less seems to happen at once, however many times as long it takes.
+AT_ONCE_SECONDS = 0.1
 #: Of each process, resident, in MB.
 MOST_MB = 600.0
 MOST_MORE_FILES = 3
@@ -80,6 +82,8 @@ class Findings:
     outcomes: Counter[str] = field(default_factory=Counter)
     deaths: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    #: Results of others that somebody deleted.
+    deleted: int = 0
 
 
 class HostileRun:
@@ -171,6 +175,9 @@ class HostileRun:
                 shown[title] - asked[title] for title in side.titles if title in shown
             ]
             side.missing = len(side.titles) - len(side.waited_seconds)
+        with self._slack.world.lock:
+            files = list(self._slack.world.files.values())
+        found.deleted = sum(one.deleted and one.title in asked for one in files)
         found.tricks = Counter(self._tricks.done)
         found.outcomes = Counter()
         for (name, labels), value in self._bot.figures().items():
@@ -231,11 +238,13 @@ def _slow(found: Findings) -> Iterator[str]:
             before, after = (
                 share_of(getattr(side, what), percent) for side in (alone, attacked)
             )
-            if after > MOST_TIMES_AS_LONG * before:
+            if after > max(MOST_TIMES_AS_LONG * before, AT_ONCE_SECONDS):
                 yield f"{what}: {after:.3f} instead of {before:.3f} at {percent} %"
     for name, side in found.sides.items():
         if side.missing or side.refused:
             yield f"{name}: {side.missing} without a result, {side.refused} refused"
+    if found.deleted:
+        yield f"{found.deleted} results of others were deleted"
 
 
 def _large(found: Findings) -> Iterator[str]:
@@ -264,11 +273,11 @@ def table(found: Findings) -> str:
             "|---|--:|",
             *(f"| {name} | {mb:.0f} |" for name, mb in sorted(found.peaks_mb.items())),
             "",
-            "| | open files before | after |",
-            "|---|--:|--:|",
+            "| Open files | before | after the first attack | after the last |",
+            "|---|--:|--:|--:|",
             *(
-                f"| {name} | {one} | {two} |"
-                for name, (one, two) in found.files.items()
+                f"| {name} | {files[0]} | {files[1]} | {files[-1]} |"
+                for name, files in found.files.items()
             ),
             "",
             "| What the attacker did | times |",
