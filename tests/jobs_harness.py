@@ -34,7 +34,7 @@ from emojifier_bot.jobs.steps import Dependencies
 from emojifier_bot.jobs.system_db import WORKFLOW_VERSION, job_id_for
 from emojifier_bot.jobs.worker import Worker
 from tests.clips import animation
-from tests.fakes.faces import picture_with_faces
+from tests.fakes.faces import lit_frame, picture_with_faces
 from tests.fakes.image_source import FakeImageSource
 from tests.fakes.pipeline import fake_emojify
 from tests.fakes.previews import MemoryPreviews
@@ -52,23 +52,13 @@ FAST = Timing((0.0, 0.05, 0.1), (0.02, 0.05, 0.1), backoff=0.02, progress_second
 SHORT_LEASE = LeaseTimes(lease_seconds=1.0, heartbeat_seconds=0.2)
 
 FACE = picture_with_faces((200, 150), [(20, 20, 80, 80)])
-
-
-def lit(at: int) -> Image.Image:
-    """Return a frame with light and shade: one without counts as blank."""
-    image = FACE.copy()
-    image.paste((255, 255, 255), (0, 100, 200, 150))
-    image.paste((0, 0, 0), (20 * at, 110, 20 * at + 20, 130))
-    return image
-
-
 PICTURES = {
     "F1": encoded(FACE, "PNG"),
     "F2": encoded(FACE, "JPEG"),
     "F3": encoded(FACE, "TIFF"),
     "FEMPTY": encoded(Image.new("RGB", (64, 64), "grey"), "PNG"),
     "FBROKEN": b"no picture",
-    "FCLIP": animation([lit(at) for at in range(6)], "GIF", duration=500),
+    "FCLIP": animation([lit_frame(at) for at in range(6)], "GIF", duration=500),
 }
 MESSAGES = {
     "1700000000.000001": ["F1", "F2", "F3"],

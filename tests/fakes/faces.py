@@ -52,6 +52,14 @@ def picture_with_faces(
     return image
 
 
+def lit_frame(at: int) -> Image.Image:
+    """Return a frame of a clip: one without light and shade counts as blank."""
+    image = picture_with_faces((200, 150), [(20, 20, 80, 80)])
+    image.paste((255, 255, 255), (0, 100, 200, 150))
+    image.paste((0, 0, 0), (20 * at, 110, 20 * at + 20, 130))
+    return image
+
+
 class FakeDetector(FaceDetector):
     """A `FaceDetector` that finds patches of one colour."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.clips.limits import ClipLimits
@@ -34,9 +34,17 @@ class CountedClip(Clip):
         return self.clip.info
 
     def frames(self) -> Iterator[Frame]:
-        """Decode it, as `Clip` says."""
+        """Decode it, as `Clip` says; what is hardly seen shows as if it were opaque.
+
+        Faces are looked for in what comes: those that lie under a faint alpha too.
+        """
         for frame in self.clip.frames():
-            yield frame
+            canvas = frame.picture.canvas
+            if canvas.hides_faces:
+                opaque = replace(frame.picture, canvas=canvas.opaque())
+                yield replace(frame, picture=opaque)
+            else:
+                yield frame
             self._count()
 
     def rewritten(

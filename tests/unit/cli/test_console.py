@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -79,6 +80,26 @@ def test_the_bar_is_for_terminals_only(monkeypatch, stream, quiet, shows):
 
     assert ("Pictures" in stream.getvalue()) is shows
     assert "[b]odd[/b] name" in stream.getvalue()
+
+
+def test_a_clip_has_a_second_bar_once_it_moves(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    reporter = Reporter()
+
+    with reporter.part("Frames") as advance:
+        advance(1, 80)  # without a first bar there is no second one
+    with reporter.progress("Pictures", 2):
+        with reporter.part("Frames"):
+            pass
+        assert "Frames" not in stream.getvalue()
+        with reporter.part("Frames") as advance:
+            advance(40, 80)
+            time.sleep(0.3)  # it is drawn ten times a second
+
+    assert "Frames" in stream.getvalue()
+    assert "40/80" in stream.getvalue()
 
 
 @pytest.mark.parametrize("reading", ["shapes", "off"])

@@ -23,8 +23,9 @@ from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import InferenceError
 from emojifier_bot.vision.exif_date import read_exif_date
 from tests.builders import make_face
+from tests.clips import animation
 from tests.emotion_words import found_in
-from tests.fakes.faces import FakeAnalyzer, picture_with_faces
+from tests.fakes.faces import FakeAnalyzer, lit_frame, picture_with_faces
 from tests.fakes.pipeline import fake_pipeline
 from tests.images import assert_same_pixels, encoded, opened
 
@@ -468,3 +469,36 @@ def test_cards_and_results_have_their_own_names():
         "face.jpg.why.png",
         "face.why.png",
     ]
+
+
+def clip(name="clip.gif", **options):
+    frames = [lit_frame(at) for at in range(5)]
+    Path(name).write_bytes(animation(frames, "GIF", duration=100, **options))
+
+
+def test_an_animation_stays_one_and_one_frame_of_it_is_a_picture(capsys):
+    clip()
+    run(["clip.gif"], "out/", json=True)
+    run(["clip.gif"], "one/", one_frame=True)
+    run(["clip.gif"], "clip.jpg")
+
+    (moving,) = Path("out").iterdir()
+    (still,) = Path("one").iterdir()
+    assert (moving.name, still.name) == ("clip.emojified.gif", "clip.emojified.png")
+    with Image.open(moving) as image:
+        assert image.n_frames == 5
+    (printed,) = json_lines(capsys)
+    assert (printed["frames"], printed["seconds"]) == (5, 0.5)
+    with Image.open("clip.jpg") as image:
+        assert image.format == "JPEG"
+
+
+def test_the_debug_picture_of_a_clip_is_a_frame():
+    clip()
+
+    run(["clip.gif"], "out/", debug=True)
+
+    assert {one.name for one in Path("out").iterdir()} == {
+        "clip.emojified.gif",
+        "clip.debug.png",
+    }

@@ -142,6 +142,24 @@ def test_without_people_a_channel_gets_nothing_and_others_the_clip():
     assert (result.faces, len(rgba_frames(result.encoded))) == ((), 2)
 
 
+def test_faces_that_are_hardly_seen_are_covered_too():
+    """Whoever has the file restores what lies under a faint alpha."""
+    faint = []
+    for one in frames():
+        alpha = Image.new("L", one.size, 255)
+        alpha.paste(20, (0, 50, 400, 250))
+        one.putalpha(alpha)
+        faint.append(one)
+
+    result = fake_pipeline().run(animation(faint, "PNG"), PLAIN)
+
+    assert len(result.faces) == 2
+    for index, shown in enumerate(rgba_frames(result.encoded)):
+        x = 40 + STEP_PX * index + 40
+        assert tuple(shown[100, x])[3] == 255
+        assert abs(shown[100, x, :3].astype(int) - FACE_RGB).max() > 60
+
+
 def test_what_is_cut_off_is_said():
     result = fake_pipeline().run(GIF[: int(len(GIF) * 0.8)], PLAIN)
 
