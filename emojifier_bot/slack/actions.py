@@ -129,9 +129,12 @@ class Actions:
         record = self._find_post(asker, _post_id(body))
         if record is None:
             return
+        who = (record.post.workspace, record.post.asker_id)
         request = replace(
             asker,
             workspace=record.post.workspace,
+            # Whoever asked for the picture may want no emotions named.
+            reading=self._context.preferences.reading(*who),
             entrypoint=Entrypoint.WHY,
             channel_id=record.post.channel_id,
             source=record.post.source,

@@ -31,7 +31,7 @@ from emojifier_bot.domain import (
     OutcomeKind,
     Workspace,
 )
-from emojifier_bot.emotion_models import ReadingMode
+from emojifier_bot.emotion_models import ReadingMode, lowest
 from emojifier_bot.errors import EmojifierError, ErrorKind, QueueFullError
 from emojifier_bot.http import check_address
 from emojifier_bot.ports import JobQueue, ReplySink
@@ -176,7 +176,10 @@ class ListenerContext:
             StoreError: The database does not answer.
         """
         who = {"way": request.entrypoint, "workspace": request.workspace.id}
-        request = replace(request, reading=self.preferences.reading(*_asker(request)))
+        # What the request says already is a limit too: *Why?* has that of the asker.
+        limits = (request.reading, self.preferences.reading(*_asker(request)))
+        if any(limits):
+            request = replace(request, reading=lowest(*limits))
         names, sources = self._names_of(request), request.sources
         asker = _asker(request)
         before = self.limiter.noted(*asker, names) if names else frozenset()

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from emojifier_bot.db.preferences import Preference
 from emojifier_bot.domain import Entrypoint, Installation, Workspace
 from emojifier_bot.errors import DeliveryError, QueueFullError
 from emojifier_bot.slack.context import MAX_TRIES
@@ -329,3 +330,27 @@ def test_no_acknowledgement_waits_for_slack(posted):
         assert posted.send(sent).status_code == 200
 
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("askers", "pressers", "counts"),
+    [
+        ("", "", ""),
+        ("shapes", "", "shapes"),
+        ("", "shapes", "shapes"),
+        ("off", "shapes", "off"),
+        ("expressions", "off", "off"),
+    ],
+)
+def test_reasons_say_no_more_than_the_asker_and_the_presser_want(
+    posted, askers, pressers, counts
+):
+    wishes = posted.context.preferences
+    for person, mode in ((ASKER, askers), (OTHER, pressers)):
+        wishes.choose(HERE, person, Preference.READING, mode)
+
+    posted.send(press("why", "job-1", OTHER))
+
+    [request] = posted.queue.requests
+    assert (request.entrypoint, request.reading) == (Entrypoint.WHY, counts)
+    assert request.user_id == OTHER
