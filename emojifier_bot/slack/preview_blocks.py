@@ -24,6 +24,7 @@ from emojifier_bot.slack.blocks import (
 from emojifier_bot.slack.messages import quoted, render_message
 from emojifier_bot.slack.payloads import is_direct
 from emojifier_bot.vision.plan import (
+    ChosenBy,
     Cover,
     CoverKind,
     Decision,
@@ -151,7 +152,8 @@ def post_label(request: EmojifyRequest) -> str:
         return "Post here"
     if request.thread_ts:
         return "Post to the thread"
-    return f"Post to #{request.channel_name or 'the channel'}".replace("#the", "the")
+    name = request.channel_name
+    return f"Post to #{name}" if name else "Post to the channel"
 
 
 def all_emoji_view(
@@ -287,7 +289,8 @@ def _said(face: PlannedFace, emoji: dict[str, Emoji], reading: ReadingMode) -> s
     shown = html.escape(_shown(one, reading), quote=False) if one else decision.name
     if face.shapes and reading is not ReadingMode.EXPRESSIONS:
         shown = f"{shown} {face.shapes}"
-    return shown if face.sure else f"{shown} (not sure)"
+    is_sure = face.sure or face.chosen_by is ChosenBy.PERSON
+    return shown if is_sure else f"{shown} (not sure)"
 
 
 def _shown(emoji: Emoji, reading: ReadingMode = ReadingMode.EXPRESSIONS) -> str:
