@@ -62,25 +62,14 @@ class FaceFollower:
         tracks = in_order(tracked.tracks)
         discs = without_doubles(tracks, [_discs(one, tracked) for one in tracks])
         shown_in = tuple(best_frames(tracks))
-        chosen, people = [], []
-        for index, track in enumerate(tracks):
-            read = self._read(track)
-            chosen.append(self._chosen(index, read, tracked, sorted(discs[index])))
-            seen = track.at(shown_in[index]) or track.course[0]
-            scores = averages(read, np.array([seen.seconds]))[0].scores
-            usual = most_frequent(list(chosen[-1].values()))
-            people.append(
-                PlannedFace(
-                    index + 1,
-                    seen.detection.box,
-                    discs[index][seen.frame],
-                    DrawEmoji(usual.emoji.name),
-                    sure=usual.sure,
-                    nearest=tuple(one.name for one in nearest(self.theme, scores)),
-                    shapes=self._shapes(seen.landmarks),
-                    face=Face(seen.detection, seen.landmarks, scores, usual.sure),
-                )
-            )
+        chosen = [
+            self._chosen(index, track, tracked, sorted(discs[index]))
+            for index, track in enumerate(tracks)
+        ]
+        people = [
+            self._person(index + 1, track, shown_in[index], discs[index], chosen[index])
+            for index, track in enumerate(tracks)
+        ]
         plan = Plan(
             *clip.info.size_wh,
             theme=self.theme.name,
@@ -91,15 +80,38 @@ class FaceFollower:
         decided = self.decide(plan)
         frames: list[list[PlannedFace]] = [[] for _ in tracked.seconds]
         for was, now, own, choices in zip(
-            plan.faces, decided.faces, discs, chosen, strict=True
+            people, decided.faces, discs, chosen, strict=True
         ):
+            is_read = was.decision == now.decision
             for frame, disc in own.items():
-                one = replace(now, placement=disc, face=None)
-                if was.decision == now.decision:
-                    name = choices[frame].emoji.name
-                    one = replace(one, decision=DrawEmoji(name))
+                emoji = DrawEmoji(choices[frame].emoji.name)
+                decision = emoji if is_read else now.decision
+                one = replace(now, placement=disc, decision=decision, face=None)
                 frames[frame].append(one)
         return Followed(decided, shown_in, tuple(map(tuple, frames)))
+
+    def _person(
+        self,
+        number: int,
+        track: Track,
+        frame: int,
+        discs: Mapping[int, Placement],
+        chosen: Mapping[int, Choice],
+    ) -> PlannedFace:
+        """Return a face as one frame shows it, with the emoji that it has mostly."""
+        seen = track.at(frame) or track.course[0]
+        scores = averages(self._read(track), np.array([seen.seconds]))[0].scores
+        usual = most_frequent(list(chosen.values()))
+        return PlannedFace(
+            number,
+            seen.detection.box,
+            discs[seen.frame],
+            DrawEmoji(usual.emoji.name),
+            sure=usual.sure,
+            nearest=tuple(one.name for one in nearest(self.theme, scores)),
+            shapes=self._shapes(seen.landmarks),
+            face=Face(seen.detection, seen.landmarks, scores, usual.sure),
+        )
 
     def _shapes(self, landmarks: Landmarks) -> str:
         is_read = self.models.classifier is not None
@@ -108,7 +120,7 @@ class FaceFollower:
     def _chosen(
         self,
         index: int,
-        read: Sequence[Expression],
+        track: Track,
         tracked: Tracked,
         frames: Sequence[int],
     ) -> dict[int, Choice]:
@@ -117,6 +129,7 @@ class FaceFollower:
         own_seed = None if seed is None else f"{seed}/{index}"
         if self.models.classifier is None:
             return dict.fromkeys(frames, unread(self.theme, own_seed))
+        read = self._read(track)
         at = np.array([tracked.seconds[frame] for frame in frames])
         if own_seed is None:
             choices = steady_choices(self.theme, read, at)
