@@ -185,7 +185,8 @@ class Picking:
         """Tell whether the expression of any face chooses its emoji."""
         if self.edits is None:
             return True
-        reads = self.plan is None or self.edits.also
+        # The faces of a clip are read in each frame.
+        reads = self.plan is None or self.plan.frames > 1 or self.edits.also
         return bool(reads) and not self.edits.decide_all
 
     def check_names(self, theme: EmojiTheme) -> None:

@@ -58,7 +58,8 @@ def label(face: EmojifiedFace, reading: ReadingMode = ReadingMode.EXPRESSIONS) -
     """Return what is written beside a face, a few short lines."""
     if reading != ReadingMode.EXPRESSIONS:
         return "\n".join([_found(face), *filter(None, face.planned.shapes.split(", "))])
-    scores = {} if face.face is None else face.face.scores.as_dict()
+    read = face.face
+    scores = read.scores.as_dict() if read is not None and read.is_read else {}
     best = sorted(scores, key=lambda name: -scores[name])[:_NAMED_EMOTIONS]
     doubt = "" if face.sure else " (not sure)"
     return "\n".join(

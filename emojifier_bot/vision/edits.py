@@ -49,6 +49,8 @@ OPPOSITES = {
 }
 #: Nobody counts more faces than this; longer numbers are something else.
 MOST_FACES = 100_000
+#: No picture is larger.
+MOST_SIDE_PX = 500_000
 _NUMBERS = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*")
 _USE = re.compile(r"(\d{1,6})=(\S+)")
 _BOX = re.compile(r"(\d{1,6}),(\d{1,6}),(\d{1,6})x(\d{1,6})")
@@ -317,7 +319,7 @@ def parse_box(text: str) -> BoundingBox:
     """
     match = _BOX.fullmatch(text)
     left, top, width, height = map(int, match.groups()) if match else (0, 0, 0, 0)
-    if not width or not height:
+    if not width or not height or max(left + width, top + height) > MOST_SIDE_PX:
         raise PlanError(
             f'"{text}" names no place. Write left, top and size in pixels, such as '
             "120,80,60x60."

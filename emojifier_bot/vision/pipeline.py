@@ -17,7 +17,7 @@ from emojifier_bot.vision.clips.passes import CountedClip, Progress, no_progress
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.edits import apply
 from emojifier_bot.vision.encode import output_format
-from emojifier_bot.vision.formats import moving_format
+from emojifier_bot.vision.formats import moving_format, video_format
 from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.plan import Plan, check_fits
 from emojifier_bot.vision.planner import Planner
@@ -236,7 +236,8 @@ class Pipeline:
         planner = self._planner(options)
         follow = self._follower(plan, planner)
         if plan is not None:
-            check_fits(plan, clip.info.size_wh, planner.theme)
+            size_wh, frames = clip.info.size_wh, clip.info.frames
+            check_fits(plan, size_wh, planner.theme, frames)
         clip = CountedClip(clip, progress)
         with times.stage("analyze"):
             followed = follow(clip)
@@ -262,7 +263,7 @@ class Pipeline:
 
     def frame(self, data: bytes, result: Result) -> DecodedImage:
         """Decode once more the frame in which a result's faces are."""
-        if result.frames == 1:
+        if result.frames == 1 and not video_format(data):
             return self.decoder.decode(data, result.frame)
         with self.decoder.open_clip(data) as clip:
             frames = clip.frames() if clip else ()

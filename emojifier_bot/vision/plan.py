@@ -152,14 +152,16 @@ class Plan:
     faces: tuple[PlannedFace, ...] = ()
     #: Which frame or page of the picture was read, from 0.
     frame: int = 0
+    #: How many frames were read together: of a clip all, of a picture one.
+    frames: int = 1
     #: What was read of the faces; texts say no more than that.
     reading: ReadingMode = ReadingMode.EXPRESSIONS
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for no size or frame, and unless the numbers rise."""
         numbers = [face.number for face in self.faces]
-        if min(self.width, self.height) < 1 or self.frame < 0:
-            raise ValueError("expected a size and a frame from 0")
+        if min(self.width, self.height, self.frames) < 1 or self.frame < 0:
+            raise ValueError("expected a size, and a frame from 0")
         if numbers != sorted(set(numbers)):
             raise ValueError(f"expected numbers that rise, got {numbers}")
 
@@ -176,6 +178,7 @@ class Plan:
             "theme": self.theme,
             "backend": self.backend,
             "frame": self.frame,
+            "frames": self.frames,
             "reading": str(self.reading),
             "faces": [face.to_dict() for face in self.faces],
         }
@@ -195,6 +198,7 @@ class Plan:
                 backend=str(values["backend"]),
                 faces=tuple(map(PlannedFace.from_dict, values["faces"])),
                 frame=int(values.get("frame", 0)),
+                frames=int(values.get("frames", 1)),
                 reading=ReadingMode(values.get("reading", ReadingMode.EXPRESSIONS)),
             )
         except _WRONG as error:
@@ -222,21 +226,33 @@ class Plan:
         return cls.from_dict(values)
 
 
-def check_fits(plan: Plan, size_wh: tuple[int, int], theme: EmojiTheme) -> None:
-    """Check that a plan can be painted onto a picture.
+def check_fits(
+    plan: Plan, size_wh: tuple[int, int], theme: EmojiTheme, frames: int = 1
+) -> None:
+    """Check that a plan can be painted onto a picture, or a clip.
 
     Args:
         plan: The plan.
         size_wh: Of the upright picture.
         theme: With the emoji that can be drawn.
+        frames: Of the clip; 1 for a picture.
 
     Raises:
-        PlanError: The picture has another size, or an emoji is unknown.
+        PlanError: The picture has another size or other frames, or an emoji is unknown.
     """
     if (plan.width, plan.height) != size_wh:
         raise PlanError(
             f"The plan is for a picture of {plan.width} x {plan.height} pixels, and "
             f"this one has {size_wh[0]} x {size_wh[1]}. Make a new plan of it."
+        )
+    if plan.frames != frames:
+        there, here = (
+            "a picture" if count == 1 else f"a clip of {count} frames"
+            for count in (plan.frames, frames)
+        )
+        raise PlanError(
+            f"The plan is for {there}, and this is {here}, whose faces have other "
+            "numbers and places. Make a new plan of it."
         )
     names = {one.name for one in theme.emoji}
     for face in plan.faces:

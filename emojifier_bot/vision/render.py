@@ -134,6 +134,7 @@ def render_clip(
     if options.numbered:
         frame = next(one for one in clip.frames() if one.index == people.frame)
         plan = followed.at(frame.index)
+        options = replace(options, extension=None)
         drawn = render_picture(frame.picture, plan, emoji, options, times)
         return replace(drawn, plan=people, faces=faces)
 

@@ -57,7 +57,7 @@ class EmojifiedFace:
         plan, face, emoji = self.planned.to_dict(), self.face, self.emoji
         known = emoji and {"name": emoji.name, "character": emoji.character}
         points_xy = face and face.landmarks.points_xy.astype(float).round(2).tolist()
-        scores = face and face.scores.as_dict().items()
+        scores = face and face.is_read and face.scores.as_dict().items()
         decision = plan["decision"]
         if reading != ReadingMode.EXPRESSIONS:
             scores = None
@@ -71,7 +71,7 @@ class EmojifiedFace:
             "confidence": face and round(face.detection.confidence, 4),
             "landmarks": points_xy,
             "roll_degrees": round(self.placement.roll_degrees, 2),
-            "emotions": scores and {k: round(v, 5) for k, v in scores},
+            "emotions": {k: round(v, 5) for k, v in scores} if scores else None,
             "emoji": known,
             "shapes": self.planned.shapes,
             "sure": self.sure,

@@ -183,6 +183,11 @@ class Face:
         """Return the detector's box."""
         return self.detection.box
 
+    @property
+    def is_read(self) -> bool:
+        """Tell whether its expression was read: `UNREAD` says nothing of it."""
+        return bool(np.ptp(self.scores.probabilities))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:

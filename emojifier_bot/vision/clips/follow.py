@@ -76,13 +76,14 @@ class FaceFollower:
             backend=LOCAL,
             faces=tuple(people),
             frame=Counter(shown_in).most_common(1)[0][0] if shown_in else 0,
+            frames=clip.info.frames,
         )
         decided = self.decide(plan)
         frames: list[list[PlannedFace]] = [[] for _ in tracked.seconds]
         for was, now, own, choices in zip(
             people, decided.faces, discs, chosen, strict=True
         ):
-            is_read = was.decision == now.decision
+            is_read = (was.decision, was.chosen_by) == (now.decision, now.chosen_by)
             for frame, disc in own.items():
                 emoji = DrawEmoji(choices[frame].emoji.name)
                 decision = emoji if is_read else now.decision

@@ -109,9 +109,10 @@ class Video(Clip):
         self, data: bytes, name: str, limits: DecodeLimits, clip_limits: ClipLimits
     ) -> None:
         self._data, self._name, self._av = data, name, load_av()
+        self._max_pixels = limits.max_pixels
         with self._opened() as container:
             video = _video_of(container)
-            size_wh = (video.width, video.height)
+            size_wh = self._stored_wh = (video.width, video.height)
             size_check(limits)(size_wh)
             check_clip(size_wh, 1, (container.duration or 0) / 1e6, clip_limits)
             times, self._video_bytes = _packets(container, video, clip_limits)
@@ -215,6 +216,8 @@ class Video(Clip):
         """Yield frames as they are shown, and packets of sound; damage ends them."""
         video, is_first = _video_of(container), True
         video.thread_type, video.codec_context.thread_count = "AUTO", _THREADS
+        # Frames may be larger than the header says; FFmpeg counts their padding too.
+        video.codec_context.options = {"max_pixels": str(2 * self._max_pixels)}
         try:
             for packet in container.demux([video, *sounds]):
                 if packet.stream is not video:
@@ -230,7 +233,11 @@ class Video(Clip):
 
     def _frame(self, frame: Any, index: int, time_ms: float) -> Frame:
         space, is_narrow = _colors(frame, None)
+        # A stream may change its size; players show all frames in the first one's.
+        width, height = self._stored_wh
         reformatted = frame.reformat(
+            width,
+            height,
             format="rgba",
             src_colorspace=space,
             src_color_range=_NARROW if is_narrow else _FULL,

@@ -133,6 +133,8 @@ def test_any_words_are_taken_left_or_refused(words):
         ("skip 3-1", '"3-1" names no faces.'),
         ("skip 0", '"0" names no faces.'),
         ("skip 1-999999", '"1-999999" names no faces.'),
+        ("also 0,0,999999x1", '"0,0,999999x1" names no place.'),
+        ("also 0,400000,9x200000", '"0,400000,9x200000" names no place.'),
         ("0=grin", '"0=grin" names no face and emoji.'),
         ("everyone", 'After "everyone" goes an emoji'),
         ("also", '"" names no place.'),

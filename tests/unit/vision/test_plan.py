@@ -168,6 +168,7 @@ def test_the_json_is_plain():
         "theme": "test",
         "backend": "local",
         "frame": 0,
+        "frames": 1,
         "reading": "expressions",
         "faces": [
             {

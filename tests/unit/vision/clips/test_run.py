@@ -5,22 +5,34 @@ from __future__ import annotations
 import io
 import pickle
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from emojifier_bot.errors import ErrorKind, ImageError, PlanError
+from emojifier_bot.vision.analyzers.local import LocalAnalyzer
+from emojifier_bot.vision.clips.follow import FaceFollower
 from emojifier_bot.vision.clips.limits import ClipLimits
 from emojifier_bot.vision.clips.opening import InProcessDecoder
-from emojifier_bot.vision.edits import take_edits
+from emojifier_bot.vision.debug import label
+from emojifier_bot.vision.edits import apply, parse_edits, take_edits
 from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 from emojifier_bot.vision.sandbox.protocol import ChildLimits
+from tests.builders import make_scores, make_theme
 from tests.clips import animation, facts_of, rgba_frames
-from tests.fakes.faces import FACE_RGB, FakeAnalyzer, picture_with_faces
+from tests.fakes.faces import (
+    FACE_RGB,
+    FakeAnalyzer,
+    FakeClassifier,
+    FakeDetector,
+    FakeLandmarker,
+    picture_with_faces,
+)
 from tests.fakes.pipeline import fake_pipeline
+from tests.images import encoded
 
 PLAIN = EmojifyOptions()
 COUNT, STEP_PX = 12, 4
@@ -46,6 +58,18 @@ def frames(count=COUNT):
 WEBP = animation(frames(), "WEBP", lossless=True, loop=2)
 GIF = animation([one.quantize(64) for one in frames()], "GIF")
 FACELESS = animation([drawn([]), Image.new("RGB", (400, 300))], "GIF")
+
+
+@dataclass
+class Changing(FakeClassifier):
+    """Reads another emotion in the right half of the way."""
+
+    def classify(self, picture, landmarks):
+        del picture
+        return [
+            make_scores("fear" if one.points_xy[:, 0].mean() > 180 else "happiness")
+            for one in landmarks
+        ]
 
 
 def copied(result):
@@ -101,6 +125,62 @@ def test_a_plan_of_a_clip_is_painted_again():
     assert plan.to_json() == result.plan.to_json()
     again = pipeline.render(WEBP, type(plan).from_json(plan.to_json()), PLAIN)
     assert again.encoded == result.encoded
+
+
+def test_what_a_person_chose_holds_for_all_frames_even_if_it_was_read_in_some():
+    def emoji_of_first(words):
+        edits = parse_edits(words)
+        follow = FaceFollower(
+            LocalAnalyzer(FakeDetector(), FakeLandmarker(), Changing()),
+            make_theme(),
+            decide=lambda plan: apply(plan, edits, make_theme()),
+        )
+        with InProcessDecoder().open_clip(animation(frames(40), "WEBP")) as clip:
+            found = follow(clip)
+        faces = [found.at(index).faces[0] for index in range(40)]
+        return found.plan.faces[0].decision.name, {one.decision.name for one in faces}
+
+    usual, drawn_ones = emoji_of_first("")
+    assert len(drawn_ones) == 2
+    assert emoji_of_first(f"1={usual}") == (usual, {usual})
+
+
+def test_a_plan_of_a_clip_is_none_of_one_frame_nor_the_other_way_round():
+    pipeline, still = fake_pipeline(), replace(PLAIN, one_frame=True)
+
+    with pytest.raises(PlanError, match="for a clip of 12 frames, and this is a pict"):
+        pipeline.render(GIF, pipeline.read(GIF, PLAIN), still)
+    with pytest.raises(PlanError, match="for a picture, and this is a clip of 12 fr"):
+        pipeline.render(GIF, pipeline.read(GIF, still), PLAIN)
+    short = animation(frames(3), "GIF")
+    with pytest.raises(PlanError, match="a clip of 12 frames, and this is a clip of 3"):
+        pipeline.render(short, pipeline.read(GIF, PLAIN), PLAIN)
+
+
+@pytest.mark.parametrize("extension", [".mp4", ".gif", ".webp"])
+def test_the_numbers_of_a_clip_are_a_picture_whatever_it_becomes(extension):
+    options = replace(PLAIN, numbered=True, extension=extension)
+
+    assert fake_pipeline().run(GIF, options).format == "PNG"
+
+
+def test_a_video_of_one_frame_can_be_looked_at_again():
+    videos = pytest.importorskip("tests.videos")
+    data, pipeline = videos.video(frames(1)), fake_pipeline()
+
+    result = pipeline.run(data, PLAIN)
+
+    assert (result.frames, len(result.faces)) == (1, 2)
+    assert pipeline.frame(data, result).image.size == (400, 300)
+
+
+def test_what_was_not_read_is_not_told_as_read():
+    covered = replace(PLAIN, edits=parse_edits("cover"))
+
+    for data in (GIF, encoded(drawn(boxes(0)), "PNG")):
+        result = fake_pipeline().run(data, covered)
+        assert [one["emotions"] for one in result.to_dict()["faces"]] == [None, None]
+        assert "0.12" not in label(result.faces[0])
 
 
 def test_the_numbered_preview_is_one_picture_with_every_person():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -195,6 +196,46 @@ def test_what_is_damaged_is_an_error_or_ends_early(name):
             kinds.add(error.kind)
         assert max(counts) <= COUNT
         assert kinds == {ErrorKind.BROKEN}
+
+
+def resized(sizes_wh, codec, container):
+    """Return a video whose stream changes its size, five frames each."""
+    buffer, base = io.BytesIO(), Fraction(1, 10)
+    with av.open(buffer, "w", format=container) as out:
+        stream = out.add_stream(codec, rate=10)
+        stream.width, stream.height = sizes_wh[0]
+        stream.pix_fmt = "yuv420p"
+        for at, size_wh in enumerate(sizes_wh):
+            encoder = av.CodecContext.create(codec, "w")
+            encoder.width, encoder.height = size_wh
+            encoder.pix_fmt, encoder.time_base = "yuv420p", base
+            if codec == "libx264":
+                encoder.options = {"x264-params": "repeat-headers=1:bframes=0"}
+            packets = []
+            for index in range(5):
+                frame = av.VideoFrame.from_image(FRAMES[0].resize(size_wh))
+                frame.pts, frame.time_base = 5 * at + index, base
+                packets += encoder.encode(frame)
+            for packet in packets + encoder.encode(None):
+                packet.stream, packet.time_base = stream, base
+                out.mux(packet)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("codec", "container"), [("libvpx-vp9", "webm"), ("libx264", "mp4")]
+)
+def test_frames_of_a_stream_that_changes_its_size_have_the_first_ones(codec, container):
+    data = resized([(160, 120), (80, 60), (320, 240)], codec, container)
+
+    sizes = [one.picture.image.size for one in opened(data).frames()]
+    assert sizes == [(160, 120)] * 15
+    bounded = opened(data, DecodeLimits(max_pixels=160 * 120))
+    assert 5 <= len(list(bounded.frames())) <= 10
+    with IsolatedDecoder() as decoder:
+        with decoder.open_clip(data) as clip:
+            assert len(list(clip.frames())) == 15
+        assert decoder.deaths == {}
 
 
 def test_sound_alone_is_no_video():
