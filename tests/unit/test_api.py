@@ -315,3 +315,19 @@ def test_a_picture_covers_faces_by_its_name(emojifier, photo):
     assert result.image.getpixel((x, y)) == (1, 200, 3)
     with pytest.raises(PlanError, match='with "logo", and there is no such picture'):
         emojifier.emojify(photo, plan=plan)
+
+
+@pytest.mark.parametrize(
+    ("reading", "text"),
+    [
+        ("shapes", "1 face covered: lips apart, mouth corners raised"),
+        ("off", "1 face covered"),
+    ],
+)
+def test_a_reading_mode_can_be_chosen(reading, text):
+    result = Emojifier(reading=reading, threads=1).emojify(SAMPLE)
+
+    assert result.alt_text == text
+    assert result.plan.reading == reading
+    with pytest.raises(ConfigError, match="reading is 'all', but must be"):
+        Emojifier(reading="all")
