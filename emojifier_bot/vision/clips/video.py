@@ -283,7 +283,8 @@ class VideoWriter:
         most = round(max(bits * _MOST_RATIO, _LEAST_BITS))
         self._options = {"crf": str(crf), "threads": str(_THREADS)}
         if self._codec == _H264:
-            self._options |= {"preset": "veryfast"}
+            # With B-frames it is not the same from run to run.
+            self._options |= {"preset": "veryfast", "bf": "0"}
             if quality is None and bits:
                 self._options |= {"maxrate": str(most), "bufsize": str(2 * most)}
         else:
