@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 from emojifier_bot.clock import Clock
 from emojifier_bot.emotion_models import ReadingMode, lowest
 from emojifier_bot.errors import ErrorKind, ImageError, PlanError
-from emojifier_bot.vision.clips.passes import CountedClip, Progress, no_progress
+from emojifier_bot.vision.clips.passes import (
+    CountedClip,
+    Progress,
+    frame_at,
+    no_progress,
+)
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.edits import apply
 from emojifier_bot.vision.encode import output_format
@@ -29,7 +34,7 @@ from emojifier_bot.vision.types import Reading
 if TYPE_CHECKING:
     from emojifier_bot.vision.analyzers.local import LocalAnalyzer
     from emojifier_bot.vision.clips.follow import FaceFollower
-    from emojifier_bot.vision.clips.types import Clip, ClipDecoder
+    from emojifier_bot.vision.clips.types import Clip, ClipDecoder, Followed
     from emojifier_bot.vision.why import Why
 
 #: Frames of an animation without a face in its first one that are looked at, and the
@@ -89,8 +94,7 @@ class Pipeline:
         """
         with self._clip(source, options) as clip:
             if clip is not None:
-                follow = self._follower(None, self._planner(options))
-                return follow(clip).plan
+                return self._followed(clip, None, options).plan
         return self._planned(source, options, Stopwatch(self.clock))[1]
 
     def render(
@@ -173,6 +177,11 @@ class Pipeline:
         Raises:
             EmojifierError: As for `run`.
         """
+        with self._clip(source, options) as clip:
+            if clip is not None:
+                plan = self._followed(clip, None, options).plan
+                picture = frame_at(clip, plan.frame).picture
+                return plan, self.explain(picture, plan, options)
         picture, plan = self._planned(source, options, Stopwatch(self.clock))
         return plan, self.explain(picture, plan, options)
 
@@ -233,17 +242,23 @@ class Pipeline:
         times: Stopwatch,
         progress: Progress,
     ) -> Result:
+        clip = CountedClip(clip, progress)
+        with times.stage("analyze"):
+            followed = self._followed(clip, plan, options)
+        return render_clip(clip, followed, self.emoji, options, times)
+
+    def _followed(
+        self, clip: Clip, plan: Plan | None, options: EmojifyOptions
+    ) -> Followed:
+        """Follow the faces of a clip; a plan decides what becomes of them."""
         planner = self._planner(options)
         follow = self._follower(plan, planner)
         if plan is not None:
             size_wh, frames = clip.info.size_wh, clip.info.frames
             check_fits(plan, size_wh, planner.theme, frames)
-        clip = CountedClip(clip, progress)
-        with times.stage("analyze"):
-            followed = follow(clip)
+        followed = follow(clip)
         mode = lowest(plan.reading, planner.mode) if plan else planner.mode
-        followed = replace(followed, plan=replace(followed.plan, reading=mode))
-        return render_clip(clip, followed, self.emoji, options, times)
+        return replace(followed, plan=replace(followed.plan, reading=mode))
 
     def _planned(
         self,
@@ -263,11 +278,11 @@ class Pipeline:
 
     def frame(self, data: bytes, result: Result) -> DecodedImage:
         """Decode once more the frame in which a result's faces are."""
-        if result.frames == 1 and not video_format(data):
-            return self.decoder.decode(data, result.frame)
-        with self.decoder.open_clip(data) as clip:
-            frames = clip.frames() if clip else ()
-            return next(one.picture for one in frames if one.index == result.frame)
+        if result.frames > 1 or video_format(data):
+            with self.decoder.open_clip(data) as clip:
+                if clip is not None:
+                    return frame_at(clip, result.frame).picture
+        return self.decoder.decode(data, result.frame)
 
     def _decoded(
         self, source: bytes | DecodedImage, frame: int, times: Stopwatch

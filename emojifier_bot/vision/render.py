@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.vision.alt_text import alt_text
-from emojifier_bot.vision.clips.passes import ConvertedClip, cut_off_notes
+from emojifier_bot.vision.clips.passes import ConvertedClip, cut_off_notes, frame_at
 from emojifier_bot.vision.decode import NO_LIMITS, DecodedImage, decode
 from emojifier_bot.vision.encode import encode, output_format
 from emojifier_bot.vision.formats import channel_format, format_named, moving_format
@@ -132,7 +132,7 @@ def render_clip(
     people, info = followed.plan, clip.info
     faces = _emojified(people, emoji)
     if options.numbered:
-        frame = next(one for one in clip.frames() if one.index == people.frame)
+        frame = frame_at(clip, people.frame)
         plan = followed.at(frame.index)
         options = replace(options, extension=None)
         drawn = render_picture(frame.picture, plan, emoji, options, times)

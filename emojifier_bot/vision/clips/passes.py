@@ -87,6 +87,11 @@ class ConvertedClip:
 NO_CLIP_LIMITS = ClipLimits(float("inf"), 1 << 62, 1 << 62)
 
 
+def frame_at(clip: Clip, index: int) -> Frame:
+    """Decode a clip up to one of its frames, and return that."""
+    return next(one for one in clip.frames() if one.index == index)
+
+
 def cut_off_notes(info: ClipInfo, frames: int) -> tuple[str, ...]:
     """Return a sentence about a clip that has fewer frames than its header says."""
     if frames >= info.frames:

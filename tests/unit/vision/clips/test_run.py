@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import ErrorKind, ImageError, PlanError
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.clips.follow import FaceFollower
@@ -155,6 +156,24 @@ def test_a_plan_of_a_clip_is_none_of_one_frame_nor_the_other_way_round():
     short = animation(frames(3), "GIF")
     with pytest.raises(PlanError, match="a clip of 12 frames, and this is a clip of 3"):
         pipeline.render(short, pipeline.read(GIF, PLAIN), PLAIN)
+
+
+def test_a_plan_of_a_clip_says_how_it_was_read():
+    for mode in ReadingMode:
+        options = replace(PLAIN, reading=mode)
+        assert fake_pipeline().read(GIF, options).reading == mode
+
+
+def test_the_faces_of_a_clip_are_explained():
+    pipeline, videos = fake_pipeline(), pytest.importorskip("tests.videos")
+
+    for data in (GIF, videos.video(frames())):
+        plan, whys = pipeline.why(data, PLAIN)
+        assert plan == pipeline.read(data, PLAIN)
+        assert [one.number for one in whys] == [1, 2]
+        assert [one.emoji.name for one in whys] == [
+            one.decision.name for one in plan.faces
+        ]
 
 
 @pytest.mark.parametrize("extension", [".mp4", ".gif", ".webp"])
