@@ -67,6 +67,8 @@ _MOST_RATIO, _LEAST_BITS = 1.35, 200_000
 #: Where a file does not say.
 _USUAL_RATE = Fraction(25)
 _MILLISECOND = Fraction(1, 1000)
+#: The largest frame that FFmpeg decodes.
+_MOST_PIXELS = 2**31 - 1
 #: As FFmpeg numbers colours: of HD, of what is smaller; black at 16, or at 0.
 _BT709, _BT601, _NARROW, _FULL = 1, 5, 1, 2
 #: Those that its scaler knows by their numbers.
@@ -109,7 +111,8 @@ class Video(Clip):
         self, data: bytes, name: str, limits: DecodeLimits, clip_limits: ClipLimits
     ) -> None:
         self._data, self._name, self._av = data, name, load_av()
-        self._max_pixels = limits.max_pixels
+        #: FFmpeg counts padding too.
+        self._max_pixels = min(2 * limits.max_pixels, _MOST_PIXELS)
         with self._opened() as container:
             video = _video_of(container)
             size_wh = self._stored_wh = (video.width, video.height)
@@ -216,8 +219,8 @@ class Video(Clip):
         """Yield frames as they are shown, and packets of sound; damage ends them."""
         video, is_first = _video_of(container), True
         video.thread_type, video.codec_context.thread_count = "AUTO", _THREADS
-        # Frames may be larger than the header says; FFmpeg counts their padding too.
-        video.codec_context.options = {"max_pixels": str(2 * self._max_pixels)}
+        # Frames may be larger than the header says.
+        video.codec_context.options = {"max_pixels": str(self._max_pixels)}
         try:
             for packet in container.demux([video, *sounds]):
                 if packet.stream is not video:

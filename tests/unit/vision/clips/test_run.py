@@ -193,6 +193,15 @@ def test_a_video_of_one_frame_can_be_looked_at_again():
     assert pipeline.frame(data, result).image.size == (400, 300)
 
 
+def test_a_video_that_was_made_becomes_another_one():
+    videos = pytest.importorskip("tests.videos")
+
+    result = fake_pipeline().run(videos.video(frames(3)), PLAIN)
+
+    with InProcessDecoder().open_clip(result.encode_for(".webm")) as clip:
+        assert len(list(clip.frames())) == 3
+
+
 def test_what_was_not_read_is_not_told_as_read():
     covered = replace(PLAIN, edits=parse_edits("cover"))
 
