@@ -144,7 +144,7 @@ class EmojifyRequest:
     at_once: bool = False
     #: The preview that is drawn anew or posted; empty for none.
     draft_id: str = ""
-    #: SHA-256 of what is posted of it.
+    #: `EmojifiedPicture.digest` of what is posted of it.
     digest: str = ""
     #: Name of the channel where it was asked, where Slack says it.
     channel_name: str = ""
@@ -251,7 +251,8 @@ class EmojifiedPicture:
     frames: int = 1
     #: What was painted; None where nobody asked.
     plan: Plan | None = None
-    #: Of a preview: SHA-256 of what would be posted.
+    #: SHA-256 that is the same where the same is posted; a preview has that of what
+    #: would be.
     digest: str = ""
 
 

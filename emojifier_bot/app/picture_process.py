@@ -55,6 +55,7 @@ from emojifier_bot.vision.alt_text import spoken
 from emojifier_bot.vision.clips.passes import Progress, no_progress
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.edits import NO_EDITS, carry_over, take_edits
+from emojifier_bot.vision.formats import video_format
 from emojifier_bot.vision.numbers import numbered_copy
 from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.pipeline import Pipeline
@@ -269,7 +270,11 @@ class PictureProcess(ChildProcess):
             self._connection.settimeout(self._limits.wall_seconds)
             send_picture(self._connection, json.dumps(asked).encode())
             send_picture(self._connection, data)
-            yield self._receive_answer()
+            try:
+                yield self._receive_answer()
+            finally:
+                # How far the next one is, is no matter of whoever asked for this one.
+                self._progress = no_progress
 
     def _receive_answer(self) -> Values:
         """Wait for the answer; a clip that goes on has more time than a picture."""
@@ -510,7 +515,7 @@ def _done(
         return {"length": len(text)}, (text,)
     plan = Plan.from_dict(asked["plan"]) if asked.get("plan") else None
     if asked["do"] == "preview":
-        picture = previewed(pipeline, data, plan, options)
+        picture = previewed(pipeline, data, plan, options, progress)
     elif plan is not None:
         picture = emojified(pipeline.render(data, plan, options, progress))
     else:
@@ -539,25 +544,39 @@ def explanation(
 
 
 def previewed(
-    pipeline: Pipeline, data: bytes, plan: Plan | None, options: EmojifyOptions
+    pipeline: Pipeline,
+    data: bytes,
+    plan: Plan | None,
+    options: EmojifyOptions,
+    progress: Progress = no_progress,
 ) -> EmojifiedPicture:
-    """Return a small copy with numbers, and the digest of what would be posted."""
+    """Return a small copy with numbers, and the digest of what would be posted.
+
+    Of a clip the copy shows one frame.
+    """
     theme = pipeline.emoji.theme
     if plan is not None and plan.theme != theme.name:
         plan = carry_over(pipeline.read(data, options), plan, theme)
+    as_posted = replace(options, edits=NO_EDITS, surprise_seed=None)
     if plan is None:
-        result = pipeline.run(data, options)
+        result = pipeline.run(data, options, progress)
     else:
-        result = pipeline.render(data, plan, replace(options, edits=NO_EDITS))
+        result = pipeline.render(data, plan, as_posted, progress)
+    if plan is None and result.plan.frames > 1 and options.surprise_seed is not None:
+        # A clip is followed anew when it is posted, and nothing is drawn then.
+        result = pipeline.render(data, result.plan, as_posted, progress)
     picture = emojified(result)
-    painted = result.encode_for
-    if not result.faces or not isinstance(painted, PaintedPicture):
+    if not result.faces:
         return picture
+    painted = result.encode_for
+    if isinstance(painted, PaintedPicture):
+        canvas = painted.picture.canvas
+    else:
+        canvas = pipeline.frame(result.encoded, result).canvas
     return replace(
         picture,
-        data=numbered_copy(painted.picture.canvas, result.plan.faces),
+        data=numbered_copy(canvas, result.plan.faces),
         format="JPEG",
-        digest=hashlib.sha256(result.encoded).hexdigest(),
     )
 
 
@@ -573,7 +592,20 @@ def emojified(result: Result) -> EmojifiedPicture:
         milliseconds=result.milliseconds,
         notes=result.notes,
         frames=result.frames,
+        digest=_digest(result),
     )
+
+
+def _digest(result: Result) -> str:
+    """Return what is the same where the same is painted on the same picture.
+
+    H.264 may write the same frames in other bytes: of a clip it is its plan, which has
+    the places of the faces that were followed anew.
+    """
+    told = result.encoded
+    if result.plan.frames > 1 or video_format(told):
+        told = result.plan.to_json().encode()
+    return hashlib.sha256(told).hexdigest()
 
 
 def _summary(face: EmojifiedFace, reading: ReadingMode) -> FaceSummary:

@@ -380,7 +380,7 @@ class JobSteps:
                 )
         except PlanError as error:
             raise _changed() from error
-        if hashlib.sha256(result.data).hexdigest() != request.digest:
+        if result.digest != request.digest:
             raise _changed()
         return result
 

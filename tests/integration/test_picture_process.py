@@ -76,7 +76,15 @@ def test_a_clip_stays_a_clip_and_tells_how_far_it_is(face, monkeypatch):
     monkeypatch.setattr(picture_process, "AFTER_DECODING_SECONDS", 60.0)
     with PictureProcesses(settings) as processes:
         result = processes(data, "", None, progress=lambda *far: told.append(far))
+        count = len(told)
+        shown = processes.preview(data, None)
+        posted = processes.render(data, shown.plan)
 
+    assert count
+    # Nobody is told of what others asked for.
+    assert len(told) == count
+    assert (shown.format, posted.format) == ("JPEG", "GIF")
+    assert (posted.data, posted.digest) == (result.data, shown.digest)
     assert (result.format, result.frames) == ("GIF", 4)
     assert [one.spoken for one in result.faces] == result.alt_text.split(": ")[1:]
     with Image.open(io.BytesIO(result.data)) as image:

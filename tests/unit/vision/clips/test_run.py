@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from emojifier_bot.app.picture_process import emojified, previewed
 from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import ErrorKind, ImageError, PlanError
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
@@ -33,7 +34,7 @@ from tests.fakes.faces import (
     picture_with_faces,
 )
 from tests.fakes.pipeline import fake_pipeline
-from tests.images import encoded
+from tests.images import encoded, opened
 
 PLAIN = EmojifyOptions()
 COUNT, STEP_PX = 12, 4
@@ -174,6 +175,30 @@ def test_the_faces_of_a_clip_are_explained():
         assert [one.emoji.name for one in whys] == [
             one.decision.name for one in plan.faces
         ]
+
+
+@pytest.mark.parametrize("seed", [None, 1])
+@pytest.mark.parametrize("container", ["gif", "mp4"])
+def test_a_preview_of_a_clip_is_one_frame_with_numbers(container, seed):
+    data, pipeline = GIF, fake_pipeline()
+    if container == "mp4":
+        data = pytest.importorskip("tests.videos").video(frames())
+    options = replace(PLAIN, for_channel=True, surprise_seed=seed)
+
+    shown = previewed(pipeline, data, None, options)
+
+    assert (shown.format, shown.frames, opened(shown.data).size) == (
+        "JPEG",
+        COUNT,
+        (400, 300),
+    )
+    posted = pipeline.render(data, shown.plan, replace(PLAIN, for_channel=True))
+    assert shown.digest == emojified(posted).digest
+    skipped = replace(PLAIN, for_channel=True, edits=parse_edits("skip 1"))
+    other = pipeline.render(data, shown.plan, skipped)
+    assert shown.digest != emojified(other).digest
+    again = previewed(pipeline, data, shown.plan, options)
+    assert (again.data, again.digest) == (shown.data, shown.digest)
 
 
 @pytest.mark.parametrize("extension", [".mp4", ".gif", ".webp"])
