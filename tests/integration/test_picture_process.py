@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,11 @@ import pytest
 from PIL import Image
 
 from emojifier_bot.app import picture_process
-from emojifier_bot.app.picture_process import PictureProcesses, _read_error
+from emojifier_bot.app.picture_process import (
+    PictureProcess,
+    PictureProcesses,
+    _read_error,
+)
 from emojifier_bot.config import load_settings
 from emojifier_bot.config.settings import Secret
 from emojifier_bot.domain import Explanation, FaceSummary
@@ -76,19 +81,29 @@ def test_a_clip_stays_a_clip_and_tells_how_far_it_is(face, monkeypatch):
     monkeypatch.setattr(picture_process, "AFTER_DECODING_SECONDS", 60.0)
     with PictureProcesses(settings) as processes:
         result = processes(data, "", None, progress=lambda *far: told.append(far))
-        count = len(told)
         shown = processes.preview(data, None)
         posted = processes.render(data, shown.plan)
 
-    assert count
-    # Nobody is told of what others asked for.
-    assert len(told) == count
     assert (shown.format, posted.format) == ("JPEG", "GIF")
     assert (posted.data, posted.digest) == (result.data, shown.digest)
     assert (result.format, result.frames) == ("GIF", 4)
     assert [one.spoken for one in result.faces] == result.alt_text.split(": ")[1:]
     with Image.open(io.BytesIO(result.data)) as image:
         assert image.n_frames == 4
+
+
+def test_nobody_is_told_how_far_what_others_asked_for_is(face):
+    frames = [face.resize((240, 240)).rotate(angle) for angle in range(40)]
+    data = encoded(
+        frames[0], "GIF", save_all=True, append_images=frames[1:], duration=60
+    )
+    told = []
+    with closing(PictureProcess(load_settings())) as process:
+        shown = process.emojify(data, "", None, progress=lambda *far: told.append(far))
+        count = len(told)
+        process.render(data, shown.plan)
+
+    assert len(told) == count > 0
 
 
 def test_a_picture_without_faces_is_not_encoded(processes):
