@@ -103,7 +103,7 @@ class Emojify(Protocol):
         ...
 
     def render(self, data: bytes, plan: Plan, theme: str = "") -> EmojifiedPicture:
-        """Paint a plan; the same plan gives the same bytes."""
+        """Paint a plan; the same plan gives the same bytes, of a video the frames."""
         ...
 
     def why(self, data: bytes, theme: str = "", *, reading: str = "") -> Explanation:

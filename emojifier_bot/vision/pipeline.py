@@ -106,6 +106,8 @@ class Pipeline:
     ) -> Result:
         """Paint a plan of a picture; the same plan again gives the same bytes.
 
+        H.264 may write the same frames in other bytes.
+
         The faces of a clip are followed anew; each gets what the plan says of its
         number.
 
