@@ -269,7 +269,10 @@ def test_it_ends_with_the_worker(processes, face):
 
 
 @linux_only
-def test_what_one_picture_took_is_not_missing_for_the_next():
+def test_what_one_picture_took_is_not_missing_for_the_next(monkeypatch):
+    # A process that gave way ends for that.
+    monkeypatch.setattr(picture_process, "LONG_SECONDS", 1000.0)
+
     def data_mb(pid: int) -> float:
         return memory_in_use(pid)[1] / 1e6
 
