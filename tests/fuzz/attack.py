@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from emojifier_bot.cli.bench import peak_bytes
@@ -18,7 +19,11 @@ from emojifier_bot.vision.clips.limits import ClipLimits
 from emojifier_bot.vision.clips.types import Frame
 from emojifier_bot.vision.decode import DecodeLimits
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
-from emojifier_bot.vision.sandbox.process import DecoderProcess
+from emojifier_bot.vision.sandbox.process import (
+    CHILD,
+    CHILD_OF_CLIPS,
+    DecoderProcess,
+)
 from emojifier_bot.vision.sandbox.protocol import ChildLimits
 from tests.fuzz.mutate import mutated
 from tests.fuzz.seeds import seeds
@@ -70,11 +75,13 @@ class Attack:
         self.findings = Findings()
         self._limits = limits
         self._process: DecoderProcess | None = None
-        self.decoder = IsolatedDecoder(limits, start=self._start)
+        self.decoder = IsolatedDecoder(
+            limits, 1, self._start, partial(self._start, entry=CHILD_OF_CLIPS)
+        )
 
-    def _start(self, limits: ChildLimits) -> DecoderProcess:
+    def _start(self, limits: ChildLimits, entry: str = CHILD) -> DecoderProcess:
         self.findings.starts += 1
-        self._process = DecoderProcess(limits)
+        self._process = DecoderProcess(limits, entry)
         return self._process
 
     def decode(self, data: bytes, name: str) -> None:

@@ -46,7 +46,11 @@ AT_ONCE_SECONDS = 0.1
 MOST_MB = 600.0
 MOST_MORE_FILES = 3
 #: What a process of the bot runs, and what it is called.
-ROLES = {"picture_process:main": "picture process", "sandbox.child:main": "decoder"}
+ROLES = {
+    "picture_process:main": "picture process",
+    "sandbox.child:main_of_clips": "decoder of clips",
+    "sandbox.child:main": "decoder",
+}
 PERCENT = (50, 95)
 
 

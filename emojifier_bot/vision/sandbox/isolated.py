@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from threading import BoundedSemaphore, Lock, Thread
 from typing import Generic, Self, TypeVar
 
@@ -14,12 +15,19 @@ from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.clips.opening import may_move
 from emojifier_bot.vision.clips.types import Clip
 from emojifier_bot.vision.decode import DecodedImage, check_length
-from emojifier_bot.vision.sandbox.process import ChildProcess, DecoderProcess
+from emojifier_bot.vision.sandbox.process import (
+    CHILD_OF_CLIPS,
+    ChildProcess,
+    DecoderProcess,
+)
 from emojifier_bot.vision.sandbox.protocol import ChildLimits, IsolationStatus
 
 logger = logging.getLogger(__name__)
 
 P = TypeVar("P", bound=ChildProcess)
+StartDecoder = Callable[[ChildLimits], DecoderProcess]
+
+start_clip_decoder = partial(DecoderProcess, entry=CHILD_OF_CLIPS)
 
 
 class ProcessPool(Generic[P]):
@@ -146,19 +154,28 @@ class IsolatedDecoder(ProcessPool[DecoderProcess]):
     Args:
         limits: What a picture may take.
         processes: Pictures that are decoded at the same time; others wait.
-        start: Starts a process.
+        start: Starts a process for pictures.
+        start_for_clips: Starts a process for clips.
     """
 
     def __init__(
         self,
         limits: ChildLimits | None = None,
         processes: int = 1,
-        start: Callable[[ChildLimits], DecoderProcess] = DecoderProcess,
+        start: StartDecoder = DecoderProcess,
+        start_for_clips: StartDecoder = start_clip_decoder,
     ) -> None:
-        super().__init__(self._fresh_process, processes)
+        super().__init__(partial(self._fresh_process, start), processes)
+        start_one = partial(self._fresh_process, start_for_clips)
+        self._clips: ProcessPool[DecoderProcess] = ProcessPool(start_one, processes)
+        self._clips.deaths = self.deaths
         self._limits = limits or ChildLimits()
-        self._start = start
         self._logged: IsolationStatus | None = None
+
+    def close(self) -> None:
+        """End all processes; those at work as soon as they are done."""
+        super().close()
+        self._clips.close()
 
     @contextmanager
     def open_clip(self, data: bytes) -> Iterator[Clip | None]:
@@ -171,7 +188,7 @@ class IsolatedDecoder(ProcessPool[DecoderProcess]):
         if not may_move(data):
             yield None
             return
-        with self.process() as process, process.open_clip(data) as clip:
+        with self._clips.process() as process, process.open_clip(data) as clip:
             yield clip
 
     def decode(self, data: bytes, frame: int = 0) -> DecodedImage:
@@ -186,8 +203,8 @@ class IsolatedDecoder(ProcessPool[DecoderProcess]):
         with self.process() as process:
             return process.decode(data, frame)
 
-    def _fresh_process(self) -> DecoderProcess:
-        process = self._start(self._limits)
+    def _fresh_process(self, start: StartDecoder) -> DecoderProcess:
+        process = start(self._limits)
         status = process.status
         with self._lock:
             is_new, self._logged = self._logged != status, status

@@ -36,6 +36,7 @@ from emojifier_bot.vision.sandbox.protocol import (
 logger = logging.getLogger(__name__)
 
 CHILD = "emojifier_bot.vision.sandbox.child:main"
+CHILD_OF_CLIPS = "emojifier_bot.vision.sandbox.child:main_of_clips"
 #: Runs a function of a module with a connection and limits. The folders of Python's
 #: modules are given: a bare environment does not name them.
 _PROGRAM = """
@@ -65,6 +66,8 @@ MOST_ENCODED_BYTES = 100_000_000
 #: What a process may keep of a picture: allocators give memory back late or never, and
 #: what is kept is missing for the next picture, whosever it is.
 MOST_KEPT_BYTES = 100_000_000
+#: How long a process may take to let go of a picture, and how often that is looked at.
+_CLEAR_SECONDS, _LOOK_SECONDS = 0.2, 0.005
 #: The child may send as much as this before it is received, where the system lets it,
 #: so that the two seldom wait for each other.
 _AHEAD_BYTES = 2**20
@@ -131,8 +134,13 @@ class ChildProcess(ABC):
 
     @property
     def keeps_too_much(self) -> bool:
-        """Tell whether too much is left of a picture, some time after it was sent."""
-        return memory_in_use(self.pid)[1] - self._data_bytes > MOST_KEPT_BYTES
+        """Tell whether too much is left of a picture, a moment after it was sent."""
+        until = time.monotonic() + _CLEAR_SECONDS
+        while memory_in_use(self.pid)[1] - self._data_bytes > MOST_KEPT_BYTES:
+            if time.monotonic() > until:
+                return True
+            time.sleep(_LOOK_SECONDS)
+        return False
 
     @contextmanager
     def _one_picture(self) -> Iterator[None]:
