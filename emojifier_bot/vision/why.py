@@ -181,7 +181,9 @@ def beat_words(why: Why) -> str:
         return ""
     beaten = why.nearest[1].emoji.spoken
     if why.margin < 0:
-        return f"It beat {beaten}, {-why.margin:.2f} nearer, by the face's shape"
+        return (
+            f"It beat {beaten}, which is {-why.margin:.2f} nearer, by the face's shape"
+        )
     return f"It beat {beaten} by {why.margin:.2f}"
 
 
