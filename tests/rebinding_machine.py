@@ -49,11 +49,11 @@ ASKED = {
     "http://inside2.example/latest/meta-data/": "private",
     "http://both.example/party.png": "private",
     "http://both-turned.example/party.png": "private",
-    "http://hop.example/to?http://inside2.example/latest/": "private",
-    "http://hop.example/to?http://10.0.0.1/party.png": "private",
-    "http://hop.example/to": "private",
+    "http://hop.example/to?http://inside2.example/latest/": "leads on",
+    "http://hop.example/to?http://10.0.0.1/party.png": "leads on",
+    "http://hop.example/to": "leads on",
     # The first look-up is public, the one for the redirect is not.
-    "http://fast.example/to?http://fast.example/party.png": "private",
+    "http://fast.example/to?http://fast.example/party.png": "leads on",
 }
 
 

@@ -32,6 +32,8 @@ from emojifier_bot.slack.reader import (
 )
 from emojifier_bot.slack.resolver import PictureResolver
 
+#: Name in the metrics; it is no method of Slack's.
+DOWNLOAD = "download"
 #: Errors whose sentences are about the address that somebody gave,
 _OF_THE_ADDRESS = frozenset(
     {
@@ -96,7 +98,8 @@ class SlackImageSource(PictureResolver):
         file = self.reader.file(workspace, reference.file_id)
         self._check_opt_out({*reference.posters, str(file.get("user") or "")})
         self.reader.check(file)
-        fetched = self.reader.download(workspace, file)
+        with self.reader.client.timed(DOWNLOAD):
+            fetched = self.reader.download(workspace, file)
         return FetchedImage(fetched.data, str(file.get("name") or fetched.name))
 
     def check_again(self, request: EmojifyRequest, reference: ImageReference) -> None:

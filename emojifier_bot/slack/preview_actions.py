@@ -145,6 +145,11 @@ class PreviewActions:
             return
         ended = self._context.previews.drafts.end(draft.workspace, draft.draft_id)
         if ended is not None:
+            # Pressed at once, it may stand there before a worker has kept where.
+            ts = str((body.get("message") or {}).get("ts") or "")
+            channel_id = str((body.get("channel") or {}).get("id") or "")
+            if ts and channel_id and not ended.message_ts:
+                ended = replace(ended, channel_id=channel_id, message_ts=ts)
             self._context.run_later(
                 asker, "discard", lambda: self._context.previews.take_away(ended)
             )

@@ -55,8 +55,6 @@ HISTORY_SCOPES = {"D": ("im:history",), "G": ("groups:history", "mpim:history")}
 CHANNEL_HISTORY_SCOPES = ("channels:history", "groups:history")
 #: People who see only some of a workspace's public channels, or none.
 GUESTS = ("is_restricted", "is_ultra_restricted", "is_stranger")
-#: Name in the metrics; it is no method of Slack's.
-DOWNLOAD = "download"
 
 #: What a refusal of Slack's means for the picture that was pointed at.
 _SOURCE_KINDS: Mapping[str, ErrorKind] = {

@@ -15,7 +15,7 @@ from tests.fakes.slack import SlackServer
 from tests.running_bot import SAMPLE, Bot, address_of, process
 
 #: A machine may be busy.
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 120.0
 #: Long enough that a wrong second message would have come.
 QUIET_SECONDS = 2.0
 

@@ -77,17 +77,23 @@ def read_blocks(caller: Caller, no_json: str = "invalid_blocks_format") -> list[
     except ValueError as error:
         caller.problem("invalid_blocks", "blocks are not JSON")
         raise Refusal(no_json) from error
-    wrong = wrong_blocks(blocks, knows_file=lambda one: _shows(caller, one))
+    deleted: list[str] = []
+    wrong = wrong_blocks(blocks, knows_file=lambda one: _shows(caller, one, deleted))
     if wrong:
-        caller.problem("invalid_blocks", "; ".join(wrong))
+        # A file may go while a message that shows it is on its way.
+        if len(deleted) < len(wrong):
+            caller.problem("invalid_blocks", "; ".join(wrong))
         told = {"messages": [f"[ERROR] {line}" for line in wrong]}
         raise Refusal("invalid_blocks", errors=wrong, response_metadata=told)
     return list(blocks)
 
 
-def _shows(caller: Caller, picture: Mapping[str, Any]) -> bool:
+def _shows(caller: Caller, picture: Mapping[str, Any], deleted: list[str]) -> bool:
     # Slack takes a file for a block only once it knows what kind of file it is.
     file = caller.world.files.get(str(picture.get("id", "")))
+    if file is not None and file.deleted:
+        deleted.append(file.file_id)
+        return False
     return file is not None and file.mimetype in SHOWN_TYPES and caller.sees(file)
 
 
