@@ -162,7 +162,7 @@ def encode(
         if decoded.dpi and format_named(name).holds_density:
             options = {**options, "dpi": decoded.dpi}
         if exif_date is not None:
-            options |= date_options(name, exif_date)
+            options = {**options, **date_options(name, exif_date)}
         if (
             name == "JPEG"
             and image is decoded.image

@@ -55,6 +55,7 @@ ADDED = {
     "preview": False,
     "post_privately": False,
     "at_once": False,
+    "reading": "",
     "draft_id": "",
     "digest": "",
     "channel_name": "",

@@ -256,6 +256,14 @@ class TestPainted:
 
 
 class TestNoMetadata:
+    @pytest.mark.parametrize("name", WRITTEN)
+    @pytest.mark.parametrize("codec", ["PNG", "JPEG"])
+    def test_the_date_of_one_picture_does_not_reach_the_next(self, codec, name):
+        decoded = decode(encoded(photo(), codec))
+        before = encode(decoded, decoded.image, name)
+        encode(decoded, decoded.image, name, exif_date="2001:02:03 04:05:06")
+        assert encode(decoded, decoded.image, name) == before
+
     @staticmethod
     def with_secrets(codec: str) -> bytes:
         options: dict[str, object] = {"exif": oriented_exif(3, secret=True)}

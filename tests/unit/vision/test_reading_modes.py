@@ -90,7 +90,7 @@ def everything_said(result):
         source=ImageReference(file_id="F2"),
         notes=picture.notes,
     )
-    kept = asdict(replace(picture, data=b"", plan=None))
+    kept = asdict(replace(picture, data=b"", plan=None, digest=""))
     return json.dumps(
         [
             result.alt_text,
