@@ -132,7 +132,7 @@ class ProcessPool(Generic[P]):
         while True:
             with self._lock:
                 process = self._idle.pop() if self._idle else None
-            if process is None or not (process.is_spent or process.keeps_too_much):
+            if process is None or (not process.is_spent and process.lets_go()):
                 return process
             process.close()
 

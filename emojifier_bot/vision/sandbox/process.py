@@ -134,13 +134,17 @@ class ChildProcess(ABC):
 
     @property
     def keeps_too_much(self) -> bool:
-        """Tell whether too much is left of a picture, a moment after it was sent."""
+        """Tell whether too much is left of a picture."""
+        return memory_in_use(self.pid)[1] - self._data_bytes > MOST_KEPT_BYTES
+
+    def lets_go(self) -> bool:
+        """Wait a moment until little is left of a picture; tell whether it is so."""
         until = time.monotonic() + _CLEAR_SECONDS
-        while memory_in_use(self.pid)[1] - self._data_bytes > MOST_KEPT_BYTES:
+        while self.keeps_too_much:
             if time.monotonic() > until:
-                return True
+                return False
             time.sleep(_LOOK_SECONDS)
-        return False
+        return True
 
     @contextmanager
     def _one_picture(self) -> Iterator[None]:

@@ -24,6 +24,9 @@ class Process:
     keeps_too_much: bool = False
     is_closed: bool = False
 
+    def lets_go(self) -> bool:
+        return not self.keeps_too_much
+
     def close(self) -> None:
         self.is_closed = True
 
