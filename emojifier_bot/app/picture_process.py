@@ -20,8 +20,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from functools import cache, partial
-from typing import Any, ClassVar
+from functools import cache, partial, wraps
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 import structlog
 from PIL import Image
@@ -105,6 +105,9 @@ PROCESSES_PER_PIPELINE = 2
 
 Values = dict[str, Any]
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 class PictureProcess(ChildProcess):
     """One process, seen from the worker."""
@@ -162,7 +165,11 @@ class PictureProcess(ChildProcess):
         return self._emojified(data, **asked, words=list(words))
 
     def read(
-        self, data: bytes, theme: str, surprise_seed: int | None, words: Sequence[str]
+        self,
+        data: bytes,
+        theme: str = "",
+        surprise_seed: int | None = None,
+        words: Sequence[str] = (),
     ) -> Plan:
         """Return the plan of a picture, changed as some words ask: `take_edits`.
 
@@ -323,6 +330,19 @@ class PictureProcess(ChildProcess):
         return values
 
 
+def _in_a_process(
+    method: Callable[Concatenate[PictureProcess, P], R],
+) -> Callable[Concatenate[PictureProcesses, P], R]:
+    """Return the method of the pool that does this in one of its processes."""
+
+    @wraps(method)
+    def done(pool: PictureProcesses, /, *args: P.args, **named: P.kwargs) -> R:
+        with pool.process() as process:
+            return method(process, *args, **named)
+
+    return done
+
+
 class PictureProcesses(ProcessPool[PictureProcess]):
     """Emojifies pictures in processes of their own; for any number of threads."""
 
@@ -335,73 +355,11 @@ class PictureProcesses(ProcessPool[PictureProcess]):
             ahead=True,
         )
 
-    def __call__(
-        self,
-        data: bytes,
-        theme: str,
-        surprise_seed: int | None,
-        words: Sequence[str] = (),
-        reading: str = "",
-        *,
-        progress: Progress = no_progress,
-    ) -> EmojifiedPicture:
-        """Emojify a picture, as `PictureProcess.emojify` does."""
-        with self.process() as process:
-            return process.emojify(
-                data, theme, surprise_seed, words, reading, progress=progress
-            )
-
-    def read(
-        self,
-        data: bytes,
-        theme: str = "",
-        surprise_seed: int | None = None,
-        words: Sequence[str] = (),
-    ) -> Plan:
-        """Return the plan of a picture, as `PictureProcess.read` does."""
-        with self.process() as process:
-            return process.read(data, theme, surprise_seed, words)
-
-    def render(
-        self,
-        data: bytes,
-        plan: Plan,
-        theme: str = "",
-        words: Sequence[str] = (),
-        *,
-        numbered: bool = False,
-    ) -> EmojifiedPicture:
-        """Paint a plan, as `PictureProcess.render` does."""
-        with self.process() as process:
-            return process.render(data, plan, theme, words, numbered=numbered)
-
-    def preview(
-        self,
-        data: bytes,
-        plan: Plan | None,
-        theme: str = "",
-        surprise_seed: int | None = None,
-        words: Sequence[str] = (),
-        *,
-        reading: str = "",
-    ) -> EmojifiedPicture:
-        """Paint a small copy with numbers, as `PictureProcess.preview` does."""
-        with self.process() as process:
-            return process.preview(
-                data, plan, theme, surprise_seed, words, reading=reading
-            )
-
-    def why(
-        self,
-        data: bytes,
-        theme: str = "",
-        surprise_seed: int | None = None,
-        words: Sequence[str] = (),
-        reading: str = "",
-    ) -> Explanation:
-        """Say why each face would get its emoji, as `PictureProcess.why` does."""
-        with self.process() as process:
-            return process.why(data, theme, surprise_seed, words, reading)
+    __call__ = _in_a_process(PictureProcess.emojify)
+    read = _in_a_process(PictureProcess.read)
+    render = _in_a_process(PictureProcess.render)
+    preview = _in_a_process(PictureProcess.preview)
+    why = _in_a_process(PictureProcess.why)
 
 
 def main(connection: socket.socket, limits: ChildLimits) -> None:
