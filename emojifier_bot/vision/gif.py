@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import GifImagePlugin
 
 from emojifier_bot.vision.types import ImageArray
@@ -150,8 +151,8 @@ def unpacked(data: bytes, frame: GifFrame) -> ImageArray:
         return np.array(image)
 
 
-def colors_of(frame: GifFrame) -> ImageArray:
-    """Return the ``(256, 4)`` uint8 RGBA colours of a frame's indices."""
+def colors_of(frame: GifFrame) -> NDArray[np.uint32]:
+    """Return the colours of a frame's indices, ``(256,)``; 0 is no colour."""
     colors = np.zeros((256, 4), np.uint8)
     colors[:, 3] = _OPAQUE
     if frame.palette:
@@ -161,28 +162,28 @@ def colors_of(frame: GifFrame) -> ImageArray:
         colors[:, :3] = np.arange(256)[:, None]
     if frame.transparent is not None:
         colors[frame.transparent] = 0
-    return colors
+    return colors.view(np.uint32)[:, 0]
 
 
-def shown_frames(data: bytes, gif: GifFile) -> Iterator[tuple[ImageArray, ImageArray]]:
-    """Yield what a viewer shows of each frame, and the frame's own indices.
+def shown_frames(data: bytes, gif: GifFile) -> Iterator[ImageArray]:
+    """Yield what a viewer shows of each frame.
 
-    The first is ``(H, W, 4)`` uint8 RGBA and changes with the next frame.
+    It is ``(H, W, 4)`` uint8 RGBA, and changes with the next frame.
     """
     width, height = gif.size_wh
-    shown = np.zeros((height, width, 4), np.uint8)
+    pixels = np.zeros((height, width, 4), np.uint8)
+    shown = pixels.view(np.uint32)[..., 0]
     for frame in gif.frames:
-        region = frame.region(gif.size_wh)
-        indices = unpacked(data, frame)
-        rows, columns = shown[region].shape[:2]
-        colors = colors_of(frame)[indices[:rows, :columns]]
-        before = shown[region].copy() if frame.disposal == RESTORE else None
-        np.copyto(shown[region], colors, where=colors[..., 3:] > 0)
-        yield shown, indices
+        part = shown[frame.region(gif.size_wh)]
+        rows, columns = part.shape
+        drawn = colors_of(frame).take(unpacked(data, frame)[:rows, :columns])
+        before = part.copy() if frame.disposal == RESTORE else None
+        np.copyto(part, drawn, where=drawn > 0)
+        yield pixels
         if frame.disposal == CLEAR:
-            shown[region] = 0
+            part[:] = 0
         elif before is not None:
-            shown[region] = before
+            part[:] = before
 
 
 def _palette(data: bytes, at: int, flags: int) -> tuple[bytes, int]:

@@ -143,7 +143,7 @@ def load_frames(
     if picture_format.name == "GIF":
         gif = read_gif(data, sys.maxsize)
         check_size(gif.size_wh)
-        for pixels, _ in shown_frames(data, gif):
+        for pixels in shown_frames(data, gif):
             is_opaque = pixels[..., 3].all()
             yield Loaded(
                 image_over(pixels, "RGB" if is_opaque else "RGBA"), "GIF", True

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from emojifier_bot.vision.clips.ahead import ahead
 from emojifier_bot.vision.clips.pixels import (
     NO_COLOR,
     SHADES,
@@ -56,7 +57,21 @@ from emojifier_bot.vision.gif import (
 _MOST_DELAY_CS = 0xFFFF
 #: Places that new colours get while a later frame may need the input's.
 _MOST_PLACES = 64
+_RGB_BITS, _RGB = 24, np.uint32(0xFFFFFF)
 _GREY = bytes(np.repeat(np.arange(256, dtype=np.uint8), 3))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """A painted frame, and the input's of the same number, if that is a GIF."""
+
+    index: int
+    #: ``(H, W)``.
+    wanted: Words
+    is_painted: bool
+    source: GifFrame | None
+    #: ``(H, W)``: the input's indices.
+    places: NDArray[np.uint8]
 
 
 @dataclass(slots=True)
@@ -81,6 +96,8 @@ class GifWriter:
     data: bytes = b""
     #: ``(H, W)``: what a viewer shows before the next frame.
     _shown: Words = field(init=False)
+    #: Places of the colours of the frame at hand, by their red, green and blue.
+    _place_of: NDArray[np.uint8] = field(init=False)
     #: When each frame begins, and the last one ends.
     _times_ms: list[Fraction] = field(init=False)
     #: Whether that is what the input shows at this place.
@@ -92,34 +109,42 @@ class GifWriter:
 
     def __post_init__(self) -> None:
         self._shown = np.zeros(self.size_wh[::-1], np.uint32)
+        self._place_of = np.zeros(1 << _RGB_BITS, np.uint8)
         self._times_ms = list(accumulate(self.delays_ms, initial=Fraction(0)))
 
     def write(self, frames: Iterable[PaintedFrame], repeats: int | None) -> bytes:
         """Return the file with these frames."""
-        held: tuple[int, Words, bool] | None = None
-        for frame in frames:
-            wanted = words_of(frame.picture.canvas.pixels, frame.picture.image.mode)
-            before = words_of(frame.before, frame.picture.image.mode)
-            is_painted = not np.array_equal(wanted, before)
+        held: _Read | None = None
+        for frame in ahead(map(self._read, frames)):
             if held is not None:
-                self._add(*held, wanted)
-            held = (frame.index, wanted, is_painted)
+                self._add(held, frame.wanted)
+            held = frame
         if held is not None:
-            self._add(*held, None)
+            self._add(held, None)
         return self._file(repeats)
 
-    def _add(
-        self, index: int, wanted: Words, is_painted: bool, following: Words | None
-    ) -> None:
-        source = self.source.frames[index] if self.source else None
-        delay_cs = self._delay_cs(index)
-        if source and self._as_input and not is_painted:
+    def _read(self, frame: PaintedFrame) -> _Read:
+        wanted = words_of(frame.picture.canvas.pixels, frame.picture.image.mode)
+        before = words_of(frame.before, frame.picture.image.mode)
+        source = self.source.frames[frame.index] if self.source else None
+        return _Read(
+            frame.index,
+            wanted,
+            not np.array_equal(wanted, before),
+            source,
+            self._own_places(source),
+        )
+
+    def _add(self, frame: _Read, following: Words | None) -> None:
+        wanted, source = frame.wanted, frame.source
+        delay_cs = self._delay_cs(frame.index)
+        if source and self._as_input and not frame.is_painted:
             self._copy(source, wanted, delay_cs)
             return
         disposal = source.disposal if source else KEEP
         changed = wanted != self._shown
         # All of the first frame, for programs that do not know what nobody drew.
-        changed |= source is None and index == 0
+        changed |= source is None and frame.index == 0
         if source and disposal in (CLEAR, RESTORE):
             changed[source.region(self.size_wh)] = True
         if following is not None:
@@ -132,13 +157,13 @@ class GifWriter:
                 disposal = CLEAR
                 changed |= cleared
         region = bounds(changed)
-        self._frames.append(self._packed(region, wanted, source, disposal, delay_cs))
+        self._frames.append(self._packed(frame, region, disposal, delay_cs))
         if disposal != RESTORE:
             self._shown = wanted.copy()
         if disposal == CLEAR:
             self._shown[region] = 0
-        same = source is not None and not is_painted and disposal == source.disposal
-        self._as_input = same and disposal in (0, KEEP)
+        same = source and not frame.is_painted and disposal == source.disposal
+        self._as_input = bool(same) and disposal in (0, KEEP)
 
     def _copy(self, source: GifFrame, wanted: Words, delay_cs: int) -> None:
         """Take a frame over as it is."""
@@ -154,21 +179,17 @@ class GifWriter:
             self._shown[source.region(self.size_wh)] = 0
 
     def _packed(
-        self,
-        region: Region,
-        wanted: Words,
-        source: GifFrame | None,
-        disposal: int,
-        delay_cs: int,
+        self, frame: _Read, region: Region, disposal: int, delay_cs: int
     ) -> _Written:
-        target, is_left = wanted[region], wanted[region] == self._shown[region]
+        target, theirs = frame.wanted[region], frame.places[region]
+        is_left = target == self._shown[region]
         is_seen = target != NO_COLOR
-        theirs, words = self._own_places(region, source), _source_words(source)
+        words = _source_words(frame.source)
         is_kept = (words[theirs] == target) & is_seen
         palette = self._suiting(
             target[is_seen & ~is_left & ~is_kept],
             np.bincount(theirs[is_kept], minlength=SHADES),
-            source,
+            frame.source,
             needs_clear=not is_seen.all(),
         )
         is_kept &= palette.words[theirs] == target
@@ -176,8 +197,10 @@ class GifWriter:
         if palette.transparent is not None:
             is_drawn &= ~is_left
         indices = np.full(target.shape, palette.transparent or 0, np.uint8)
-        new, inverse = np.unique(target[is_drawn], return_inverse=True)
-        indices[is_drawn] = palette.places(new)[inverse]
+        drawn = target[is_drawn] & _RGB
+        new = np.unique(drawn)
+        self._place_of[new] = palette.places(new | ~_RGB)
+        indices[is_drawn] = self._place_of[drawn]
         data = _pack(np.where(is_kept, theirs, indices))
         if palette.transparent is not None and (is_kept & is_left).any():
             # What did not change is left out, or repeated as the input does: packing
@@ -189,15 +212,15 @@ class GifWriter:
         control = _control(disposal, palette.transparent, delay_cs)
         return _Written((*corner, *size), control, 0, palette.colors, data)
 
-    def _own_places(self, region: Region, source: GifFrame | None) -> NDArray[np.uint8]:
-        """Return the input's indices in a region, where it has any."""
+    def _own_places(self, source: GifFrame | None) -> NDArray[np.uint8]:
+        """Return the input's indices, where it has any."""
         nothing = (source.transparent if source else None) or 0
         places = np.full(self.size_wh[::-1], nothing, np.uint8)
         if source is not None:
             part = source.region(self.size_wh)
             rows, columns = places[part].shape
             places[part] = unpacked(self.data, source)[:rows, :columns]
-        return places[region]
+        return places
 
     def _suiting(
         self, pixels: Words, used: Counts, source: GifFrame | None, *, needs_clear: bool
@@ -261,7 +284,7 @@ def _source_words(source: GifFrame | None) -> Words:
     """Return the input's colours by their places, 0 where it has none."""
     if source is None:
         return np.zeros(SHADES, np.uint32)
-    words = colors_of(source).view(np.uint32)[:, 0].copy()
+    words = colors_of(source)
     if source.palette:
         words[len(source.palette) // 3 :] = NO_COLOR
     return words

@@ -26,6 +26,7 @@ SAME_SCENE, UNUSUAL = 0.5, 0.25
 USUAL_WEIGHT = 0.2
 #: The least share of the width and the height that is compared.
 LEAST_COMPARED = 0.5
+_WINDOW = cv2.createHanningWindow(COPY_WH, cv2.CV_32F)
 
 GreyCopy = NDArray[np.float32]
 
@@ -65,15 +66,15 @@ def grey_copy(picture: DecodedImage) -> GreyCopy:
     sides = zip(pixels.shape[1::-1], COPY_WH, strict=True)
     step = max(min(side // (small * SAMPLES) for side, small in sides), 1)
     pixels = np.ascontiguousarray(pixels[::step, ::step])
-    small = cv2.resize(pixels, COPY_WH, interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(small, cv2.COLOR_RGBA2GRAY).astype(np.float32)
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGBA2GRAY)
+    small = cv2.resize(grey, COPY_WH, interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32)
 
 
 def correlation(first: GreyCopy, second: GreyCopy) -> float:
     """Return how much two copies have in common, as they are or shifted: -1 to 1."""
-    window = cv2.createHanningWindow(COPY_WH, cv2.CV_32F)
     # Of copies: OpenCV 5 multiplies what it gets by the window.
-    (x, y), _ = cv2.phaseCorrelate(first.copy(), second.copy(), window)
+    (x, y), _ = cv2.phaseCorrelate(first.copy(), second.copy(), _WINDOW)
     return max(_correlation(first, second, *shift) for shift in ((0, 0), _whole(x, y)))
 
 

@@ -9,12 +9,11 @@ place, size and speed alone: nothing recognises a person.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
-from emojifier_bot.vision.canvas import Canvas, image_over
+from emojifier_bot.vision.clips.ahead import ahead
 from emojifier_bot.vision.clips.scenes import SceneCounter
 from emojifier_bot.vision.clips.tracks import (
     LOST_SECONDS,
@@ -70,9 +69,13 @@ class Tracker:
         counter = SceneCounter()
         seconds: list[float] = []
         scenes: list[int] = []
-        for found in decoded_ahead(frames):
+        for found in ahead(frames):
             least = seconds[-1] + LEAST_SECONDS if seconds else 0.0
-            frame = replace(found, time_ms=max(found.time_ms, 1000 * least))
+            frame = replace(
+                found,
+                time_ms=max(found.time_ms, 1000 * least),
+                picture=_as_file_has_it(found.picture),
+            )
             is_blank = counter.is_blank(frame.picture)
             if scenes and counter.scene != scenes[-1]:
                 self._kept.clear()
@@ -189,27 +192,6 @@ class Tracker:
         size = frame.picture.canvas.pixels.nbytes
         while len(self._kept) > 1 and len(self._kept) * size > KEPT_BYTES:
             self._kept.popleft()
-
-
-def decoded_ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """Yield copies of frames; the next one is decoded meanwhile."""
-    source = iter(frames)
-    with ThreadPoolExecutor(1, thread_name_prefix="decoder") as thread:
-        coming = thread.submit(_next_copy, source)
-        while (frame := coming.result()) is not None:
-            coming = thread.submit(_next_copy, source)
-            yield frame
-
-
-def _next_copy(source: Iterator[Frame]) -> Frame | None:
-    """Return the next frame in memory of its own: a clip uses its own again."""
-    frame = next(source, None)
-    if frame is None:
-        return None
-    canvas = _as_file_has_it(frame.picture).canvas
-    pixels = canvas.pixels.copy()
-    own = Canvas(image_over(pixels, canvas.image.mode), pixels)
-    return replace(frame, picture=replace(frame.picture, canvas=own))
 
 
 def _as_file_has_it(picture: DecodedImage) -> DecodedImage:

@@ -48,7 +48,7 @@ class ClipInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One decoded frame; its picture is good until the next frame is asked for."""
+    """One decoded frame, in memory of its own."""
 
     #: From 0.
     index: int

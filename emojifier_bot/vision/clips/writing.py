@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from emojifier_bot.vision.clips.ahead import ahead
 from emojifier_bot.vision.clips.gif_writer import GifWriter
 from emojifier_bot.vision.clips.headers import Header
 from emojifier_bot.vision.clips.pillow_writer import (
@@ -13,15 +14,24 @@ from emojifier_bot.vision.clips.pillow_writer import (
     write_with_pillow,
 )
 from emojifier_bot.vision.clips.png_writer import PngWriter
-from emojifier_bot.vision.clips.types import Clip, ClipInfo, PaintedFrame, PaintFrame
+from emojifier_bot.vision.clips.types import (
+    Clip,
+    ClipInfo,
+    Frame,
+    PaintedFrame,
+    PaintFrame,
+)
 
 
 def painted(clip: Clip, paint: PaintFrame) -> Iterator[PaintedFrame]:
-    """Decode a clip and yield its frames, each painted."""
-    for frame in clip.frames():
+    """Decode a clip and yield its frames, each painted, while others are encoded."""
+
+    def paint_one(frame: Frame) -> PaintedFrame:
         before = frame.picture.canvas.pixels.copy()
         paint(frame)
-        yield PaintedFrame(frame.index, frame.picture, before)
+        return PaintedFrame(frame.index, frame.picture, before)
+
+    return ahead(map(paint_one, clip.frames()))
 
 
 def write_animation(  # noqa: PLR0917 - each is one part of a file

@@ -39,7 +39,7 @@ def gif_of(frames, size=(8, 6), repeats=None):
 
 
 def shown(data):
-    return [pixels.copy() for pixels, _ in shown_frames(data, read_gif(data, 99))]
+    return [pixels.copy() for pixels in shown_frames(data, read_gif(data, 99))]
 
 
 def test_blocks_say_where_and_how_long():
