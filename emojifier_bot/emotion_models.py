@@ -25,11 +25,14 @@ class ReadingMode(StrEnum):
 def lowest(*wishes: ReadingMode | str) -> ReadingMode:
     """Return what everybody who was asked allows; an empty wish allows all.
 
+    A wish that is not known, since another version stored it, allows least.
+
     >>> lowest(ReadingMode.SHAPES, "", "expressions")
     <ReadingMode.SHAPES: 'shapes'>
     """
     order = list(ReadingMode)
-    return max((ReadingMode(one) for one in wishes if one), key=order.index)
+    known = [ReadingMode(one) if one in order else order[-1] for one in wishes if one]
+    return max(known, key=order.index)
 
 
 class EmotionModel(StrEnum):

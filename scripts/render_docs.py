@@ -38,6 +38,7 @@ SECTIONS = (
             "SLACK_APP_TOKEN",
             "SLACK_COMMAND",
             "SUPPORT_CONTACT",
+            "EMOJIFIER_SOURCE_URL",
             "EMOJIFIER_READING",
         ),
     ),

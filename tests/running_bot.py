@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import cycle
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import requests
 from PIL import Image, ImageChops
@@ -82,17 +82,22 @@ def process(
 
 
 @contextmanager
+def serving(slack: SlackServer, *options: str, **parts: Any) -> Iterator[Bot]:
+    """Serve the bot as `process` does; Slack sees no problem."""
+    with process("serve", *options, slack=slack, **parts) as web:
+        yield Bot(slack, address_of(web))
+        assert not slack.problems
+
+
+@contextmanager
 def served(folder: Path, **settings: str) -> Iterator[Bot]:
-    """Serve the bot on SQLite, with its worker and a Slack that sees no problem."""
+    """Serve the bot on SQLite, with its worker."""
     database = f"sqlite:///{folder / 'bot.db'}"
     with (
         SlackServer() as slack,
-        process(
-            "serve", slack=slack, database=database, folder=folder, **settings
-        ) as web,
+        serving(slack, database=database, folder=folder, **settings) as bot,
     ):
-        yield Bot(slack, address_of(web))
-        assert not slack.problems
+        yield bot
 
 
 def address_of(web: subprocess.Popen) -> str:

@@ -281,7 +281,9 @@ def _listener_context(
         theme=theme_reader(settings),
         previews=make_previews(settings, stores.vault, hurried, client),
         preferences=Preferences(hurried),
-        site=Site(settings.public_url, ReadingMode(settings.reading)),
+        site=Site(
+            settings.public_url, ReadingMode(settings.reading), settings.source_url
+        ),
         command=settings.slack_command,
         check_address=partial(_check_address, settings),
     )

@@ -42,7 +42,7 @@ from emojifier_bot.domain import (
     FaceSummary,
     summarized,
 )
-from emojifier_bot.emotion_models import ReadingMode
+from emojifier_bot.emotion_models import ReadingMode, lowest
 from emojifier_bot.errors import (
     ConfigError,
     EmojifierError,
@@ -164,30 +164,11 @@ class PictureProcess(ChildProcess):
         asked = {"theme": theme, "surprise_seed": surprise_seed, "reading": reading}
         return self._emojified(data, **asked, words=list(words))
 
-    def read(
-        self,
-        data: bytes,
-        theme: str = "",
-        surprise_seed: int | None = None,
-        words: Sequence[str] = (),
-    ) -> Plan:
-        """Return the plan of a picture, changed as some words ask: `take_edits`.
-
-        Raises:
-            EmojifierError: As for `emojify`.
-        """
-        asked = {"theme": theme, "surprise_seed": surprise_seed, "words": list(words)}
-        with self._asked(data, asked | {"do": "read"}) as values:
-            return Plan.from_json(self._receive_bytes(values["length"]))
-
     def render(
         self,
         data: bytes,
         plan: Plan,
         theme: str = "",
-        words: Sequence[str] = (),
-        *,
-        numbered: bool = False,
     ) -> EmojifiedPicture:
         """Paint a plan there.
 
@@ -195,14 +176,11 @@ class PictureProcess(ChildProcess):
             data: The picture.
             plan: What becomes of its faces.
             theme: As it was read with.
-            words: Change the plan first.
-            numbered: Write the faces' numbers on the picture.
 
         Raises:
             EmojifierError: As for `emojify`.
         """
-        asked = {"theme": theme, "words": list(words), "numbered": numbered}
-        return self._emojified(data, **asked, do="render", plan=plan.to_dict())
+        return self._emojified(data, theme=theme, do="render", plan=plan.to_dict())
 
     def preview(
         self,
@@ -356,7 +334,6 @@ class PictureProcesses(ProcessPool[PictureProcess]):
         )
 
     __call__ = _in_a_process(PictureProcess.emojify)
-    read = _in_a_process(PictureProcess.read)
     render = _in_a_process(PictureProcess.render)
     preview = _in_a_process(PictureProcess.preview)
     why = _in_a_process(PictureProcess.why)
@@ -461,16 +438,12 @@ def _done(
         surprise_seed=asked.get("surprise_seed"),
         for_channel=True,
         edits=take_edits(asked.get("words", ()))[0],
-        numbered=asked.get("numbered", False),
-        reading=ReadingMode(asked.get("reading") or ReadingMode.EXPRESSIONS),
+        reading=lowest(ReadingMode.EXPRESSIONS, asked.get("reading", "")),
     )
     if asked["do"] == "why":
         explained = explanation(pipeline, data, options)
         facts = asdict(replace(explained, data=b""))
         return facts | {"data": "", "length": len(explained.data)}, (explained.data,)
-    if asked["do"] == "read":
-        text = pipeline.read(data, options).to_json().encode()
-        return {"length": len(text)}, (text,)
     plan = Plan.from_dict(asked["plan"]) if asked.get("plan") else None
     if asked["do"] == "preview":
         picture = previewed(pipeline, data, plan, options, progress)

@@ -129,6 +129,11 @@ URL = Kind(
     "an address that begins with https:// or http://",
     _matching(r"(https?://[^\s/]+(/\S*)?)?"),
 )
+#: Slack's mark-up ends a link at `|` and `>`.
+HTTPS_URL = Kind(
+    "an address that begins with https://",
+    _matching(r"(https://[^\s/<>|]+(/[^\s<>|]*)?)?"),
+)
 #: An `@` in the user's name or the password would make the rest of it the host.
 _POSTGRES_URL = re.compile(
     r"postgres(?:ql)?(?:\+psycopg)?://((?:[^@]*@)?[^@/?]*(?:/[^@/?]*)?(?:\?\w+=.*)?)"
@@ -359,6 +364,11 @@ class Settings(PictureSettings):
         "", URL, "The bot's public address, for example https://bot.example.com."
     )
     support_contact: str = _unprefixed("", TEXT, "Contact address on the support page.")
+    source_url: str = _setting(
+        "",
+        HTTPS_URL,
+        "Where the source of this bot can be read; the home tab links it.",
+    )
     encryption_keys: Secret = _unprefixed(
         NO_SECRET,
         SECRET,

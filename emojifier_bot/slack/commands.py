@@ -30,6 +30,7 @@ from emojifier_bot.slack.words import (
     THUMBS_DOWN,
     OtherWords,
     bare,
+    in_figures,
     is_emoji,
     meaning_of,
 )
@@ -263,6 +264,7 @@ def _for_faces(words: list[str], taken: bool) -> tuple[tuple[str, ...], list[str
     """Return the words that ask for single faces, if they are taken, and the others."""
     if not taken:
         return (), words
+    words = in_figures(words)
     _, left = take_edits(words)
     rest, found = [*reversed(left)], []
     for word in words:

@@ -132,6 +132,8 @@ class Site:
     public_url: str = ""
     #: The most that is read of a face.
     reading: ReadingMode = ReadingMode.EXPRESSIONS
+    #: Where its source can be read; empty where nobody says so.
+    source_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

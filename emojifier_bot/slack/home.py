@@ -6,6 +6,7 @@ never more than the operator and the workspace allow.
 
 from __future__ import annotations
 
+import html
 import logging
 import re
 from collections.abc import Sequence
@@ -111,7 +112,7 @@ def home_view(facts: HomeFacts, *, with_picture: bool = True) -> Block:
             header("Privacy"),
             section(render_message("privacy")),
             context(render_message(READING_MESSAGES[facts.reading])),
-            *([context(_links(facts.site))] if facts.site.public_url else []),
+            *([context(links)] if (links := _links(facts.site)) else []),
         ],
     }
 
@@ -205,7 +206,11 @@ def _for_admins(facts: HomeFacts) -> list[Block]:
 
 def _links(site: Site) -> str:
     base = site.public_url.rstrip("/")
-    return f"<{base}/privacy|Privacy> · <{base}/support|Support> · <{base}/|About me>"
+    pages = {"Privacy": "/privacy", "Support": "/support", "About me": "/"}
+    links = {name: base + path for name, path in pages.items() if base}
+    if site.source_url:
+        links["Source"] = html.escape(site.source_url, quote=False)
+    return " · ".join(f"<{link}|{name}>" for name, link in links.items())
 
 
 class Home:

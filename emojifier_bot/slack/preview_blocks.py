@@ -46,16 +46,28 @@ PREFIX = "preview"
 FACES_A_PAGE = 10
 #: Slack's limits, in characters and options.
 MAX_ALT_TEXT, MAX_OPTIONS, MAX_PLACEHOLDER = 2000, 100, 150
-#: The last option of a menu, and what every face may get beside emoji.
+#: The last option of a menu.
 ALL = "all"
-OTHERS: tuple[tuple[str, Decision, str], ...] = (
-    ("leave", Leave(), "Leave as it is"),
-    ("cover", Cover(CoverKind.SOLID), "Cover"),
-    ("mosaic", Cover(CoverKind.MOSAIC), "Mosaic"),
-    ("blur", Cover(CoverKind.BLUR), "Blur"),
-)
-DECISIONS = {name: decision for name, decision, _ in OTHERS}
-WORDS = {name: words for name, _, words in OTHERS}
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """What a face may get beside emoji: what a menu says, and then the face's row."""
+
+    decision: Decision
+    action: str
+    state: str
+
+
+#: By the option's value.
+OTHERS = {
+    "leave": Other(Leave(), "Leave as it is", "left as it is"),
+    "cover": Other(Cover(CoverKind.SOLID), "Cover", "covered"),
+    "mosaic": Other(
+        Cover(CoverKind.MOSAIC), "Cover with a mosaic", "covered with a mosaic"
+    ),
+    "blur": Other(Cover(CoverKind.BLUR), "Cover with a blur", "covered with a blur"),
+}
 #: Goes before an emoji's name in an option's value: one may be called "leave".
 NAMED = ":"
 
@@ -208,7 +220,7 @@ def decision_of(choice: str) -> Decision | None:
     """Return what a choice decides; None for none."""
     if choice.startswith(NAMED):
         return DrawEmoji(choice.removeprefix(NAMED))
-    return DECISIONS.get(choice)
+    return OTHERS[choice].decision if choice in OTHERS else None
 
 
 def _name(draft: Draft) -> str:
@@ -258,7 +270,9 @@ def _row(
         _option(_shown(emoji[name], plan.reading), f"{face.number}/{NAMED}{name}")
         for name in names
     ]
-    options += [_option(words, f"{face.number}/{name}") for name, _, words in OTHERS]
+    options += [
+        _option(other.action, f"{face.number}/{name}") for name, other in OTHERS.items()
+    ]
     value = f"{face.number}/{_choice(decision)}"
     initial = [one for one in options if one["value"] == value]
     options.append(_option("All emoji…", f"{face.number}/{ALL}"))
@@ -278,13 +292,14 @@ def _row(
 def _choice(decision: Decision) -> str:
     if isinstance(decision, DrawEmoji):
         return NAMED + decision.name
-    return next((name for name, one, _ in OTHERS if one == decision), "")
+    others = OTHERS.items()
+    return next((name for name, one in others if one.decision == decision), "")
 
 
 def _said(face: PlannedFace, emoji: dict[str, Emoji], reading: ReadingMode) -> str:
     decision = face.decision
     if not isinstance(decision, DrawEmoji):
-        return WORDS.get(_choice(decision), "Cover").lower()
+        return OTHERS.get(_choice(decision), OTHERS["cover"]).state
     one = emoji.get(decision.name)
     shown = html.escape(_shown(one, reading), quote=False) if one else decision.name
     if face.shapes and reading is not ReadingMode.EXPRESSIONS:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from emojifier_bot.emotion_models import ReadingMode
+from emojifier_bot.emotion_models import ReadingMode, lowest
 from emojifier_bot.errors import PlanError
 from emojifier_bot.vision.types import BoundingBox, EmojiTheme, Face, Placement
 
@@ -199,7 +199,7 @@ class Plan:
                 faces=tuple(map(PlannedFace.from_dict, values["faces"])),
                 frame=int(values.get("frame", 0)),
                 frames=int(values.get("frames", 1)),
-                reading=ReadingMode(values.get("reading", ReadingMode.EXPRESSIONS)),
+                reading=lowest(str(values.get("reading", ReadingMode.EXPRESSIONS))),
             )
         except _WRONG as error:
             raise PlanError(

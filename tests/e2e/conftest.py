@@ -5,12 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "sample" / "astronaut.png"
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def parts(request, tmp_path_factory):
+    """Return what `running_bot.process` needs for a bot, on both databases."""
+    folder = tmp_path_factory.mktemp("bot")
+    with ExitStack() as stack:
+        url = f"sqlite:///{folder / 'bot.db'}"
+        if request.param == "postgres":
+            server = request.getfixturevalue("postgres_server")
+            url = stack.enter_context(server.database())
+        yield {"database": url, "folder": folder}
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-from contextlib import ExitStack
 
 import pytest
 from PIL import Image
 
 from emojifier_bot.slack import preview_blocks as ids
 from tests.fakes.slack import SlackServer
-from tests.running_bot import SAMPLE, Bot, address_of, process
+from tests.running_bot import SAMPLE, process, serving
 
 #: A machine may be busy.
 PATIENCE_SECONDS = 120.0
@@ -20,22 +19,15 @@ PATIENCE_SECONDS = 120.0
 QUIET_SECONDS = 2.0
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def bot(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def bot(parts):
     """Serve the bot, with a worker whose waits are short."""
-    folder = tmp_path_factory.mktemp("bot")
-    with ExitStack() as stack:
-        url = f"sqlite:///{folder / 'bot.db'}"
-        if request.param == "postgres":
-            server = request.getfixturevalue("postgres_server")
-            url = stack.enter_context(server.database())
-        slack = stack.enter_context(SlackServer())
-        parts = {"slack": slack, "database": url, "folder": folder}
-        web = stack.enter_context(process("serve", "--no-worker", **parts))
-        address = address_of(web)
-        stack.enter_context(process("worker", fast=True, **parts))
-        yield Bot(slack, address)
-        assert not slack.problems
+    with (
+        SlackServer() as slack,
+        serving(slack, "--no-worker", **parts) as bot,
+        process("worker", fast=True, slack=slack, **parts),
+    ):
+        yield bot
 
 
 def own(bot, person) -> str:
@@ -152,9 +144,10 @@ def test_each_change_redraws_in_place_and_one_picture_stays(bot, someone, messag
         seen.append(picture_of(bot, message))
         bot.slack.wait_until(lambda: seen[-2].deleted, PATIENCE_SECONDS)
 
-    change(ids.FACE, "1/leave", lambda rows: rows == ["*Face 1:* leave as it is"])
-    change(ids.FACE, "1/cover", lambda rows: rows == ["*Face 1:* cover"])
-    change(ids.FACE, "1/mosaic", lambda rows: rows == ["*Face 1:* mosaic"])
+    change(ids.FACE, "1/leave", lambda rows: rows == ["*Face 1:* left as it is"])
+    change(ids.FACE, "1/cover", lambda rows: rows == ["*Face 1:* covered"])
+    mosaic = "*Face 1:* covered with a mosaic"
+    change(ids.FACE, "1/mosaic", lambda rows: rows == [mosaic])
     someone.press(message, ids.FACE, "1/all")
     view = bot.slack.wait_until(someone.open_view, PATIENCE_SECONDS)
     someone.submit(view, ids.ALL_EMOJI, ":sunglasses")
@@ -184,10 +177,10 @@ def test_many_presses_in_a_row_end_with_the_last(bot, someone, message):
         someone.press(message, ids.FACE, value)
 
     bot.slack.wait_until(
-        lambda: rows_of(message) == ["*Face 1:* blur"], PATIENCE_SECONDS
+        lambda: rows_of(message) == ["*Face 1:* covered with a blur"], PATIENCE_SECONDS
     )
     time.sleep(QUIET_SECONDS)
-    assert rows_of(message) == ["*Face 1:* blur"]
+    assert rows_of(message) == ["*Face 1:* covered with a blur"]
     bot.slack.wait_until(lambda: len(preview_files(bot)) == 1, PATIENCE_SECONDS)
     discard(bot, someone, message)
 
@@ -220,7 +213,7 @@ def test_two_people_on_one_picture_do_not_disturb_each_other(bot):
 
     people[0].press(first, ids.FACE, "1/leave")
     bot.slack.wait_until(
-        lambda: rows_of(first) == ["*Face 1:* leave as it is"], PATIENCE_SECONDS
+        lambda: rows_of(first) == ["*Face 1:* left as it is"], PATIENCE_SECONDS
     )
     people[0].press(first, ids.DISCARD)
     bot.slack.wait_until(lambda: first.deleted, PATIENCE_SECONDS)
@@ -255,7 +248,7 @@ def test_thirty_faces_are_paged_within_slacks_limits(bot, someone):
         )
     someone.press(message, ids.FACE, "30/leave")
     bot.slack.wait_until(
-        lambda: rows_of(message)[-1] == "*Face 30:* leave as it is", PATIENCE_SECONDS
+        lambda: rows_of(message)[-1] == "*Face 30:* left as it is", PATIENCE_SECONDS
     )
     discard(bot, someone, message)
 
@@ -334,7 +327,7 @@ def test_faults_of_slacks_leave_one_preview_and_then_none(bot, someone, method, 
         bot.slack.faults.add(method, **fault) if "update" in method else None
         someone.press(message, ids.FACE, "1/leave")
         bot.slack.wait_until(
-            lambda: rows_of(message) == ["*Face 1:* leave as it is"], PATIENCE_SECONDS
+            lambda: rows_of(message) == ["*Face 1:* left as it is"], PATIENCE_SECONDS
         )
     bot.slack.wait_until(lambda: len(preview_files(bot)) == 1, PATIENCE_SECONDS)
     assert preview(bot, someone) is message

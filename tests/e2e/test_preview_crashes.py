@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from emojifier_bot.slack import preview_blocks as ids
 from tests.fakes.slack import SlackServer
 from tests.fakes.slack.exchange import Reply, Request
-from tests.running_bot import Bot, address_of, process
+from tests.running_bot import Bot, process, serving
 
 #: Another worker must notice that one is dead, and load its models.
 PATIENCE_SECONDS = 90.0
@@ -76,19 +76,10 @@ class Stage:
         ]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def stage(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bot")
-    with ExitStack() as stack:
-        url = f"sqlite:///{folder / 'bot.db'}"
-        if request.param == "postgres":
-            server = request.getfixturevalue("postgres_server")
-            url = stack.enter_context(server.database())
-        slack = stack.enter_context(KillingSlack())
-        parts = {"slack": slack, "database": url, "folder": folder}
-        web = stack.enter_context(process("serve", "--no-worker", **parts))
-        yield Stage(Bot(slack, address_of(web)), slack, parts)
-        assert not slack.problems
+@pytest.fixture(scope="module")
+def stage(parts):
+    with KillingSlack() as slack, serving(slack, "--no-worker", **parts) as bot:
+        yield Stage(bot, slack, parts | {"slack": slack})
 
 
 def first_preview(stage, person, channel):
@@ -99,7 +90,7 @@ def first_preview(stage, person, channel):
 
 def is_left(message) -> bool:
     said = [one["text"]["text"] for one in message.blocks if "accessory" in one]
-    return said == ["*Face 1:* leave as it is"]
+    return said == ["*Face 1:* left as it is"]
 
 
 @pytest.mark.parametrize(

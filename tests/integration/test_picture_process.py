@@ -116,14 +116,13 @@ def test_a_picture_without_faces_is_not_encoded(processes):
 def test_a_plan_is_made_in_one_job_and_painted_in_another(processes, face):
     data = encoded(face, "PNG")
 
-    plan = processes.read(data)
+    shown = processes.preview(data, None)
     at_once = processes(data, "", None)
-    painted = processes.render(data, Plan.from_json(plan.to_json()))
-    changed = processes.render(data, plan, words=["1=:sunglasses:"])
-    numbered = processes.render(data, plan, numbered=True)
+    painted = processes.render(data, Plan.from_json(shown.plan.to_json()))
+    changed = processes(data, "", None, words=["1=:sunglasses:"])
 
-    assert plan == at_once.plan == painted.plan
-    assert painted.data == at_once.data != numbered.data
+    assert shown.plan == at_once.plan == painted.plan
+    assert painted.data == at_once.data != shown.data
     assert "analyze" not in painted.milliseconds
     assert changed.faces == (
         FaceSummary("😎", "drawn as cool in sunglasses", sure=True),
@@ -135,9 +134,9 @@ def test_a_plan_is_made_in_one_job_and_painted_in_another(processes, face):
 def test_words_change_what_is_read(processes, face):
     data = encoded(face, "PNG")
 
-    assert processes.read(data, words=["blur"]).covers
+    assert processes(data, "", None, words=["blur"]).plan.covers
     with pytest.raises(PlanError, match="There is no face 7"):
-        processes.read(data, words=["skip", "7"])
+        processes(data, "", None, words=["skip", "7"])
     with pytest.raises(PlanError, match="640 x 480 pixels, and this one has 250"):
         processes.render(data, make_plan(1))
 

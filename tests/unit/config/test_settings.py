@@ -131,6 +131,8 @@ def test_every_spelling_of_postgresql_is_one_url(monkeypatch, scheme, rest):
         ("PORT", "tcp://10.0.0.1:3000"),
         ("METRICS_PORT", "tcp://10.0.0.1:9464"),
         ("PUBLIC_URL", "/assets"),
+        ("EMOJIFIER_SOURCE_URL", "http://git.example/bot"),
+        ("EMOJIFIER_SOURCE_URL", "https://git.example/bot|Free emoji"),
         ("EMOJIFIER_QUEUE_LIMIT", "none"),
     ],
 )

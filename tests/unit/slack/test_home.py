@@ -108,6 +108,31 @@ def test_links_and_every_control_has_words():
                 assert one["placeholder"]["text"]
 
 
+@pytest.mark.parametrize(
+    ("site", "links"),
+    [
+        (Site(), None),
+        (
+            Site(source_url="https://git.example/bot?a=1&b=2"),
+            "<https://git.example/bot?a=1&amp;b=2|Source>",
+        ),
+        (
+            Site("https://bot.example", source_url="https://git.example/bot"),
+            (
+                "<https://bot.example/privacy|Privacy> · "
+                "<https://bot.example/support|Support> · "
+                "<https://bot.example/|About me> · <https://git.example/bot|Source>"
+            ),
+        ),
+    ],
+)
+def test_the_source_is_linked_if_somebody_says_where_it_is(site, links):
+    *_, last = home_view(replace(FULL, site=site))["blocks"]
+
+    said = last["elements"][0]["text"]
+    assert said == links if links else "|" not in said
+
+
 def test_the_steps_of_a_first_try():
     view = try_view("/faces")
 

@@ -103,6 +103,21 @@ def test_menus_offer_eight_emoji_and_the_rest_and_show_what_is_chosen():
     assert chosen == [f"1/:{NAMES[0]}", f"2/:{NAMES[-1]}", "3/leave", "4/mosaic", None]
 
 
+def test_menus_say_what_to_do_and_rows_what_was_done():
+    blocks = [one for one in shown(5) if "accessory" in one]
+
+    offered = [one["text"]["text"] for one in blocks[2]["accessory"]["options"][8:]]
+    assert offered == [
+        *("Leave as it is", "Cover", "Cover with a mosaic", "Cover with a blur"),
+        "All emoji…",
+    ]
+    assert [one["text"]["text"] for one in blocks[2:]] == [
+        "*Face 3:* left as it is",
+        "*Face 4:* covered with a mosaic",
+        "*Face 5:* covered",
+    ]
+
+
 @pytest.mark.parametrize("reading", [ReadingMode.SHAPES, ReadingMode.OFF])
 def test_without_expressions_no_emoji_is_named(reading):
     said = json.dumps(shown(5, reading=reading), ensure_ascii=False)

@@ -37,7 +37,7 @@ from emojifier_bot.vision.types import (
     LandmarkScheme,
     Measure,
 )
-from tests.builders import make_scores
+from tests.builders import make_plan, make_scores
 from tests.datasets import sample
 from tests.emotion_words import found_in
 from tests.fakes.clock import FakeClock
@@ -119,9 +119,12 @@ def test_nobody_raises_what_somebody_lowered(wishes, mode):
     assert lowest(*wishes) == mode
 
 
-def test_an_unknown_wish_is_refused():
-    with pytest.raises(ValueError, match="everything"):
-        lowest("expressions", "everything")
+@pytest.mark.parametrize("wishes", [("expressions", "some"), ("some", "shapes")])
+def test_what_another_version_stored_allows_least(wishes):
+    values = make_plan(1).to_dict() | {"reading": "some"}
+
+    assert lowest(*wishes) == ReadingMode.OFF
+    assert Plan.from_dict(values).reading == ReadingMode.OFF
 
 
 @pytest.mark.parametrize("theme", list_themes(emojis_dir()))
