@@ -41,6 +41,10 @@ KINDS = {
     "TIFF": ("TIFF", "RGB", {"compression": "tiff_adobe_deflate"}),
     "TIFF, transparent": ("TIFF", "RGBA", {"compression": "tiff_adobe_deflate"}),
     "BMP": ("BMP", "P", {}),
+    "GIF, animated": ("GIF", "P", {"moves": True}),
+    "PNG, animated": ("PNG", "RGB", {"compress_level": 1, "moves": True}),
+    "WebP, animated": ("WEBP", "RGB", {"quality": 60, "method": 0, "moves": True}),
+    "AVIF, animated": ("AVIF", "RGB", {"quality": 50, "speed": 10, "moves": True}),
 }
 #: Makes a file: faces on a smooth ground, about as hard to compress as a photo.
 MAKE = """
@@ -58,6 +62,9 @@ if mode == "RGBA":
     image.putalpha(Image.linear_gradient("L").resize(image.size))
 if options.pop("turned", False):
     exif = Image.Exif(); exif[0x0112] = 6; options["exif"] = exif
+if options.pop("moves", False):
+    options["append_images"] = [image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
+    options["save_all"] = True
 image.save(path, name, **options)
 """
 

@@ -369,7 +369,10 @@ def run_job_worker(settings: Settings) -> int:
     """Do jobs until SIGTERM or Ctrl-C; return the exit code."""
     from emojifier_bot.app.picture_process import PictureProcesses
     from emojifier_bot.jobs.worker import run_worker
+    from emojifier_bot.vision.sandbox.lockdown import return_large_blocks
 
+    # Many threads have a file each.
+    return_large_blocks()
     make_route(settings).check()
     stores = open_stores(settings)
     adopt_token(settings, stores)

@@ -298,6 +298,8 @@ class PictureProcess(ChildProcess):
         return bytes(received)
 
     def _wait_until_ready(self) -> None:
+        # Its start takes a second of the processor.
+        give_way(self.pid, NICENESS)
         send_picture(self._connection, pickle.dumps(self._settings))
         self._receive_values()
 
@@ -342,7 +344,6 @@ class PictureProcesses(ProcessPool[PictureProcess]):
 def main(connection: socket.socket, limits: ChildLimits) -> None:
     """Emojify pictures until the worker is gone."""
     threading.Thread(target=end_with_parent, daemon=True).start()
-    give_way(os.getpid(), NICENESS)
     sent = receive_picture(connection)
     if sent is None:
         return

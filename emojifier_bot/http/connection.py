@@ -258,20 +258,22 @@ class PinnedConnection:
             longest, digits = str(self.max_bytes), announced.lstrip("0")
             if (len(digits), digits) > (len(longest), longest):
                 raise fetch_error(ErrorKind.TOO_LARGE)
-        data = bytearray()
+        # Unlike other buffers it becomes bytes without a copy.
+        buffer = io.BytesIO()
         is_checked = False
         for chunk in response.raw.stream(CHUNK_BYTES, decode_content=False):
-            data += chunk
+            buffer.write(chunk)
+            length = buffer.tell()
             # A body in chunks of one byte costs much work and brings little.
-            framed = LONGEST_HEAD_BYTES + _framed_bytes(len(data))
-            if len(data) > self.max_bytes or self._received_bytes > framed:
+            framed = LONGEST_HEAD_BYTES + _framed_bytes(length)
+            if length > self.max_bytes or self._received_bytes > framed:
                 raise fetch_error(ErrorKind.TOO_LARGE)
-            if not is_checked and len(data) >= FIRST_BYTES:
-                check(bytes(data[:FIRST_BYTES]))
+            if not is_checked and length >= FIRST_BYTES:
+                check(bytes(buffer.getbuffer()[:FIRST_BYTES]))
                 is_checked = True
         # A body without a length that was cut at the deadline looks like a whole one.
         self.deadline.seconds_left()
-        body = bytes(data)
+        body = buffer.getvalue()
         check(body)
         return body
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import resource
 import signal
 import struct
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +23,7 @@ import pytest
 from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.decode import DecodeLimits, decode
 from emojifier_bot.vision.sandbox import protocol
-from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
+from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder, start_clip_decoder
 from emojifier_bot.vision.sandbox.process import _ENVIRONMENT, DecoderProcess
 from emojifier_bot.vision.sandbox.protocol import ChildLimits
 from tests import profiles
@@ -283,6 +285,20 @@ def test_a_picture_that_needs_too_much_memory_is_refused():
         assert "memory" in caught.value.message
         assert_same_pixels(one.decode(PNG).image, photo())
         assert one.deaths == {}
+
+
+@linux_only
+def test_what_clips_need_makes_their_decoder_no_larger_than_others():
+    with (
+        closing(DecoderProcess(FAST)) as pictures,
+        closing(start_clip_decoder(FAST)) as clips,
+    ):
+        most_bytes = [
+            resource.prlimit(one.pid, resource.RLIMIT_DATA)[0]
+            for one in (pictures, clips)
+        ]
+        # Python's own memory differs by a little from start to start; it was 70 MB.
+        assert most_bytes[1] - most_bytes[0] < 10_000_000
 
 
 def test_processor_time_is_counted_for_each_picture_anew():

@@ -304,10 +304,12 @@ def test_a_picture_that_takes_long_gives_way_and_its_process_goes(face, monkeypa
     with PictureProcesses(load_settings()) as one:
         one.warm_up()
         before = one.pids[-1]
+        # Nobody waits while one loads what it needs.
+        assert seen[0] == {picture_process.NICENESS}
         assert set(niceness(before)) == {picture_process.NICENESS}
         assert one(encoded(crowd(8, 8), "PNG"), "", None).faces
 
-        assert seen == [{picture_process.LONG_NICENESS}]
+        assert {picture_process.LONG_NICENESS} in seen
         assert before not in one.pids
         assert one.deaths == {}
         assert one(encoded(face, "PNG"), "", None).faces

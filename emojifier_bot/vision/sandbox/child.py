@@ -22,7 +22,11 @@ from emojifier_bot.vision.sandbox.clip import (
     serve_clip,
     with_plain_profile,
 )
-from emojifier_bot.vision.sandbox.lockdown import allow_one_picture, lock_down
+from emojifier_bot.vision.sandbox.lockdown import (
+    allow_one_picture,
+    lock_down,
+    memory_in_use,
+)
 from emojifier_bot.vision.sandbox.protocol import (
     ChildLimits,
     error_values,
@@ -38,19 +42,23 @@ STDIN, STDERR = 0, 2
 def main(connection: socket.socket, limits: ChildLimits) -> None:
     """Decode pictures until the parent is gone."""
     import_plugins()
-    _serve(connection, limits)
+    _serve(connection, limits, memory_in_use())
 
 
 def main_of_clips(connection: socket.socket, limits: ChildLimits) -> None:
     """Decode and encode clips until the parent is gone."""
     import_plugins()
+    # A clip has so much less: with what it needs, no process is larger than others.
+    in_use = memory_in_use()
     import_writers()
-    _serve(connection, limits)
+    _serve(connection, limits, in_use)
 
 
-def _serve(connection: socket.socket, limits: ChildLimits) -> None:
+def _serve(
+    connection: socket.socket, limits: ChildLimits, in_use: tuple[int, int]
+) -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
-    status = lock_down(limits)
+    status = lock_down(limits, in_use)
     threading.Thread(target=end_with_parent, daemon=True).start()
     send_header(connection, ready_values(status))
     # Our own mistakes may be printed; what a stranger's bytes make it print may not.

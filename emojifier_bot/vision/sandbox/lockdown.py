@@ -28,6 +28,9 @@ _PAGE_BYTES = resource.getpagesize()
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
 _FIRST_TO_DIE, _AMONG_THE_FIRST = "1000", "500"
 
+# <malloc.h>
+_M_MMAP_THRESHOLD = -3
+_LARGE_BYTES = 2**20
 # <linux/prctl.h>
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 # <linux/landlock.h>: system calls have these numbers on every processor.
@@ -48,15 +51,23 @@ class _Ruleset(ctypes.Structure):
     )
 
 
-def lock_down(limits: ChildLimits) -> IsolationStatus:
-    """Set the limits of this process, and give up what decoding does not need."""
+def lock_down(
+    limits: ChildLimits, in_use: tuple[int, int] | None = None
+) -> IsolationStatus:
+    """Set the limits of this process, and give up what decoding does not need.
+
+    Args:
+        limits: What a picture may take.
+        in_use: `memory_in_use` that does not count for it; None for that of now.
+    """
+    in_use = in_use or memory_in_use()
     if sys.platform != "linux":
-        _limit_resources(limits)
+        _limit_resources(limits, in_use)
         return IsolationStatus()
     # The system ends this process, not its parent, when memory runs out.
     with contextlib.suppress(OSError):
         _OOM_SCORE.write_text(_FIRST_TO_DIE)
-    _limit_resources(limits)
+    _limit_resources(limits, in_use)
     libc = ctypes.CDLL(None, use_errno=True)
     # No core file ever holds a picture, no process of this user looks inside.
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
@@ -106,6 +117,15 @@ def limit_memory(limits: ChildLimits) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def return_large_blocks() -> None:
+    """Give large blocks of memory back to the system as soon as they are free.
+
+    glibc would keep up to 64 MB of them for each of many threads, once they had some.
+    """
+    with contextlib.suppress(AttributeError):  # another library of C
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
 def allow_one_picture(limits: ChildLimits) -> None:
     """Let this process compute for one picture's time more than it did so far."""
     _allow_seconds(limits.cpu_seconds)
@@ -123,13 +143,13 @@ def _allow_seconds(more: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (min(seconds, most), most))
 
 
-def _limit_resources(limits: ChildLimits) -> None:
+def _limit_resources(limits: ChildLimits, in_use: tuple[int, int]) -> None:
     # One second more for each: they are counted whole.
     clip_seconds = math.ceil(limits.clip_seconds) * (os.cpu_count() or 1)
     most_seconds = max(limits.cpu_seconds, clip_seconds)
     cpu_seconds = (PICTURES_PER_CHILD + 1) * (most_seconds + 1)
     open_descriptors = max(int(one.name) for one in Path("/dev/fd").iterdir())
-    address_bytes, data_bytes = memory_in_use()
+    address_bytes, data_bytes = in_use
     most_memory = limits.memory_bytes + _MORE_ADDRESS_BYTES
     for what, value in (
         (resource.RLIMIT_AS, address_bytes + most_memory),
