@@ -72,6 +72,9 @@ _HLG_A, _HLG_B, _HLG_C, _HLG_HALF = 0.17883277, 0.28466892, 0.55991073, 0.5
 _KNEE = 0.5
 #: The peak is the light that this share of the pixels passes.
 _PEAK_SHARE = 0.001
+#: That of clips, whose frames must not differ in it: 1,000 nits, where HLG ends and for
+#: which most PQ is made.
+_STEADY_PEAKS = {_PQ: 192, _HLG: 255}
 #: Steps of each colour in the table by which colours are converted, and its largest
 #: value in Pillow.
 _TABLE_SIDE, _MOST_IN_TABLE = 65, 2.0
@@ -122,7 +125,13 @@ def stated_colors(info: Mapping[Any, Any]) -> tuple[bytes | None, Cicp | None]:
     return _png_profile(info.get("gamma"), info.get("chromaticity")), None
 
 
-def tone_mapped(image: Image.Image, cicp: Cicp) -> Image.Image:
+def tone_mapped(
+    image: Image.Image,
+    cicp: Cicp,
+    counted: Image.Image | None = None,
+    *,
+    steady: bool = False,
+) -> Image.Image:
     """Convert an HDR picture to sRGB.
 
     Paper white becomes white. Where the picture is brighter, light above half of that
@@ -131,8 +140,10 @@ def tone_mapped(image: Image.Image, cicp: Cicp) -> Image.Image:
     Args:
         image: RGB or RGBA.
         cicp: Its colours.
+        counted: How bright it is, only what lies in this mask says; None is for all.
+        steady: Neither does that: it is a frame of a clip.
     """
-    peak = max(_peak_codes(image))
+    peak = _STEADY_PEAKS[cicp.transfer] if steady else max(_peak_codes(image, counted))
     return image.filter(_tone_table(cicp, peak))
 
 
@@ -195,11 +206,11 @@ def _to_d50(primaries: Sequence[tuple[float, ...]]) -> _Array:
     return np.asarray(adapted)
 
 
-def _peak_codes(image: Image.Image) -> list[int]:
+def _peak_codes(image: Image.Image, counted: Image.Image | None) -> list[int]:
     """Return the values of the channels that few pixels pass."""
-    counts = np.array(image.histogram()[: 3 * 256]).reshape(3, 256)
+    counts = np.array(image.histogram(counted)[: 3 * 256]).reshape(3, 256)
     above = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
-    enough = above > _PEAK_SHARE * image.width * image.height
+    enough = above > _PEAK_SHARE * above[:, :1]
     return [int(np.flatnonzero(one).max(initial=0)) for one in enough]
 
 

@@ -21,6 +21,7 @@ from PIL import Image
 
 from emojifier_bot.vision.color import to_srgb
 from emojifier_bot.vision.decode import DecodedImage
+from emojifier_bot.vision.depth import RIM_PX
 from emojifier_bot.vision.plan import Cover, CoverKind
 from emojifier_bot.vision.types import (
     Anchor,
@@ -39,8 +40,6 @@ _DIRECTIONS = 64
 _NEAR, _FAR = (1.06, 1.12, 1.20, 1.30), (1.5, 1.8, 2.2, 3.0)
 #: Fewer points than this do not tell what the surroundings look like.
 _LEAST_POINTS = 24
-#: A point lies on a disc up to this far from it: its rim is mixed with the picture.
-_RIM_PX = 2.0
 #: Squares of a mosaic, and points of a blur, from one side to the other; how what lies
 #: between them is coloured; standard deviation of their noise, at most, of 255.
 _FIELDS = {
@@ -88,7 +87,7 @@ def surroundings(
         hidden: Every disc of the picture, the cover's own among them.
     """
     away = np.hypot(*(hidden[:, :2] - placement.center_xy).T) - hidden[:, 2]
-    hidden = hidden[away < placement.size_px / 2 * _FAR[-1] + _RIM_PX]
+    hidden = hidden[away < placement.size_px / 2 * _FAR[-1] + RIM_PX]
     near = _around(pixels, placement, hidden, _NEAR)
     if len(near.colors) >= _LEAST_POINTS:
         return near
@@ -116,7 +115,7 @@ def _around(
     seen = np.ones(len(columns), bool)
     for x, y, radius in hidden:
         away = np.hypot(columns + 0.5 - x, rows + 0.5 - y)
-        seen &= away > radius + _RIM_PX
+        seen &= away > radius + RIM_PX
     colors = pixels[rows[seen], columns[seen], :3]
     return Surroundings(
         places[inside][seen].astype(np.float32), colors.astype(np.float32)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.canvas import Canvas, canvas_of
 from emojifier_bot.vision.cicp import HDR_NOTE, stated_colors, tone_mapped
 from emojifier_bot.vision.color import model_to_srgb, rgb_profile
-from emojifier_bot.vision.depth import narrowed, white_of
+from emojifier_bot.vision.depth import Discs, beside, is_known, narrowed, white_of
 from emojifier_bot.vision.formats import sniff
 from emojifier_bot.vision.jpeg import SIDEWAYS, JpegParameters, SizeCheck
 from emojifier_bot.vision.loaders import (
@@ -71,6 +71,9 @@ class DecodedImage:
     frame: int = 0
     #: Length of the file; 0 where it is unknown or of no use (a file cut off).
     source_bytes: int = 0
+    #: Decodes it once more where its pixels have decided what becomes white: what lies
+    #: in some discs has no share in that then. None for other pictures.
+    rescaled: Callable[[Discs], DecodedImage] | None = None
 
     @property
     def image(self) -> Image.Image:
@@ -112,7 +115,10 @@ LEAST_DPI, MOST_DPI = 10.0, 30_000.0
 
 
 def decode(
-    data: bytes, limits: DecodeLimits = DEFAULT_LIMITS, frame: int = 0
+    data: bytes,
+    limits: DecodeLimits = DEFAULT_LIMITS,
+    frame: int = 0,
+    hidden: Discs = (),
 ) -> DecodedImage:
     """Decode a picture: upright, RGB or RGBA, eight bits per channel.
 
@@ -123,6 +129,7 @@ def decode(
         data: The file.
         limits: How much is accepted.
         frame: Which frame or page counts, from 0.
+        hidden: What has no share in what becomes white.
 
     Raises:
         ImageError: Of kind ``empty``, ``too_large``, ``too_many_pixels``,
@@ -133,13 +140,21 @@ def decode(
     with damage_named(picture_format.name):
         check_size = size_check(limits)
         # Nothing here holds what is loaded: it is gone before its copy is filled.
-        return _decoded(load(picture_format, data, check_size, frame), frame, len(data))
+        return _decoded(
+            load(picture_format, data, check_size, frame, hidden),
+            frame,
+            len(data),
+            hidden,
+            partial(decode, data, limits, frame),
+        )
 
 
 def decode_frames(
     data: bytes, limits: DecodeLimits = DEFAULT_LIMITS
 ) -> Iterator[DecodedImage]:
     """Decode the frames of an animation in order, each as `decode` does.
+
+    All of an HDR animation are scaled alike.
 
     Damage in a later frame ends it; of the first one it is an error.
 
@@ -181,9 +196,16 @@ def damage_named(name: str) -> Iterator[None]:
         ) from error
 
 
-def _decoded(loaded: Loaded, frame: int, source_bytes: int) -> DecodedImage:
+def _decoded(
+    loaded: Loaded,
+    frame: int,
+    source_bytes: int,
+    hidden: Discs | None = None,
+    rescaled: Callable[[Discs], DecodedImage] | None = None,
+) -> DecodedImage:
+    """Finish what was loaded; without `hidden` it is a frame of a clip."""
     turned = _turned(loaded.image, loaded.orientation)
-    image, icc_profile, notes = _to_rgb(turned)
+    image, icc_profile, notes, is_scaled = _to_rgb(turned, hidden)
     finished = partial(
         DecodedImage,
         source_format=loaded.format,
@@ -195,6 +217,7 @@ def _decoded(loaded: Loaded, frame: int, source_bytes: int) -> DecodedImage:
         frames=loaded.frames,
         frame=frame,
         source_bytes=0 if loaded.is_cut_off else source_bytes,
+        rescaled=rescaled if is_scaled or loaded.is_scaled else None,
     )
     canvas = loaded.canvas if image is loaded.image else None
     # A copy of the picture less while the canvas is filled.
@@ -204,10 +227,10 @@ def _decoded(loaded: Loaded, frame: int, source_bytes: int) -> DecodedImage:
     return finished(canvas)
 
 
-def from_image(image: Image.Image) -> DecodedImage:
+def from_image(image: Image.Image, hidden: Discs = ()) -> DecodedImage:
     """Make a decoded picture of a Pillow image, which is left as it is.
 
-    Its result is encoded as PNG.
+    Its result is encoded as PNG. What is hidden has no share in what becomes white.
 
     Raises:
         ImageError: It is empty (``empty``), or cannot be read (``broken``).
@@ -218,7 +241,8 @@ def from_image(image: Image.Image) -> DecodedImage:
         )
     try:
         orientation = orientation_of(exif_directory(image.info.get("exif")))
-        upright, icc_profile, notes = _to_rgb(_turned(image, orientation))
+        turned = _turned(image, orientation)
+        upright, icc_profile, notes, is_scaled = _to_rgb(turned, hidden)
         canvas = canvas_of(upright)
         canvas.clear_hidden()
     except DAMAGE_ERRORS as error:
@@ -233,6 +257,7 @@ def from_image(image: Image.Image) -> DecodedImage:
         jpeg=None,
         lossless=True,
         notes=notes,
+        rescaled=partial(from_image, image) if is_scaled else None,
     )
 
 
@@ -297,31 +322,46 @@ def _turned(image: Image.Image, orientation: int) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _to_rgb(image: Image.Image) -> tuple[Image.Image, bytes | None, tuple[str, ...]]:
-    """Return the picture as RGB or RGBA, the profile of these pixels, and notes."""
+def _to_rgb(
+    image: Image.Image, hidden: Discs | None
+) -> tuple[Image.Image, bytes | None, tuple[str, ...], bool]:
+    """Return a picture as RGB or RGBA.
+
+    Args:
+        image: The picture, upright.
+        hidden: What has no share in what becomes white; None for a frame of a clip.
+
+    Returns:
+        The picture, the profile of its pixels, notes, and whether the pixels have
+        decided what becomes white.
+    """
     icc_profile, hdr = stated_colors(image.info)
+    is_scaled = False
     if image.mode in _WIDE_MODES:
-        image = _narrow_grey(image)
+        image, is_scaled = _narrow_grey(image, hidden or ())
     if image.mode in {"CMYK", "LAB"}:
         converted = model_to_srgb(image, icc_profile)
-        return converted or image.convert("RGB"), None, ()
+        return converted or image.convert("RGB"), None, (), is_scaled
     mode = "RGBA" if image.has_transparency_data else "RGB"
     if image.mode in {"1", "L", "LA"} and icc_profile:
         grey = model_to_srgb(image.convert("L"), icc_profile)
         if grey is not None:
             if mode == "RGBA":
                 grey.putalpha(image.convert(mode).getchannel("A"))
-            return grey, None, ()
+            return grey, None, (), is_scaled
     converted = image if image.mode == mode else image.convert(mode)
     if hdr is not None:
-        return tone_mapped(converted, hdr), None, (HDR_NOTE,)
-    return converted, rgb_profile(icc_profile), ()
+        counted = beside(converted.size, hidden or ())
+        mapped = tone_mapped(converted, hdr, counted, steady=hidden is None)
+        return mapped, None, (HDR_NOTE,), True
+    return converted, rgb_profile(icc_profile), (), is_scaled
 
 
-def _narrow_grey(image: Image.Image) -> Image.Image:
+def _narrow_grey(image: Image.Image, hidden: Discs) -> tuple[Image.Image, bool]:
     """Scale grey of more than eight bits to eight; a transparent value becomes alpha.
 
-    Of 16 bits the whole range is scaled, or what the file says is used of it.
+    Of 16 bits the whole range is scaled, or what the file says is used of it. Returns
+    also whether the values have decided what becomes white.
     """
     values = np.asarray(image)
     bits = 0
@@ -329,9 +369,11 @@ def _narrow_grey(image: Image.Image) -> Image.Image:
         # Only TIFF pictures have tags: some scanners use 12 of 16 bits.
         tags = getattr(image, "tag_v2", {})
         bits = int(max(tags.get(_TIFF_BITS_TAG, (_DEFAULT_WIDE_BITS,))))
-    grey = Image.fromarray(narrowed(values, white_of(values, bits)))
+    is_scaled = not is_known(bits)
+    counted = beside(image.size, hidden) if is_scaled else None
+    grey = Image.fromarray(narrowed(values, white_of(values, bits, counted)))
     transparent = image.info.get("transparency")
     if transparent is None:
-        return grey
+        return grey, is_scaled
     alpha = np.where(values == transparent, _TRANSPARENT, _OPAQUE).astype(np.uint8)
-    return Image.merge("LA", (grey, Image.fromarray(alpha)))
+    return Image.merge("LA", (grey, Image.fromarray(alpha))), is_scaled

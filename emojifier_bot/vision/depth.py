@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from emojifier_bot.vision.types import ImageArray
 
@@ -14,18 +16,46 @@ _WHITE_8 = 255
 _MOST_KNOWN_BITS = 16
 #: Ranges that floats, and but for the first 32-bit integers, are taken to have.
 _USUAL_WHITES = (1.0, 255.0, 65535.0)
+#: Centre and radius of each: what lies there has no share in the range of a picture.
+Discs = Sequence[Sequence[float]]
+#: The rim of what is painted reaches so far beyond a disc.
+RIM_PX = 2.0
 
 
-def white_of(values: NDArray[Any], bits: int = 0) -> float:
+def beside(size_wh: tuple[int, int], discs: Discs) -> Image.Image | None:
+    """Return a mask of what lies beside the squares around discs; None for no discs."""
+    if not discs:
+        return None
+    mask = np.full(size_wh[::-1], _WHITE_8, np.uint8)
+    for x, y, radius in discs:
+        reach = radius + RIM_PX
+        rows, columns = (
+            slice(max(int(at - reach), 0), max(int(at + reach) + 1, 0)) for at in (y, x)
+        )
+        mask[rows, columns] = 0
+    return Image.fromarray(mask)
+
+
+def is_known(bits: int) -> bool:
+    """Tell whether values of so many bits use their whole range; 0 is for no bits."""
+    return 0 < bits <= _MOST_KNOWN_BITS
+
+
+def white_of(
+    values: NDArray[Any], bits: int = 0, counted: Image.Image | None = None
+) -> float:
     """Return the value that becomes white.
 
     Args:
         values: Of any shape and kind.
-        bits: How many bits of unsigned values are used. 0, and more than 16: nobody
-            knows, so the range is taken from the values.
+        bits: How many bits of unsigned values are used. Where that is not `is_known`
+            the range is taken from the values,
+        counted: and of them only from those where this mask is set.
     """
-    if 0 < bits <= _MOST_KNOWN_BITS:
+    if is_known(bits):
         return float((1 << bits) - 1)
+    if counted is not None:
+        values = values[np.asarray(counted, bool)]
     finite = values[np.isfinite(values)]
     highest = float(finite.max()) if finite.size else 0.0
     usual = _USUAL_WHITES if values.dtype.kind == "f" else _USUAL_WHITES[1:]

@@ -22,6 +22,7 @@ from PIL import Image
 from emojifier_bot.vision.canvas import Canvas, image_over
 from emojifier_bot.vision.cicp import Cicp
 from emojifier_bot.vision.color import model_to_srgb
+from emojifier_bot.vision.depth import Discs, beside, is_known
 from emojifier_bot.vision.formats import FORMATS, PictureFormat, format_named
 from emojifier_bot.vision.gif import read_gif, shown_frames
 from emojifier_bot.vision.jpeg import (
@@ -44,13 +45,17 @@ from emojifier_bot.vision.tiff import (
     read_directories,
     without_damage,
 )
-from emojifier_bot.vision.tiff_layouts import read_pixels, silence_libtiff
+from emojifier_bot.vision.tiff_layouts import (
+    range_bits,
+    read_pixels,
+    silence_libtiff,
+)
 
 #: Dots per inch, across and down.
 Density = tuple[float, float]
 
 UPRIGHT = 1
-#: How a picture stored with each EXIF orientation is brought upright.
+#: How a picture stored with each EXIF orientation is brought upright; the way back.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -60,6 +65,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+TURNS_BACK = TURNS | {6: TURNS[8], 8: TURNS[6]}
 _EXIF_PREFIX = b"Exif\x00\x00"
 #: Place of the bit depth in a PNG file.
 _PNG_DEPTH_AT = 24
@@ -107,10 +113,16 @@ class Loaded:
     frames: int = 1
     #: Where the pixels lie, if they lie in a canvas.
     canvas: Canvas | None = None
+    #: Whether the pixels have decided what becomes white.
+    is_scaled: bool = False
 
 
 def load(
-    picture_format: PictureFormat, data: bytes, check_size: SizeCheck, frame: int = 0
+    picture_format: PictureFormat,
+    data: bytes,
+    check_size: SizeCheck,
+    frame: int = 0,
+    hidden: Discs = (),
 ) -> Loaded:
     """Decode one picture of a file.
 
@@ -119,8 +131,9 @@ def load(
         data: The file.
         check_size: Called with width and height before pixels are decoded.
         frame: Which frame or page, from 0, of formats that have several.
+        hidden: What has no share in what becomes white, upright.
     """
-    request = _Request(picture_format, data, check_size, frame)
+    request = _Request(picture_format, data, check_size, frame, hidden)
     loaded = _LOADERS.get(picture_format.name, _load)(request)
     if loaded.frames == 1:
         return loaded
@@ -214,6 +227,7 @@ class _Request:
     data: bytes
     check_size: SizeCheck
     frame: int
+    hidden: Discs
 
 
 def _open(picture_format: PictureFormat, data: bytes) -> Any:
@@ -449,14 +463,24 @@ def _load_tiff_page(request: _Request, page: int) -> Loaded:
 def _load_tiff_layout(request: _Request, directory: Directory) -> Loaded:
     """Load a page whose layout Pillow does not read."""
     request.check_size(directory.size_wh)
-    image = read_pixels(request.data, directory)
+    orientation = orientation_of(directory)
+    width, height = directory.size_wh
+    upright_wh = (height, width) if orientation in SIDEWAYS else (width, height)
+    counted = beside(upright_wh, request.hidden)
+    if counted is not None and orientation in TURNS_BACK:
+        counted = counted.transpose(TURNS_BACK[orientation])
+    image = read_pixels(request.data, directory, counted)
     profile = directory.icc_profile
     if alpha := image.info.pop("alpha", None):
         image, profile = model_to_srgb(image, profile) or image.convert("RGB"), None
         image.putalpha(alpha)
     image.info = {"icc_profile": profile}
     return Loaded(
-        image, request.format.name, request.format.lossless, orientation_of(directory)
+        image,
+        request.format.name,
+        request.format.lossless,
+        orientation,
+        is_scaled=not is_known(range_bits(directory)),
     )
 
 

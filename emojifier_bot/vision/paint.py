@@ -23,7 +23,7 @@ from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.place import paint_order
 from emojifier_bot.vision.plan import Cover, CoverKind, DrawEmoji, PlannedFace
 from emojifier_bot.vision.ports import EmojiSource
-from emojifier_bot.vision.types import Emoji, ImageArray
+from emojifier_bot.vision.types import EmojiTheme, ImageArray
 
 
 def paint(
@@ -47,7 +47,7 @@ def paint(
     art_px = source.theme.art_size_px
     sprites: dict[tuple[str, int], ImageArray] = {}
     # Made before anything is painted, of what will lie under nothing.
-    covers = _cover_arts(picture, faces, _hidden(faces, names, art_px), pictures)
+    covers = _cover_arts(picture, faces, hidden_discs(faces, source.theme), pictures)
     for index in paint_order([face.placement for face in faces]):
         face = faces[index]
         if isinstance(face.decision, Cover):
@@ -65,10 +65,9 @@ def paint(
         overlay(picture.canvas, sprites[key], emoji.anchor, art_px, face.placement)
 
 
-def _hidden(
-    faces: Sequence[PlannedFace], names: Mapping[str, Emoji], art_px: int
-) -> Discs:
+def hidden_discs(faces: Sequence[PlannedFace], theme: EmojiTheme) -> Discs:
     """Return a disc around all that will be opaque, for each face."""
+    names = {one.name: one for one in theme.emoji}
     discs: list[tuple[float, float, float]] = []
     for face in faces:
         spot = face.placement
@@ -80,7 +79,8 @@ def _hidden(
             discs.append((*spot.center_xy, spot.size_px / 2 * reach))
         elif isinstance(face.decision, DrawEmoji):
             # Hands and tears reach beyond an emoji's disc, not beyond its art.
-            reach = math.sqrt(2) * art_px / names[face.decision.name].anchor.diameter_px
+            anchor = names[face.decision.name].anchor
+            reach = math.sqrt(2) * theme.art_size_px / anchor.diameter_px
             discs.append((*spot.center_xy, spot.size_px * reach))
     return np.array(discs).reshape(-1, 3)
 

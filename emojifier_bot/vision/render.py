@@ -15,7 +15,7 @@ from emojifier_bot.vision.decode import NO_LIMITS, DecodedImage, decode
 from emojifier_bot.vision.encode import encode, output_format
 from emojifier_bot.vision.formats import channel_format, format_named, moving_format
 from emojifier_bot.vision.options import EmojifyOptions
-from emojifier_bot.vision.paint import paint
+from emojifier_bot.vision.paint import hidden_discs, paint
 from emojifier_bot.vision.plan import DrawEmoji, Plan
 from emojifier_bot.vision.ports import EmojiSource
 from emojifier_bot.vision.result import EmojifiedFace, Result
@@ -37,7 +37,8 @@ class Stopwatch:
         """Time what is done within."""
         began = self.clock.monotonic()
         yield
-        self.milliseconds[name] = (self.clock.monotonic() - began) * 1000
+        passed = (self.clock.monotonic() - began) * 1000
+        self.milliseconds[name] = self.milliseconds.get(name, 0.0) + passed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +79,10 @@ def render_picture(
         ImageError: It cannot be written in the requested format.
         PlanError: A picture that the plan names is missing.
     """
+    if plan.covers and picture.rescaled:
+        hidden = hidden_discs(plan.faces, emoji.theme).tolist()
+        with times.stage("decode"):
+            picture = picture.rescaled(hidden)
     output = output_format(picture, options.extension)
     if options.for_channel:
         output = channel_format(output).name

@@ -43,10 +43,19 @@ def silence_libtiff() -> None:
             set_handler(None)
 
 
-def read_pixels(data: bytes, directory: Directory) -> Image.Image:
+def range_bits(directory: Directory) -> int:
+    """Return how many bits unsigned values have; 0 for other numbers."""
+    is_unsigned = directory.number(tiff.SAMPLE_FORMAT, 1) == 1
+    return directory.bits if is_unsigned else 0
+
+
+def read_pixels(
+    data: bytes, directory: Directory, counted: Image.Image | None = None
+) -> Image.Image:
     """Read a picture that Pillow does not read: L, LA, RGB, RGBA or CMYK.
 
-    Alpha of CMYK is in the image's ``info`` as ``alpha``.
+    Alpha of CMYK is in the image's ``info`` as ``alpha``. Only what lies in the mask
+    counts for a range that nothing states.
 
     Raises:
         ImageError: This layout is not read (``unsupported``).
@@ -59,8 +68,8 @@ def read_pixels(data: bytes, directory: Directory) -> Image.Image:
     samples = _samples(data, directory)
     if samples is None or not 0 < count <= len(samples):
         raise _unsupported(directory)
-    bits = directory.bits if samples[0].dtype.kind == "u" else 0
-    white = max(white_of(one, bits) for one in samples[:count])
+    bits = range_bits(directory)
+    white = max(white_of(one, bits, counted) for one in samples[:count])
     levels = [narrowed(one, white) for one in samples[:count]]
     if photometric == tiff.MIN_IS_WHITE:
         levels = [~one for one in levels]
@@ -70,7 +79,8 @@ def read_pixels(data: bytes, directory: Directory) -> Image.Image:
     kind = next((one for one in (_ASSOCIATED, _UNASSOCIATED) if one in extra), None)
     if kind is None:
         return image
-    alpha = Image.fromarray(narrowed(extra[kind], white_of(extra[kind], bits)))
+    opaque = white_of(extra[kind], bits, counted)
+    alpha = Image.fromarray(narrowed(extra[kind], opaque))
     if photometric == _CMYK:
         image.info["alpha"] = alpha
         return image

@@ -6,6 +6,7 @@ same file: in every format, whatever else the files hold, and however long they 
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from emojifier_bot.vision.canvas import canvas_of
-from emojifier_bot.vision.decode import decode
+from emojifier_bot.vision.decode import decode, decode_frames, from_image
 from emojifier_bot.vision.edits import parse_edits
 from emojifier_bot.vision.formats import FORMATS, format_named
 from emojifier_bot.vision.options import EmojifyOptions
@@ -22,7 +23,8 @@ from tests.builders import make_emoji, make_placement, make_plan
 from tests.clips import animation
 from tests.fakes.faces import picture_with_faces
 from tests.fakes.pipeline import FakeDecoder, FakeEmojiSource, fake_pipeline
-from tests.images import encoded, opened, photo
+from tests.images import encoded, mean_abs_diff, opened, photo, png_with
+from tests.tiff_files import RGB, tiff_file
 
 SIZE_WH = (480, 320)
 #: Where discs lie, and how large; some overlap, and one reaches over the edge.
@@ -186,6 +188,92 @@ def test_a_jpeg_s_own_tables_tell_nothing(plan, core, codec, subsampling):
     assert first.encoded == second.encoded
     for extension in (".png", ".webp", ".avif"):
         assert first.encode_for(extension) == second.encode_for(extension)
+
+
+PQ, HLG, BT2020 = 16, 18, 9
+
+
+def hdr_png(codes: np.ndarray, transfer: int) -> bytes:
+    chunk = (b"cICP", bytes([BT2020, transfer, 0, 1]))
+    return png_with(encoded(Image.fromarray(codes), "PNG"), chunk)
+
+
+def hdr_avif(codes: np.ndarray) -> bytes:
+    data = encoded(Image.fromarray(codes), "AVIF", **LOSSLESS["AVIF"])
+    at = data.index(b"nclx") + 4
+    return data[:at] + struct.pack(">2H", BT2020, PQ) + data[at + 4 :]
+
+
+def hdr_heif(codes: np.ndarray) -> bytes:
+    colors = {"color_primaries": BT2020, "transfer_characteristics": HLG}
+    options = LOSSLESS["HEIF"] | colors | {"save_nclx_profile": True}
+    return encoded(Image.fromarray(codes), "HEIF", **options)
+
+
+def sideways(values: np.ndarray) -> bytes:
+    """Return a TIFF of floats that lies on its side."""
+    turned = np.ascontiguousarray(np.rot90(values))
+    return tiff_file(turned, RGB, tags={274: ("H", [6])})
+
+
+#: Pictures whose brightest point says what becomes white, of values from 0 to 255.
+SCALED = {
+    "PNG, PQ": lambda values: hdr_png(values, PQ),
+    "PNG, HLG": lambda values: hdr_png(values, HLG),
+    "AVIF, PQ": hdr_avif,
+    "HEIF, HLG": hdr_heif,
+    "TIFF of floats": lambda values: encoded(
+        Image.fromarray(values[..., 0].astype(np.float32) / 230), "TIFF"
+    ),
+    "TIFF of 32-bit integers": lambda values: encoded(
+        Image.fromarray(values[..., 0].astype(np.int32) * 280), "TIFF"
+    ),
+    "TIFF of float colours": lambda values: sideways(values.astype(np.float32) / 230),
+    "TIFF of signed numbers": lambda values: tiff_file(
+        (values * 1.1).astype(np.int16), RGB
+    ),
+    "Pillow's floats": lambda values: Image.fromarray(
+        values[..., 0].astype(np.float32) / 230
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SCALED)
+def test_the_brightest_point_tells_nothing(plan, core, kind):
+    """Where nothing states what white is, only what lies beside covers says it."""
+    under = np.asarray(photo(*SIZE_WH)) // 2 + 100
+    files = []
+    for value in (255, 30):
+        values = under.copy()
+        values[core] = value
+        files.append(SCALED[kind](values))
+    bare = [from_image(one) if "Pillow" in kind else decode(one) for one in files]
+    shown = [one.image.copy() for one in bare]
+
+    sources = bare if "Pillow" in kind else files
+    first, second = (fake_pipeline().render(one, plan, OPTIONS) for one in sources)
+
+    beside = np.broadcast_to(~core[..., None], np.asarray(shown[0]).shape)
+    differing = np.asarray(shown[0])[beside] != np.asarray(shown[1])[beside]
+    assert differing.mean() > 0.2  # so it would, were the plan not known
+    assert first.encoded == second.encoded
+    result, dark = opened(first.encode_for(".png")), shown[1].convert("RGB")
+    for one in (result, dark):
+        one.paste(0, None, Image.fromarray(~beside[..., 0]))
+    assert mean_abs_diff(result.convert("RGB"), dark) < 6
+
+
+def test_frames_of_hdr_are_scaled_alike():
+    """What is bright in one frame, perhaps beneath a cover, dims none of them."""
+    codes = np.full((3, 60, 80, 3), 120, np.uint8)
+    codes[1, 20:40, 20:40] = 190
+    frames = [Image.fromarray(one) for one in codes]
+    chunk = (b"cICP", bytes([BT2020, PQ, 0, 1]))
+
+    decoded = list(decode_frames(png_with(animation(frames, "PNG"), chunk)))
+
+    corners = {one.image.getpixel((2, 2)) for one in decoded}
+    assert (len(decoded), len(corners)) == (3, 1)
 
 
 def moving(shades: tuple[int, ...]) -> list[Image.Image]:

@@ -37,6 +37,7 @@ HEADER: dict[str, object] = {
     "source_bytes": 0,
     "dpi": None,
     "frames": 1,
+    "is_scaled": False,
 }
 PIXELS = bytes(8 * 8 * 4)
 

@@ -18,7 +18,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.decode import DecodeLimits, decode
@@ -79,6 +81,21 @@ def test_every_format_comes_out_as_in_this_process(decoder, data):
         assert there.jpeg.aligned == here.jpeg.aligned
     assert (there.icc_profile is None) == (here.icc_profile is None)
     assert decoder.deaths == {}
+
+
+def test_what_becomes_white_is_asked_again_there(decoder):
+    values = np.full((60, 80), 0.8, np.float32)
+    values[20:30, 20:30] = 40
+    data = encoded(Image.fromarray(values), "TIFF")
+
+    there = decoder.decode(data)
+    again = there.rescaled([(25.0, 25.0, 8.0)])
+
+    assert_same_pixels(there.image, decode(data).image)
+    assert_same_pixels(again.image, decode(data, hidden=[(25.0, 25.0, 8.0)]).image)
+    grey = [one.image.getpixel((70, 50)) for one in (there, again)]
+    assert grey == [(1, 1, 1), (204, 204, 204)]
+    assert decoder.decode(PNG).rescaled is None
 
 
 def test_a_profile_with_texts_comes_out_without(decoder):

@@ -250,7 +250,7 @@ class Video(Clip):
         pixels = np.ascontiguousarray(pixels)
         canvas = Canvas(image_over(pixels, "RGB"), pixels)
         if self._hdr is not None:
-            canvas = canvas_of(tone_mapped(canvas.image, self._hdr))
+            canvas = canvas_of(tone_mapped(canvas.image, self._hdr, steady=True))
         picture = DecodedImage(canvas, "PNG", None, None, lossless=True, frame=index)
         return Frame(index, time_ms, picture)
 

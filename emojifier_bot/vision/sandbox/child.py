@@ -7,9 +7,11 @@ only where there is one, since it takes 70 MB and a third of a second.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
+from typing import Any
 
 from PIL import _imaging
 
@@ -71,17 +73,17 @@ def _serve(
         if frame == CLIP:
             serve_clip(connection, data, limits)
         else:
-            _serve_picture(connection, data, int(frame), limits)
+            _serve_picture(connection, data, limits, **json.loads(frame))
         # Nothing that one picture took is missing for the next.
         del data
         _imaging.clear_cache()
 
 
 def _serve_picture(
-    connection: socket.socket, data: bytes, frame: int, limits: ChildLimits
+    connection: socket.socket, data: bytes, limits: ChildLimits, **asked: Any
 ) -> None:
     try:
-        decoded = with_plain_profile(decode(data, limits.picture, frame))
+        decoded = with_plain_profile(decode(data, limits.picture, **asked))
     except ImageError as error:
         send_header(connection, error_values(error))
         return

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from threading import BoundedSemaphore, Lock, Thread
 from typing import Generic, Self, TypeVar
@@ -15,6 +15,7 @@ from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.clips.opening import may_move
 from emojifier_bot.vision.clips.types import Clip
 from emojifier_bot.vision.decode import DecodedImage, check_length
+from emojifier_bot.vision.depth import Discs
 from emojifier_bot.vision.sandbox.process import (
     CHILD_OF_CLIPS,
     ChildProcess,
@@ -191,8 +192,8 @@ class IsolatedDecoder(ProcessPool[DecoderProcess]):
         with self._clips.process() as process, process.open_clip(data) as clip:
             yield clip
 
-    def decode(self, data: bytes, frame: int = 0) -> DecodedImage:
-        """Decode one picture in a process of its own limits.
+    def decode(self, data: bytes, frame: int = 0, hidden: Discs = ()) -> DecodedImage:
+        """Decode one picture in a process of its own limits; see `decode.decode`.
 
         Raises:
             ImageError: It cannot be decoded or passes a limit; the process died of it
@@ -201,7 +202,9 @@ class IsolatedDecoder(ProcessPool[DecoderProcess]):
         """
         check_length(data, self._limits.picture)
         with self.process() as process:
-            return process.decode(data, frame)
+            decoded = process.decode(data, frame, hidden)
+        again = partial(self.decode, data, frame)
+        return replace(decoded, rescaled=again) if decoded.rescaled else decoded
 
     def _fresh_process(self, start: StartDecoder) -> DecoderProcess:
         process = start(self._limits)

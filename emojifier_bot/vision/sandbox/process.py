@@ -10,15 +10,17 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from emojifier_bot.errors import EmojifierError, ErrorKind, ImageError
 from emojifier_bot.vision.canvas import new_canvas
 from emojifier_bot.vision.clips.types import Clip, ClipInfo, Frame, PaintFrame
 from emojifier_bot.vision.decode import DecodedImage
+from emojifier_bot.vision.depth import Discs
 from emojifier_bot.vision.sandbox.clip import CLIP, END, NEXT, STOP, WRITE
 from emojifier_bot.vision.sandbox.lockdown import memory_in_use
 from emojifier_bot.vision.sandbox.protocol import (
@@ -308,8 +310,8 @@ class DecoderProcess(ChildProcess):
                 raise
             clip.end()
 
-    def decode(self, data: bytes, frame: int = 0) -> DecodedImage:
-        """Decode one picture there.
+    def decode(self, data: bytes, frame: int = 0, hidden: Discs = ()) -> DecodedImage:
+        """Decode one picture there; `decode.decode` has the arguments.
 
         Raises:
             ImageError: It was refused, took too long (``decode_timeout``), or the
@@ -317,11 +319,18 @@ class DecoderProcess(ChildProcess):
         """
         with self._one_picture():
             self._connection.settimeout(self._limits.wall_seconds)
-            send_picture(self._connection, str(frame).encode())
+            asked = {"frame": frame, "hidden": hidden}
+            send_picture(self._connection, json.dumps(asked).encode())
             send_picture(self._connection, data)
-            return self.receive_picture(self._receive_header(), frame)
+            again = partial(self.decode, data, frame)
+            return self.receive_picture(self._receive_header(), frame, again)
 
-    def receive_picture(self, values: dict[str, Any], frame: int) -> DecodedImage:
+    def receive_picture(
+        self,
+        values: dict[str, Any],
+        frame: int,
+        rescaled: Callable[[Discs], DecodedImage] | None = None,
+    ) -> DecodedImage:
         """Return the picture that a header describes and whose pixels follow."""
         header = read_picture(values, self._limits.picture)
         canvas = new_canvas(header.mode, header.size_wh)
@@ -337,6 +346,7 @@ class DecoderProcess(ChildProcess):
             dpi=header.dpi,
             frames=header.frames,
             frame=frame,
+            rescaled=rescaled if header.is_scaled else None,
         )
 
     def ask(self, **asked: Any) -> None:

@@ -1,6 +1,6 @@
 """What a decoder process and its parent exchange over one socket.
 
-The parent sends the number of a frame and a picture: each its length and its bytes.
+The parent sends what to decode, as JSON, and a picture: each its length and its bytes.
 With a clip it goes on asking: `sandbox.clip`.
 The child answers with a header, a length and JSON, and then with the pixels: four bytes
 each, row by row from the top. Its first header says how well it is isolated.
@@ -122,6 +122,7 @@ class PictureHeader:
     source_bytes: int
     dpi: Density | None
     frames: int
+    is_scaled: bool
 
 
 def send_picture(connection: socket.socket, data: bytes) -> None:
@@ -203,6 +204,7 @@ def picture_values(decoded: DecodedImage) -> dict[str, Any]:
         "source_bytes": decoded.source_bytes,
         "dpi": decoded.dpi,
         "frames": decoded.frames,
+        "is_scaled": decoded.rescaled is not None,
     }
 
 
@@ -228,6 +230,7 @@ def read_picture(values: dict[str, Any], limits: DecodeLimits) -> PictureHeader:
             source_bytes=_count(values["source_bytes"], limits.max_bytes, least=0),
             dpi=_density(values["dpi"]),
             frames=_count(values["frames"], MOST_FRAMES),
+            is_scaled=_bool(values["is_scaled"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError from error

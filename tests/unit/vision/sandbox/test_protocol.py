@@ -101,6 +101,7 @@ def test_a_refusal_is_raised():
         {"dpi": [72.0, 1e9]},
         {"frames": 0},
         {"frames": 1001},
+        {"is_scaled": None},
         {"error": "posted", "message": "No."},
         {"error": "broken", "message": "<@U1>"},
         {"error": "broken", "message": "a" * 301},
