@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import requests
 
+from emojifier_bot.app.bot import CHANGES
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.drafts import DraftStore
@@ -52,6 +53,7 @@ def make_context(database: Database, api_url: str) -> ListenerContext:
         client=SlackClient(api_url, tokens.installation),
         settings=WorkspaceSettings(database, clock),
         limiter=RateLimiter(database, clock, ()),
+        changes=RateLimiter(database, clock, CHANGES),
         themes=("classic", "party"),
         theme=lambda _: make_theme(),
         previews=Previews(DraftStore(database, PlainVault(), clock), MemoryPreviews()),
@@ -108,9 +110,10 @@ class ListenerHarness:
 
     def await_background(self) -> None:
         """Wait until the task after an acknowledgement has ended."""
-        places = self.context.background._places
-        assert places.acquire(timeout=10)
-        places.release()
+        until = time.monotonic() + 10
+        while self.context.background._taken:
+            assert time.monotonic() < until
+            time.sleep(0.005)
 
 
 @contextmanager

@@ -150,6 +150,14 @@ def make_previews(
     )
 
 
+#: Changes of previews, of one person and of a workspace. Their rows are told from those
+#: of other limits by the periods.
+CHANGES = (
+    Limit(ErrorKind.PREVIEW_LIMIT, 100, 5 * MINUTE_SECONDS, is_personal=True),
+    Limit(ErrorKind.PREVIEW_LIMIT, 6000, 2 * HOUR_SECONDS),
+)
+
+
 def make_limiter(settings: Settings, database: Database, clock: Clock) -> RateLimiter:
     """Build what counts the requests of people and workspaces."""
     limits = (
@@ -277,6 +285,7 @@ def _listener_context(
         client=client,
         settings=WorkspaceSettings(hurried, CLOCK),
         limiter=make_limiter(settings, hurried, CLOCK),
+        changes=RateLimiter(hurried, CLOCK, CHANGES),
         themes=tuple(list_themes(emojis_dir())),
         theme=theme_reader(settings),
         previews=make_previews(settings, stores.vault, hurried, client),

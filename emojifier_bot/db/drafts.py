@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -65,6 +65,9 @@ class Draft:
     plan: Plan | None = field(default=None, repr=False)
     #: Counts the changes.
     version: int = 1
+    #: The newest that a job has begun to draw since the first: later ones wait for one
+    #: job together.
+    begun: int = 0
     #: Which page of the faces is shown, from 0.
     page: int = 0
     #: The message that shows it, in the asker's direct messages.
@@ -118,7 +121,14 @@ class Draft:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON types."""
-        return asdict(self) | {"request": self.request.to_dict()}
+        # Not `asdict`, which copies the plans, face by face.
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        for name in ("drawing", "upcoming"):
+            if drawing := values[name]:
+                values[name] = {
+                    one.name: getattr(drawing, one.name) for one in fields(drawing)
+                }
+        return values | {"request": self.request.to_dict()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Draft:

@@ -18,7 +18,9 @@ from emojifier_bot.domain import (
     ResultPicture,
     Workspace,
 )
+from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
+from emojifier_bot.vision.plan import Plan
 
 if TYPE_CHECKING:
     from emojifier_bot.jobs.steps import JobSteps
@@ -29,6 +31,10 @@ logger = logging.getLogger(__name__)
 FILENAME = "preview.jpg"
 #: And the cards of reasons.
 CARDS = "why.png"
+#: A press opens, changes and seals all of a draft while Slack waits: 30 ms of the
+#: processor for so many faces, on thirty pages; ten times that for all that a picture
+#: may have.
+MOST_FACES = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +61,19 @@ class PreviewSteps:
             return False
         if draft is not None and _is_drawn(draft):
             return True  # by an earlier try of this step, or by a later press
+        if draft is not None:
+            # What is changed from here on is another job's.
+            draft = drafts.change(
+                workspace, draft_id, lambda one: replace(one, begun=one.version)
+            )
+            if draft is None:
+                return False
         with ExitStack() as places:
             image = self.steps.fetched(request, reference, places)
             picture = self.steps.previewed(draft_id, draft, request, image)
             if not picture.faces or picture.plan is None:
                 return None
+            _check_faces(picture.plan)
             self.steps.lease.check()
             alt_text = picture.alt_text[:MAX_ALT_TEXT_CHARACTERS]
             file_id = self.steps.deps.sink.upload(
@@ -169,6 +183,18 @@ def _to_post(request: EmojifyRequest, reference: ImageReference) -> EmojifyReque
         reaction_ts="",
         sealed_response_url="",
     )
+
+
+def _check_faces(plan: Plan) -> None:
+    """Refuse more faces than a preview may have.
+
+    Raises:
+        ImageError: ``preview_faces``.
+    """
+    if len(plan.faces) > MOST_FACES:
+        raise ImageError(
+            f"A preview has {MOST_FACES} faces at most.", kind=ErrorKind.PREVIEW_FACES
+        )
 
 
 def _is_drawn(draft: Draft) -> bool:

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import math
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -98,30 +98,42 @@ class Background:
 
     def __init__(self, threads: int = THREADS, waiting: int = WAITING) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="after-ack")
-        self._places = threading.BoundedSemaphore(threads + waiting)
+        self._places = threads + waiting
+        self._lock = threading.Lock()
+        #: How many tasks each workspace has.
+        self._taken: Counter[str] = Counter()
 
-    def submit(self, action: str, task: Callable[[], None]) -> bool:
-        """Run a task soon, and log what it raises; return False if too many wait."""
-        if not self._places.acquire(blocking=False):
-            logger.warning(
-                "A task was refused: too many wait", extra={"action": action}
-            )
-            return False
-        self._executor.submit(self._run, action, task)
-        return True
+    def submit(self, action: str, workspace_id: str, task: Callable[[], None]) -> bool:
+        """Run a task soon, and log what it raises; return False if too many wait.
+
+        One workspace has half of the places at most: what it presses keeps nobody else
+        from pressing.
+        """
+        with self._lock:
+            is_full = self._taken.total() >= self._places
+            has_half = self._taken[workspace_id] >= max(self._places // 2, 1)
+            if not (is_full or has_half):
+                self._taken[workspace_id] += 1
+                self._executor.submit(self._run, action, workspace_id, task)
+                return True
+        facts = {"action": action, "workspace": workspace_id}
+        logger.warning("A task was refused: too many wait", extra=facts)
+        return False
 
     def close(self) -> None:
         """Finish what was taken on, and take on no more."""
         self._executor.shutdown(wait=True)
 
-    def _run(self, action: str, task: Callable[[], None]) -> None:
+    def _run(self, action: str, workspace_id: str, task: Callable[[], None]) -> None:
         try:
             task()
         except Exception:
             # The outermost loop of these threads: nobody else would hear of it.
             logger.exception("A task failed", extra={"action": action})
         finally:
-            self._places.release()
+            with self._lock:
+                self._taken[workspace_id] -= 1
+                self._taken = +self._taken  # without those that have none
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +160,9 @@ class ListenerContext:
     vault: Vault
     client: SlackClient
     settings: WorkspaceSettings
+    #: For pictures, and for changes of previews.
     limiter: RateLimiter
+    changes: RateLimiter
     #: Names of the themes that may be asked for.
     themes: tuple[str, ...]
     #: Returns one of them by its name.
@@ -331,7 +345,7 @@ class ListenerContext:
                 failed["workspace"] = request.workspace.id
                 logger.warning("An answer was not delivered", extra=failed)
 
-        self.notifications.submit("notify", task)
+        self.notifications.submit("notify", request.workspace.id, task)
 
     def run_later(
         self, request: EmojifyRequest, action: str, task: Callable[[], None]
@@ -347,7 +361,7 @@ class ListenerContext:
                 logger.warning("A task for a user failed", extra=failed)
                 self.notify(request, error.kind)
 
-        if not self.background.submit(action, notifying):
+        if not self.background.submit(action, request.workspace.id, notifying):
             self.notify(request, ErrorKind.BUSY)
 
     def close(self) -> None:

@@ -308,7 +308,7 @@ class Home:
                 facts = {"action": "home", "error": error.kind}
                 logger.warning("The home tab was not shown", extra=facts)
 
-        self._context.background.submit("home", task)
+        self._context.background.submit("home", asker.workspace.id, task)
 
     def _show(self, asker: EmojifyRequest, body: Payload, context: BoltContext) -> None:
         facts = self._facts(asker, self._context.names(body, context))

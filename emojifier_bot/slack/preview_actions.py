@@ -1,7 +1,7 @@
 """The menus and buttons of a preview; only its asker may use them.
 
-A change is written into the draft at once, and a job draws the newest one: of many
-presses in a row, those that are not drawn yet are passed over.
+A change is written into the draft at once, and a job draws the newest one: many presses
+in a row are drawn together by the one job that waits.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from slack_bolt import Ack, App, BoltContext
 from emojifier_bot.db.drafts import Draft
 from emojifier_bot.domain import EmojifyRequest, Entrypoint, Outcome
 from emojifier_bot.errors import ErrorKind, PlanError, QueueError
-from emojifier_bot.slack.context import ACCEPTED, ListenerContext
+from emojifier_bot.slack.context import ACCEPTED, ListenerContext, duration
 from emojifier_bot.slack.payloads import Payload
 from emojifier_bot.slack.preview_blocks import (
     ALL,
@@ -56,7 +56,7 @@ class PreviewActions:
     def face(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Change what one face gets, or open the window with all emoji."""
         ack()
-        asker, draft = self._find(body, context)
+        asker, draft = self._find_to_change(body, context)
         number, choice = parse_choice(_value(body))
         if draft is None:
             return
@@ -70,7 +70,7 @@ class PreviewActions:
         ack()
         view = body["view"]
         metadata = str(view["private_metadata"])
-        asker, draft = self._find(body, context, metadata)
+        asker, draft = self._find_to_change(body, context, metadata)
         [state] = view["state"]["values"].values()
         chosen = str((state[ALL_EMOJI].get("selected_option") or {}).get("value") or "")
         decision = decision_of(chosen)
@@ -81,7 +81,7 @@ class PreviewActions:
     def theme(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Draw all faces with another theme."""
         ack()
-        asker, draft = self._find(body, context)
+        asker, draft = self._find_to_change(body, context)
         theme = _value(body)
         if draft is not None and theme in self._context.themes:
             self._redraw(asker, draft, lambda plan: plan, theme)
@@ -89,7 +89,7 @@ class PreviewActions:
     def shuffle(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Draw other emoji near to each face."""
         ack()
-        asker, draft = self._find(body, context)
+        asker, draft = self._find_to_change(body, context)
         if draft is not None:
             seed = draft.version
             self._redraw(asker, draft, lambda plan: shuffle(plan, seed))
@@ -97,7 +97,7 @@ class PreviewActions:
     def page(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Show other faces' rows."""
         ack()
-        asker, draft = self._find(body, context)
+        asker, draft = self._find_to_change(body, context)
         if draft is None:
             return
         page = max(int(_value(body)), 0)
@@ -154,6 +154,18 @@ class PreviewActions:
                 asker, "discard", lambda: self._context.previews.take_away(ended)
             )
 
+    def _find_to_change(
+        self, body: Payload, context: BoltContext, named: str = ""
+    ) -> tuple[EmojifyRequest, Draft | None]:
+        """Do as `_find`, unless the presser has changed too much of late."""
+        asker = self._context.asker_of(body, context)
+        exhausted = self._context.changes.take(asker.workspace, asker.user_id)
+        if exhausted is None:
+            return self._find(body, context, named)
+        wait = duration(exhausted.wait_seconds)
+        self._context.notify(asker, exhausted.limit.kind, wait=wait)
+        return asker, None
+
     def _find(
         self, body: Payload, context: BoltContext, named: str = ""
     ) -> tuple[EmojifyRequest, Draft | None]:
@@ -207,11 +219,16 @@ class PreviewActions:
             words=(),
             sealed_response_url=asker.sealed_response_url,
         )
+        kind: str = ErrorKind.BUSY
         try:
-            # Not counted: it is the picture that was counted when it was asked for.
-            self._context.queue.enqueue(request, f"{now.draft_id}:draw:{now.version}")
+            # Not a picture more: it was counted when it was asked for. One job waits
+            # for all that is changed until it begins.
+            if key := self._context.next_key(f"{now.draft_id}:draw:{now.begun}"):
+                self._context.queue.enqueue(request, key)
+                return
         except QueueError as error:
-            self._context.notify(asker, error.kind)
+            kind = error.kind
+        self._context.notify(asker, kind)
 
     def _open_emoji(
         self, asker: EmojifyRequest, draft: Draft, number: int, trigger_id: str

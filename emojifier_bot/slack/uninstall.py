@@ -49,7 +49,7 @@ class Uninstallations:
         # From now on nothing more of theirs is queued.
         self._context.authorize.invalidate(workspace)
         taken = self._context.background.submit(
-            "forget_jobs", lambda: self._forget_jobs(workspace)
+            "forget_jobs", workspace.id, lambda: self._forget_jobs(workspace)
         )
         if not taken:
             # Slack sends the event again.

@@ -1,4 +1,4 @@
-"""The buttons under a result, and the home tab, over real HTTP."""
+"""The buttons under a result and a preview, and the home tab, over real HTTP."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from dataclasses import replace
 
 import pytest
 
+from emojifier_bot.app.bot import CHANGES
+from emojifier_bot.db.drafts import Draft
 from emojifier_bot.db.preferences import Preference
-from emojifier_bot.domain import Entrypoint, Installation, Workspace
+from emojifier_bot.domain import EmojifyRequest, Entrypoint, Installation, Workspace
 from emojifier_bot.errors import DeliveryError, QueueFullError
 from emojifier_bot.slack.context import MAX_TRIES
+from emojifier_bot.slack.preview_blocks import FACE, PreviewId
+from emojifier_bot.vision.plan import DrawEmoji, Plan, PlannedFace
+from emojifier_bot.vision.types import BoundingBox, Placement
 from tests.fakes.slack.posting import new_trigger
 from tests.slack_listeners import HERE
 from tests.slack_payloads import (
@@ -216,7 +221,7 @@ def test_a_deletion_that_slack_refuses_is_not_recorded(posted):
 
 def test_a_press_while_too_many_tasks_wait(posted):
     go_on = threading.Event()
-    assert posted.context.background.submit("test", go_on.wait)
+    assert posted.context.background.submit("test", "T1", go_on.wait)
 
     answer = posted.send(press("delete_post", "job-1"))
 
@@ -354,3 +359,58 @@ def test_reasons_say_no_more_than_the_asker_and_the_presser_want(
     [request] = posted.queue.requests
     assert (request.entrypoint, request.reading) == (Entrypoint.WHY, counts)
     assert request.user_id == OTHER
+
+
+def plan_of(faces: int) -> Plan:
+    box, spot = BoundingBox(0, 0, 9, 9), Placement((5, 5), 9, 0)
+    drawn = (PlannedFace(n + 1, box, spot, DrawEmoji("grin")) for n in range(faces))
+    return Plan(99, 99, "classic", "local", tuple(drawn))
+
+
+@pytest.fixture
+def previewed(listeners):
+    """Return the listeners of a workspace in which ASKER has a preview."""
+    request = EmojifyRequest(HERE, Entrypoint.COMMAND, ASKER, CHANNEL, POST.source)
+    draft = Draft("d1", request, plan=plan_of(2).to_dict())
+    listeners.context.previews.drafts.begin(draft)
+    return listeners
+
+
+def change(choice: str, user: str = ASKER):
+    block = PreviewId(TEAM, "d1").block_id("face", 1, 1)
+    action = {"action_id": FACE, "value": choice, "block_id": block}
+    return press(FACE, "", user, actions=[action])
+
+
+def test_many_changes_of_a_preview_wait_for_one_job(previewed):
+    drafts = previewed.context.previews.drafts
+    for choice in ("1/leave", "1/cover", "2/blur"):
+        previewed.send(change(choice))
+    assert list(previewed.queue.jobs) == ["d1:draw:0:1"]
+    assert drafts.find(HERE, "d1").version == 4
+
+    # A worker begins with it: what comes now is not drawn by that job.
+    drafts.change(HERE, "d1", lambda one: replace(one, begun=one.version))
+    for choice in ("1/mosaic", "2/leave"):
+        previewed.send(change(choice))
+    assert list(previewed.queue.jobs) == ["d1:draw:0:1", "d1:draw:4:1"]
+
+    # It could not even find the picture.
+    previewed.queue.ended.add("d1:draw:4:1")
+    previewed.send(change("2/blur"))
+    assert list(previewed.queue.jobs)[2:] == ["d1:draw:4:2"]
+
+
+def test_a_flood_of_changes_by_one_person_is_stopped(previewed):
+    [personal, _] = CHANGES
+    for number in range(personal.pictures):
+        previewed.send(change("1/leave" if number % 2 else "1/cover"))
+    drafts = previewed.context.previews.drafts
+    before = drafts.find(HERE, "d1")
+    assert previewed.sink.kinds == []
+
+    previewed.send(change("2/blur"))
+    previewed.send(change("2/blur", OTHER))
+
+    assert sorted(previewed.notified(2)) == ["preview_gone", "preview_limit"]
+    assert drafts.find(HERE, "d1") == before

@@ -48,7 +48,7 @@ def test_jobs_are_forgotten_although_the_queue_fails_at_first(listeners):
 def test_slack_repeats_an_uninstallation_while_too_many_tasks_wait(listeners):
     listeners.reply_to(command())
     go_on = threading.Event()
-    listeners.context.background.submit("busy", go_on.wait)
+    listeners.context.background.submit("busy", "T1", go_on.wait)
 
     refused = listeners.send(event(UNINSTALLED, authorizations=[]))
     assert refused.status_code == 500

@@ -49,6 +49,8 @@ class Header:
     #: How often all is shown; 0 is for ever.
     loops: int
     gif: GifFile | None = None
+    #: Pixels that frames have outside of what is shown: of GIF.
+    hidden_pixels: int = 0
     #: Bytes of each frame, where a writer needs to know: of WebP and AVIF.
     sizes: tuple[int, ...] = ()
     #: Whether all frames were compressed without loss, and whether only some were.
@@ -82,7 +84,10 @@ def read_header(name: str, data: bytes) -> Header | None:
 def _gif(data: bytes) -> Header:
     gif = read_gif(data, MOST_COUNTED)
     delays = tuple(Fraction(frame.delay_cs * 10) for frame in gif.frames)
-    return Header("GIF", gif.size_wh, delays, gif.loops, gif)
+    shown = gif.size_wh[0] * gif.size_wh[1]
+    areas = (frame.place[2] * frame.place[3] for frame in gif.frames)
+    hidden = sum(max(area - shown, 0) for area in areas)
+    return Header("GIF", gif.size_wh, delays, gif.loops, gif, hidden)
 
 
 def _png(data: bytes) -> Header | None:

@@ -1,4 +1,4 @@
-"""The bounds of clips, which are checked before a pixel is decoded."""
+"""The bounds of clips: checked before a pixel is decoded, and as frames come."""
 
 from __future__ import annotations
 
@@ -21,15 +21,26 @@ DEFAULT_CLIP_LIMITS = ClipLimits()
 
 
 def check_clip(
-    size_wh: tuple[int, int], frames: int, seconds: float, limits: ClipLimits
+    size_wh: tuple[int, int],
+    frames: int,
+    seconds: float,
+    limits: ClipLimits,
+    hidden_pixels: int = 0,
 ) -> None:
     """Refuse a clip by what its header says.
 
+    Args:
+        size_wh: Of what is shown.
+        frames: How many there are.
+        seconds: How long they are shown.
+        limits: What is accepted.
+        hidden_pixels: That must be unpacked and are not shown.
+
     Raises:
-        ImageError: Of kind ``too_long``.
+        ImageError: Of kind ``clip_too_long``.
     """
     width, height = size_wh
-    pixels = width * height * frames
+    pixels = width * height * frames + hidden_pixels
     if seconds > limits.max_seconds:
         raise _too_long(
             f"This clip lasts {seconds:.1f} seconds; at most {limits.max_seconds:g}",
@@ -44,6 +55,20 @@ def check_clip(
         raise _too_long(
             f"This clip has {frames} frames of {width} x {height} pixels, together "
             f"{pixels / 1e6:.1f} megapixels; at most {limits.max_pixels / 1e6:g}",
+            "EMOJIFIER_MAX_CLIP_PIXELS",
+        )
+
+
+def check_decoded(pixels: int, limits: ClipLimits) -> None:
+    """Refuse a clip whose frames are larger than its header said, as they come.
+
+    Raises:
+        ImageError: Of kind ``clip_too_long``.
+    """
+    if pixels > limits.max_pixels:
+        raise _too_long(
+            f"The frames of this clip have {pixels / 1e6:.1f} megapixels so far; at "
+            f"most {limits.max_pixels / 1e6:g}",
             "EMOJIFIER_MAX_CLIP_PIXELS",
         )
 

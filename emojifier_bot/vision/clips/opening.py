@@ -89,5 +89,6 @@ def open_clip(
         len(header.delays_ms),
         sum(header.durations_ms) / 1000,
         clip_limits,
+        header.hidden_pixels,
     )
     return Animation(data, header, limits, finish)

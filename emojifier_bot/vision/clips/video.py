@@ -22,7 +22,7 @@ from PIL import Image
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.canvas import Canvas, canvas_of, image_over
 from emojifier_bot.vision.cicp import HDR_NOTE, Cicp, tone_mapped
-from emojifier_bot.vision.clips.limits import ClipLimits, check_clip
+from emojifier_bot.vision.clips.limits import ClipLimits, check_clip, check_decoded
 from emojifier_bot.vision.clips.types import (
     Clip,
     ClipInfo,
@@ -111,6 +111,7 @@ class Video(Clip):
         self, data: bytes, name: str, limits: DecodeLimits, clip_limits: ClipLimits
     ) -> None:
         self._data, self._name, self._av = data, name, load_av()
+        self._clip_limits = clip_limits
         #: FFmpeg counts padding too.
         self._max_pixels = min(2 * limits.max_pixels, _MOST_PIXELS)
         with self._opened() as container:
@@ -217,7 +218,8 @@ class Video(Clip):
         self, container: InputContainer, sounds: Sequence[Any]
     ) -> Iterator[Any]:
         """Yield frames as they are shown, and packets of sound; damage ends them."""
-        video, is_first = _video_of(container), True
+        video, is_first, pixels = _video_of(container), True, 0
+        frame: Any
         video.thread_type, video.codec_context.thread_count = "AUTO", _THREADS
         # Frames may be larger than the header says.
         video.codec_context.options = {"max_pixels": str(self._max_pixels)}
@@ -229,6 +231,8 @@ class Video(Clip):
                     continue
                 for frame in packet.decode():
                     is_first = False
+                    pixels += frame.width * frame.height
+                    check_decoded(pixels, self._clip_limits)
                     yield frame
         except self._av.FFmpegError:
             if is_first:

@@ -18,10 +18,11 @@ from emojifier_bot.domain import (
     ShareState,
     summarized,
 )
-from emojifier_bot.errors import DeliveryError
+from emojifier_bot.errors import DeliveryError, ErrorKind, ImageError
 from emojifier_bot.jobs import leases
 from emojifier_bot.jobs.leases import LeaseTimes
 from emojifier_bot.jobs.places import ConcurrencyLimits
+from emojifier_bot.jobs.previews import PreviewSteps
 from emojifier_bot.jobs.steps import (
     Dependencies,
     JobSteps,
@@ -144,6 +145,40 @@ def test_thousands_of_faces_are_a_short_row(tmp_path, posts):
     faces = posts.find(WORKSPACE, "job").post.faces
     assert found(faces) == "2510 faces: 😀 × 1673, 😐 × 837"
     assert doubts(faces) == "I am not sure about 359 of them."
+
+
+@pytest.fixture
+def previews(tmp_path, posts):
+    """Return the steps of previews, and one that is drawn."""
+    steps = PreviewSteps(make_steps(tmp_path, posts))
+    assert steps.draw("d1", make_request(preview=True), F1)
+    return steps
+
+
+def test_a_drawing_notes_which_changes_it_has(previews):
+    drafts = previews.steps.deps.previews.drafts
+    assert drafts.find(WORKSPACE, "d1").begun == 0
+    request = make_request(preview=True, draft_id="d1")
+    assert previews.draw("d1", request, F1)
+    assert len(previews.steps.deps.sink.calls("upload")) == 1
+    drafts.change(WORKSPACE, "d1", lambda one: replace(one, version=7))
+
+    assert previews.draw("d1", request, F1)
+
+    draft = drafts.find(WORKSPACE, "d1")
+    assert (draft.begun, draft.upcoming.version) == (7, 7)
+    assert len(previews.steps.deps.sink.calls("upload")) == 2
+
+
+def test_a_preview_has_so_many_faces_and_no_more(previews, monkeypatch):
+    monkeypatch.setattr("emojifier_bot.jobs.previews.MOST_FACES", 0)
+
+    with pytest.raises(ImageError) as caught:
+        previews.draw("d2", make_request(preview=True), F1)
+
+    assert caught.value.kind == ErrorKind.PREVIEW_FACES
+    assert previews.steps.deps.previews.drafts.find(WORKSPACE, "d2") is None
+    assert len(previews.steps.deps.sink.calls("upload")) == 1
 
 
 def test_a_picture_without_faces_is_not_uploaded(tmp_path, posts):

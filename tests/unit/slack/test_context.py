@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -35,7 +36,9 @@ def test_tasks_run_and_are_waited_for():
     background = Background(threads=2, waiting=8)
     done = []
 
-    assert all(background.submit("test", lambda: done.append(1)) for _ in range(8))
+    assert all(
+        background.submit("test", f"T{n}", partial(done.append, n)) for n in range(8)
+    )
     background.close()
 
     assert len(done) == 8
@@ -45,11 +48,24 @@ def test_more_than_may_wait_is_refused():
     background = Background(threads=1, waiting=1)
     go_on = threading.Event()
 
-    taken = [background.submit("test", go_on.wait) for _ in range(3)]
+    taken = [background.submit("test", f"T{n}", go_on.wait) for n in range(3)]
     go_on.set()
     background.close()
 
     assert taken == [True, True, False]
+
+
+def test_one_workspace_has_half_of_what_may_wait():
+    background = Background(threads=2, waiting=6)
+    go_on = threading.Event()
+
+    flood = [background.submit("test", "T1", go_on.wait) for _ in range(20)]
+    others = [background.submit("test", "T2", go_on.wait) for _ in range(2)]
+    go_on.set()
+    background.close()
+
+    assert flood == [True] * 4 + [False] * 16
+    assert others == [True] * 2
 
 
 def test_after_a_failure_the_next_task_runs(caplog):
@@ -61,13 +77,11 @@ def test_after_a_failure_the_next_task_runs(caplog):
 
     for _ in range(3):
         finished = threading.Event()
-        assert background.submit("trial", fail)
+        while not background.submit("trial", "T1", fail):
+            pass  # the one before is not over
         finished.set()
-        while not background.submit("empty", lambda: None):
+        while not background.submit("empty", "T1", lambda: None):
             pass
-        while not background._places.acquire(blocking=False):
-            pass
-        background._places.release()
     background.close()
 
     failures = [one for one in caplog.records if one.message == "A task failed"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.clips.limits import ClipLimits
 from emojifier_bot.vision.clips.opening import open_clip
 from emojifier_bot.vision.decode import DecodeLimits
+from emojifier_bot.vision.gif import read_gif
 from tests.clips import (
     DISC_RGB,
     SIZE_WH,
@@ -185,6 +188,18 @@ def test_a_clip_past_a_bound_is_refused_by_its_header(limits, named, data):
 
     with pytest.raises(ImageError, match=named) as caught:
         open_clip(data, DecodeLimits(), limits)
+
+    assert caught.value.kind == ErrorKind.CLIP_TOO_LONG
+
+
+def test_what_a_gif_hides_outside_of_its_canvas_counts_too():
+    data = animation(panned(2), "GIF")
+    place = struct.pack("<4H", *read_gif(data, 9).frames[1].place)
+    at = data.rindex(b"," + place) + 5
+    huge = data[:at] + struct.pack("<2H", 60_000, 40_000) + data[at + 4 :]
+
+    with pytest.raises(ImageError, match="together 2400") as caught:
+        open_clip(huge, DecodeLimits())
 
     assert caught.value.kind == ErrorKind.CLIP_TOO_LONG
 

@@ -238,6 +238,18 @@ def test_frames_of_a_stream_that_changes_its_size_have_the_first_ones(codec, con
         assert decoder.deaths == {}
 
 
+def test_frames_larger_than_the_header_says_count_as_what_they_are():
+    data = resized([(160, 120), (320, 240)], "libvpx-vp9", "webm")
+    bound = 5 * 160 * 120 + 4 * 320 * 240
+    assert bound > 10 * 160 * 120
+    clip = opened(data, clip_limits=ClipLimits(max_pixels=bound))
+
+    with pytest.raises(ImageError, match="megapixels so far") as caught:
+        list(clip.frames())
+
+    assert caught.value.kind == ErrorKind.CLIP_TOO_LONG
+
+
 def test_sound_alone_is_no_video():
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as out:
