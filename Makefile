@@ -102,7 +102,7 @@ lock: ## Pin the newest versions that pyproject.toml allows
 GROUP_OPTIONS := --universal --python-version 3.11 --generate-hashes \
     --fork-strategy fewest --no-config --upgrade --quiet \
     --custom-compile-command 'make lock'
-LOCK_OPTIONS := pyproject.toml --extra bot $(GROUP_OPTIONS)
+LOCK_OPTIONS := pyproject.toml --extra bot --extra video $(GROUP_OPTIONS)
 
 licences: install build/supply/.installed ## Rewrite docs/licences.md
 	$(BIN)/python scripts/render_licences.py build/supply/bin/pip-licenses

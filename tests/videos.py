@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+from emojifier_bot.vision.media_boxes import find_box
 
 av = pytest.importorskip("av", reason="the extra `video` is not installed")
 
@@ -80,6 +83,15 @@ def video(
         out.mux(picture.encode(None))
     out.close()
     return buffer.getvalue()
+
+
+def with_matrix(mp4: bytes, a: int, b: int, c: int, d: int) -> bytes:
+    """Return an MP4 whose first track players turn and mirror by a matrix."""
+    _, end = find_box(mp4, b"moov", b"trak", b"tkhd")
+    numbers = [65536 * one for one in (a, b, 0, c, d, 0, 0, 0)]
+    # Width and height follow it.
+    matrix = struct.pack(">9i", *numbers, 1 << 30)
+    return mp4[: end - 44] + matrix + mp4[end - 8 :]
 
 
 def _tone(seconds: float, codec: str) -> Any:

@@ -26,7 +26,7 @@ PERMISSIVE = re.compile(
 NOT_HERE = "not for this system"
 #: Looked at by a person; docs/security.md says what was found, by the same names.
 REVIEWED = {
-    "av": "FFmpeg with x264 and x265, GPL; an extra that nobody ships with the bot",
+    "av": "FFmpeg with x264 and x265, GPL: docs/security.md says what follows",
     "hypothesis": "its MPL 2.0 names the GNU licences as others to choose",
     "librt": "PSF's history of Python tells of the GPL",
     "mypy": "PSF's history of Python tells of the GPL",
@@ -71,7 +71,7 @@ def test_nothing_was_reviewed_that_is_gone():
 
 
 def test_what_ships_with_obligations_is_told_to_operators():
-    for name in ("opencv-python-headless", "pillow-heif", "psycopg"):
+    for name in ("av", "opencv-python-headless", "pillow-heif", "psycopg"):
         assert f"`{name}`" in SECURITY
 
 

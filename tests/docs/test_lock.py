@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-#: With the bot: what is deployed.
-BASE = PROJECT["project"]["dependencies"] + EXTRAS["bot"]
+#: With the bot and with videos: what is deployed.
+BASE = PROJECT["project"]["dependencies"] + EXTRAS["bot"] + EXTRAS["video"]
 GROUPS = PROJECT["dependency-groups"]
 BUILD, SUPPLY = GROUPS["build"], GROUPS["supply"]
 DEV = BUILD + [one for one in GROUPS["dev"] if isinstance(one, str)]

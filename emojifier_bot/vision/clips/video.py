@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, islice, pairwise
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,8 @@ _BT709, _BT601, _NARROW, _FULL = 1, 5, 1, 2
 _SPACES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
 _HD_FROM_PX = 720
 _BOX_BYTES = 8
+#: FFmpeg's display matrix, row by row.
+_MATRIX = struct.Struct("=9i")
 
 _MISSING = (
     "Videos need the extra `video` (PyAV): docs/python.md says how to install it."
@@ -92,6 +95,35 @@ def load_av() -> Any:
     except ImportError as error:
         raise ImageError(_MISSING, kind=ErrorKind.UNSUPPORTED) from error
     return av
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How players bring the stored frames of a video upright."""
+
+    #: Whether rows become columns; then, whether each side is mirrored.
+    is_sideways: bool = False
+    mirrors_x: bool = False
+    mirrors_y: bool = False
+
+    @classmethod
+    def of(cls, frame: Any) -> Turn:
+        """Read the display matrix of a frame, the nearest of quarter turns."""
+        stated = frame.side_data.get("DISPLAYMATRIX")
+        if stated is None:
+            return cls()
+        # A stored point (x, y) is shown at (a x + c y, b x + d y).
+        a, b, _, c, d, *_ = _MATRIX.unpack(bytes(stated))
+        if abs(a) + abs(d) < abs(b) + abs(c):
+            return cls(True, mirrors_x=c < 0, mirrors_y=b < 0)
+        return cls(False, mirrors_x=a < 0, mirrors_y=d < 0)
+
+    def upright(self, pixels: ImageArray) -> ImageArray:
+        """Return ``(H, W, 4)`` pixels as they are shown."""
+        if self.is_sideways:
+            pixels = pixels.swapaxes(0, 1)
+        steps = [-1 if one else 1 for one in (self.mirrors_y, self.mirrors_x)]
+        return np.ascontiguousarray(pixels[:: steps[0], :: steps[1]])
 
 
 class Video(Clip):
@@ -130,8 +162,8 @@ class Video(Clip):
         with self._opened() as container:
             first = next(self._decoded(container, []))
         self._hdr = _hdr_of(first)
-        self._quarters = round(first.rotation / 90) % 4
-        if self._quarters % 2:
+        self._turn = Turn.of(first)
+        if self._turn.is_sideways:
             size_wh = size_wh[::-1]
         notes = (HDR_NOTE,) if self._hdr else ()
         self._info = ClipInfo(name, size_wh, durations, 1, has_sound, notes)
@@ -175,7 +207,7 @@ class Video(Clip):
             streams: list[Any] = list(container.streams.audio)
             sounds = [one for one in streams if one.codec_context is not None]
             is_hdr = self._hdr is not None
-            writer.begin(video, sounds, self._quarters, is_hdr=is_hdr)
+            writer.begin(video, sounds, self._turn, is_hdr=is_hdr)
             index = 0
             # Encoded while the next frame is decoded and painted.
             with ThreadPoolExecutor(1, thread_name_prefix="encoder") as encoder:
@@ -250,8 +282,7 @@ class Video(Clip):
             src_color_range=_NARROW if is_narrow else _FULL,
             dst_color_range=_FULL,
         )
-        pixels = np.rot90(reformatted.to_ndarray(), self._quarters)
-        pixels = np.ascontiguousarray(pixels)
+        pixels = self._turn.upright(reformatted.to_ndarray())
         canvas = Canvas(image_over(pixels, "RGB"), pixels)
         if self._hdr is not None:
             canvas = canvas_of(tone_mapped(canvas.image, self._hdr, steady=True))
@@ -305,14 +336,14 @@ class VideoWriter:
         self._resamplers: dict[int, Any] = {}
 
     def begin(
-        self, video: Any, sounds: Sequence[Any], turned: int, *, is_hdr: bool
+        self, video: Any, sounds: Sequence[Any], turn: Turn, *, is_hdr: bool
     ) -> None:
         """Make the streams."""
         rate = video.average_rate or video.guessed_rate or _USUAL_RATE
         stream = self.make_stream(rate, video.time_base)
         shape, context = video.sample_aspect_ratio, stream.codec_context
         if shape and shape != 1:
-            context.sample_aspect_ratio = 1 / shape if turned % 2 else shape
+            context.sample_aspect_ratio = 1 / shape if turn.is_sideways else shape
         stated = video.codec_context
         for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
             value = _NARROW if is_hdr else getattr(stated, name)

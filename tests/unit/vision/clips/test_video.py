@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.clips.limits import ClipLimits
@@ -23,7 +24,7 @@ from tests.clips import (
     paint_disc,
     panned,
 )
-from tests.videos import av, facts, shown, sound_packets, video
+from tests.videos import av, facts, shown, sound_packets, video, with_matrix
 
 COUNT = 20
 FRAMES = panned(COUNT, step_px=2)
@@ -115,6 +116,28 @@ def test_a_turned_video_becomes_an_upright_one(rotation):
     assert again.info.size_wh == upright
     off = np.asarray(next(again.frames()).picture.image).astype(int) - want
     assert np.sqrt(np.mean(off**2)) < 10
+
+
+@pytest.mark.parametrize(
+    ("matrix", "turn"),
+    {
+        (-1, 0, 0, 1): Image.Transpose.FLIP_LEFT_RIGHT,
+        (1, 0, 0, -1): Image.Transpose.FLIP_TOP_BOTTOM,
+        (0, 1, 1, 0): Image.Transpose.TRANSPOSE,
+        (0, -1, -1, 0): Image.Transpose.TRANSVERSE,
+        (0, 1, -1, 0): Image.Transpose.ROTATE_270,
+    }.items(),
+)
+def test_a_mirrored_video_is_painted_and_written_as_players_show_it(matrix, turn):
+    clip = opened(with_matrix(video(FRAMES), *matrix))
+    want = np.asarray(FRAMES[0].transpose(turn))
+
+    again = opened(clip.rewritten(lambda _frame: None))
+
+    for one in (clip, again):
+        found = np.asarray(next(one.frames()).picture.image)
+        assert found.shape == want.shape
+        assert np.sqrt(np.mean((found.astype(int) - want) ** 2)) < 10
 
 
 @pytest.mark.parametrize("name", ["mp4", "mov"])
