@@ -15,6 +15,8 @@ class ClipLimits:
     max_frames: int = 1800
     #: Of all frames together.
     max_pixels: int = 2_000_000_000
+    #: Of the result, where a process of its own writes it.
+    max_result_bytes: int = 100_000_000
 
 
 DEFAULT_CLIP_LIMITS = ClipLimits()
@@ -70,6 +72,21 @@ def check_decoded(pixels: int, limits: ClipLimits) -> None:
             f"The frames of this clip have {pixels / 1e6:.1f} megapixels so far; at "
             f"most {limits.max_pixels / 1e6:g}",
             "EMOJIFIER_MAX_CLIP_PIXELS",
+        )
+
+
+def check_result(encoded: bytes, limits: ClipLimits) -> None:
+    """Refuse a result that is too large to be handed on.
+
+    Raises:
+        ImageError: Of kind ``clip_too_long``.
+    """
+    if len(encoded) > limits.max_result_bytes:
+        raise ImageError(
+            f"The result of this clip would have {len(encoded) / 1e6:.1f} MB; at most "
+            f"{limits.max_result_bytes / 1e6:g} are sent. Use a shorter or smaller "
+            "clip, or one in a format that packs better, such as MP4.",
+            kind=ErrorKind.CLIP_TOO_LONG,
         )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from PIL import Image
 
 from emojifier_bot.errors import ImageError
+from emojifier_bot.vision.clips.limits import check_result
 from emojifier_bot.vision.clips.opening import open_clip
 from emojifier_bot.vision.clips.types import Clip, Frame
 from emojifier_bot.vision.color import plain_profile, to_srgb
@@ -82,6 +83,7 @@ def serve_clip(connection: socket.socket, data: bytes, limits: ChildLimits) -> N
                 asked = _asked(connection)
             elif asked["do"] == WRITE:
                 encoded = _write(connection, clip, asked)
+                check_result(encoded, limits.clip)
                 send_header(connection, {"length": len(encoded)})
                 connection.sendall(encoded)
                 asked = _asked(connection)

@@ -63,8 +63,6 @@ _ENVIRONMENT = {
 #: A start takes a quarter of a second; on a machine that swaps, much longer.
 START_SECONDS = 120.0
 _END_SECONDS = 2.0
-#: The largest file that a child may return.
-MOST_ENCODED_BYTES = 100_000_000
 #: What a process may keep of a picture: allocators give memory back late or never, and
 #: what is kept is missing for the next picture, whosever it is.
 MOST_KEPT_BYTES = 100_000_000
@@ -75,10 +73,10 @@ _CLEAR_SECONDS, _LOOK_SECONDS = 0.2, 0.005
 _AHEAD_BYTES = 2**20
 
 _SENTENCES = {
-    ErrorKind.DECODE_TIMEOUT: "Opening this picture took too long. Save it as an "
-    "ordinary JPEG, or scale it down, and try that.",
-    ErrorKind.DECODE_CRASH: "This file makes the decoder fall over. Save the picture "
-    "anew as a JPEG or PNG, and try that.",
+    ErrorKind.DECODE_TIMEOUT: "This file took too long. Save a picture as an "
+    "ordinary JPEG or scale it down, cut a clip shorter, and try that.",
+    ErrorKind.DECODE_CRASH: "This file makes the decoder fall over. Save a picture "
+    "anew as a JPEG or PNG, a clip as an MP4, and try that.",
     ErrorKind.DECODER_DOWN: "The process that decodes pictures does not start. Its "
     "reason stands above.",
 }
@@ -370,7 +368,8 @@ class DecoderProcess(ChildProcess):
 
     def receive_file(self, length: Any) -> bytes:
         """Return a file of a length that the child stated."""
-        if type(length) is not int or not 0 <= length <= MOST_ENCODED_BYTES:
+        most = self._limits.clip.max_result_bytes
+        if type(length) is not int or not 0 <= length <= most:
             raise ProtocolError
         received = bytearray(length)
         self._receive_into(memoryview(received))
@@ -388,7 +387,8 @@ class IsolatedClip(Clip):
     stated: ClipInfo
     #: Whether its frames are being asked for.
     _in_pass: bool = False
-    _encoding: bool = False
+    #: Whether the child waits for a painted frame.
+    _owes_pixels: bool = False
 
     @property
     def info(self) -> ClipInfo:
@@ -417,7 +417,6 @@ class IsolatedClip(Clip):
     ) -> bytes:
         """Encode it with painted frames, as `Clip` says."""
         self._stop()
-        self._encoding = True
         self.process.ask(do=WRITE, name=name, quality=quality, afresh=afresh)
         times = self.stated.times_ms
         values = self.process.answer()
@@ -427,10 +426,11 @@ class IsolatedClip(Clip):
             if type(index) is not int or not 0 <= index < len(times):
                 raise ProtocolError
             frame = self._frame(values, index, times[index])
+            self._owes_pixels = True
             paint(frame)
             self.process.return_pixels(frame.picture)
+            self._owes_pixels = False
             values = self.process.answer()
-        self._encoding = False
         return self.process.receive_file(values["length"])
 
     def end(self) -> None:
@@ -439,7 +439,7 @@ class IsolatedClip(Clip):
         Raises:
             ProtocolError: It waits for a painted frame, and none comes.
         """
-        if self._encoding:
+        if self._owes_pixels:
             raise ProtocolError
         self.process.ask(do=END)
 

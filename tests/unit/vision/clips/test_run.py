@@ -387,3 +387,15 @@ class TestIsolated:
             decoder.open_clip(GIF),
         ):
             pass
+
+    def test_a_result_that_is_too_large_is_refused_and_leaves_it_alive(self):
+        limits = ChildLimits(clip=ClipLimits(max_result_bytes=2_000))
+        with IsolatedDecoder(limits) as decoder:
+            with (
+                pytest.raises(ImageError, match=r"result of this clip") as caught,
+                decoder.open_clip(GIF) as clip,
+            ):
+                clip.rewritten(lambda _frame: None)
+            assert caught.value.kind == ErrorKind.CLIP_TOO_LONG
+            assert decoder.decode(GIF).frames == COUNT
+            assert decoder.deaths == {}
