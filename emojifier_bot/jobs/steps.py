@@ -44,10 +44,11 @@ from emojifier_bot.errors import (
 from emojifier_bot.http.fetch import clean_name
 from emojifier_bot.jobs.leases import Lease
 from emojifier_bot.jobs.places import ConcurrencyLimits, KeptResults
-from emojifier_bot.jobs.progress import progress_line
+from emojifier_bot.jobs.progress import LineNote, ProgressLine
 from emojifier_bot.jobs.step_runner import Timing
 from emojifier_bot.ports import ImageSource, ReplySink
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
+from emojifier_bot.vision.clips.opening import may_move
 from emojifier_bot.vision.clips.passes import Progress, no_progress
 from emojifier_bot.vision.formats import format_named
 from emojifier_bot.vision.plan import Plan
@@ -133,6 +134,7 @@ class JobSteps:
     lease: Lease
     limits: ConcurrencyLimits
     kept: KeptResults = field(default_factory=KeptResults)
+    line: LineNote = field(default_factory=LineNote)
 
     def add_reaction(self, request: EmojifyRequest) -> None:
         """Show the asker that the request was seen."""
@@ -264,8 +266,13 @@ class JobSteps:
             self.deps.posts.forget(request.workspace, post_id)
 
     def notify(self, request: EmojifyRequest, outcome: Outcome) -> None:
-        """Tell the asker how it ended."""
+        """Tell the asker how it ended.
+
+        Of a clip that killed its workers nobody else takes the line away.
+        """
         self.lease.check()
+        if ErrorKind.UNEXPECTED in {outcome.kind, *(o.kind for o in outcome.missing)}:
+            self._progress_line(request).remove()
         self.deps.sink.notify(request, outcome)
 
     def remove_reaction(self, request: EmojifyRequest) -> None:
@@ -332,18 +339,18 @@ class JobSteps:
         if request.draft_id:
             return self._as_previewed(request, image)
         seed, deps = _seed(job_id, request), self.deps
-        seconds = deps.timing.progress_seconds
-        with (
-            self.limits.pipelines.taken(request.workspace.id),
-            progress_line(deps.sink, request, self.lease, deps.clock, seconds) as line,
-        ):
+        with ExitStack() as stack:
+            stack.enter_context(self.limits.pipelines.taken(request.workspace.id))
+            progress: Progress = no_progress
+            if may_move(image.data):
+                progress = stack.enter_context(self._progress_line(request))
             result = deps.emojify(
                 image.data,
                 request.theme,
                 seed,
                 request.words,
                 request.reading,
-                progress=line,
+                progress=progress,
             )
         faces = sum(face.count for face in result.faces)
         facts = {
@@ -359,6 +366,18 @@ class JobSteps:
         metrics.FACES.labels("sure").inc(sure)
         metrics.FACES.labels("unsure").inc(faces - sure)
         return result
+
+    def _progress_line(self, request: EmojifyRequest) -> ProgressLine:
+        deps = self.deps
+        seconds = deps.timing.progress_seconds
+        return ProgressLine(
+            deps.sink,
+            request,
+            self.lease,
+            self.line,
+            clock=deps.clock,
+            seconds=seconds,
+        )
 
     def _as_previewed(
         self, request: EmojifyRequest, image: FetchedImage

@@ -66,18 +66,23 @@ def test_a_killed_worker_s_job_is_ended_by_the_next(harness, method, file_id, ho
     assert len(harness.sink.shown()) == has_face
 
 
+#: Dies while the line is there.
+AT_WORK = (Fault(SLOW), Fault(KILL_AFTER))
+
+
 @pytest.mark.parametrize(
-    ("method", "how"),
+    ("method", "faults"),
     [
-        ("show_progress", KILL_BEFORE),
-        ("show_progress", KILL_AFTER),
-        ("complete", KILL_AFTER),
+        ("show_progress", [Fault(KILL_BEFORE)]),
+        ("show_progress", AT_WORK),
+        ("remove_progress", [Fault(KILL_BEFORE)]),
+        ("complete", [Fault(KILL_AFTER)]),
     ],
 )
 def test_a_clip_begins_again_where_its_worker_is_killed_and_is_posted_once(
-    harness, method, how
+    harness, method, faults
 ):
-    harness.sink.plan(method, Fault(how))
+    harness.sink.plan(method, *faults)
     job_id = harness.ask(file_id="FCLIP")
     assert is_dead(harness.spawn())
 
@@ -91,6 +96,24 @@ def test_a_clip_begins_again_where_its_worker_is_killed_and_is_posted_once(
     assert {one["total"] for one in told} == {12}
     # Of the run that was killed, and all of the one after it.
     assert [one["done"] for one in told][-12:] == list(range(1, 13))
+    # One line, which whoever took the job over went on with, and took away.
+    assert [one["line"] for one in told].count("") == 1
+    assert harness.sink.calls("remove_progress")[-1]["line"] == "line of U1"
+
+
+def test_the_line_of_a_clip_that_kills_its_workers_goes(harness):
+    harness.sink.plan("show_progress", *AT_WORK, *AT_WORK[1:])
+    job_id = harness.ask(file_id="FCLIP")
+    for _ in range(MAX_PICTURE_CRASHES):
+        assert is_dead(harness.spawn())
+    assert harness.sink.calls("remove_progress") == []
+
+    with harness.working():
+        harness.wait(job_id, seconds=START_SECONDS)
+
+    assert harness.sink.told() == ["unexpected"]
+    (removed,) = harness.sink.calls("remove_progress")
+    assert removed["line"] == "line of U1"
 
 
 def test_a_worker_that_lives_takes_the_jobs_of_a_dead_one(harness):

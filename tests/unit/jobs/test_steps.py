@@ -13,6 +13,8 @@ from emojifier_bot.domain import (
     Entrypoint,
     FaceSummary,
     ImageReference,
+    NotPosted,
+    Outcome,
     Post,
     Share,
     ShareState,
@@ -40,6 +42,20 @@ from tests.fakes.reply_sink import FakeReplySink, Fault
 from tests.jobs_harness import PICTURES, WORKSPACE, make_request
 
 F1 = ImageReference(file_id="F1")
+CLIP = ImageReference(file_id="FCLIP")
+
+
+class Note:
+    """What is noted of the line of a job."""
+
+    def __init__(self, line_ts=""):
+        self.line_ts = line_ts
+
+    def read(self):
+        return self.line_ts
+
+    def write(self, line_ts):
+        self.line_ts = line_ts
 
 
 class NotedEmojify:
@@ -76,7 +92,8 @@ def make_steps(tmp_path, posts, emojify=None, name="party.png"):
             MemoryPreviews(),
         ),
     )
-    return JobSteps(deps, claim_lease(posts.database), ConcurrencyLimits(1))
+    lease = claim_lease(posts.database)
+    return JobSteps(deps, lease, ConcurrencyLimits(1), line=Note())
 
 
 @pytest.mark.parametrize(
@@ -279,7 +296,7 @@ def test_a_clip_that_takes_long_has_one_line_that_goes_again(
     slow = SlowEmojify(clock, seconds)
     steps = replace(steps, deps=replace(steps.deps, clock=clock, emojify=slow))
 
-    prepared = steps.prepare("job", make_request(), F1)
+    prepared = steps.prepare("job", make_request(), CLIP)
 
     assert prepared["frames"] == 40
     shown = steps.deps.sink.calls("show_progress")
@@ -289,6 +306,36 @@ def test_a_clip_that_takes_long_has_one_line_that_goes_again(
     assert removed == ["line of U1"] * bool(lines)
 
 
+def test_a_line_of_a_worker_that_died_goes_on(tmp_path, posts):
+    clock = ManualClock()
+    steps = make_steps(tmp_path, posts, SlowEmojify(clock, 1.0))
+    deps, note = replace(steps.deps, clock=clock), Note("line of the dead")
+    steps = replace(steps, deps=deps, line=note)
+
+    steps.prepare("job", make_request(), CLIP)
+
+    shown = steps.deps.sink.calls("show_progress")
+    assert {one["line"] for one in shown} == {"line of the dead"}
+    (removed,) = steps.deps.sink.calls("remove_progress")
+    assert (removed["line"], note.line_ts) == ("line of the dead", "")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "goes"),
+    [
+        (Outcome("unexpected"), True),
+        (Outcome("several", missing=(NotPosted("unexpected", 2),)), True),
+        (Outcome("no_face"), False),
+    ],
+)
+def test_the_line_of_a_clip_that_is_given_up_goes(tmp_path, posts, outcome, goes):
+    steps = replace(make_steps(tmp_path, posts), line=Note("line of the dead"))
+
+    steps.notify(make_request(), outcome)
+
+    assert len(steps.deps.sink.calls("remove_progress")) == goes
+
+
 def test_a_line_that_slack_does_not_take_does_not_matter(tmp_path, posts):
     steps = make_steps(tmp_path, posts)
     steps.deps.sink.plan("show_progress", Fault(), Fault(retryable=False))
@@ -296,4 +343,4 @@ def test_a_line_that_slack_does_not_take_does_not_matter(tmp_path, posts):
     deps = replace(steps.deps, clock=clock, emojify=SlowEmojify(clock, 1.0))
     steps = replace(steps, deps=deps)
 
-    assert steps.prepare("job", make_request(), F1) is not None
+    assert steps.prepare("job", make_request(), CLIP) is not None
