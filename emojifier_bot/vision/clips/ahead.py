@@ -13,8 +13,12 @@ T = TypeVar("T")
 def ahead(items: Iterable[T]) -> Iterator[T]:
     """Yield items; the next one is made meanwhile, in a thread of its own."""
     source, end, context = iter(items), object(), copy_context()
+
+    def following() -> T | object:
+        return context.run(lambda: next(source, end))
+
     with ThreadPoolExecutor(1, thread_name_prefix="frames") as thread:
-        coming = thread.submit(context.run, next, source, end)
+        coming = thread.submit(following)
         while (item := coming.result()) is not end:
-            coming = thread.submit(context.run, next, source, end)
+            coming = thread.submit(following)
             yield cast("T", item)
