@@ -61,10 +61,20 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """Give a connection whose changes are kept all together or not at all."""
+    def writing(self, *, durable: bool = True) -> Iterator[sa.Connection]:
+        """Give a connection whose changes are kept all together or not at all.
+
+        Args:
+            durable: Whether they outlast a power cut; otherwise nobody waits until they
+                are on the disk, neither the caller nor other writers.
+        """
         with self._explained(), self.engine.begin() as connection:
-            if connection.dialect.name == SQLITE:
+            if connection.dialect.name != SQLITE:
+                if not durable:
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+            else:
+                level = "FULL" if durable else "NORMAL"
+                connection.exec_driver_sql(f"PRAGMA synchronous={level}")
                 # A writer takes its lock at once or waits for it: one that has read
                 # already could not wait, but would fail.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -114,7 +114,10 @@ class _ExhaustedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RateLimiter:
-    """Token buckets in a database."""
+    """Token buckets in a database.
+
+    They are asked while Slack waits, and a power cut may fill them up a little.
+    """
 
     database: Database
     clock: Clock
@@ -128,7 +131,7 @@ class RateLimiter:
             The limit that is in the way, None for none.
         """
         try:
-            with self.database.writing() as connection:
+            with self.database.writing(durable=False) as connection:
                 for bucket in self._buckets(workspace, user_id):
                     bucket.take(connection)
                 _sweep(connection, self.clock.now().timestamp())
@@ -138,7 +141,7 @@ class RateLimiter:
 
     def charge(self, workspace: Workspace, user_id: str, pictures: int) -> None:
         """Count pictures whatever the limits are; a negative number gives some back."""
-        with self.database.writing() as connection:
+        with self.database.writing(durable=False) as connection:
             for bucket in self._buckets(workspace, user_id):
                 bucket.spend(connection, pictures, sys.float_info.max)
 
@@ -169,7 +172,7 @@ class RateLimiter:
             pictures: By name, whether it was taken: known for a day.
         """
         until = self.clock.now().timestamp() + NOTED_SECONDS
-        with self.database.writing() as connection:
+        with self.database.writing(durable=False) as connection:
             for name, taken in pictures.items():
                 row = {
                     "place_id": workspace.id,

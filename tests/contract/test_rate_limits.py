@@ -40,6 +40,25 @@ def test_so_many_at_once_and_no_more(stores, user_id):
     assert exhausted.wait_seconds == pytest.approx(REFILL_SECONDS, abs=0.01)
 
 
+def test_counting_does_not_wait_for_the_disk(stores):
+    """Slack waits meanwhile, and other writers do."""
+    statements = []
+    engine = stores.allowances.database.engine
+    sa.event.listen(
+        engine, "before_cursor_execute", lambda *told: statements.append(told[2])
+    )
+
+    assert take(stores, 1) == [None]
+    stores.allowances.charge(TEAM, "U1", -1)
+    stores.allowances.note(TEAM, "U1", {"P1": True})
+
+    levels = [one for one in statements if "synchronous" in one]
+    assert levels in (
+        ["PRAGMA synchronous=NORMAL"] * 3,
+        ["SET LOCAL synchronous_commit = off"] * 3,
+    )
+
+
 def test_they_come_back_one_by_one(stores, clock):
     take(stores, 3)
     clock.advance(REFILL_SECONDS / 2)

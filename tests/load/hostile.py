@@ -149,8 +149,9 @@ class HostileRun:
             time.sleep(LOOK_SECONDS)
 
     def _count_files(self, found: Findings) -> None:
+        # Connections to the database are kept, up to a number.
         for one in self._bot.processes:
-            found.files.setdefault(one.name, []).append(one.sample(0.0).files)
+            found.files.setdefault(one.name, []).append(one.count_files())
 
     @contextmanager
     def _watching(self, found: Findings) -> Iterator[None]:
@@ -256,7 +257,6 @@ def _large(found: Findings) -> Iterator[str]:
         if peak_mb > MOST_MB:
             yield f"{name}: {peak_mb:.0f} MB"
     for name, (_, first, *more) in found.files.items():
-        # Connections to the database are opened in the first attack, and kept.
         if more and more[-1] > first + MOST_MORE_FILES:
             yield f"{name}: {more[-1]} open files instead of {first}"
 

@@ -115,6 +115,25 @@ def test_a_change_that_fails_leaves_nothing(database_url):
         assert scalar(database, count) == 0
 
 
+def test_only_what_must_outlast_a_power_cut_waits_for_the_disk(database_url):
+    asked = {"sqlite": "PRAGMA synchronous", "postgresql": "SHOW synchronous_commit"}
+    seen = []
+    with closing(open_database(database_url)) as database:
+        if database.engine.dialect.name == "postgresql":
+
+            @sa.event.listens_for(database.engine, "connect")
+            def as_by_default(connection, _):  # the tests' server is in a hurry
+                connection.execute("SET synchronous_commit = on")
+                connection.commit()
+
+        for durable in (True, False, True):
+            with database.writing(durable=durable) as connection:
+                found = connection.exec_driver_sql(asked[connection.dialect.name])
+                seen.append(found.scalar())
+
+    assert seen in ([2, 1, 2], ["on", "off", "on"])
+
+
 def test_who_reads_does_not_wait_for_who_writes(database_url):
     with (
         sql_stores(database_url, FakeClock()) as (stores, database),
