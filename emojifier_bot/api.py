@@ -71,7 +71,7 @@ class Emojifier:
                 of a hosted API. A hosted API gets a copy of every picture; there is no
                 further question.
             min_confidence: Minimum confidence of a detected face, 0.01 to 1.
-            threads: Threads for the models; 0 means one per core.
+            threads: Threads for the models, 4 at most; 0 means one per core.
             reading: What is read of faces: ``"expressions"``; ``"shapes"``, where texts
                 only name what is visible; or ``"off"``, where no emotion model is
                 loaded, and every face gets the same emoji.

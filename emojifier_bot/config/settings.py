@@ -271,7 +271,9 @@ class PictureSettings:
     emotion_model_dir: Path | None = _setting(
         None, MODEL_DIR, "Folder of an emotion model that replaces the shipped one."
     )
-    threads: int = _setting(0, COUNT, "Threads for the models; 0 means one per core.")
+    threads: int = _setting(
+        0, COUNT, "Threads for the models, 4 at most; 0 means one per core."
+    )
     https_proxy: Secret = _unprefixed(
         NO_SECRET,
         PROXY,

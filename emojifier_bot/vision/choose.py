@@ -15,6 +15,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -143,9 +144,14 @@ def ranking(
 
 def point_distances(emoji: Sequence[Emoji], scores: EmotionScores) -> FloatArray:
     """Return the ``(N,)`` Euclidean distances of a face from emotive points."""
-    points = np.stack([one.point for one in emoji])
-    distances = np.linalg.norm(points - scores.probabilities, axis=1)
+    distances = np.linalg.norm(_points(tuple(emoji)) - scores.probabilities, axis=1)
     return np.asarray(distances, np.float32)
+
+
+@lru_cache(maxsize=8)
+def _points(emoji: tuple[Emoji, ...]) -> FloatArray:
+    """Return the emotive points of emoji: all of a theme, or the same part of it."""
+    return np.stack([one.point for one in emoji])
 
 
 def _shows_mixture(emoji: Sequence[Emoji], distances: FloatArray) -> bool:

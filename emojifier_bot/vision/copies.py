@@ -34,6 +34,12 @@ MOST_STRETCH = 8.0
 #: This share of the pixels at either end is too little for a face.
 CONTRAST_TAIL = 0.0005
 LEVELS, WHOLE_RANGE = 256, (0.0, 255.0)
+#: OpenCV's names for quarter turns counter-clockwise, by their number.
+TURNS = {
+    1: cv2.ROTATE_90_COUNTERCLOCKWISE,
+    2: cv2.ROTATE_180,
+    3: cv2.ROTATE_90_CLOCKWISE,
+}
 #: A picture is cut into tiles if it is this many times longer than wide.
 TILED_SHAPE = 2.5
 #: A tile is this many times longer than wide, and not shorter than the main copy;
@@ -122,7 +128,10 @@ def turned_copy(image: ImageArray, degrees: int) -> tuple[ImageArray, Affine]:
     linear = np.array([[cos, sin], [-sin, cos]])
     if degrees % 90 == 0:
         linear = linear.round()
-        turned = np.ascontiguousarray(np.rot90(image, degrees // 90))
+        quarters = degrees // 90
+        turned = image
+        if quarters:
+            turned = np.asarray(cv2.rotate(image, TURNS[quarters]), np.uint8)
         size_wh = np.array(turned.shape[1::-1])
     else:
         size_wh = np.ceil(np.abs(linear) @ [width, height]).astype(int)

@@ -59,7 +59,7 @@ class YuNetDetector:
     """
 
     def __init__(self, spec: ModelSpec, min_confidence: float) -> None:
-        session = OnnxSession(spec, threads=1)
+        session = OnnxSession(spec)
         self._net: _Net = (
             _OnnxNet(session, spec, min_confidence)
             if session.takes_any_size
@@ -73,20 +73,21 @@ class YuNetDetector:
             InferenceError: The model refuses the picture.
         """
         rows = self._net.rows(image)
-        usable = np.isfinite(rows).all(axis=1) & (rows[:, 2:4] > 0).all(axis=1)
-        found = []
-        for row in rows[usable]:
-            x, y, width, height = (float(value) for value in row[:4])
-            # The points come as right eye, left eye, nose, right and left mouth corner
-            # in the person's own sense, which is ours too.
-            points_xy = row[POINT_COLUMNS].reshape(5, 2)
-            found.append(
-                Detection(
-                    box=BoundingBox(x, y, x + width, y + height),
-                    confidence=float(np.clip(row[CONFIDENCE_COLUMN], 0.0, 1.0)),
-                    landmarks=Landmarks(points_xy, LandmarkScheme.FIVE_POINT),
-                )
+        rows = rows[np.isfinite(rows).all(axis=1) & (rows[:, 2:4] > 0).all(axis=1)]
+        boxes = rows[:, :4].astype(np.float64)
+        boxes[:, 2:] += boxes[:, :2]
+        confidences = rows[:, CONFIDENCE_COLUMN].clip(0.0, 1.0).tolist()
+        # The points come as right eye, left eye, nose, right and left mouth corner
+        # in the person's own sense, which is ours too.
+        points_xy = rows[:, POINT_COLUMNS].reshape(-1, 5, 2)
+        found = [
+            Detection(
+                BoundingBox(*xyxy), sure, Landmarks(five_xy, LandmarkScheme.FIVE_POINT)
             )
+            for xyxy, sure, five_xy in zip(
+                boxes.tolist(), confidences, points_xy, strict=True
+            )
+        ]
         return sorted(found, key=lambda one: -one.confidence)
 
 

@@ -57,9 +57,9 @@ class OnnxEmotionClassifier:
         """Return ``(N, K)`` float32 of ``(N, 68, 2)`` canonical points."""
         return geometry_features(canonical_xy)
 
-    def __init__(self, spec: ModelSpec, threads: int = 0) -> None:
+    def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
-        self._session = OnnxSession(spec, threads)
+        self._session = OnnxSession(spec)
         self._columns = [spec.labels.index(emotion) for emotion in EMOTIONS]
         self.sure_threshold = spec.sure_threshold
 
@@ -112,7 +112,7 @@ class SharedPointsClassifier(OnnxEmotionClassifier):
         return shared_features(canonical_xy)
 
 
-def load_classifier(spec: ModelSpec, threads: int = 0) -> EmotionClassifier:
+def load_classifier(spec: ModelSpec) -> EmotionClassifier:
     """Load a model with the class of its variant; variants of others run as ``fused``.
 
     Raises:
@@ -120,7 +120,7 @@ def load_classifier(spec: ModelSpec, threads: int = 0) -> EmotionClassifier:
     """
     known = {one.value: one.implementation for one in EmotionModel}
     name = known.get(spec.variant, EmotionModel.FUSED.implementation)
-    classifier: EmotionClassifier = resolve_name(name)(spec, threads)
+    classifier: EmotionClassifier = resolve_name(name)(spec)
     return classifier
 
 

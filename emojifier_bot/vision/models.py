@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,9 +18,9 @@ TASKS = ("detector", "rescorer", "landmarks", "emotion")
 SPEC_FILE = "model.toml"
 #: onnxruntime's own level for "errors only"; its warnings are about graph details.
 LOG_ERRORS_ONLY = 3
-#: Faces that go through a model in one call. onnxruntime keeps what the largest call
-#: took: 49 MB for batches of 16, 159 MB for 64, which were no faster.
-BATCH_FACES = 16
+#: Faces that go through a model in one call, and calls at the same time. onnxruntime
+#: keeps what the largest ones took: 49 MB for 16 faces, 159 MB for 64.
+BATCH_FACES, MOST_CALLS = 4, 4
 
 T = TypeVar("T")
 
@@ -156,27 +155,25 @@ def pick_model_spec(models: Path, task: str, variant: str = "") -> ModelSpec:
 
 
 def in_batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Split the faces of a picture into batches of at most `BATCH_FACES`."""
-    for start in range(0, len(items), BATCH_FACES):
-        yield items[start : start + BATCH_FACES]
+    """Split the faces of a picture into batches: several, of `BATCH_FACES` at most."""
+    size = max(min((len(items) + 1) // 2, BATCH_FACES), 1)
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 class OnnxSession:
-    """A verified model file, loaded for some threads; 0 is one for each core.
+    """A verified model file; each run takes one core, and several may run at once.
 
     Raises:
         ModelFileError: The file is missing, differs, or is no ONNX model.
     """
 
-    def __init__(self, spec: ModelSpec, threads: int = 0) -> None:
+    def __init__(self, spec: ModelSpec) -> None:
         import onnxruntime  # noqa: PLC0415 - heavy; listing models needs none of it
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
-        options.inter_op_num_threads = 1
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = LOG_ERRORS_ONLY
-        # Spinning threads would take the cores from the steps between two calls.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         content = spec.verified_bytes()
         self._name = spec.name
         try:

@@ -23,7 +23,7 @@ overlapping tiles. Inside, every detection is in pixels of the main copy.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ from emojifier_bot.vision.fusion import (
     surer_than,
 )
 from emojifier_bot.vision.landmarks import roll_degrees
-from emojifier_bot.vision.ports import FaceDetector
+from emojifier_bot.vision.ports import FaceDetector, Map
 from emojifier_bot.vision.types import Detection, ImageArray
 
 #: Directions of the coarse passes: the turn of the picture, degrees counter-clockwise.
@@ -89,17 +89,8 @@ MOST_PARTS = 4
 
 #: What passes found, by the direction.
 Seen = dict[int, list[Detection]]
-#: What passes found, in their order.
-Found = Iterable[list[Detection]]
-#: Runs passes that do not depend on each other.
-RunPasses = Callable[[Iterable[Pass]], Found]
 #: A `FaceRescorer`'s method.
 Rescore = Callable[[DecodedImage, Sequence[Detection], ImageArray], list[Detection]]
-
-
-def one_by_one(passes: Iterable[Pass]) -> Found:
-    """Run passes in this thread."""
-    return map(Pass.run, passes)
 
 
 def find_faces(
@@ -107,7 +98,7 @@ def find_faces(
     picture: DecodedImage,
     min_confidence: float,
     *,
-    run_passes: RunPasses = one_by_one,
+    side_by_side: Map = map,
     rescore: Rescore | None = None,
 ) -> list[Detection]:
     """Find faces of any size at any roll, in a picture of any shape.
@@ -116,18 +107,18 @@ def find_faces(
         detector: Finds upright faces.
         picture: Any decoded picture.
         min_confidence: Detections that are less sure in the end are dropped.
-        run_passes: Runs passes that do not depend on each other.
+        side_by_side: Runs passes that do not depend on each other.
         rescore: Judges the candidates of all passes; None believes the detector.
 
     Returns:
         At most `MAX_FACES` detections in pixels of the picture, best first.
     """
     copies = Copies(detector, picture)
-    parts = [find_candidates(copies, run_passes)]
+    parts = [find_candidates(copies, side_by_side)]
     for tile in tiles(picture.image.size):
         canvas = canvas_of(picture.image.crop(tile))
         part = dataclasses.replace(picture, canvas=canvas)
-        candidates = find_candidates(Copies(detector, part), run_passes)
+        candidates = find_candidates(Copies(detector, part), side_by_side)
         whole = uncut(candidates, tile, picture.image.size)
         parts.append(moved(whole, np.array([[1.0, 0, tile[0]], [0, 1.0, tile[1]]])))
 
@@ -140,7 +131,7 @@ def find_faces(
 
     # A single face tells no pass of another direction that it is between two.
     return judged(merge(parts)[:MAX_FACES]) or judged(
-        _diagonal_candidates(copies, run_passes)
+        _diagonal_candidates(copies, side_by_side)
     )
 
 
@@ -171,11 +162,9 @@ def find_upright_faces(
     return surer_than(min_confidence, moved(found, copies.to_picture))
 
 
-def find_candidates(
-    copies: Copies, run_passes: RunPasses = one_by_one
-) -> list[Detection]:
+def find_candidates(copies: Copies, side_by_side: Map = map) -> list[Detection]:
     """Return what may be faces in a picture of usual shape, best first."""
-    main, coarse, direction = _first_passes(copies, run_passes)
+    main, coarse, direction = _first_passes(copies, side_by_side)
     found = main[direction]
     # A smaller picture has no more to show.
     fine = copies.longer_side_px >= MAIN_PX and needs_fine_pass(found)
@@ -186,12 +175,13 @@ def find_candidates(
     others = _unexplained(known, coarse, direction) if known else []
 
     further = iter(
-        run_passes(
+        side_by_side(
+            Pass.run,
             [
                 *([copies.look(copies.fine(), direction)] if fine else []),
                 *(copies.padded(one) for one in roomy),
                 *(copies.look(copies.main, one) for one in others if one not in main),
-            ]
+            ],
         )
     )
     if fine:
@@ -205,49 +195,50 @@ def find_candidates(
     others = _unexplained(known, coarse, direction)
     unseen = [one for one in others if one not in main]
     looks = [copies.look(copies.main, one) for one in unseen]
-    main |= zip(unseen, run_passes(looks), strict=True)
+    main |= zip(unseen, side_by_side(Pass.run, looks), strict=True)
     turned = [[penalize(one) for one in main[degrees]] for degrees in others]
     found = with_filling_face(merge([found, *turned]), merge(padded), copies.main)
     return moved(found, copies.to_picture)
 
 
-def _diagonal_candidates(copies: Copies, run_passes: RunPasses) -> list[Detection]:
+def _diagonal_candidates(copies: Copies, side_by_side: Map) -> list[Detection]:
     """Return what may be faces in the diagonal in which most are seen well."""
     directions = [degrees for pair in DIAGONALS for degrees in pair]
     looks = [copies.look(copies.coarse, degrees) for degrees in directions]
-    seen = dict(zip(directions, run_passes(looks), strict=True))
+    seen = dict(zip(directions, side_by_side(Pass.run, looks), strict=True))
     best = max(directions, key=lambda one: _seen(seen[one]))
     if not surer_than(SEEN_CONFIDENCE, seen[best]):
         return []
-    (main,) = run_passes([copies.look(copies.main, best)])
+    main = copies.look(copies.main, best).run()
     return moved([penalize(one) for one in main], copies.to_picture)
 
 
-def _first_passes(copies: Copies, run_passes: RunPasses) -> tuple[Seen, Seen, int]:
+def _first_passes(copies: Copies, side_by_side: Map) -> tuple[Seen, Seen, int]:
     """Run the main pass and the coarse ones.
 
     Returns:
         What they found by direction, and the direction that shows most faces.
     """
-    upright, *seen = run_passes(
+    upright, *seen = side_by_side(
+        Pass.run,
         [
             copies.look(copies.main, UPRIGHT),
             *(copies.look(copies.coarse, degrees) for degrees in QUARTER_TURNS),
-        ]
+        ],
     )
     main = {UPRIGHT: upright}
     coarse = dict(zip(QUARTER_TURNS, seen, strict=True))
     direction = main_direction(seen)
     if direction not in main:
-        (main[direction],) = run_passes([copies.look(copies.main, direction)])
+        main[direction] = copies.look(copies.main, direction).run()
     diagonals = doubted_diagonals(merge([main[direction], *seen]))
     if diagonals:
         looks = [copies.look(copies.main, degrees) for degrees in diagonals]
-        main |= zip(diagonals, run_passes(looks), strict=True)
+        main |= zip(diagonals, side_by_side(Pass.run, looks), strict=True)
         best = max(diagonals, key=lambda one: _seen(main[one]))
         if _seen(main[best]) >= BETTER_TIMES * _seen(main[direction]):
             direction = best
-            (coarse[best],) = run_passes([copies.look(copies.coarse, best)])
+            coarse[best] = copies.look(copies.coarse, best).run()
     return main, coarse, direction
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from emojifier_bot.vision.decode import DecodedImage
@@ -18,6 +18,22 @@ if TYPE_CHECKING:
         Landmarks,
         Reading,
     )
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Map(Protocol):
+    """Calls a function with each of some items, perhaps several at the same time.
+
+    The built-in `map` is one.
+    """
+
+    def __call__(
+        self, function: Callable[[T], R], items: Iterable[T], /
+    ) -> Iterable[R]:
+        """Return what the function gives, in the order of the items."""
+        ...
 
 
 class Decoder(Protocol):

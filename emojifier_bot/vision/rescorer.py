@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
-from PIL import Image
 
+from emojifier_bot.vision.canvas import new_canvas
 from emojifier_bot.vision.crops import (
     Affine,
     cut_frame,
@@ -23,10 +24,11 @@ from emojifier_bot.vision.crops import (
     invert,
     upright_frame,
 )
-from emojifier_bot.vision.decode import DecodedImage, from_image
+from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.detector import box_iou, covered_shares
 from emojifier_bot.vision.landmarks import apply_affine
 from emojifier_bot.vision.models import ModelSpec, OnnxSession, in_batches
+from emojifier_bot.vision.ports import Map
 from emojifier_bot.vision.types import BoundingBox, Detection, FloatArray, ImageArray
 
 #: Sides of the two squares that the net sees, over the longer side of the box: the head
@@ -63,9 +65,9 @@ class OnnxRescorer:
         ModelFileError: The model's file is missing or differs.
     """
 
-    def __init__(self, spec: ModelSpec, threads: int = 0) -> None:
-        self._spec = spec
-        self._session = OnnxSession(spec, threads)
+    def __init__(self, spec: ModelSpec, side_by_side: Map = map) -> None:
+        self._spec, self._side_by_side = spec, side_by_side
+        self._session = OnnxSession(spec)
 
     def rescore(
         self, picture: DecodedImage, candidates: Sequence[Detection], copy: ImageArray
@@ -77,11 +79,13 @@ class OnnxRescorer:
         if not candidates:
             return []
         cut = Cutter(picture, copy, self._spec.input_px)
-        outputs = []
-        for batch in in_batches(candidates):
+
+        def judged(batch: Sequence[Detection]) -> list[FloatArray]:
             crops = np.stack([cut.crops(one) for one in batch]).astype(np.float32)
             normalized = (crops - self._spec.mean) / self._spec.std
-            outputs.append(self._session.run_all(crops=normalized))
+            return self._session.run_all(crops=normalized)
+
+        outputs = self._side_by_side(judged, in_batches(candidates))
         logits, *boxes = map(np.concatenate, zip(*outputs, strict=True))
         xyxy = np.array([one.box.xyxy for one in candidates], np.float32)
         found = probabilities(
@@ -226,7 +230,9 @@ class Cutter:
         """
         self._picture, self._size_px = picture, size_px
         self._reduced_by = max(picture.image.size) / max(copy.shape)
-        self._copy = from_image(Image.fromarray(copy))
+        canvas = new_canvas("RGB", copy.shape[1::-1])
+        cv2.cvtColor(copy, cv2.COLOR_RGB2RGBA, canvas.pixels)
+        self._copy = replace(picture, canvas=canvas, icc_profile=None)
 
     def crops(self, one: Detection) -> ImageArray:
         """Return both squares of a candidate, ``(6, S, S)`` uint8 RGB."""

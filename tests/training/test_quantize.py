@@ -52,7 +52,7 @@ def said_by(spec):
     """Return where a landmark model sees the sample's points."""
     picture = from_image(sample())
     detection = Detection(BoundingBox(*SAMPLE_BOX), 1.0)
-    (face,) = OnnxLandmarker(spec, 1).locate(picture, [detection])
+    (face,) = OnnxLandmarker(spec).locate(picture, [detection])
     return face.points_xy
 
 
@@ -81,7 +81,7 @@ def test_an_emotion_model_is_still_read_by_use(data, tmp_path):
     shrink(folder, data)
 
     face = make_landmarks(center_xy=(226, 110), eye_distance_px=62)
-    classifier = load_classifier(read_model_spec(folder), 1)
+    classifier = load_classifier(read_model_spec(folder))
     (scores,) = classifier.classify(from_image(sample()), [face])
     assert scores.probabilities.sum() == pytest.approx(1, abs=1e-3)
     with pytest.raises(ConfigError, match="cannot be turned into eight bits"):

@@ -59,7 +59,7 @@ def uses(spec):
         assert np.isfinite(found.points_xy).all()
         return found
     if spec.task == "rescorer":
-        (found,) = OnnxRescorer(spec, 1).rescore(
+        (found,) = OnnxRescorer(spec).rescore(
             picture, [detection], np.asarray(sample())
         )
         assert 0 < found.confidence < 1

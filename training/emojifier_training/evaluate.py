@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -95,9 +94,6 @@ class Models:
             "emotion_model_dir": self.emotion,
             "threads": self.threads or None,
         }
-        if self.threads:
-            # OpenCV makes the copies that models see, and has a pool of its own.
-            cv2.setNumThreads(self.threads)
         settings = load_picture_settings(
             min_confidence=min_confidence,
             face_backend="local",

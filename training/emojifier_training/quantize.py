@@ -151,7 +151,7 @@ def landmark_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
 
 def emotion_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
     """Return geometry and appearance of training faces."""
-    landmarker = OnnxLandmarker(pick_model_spec(models_dir(), "landmarks"), threads=1)
+    landmarker = OnnxLandmarker(pick_model_spec(models_dir(), "landmarks"))
     faces = read_expressions(data / SET_FOLDERS["emotion"])
     feeds = []
     for crop in _spread(faces.images[~faces.is_validation]):

@@ -219,7 +219,7 @@ def build(
     by_points = None
     if options.expressions:
         spec = pick_model_spec(options.models, "emotion", EmotionModel.SHARED_POINTS)
-        by_points = load_classifier(spec, options.threads)
+        by_points = load_classifier(spec)
     return HostedAnalyzer(name, api, options.hosted, local.build(options), by_points)
 
 

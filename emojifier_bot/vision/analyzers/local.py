@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -30,23 +32,20 @@ from emojifier_bot.vision.fusion import (
 )
 from emojifier_bot.vision.landmarks import apply_affine
 from emojifier_bot.vision.models import (
+    MOST_CALLS,
     ModelSpec,
     OnnxSession,
     in_batches,
     pick_model_spec,
     read_model_spec,
 )
-from emojifier_bot.vision.multi_scale import (
-    RunPasses,
-    find_faces,
-    find_upright_faces,
-    one_by_one,
-)
+from emojifier_bot.vision.multi_scale import find_faces, find_upright_faces
 from emojifier_bot.vision.ports import (
     EmotionClassifier,
     FaceDetector,
     FaceLandmarker,
     FaceRescorer,
+    Map,
 )
 from emojifier_bot.vision.rescorer import OnnxRescorer
 from emojifier_bot.vision.types import (
@@ -82,8 +81,8 @@ class LocalAnalyzer:
     multi_scale: bool = True
     #: Detections that are less sure, or less to be believed, are dropped.
     min_confidence: float = SHOWN_CONFIDENCE
-    #: Runs passes of the detector that do not depend on each other.
-    run_passes: RunPasses = one_by_one
+    #: Runs what does not depend on each other: passes of the detector, and faces.
+    side_by_side: Map = map
 
     @property
     def classifiers(self) -> tuple[EmotionClassifier, ...]:
@@ -92,10 +91,9 @@ class LocalAnalyzer:
 
     def analyze(self, picture: DecodedImage, *, expressions: bool = True) -> Reading:
         """Find every face and read it fully."""
-        detections = self.detect(picture)
-        landmarks = self.landmarker.locate(picture, detections)
-        faces = self._faces(picture, detections, landmarks, expressions=expressions)
-        return Reading(tuple(faces), LOCAL)
+        read = partial(self._read, picture, expressions=expressions)
+        batches = self.side_by_side(read, in_batches(self.detect(picture)))
+        return Reading(tuple(chain.from_iterable(batches)), LOCAL)
 
     def read_at(
         self,
@@ -107,18 +105,17 @@ class LocalAnalyzer:
         """Return the face in each box; None where the points do not lie in it."""
         # Nobody detected them: there is no confidence.
         detections = [Detection(box, 0.0) for box in boxes]
-        landmarks = self.landmarker.locate(picture, detections)
-        faces = self._faces(picture, detections, landmarks, expressions=expressions)
+        faces = self._read(picture, detections, expressions=expressions)
         return [face if _lies_in_its_box(face) else None for face in faces]
 
-    def _faces(
+    def _read(
         self,
         picture: DecodedImage,
         detections: Sequence[Detection],
-        landmarks: Sequence[Landmarks],
         *,
         expressions: bool,
     ) -> list[Face]:
+        landmarks = self.landmarker.locate(picture, detections)
         if self.classifier is None or not expressions:
             return list(map(Face, detections, landmarks))
         scores = self.classifier.classify(picture, landmarks)
@@ -134,7 +131,7 @@ class LocalAnalyzer:
             self.detector,
             picture,
             self.min_confidence,
-            run_passes=self.run_passes,
+            side_by_side=self.side_by_side,
             rescore=None if self.rescorer is None else self.rescorer.rescore,
         )
 
@@ -157,7 +154,7 @@ class LocalAnalyzer:
             cut = cut_frame(picture, frame, FOLLOWED_PX)
             passes.append(Pass(self.detector, cut, invert(frame)))
         # In this thread: handing over such small passes takes longer than they do.
-        found = merge(list(one_by_one(passes)))
+        found = merge(list(map(Pass.run, passes)))
         return surer_than(FOLLOWED_CONFIDENCE, found)
 
 
@@ -178,9 +175,9 @@ class OnnxLandmarker:
         ModelFileError: The model's file is missing or differs.
     """
 
-    def __init__(self, spec: ModelSpec, threads: int = 0) -> None:
+    def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
-        self._session = OnnxSession(spec, threads)
+        self._session = OnnxSession(spec)
 
     def locate(
         self, picture: DecodedImage, detections: Sequence[Detection]
@@ -228,21 +225,21 @@ def build(options: BackendOptions) -> LocalAnalyzer:
     classifier = None
     if options.expressions:
         emotion = spec("emotion", options.emotion, options.emotion_model)
-        classifier = load_classifier(emotion, options.threads)
+        classifier = load_classifier(emotion)
+    side_by_side = _side_by_side(options.threads or len(os.sched_getaffinity(0)))
     return LocalAnalyzer(
         YuNetDetector(spec("detector", options.detector), least),
-        OnnxLandmarker(spec("landmarks", options.landmarks), options.threads),
+        OnnxLandmarker(spec("landmarks", options.landmarks)),
         classifier,
         None
         if rescorer == "none"
-        else OnnxRescorer(spec("rescorer", rescorer), options.threads),
+        else OnnxRescorer(spec("rescorer", rescorer), side_by_side),
         min_confidence=options.min_confidence,
-        run_passes=_side_by_side(options.threads or len(os.sched_getaffinity(0))),
+        side_by_side=side_by_side,
     )
 
 
-def _side_by_side(threads: int) -> RunPasses:
+def _side_by_side(threads: int) -> Map:
     if threads == 1:
-        return one_by_one
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="detector")
-    return lambda passes: pool.map(Pass.run, passes)
+        return map
+    return ThreadPoolExecutor(min(threads, MOST_CALLS), "faces").map

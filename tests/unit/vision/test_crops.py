@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -55,6 +56,25 @@ def profiled(image: Image.Image, icc_profile: bytes) -> DecodedImage:
 def edge_margin(radius_px, scale):
     """Return how near an edge a dot is still dark all round in a reduced copy."""
     return radius_px + 1 + 1.5 / scale
+
+
+def test_of_a_transparent_picture_only_the_region_is_converted(monkeypatch):
+    picture = from_image(Image.new("RGBA", (900, 700), (*GREEN, 128)))
+    converted, convert = [], Image.Image.convert
+
+    def watched(image, *args, **kwargs):
+        converted.append(image.size)
+        return convert(image, *args, **kwargs)
+
+    monkeypatch.setattr(Image.Image, "convert", watched)
+    cut_frame(picture, frame_at((450, 350), 0.2, size_px=16), 16)
+
+    assert converted
+    assert max(map(max, converted)) <= 16 / 0.2 + 10
+
+
+def test_opencv_starts_no_threads_of_its_own():
+    assert cv2.getNumThreads() == 1
 
 
 @st.composite

@@ -4,6 +4,7 @@ import pytest
 
 from emojifier_bot.errors import ModelFileError
 from emojifier_bot.vision.models import (
+    in_batches,
     list_model_specs,
     pick_model_spec,
     read_model_spec,
@@ -115,3 +116,14 @@ def test_known_models_are_listed_when_none_fits(make_model):
         ModelFileError, match=r"no landmarks emotion model.*fused_202601"
     ):
         pick_model_spec(folder, "emotion", "landmarks")
+
+
+@pytest.mark.parametrize(
+    ("faces", "sizes"),
+    [(0, []), (1, [1]), (2, [1, 1]), (3, [2, 1]), (7, [4, 3]), (10, [4, 4, 2])],
+)
+def test_faces_go_in_several_batches_in_order(faces, sizes):
+    batches = list(in_batches(range(faces)))
+
+    assert [len(one) for one in batches] == sizes
+    assert [face for one in batches for face in one] == list(range(faces))

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -14,6 +15,7 @@ from emojifier_bot.vision.analyzers.registry import BackendOptions
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.types import UNREAD, BoundingBox
 from tests.builders import make_landmarks
+from tests.datasets import crowd
 from tests.fakes.faces import (
     FakeClassifier,
     FakeDetector,
@@ -116,6 +118,25 @@ class TestLocalAnalyzer:
 
         assert face.scores is UNREAD
         assert without.analyze(picture, expressions=False).faces[0].scores is UNREAD
+
+
+def test_the_number_of_threads_changes_nothing():
+    picture = from_image(crowd(4, 3))
+    options = BackendOptions(models_dir(), 0.5, "fused")
+
+    alone, together = (
+        build(replace(options, threads=threads)).analyze(picture) for threads in (1, 3)
+    )
+
+    assert len(alone) > 8
+    for one, other in zip(alone, together, strict=True):
+        assert one.detection.box == other.detection.box
+        np.testing.assert_array_equal(
+            one.landmarks.points_xy, other.landmarks.points_xy
+        )
+        np.testing.assert_array_equal(
+            one.scores.probabilities, other.scores.probabilities
+        )
 
 
 def test_without_expressions_no_emotion_model_is_opened(tmp_path):
