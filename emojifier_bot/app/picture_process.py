@@ -504,10 +504,11 @@ def previewed(
     if isinstance(painted, PaintedPicture):
         canvas = painted.picture.canvas
     else:
-        canvas = pipeline.frame(result.encoded, result).canvas
+        (shown,) = pipeline.frames(result.encoded, result, {result.frame})
+        canvas = shown.canvas
     return replace(
         picture,
-        data=numbered_copy(canvas, result.plan.faces),
+        data=numbered_copy(canvas, result.shown),
         format="JPEG",
     )
 

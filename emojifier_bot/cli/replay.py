@@ -467,24 +467,33 @@ class FileEmojifier:
         return replace(options, exif_date=read_exif_date(data))
 
     def _debug_picture(self, data: bytes, result: Result) -> tuple[str, bytes]:
-        """Return the name of a format, and the picture that shows what was found."""
-        from emojifier_bot.vision.debug import draw_debug
+        """Return the name of a format, and the picture that shows what was found.
+
+        Of a clip it is each frame in which faces were read best, one below the other.
+        """
+        from emojifier_bot.vision.debug import draw_debug, reduced, stacked
         from emojifier_bot.vision.encode import encode, output_format
 
+        numbers = {one.planned.frame for one in result.faces}
+        drawn = []
         # Decoded once more: the emoji are painted over the first.
-        picture = self.pipeline.frame(data, result)
+        for picture in self.pipeline.frames(data, result, numbers):
+            faces = [one for one in result.faces if one.planned.frame == picture.frame]
+            whole = draw_debug(picture.image, faces, result.plan.reading)
+            drawn.append(reduced(whole, len(numbers)))
         name = output_format(picture, None) if result.frames > 1 else result.format
-        drawn = draw_debug(picture.image, result.faces, result.plan.reading)
-        return name, encode(picture, drawn, name, self.quality)
+        return name, encode(picture, stacked(drawn), name, self.quality)
 
     def _why_cards(
         self, data: bytes, result: Result, options: EmojifyOptions
     ) -> tuple[tuple[Why, ...], bytes]:
         """Return why faces got their emoji, and a PNG of their cards."""
+        from emojifier_bot.vision.pipeline import frames_explained
         from emojifier_bot.vision.why_card import draw_cards
 
-        picture = self.pipeline.frame(data, result)
-        whys = self.pipeline.explain(picture, result.plan, options)
+        numbers = frames_explained(result.plan)
+        pictures = self.pipeline.frames(data, result, numbers)
+        whys = self.pipeline.explain(pictures, result.plan, options)
         file = io.BytesIO()
         cards = draw_cards(whys, self.pipeline.emoji, result.plan.reading)
         cards.save(file, "PNG", optimize=True)

@@ -21,6 +21,8 @@ _PX_PER_LINE = 600
 _FACE_PX_PER_LINE = 60
 #: Height of the text over that of the face, and its limits in pixels.
 _TEXT_SHARE, _LEAST_TEXT_PX, _MOST_TEXT_PX = 0.08, 10, 64
+#: Frames one below the other have no more pixels than this together.
+_MOST_STACKED_PX = 40_000_000
 #: How many emotions are named, the most probable first.
 _NAMED_EMOTIONS = 3
 
@@ -52,6 +54,26 @@ def draw_debug(
     for face in faces:
         _draw_label(draw, face, label(face, reading), image.size)
     return drawn
+
+
+def reduced(image: Image.Image, count: int) -> Image.Image:
+    """Return a picture as small as it must be where so many are stacked."""
+    width, height = image.size
+    scale = (_MOST_STACKED_PX / (count * width * height)) ** 0.5
+    if count == 1 or scale >= 1:
+        return image
+    return image.resize((max(int(width * scale), 1), max(int(height * scale), 1)))
+
+
+def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Return pictures of one size, one below the other."""
+    if len(pictures) == 1:
+        return pictures[0]
+    width, height = pictures[0].size
+    whole = Image.new(pictures[0].mode, (width, height * len(pictures)))
+    for index, one in enumerate(pictures):
+        whole.paste(one, (0, index * height))
+    return whole
 
 
 def label(face: EmojifiedFace, reading: ReadingMode = ReadingMode.EXPRESSIONS) -> str:

@@ -5,7 +5,7 @@ The first four make a plan of a picture, the others a picture of a plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -16,8 +16,8 @@ from emojifier_bot.errors import ErrorKind, ImageError, PlanError
 from emojifier_bot.vision.clips.passes import (
     CountedClip,
     Progress,
-    frame_at,
     no_progress,
+    pictures_at,
 )
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.edits import apply
@@ -144,12 +144,12 @@ class Pipeline:
         return render_picture(picture, plan, self.emoji, options, times)
 
     def explain(
-        self, picture: DecodedImage, plan: Plan, options: EmojifyOptions
+        self, pictures: Iterable[DecodedImage], plan: Plan, options: EmojifyOptions
     ) -> tuple[Why, ...]:
         """Say why each face got what a plan gives it, of the first 30 faces.
 
         Args:
-            picture: The picture that was read, before anything was painted on it.
+            pictures: The frames in which they were read, before anything was painted.
             plan: As it was read, with what was read of the faces.
             options: As it was read with.
 
@@ -159,7 +159,7 @@ class Pipeline:
         # Seldom asked for.
         from emojifier_bot.vision.why import explain  # noqa: PLC0415
 
-        return tuple(
+        found = [
             explain(
                 picture,
                 face,
@@ -168,8 +168,11 @@ class Pipeline:
                 reading=plan.reading,
                 at_random=options.surprise_seed is not None,
             )
+            for picture in pictures
             for face in plan.faces[:MOST_EXPLAINED]
-        )
+            if face.frame == picture.frame
+        ]
+        return tuple(sorted(found, key=lambda why: why.number))
 
     def why(
         self, source: bytes | DecodedImage, options: EmojifyOptions
@@ -182,10 +185,10 @@ class Pipeline:
         with self._clip(source, options) as clip:
             if clip is not None:
                 plan = self._followed(clip, None, options).plan
-                picture = frame_at(clip, plan.frame).picture
-                return plan, self.explain(picture, plan, options)
+                pictures = pictures_at(clip, frames_explained(plan))
+                return plan, self.explain(pictures, plan, options)
         picture, plan = self._planned(source, options, Stopwatch(self.clock))
-        return plan, self.explain(picture, plan, options)
+        return plan, self.explain([picture], plan, options)
 
     @contextmanager
     def _clip(
@@ -278,13 +281,20 @@ class Pipeline:
         with times.stage("choose"):
             return picture, planner.plan(picture, reading)
 
-    def frame(self, data: bytes, result: Result) -> DecodedImage:
-        """Decode once more the frame in which a result's faces are."""
+    def frames(
+        self, data: bytes, result: Result, numbers: Collection[int]
+    ) -> Iterator[DecodedImage]:
+        """Decode some frames once more, of a result or its input, in their order.
+
+        Each is good until the next one is asked for.
+        """
         if result.frames > 1 or video_format(data):
             with self.decoder.open_clip(data) as clip:
                 if clip is not None:
-                    return frame_at(clip, result.frame).picture
-        return self.decoder.decode(data, result.frame)
+                    yield from pictures_at(clip, numbers)
+                    return
+        for number in sorted(numbers):
+            yield self.decoder.decode(data, number)
 
     def _decoded(
         self, source: bytes | DecodedImage, frame: int, times: Stopwatch
@@ -332,6 +342,11 @@ def _decided_again(read: Plan, plan: Plan | None) -> Plan:
         for one in read.faces
     )
     return replace(read, faces=tuple(faces))
+
+
+def frames_explained(plan: Plan) -> set[int]:
+    """Return the frames in which the faces were read that `Pipeline.explain` names."""
+    return {face.frame for face in plan.faces[:MOST_EXPLAINED]}
 
 
 def _visibility(reading: Reading) -> tuple[int, float]:

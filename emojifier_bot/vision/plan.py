@@ -93,6 +93,8 @@ class PlannedFace:
     nearest: tuple[str, ...] = ()
     #: What is visible, in words: "mouth open, brows raised"; empty for none.
     shapes: str = ""
+    #: Where it was read, and where box and placement are: the frame or page from 0.
+    frame: int = 0
     #: What was read, as long as the plan stays in memory. Not in its JSON.
     face: Face | None = field(default=None, compare=False, repr=False)
 
@@ -115,6 +117,7 @@ class PlannedFace:
             "sure": self.sure,
             "nearest": list(self.nearest),
             "shapes": self.shapes,
+            "frame": self.frame,
         }
 
     @classmethod
@@ -134,6 +137,7 @@ class PlannedFace:
             sure=bool(values["sure"]),
             nearest=tuple(map(str, values.get("nearest", ()))),
             shapes=str(values.get("shapes", "")),
+            frame=int(values.get("frame", 0)),
         )
 
 

@@ -78,7 +78,7 @@ class Planner:
             *picture.image.size,
             theme=self.theme.name,
             backend=reading.backend,
-            faces=self._choose(reading.faces),
+            faces=self._choose(reading.faces, picture.frame),
             frame=picture.frame,
             reading=self.mode,
         )
@@ -95,14 +95,16 @@ class Planner:
             plan = replace(plan, faces=(*plan.faces, *self._added(picture, plan)))
         return apply(plan, edits, self.theme)
 
-    def _choose(self, faces: Sequence[Face]) -> tuple[PlannedFace, ...]:
+    def _choose(self, faces: Sequence[Face], frame: int) -> tuple[PlannedFace, ...]:
         placements = [place(face.landmarks) for face in faces]
         return tuple(
-            self._chosen(number, faces[index], placements[index])
+            self._chosen(number, faces[index], placements[index], frame)
             for number, index in enumerate(reading_order(placements), start=1)
         )
 
-    def _chosen(self, number: int, face: Face, placement: Placement) -> PlannedFace:
+    def _chosen(
+        self, number: int, face: Face, placement: Placement, frame: int
+    ) -> PlannedFace:
         theme, seed = self.theme, self.options.surprise_seed
         own_seed = None if seed is None else f"{seed}/{number - 1}"
         seen = self.mode != ReadingMode.OFF
@@ -121,6 +123,7 @@ class Planner:
             sure=one.sure,
             nearest=tuple(near.name for near in nearest(theme, face.scores)),
             shapes=", ".join(visible(face.landmarks.points_xy)) if seen else "",
+            frame=frame,
             face=face,
         )
 
@@ -142,7 +145,7 @@ class Planner:
         first = max((one.number for one in plan.faces), default=0) + 1
         for number, (box, face) in enumerate(zip(boxes, found, strict=True), first):
             if face is not None:
-                yield self._chosen(number, face, place(face.landmarks))
+                yield self._chosen(number, face, place(face.landmarks), plan.frame)
                 continue
             near = nearest(self.theme, _NEUTRAL)
             mild = next((one for one in near if one.mild), near[0])
@@ -155,4 +158,5 @@ class Planner:
                 DrawEmoji(mild.name),
                 sure=False,
                 nearest=tuple(one.name for one in near),
+                frame=plan.frame,
             )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.vision.alt_text import alt_text
-from emojifier_bot.vision.clips.passes import ConvertedClip, cut_off_notes, frame_at
+from emojifier_bot.vision.clips.passes import ConvertedClip, cut_off_notes, pictures_at
 from emojifier_bot.vision.decode import NO_LIMITS, DecodedImage, decode
 from emojifier_bot.vision.encode import encode, output_format
 from emojifier_bot.vision.formats import channel_format, format_named, moving_format
@@ -114,6 +114,7 @@ def render_picture(
         extensions=format_named(output).extensions,
         notes=picture.notes,
         frame=picture.frame,
+        shown=plan.faces,
         backend=plan.backend,
         milliseconds=times.milliseconds,
     )
@@ -137,10 +138,10 @@ def render_clip(
     people, info = followed.plan, clip.info
     faces = _emojified(people, emoji)
     if options.numbered:
-        frame = frame_at(clip, people.frame)
-        plan = followed.at(frame.index)
+        (picture,) = pictures_at(clip, {people.frame})
+        plan = followed.at(people.frame)
         options = replace(options, extension=None)
-        drawn = render_picture(frame.picture, plan, emoji, options, times)
+        drawn = render_picture(picture, plan, emoji, options, times)
         return replace(drawn, plan=people, faces=faces)
 
     def paint_frame(frame: Frame) -> None:
@@ -169,6 +170,7 @@ def render_clip(
         extensions=output.extensions,
         notes=(*info.notes, *cut_off_notes(info, frames)),
         frame=people.frame,
+        shown=followed.at(people.frame).faces if followed.frames else (),
         frames=frames,
         seconds=sum(info.durations_ms[:frames]) / 1000,
         backend=people.backend,

@@ -67,6 +67,7 @@ class EmojifiedFace:
             decision = {k: v for k, v in decision.items() if k != "name"}
         return {
             "number": plan["number"],
+            "frame": plan["frame"],
             "box": [round(edge, 2) for edge in self.box.xyxy],
             "confidence": face and round(face.detection.confidence, 4),
             "landmarks": points_xy,
@@ -102,8 +103,10 @@ class Result:
     extensions: tuple[str, ...] = ()
     #: Notes for the user about the picture: "30 % of its rows are missing".
     notes: tuple[str, ...] = ()
-    #: Which frame or page of the input this is, from 0.
+    #: Which frame or page of the input this is, from 0; of a result that moves the one
+    #: that shows most faces, and those faces, where it shows them.
     frame: int = 0
+    shown: tuple[PlannedFace, ...] = ()
     #: Frames of a result that moves, whose faces are those of people, each once, and
     #: how long it lasts; 1 and 0 for a picture.
     frames: int = 1

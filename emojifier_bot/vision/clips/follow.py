@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.analyzers.registry import LOCAL
-from emojifier_bot.vision.choose import Choice, nearest, surprise, unread
+from emojifier_bot.vision.choose import Choice, choose, nearest, surprise, unread
 from emojifier_bot.vision.clips.expressions import (
     Expression,
     averages,
@@ -20,16 +19,29 @@ from emojifier_bot.vision.clips.expressions import (
 )
 from emojifier_bot.vision.clips.motion import placements
 from emojifier_bot.vision.clips.tracker import Tracker
-from emojifier_bot.vision.clips.tracks import Track, Tracked
+from emojifier_bot.vision.clips.tracks import Sighting, Track, Tracked
 from emojifier_bot.vision.clips.types import Clip, Followed
 from emojifier_bot.vision.landmarks import measure
 from emojifier_bot.vision.place import place, reading_order
 from emojifier_bot.vision.plan import DrawEmoji, Plan, PlannedFace
 from emojifier_bot.vision.shapes import visible
-from emojifier_bot.vision.types import UNREAD, EmojiTheme, Face, Landmarks, Placement
+from emojifier_bot.vision.types import (
+    UNREAD,
+    Emoji,
+    EmojiTheme,
+    Face,
+    Landmarks,
+    Placement,
+)
 
 #: Discs whose centres are nearer than this, in diameters, cover the same face.
 SAME_PLACE = 0.4
+#: Confidences that differ by less are about the same: those of searches of whole frames
+#: are higher than those of close-ups by up to 0.07.
+ABOUT = 0.1
+
+#: How many faces a frame shows, and the sum of their confidences.
+Together = tuple[int, float]
 
 #: Changes the plan of a clip, such as by `edits.apply`; the numbers stay.
 Decide = Callable[[Plan], Plan]
@@ -61,13 +73,13 @@ class FaceFollower:
         tracked = Tracker(self.models).run(clip.frames())
         tracks = in_order(tracked.tracks)
         discs = without_doubles(tracks, [_discs(one, tracked) for one in tracks])
-        shown_in = tuple(best_frames(tracks))
+        together = seen_together(tracks)
         chosen = [
             self._chosen(index, track, tracked, sorted(discs[index]))
             for index, track in enumerate(tracks)
         ]
         people = [
-            self._person(index + 1, track, shown_in[index], discs[index], chosen[index])
+            self._person(index + 1, track, together, discs[index], chosen[index])
             for index, track in enumerate(tracks)
         ]
         plan = Plan(
@@ -75,7 +87,11 @@ class FaceFollower:
             theme=self.theme.name,
             backend=LOCAL,
             faces=tuple(people),
-            frame=Counter(shown_in).most_common(1)[0][0] if shown_in else 0,
+            frame=max(
+                (one.frame for one in people),
+                key=lambda frame: (together[frame], -frame),
+                default=0,
+            ),
             frames=clip.info.frames,
         )
         decided = self.decide(plan)
@@ -89,20 +105,31 @@ class FaceFollower:
                 decision = emoji if is_read else now.decision
                 one = replace(now, placement=disc, decision=decision, face=None)
                 frames[frame].append(one)
-        return Followed(decided, shown_in, tuple(map(tuple, frames)))
+        return Followed(decided, tuple(map(tuple, frames)))
 
     def _person(
         self,
         number: int,
         track: Track,
-        frame: int,
+        together: Mapping[int, Together],
         discs: Mapping[int, Placement],
         chosen: Mapping[int, Choice],
     ) -> PlannedFace:
-        """Return a face as one frame shows it, with the emoji that it has mostly."""
-        seen = track.at(frame) or track.course[0]
-        scores = averages(self._read(track), np.array([seen.seconds]))[0].scores
+        """Return a face with the emoji that it has mostly, as one frame shows it.
+
+        Of the frames in which it has that emoji by itself, and is seen about as surely
+        as in any of them, it is the one that shows most of the others too.
+        """
         usual = most_frequent(list(chosen.values()))
+        read = [one for one in track.course if one.scores] or track.course
+        agreeing = [one for one in read if self._emoji_alone(one) == usual.emoji]
+        agreeing = agreeing or read
+        surest = max(one.detection.confidence for one in agreeing)
+        seen = max(
+            (one for one in agreeing if one.detection.confidence >= surest - ABOUT),
+            key=lambda one: (together[one.frame], -one.frame),
+        )
+        scores = averages(self._read(track), np.array([seen.seconds]))[0].scores
         return PlannedFace(
             number,
             seen.detection.box,
@@ -111,8 +138,18 @@ class FaceFollower:
             sure=usual.sure,
             nearest=tuple(one.name for one in nearest(self.theme, scores)),
             shapes=self._shapes(seen.landmarks),
+            frame=seen.frame,
             face=Face(seen.detection, seen.landmarks, scores, usual.sure),
         )
+
+    def _emoji_alone(self, seen: Sighting) -> Emoji | None:
+        """Return the emoji that a face would have if this frame were a picture."""
+        classifier = self.models.classifier
+        if classifier is None or seen.scores is None:
+            return None
+        measures = measure(seen.landmarks.points_xy)
+        sure = seen.scores.top_probability >= classifier.sure_threshold
+        return choose(self.theme, seen.scores, measures, confident=sure).emoji
 
     def _shapes(self, landmarks: Landmarks) -> str:
         is_read = self.models.classifier is not None
@@ -171,24 +208,14 @@ def in_order(tracks: Sequence[Track]) -> list[Track]:
     return ordered
 
 
-def best_frames(tracks: Sequence[Track]) -> list[int]:
-    """Return for each face the frame that shows it together with most of the others.
-
-    Of several frames it is the one in which all are found most surely.
-    """
-    shown = Counter[int]()
-    sure: dict[int, float] = defaultdict(float)
+def seen_together(tracks: Sequence[Track]) -> dict[int, Together]:
+    """Return for each frame how many faces it shows, and how surely."""
+    found: dict[int, Together] = {}
     for track in tracks:
         for one in track.course:
-            shown[one.frame] += 1
-            sure[one.frame] += one.detection.confidence
-    return [
-        max(
-            (one.frame for one in track.course),
-            key=lambda frame: (shown[frame], sure[frame], -frame),
-        )
-        for track in tracks
-    ]
+            faces, confidence = found.get(one.frame, (0, 0.0))
+            found[one.frame] = faces + 1, confidence + one.detection.confidence
+    return found
 
 
 def without_doubles(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.clips.limits import ClipLimits
 from emojifier_bot.vision.clips.opening import open_clip
 from emojifier_bot.vision.clips.types import Clip, ClipInfo, Frame, PaintFrame
-from emojifier_bot.vision.decode import NO_LIMITS
+from emojifier_bot.vision.decode import NO_LIMITS, DecodedImage
 from emojifier_bot.vision.formats import moving_format
 
 #: Takes how many frames are done, and how many there are: each is decoded twice.
@@ -87,9 +87,14 @@ class ConvertedClip:
 NO_CLIP_LIMITS = ClipLimits(float("inf"), 1 << 62, 1 << 62)
 
 
-def frame_at(clip: Clip, index: int) -> Frame:
-    """Decode a clip up to one of its frames, and return that."""
-    return next(one for one in clip.frames() if one.index == index)
+def pictures_at(clip: Clip, numbers: Collection[int]) -> Iterator[DecodedImage]:
+    """Decode a clip up to the last of some of its frames, and yield these."""
+    last = max(numbers, default=-1)
+    for frame in clip.frames() if numbers else ():
+        if frame.index in numbers:
+            yield frame.picture
+        if frame.index >= last:
+            return
 
 
 def cut_off_notes(info: ClipInfo, frames: int) -> tuple[str, ...]:

@@ -138,10 +138,9 @@ class ClipDecoder(Decoder, Protocol):
 class Followed:
     """Who is seen in a clip, and what becomes of them in each frame."""
 
-    #: Each person once, as one frame shows most of them: what a preview shows.
+    #: Each person once, where they were read best. Its own frame, which a preview
+    #: shows, is the one that shows most of them.
     plan: Plan
-    #: The frame in which each person's placement in `plan` is.
-    shown_in: tuple[int, ...]
     #: What is painted on each frame: persons by their numbers, in no particular order.
     frames: tuple[tuple[PlannedFace, ...], ...]
 

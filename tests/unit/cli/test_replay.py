@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -21,6 +22,7 @@ from emojifier_bot.cli.replay import OTHER_DATE, FileEmojifier
 from emojifier_bot.config import PictureSettings
 from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import InferenceError
+from emojifier_bot.vision.debug import BOX_COLOR
 from emojifier_bot.vision.exif_date import read_exif_date
 from tests.builders import make_face
 from tests.clips import animation
@@ -332,7 +334,7 @@ def test_json_has_one_line_a_picture_in_the_order_of_the_input(capsys):
             "emoji",
             "sure",
         ),
-        *("number", "decision", "chosen_by", "shapes"),
+        *("number", "frame", "decision", "chosen_by", "shapes"),
     }
     assert (face["number"], face["chosen_by"]) == (1, "reader")
     assert face["decision"] == {"do": "emoji", "name": face["emoji"]["name"]}
@@ -474,6 +476,30 @@ def test_cards_and_results_have_their_own_names():
 def clip(name="clip.gif", **options):
     frames = [lit_frame(at) for at in range(5)]
     Path(name).write_bytes(animation(frames, "GIF", duration=100, **options))
+
+
+@pytest.mark.parametrize("name", ["debug", "why"])
+def test_each_face_of_a_clip_is_shown_where_it_was_read(name):
+    places = [20 + at for at in range(12)] + [260 + at for at in range(12)]
+    frames = [
+        picture_with_faces((400, 300), [[left, 80, left + 90, 190]]) for left in places
+    ]
+    for frame in frames:
+        frame.paste((0, 0, 0), (0, 260, 400, 300))
+        frame.paste((255, 255, 255), (0, 0, 400, 40))
+    Path("clip.png").write_bytes(animation(frames, "PNG"))
+
+    assert run(["clip.png"], **{name: True})
+
+    assert set(new_files()) == {"clip.emojified.png", "clip.png", f"clip.{name}.png"}
+    if name == "debug":
+        shown = np.asarray(opened(Path("clip.debug.png").read_bytes()).convert("RGB"))
+        assert shown.shape == (600, 400, 3)
+        outlined = (shown == BOX_COLOR).all(axis=-1)
+        halves = outlined[:300], outlined[300:]
+        left, right = (np.flatnonzero(one.any(axis=0)).min() for one in halves)
+        assert left < 40
+        assert right > 250
 
 
 def test_an_animation_stays_one_and_one_frame_of_it_is_a_picture(capsys):

@@ -173,6 +173,7 @@ def test_the_json_is_plain():
         "faces": [
             {
                 "number": 1,
+                "frame": 0,
                 "box": [60.0, 60.0, 140.0, 140.0],
                 "placement": {
                     "center_xy": [100.0, 100.0],

@@ -7,9 +7,15 @@ import math
 import numpy as np
 import pytest
 
+from emojifier_bot.app import make_pipeline
+from emojifier_bot.config import load_picture_settings
 from emojifier_bot.vision import edits
 from emojifier_bot.vision.clips.follow import FaceFollower
+from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.plan import DrawEmoji, Leave
+from emojifier_bot.vision.why import READ_ELSEWHERE
+from tests.clips import animation
+from tests.images import encoded
 from tests.moving_pictures import (
     MOST_JITTER,
     MOST_LAG_FRAMES,
@@ -44,7 +50,7 @@ def followed(follow, *layers, count=40, **more):
 def test_a_clip_without_a_face_has_no_people(follow):
     _, found = followed(follow, count=12)
 
-    assert (found.plan.faces, found.shown_in) == ((), ())
+    assert found.plan.faces == ()
     assert found.frames == ((),) * 12
 
 
@@ -119,6 +125,28 @@ def test_two_who_pass_each_other_stay_who_they_are(follow, head):
     assert len(found.plan.faces) == 2
 
 
+def test_each_face_is_explained_where_it_was_read_best(head):
+    """Two who are never seen together: neither is explained in the other's frame."""
+    first = head.layer(lambda index: (140, 130) if index < 10 else None, 110)
+    second = head.mirrored.layer(lambda i: (330, 140) if i >= 12 else None, 110)
+    scene = Scene([ground(), first, second], 24)
+    shown = [scene.draw(index) for index in range(24)]
+    pipeline = make_pipeline(load_picture_settings(env_file=False))
+
+    plan, whys = pipeline.why(animation(shown, "PNG"), EmojifyOptions())
+
+    assert [face.frame < 11 for face in plan.faces] == [True, False]
+    for face, why in zip(plan.faces, whys, strict=True):
+        still = encoded(shown[face.frame], "PNG")
+        _, (alone,) = pipeline.why(still, EmojifyOptions())
+        assert why.note == alone.note != READ_ELSEWHERE
+        assert why.emoji.name == face.decision.name == alone.emoji.name
+        assert [one.measure for one in why.reasons] == [
+            one.measure for one in alone.reasons
+        ]
+        np.testing.assert_allclose(why.canonical_xy, alone.canonical_xy, atol=0.03)
+
+
 def test_each_person_is_shown_where_all_are_seen(follow, head):
     fits_, found = followed(
         follow,
@@ -126,8 +154,8 @@ def test_each_person_is_shown_where_all_are_seen(follow, head):
         head.mirrored.layer(lambda index: (340, 140) if index >= 12 else None),
     )
 
-    assert found.shown_in[0] == found.shown_in[1] >= 12
-    assert found.plan.frame == found.shown_in[0]
+    assert {one.frame for one in found.plan.faces} == {found.plan.frame}
+    assert found.plan.frame >= 12
     for person in found.plan.faces:
         (here,) = [
             one for one in found.frames[found.plan.frame] if one.number == person.number

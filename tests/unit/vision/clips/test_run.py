@@ -177,6 +177,26 @@ def test_the_faces_of_a_clip_are_explained():
         ]
 
 
+def late(index):
+    """Show two faces, the second one only later, when the first one is gone."""
+    left, top = (40 + index, 60) if index < COUNT else (250 + index, 150)
+    return [(left, top, left + 80, top + 80)]
+
+
+def test_who_is_not_seen_in_the_frame_of_a_preview_has_no_number_there():
+    shown = [drawn(late(index)) for index in range(2 * COUNT)]
+    data = animation(shown, "PNG", duration=200)
+    pipeline = fake_pipeline()
+
+    result = pipeline.run(data, PLAIN)
+
+    first, second = result.plan.faces
+    assert first.frame < COUNT <= second.frame
+    assert [one.number for one in result.shown] == [1 if result.frame < COUNT else 2]
+    pictures = pipeline.frames(data, result, {first.frame, second.frame})
+    assert [one.frame for one in pictures] == [first.frame, second.frame]
+
+
 @pytest.mark.parametrize("seed", [None, 1])
 @pytest.mark.parametrize("container", ["gif", "mp4"])
 def test_a_preview_of_a_clip_is_one_frame_with_numbers(container, seed):
@@ -215,7 +235,8 @@ def test_a_video_of_one_frame_can_be_looked_at_again():
     result = pipeline.run(data, PLAIN)
 
     assert (result.frames, len(result.faces)) == (1, 2)
-    assert pipeline.frame(data, result).image.size == (400, 300)
+    (frame,) = pipeline.frames(data, result, {0})
+    assert frame.image.size == (400, 300)
 
 
 def test_a_video_that_was_made_becomes_another_one():
