@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from urllib.parse import urlsplit
 
 import requests
-from PIL import Image
+from PIL import Image, ImageChops
 
 from emojifier_bot.slack.blocks import DELETE, TRY_ANOTHER
 from tests.datasets import crowd, sample
@@ -43,6 +43,8 @@ HOLD_SECONDS = 1.0
 PATIENCE_SECONDS = 30.0
 #: Largest picture that is let in, and scans and faces that are.
 MEGAPIXELS, SCANS, CROWD = 60, 3000, (50, 55)
+#: Of an animation, with a face in each.
+FRAMES = 100
 QUADRATIC = ("<https://a" * 4000, "<@U" * 3000, "https://a.b/" * 2000, "[](" * 9000)
 
 
@@ -363,7 +365,17 @@ def _pictures() -> dict[str, bytes]:
         ),
         "HEIC of 60 megapixels": encoded(large, "HEIF", quality=40),
         "half a picture": encoded(medium, "JPEG", quality=80)[:300_000],
+        "GIF of 100 frames": moving(sample().resize((320, 240)), FRAMES, "GIF"),
+        "WebP of 3 frames of 16 megapixels": moving(
+            sample().resize((4618, 3464)), 3, "WEBP", quality=50, method=0
+        ),
     }
+
+
+def moving(image: Image.Image, frames: int, name: str, **options: int) -> bytes:
+    """Return an animation in which a picture moves on by a pixel each time."""
+    first, *more = (ImageChops.offset(image, number, 0) for number in range(frames))
+    return encoded(first, name, save_all=True, append_images=more, **options)
 
 
 def many_scans(image: Image.Image, scans: int) -> bytes:
