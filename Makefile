@@ -62,6 +62,7 @@ sample: install ## Emojify the README's photo again, and cover it for docs/picki
 	$(BIN)/emojifier-bot replay $(SAMPLE) -o docs/sample/astronaut.chosen.webp \
 		--as 1=sunglasses --number --quality 80 --force
 	$(BIN)/python scripts/render_moving.py
+	$(BIN)/python scripts/render_preview.py
 
 bench: install ## Time the pipeline; ARGS goes to `emojifier-bot bench`
 	$(BIN)/emojifier-bot bench $(ARGS)
