@@ -7,8 +7,10 @@ import os
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +37,8 @@ CHUNK_BYTES = 1 << 20
 #: More than the files that a server makes for its log beforehand hold.
 MESSAGES = 300
 HOURS_SECONDS = 6 * 3600
+#: How long a writer waits for its turn, and how often connections are ended.
+PATIENCE_SECONDS, CUT_SECONDS = 60.0, 0.3
 
 
 @dataclass
@@ -118,6 +122,52 @@ class ReadOnlyFile(Fault):
 
 
 @dataclass
+class LockedFile(Fault):
+    """Somebody else begins to write to SQLite's file, and does not end.
+
+    For longer than a lease: no worker can show that it lives.
+    """
+
+    stages: ClassVar[int] = 4
+
+    def go(self, stage: int, fleet: Fleet) -> None:
+        del fleet
+        if stage == 0:
+            file = self.url.removeprefix("sqlite:///")
+            self._writer = sqlite3.connect(file, PATIENCE_SECONDS, isolation_level=None)
+            self._writer.execute("BEGIN IMMEDIATE")
+        elif stage == self.stages - 1:
+            self._writer.close()
+
+
+@dataclass
+class CutConnections(Fault):
+    """PostgreSQL ends all connections of the bot again and again."""
+
+    postgres: RestartablePostgres
+
+    def __post_init__(self) -> None:
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._cut, daemon=True)
+
+    def go(self, stage: int, fleet: Fleet) -> None:
+        del fleet
+        if stage:
+            self._over.set()
+            self._thread.join()
+        else:
+            self._thread.start()
+
+    def _cut(self) -> None:
+        with self.postgres.server.connect() as connection:
+            while not self._over.wait(CUT_SECONDS):
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname <> current_database()"
+                )
+
+
+@dataclass
 class ReadOnlyServer(Fault):
     """PostgreSQL takes no more writes."""
 
@@ -156,8 +206,9 @@ class ClockJumps(Fault):
 
 RESTARTED, KILLED = "PostgreSQL restarted", "PostgreSQL killed, recovers"
 FULL, READ_ONLY, CLOCK = "disk full", "database read-only", "clock jumps by hours"
-SQLITE_FAULTS = (FULL, READ_ONLY, CLOCK)
-POSTGRES_FAULTS = (RESTARTED, KILLED, FULL, READ_ONLY, CLOCK)
+LOCKED, CUT = "database locked for 30 seconds", "connections ended for 10 seconds"
+SQLITE_FAULTS = (FULL, READ_ONLY, LOCKED, CLOCK)
+POSTGRES_FAULTS = (RESTARTED, KILLED, CUT, FULL, READ_ONLY, CLOCK)
 
 
 @contextmanager
@@ -180,7 +231,7 @@ def _on_sqlite(kind: str, folder: Path) -> Fault:
     url = f"sqlite:///{folder / 'bot.db'}"
     if kind == CLOCK:
         return ClockJumps(url, folder / "clock")
-    return NoRoomInFiles(url) if kind == FULL else ReadOnlyFile(url)
+    return {FULL: NoRoomInFiles, READ_ONLY: ReadOnlyFile, LOCKED: LockedFile}[kind](url)
 
 
 def _on_postgres(
@@ -191,8 +242,8 @@ def _on_postgres(
     if kind in (RESTARTED, KILLED):
         number = signal.SIGINT if kind == RESTARTED else signal.SIGQUIT
         return Restart(url, postgres, number)
-    what = NoRoomOnDisk if kind == FULL else ReadOnlyServer
-    return what(url, postgres)
+    what = {FULL: NoRoomOnDisk, READ_ONLY: ReadOnlyServer, CUT: CutConnections}
+    return what[kind](url, postgres)
 
 
 @contextmanager

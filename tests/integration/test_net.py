@@ -8,8 +8,10 @@ import logging
 import random
 import socket
 import ssl
+import threading
 import time
 import traceback
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -24,6 +26,7 @@ from emojifier_bot.http import (
     get_with_token,
     post_bytes,
 )
+from emojifier_bot.http.service import ServiceCall, post_to_service
 from emojifier_bot.slack.reader import check_picture
 from tests.fakes.internet import Authority, Internet, name_server
 from tests.fakes.servers import RawServer, said, serving
@@ -610,6 +613,54 @@ def test_old_tls_is_refused(authority):
             "tls",
             "unreachable",
         }
+
+
+@contextlib.contextmanager
+def shaking_hands(answer: bytes) -> Iterator[str]:
+    """Begin to answer a TLS hello, a byte at a time, and never end; give the host."""
+
+    def talk() -> None:
+        sock, _ = listening.accept()
+        with sock, contextlib.suppress(OSError):
+            drip(answer)(sock)
+            while sock.recv(4096):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=talk)
+        thread.start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        thread.join()
+
+
+#: A record of 16 kB that holds the beginning of a server's hello.
+RECORD = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03"
+
+
+@pytest.mark.parametrize("answer", [b"", RECORD + bytes(100)], ids=["none", "slow"])
+@pytest.mark.parametrize("what", ["picture", "upload", "service"])
+def test_a_handshake_that_never_ends_is_cut_off_in_time(authority, answer, what):
+    route = Route(ca_file=authority.file)
+    began = time.monotonic()
+    with shaking_hands(answer) as host:
+        address = f"https://{host}/"
+        if what == "picture":
+            web = GuardedClient(
+                allow_hosts=frozenset({host}),
+                max_bytes=MAX_BYTES,
+                check_body=check_picture,
+                network=Network(IMPATIENT, route=route),
+            )
+            error = refused(web.get, address)
+        elif what == "upload":
+            error = refused(send, address, host, timeouts=IMPATIENT, route=route)
+        else:
+            call = ServiceCall(address, {}, b"{}")
+            error = refused(post_to_service, call, IMPATIENT.total_seconds, route=route)
+        took = time.monotonic() - began
+
+    assert error.kind in {"timeout", "slack_unavailable"}
+    assert took < IMPATIENT.total_seconds + LATE_SECONDS
 
 
 # What errors give away.

@@ -786,3 +786,43 @@ def test_nobody_has_more_read_by_asking_for_plain_words(
     assert wishes.reading(HERE, ASKER) == after
     listeners.send(command(ADDRESS))
     assert listeners.queue.requests[-1].reading == after
+
+
+# Slack Connect: somebody of another organisation, in a channel that it shares.
+
+FAR, THEIR_TEAM = "U0OFANOTHER", "T0ANOTHER"
+OF_THEIRS = {"team": THEIR_TEAM, "user_team": THEIR_TEAM, "source_team": THEIR_TEAM}
+STUB = {"id": "F8", "mode": "file_access", "file_access": "check_file_info"}
+
+
+def from_afar(text: str = f"<@{BOT}>", installed: str = TEAM, **more) -> Sent:
+    """Return a mention by them, which names their workspace everywhere but where it
+    says whose installation it comes to."""
+    written = {"type": "app_mention", "user": FAR, "channel": CHANNEL, "ts": TS}
+    return event(
+        written | OF_THEIRS | {"text": text} | more,
+        team_id=THEIR_TEAM,
+        context_team_id=THEIR_TEAM,
+        authorizations=[{"team_id": installed, "user_id": BOT, "is_bot": True}],
+        is_ext_shared_channel=True,
+    )
+
+
+def test_what_another_organisation_asks_uses_the_installation_that_heard_it(listeners):
+    listeners.send(from_afar(files=[STUB]))
+    listeners.send(from_afar(installed="T9", files=[STUB], ts="1700000001.000001"))
+
+    [request] = listeners.queue.requests
+    assert (request.workspace, request.user_id) == (HERE, FAR)
+    assert request.source == ImageReference(file_id="F8", posted_by=FAR)
+
+
+def test_whoever_of_another_organisation_opts_out_is_left_alone_here(listeners):
+    listeners.send(from_afar(f"<@{BOT}> opt out"))
+    assert listeners.notified() == ["opted_out_now"]
+
+    listeners.send(shortcut([STUB], message={"user": FAR}))
+    listeners.send(shortcut([image("F8", user=FAR)]))
+
+    assert listeners.notified(3)[1:] == ["opted_out", "opted_out"]
+    assert listeners.queue.requests == []
