@@ -66,7 +66,8 @@ class Actions:
         """Notify the user that it did not work; they get no other answer."""
         asker = self._context.asker_of(body, context)
         if body.get("type") == "view_submission":
-            with suppress(VaultError):  # then they hear of it in a direct message
+            # Of another window, they hear of it in a direct message.
+            with suppress(VaultError, ValueError):
                 _, asker = self._pending(body, context)
         kind: str = ErrorKind.ERROR
         if isinstance(error, EmojifierError) and not isinstance(error, VaultError):

@@ -69,7 +69,7 @@ class PreviewActions:
         """Give a face the emoji that was chosen in the window."""
         ack()
         view = body["view"]
-        metadata = str(view["private_metadata"])
+        metadata = self._context.vault.unseal(str(view["private_metadata"]))
         asker, draft = self._find_to_change(body, context, metadata)
         [state] = view["state"]["values"].values()
         chosen = str((state[ALL_EMOJI].get("selected_option") or {}).get("value") or "")
@@ -235,7 +235,8 @@ class PreviewActions:
     ) -> None:
         plan = Plan.from_dict(draft.plan)
         theme = self._context.theme(draft.request.theme or plan.theme)
-        view = all_emoji_view(PreviewId.of(draft), number, theme, plan)
+        metadata = self._context.seal(PreviewId.of(draft).block_id(number))
+        view = all_emoji_view(metadata, number, theme, plan)
 
         def task() -> None:
             self._context.client.call(

@@ -168,10 +168,15 @@ def post_label(request: EmojifyRequest) -> str:
     return f"Post to #{name}" if name else "Post to the channel"
 
 
-def all_emoji_view(
-    preview: PreviewId, number: int, theme: EmojiTheme, plan: Plan
-) -> Block:
-    """Return the window in which one face gets any emoji of the theme."""
+def all_emoji_view(metadata: str, number: int, theme: EmojiTheme, plan: Plan) -> Block:
+    """Return the window in which one face gets any emoji of the theme.
+
+    Args:
+        metadata: Names preview and face; sealed, since it comes back from a client.
+        number: The face's.
+        theme: Whose emoji.
+        plan: Says which one the face has.
+    """
     options = [
         _option(_shown(one, plan.reading), NAMED + one.name) for one in theme.emoji
     ]
@@ -195,7 +200,7 @@ def all_emoji_view(
     return {
         "type": "modal",
         "callback_id": ALL_EMOJI,
-        "private_metadata": preview.block_id(number),
+        "private_metadata": metadata,
         "title": plain(f"Emoji for face {number}", MAX_VIEW_TITLE),
         "submit": plain("Use it", MAX_VIEW_TITLE),
         "close": plain("Cancel", MAX_VIEW_TITLE),

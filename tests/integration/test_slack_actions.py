@@ -14,7 +14,7 @@ from emojifier_bot.db.preferences import Preference
 from emojifier_bot.domain import EmojifyRequest, Entrypoint, Installation, Workspace
 from emojifier_bot.errors import DeliveryError, QueueFullError
 from emojifier_bot.slack.context import MAX_TRIES
-from emojifier_bot.slack.preview_blocks import FACE, PreviewId
+from emojifier_bot.slack.preview_blocks import ALL_EMOJI, FACE, PreviewId
 from emojifier_bot.vision.plan import DrawEmoji, Plan, PlannedFace
 from emojifier_bot.vision.types import BoundingBox, Placement
 from tests.fakes.slack.posting import new_trigger
@@ -380,6 +380,31 @@ def change(choice: str, user: str = ASKER):
     block = PreviewId(TEAM, "d1").block_id("face", 1, 1)
     action = {"action_id": FACE, "value": choice, "block_id": block}
     return press(FACE, "", user, actions=[action])
+
+
+def test_only_a_window_of_the_bots_own_changes_a_preview(previewed):
+    drafts, wanted = previewed.context.previews.drafts, {"value": ":sunglasses"}
+
+    def use_it(metadata: str):
+        values = {"emoji": {ALL_EMOJI: {"selected_option": wanted}}}
+        view = {"id": "V1", "type": "modal", "callback_id": ALL_EMOJI}
+        view |= {"private_metadata": metadata, "state": {"values": values}}
+        who = {"team": {"id": TEAM}, "user": {"id": ASKER}}
+        return interaction(who | {"type": "view_submission", "view": view})
+
+    before, face = drafts.find(HERE, "d1"), PreviewId(TEAM, "d1").block_id(2)
+    previewed.send(use_it(face))
+    assert previewed.notified() == ["error"]
+    assert drafts.find(HERE, "d1") == before
+
+    previewed.send(use_it(f"sealed({face})"))
+    assert Plan.from_dict(drafts.find(HERE, "d1").plan).faces[1].decision == DrawEmoji(
+        "sunglasses"
+    )
+
+    # What goes wrong with it is told all the same.
+    previewed.send(use_it(f"sealed({face}/none)"))
+    assert previewed.notified(2) == ["error", "error"]
 
 
 def test_many_changes_of_a_preview_wait_for_one_job(previewed):

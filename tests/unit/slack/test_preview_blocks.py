@@ -12,7 +12,6 @@ from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference, Wor
 from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.slack.preview_blocks import (
     FACES_A_PAGE,
-    PreviewId,
     all_emoji_view,
     decision_of,
     parse_choice,
@@ -121,7 +120,7 @@ def test_menus_say_what_to_do_and_rows_what_was_done():
 @pytest.mark.parametrize("reading", [ReadingMode.SHAPES, ReadingMode.OFF])
 def test_without_expressions_no_emoji_is_named(reading):
     said = json.dumps(shown(5, reading=reading), ensure_ascii=False)
-    view = all_emoji_view(PreviewId("T1", "d"), 1, THEME, plan_of(5, reading))
+    view = all_emoji_view("sealed", 1, THEME, plan_of(5, reading))
 
     for emoji in THEME.emoji:
         assert f"{emoji.character} {emoji.spoken}" not in said + json.dumps(view)
@@ -151,10 +150,10 @@ def test_post_names_its_place(fields, label):
 
 
 def test_the_window_and_the_reasons_are_good_block_kit():
-    view = all_emoji_view(PreviewId("T1", "d" * 32), 30, THEME, plan_of(30))
+    view = all_emoji_view("sealed", 30, THEME, plan_of(30))
     draft = Draft("d" * 32, REQUEST, "a.png")
     drawing = Drawing(1, {}, "", "F9", "face 1: <grinning> & more\n" * 400)
 
     assert wrong_view(view, "modal") == []
-    assert PreviewId.parse(view["private_metadata"]) == PreviewId("T1", "d" * 32)
+    assert view["private_metadata"] == "sealed"
     assert wrong_blocks(reasons_blocks(draft, drawing)) == []
