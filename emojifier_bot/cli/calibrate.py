@@ -24,7 +24,8 @@ from emojifier_bot.cli.console import (
     progress_bar,
     theme_option,
 )
-from emojifier_bot.cli.files import is_picture, write_file
+from emojifier_bot.cli.inputs import is_picture
+from emojifier_bot.cli.outputs import write_file
 from emojifier_bot.errors import (
     ErrorKind,
     HostedApiError,

@@ -26,13 +26,14 @@ from emojifier_bot.cli.console import (
     recursive_option,
     shown,
 )
-from emojifier_bot.cli.files import find_inputs, refuse_existing, write_file
+from emojifier_bot.cli.inputs import find_inputs
+from emojifier_bot.cli.outputs import refuse_existing, write_file
 from emojifier_bot.errors import HostedApiError, ImageError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from emojifier_bot.cli.files import Source
+    from emojifier_bot.cli.inputs import Source
     from emojifier_bot.config import PictureSettings
     from emojifier_bot.vision.agreement import Compared, Pair
 

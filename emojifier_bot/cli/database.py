@@ -17,7 +17,7 @@ from emojifier_bot.cli.console import (
     print_err,
     shown,
 )
-from emojifier_bot.cli.files import write_file
+from emojifier_bot.cli.outputs import write_file
 
 #: Only who made the file may read it: it says who posted what.
 OWNER_ONLY = 0o600

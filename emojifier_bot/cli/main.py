@@ -137,7 +137,7 @@ def _command(name: str) -> click.Command:
 
 def is_input(given: str) -> bool:
     """Return whether a word is a picture, a folder, a pattern or an address."""
-    from emojifier_bot.cli.files import STANDARD_STREAM, is_address, is_pattern
+    from emojifier_bot.cli.inputs import STANDARD_STREAM, is_address, is_pattern
     from emojifier_bot.vision.formats import format_for
 
     return (

@@ -21,7 +21,7 @@ from emojifier_bot.cli.console import (
     must_read_expressions,
     print_err,
 )
-from emojifier_bot.cli.files import write_file
+from emojifier_bot.cli.outputs import write_file
 from emojifier_bot.cli.shipped import read_all, verify_each
 from emojifier_bot.errors import ThemeError
 

@@ -11,7 +11,8 @@ import pytest
 
 from emojifier_bot.app import make_web_client
 from emojifier_bot.cli.console import Reporter
-from emojifier_bot.cli.files import OutputFiles, find_inputs, plan_targets
+from emojifier_bot.cli.inputs import find_inputs
+from emojifier_bot.cli.outputs import OutputFiles, plan_targets
 from emojifier_bot.cli.replay import FileEmojifier
 from emojifier_bot.config import PictureSettings
 from emojifier_bot.vision.decode import decode

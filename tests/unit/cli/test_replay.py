@@ -16,9 +16,10 @@ from PIL.ExifTags import IFD, Base
 
 from emojifier_bot.app import make_web_client
 from emojifier_bot.cli.console import Reporter
-from emojifier_bot.cli.files import OutputFiles, find_inputs, plan_targets
+from emojifier_bot.cli.file_emojifier import OTHER_DATE, FileEmojifier
+from emojifier_bot.cli.inputs import find_inputs
 from emojifier_bot.cli.main import app
-from emojifier_bot.cli.replay import OTHER_DATE, FileEmojifier
+from emojifier_bot.cli.outputs import OutputFiles, plan_targets
 from emojifier_bot.config import PictureSettings
 from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import InferenceError
