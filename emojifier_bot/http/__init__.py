@@ -1,8 +1,8 @@
 """The only HTTP client for addresses that others give: people, servers, Slack."""
 
 from emojifier_bot.http.addresses import Target, check_address, fetch_error, read
-from emojifier_bot.http.connection import Network, Timeouts
 from emojifier_bot.http.fetch import FETCH_NETWORK, Fetched, GuardedClient
+from emojifier_bot.http.resolver import Network, Timeouts
 from emojifier_bot.http.route import DIRECT, OWN_FAULTS, Route
 from emojifier_bot.http.service import (
     ServiceAnswer,

@@ -20,11 +20,10 @@ import requests
 
 from emojifier_bot.errors import ErrorKind, FetchError
 from emojifier_bot.http.addresses import Target, fetch_error, read_public
-from emojifier_bot.http.connection import (
-    BodyCheck,
+from emojifier_bot.http.connection import BodyCheck, PinnedConnection
+from emojifier_bot.http.resolver import (
     Deadline,
     Network,
-    PinnedConnection,
     ResolvedTarget,
     Timeouts,
     resolve,

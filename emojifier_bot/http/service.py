@@ -13,14 +13,9 @@ from urllib3.filepost import encode_multipart_formdata
 
 from emojifier_bot.errors import FetchError
 from emojifier_bot.http.addresses import read
-from emojifier_bot.http.connection import (
-    Deadline,
-    Network,
-    PinnedConnection,
-    Timeouts,
-    resolve,
-)
+from emojifier_bot.http.connection import PinnedConnection
 from emojifier_bot.http.fetch import retry_after_seconds
+from emojifier_bot.http.resolver import Deadline, Network, Timeouts, resolve
 from emojifier_bot.http.route import DIRECT, Route
 
 #: A server that is there answers the knock within this.

@@ -11,16 +11,15 @@ from http import HTTPStatus
 
 from emojifier_bot.errors import DeliveryError, ErrorKind, FetchError
 from emojifier_bot.http.addresses import DEFAULT_PORTS, Target, fetch_error, read
-from emojifier_bot.http.connection import (
-    BodyCheck,
+from emojifier_bot.http.connection import BodyCheck, PinnedConnection
+from emojifier_bot.http.fetch import Fetched, fetch, is_passing, retry_after_seconds
+from emojifier_bot.http.resolver import (
     Deadline,
     Network,
-    PinnedConnection,
     ResolvedTarget,
     Timeouts,
     resolve,
 )
-from emojifier_bot.http.fetch import Fetched, fetch, is_passing, retry_after_seconds
 
 SLACK_DOMAIN = ".slack.com"
 #: Before a file is fetched again for which all time ran out.

@@ -5,7 +5,7 @@ import pytest
 from emojifier_bot.errors import FetchError
 from emojifier_bot.http import Network, Timeouts
 from emojifier_bot.http.addresses import read
-from emojifier_bot.http.connection import Deadline, resolve, system_resolver
+from emojifier_bot.http.resolver import Deadline, resolve, system_resolver
 
 TIMEOUTS = Timeouts(connect_seconds=1, read_seconds=1, total_seconds=5)
 SPENT = Timeouts(connect_seconds=1, read_seconds=1, total_seconds=0)
