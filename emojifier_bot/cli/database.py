@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -167,7 +166,12 @@ def export(team_id: str, output: Path | None, force: bool) -> None:
     """Print everything stored about a workspace as JSON, without tokens."""
     kept = _kept(team_id)
     _fail_if_empty(team_id, kept)
-    text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
+    # A row on each line.
+    tables = (
+        f"{json.dumps(name)}: [\n" + ",\n".join(rows) + "\n]"
+        for name, rows in kept.items()
+    )
+    text = "{\n" + ",\n".join(tables) + "\n}\n"
     if output is None:
         print(text, end="")
     else:
@@ -206,14 +210,14 @@ def delete(team_id: str, yes: bool) -> None:
     )
 
 
-def _kept(team_id: str) -> dict[str, Any]:
+def _kept(team_id: str) -> dict[str, list[str]]:
     from emojifier_bot.app.operators import export_workspace
     from emojifier_bot.config import load_settings
 
     return export_workspace(load_settings(), team_id)
 
 
-def _fail_if_empty(team_id: str, kept: dict[str, Any]) -> None:
+def _fail_if_empty(team_id: str, kept: dict[str, list[str]]) -> None:
     if not any(kept.values()):
         print_err(f"Nothing is kept about {team_id}.")
         raise SystemExit(FAILED)

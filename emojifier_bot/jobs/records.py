@@ -102,8 +102,8 @@ def _summary(step: StepInfo) -> str:
 
 def export_jobs(
     url: str, workspace: Workspace, spared: Collection[str] = ()
-) -> list[dict[str, Any]]:
-    """Return all that is recorded of a workspace's jobs, as JSON types, oldest first.
+) -> Iterator[dict[str, Any]]:
+    """Yield all that is recorded of a workspace's jobs, as JSON types, oldest first.
 
     Sealed texts stay sealed.
 
@@ -117,11 +117,9 @@ def export_jobs(
         QueueError: The database does not answer.
     """
     with _opened(url) as (engine, client):
-        return [
-            _record(row, client.list_workflow_steps(row.workflow_id))
-            for ids in _batches(_ids(engine, workspace, spared))
-            for row in client.list_workflows(workflow_ids=ids)
-        ]
+        for ids in _batches(_ids(engine, workspace, spared)):
+            for row in client.list_workflows(workflow_ids=ids):
+                yield _record(row, client.list_workflow_steps(row.workflow_id))
 
 
 def delete_jobs(url: str, workspace: Workspace, spared: Collection[str] = ()) -> int:
