@@ -11,6 +11,7 @@ import numpy as np
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.analyzers.registry import LOCAL
 from emojifier_bot.vision.choose import Choice, choose, nearest, surprise, unread
+from emojifier_bot.vision.clips.common_motion import PictureMotion
 from emojifier_bot.vision.clips.expressions import (
     Expression,
     averages,
@@ -72,7 +73,10 @@ class FaceFollower:
         """Follow every face through a clip, which is decoded once."""
         tracked = Tracker(self.models).run(clip.frames())
         tracks = in_order(tracked.tracks)
-        discs = without_doubles(tracks, [_discs(one, tracked) for one in tracks])
+        picture, size_wh = PictureMotion(tracks), clip.info.size_wh
+        discs = without_doubles(
+            tracks, [_discs(one, tracked, picture, size_wh) for one in tracks]
+        )
         together = seen_together(tracks)
         chosen = [
             self._chosen(index, track, tracked, sorted(discs[index]))
@@ -249,7 +253,12 @@ def without_doubles(
     ]
 
 
-def _discs(track: Track, tracked: Tracked) -> dict[int, Placement]:
+def _discs(
+    track: Track, tracked: Tracked, picture: PictureMotion, size_wh: tuple[int, int]
+) -> dict[int, Placement]:
     first = tracked.scenes.index(track.scene)
     scene = range(first, first + tracked.scenes.count(track.scene))
-    return placements(track.course, tracked.seconds, scene)
+    discs: dict[int, Placement] = {}
+    for part in track.parts():
+        discs |= placements(part, tracked.seconds, scene, picture, size_wh)
+    return discs

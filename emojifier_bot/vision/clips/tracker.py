@@ -8,12 +8,14 @@ place, size and speed alone: nothing recognises a person.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.clips.ahead import ahead
+from emojifier_bot.vision.clips.common_motion import MOVED_FAR, common_motion
 from emojifier_bot.vision.clips.scenes import SceneCounter
 from emojifier_bot.vision.clips.tracks import (
     LOST_SECONDS,
@@ -21,13 +23,16 @@ from emojifier_bot.vision.clips.tracks import (
     Track,
     Tracked,
     believed,
+    came_back,
     expected_at,
     joined,
     paired,
+    spot,
 )
 from emojifier_bot.vision.clips.types import Frame
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.fusion import merge, surer_than
+from emojifier_bot.vision.detector import moved
+from emojifier_bot.vision.fusion import merge, side, surer_than
 from emojifier_bot.vision.types import Detection, EmotionScores
 
 #: A frame is a key frame this long after the last one, or so many frames.
@@ -69,6 +74,7 @@ class Tracker:
         counter = SceneCounter()
         seconds: list[float] = []
         scenes: list[int] = []
+        size_wh = (0, 0)
         for found in ahead(frames):
             least = seconds[-1] + LEAST_SECONDS if seconds else 0.0
             frame = replace(
@@ -76,6 +82,7 @@ class Tracker:
                 time_ms=max(found.time_ms, 1000 * least),
                 picture=_as_file_has_it(found.picture),
             )
+            size_wh = frame.picture.image.size
             is_blank = counter.is_blank(frame.picture)
             if scenes and counter.scene != scenes[-1]:
                 self._kept.clear()
@@ -84,8 +91,9 @@ class Tracker:
             scenes.append(counter.scene)
             if not is_blank:
                 self._add(frame, counter.scene)
-        tracks = tuple(filter(None, map(believed, joined(self._tracks))))
-        return Tracked(tracks, tuple(seconds), tuple(scenes))
+        tracks = list(filter(None, map(believed, joined(self._tracks))))
+        together = tuple(came_back(tracks, size_wh))
+        return Tracked(together, tuple(seconds), tuple(scenes))
 
     def _add(self, frame: Frame, scene: int) -> None:
         now = frame.time_ms / 1000
@@ -110,7 +118,39 @@ class Tracker:
             one for one in live if now - one.course[-1].seconds <= FOLLOWED_SECONDS
         ]
         places = [one for each in recent for one in expected_at(each.course, now)]
-        return _matched(recent, self._models.follow(frame.picture, places), now)
+        seen = _matched(recent, self._models.follow(frame.picture, places), now)
+        return self._with_common_motion(frame, recent, seen)
+
+    def _with_common_motion(
+        self, frame: Frame, recent: Sequence[Track], seen: Sequence[Seen]
+    ) -> list[Seen]:
+        """Look again for faces where the motion of most others takes them."""
+        fresh = [one for one in seen if one[0].course[-1].frame == frame.index - 1]
+        before = [track.course[-1].detection for track, _ in fresh]
+        motion = common_motion(
+            [spot(one) for one in before], [spot(one) for _, one in fresh]
+        )
+        if motion is None:
+            return list(seen)
+        matrix = motion.matrix
+        kept = {
+            id(track): (track, found)
+            for track, found in seen
+            if track.course[-1].frame < frame.index - 1
+            or _is_near(found, moved([track.course[-1].detection], matrix)[0])
+        }
+        lost = [
+            one
+            for one in recent
+            if id(one) not in kept and one.course[-1].frame == frame.index - 1
+        ]
+        if lost:
+            places = moved([one.course[-1].detection for one in lost], matrix)
+            found = self._models.follow(frame.picture, places)
+            pairs = paired([[one] for one in places], [0.0] * len(lost), found)
+            again = {id(lost[i]): (lost[i], found[k]) for i, k in pairs}
+            kept = {id(one[0]): one for one in seen} | kept | again
+        return list(kept.values())
 
     def _is_key(
         self, frame: Frame, live: Sequence[Track], seen: Sequence[Seen]
@@ -199,6 +239,11 @@ def _as_file_has_it(picture: DecodedImage) -> DecodedImage:
     if not picture.canvas.hides_faces:
         return picture
     return replace(picture, canvas=picture.canvas.opaque())
+
+
+def _is_near(found: Detection, expected: Detection) -> bool:
+    away = math.dist(found.box.center_xy, expected.box.center_xy)
+    return away <= MOVED_FAR * side(expected)
 
 
 def _matched(

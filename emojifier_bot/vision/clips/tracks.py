@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,13 @@ from emojifier_bot.vision.detector import moved
 from emojifier_bot.vision.fusion import side
 from emojifier_bot.vision.types import Detection, EmotionScores, Landmarks
 
-#: A face that is not seen for longer is another one when it is seen again.
+#: A face that is not seen for longer is another one when it is seen again,
 LOST_SECONDS = 1.5
+#: but for one that was hidden up to so long in its place: no farther from where it was,
+#: in sides of its box, and no larger or smaller, as a logarithm.
+AWAY_SECONDS, AWAY_FAR, AWAY_LOG_SIZE = 5.0, 0.5, 0.2
+#: Whoever is so near the edge of the picture, in sides of the box, may have left it.
+EDGE_SHARE = 0.25
 #: How far a face may be from where it should be, in sides of its box, at once and more
 #: for each second in which it was not seen;
 FAR, FAR_PER_SECOND = 0.8, 0.8
@@ -66,6 +72,15 @@ class Track:
         place = bisect_left(self.course, frame, key=_frame_of)
         found = self.course[place : place + 1]
         return found[0] if found and found[0].frame == frame else None
+
+    def parts(self) -> list[list[Sighting]]:
+        """Return its course, apart where it was gone for too long to be covered."""
+        gaps = [
+            index
+            for index, (one, other) in enumerate(pairwise(self.course), start=1)
+            if other.seconds - one.seconds > LOST_SECONDS
+        ]
+        return [self.course[a:b] for a, b in pairwise([0, *gaps, len(self.course)])]
 
     def after(self, frame: int) -> list[Sighting]:
         """Return the first sightings after a frame, the nearest last."""
@@ -170,8 +185,8 @@ def paired(
     if not expected or not found:
         return []
     owners = np.repeat(np.arange(len(expected)), [len(one) for one in expected])
-    faces = np.array([_spot(one) for places in expected for one in places])
-    seen = np.array([_spot(one) for one in found])
+    faces = np.array([spot(one) for places in expected for one in places])
+    seen = np.array([spot(one) for one in found])
     far = (FAR + FAR_PER_SECOND * np.array(lost))[owners]
     pairs = _nearest_pairs(faces, owners, seen, far)
     if len(pairs) >= MOVED_TOGETHER:
@@ -181,7 +196,8 @@ def paired(
     return [(int(owners[row]), k) for row, k in pairs]
 
 
-def _spot(one: Detection) -> tuple[float, float, float]:
+def spot(one: Detection) -> tuple[float, float, float]:
+    """Return the centre of a face's box, and its side."""
     return (*one.box.center_xy, side(one))
 
 
@@ -237,6 +253,65 @@ def joined(tracks: Sequence[Track]) -> list[Track]:
         else:
             kept.append(track)
     return kept
+
+
+def came_back(tracks: Sequence[Track], size_wh: tuple[int, int]) -> list[Track]:
+    """Join tracks of a face that something hid for long.
+
+    Who left the picture, or was where somebody else is seen meanwhile, may be another
+    one, whom `--skip` must not leave uncovered.
+
+    Args:
+        tracks: In the order in which they begin; they are changed.
+        size_wh: Of the frames.
+    """
+    kept: list[Track] = []
+    for track in tracks:
+        begin = track.course[0]
+        before = [
+            one
+            for one in kept
+            if one.scene == track.scene
+            and 0 < begin.seconds - one.course[-1].seconds <= AWAY_SECONDS
+            and not any(
+                is_at_edge(each.detection, size_wh) for each in (one.course[-1], begin)
+            )
+            and _is_same_place(one.course[-1].detection, begin.detection)
+        ]
+        if len(before) == 1 and not _is_taken(before[0], begin, tracks):
+            before[0].course += track.course
+            before[0].confirmed |= track.confirmed
+        else:
+            kept.append(track)
+    return kept
+
+
+def _is_same_place(before: Detection, after: Detection) -> bool:
+    (x, y, was), (now_x, now_y, now) = spot(before), spot(after)
+    is_near = math.dist((x, y), (now_x, now_y)) <= AWAY_FAR * min(was, now)
+    return is_near and abs(math.log(now / was)) <= AWAY_LOG_SIZE
+
+
+def _is_taken(gone: Track, begin: Sighting, tracks: Sequence[Track]) -> bool:
+    """Tell whether somebody else was seen in the place of a face while it was gone."""
+    x, y, reach = spot(begin.detection)
+    return any(
+        gone.course[-1].frame < one.frame < begin.frame
+        and math.dist((x, y), one.detection.box.center_xy) <= reach
+        for other in tracks
+        if other is not gone
+        for one in other.course
+    )
+
+
+def is_at_edge(one: Detection, size_wh: tuple[int, int]) -> bool:
+    """Tell whether the edge of the picture cuts a face, or nearly."""
+    margin, (width, height), box = EDGE_SHARE * side(one), size_wh, one.box
+    return (
+        min(box.x_min, box.y_min) <= margin
+        or box.x_max >= width - margin
+        or box.y_max >= height - margin
+    )
 
 
 def believed(track: Track) -> Track | None:

@@ -5,8 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from emojifier_bot.vision.clips.motion import LEAD_SECONDS, placements
-from emojifier_bot.vision.clips.tracks import Sighting
+from emojifier_bot.vision.clips.common_motion import PictureMotion, common_motion
+from emojifier_bot.vision.clips.motion import (
+    EDGE_SECONDS,
+    LEAD_SECONDS,
+    placements,
+)
+from emojifier_bot.vision.clips.tracks import Sighting, Track
 from emojifier_bot.vision.place import place
 from tests.builders import make_detection, make_landmarks
 
@@ -14,6 +19,12 @@ FPS = 20
 SECONDS = [index / FPS for index in range(100)]
 LEAD = round(LEAD_SECONDS * FPS)
 WHOLE = range(100)
+SIZE_WH = (640, 360)
+
+
+def placed(seen, seconds, scene, others=()):
+    picture = PictureMotion([Track(0, course) for course in (seen, *others)])
+    return placements(seen, seconds, scene, picture, SIZE_WH)
 
 
 def part_seen_in(frames, x, size=0.5):
@@ -36,7 +47,7 @@ def seen_in(frames, course=lambda _frame: (100.0, 80.0), roll=lambda _frame: 0.0
 def test_a_face_that_is_seen_once_is_covered_before_and_after():
     (one,) = seen_in([50])
 
-    discs = placements([one], SECONDS, WHOLE)
+    discs = placed([one], SECONDS, WHOLE)
 
     # At the very ends the disc is too small to be one.
     assert list(discs) == list(range(50 - LEAD + 1, 50 + LEAD))
@@ -44,7 +55,7 @@ def test_a_face_that_is_seen_once_is_covered_before_and_after():
 
 
 def test_a_disc_grows_before_a_face_is_seen_and_shrinks_after():
-    discs = placements(seen_in(range(30, 60)), SECONDS, WHOLE)
+    discs = placed(seen_in(range(30, 60)), SECONDS, WHOLE)
 
     sizes = [discs[frame].size_px for frame in sorted(discs)]
     full = max(sizes)
@@ -62,7 +73,7 @@ def test_a_gap_is_covered_on_the_way_between():
     seen = seen_in([*range(20, 40), *range(60, 80)], course)
     truth = seen_in(range(100), course)
 
-    discs = placements(seen, SECONDS, WHOLE)
+    discs = placed(seen, SECONDS, WHOLE)
 
     for frame in range(20, 80):
         away = math.dist(
@@ -72,7 +83,7 @@ def test_a_gap_is_covered_on_the_way_between():
 
 
 def test_no_disc_crosses_a_cut_and_none_fades_there():
-    discs = placements(seen_in(range(42, 48)), SECONDS, range(40, 50))
+    discs = placed(seen_in(range(42, 48)), SECONDS, range(40, 50))
 
     assert list(discs) == list(range(40, 50))
     sizes = [one.size_px for one in discs.values()]
@@ -85,7 +96,7 @@ def test_a_face_that_leaves_is_covered_on_its_way():
 
     truth = seen_in(range(100), course)
 
-    discs = placements(truth[30:60], SECONDS, WHOLE)
+    discs = placed(truth[30:60], SECONDS, WHOLE)
 
     for frame in (24, 27, 62, 65):
         away = math.dist(
@@ -99,7 +110,7 @@ def test_a_face_that_leaves_is_covered_on_its_way():
 def test_a_face_that_turns_over_and_over_has_no_jump(step):
     seen = seen_in(range(100), roll=lambda frame: frame * step)
 
-    discs = placements(seen, SECONDS, WHOLE)
+    discs = placed(seen, SECONDS, WHOLE)
 
     for frame, one in enumerate(seen):
         off = discs[frame].roll_degrees - place(one.landmarks).roll_degrees
@@ -115,7 +126,7 @@ def test_a_mouth_that_opens_moves_the_disc_softly():
         points = type(points)(open_ if frame >= 30 else shut, points.scheme)
         seen.append(Sighting(frame, frame / FPS, make_detection(points), points))
 
-    discs = placements(seen, SECONDS, WHOLE)
+    discs = placed(seen, SECONDS, WHOLE)
 
     sizes = np.array([discs[frame].size_px for frame in range(60)])
     jump = place(seen[30].landmarks).size_px - place(seen[29].landmarks).size_px
@@ -136,7 +147,7 @@ def test_a_face_of_which_a_part_is_hidden_keeps_its_size_and_its_way():
         *truth[54:],
     ]
 
-    discs = placements(seen, SECONDS, WHOLE)
+    discs = placed(seen, SECONDS, WHOLE)
 
     for frame in range(100):
         right = place(truth[frame].landmarks)
@@ -147,7 +158,7 @@ def test_a_face_of_which_a_part_is_hidden_keeps_its_size_and_its_way():
 def test_a_face_that_comes_near_fast_is_whole():
     seen = [part_seen_in([frame], 100.0, 0.4 * 1.03**frame)[0] for frame in range(60)]
 
-    discs = placements(seen, SECONDS, WHOLE)
+    discs = placed(seen, SECONDS, WHOLE)
 
     for frame, one in enumerate(seen):
         right = place(one.landmarks)
@@ -160,4 +171,90 @@ def test_a_face_of_which_only_parts_are_seen_is_covered_all_the_same():
         for frame, size in ((30, 0.3), (31, 0.6), (32, 1.2), (33, 2.4))
     ]
 
-    assert set(range(30, 34)) <= set(placements(seen, SECONDS, WHOLE))
+    assert set(range(30, 34)) <= set(placed(seen, SECONDS, WHOLE))
+
+
+def shaken(frame):
+    """Return where a shaken camera takes points: shift, roll and zoom."""
+    x, y, roll, zoom = np.random.default_rng(frame).normal(0, 1, 4) * (9, 9, 0.02, 0.02)
+    factor = np.exp(zoom + 1j * roll)
+    return lambda point: factor * (point - 320 - 180j) + 320 + 180j + complex(x, y)
+
+
+def in_picture(x, y, speed=0.0):
+    """Return the course of a face that stands, or walks, in a shaken picture."""
+
+    def course(frame):
+        point = shaken(frame)(complex(x + speed * frame, y))
+        return point.real, point.imag
+
+    return course
+
+
+OTHERS = [in_picture(x, y) for x, y in ((90, 80), (250, 90), (400, 240), (500, 100))]
+
+
+def off(discs, course):
+    """Return how far discs are from what they are over, in their diameters."""
+    whole = seen_in(discs, course)
+    return {
+        one.frame: np.linalg.norm(
+            np.subtract(discs[one.frame].center_xy, place(one.landmarks).center_xy)
+        )
+        / place(one.landmarks).size_px
+        for one in whole
+    }
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.8])
+def test_who_is_not_seen_is_where_the_picture_and_their_speed_take_them(speed):
+    course = in_picture(200, 200, speed)
+    seen = seen_in([*range(30, 50), *range(60, 80)], course)
+    others = [seen_in(WHOLE, one) for one in OTHERS]
+
+    discs = placed(seen, SECONDS, WHOLE, others)
+    alone = placed(seen, SECONDS, WHOLE)
+
+    gap = range(50, 60)
+    assert max(off(discs, course)[frame] for frame in gap) < 0.06
+    assert max(off(alone, course)[frame] for frame in gap) > 0.12
+    beyond = [*range(24, 30), *range(80, 86)]
+    assert max(off(discs, course)[frame] for frame in beyond) < 0.06
+
+
+@pytest.mark.parametrize(
+    ("x", "others", "seconds"),
+    [(622, OTHERS, EDGE_SECONDS), (622, [], LEAD_SECONDS), (450, OTHERS, LEAD_SECONDS)],
+    ids=["edge", "nobody else", "inside"],
+)
+def test_whom_the_edge_cuts_is_covered_for_longer(x, others, seconds):
+    course = in_picture(x, 180)
+    seen = seen_in([49, 50], course)
+
+    discs = placed(seen, SECONDS, WHOLE, [seen_in(WHOLE, one) for one in others])
+
+    # At the very ends the disc is too small to be one.
+    lead = round(seconds * FPS) - 1
+    assert min(discs) == pytest.approx(49 - lead, abs=1)
+    assert max(discs) == pytest.approx(50 + lead, abs=1)
+    if others:
+        assert max(off(discs, course).values()) < 0.06
+
+
+def test_no_picture_moves_where_faces_go_their_own_ways():
+    walks = [
+        seen_in(WHOLE, lambda f, k=k: (60 + 90 * k + 25 * f * (-1) ** k, 80 + 9 * k))
+        for k in range(4)
+    ]
+    picture = PictureMotion([Track(0, course) for course in walks])
+
+    assert picture.between(0, 1) is None
+    assert PictureMotion([]).between(0, 1) is None
+
+
+def test_faces_in_one_place_tell_no_roll_and_no_zoom():
+    same = (100.0, 80.0, 40.0)
+
+    motion = common_motion([same] * 3, [(103.0, 84.0, 40.0)] * 3)
+
+    assert motion(1 + 1j) == 4 + 5j

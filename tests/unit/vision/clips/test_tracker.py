@@ -9,8 +9,8 @@ from PIL import Image
 from emojifier_bot.vision.analyzers.local import FOLLOWED_PX, LocalAnalyzer
 from emojifier_bot.vision.clips.tracker import Tracker
 from emojifier_bot.vision.clips.tracks import (
+    AWAY_SECONDS,
     BRIEF_CONFIDENCE,
-    LOST_SECONDS,
     UNCONFIRMED_SECONDS,
     Sighting,
     Track,
@@ -129,14 +129,42 @@ def test_a_face_that_is_hidden_for_a_while_is_the_same_afterwards():
     assert frames_of(track) == [*range(20), *range(40, 60)]
 
 
-def test_a_face_that_is_gone_for_long_is_another_one():
-    away = round(LOST_SECONDS * FPS) + 10
+#: Longer than a face is covered while nobody sees it, and while it may come back.
+AWAY, LONG_AWAY = round(2.5 * FPS), round(AWAY_SECONDS * FPS) + 5
 
-    found = tracked(
-        away + 40, lambda index: None if 20 <= index < 20 + away else (100, 80)
-    )
 
-    assert len(found.tracks) == 2
+def away(first, last, since, until):
+    """Return a course that ends at one frame and begins at another."""
+    return lambda index: first if index < since else last if index >= until else None
+
+
+def test_a_face_that_was_hidden_for_long_in_its_place_is_the_same():
+    found = tracked(AWAY + 40, away((100, 80), (106, 82), 20, 20 + AWAY))
+
+    (track,) = found.tracks
+    assert [part[0].frame for part in track.parts()] == [0, 20 + AWAY]
+    assert track.course[-1].frame == AWAY + 39
+
+
+@pytest.mark.parametrize(
+    ("count", "courses"),
+    {
+        "elsewhere": (AWAY, [away((100, 80), (140, 80), 20, 20 + AWAY)]),
+        "at the edge": (AWAY, [away((5, 80), (5, 80), 20, 20 + AWAY)]),
+        "for too long": (LONG_AWAY, [away((100, 80), (100, 80), 20, 20 + LONG_AWAY)]),
+        "where another one was": (
+            AWAY,
+            [
+                away((100, 80), (100, 80), 20, 20 + AWAY),
+                lambda index: (20 + 2 * (index - 10), 84) if 10 < index < 90 else None,
+            ],
+        ),
+    }.values(),
+)
+def test_who_comes_back_may_be_another_one(count, courses):
+    tracks = tracked(count + 40, *courses).tracks
+
+    assert len(tracks) == len(courses) + 1
 
 
 def test_two_that_swap_sides_stay_who_they_are():
