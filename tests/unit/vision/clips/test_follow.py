@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,6 +86,25 @@ def test_a_face_is_covered_through_frames_that_show_nothing(follow, head):
     assert all(len(faces) == 1 for faces in found.frames)
     assert (fit.uncovered, fit.persons) == ([], [1])
     assert fit.jitter <= MOST_JITTER
+
+
+def test_what_is_decided_of_a_face_holds_after_it_was_hidden_for_long(follow, head):
+    def course(index):
+        return None if 20 <= index < 80 else (240, 130)
+
+    def skip_the_first(read):
+        return edits.apply(read, edits.parse_edits("skip 1"), follow.theme)
+
+    left = replace(follow, decide=skip_the_first)
+    scene = Scene([ground(), head.layer(course)], 90)
+
+    found = left(scene.clip)
+
+    assert [one.number for one in found.plan.faces] == [1]
+    # While it is gone its place is bare.
+    assert [len(faces) for faces in found.frames[36:64]] == [0] * 28
+    decided = {one.decision for faces in found.frames for one in faces}
+    assert decided == {Leave()}
 
 
 def test_no_emoji_is_carried_over_a_cut(follow, head):

@@ -7,11 +7,11 @@ import pytest
 
 from emojifier_bot.vision.clips.common_motion import PictureMotion, common_motion
 from emojifier_bot.vision.clips.motion import (
-    EDGE_SECONDS,
     LEAD_SECONDS,
     placements,
 )
 from emojifier_bot.vision.clips.tracks import Sighting, Track
+from emojifier_bot.vision.clips.unseen import EDGE_SECONDS
 from emojifier_bot.vision.place import place
 from tests.builders import make_detection, make_landmarks
 
