@@ -92,7 +92,9 @@ class Animation(Clip):
             delays = tuple(Fraction(one) for one in header.durations_ms)
         if name in _VIDEOS:
             # The library for videos is an extra.
-            from emojifier_bot.vision.clips.video import write_video  # noqa: PLC0415
+            from emojifier_bot.vision.clips.video_writer import (  # noqa: PLC0415
+                write_video,
+            )
 
             frames = painted(self, paint)
             return write_video(name, frames, self.info, delays[: self._whole], quality)
