@@ -26,16 +26,15 @@ from emojifier_bot.vision.color import model_to_srgb, rgb_profile
 from emojifier_bot.vision.depth import Discs, beside, is_known, narrowed, white_of
 from emojifier_bot.vision.formats import sniff
 from emojifier_bot.vision.jpeg import SIDEWAYS, JpegParameters, SizeCheck
-from emojifier_bot.vision.loaders import (
+from emojifier_bot.vision.loaded import (
     EIGHT_BITS,
     TURNS,
     Density,
     Loaded,
     exif_directory,
-    load,
-    load_frames,
     orientation_of,
 )
+from emojifier_bot.vision.loaders import load, load_frames
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,31 +7,36 @@ finish a file that was cut off.
 
 from __future__ import annotations
 
-import io
 import re
 import struct
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Any
 
 from PIL import Image
 
-from emojifier_bot.vision.canvas import Canvas, image_over
+from emojifier_bot.vision.canvas import image_over
 from emojifier_bot.vision.cicp import Cicp
-from emojifier_bot.vision.color import model_to_srgb
-from emojifier_bot.vision.depth import Discs, beside, is_known
+from emojifier_bot.vision.depth import Discs
 from emojifier_bot.vision.formats import FORMATS, PictureFormat, format_named
 from emojifier_bot.vision.gif import read_gif, shown_frames
 from emojifier_bot.vision.jpeg import (
-    SIDEWAYS,
-    JpegParameters,
     SizeCheck,
     jpeg_parameters,
     load_jpeg,
     read_header,
+)
+from emojifier_bot.vision.loaded import (
+    EIGHT_BITS,
+    UPRIGHT,
+    Loaded,
+    LoadRequest,
+    exif_directory,
+    open_image,
+    orientation_of,
 )
 from emojifier_bot.vision.media_boxes import (
     MediaProperties,
@@ -39,38 +44,10 @@ from emojifier_bot.vision.media_boxes import (
     media_properties,
 )
 from emojifier_bot.vision.png import SIGNATURE, Png, read_png
-from emojifier_bot.vision.tiff import (
-    BYTE_ORDERS,
-    Directory,
-    read_directories,
-    without_damage,
-)
-from emojifier_bot.vision.tiff_layouts import (
-    range_bits,
-    read_pixels,
-    silence_libtiff,
-)
+from emojifier_bot.vision.tiff import BYTE_ORDERS
 
-#: Dots per inch, across and down.
-Density = tuple[float, float]
-
-UPRIGHT = 1
-#: How a picture stored with each EXIF orientation is brought upright; the way back.
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-TURNS_BACK = TURNS | {6: TURNS[8], 8: TURNS[6]}
-_EXIF_PREFIX = b"Exif\x00\x00"
 #: Place of the bit depth in a PNG file.
 _PNG_DEPTH_AT = 24
-EIGHT_BITS = 8
-
 #: MPO: the tag of the list of pictures, the length of its entries, which begin with the
 #: kind of a picture, and the kinds that are previews of the first one.
 _MPO_LIST, _MPO_ENTRY_BYTES, _MPO_KIND = 0xB002, 16, 0xFFFFFF
@@ -91,32 +68,6 @@ _RIFF_HEADER_BYTES, _CHUNK_HEADER_BYTES, _FRAME_HEADER_BYTES = 12, 8, 16
 _WEBP_SIDE_BITS, _WEBP_SIDE_MASK = 14, (1 << 14) - 1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Loaded:
-    """Pixels as a library gives them: any mode, perhaps not upright."""
-
-    image: Image.Image
-    #: `PictureFormat.name`.
-    format: str
-    lossless: bool
-    #: EXIF's, 1 to 8.
-    orientation: int = UPRIGHT
-    jpeg: JpegParameters | None = None
-    notes: tuple[str, ...] = ()
-    #: Whether parts of the file are missing.
-    is_cut_off: bool = False
-    #: Bits per channel of the file.
-    bits: int = EIGHT_BITS
-    #: As it is stored.
-    dpi: Density | None = None
-    #: Frames or pages to choose from.
-    frames: int = 1
-    #: Where the pixels lie, if they lie in a canvas.
-    canvas: Canvas | None = None
-    #: Whether the pixels have decided what becomes white.
-    is_scaled: bool = False
-
-
 def load(
     picture_format: PictureFormat,
     data: bytes,
@@ -133,7 +84,7 @@ def load(
         frame: Which frame or page, from 0, of formats that have several.
         hidden: What has no share in what becomes white, upright.
     """
-    request = _Request(picture_format, data, check_size, frame, hidden)
+    request = LoadRequest(picture_format, data, check_size, frame, hidden)
     loaded = _LOADERS.get(picture_format.name, _load)(request)
     if loaded.frames == 1:
         return loaded
@@ -174,7 +125,7 @@ def load_frames(
     else:
         data = _without_exif(data)
         finish = partial(_finish_avif, properties=media_properties(data))
-    image = _open(picture_format, data)
+    image = open_image(picture_format, data)
     check_size(image.size)
     for frame in range(image.n_frames - _others(image)):
         yield finish(_loaded(picture_format, image, frame))
@@ -184,22 +135,11 @@ def import_plugins() -> None:
     """Import what opens any format, for a process that can open no file later."""
     for one in FORMATS:
         import_module(one.plugin.partition(":")[0])
+    # Pictures of other formats need none of these.
+    from emojifier_bot.vision import tiff_pages  # noqa: F401, PLC0415
+    from emojifier_bot.vision.tiff_layouts import silence_libtiff  # noqa: PLC0415
+
     silence_libtiff()
-
-
-def exif_directory(exif: bytes | None) -> Directory | None:
-    """Return the tags of an EXIF block, with or without its ``Exif`` prefix.
-
-    Pillow's own reader warns of damaged blocks, so it is read by itself.
-    """
-    block = (exif or b"").removeprefix(_EXIF_PREFIX)
-    return next(iter(read_directories(block)), None)
-
-
-def orientation_of(exif: Directory | None) -> int:
-    """Return the orientation, 1 to 8; a missing or senseless one counts as upright."""
-    orientation = exif.orientation if exif else UPRIGHT
-    return orientation if orientation in TURNS else UPRIGHT
 
 
 def webp_header(data: bytes) -> tuple[tuple[int, int], bool]:
@@ -221,22 +161,8 @@ def webp_header(data: bytes) -> tuple[tuple[int, int], bool]:
     return size_wh, False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Request:
-    format: PictureFormat
-    data: bytes
-    check_size: SizeCheck
-    frame: int
-    hidden: Discs
-
-
-def _open(picture_format: PictureFormat, data: bytes) -> Any:
-    module, _, name = picture_format.plugin.partition(":")
-    return getattr(import_module(module), name)(io.BytesIO(data))
-
-
-def _load(request: _Request) -> Loaded:
-    image = _open(request.format, request.data)
+def _load(request: LoadRequest) -> Loaded:
+    image = open_image(request.format, request.data)
     request.check_size(image.size)
     return _loaded(request.format, image, request.frame)
 
@@ -264,7 +190,7 @@ def _others(image: Any) -> int:
     return int(getattr(image, "default_image", False))
 
 
-def _load_gif(request: _Request) -> Loaded:
+def _load_gif(request: LoadRequest) -> Loaded:
     """Load a GIF; around a first frame that is smaller than the canvas is nothing."""
     loaded = _load(request)
     frames = max(len(read_gif(request.data, MOST_FRAMES).frames), 1)
@@ -277,7 +203,7 @@ def _load_gif(request: _Request) -> Loaded:
     return replace(loaded, image=image, frames=frames)
 
 
-def _load_jpeg(request: _Request) -> Loaded:
+def _load_jpeg(request: LoadRequest) -> Loaded:
     header = read_header(request.data)
     image, canvas, notes = load_jpeg(request.data, header, request.check_size)
     is_cut_off = bool(notes)
@@ -297,7 +223,7 @@ def _load_jpeg(request: _Request) -> Loaded:
     )
 
 
-def _load_png(request: _Request) -> Loaded:
+def _load_png(request: LoadRequest) -> Loaded:
     """Load a PNG; Pillow leaves the transparent colour at its sixteen bits.
 
     An animation whose own chunks contradict each other counts as a still picture.
@@ -323,14 +249,14 @@ def _finish_png(loaded: Loaded, parts: Png, bits: int) -> Loaded:
     return replace(loaded, bits=bits)
 
 
-def _load_webp(request: _Request) -> Loaded:
+def _load_webp(request: LoadRequest) -> Loaded:
     """Load a WebP; Pillow takes memory for the whole canvas when it opens one."""
     size_wh, lossless = webp_header(request.data)
     request.check_size(size_wh)
     return replace(_load(request), lossless=lossless)
 
 
-def _load_avif(request: _Request) -> Loaded:
+def _load_avif(request: LoadRequest) -> Loaded:
     """Load an AVIF; its EXIF item, which may be damaged, is renamed.
 
     The file's own turning counts, which Pillow states as an EXIF orientation. Its
@@ -356,7 +282,7 @@ def _finish_avif(loaded: Loaded, properties: MediaProperties) -> Loaded:
     return replace(loaded, image=image, bits=properties.bits)
 
 
-def _load_heif(request: _Request) -> Loaded:
+def _load_heif(request: LoadRequest) -> Loaded:
     """Load a HEIF's main picture, which its library turns upright and crops."""
     loaded = _load(request)
     return replace(
@@ -401,13 +327,13 @@ def _only_main(count: int) -> tuple[str, ...]:
     return (note,) if count > 1 else ()
 
 
-def _load_ico(request: _Request) -> Loaded:
+def _load_ico(request: LoadRequest) -> Loaded:
     """Load the largest picture of an icon, whose own header tells its size.
 
     Pillow's class for icons decodes on opening, and believes the list of pictures.
     """
     ico, data = request.format, request.data
-    icon = _open(ico, data)
+    icon = open_image(ico, data)
     count, start = len(icon.entry), icon.entry[0].offset
     note = f"Of the icon's {count} sizes, only the largest is in the result."
     if data.startswith(SIGNATURE, start):
@@ -423,68 +349,14 @@ def _load_ico(request: _Request) -> Loaded:
     return replace(loaded, notes=(note,) if count > 1 else ())
 
 
-def _load_tiff(request: _Request) -> Loaded:
-    """Load a page of a TIFF; reduced copies and masks are none.
+def _load_tiff(request: LoadRequest) -> Loaded:
+    """Load a page of a TIFF; others need none of what reads them."""
+    from emojifier_bot.vision.tiff_pages import load_tiff  # noqa: PLC0415
 
-    Raises:
-        ImageError: Its layout is not read (``unsupported``).
-    """
-    silence_libtiff()
-    directories = read_directories(request.data)
-    if any(one.damaged for one in directories):
-        repaired = without_damage(request.data, directories)
-        request = replace(request, data=repaired)
-    pages = [index for index, one in enumerate(directories) if one.is_page] or [0]
-    page = pages[request.frame]
-    if not directories:
-        return _load_tiff_page(request, page)
-    directory = directories[page]
-    try:
-        loaded = None if directory.is_misread else _load_tiff_page(request, page)
-    except (SyntaxError, KeyError):
-        loaded = None
-    # Pillow has turned what it loaded.
-    dpi = directory.dpi
-    if loaded is None:
-        loaded = _load_tiff_layout(request, directory)
-    elif dpi and directory.orientation in SIDEWAYS:
-        dpi = dpi[::-1]
-    return replace(loaded, bits=directory.bits, dpi=dpi, frames=len(pages))
+    return load_tiff(request)
 
 
-def _load_tiff_page(request: _Request, page: int) -> Loaded:
-    image = _open(request.format, request.data)
-    image.seek(page)
-    request.check_size(image.size)
-    image.load()
-    return Loaded(image, request.format.name, request.format.lossless)
-
-
-def _load_tiff_layout(request: _Request, directory: Directory) -> Loaded:
-    """Load a page whose layout Pillow does not read."""
-    request.check_size(directory.size_wh)
-    orientation = orientation_of(directory)
-    width, height = directory.size_wh
-    upright_wh = (height, width) if orientation in SIDEWAYS else (width, height)
-    counted = beside(upright_wh, request.hidden)
-    if counted is not None and orientation in TURNS_BACK:
-        counted = counted.transpose(TURNS_BACK[orientation])
-    image = read_pixels(request.data, directory, counted)
-    profile = directory.icc_profile
-    if alpha := image.info.pop("alpha", None):
-        image, profile = model_to_srgb(image, profile) or image.convert("RGB"), None
-        image.putalpha(alpha)
-    image.info = {"icc_profile": profile}
-    return Loaded(
-        image,
-        request.format.name,
-        request.format.lossless,
-        orientation,
-        is_scaled=not is_known(range_bits(directory)),
-    )
-
-
-_LOADERS: dict[str, Callable[[_Request], Loaded]] = {
+_LOADERS: dict[str, Callable[[LoadRequest], Loaded]] = {
     "JPEG": _load_jpeg,
     "PNG": _load_png,
     "GIF": _load_gif,

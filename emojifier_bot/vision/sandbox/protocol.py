@@ -32,7 +32,8 @@ from emojifier_bot.vision.decode import (
 )
 from emojifier_bot.vision.formats import ANIMATED, FORMATS, VIDEOS
 from emojifier_bot.vision.jpeg import LARGEST_DIVISOR, SUBSAMPLINGS, JpegParameters
-from emojifier_bot.vision.loaders import MOST_FRAMES, Density
+from emojifier_bot.vision.loaded import Density
+from emojifier_bot.vision.loaders import MOST_FRAMES
 
 #: A child decodes so many pictures, then a fresh one takes its place: what a library
 #: leaks, or a hostile picture left behind, does not stay for long.

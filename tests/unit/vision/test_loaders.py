@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojifier_bot.vision.loaders import exif_directory, orientation_of, webp_header
+from emojifier_bot.vision.loaded import exif_directory, orientation_of
+from emojifier_bot.vision.loaders import webp_header
 from tests.images import encoded, oriented_exif, photo
 
 LITTLE_ENDIAN = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x08\0\0\0\0\0\0\0"
