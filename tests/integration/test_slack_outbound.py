@@ -20,7 +20,7 @@ from emojifier_bot.slack.messages import render_message
 from tests.fakes.slack import BOT_SCOPES, Message, SlackServer, sample_workspace
 from tests.fakes.slack.methods_files import delete_file
 from tests.fakes.slack.responses import new_response_url
-from tests.slack_bot import Bot, picture
+from tests.slack_bot import Bot, picture, write
 
 
 @pytest.fixture
@@ -281,6 +281,40 @@ class TestReaction:
         assert refusal(bot.sink.remove_reaction, request).retryable
         slack.faults.add("reactions.remove", error="message_not_found")
         bot.sink.remove_reaction(request)
+
+
+class TestProgress:
+    @pytest.mark.parametrize("is_in_thread", [False, True])
+    def test_one_line_changes_and_goes(self, bot, slack, is_in_thread):
+        parent = write(bot, "look") if is_in_thread else None
+        thread_ts = parent.ts if parent else ""
+        request = bot.request(thread_ts=thread_ts)
+
+        line_ts = bot.sink.show_progress(request, "", 12, 120)
+        assert bot.sink.show_progress(request, line_ts, 60, 120) == line_ts
+
+        (line,) = slack.bot_messages()
+        assert line.text.startswith("Working on it: 60 of 120 frames.")
+        assert (line.ts, line.thread_ts) == (line_ts, thread_ts)
+        # Whoever took the job over may take away what is gone.
+        for _ in range(2):
+            bot.sink.remove_progress(request, line_ts)
+        assert slack.bot_messages() == []
+
+    def test_a_private_line_is_in_the_messages_with_the_bot(self, bot, slack):
+        request = bot.request(private=True)
+
+        line_ts = bot.sink.show_progress(request, "", 12, 120)
+
+        own = bot.sink.target(request)
+        assert [one.ts for one in slack.bot_messages(own)] == [line_ts]
+        bot.sink.remove_progress(request, line_ts)
+        assert slack.bot_messages() == []
+
+    def test_where_the_bot_may_not_write_there_is_no_line(self, bot, slack):
+        slack.faults.add("chat.postMessage", error="not_in_channel")
+
+        assert not refusal(bot.sink.show_progress, bot.request(), "", 12, 120).retryable
 
 
 class TestTarget:

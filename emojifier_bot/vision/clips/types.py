@@ -18,7 +18,7 @@ from emojifier_bot.vision.types import ImageArray
 class ClipInfo:
     """A clip as its header describes it, before a pixel is decoded."""
 
-    #: Name of an entry of `formats.FORMATS` or `formats.VIDEO_FORMATS`.
+    #: Name of an entry of `formats.FORMATS` or `formats.VIDEOS`.
     format: str
     #: Upright.
     size_wh: tuple[int, int]

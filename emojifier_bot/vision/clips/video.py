@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,6 +21,7 @@ import numpy as np
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.canvas import Canvas, canvas_of, image_over
 from emojifier_bot.vision.cicp import HDR_NOTE, Cicp, tone_mapped
+from emojifier_bot.vision.clips.ahead import ahead
 from emojifier_bot.vision.clips.limits import ClipLimits, check_clip, check_decoded
 from emojifier_bot.vision.clips.types import (
     Clip,
@@ -176,28 +176,28 @@ class Video(Clip):
             writer.begin(
                 video, sounds, is_sideways=self._turn.is_sideways, is_hdr=is_hdr
             )
-            index = 0
-            # Encoded while the next frame is decoded and painted.
-            with ThreadPoolExecutor(1, thread_name_prefix="encoder") as encoder:
-                done = encoder.submit(lambda: None)
-                for one in self._decoded(container, sounds):
-                    if isinstance(one, self._av.Packet):
-                        done.result()
-                        done = encoder.submit(writer.add_sound, one)
-                        continue
-                    if index == self._info.frames:
-                        break
-                    frame = self._frame(one, index, self._info.times_ms[index])
-                    paint(frame)
-                    pixels, colors = (
-                        frame.picture.canvas.pixels,
-                        _colors(one, self._hdr),
-                    )
-                    done.result()
-                    done = encoder.submit(writer.add, pixels, one.pts, colors)
-                    index += 1
-                done.result()
+            for one in ahead(self._painted(container, sounds, paint)):
+                if isinstance(one, tuple):
+                    writer.add(*one)
+                else:
+                    writer.add_sound(one)
             return writer.finish()
+
+    def _painted(
+        self, container: InputContainer, sounds: Sequence[Any], paint: PaintFrame
+    ) -> Iterator[Any]:
+        """Yield what `VideoWriter.add` takes of each frame, and packets of sound."""
+        index = 0
+        for one in self._decoded(container, sounds):
+            if isinstance(one, self._av.Packet):
+                yield one
+                continue
+            if index == self._info.frames:
+                break
+            frame = self._frame(one, index, self._info.times_ms[index])
+            paint(frame)
+            yield frame.picture.canvas.pixels, one.pts, _colors(one, self._hdr)
+            index += 1
 
     @contextmanager
     def _opened(self) -> Iterator[InputContainer]:

@@ -142,6 +142,14 @@ def test_doubtful_faces_are_named(count, doubtful, said):
     assert doubts(faces(GRIN * count, *doubtful)) == said
 
 
+@pytest.mark.parametrize(
+    ("frames", "said"), [(1, "2 faces: 😆 😐"), (60, "2 faces in 60 frames: 😆 😐")]
+)
+def test_the_comment_on_a_clip_says_how_many_frames_and_people(frames, said):
+    post = make_post(faces=faces(GRIN + NEUTRAL), frames=frames)
+    assert comment(post).partition(". ")[2] == said
+
+
 def test_the_comment_names_who_asked():
     post = make_post(faces=faces(GRIN + NEUTRAL, 2))
     assert comment(post) == (
