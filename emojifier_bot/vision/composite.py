@@ -131,11 +131,11 @@ def blend(canvas: Canvas, patch: ImageArray, region: Region) -> None:
     ground = canvas.pixels[y_min:y_max, x_min:x_max]
     alpha = cv2.extractChannel(patch, 3)
     cv2.copyTo(patch, cv2.inRange(alpha, OPAQUE, OPAQUE), ground)
-    found = cv2.findNonZero(cv2.inRange(alpha, 1, OPAQUE - 1))
-    if found is None:
+    # A fifth of the time of OpenCV's `findNonZero`.
+    mixed = np.flatnonzero(cv2.inRange(alpha, 1, OPAQUE - 1).view(np.bool_))
+    if not len(mixed):
         return
-    x, y = found.reshape(-1, 2).T
-    rim, strip = (y, x), (len(found), 1)
+    rim, strip = np.divmod(mixed, alpha.shape[1]), (len(mixed), 1)
     over = Image.frombytes("RGBa", strip, patch[rim].tobytes()).convert("RGBA")
     mode = canvas.image.mode
     under = Image.frombytes(mode, strip, ground[rim].tobytes(), "raw", RAW_MODES[mode])
@@ -143,5 +143,5 @@ def blend(canvas: Canvas, patch: ImageArray, region: Region) -> None:
         under = Image.alpha_composite(under, over)
     else:
         under.paste(over, mask=over)
-    mixed = under.tobytes("raw", RAW_MODES[mode])
-    ground[rim] = np.frombuffer(mixed, np.uint8).reshape(-1, 4)
+    painted = under.tobytes("raw", RAW_MODES[mode])
+    ground[rim] = np.frombuffer(painted, np.uint8).reshape(-1, 4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -19,7 +19,7 @@ from emojifier_bot.vision.crops import (
 )
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.detector import moved
-from emojifier_bot.vision.ports import FaceDetector
+from emojifier_bot.vision.ports import FaceDetector, Map
 from emojifier_bot.vision.types import Detection, ImageArray
 
 #: Longer sides of the copies.
@@ -75,12 +75,18 @@ class Pass:
 class Copies:
     """The reduced copies of a picture, and passes over them."""
 
-    def __init__(self, detector: FaceDetector, picture: DecodedImage) -> None:
-        """Make the main and the coarse copy."""
+    def __init__(
+        self,
+        detector: FaceDetector,
+        picture: DecodedImage,
+        side_by_side: Map = map,
+    ) -> None:
+        """Make the main and the coarse copy; passes may run side by side."""
         self._detector, self._picture = detector, picture
+        self._side_by_side = side_by_side
         self.longer_side_px = max(picture.image.size)
         #: The main copy before a picture of little contrast is stretched.
-        self.plain = reduced_copy(picture, MAIN_PX)
+        self.plain = reduced_copy(picture, MAIN_PX, side_by_side)
         small = _shrunk(self.plain, COARSE_PX)
         self._levels = contrast_levels(small)
         self.main = stretched(self.plain, self._levels)
@@ -90,7 +96,12 @@ class Copies:
 
     def fine(self) -> ImageArray:
         """Make the fine copy."""
-        return stretched(reduced_copy(self._picture, FINE_PX), self._levels)
+        larger = reduced_copy(self._picture, FINE_PX, self._side_by_side)
+        return stretched(larger, self._levels)
+
+    def run(self, passes: Iterable[Pass]) -> Iterable[list[Detection]]:
+        """Return what passes found that do not depend on each other, in order."""
+        return self._side_by_side(Pass.run, passes)
 
     def look(self, image: ImageArray, degrees: int) -> Pass:
         """Return a pass over a copy, turned counter-clockwise."""

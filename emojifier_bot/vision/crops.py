@@ -9,6 +9,8 @@ transparency; the full picture is never copied.
 from __future__ import annotations
 
 import math
+from functools import partial
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -22,9 +24,12 @@ from emojifier_bot.vision.landmarks import (
     fit_similarity,
     five_points,
 )
+from emojifier_bot.vision.ports import Map
 from emojifier_bot.vision.types import BoundingBox, FloatArray, ImageArray
 
 Affine = NDArray[np.float64]
+#: The left, upper, right and lower edge of a part of a picture.
+Region = tuple[int, int, int, int]
 
 # OpenCV's own threads gain nothing on regions of a face's size, and after each call
 # they wait busily for the next one: a sixth of a picture's processor time.
@@ -171,12 +176,15 @@ def frame_scale(frame: Affine) -> float:
     return float(np.hypot(frame[0, 0], frame[1, 0]))
 
 
-def reduced_copy(picture: DecodedImage, longer_side_px: int) -> ImageArray:
+def reduced_copy(
+    picture: DecodedImage, longer_side_px: int, side_by_side: Map = map
+) -> ImageArray:
     """Return the whole picture with its longer side at a given length.
 
     Args:
         picture: Any decoded picture.
         longer_side_px: Length of the longer side; the shorter is at least 1.
+        side_by_side: Reduces both halves of a large picture.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
@@ -188,7 +196,7 @@ def reduced_copy(picture: DecodedImage, longer_side_px: int) -> ImageArray:
     factor = int(1 / scale) if scale < 1 / REDUCED_TO else 1
     # The last row and column of a reduced picture may be cut short; the box is exact.
     box = (0, 0, image.width / factor, image.height / factor)
-    reduced = image.reduce(factor) if factor > 1 else image
+    reduced = _reduced_by_halves(image, factor, side_by_side) if factor > 1 else image
     return _as_models_see(picture, reduced.resize(size, Image.Resampling.BILINEAR, box))
 
 
@@ -223,13 +231,7 @@ def frame_patch(
     """
     region = _region(picture, frame, size_px)
     factor = math.ceil(1 / (frame_scale(frame) * REDUCED_TO))
-    if factor == 1:
-        patch = picture.image.crop(region)
-    elif picture.image.mode == "RGBA":
-        # Pillow reduces a copy of all that it is given.
-        patch = picture.image.crop(region).reduce(factor)
-    else:
-        patch = picture.image.reduce(factor, region)
+    patch = _reduced(picture.image, factor, region)
     # Reduced pixels of the last row and column may be cut short; the scale is exact.
     to_picture = np.array([[factor, 0.0, region[0]], [0.0, factor, region[1]]])
     matrix = frame[:, :2] @ to_picture
@@ -272,9 +274,7 @@ def grey(image: ImageArray) -> ImageArray:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def _region(
-    picture: DecodedImage, frame: Affine, size_px: int
-) -> tuple[int, int, int, int]:
+def _region(picture: DecodedImage, frame: Affine, size_px: int) -> Region:
     """Return the part of the picture that a frame shows, never empty."""
     edges = []
     for (a, b, shift), length in zip(
@@ -286,6 +286,31 @@ def _region(
         edges.append((low, high))
     (x_min, x_max), (y_min, y_max) = edges
     return x_min, y_min, x_max, y_max
+
+
+def _reduced(image: Image.Image, factor: int, box: Region) -> Image.Image:
+    """Return a part of a picture by the means of ``factor`` times ``factor`` pixels."""
+    if factor == 1:
+        return image.crop(box)
+    if image.mode == "RGBA":
+        # Pillow reduces a copy of all that it is given.
+        return image.crop(box).reduce(factor)
+    return image.reduce(factor, box)
+
+
+def _reduced_by_halves(
+    image: Image.Image, factor: int, side_by_side: Map
+) -> Image.Image:
+    width, height = image.size
+    edges = sorted({0, height // factor // 2 * factor, height})
+    boxes = [(0, upper, width, lower) for upper, lower in pairwise(edges)]
+    parts = side_by_side(partial(_reduced, image, factor), boxes)
+    whole = Image.new(
+        image.mode, (math.ceil(width / factor), math.ceil(height / factor))
+    )
+    for upper, part in zip(edges, parts, strict=False):
+        whole.paste(part, (0, upper // factor))
+    return whole
 
 
 def _as_models_see(picture: DecodedImage, image: Image.Image) -> ImageArray:

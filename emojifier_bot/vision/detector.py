@@ -321,14 +321,13 @@ def moved(found: Sequence[Detection], matrix: NDArray[np.float64]) -> list[Detec
     size_wh = (boxes[:, 2:] - boxes[:, :2]) * math.hypot(cos, sin)
     turn_degrees = math.degrees(math.atan2(sin, cos))
     edges = turned_boxes(center_xy, size_wh.astype(np.float32), turn_degrees)
+    five_xy = [one.landmarks.points_xy for one in found if one.landmarks]
+    moved_xy = iter(apply_affine(matrix, np.reshape(five_xy, (-1, 5, 2))))
     return [
         Detection(
             BoundingBox(*xyxy),
             one.confidence,
-            one.landmarks
-            and Landmarks(
-                apply_affine(matrix, one.landmarks.points_xy), one.landmarks.scheme
-            ),
+            one.landmarks and Landmarks(next(moved_xy), one.landmarks.scheme),
         )
         for one, xyxy in zip(found, edges.tolist(), strict=True)
     ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +22,7 @@ SPEC_FILE = "model.toml"
 LOG_ERRORS_ONLY = 3
 #: Faces that go through a model in one call, and calls at the same time. onnxruntime
 #: keeps what the largest ones took: 49 MB for 16 faces, 159 MB for 64.
-BATCH_FACES, MOST_CALLS = 4, 4
+BATCH_FACES, MOST_CALLS = 5, 4
 
 T = TypeVar("T")
 
@@ -155,10 +157,13 @@ def pick_model_spec(models: Path, task: str, variant: str = "") -> ModelSpec:
 
 
 def in_batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Split the faces of a picture into batches: several, of `BATCH_FACES` at most."""
-    size = max(min((len(items) + 1) // 2, BATCH_FACES), 1)
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+    """Split the faces of a picture into an even number of batches, alike in size.
+
+    Each has `BATCH_FACES` at most.
+    """
+    count = 2 * math.ceil(len(items) / (2 * BATCH_FACES))
+    edges = [len(items) * index // count for index in range(count + 1)] if count else []
+    return (items[start:end] for start, end in pairwise(edges) if start < end)
 
 
 class OnnxSession:

@@ -33,7 +33,6 @@ from emojifier_bot.vision.copies import (
     MAIN_PX,
     MAX_FACES,
     Copies,
-    Pass,
     tiles,
     uncut,
 )
@@ -113,12 +112,12 @@ def find_faces(
     Returns:
         At most `MAX_FACES` detections in pixels of the picture, best first.
     """
-    copies = Copies(detector, picture)
-    parts = [find_candidates(copies, side_by_side)]
+    copies = Copies(detector, picture, side_by_side)
+    parts = [find_candidates(copies)]
     for tile in tiles(picture.image.size):
         canvas = canvas_of(picture.image.crop(tile))
         part = dataclasses.replace(picture, canvas=canvas)
-        candidates = find_candidates(Copies(detector, part), side_by_side)
+        candidates = find_candidates(Copies(detector, part, side_by_side))
         whole = uncut(candidates, tile, picture.image.size)
         parts.append(moved(whole, np.array([[1.0, 0, tile[0]], [0, 1.0, tile[1]]])))
 
@@ -130,9 +129,7 @@ def find_faces(
         return surer_than(min_confidence, found)
 
     # A single face tells no pass of another direction that it is between two.
-    return judged(merge(parts)[:MAX_FACES]) or judged(
-        _diagonal_candidates(copies, side_by_side)
-    )
+    return judged(merge(parts)[:MAX_FACES]) or judged(_diagonal_candidates(copies))
 
 
 def without_parts(
@@ -162,9 +159,9 @@ def find_upright_faces(
     return surer_than(min_confidence, moved(found, copies.to_picture))
 
 
-def find_candidates(copies: Copies, side_by_side: Map = map) -> list[Detection]:
+def find_candidates(copies: Copies) -> list[Detection]:
     """Return what may be faces in a picture of usual shape, best first."""
-    main, coarse, direction = _first_passes(copies, side_by_side)
+    main, coarse, direction = _first_passes(copies)
     found = main[direction]
     # A smaller picture has no more to show.
     fine = copies.longer_side_px >= MAIN_PX and needs_fine_pass(found)
@@ -175,8 +172,7 @@ def find_candidates(copies: Copies, side_by_side: Map = map) -> list[Detection]:
     others = _unexplained(known, coarse, direction) if known else []
 
     further = iter(
-        side_by_side(
-            Pass.run,
+        copies.run(
             [
                 *([copies.look(copies.fine(), direction)] if fine else []),
                 *(copies.padded(one) for one in roomy),
@@ -195,17 +191,17 @@ def find_candidates(copies: Copies, side_by_side: Map = map) -> list[Detection]:
     others = _unexplained(known, coarse, direction)
     unseen = [one for one in others if one not in main]
     looks = [copies.look(copies.main, one) for one in unseen]
-    main |= zip(unseen, side_by_side(Pass.run, looks), strict=True)
+    main |= zip(unseen, copies.run(looks), strict=True)
     turned = [[penalize(one) for one in main[degrees]] for degrees in others]
     found = with_filling_face(merge([found, *turned]), merge(padded), copies.main)
     return moved(found, copies.to_picture)
 
 
-def _diagonal_candidates(copies: Copies, side_by_side: Map) -> list[Detection]:
+def _diagonal_candidates(copies: Copies) -> list[Detection]:
     """Return what may be faces in the diagonal in which most are seen well."""
     directions = [degrees for pair in DIAGONALS for degrees in pair]
     looks = [copies.look(copies.coarse, degrees) for degrees in directions]
-    seen = dict(zip(directions, side_by_side(Pass.run, looks), strict=True))
+    seen = dict(zip(directions, copies.run(looks), strict=True))
     best = max(directions, key=lambda one: _seen(seen[one]))
     if not surer_than(SEEN_CONFIDENCE, seen[best]):
         return []
@@ -213,14 +209,13 @@ def _diagonal_candidates(copies: Copies, side_by_side: Map) -> list[Detection]:
     return moved([penalize(one) for one in main], copies.to_picture)
 
 
-def _first_passes(copies: Copies, side_by_side: Map) -> tuple[Seen, Seen, int]:
+def _first_passes(copies: Copies) -> tuple[Seen, Seen, int]:
     """Run the main pass and the coarse ones.
 
     Returns:
         What they found by direction, and the direction that shows most faces.
     """
-    upright, *seen = side_by_side(
-        Pass.run,
+    upright, *seen = copies.run(
         [
             copies.look(copies.main, UPRIGHT),
             *(copies.look(copies.coarse, degrees) for degrees in QUARTER_TURNS),
@@ -234,7 +229,7 @@ def _first_passes(copies: Copies, side_by_side: Map) -> tuple[Seen, Seen, int]:
     diagonals = doubted_diagonals(merge([main[direction], *seen]))
     if diagonals:
         looks = [copies.look(copies.main, degrees) for degrees in diagonals]
-        main |= zip(diagonals, side_by_side(Pass.run, looks), strict=True)
+        main |= zip(diagonals, copies.run(looks), strict=True)
         best = max(diagonals, key=lambda one: _seen(main[one]))
         if _seen(main[best]) >= BETTER_TIMES * _seen(main[direction]):
             direction = best

@@ -120,9 +120,9 @@ def test_known_models_are_listed_when_none_fits(make_model):
 
 @pytest.mark.parametrize(
     ("faces", "sizes"),
-    [(0, []), (1, [1]), (2, [1, 1]), (3, [2, 1]), (7, [4, 3]), (10, [4, 4, 2])],
+    [(0, []), (1, [1]), (3, [1, 2]), (10, [5, 5]), (11, [2, 3, 3, 3])],
 )
-def test_faces_go_in_several_batches_in_order(faces, sizes):
+def test_faces_go_in_batches_alike_in_size_in_order(faces, sizes):
     batches = list(in_batches(range(faces)))
 
     assert [len(one) for one in batches] == sizes
