@@ -280,6 +280,7 @@ class PictureProcess(ChildProcess):
                 if processor_seconds(self.pid) > long:
                     self._gave_way = True
                     give_way(self.pid, LONG_NICENESS)
+                    self.when_ending()
                     return
 
         thread = threading.Thread(target=watch, name="picture", daemon=True)

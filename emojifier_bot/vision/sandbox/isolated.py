@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
-from threading import BoundedSemaphore, Lock, Thread
+from threading import BoundedSemaphore, Condition, Lock, Thread
 from typing import Generic, Self, TypeVar
 
 from emojifier_bot.errors import ImageError
@@ -44,7 +44,7 @@ class ProcessPool(Generic[P]):
         processes: Pictures that are handled at the same time; others wait.
         kept: Processes that wait for a picture at most; None for all.
         ahead: Whether one is started before it is needed, so that no picture waits for
-            a start since others have all processes, or ended one.
+            a start since others have all processes, or end them.
     """
 
     def __init__(
@@ -61,9 +61,12 @@ class ProcessPool(Generic[P]):
         self._kept = processes if kept is None else kept
         self._ahead = ahead
         self._lock = Lock()
+        self._changed = Condition(self._lock)
         self._idle: list[P] = []
-        #: How many have a picture, and whether one is started ahead.
-        self._busy, self._starting = 0, False
+        #: How many have a picture; those of them that end after it.
+        self._busy, self._ending = 0, set[P]()
+        #: Whether one is started ahead, and whether a picture waits for that.
+        self._starting, self._is_awaited = False, False
         self._closed = False
         #: Causes of death of its processes, and how often.
         self.deaths: Counter[str] = Counter()
@@ -102,6 +105,7 @@ class ProcessPool(Generic[P]):
         """Give a process for one picture; wait while all are at work."""
         with self._slots:
             process = self._idle_process() or self._start_one()
+            process.when_ending = partial(self._count, ending=process)
             self._count(1)
             try:
                 yield process
@@ -109,42 +113,63 @@ class ProcessPool(Generic[P]):
                 self._give_back(process)
                 self._count(-1)
 
-    def _count(self, more: int) -> None:
-        """Note that a process has a picture, or none any more; start one ahead."""
+    def _count(self, more: int = 0, ending: P | None = None) -> None:
+        """Note what becomes of the processes; start one ahead where that is too few.
+
+        Args:
+            more: Processes that have a picture; below 0, that have none any more.
+            ending: One that will not come back after its picture.
+        """
         with self._lock:
             self._busy += more
-            is_all = self._idle or self._starting or self._busy >= self._processes
-            if is_all or self._closed or not self._ahead:
+            if ending is not None:
+                self._ending.add(ending)
+            most = self._processes - self._busy
+            wanted = min(len(self._ending) + min(most, 1), self._kept)
+            is_enough = self._starting or len(self._idle) >= wanted
+            if is_enough or self._closed or not self._ahead:
                 return
             self._starting = True
         Thread(target=self._start_ahead, name="start-ahead", daemon=True).start()
 
     def _start_ahead(self) -> None:
         try:
-            process = self._start_one()
+            self._give_back(self._start_one())
         except ImageError:
-            return  # the next picture says so
-        finally:
+            self._note_started()  # the next picture says so
+            return
+        self._note_started()
+        self._count()
+
+    def _note_started(self) -> None:
+        with self._changed:
             self._starting = False
-        self._give_back(process)
+            self._changed.notify_all()
 
     def _idle_process(self) -> P | None:
         """Return the one used last, if it is still alive."""
         while True:
-            with self._lock:
+            with self._changed:
+                if self._starting and not self._is_awaited:
+                    # It is there sooner than one that would start now.
+                    self._is_awaited = True
+                    self._changed.wait_for(lambda: self._idle or not self._starting)
+                    self._is_awaited = False
                 process = self._idle.pop() if self._idle else None
             if process is None or (not process.is_spent and process.lets_go()):
                 return process
             process.close()
 
     def _give_back(self, process: P) -> None:
-        with self._lock:
+        with self._changed:
+            self._ending.discard(process)
             if process.cause_of_death is not None:
                 self.deaths[process.cause_of_death] += 1
                 return
             is_kept = len(self._idle) < self._kept
             if is_kept and not (self._closed or process.is_spent):
                 self._idle.append(process)
+                self._changed.notify_all()
                 return
         process.close()
 

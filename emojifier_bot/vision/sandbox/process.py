@@ -110,6 +110,8 @@ class ChildProcess(ABC):
         #: Why it ended before its time: ``"SIGSEGV"``, ``"exit 1"``, ``"too slow"``,
         #: ``"wrong answer"``.
         self.cause_of_death: str | None = None
+        #: Called when it is known that the picture it has is its last.
+        self.when_ending: Callable[[], None] = lambda: None
         self._start(entry, environment)
         _, self._data_bytes = memory_in_use(self.pid)
 

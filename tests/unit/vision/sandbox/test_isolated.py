@@ -14,7 +14,7 @@ from emojifier_bot.vision.sandbox.isolated import ProcessPool
 from tests.jobs_harness import wait_until
 
 
-@dataclass
+@dataclass(eq=False)
 class Process:
     """Stands for a process that was started."""
 
@@ -38,10 +38,11 @@ class Starts:
         self._numbers = itertools.count(1)
         self.may_start = threading.Event()
         self.may_start.set()
-        self.started: list[Process] = []
+        self.begun, self.started = 0, list[Process]()
         self.error: ImageError | None = None
 
     def __call__(self) -> Process:
+        self.begun += 1
         self.may_start.wait(10)
         if self.error:
             raise self.error
@@ -75,6 +76,39 @@ def test_one_is_ready_before_the_picture_that_ends_another_is_done():
 
     assert pool.deaths == {"SIGKILL": 1}
     assert pool.pids == [starts.started[1].pid]
+
+
+def test_those_that_will_not_come_back_are_replaced_at_once():
+    starts = Starts()
+    pool = ahead(starts)
+    with ExitStack() as taken:
+        bad = [taken.enter_context(pool.process()) for _ in range(2)]
+        wait_until(lambda: len(pool.pids) == 1, 5)
+        for number, one in enumerate(bad):
+            one.is_spent = True
+            one.when_ending()
+            wait_until(lambda most=number + 2: len(pool.pids) == most, 5)
+        starts.may_start.clear()
+
+    # The next two of theirs, and somebody else's.
+    with ExitStack() as taken:
+        for _ in range(3):  # or this would wait for ten seconds
+            assert taken.enter_context(pool.process()) not in bad
+        starts.may_start.set()
+
+
+def test_a_picture_waits_for_the_process_that_is_starting():
+    starts = Starts()
+    pool = ahead(starts)
+    with pool.process(), pool.process():
+        wait_until(lambda: pool.pids, 5)
+        starts.may_start.clear()
+        with pool.process():  # the last that is ready; the next one is starting
+            wait_until(lambda: starts.begun == 4, 5)
+            threading.Timer(0.2, starts.may_start.set).start()
+            with pool.process() as mine:
+                assert mine is starts.started[3]
+            assert starts.begun == 4
 
 
 def test_no_more_are_started_than_pictures_may_be_worked_on():
