@@ -141,18 +141,21 @@ class SlackReplySink:
         return str(answer.get("ts") or line_ts)
 
     def remove_progress(self, request: EmojifyRequest, line_ts: str) -> None:
-        """Delete that line.
+        """Delete that line; one that is gone, or that Slack keeps, is fine.
 
         Raises:
             DeliveryError: Slack may do it later.
         """
-        with _gone_is_fine():
+        try:
             self.client.call(
                 request.workspace,
                 "chat.delete",
                 channel=self.target(request),
                 ts=line_ts,
             )
+        except DeliveryError as error:
+            if error.retryable:
+                raise
 
     def target(self, request: EmojifyRequest) -> str:
         """Return the channel for the result.
