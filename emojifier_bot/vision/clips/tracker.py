@@ -124,33 +124,31 @@ class Tracker:
     def _with_common_motion(
         self, frame: Frame, recent: Sequence[Track], seen: Sequence[Seen]
     ) -> list[Seen]:
-        """Look again for faces where the motion of most others takes them."""
-        fresh = [one for one in seen if one[0].course[-1].frame == frame.index - 1]
-        before = [track.course[-1].detection for track, _ in fresh]
+        """Look again for faces that are not where the motion of most takes them."""
+        fresh = [one for one in recent if one.course[-1].frame == frame.index - 1]
+        found = {id(track): detection for track, detection in seen}
+        both = [one for one in fresh if id(one) in found]
         motion = common_motion(
-            [spot(one) for one in before], [spot(one) for _, one in fresh]
+            [spot(one.course[-1].detection) for one in both],
+            [spot(found[id(one)]) for one in both],
         )
         if motion is None:
             return list(seen)
-        matrix = motion.matrix
-        kept = {
-            id(track): (track, found)
-            for track, found in seen
-            if track.course[-1].frame < frame.index - 1
-            or _is_near(found, moved([track.course[-1].detection], matrix)[0])
+        places = moved([one.course[-1].detection for one in fresh], motion.matrix)
+        lost = {
+            id(one): (one, place)
+            for one, place in zip(fresh, places, strict=True)
+            if id(one) not in found or not _is_near(found[id(one)], place)
         }
-        lost = [
-            one
-            for one in recent
-            if id(one) not in kept and one.course[-1].frame == frame.index - 1
-        ]
-        if lost:
-            places = moved([one.course[-1].detection for one in lost], matrix)
-            found = self._models.follow(frame.picture, places)
-            pairs = paired([[one] for one in places], [0.0] * len(lost), found)
-            again = {id(lost[i]): (lost[i], found[k]) for i, k in pairs}
-            kept = {id(one[0]): one for one in seen} | kept | again
-        return list(kept.values())
+        sure = [detection for track, detection in seen if id(track) not in lost]
+        tracks, places = (
+            [one for one, _ in lost.values()],
+            [p for _, p in lost.values()],
+        )
+        free = _others(self._models.follow(frame.picture, places), sure)
+        pairs = paired([[one] for one in places], [0.0] * len(places), free)
+        again = {id(tracks[i]): (tracks[i], free[k]) for i, k in pairs}
+        return list(({id(one[0]): one for one in seen} | again).values())
 
     def _is_key(
         self, frame: Frame, live: Sequence[Track], seen: Sequence[Seen]
@@ -217,11 +215,7 @@ class Tracker:
             found = self._models.follow(frame.picture, expected)
             seen = [track.at(frame.index) for track in self._tracks]
             others = [one.detection for one in seen if one]
-            free = [
-                one
-                for one in found
-                if len(merge([others, [one]])) > len(merge([others]))
-            ]
+            free = _others(found, others)
             matched = paired([expected], [0.0], free)
             if not matched:
                 return
@@ -239,6 +233,12 @@ def _as_file_has_it(picture: DecodedImage) -> DecodedImage:
     if not picture.canvas.hides_faces:
         return picture
     return replace(picture, canvas=picture.canvas.opaque())
+
+
+def _others(found: Sequence[Detection], known: Sequence[Detection]) -> list[Detection]:
+    """Return what was found and is none of the faces that are known."""
+    count = len(merge([known]))
+    return [one for one in found if len(merge([known, [one]])) > count]
 
 
 def _is_near(found: Detection, expected: Detection) -> bool:
