@@ -46,7 +46,7 @@ body { margin: 0; padding: 16px; background: %s; color: #1d1c1d; width: 700px;
        font: 15px/1.45 "DejaVu Sans", sans-serif; }
 .block { margin: 0 0 10px; display: flex; gap: 8px; justify-content: space-between;
          align-items: center; }
-.actions { justify-content: flex-start; }
+.actions { justify-content: flex-start; flex-wrap: wrap; }
 .context { color: #616061; font-size: 12px; }
 .photo { max-width: 640px; border-radius: 6px; display: block; }
 .control { border: 1px solid #bbb; border-radius: 4px; padding: 5px 12px; flex: none;

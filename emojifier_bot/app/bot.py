@@ -146,7 +146,7 @@ def make_previews(
     themes = list_themes(emojis_dir())
     return Previews(
         DraftStore(database, vault, CLOCK),
-        SlackPreviews(client, theme_reader(settings), themes),
+        SlackPreviews(client, theme_reader(settings), themes, vault.seal),
     )
 
 

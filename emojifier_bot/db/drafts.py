@@ -75,6 +75,8 @@ class Draft:
     message_ts: str = ""
     #: The message may be there although its timestamp is not known.
     is_sent: bool = False
+    #: The window that shows it too, open or closed by now.
+    view_id: str = ""
     #: What the message shows, and what it is to show once Slack has the picture.
     drawing: Drawing | None = None
     upcoming: Drawing | None = None

@@ -13,7 +13,7 @@ from slack_bolt import Ack, App, BoltContext
 
 from emojifier_bot.db.drafts import Draft
 from emojifier_bot.domain import EmojifyRequest, Entrypoint, Outcome
-from emojifier_bot.errors import ErrorKind, PlanError, QueueError
+from emojifier_bot.errors import DeliveryError, ErrorKind, PlanError, QueueError
 from emojifier_bot.slack.context import ACCEPTED, ListenerContext, duration
 from emojifier_bot.slack.payloads import Payload
 from emojifier_bot.slack.preview_blocks import (
@@ -22,18 +22,24 @@ from emojifier_bot.slack.preview_blocks import (
     DISCARD,
     FACE,
     NEXT,
+    OPEN,
     POST,
     PREVIOUS,
     SHUFFLE,
     THEME,
+    WINDOW,
     PreviewId,
     all_emoji_view,
     decision_of,
     parse_choice,
     place_of,
+    preview_view,
 )
 from emojifier_bot.vision.edits import decide, shuffle
 from emojifier_bot.vision.plan import Plan
+
+#: What Slack answers where it does not show the picture in a window.
+REFUSED = "invalid_arguments"
 
 
 class PreviewActions:
@@ -51,7 +57,9 @@ class PreviewActions:
         app.action(NEXT)(self.page)
         app.action(POST)(self.post)
         app.action(DISCARD)(self.discard)
+        app.action(OPEN)(self.open_window)
         app.view(ALL_EMOJI)(self.emoji_chosen)
+        app.view(WINDOW)(self.post)
 
     def face(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Change what one face gets, or open the window with all emoji."""
@@ -68,14 +76,13 @@ class PreviewActions:
     def emoji_chosen(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Give a face the emoji that was chosen in the window."""
         ack()
-        view = body["view"]
-        metadata = self._context.vault.unseal(str(view["private_metadata"]))
-        asker, draft = self._find_to_change(body, context, metadata)
-        [state] = view["state"]["values"].values()
+        named = self._named(body)
+        asker, draft = self._find_to_change(body, context)
+        [state] = body["view"]["state"]["values"].values()
         chosen = str((state[ALL_EMOJI].get("selected_option") or {}).get("value") or "")
         decision = decision_of(chosen)
         if draft is not None and decision is not None:
-            number = int(metadata.rpartition("/")[2])
+            number = int(named.rpartition("/")[2])
             self._redraw(asker, draft, lambda plan: decide(plan, number, decision))
 
     def theme(self, ack: Ack, body: Payload, context: BoltContext) -> None:
@@ -111,6 +118,36 @@ class PreviewActions:
 
         self._context.run_later(asker, "page_preview", task)
 
+    def open_window(self, ack: Ack, body: Payload, context: BoltContext) -> None:
+        """Show the preview in a window too, which is redrawn with the message."""
+        ack()
+        asker, draft = self._find(body, context)
+        shown = draft.shown if draft else None
+        if draft is None or shown is None:
+            return
+        own = self._context
+        theme = own.theme(draft.request.theme or str(shown.plan["theme"]))
+        metadata = own.seal(PreviewId.of(draft).block_id())
+        view = preview_view(metadata, draft, shown, theme, own.themes)
+        trigger_id = str(body.get("trigger_id"))
+
+        def task() -> None:
+            try:
+                answer = own.client.call(
+                    asker.workspace, "views.open", trigger_id=trigger_id, view=view
+                )
+            except DeliveryError as error:
+                if error.kind != REFUSED:
+                    raise
+                own.notify(asker, "no_window")
+                return
+            view_id = str(answer["view"]["id"])
+            now = self._change(draft, lambda one: replace(one, view_id=view_id))
+            if now and now.drawing and now.drawing.version > shown.version:
+                own.previews.sink.update(now, now.drawing)  # drawn meanwhile
+
+        own.run_later(asker, "open_preview", task)
+
     def post(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Queue the job that posts what the preview shows, and takes it away."""
         ack()
@@ -133,6 +170,8 @@ class PreviewActions:
         except QueueError as error:
             outcome = Outcome(error.kind)
         kind, facts = outcome.kind, dict(outcome.facts)
+        if kind in ACCEPTED and "actions" not in body:
+            return  # the window closes; a message about that would stay
         if kind in ACCEPTED:
             kind, facts = "posting", {"place": place_of(draft.request)}
         self._context.notify(asker, kind, **facts)
@@ -155,33 +194,38 @@ class PreviewActions:
             )
 
     def _find_to_change(
-        self, body: Payload, context: BoltContext, named: str = ""
+        self, body: Payload, context: BoltContext
     ) -> tuple[EmojifyRequest, Draft | None]:
         """Do as `_find`, unless the presser has changed too much of late."""
         asker = self._context.asker_of(body, context)
         exhausted = self._context.changes.take(asker.workspace, asker.user_id)
         if exhausted is None:
-            return self._find(body, context, named)
+            return self._find(body, context)
         wait = duration(exhausted.wait_seconds)
         self._context.notify(asker, exhausted.limit.kind, wait=wait)
         return asker, None
 
     def _find(
-        self, body: Payload, context: BoltContext, named: str = ""
+        self, body: Payload, context: BoltContext
     ) -> tuple[EmojifyRequest, Draft | None]:
         """Return who pressed, and the preview if it stands and is theirs.
 
         Whoever else presses hears that it is gone, which is all they may know.
         """
         asker = self._context.asker_of(body, context)
-        named = named or str(body["actions"][0].get("block_id") or "")
-        preview = PreviewId.parse(named)
+        preview = PreviewId.parse(self._named(body))
         there = replace(asker.workspace, team_id=preview.team_id)
         draft = self._context.previews.drafts.find(there, preview.draft_id)
         if draft is None or draft.asker_id != asker.user_id:
             self._context.notify(asker, ErrorKind.PREVIEW_GONE)
             return asker, None
         return asker, draft
+
+    def _named(self, body: Payload) -> str:
+        """Return the id of the block that was pressed, or what a window names."""
+        if "actions" in body:
+            return str(body["actions"][0].get("block_id") or "")
+        return self._context.vault.unseal(str(body["view"]["private_metadata"]))
 
     def _change(self, draft: Draft, change: Callable[[Draft], Draft]) -> Draft | None:
         drafts = self._context.previews.drafts

@@ -40,6 +40,7 @@ FACE, THEME, SHUFFLE = "preview_face", "preview_theme", "preview_shuffle"
 POST, DISCARD = "preview_post", "preview_discard"
 PREVIOUS, NEXT = "preview_page_previous", "preview_page_next"
 ALL_EMOJI = "preview_emoji"
+OPEN, WINDOW = "preview_open", "preview_window"
 #: Begins the id of every block of a preview.
 PREFIX = "preview"
 #: Faces that have a row at the same time.
@@ -103,20 +104,37 @@ def preview_text(draft: Draft) -> str:
 
 
 def preview_blocks(
-    draft: Draft, drawing: Drawing, theme: EmojiTheme, themes: Sequence[str]
+    draft: Draft,
+    drawing: Drawing,
+    theme: EmojiTheme,
+    themes: Sequence[str],
+    *,
+    in_window: bool = False,
 ) -> list[Block]:
-    """Return the message.
+    """Return the message, or what its window shows.
 
     Args:
         draft: The preview.
         drawing: What is shown of it.
         theme: That of the drawing's plan.
         themes: Names of all that may be chosen.
+        in_window: *Post* is the window's own button, and no window opens from it.
     """
     plan, ours = Plan.from_dict(drawing.plan), PreviewId.of(draft)
     first = min(draft.page, (len(plan.faces) - 1) // FACES_A_PAGE) * FACES_A_PAGE
     shown = plan.faces[first : first + FACES_A_PAGE]
     rows = [_row(one, plan, theme, ours, drawing.version) for one in shown]
+    controls = _controls(
+        draft, plan, themes, ours.block_id("controls", drawing.version)
+    )
+    if in_window:
+        controls["elements"] = [
+            one
+            for one in controls["elements"]
+            if one["action_id"] not in {POST, DISCARD, OPEN}
+        ]
+        for row in rows:
+            del row["accessory"]["options"][-1]
     return [
         section(preview_text(draft)) | {"block_id": ours.block_id("head")},
         {
@@ -125,11 +143,39 @@ def preview_blocks(
             "slack_file": {"id": drawing.file_id},
             "alt_text": f"Preview with the faces' numbers. {drawing.alt_text}",
         },
-        _controls(draft, plan, themes, ours.block_id("controls", drawing.version)),
+        controls,
         *rows,
         *_pages(first, len(shown), len(plan.faces), ours),
         context("\n".join([*drawing.notes, render_message("preview_ends")])),
     ]
+
+
+def preview_view(
+    metadata: str,
+    draft: Draft,
+    drawing: Drawing,
+    theme: EmojiTheme,
+    themes: Sequence[str],
+) -> Block:
+    """Return the window that shows what the message of a preview does.
+
+    Args:
+        metadata: Names the preview; sealed, since it comes back from a client.
+        draft: The preview.
+        drawing: What is shown of it.
+        theme: That of the drawing's plan.
+        themes: Names of all that may be chosen.
+    """
+    label = post_label(draft.request)
+    return {
+        "type": "modal",
+        "callback_id": WINDOW,
+        "private_metadata": metadata,
+        "title": plain("Preview", MAX_VIEW_TITLE),
+        "submit": plain(label if len(label) <= MAX_VIEW_TITLE else "Post"),
+        "close": plain("Back", MAX_VIEW_TITLE),
+        "blocks": preview_blocks(draft, drawing, theme, themes, in_window=True),
+    }
 
 
 def reasons_blocks(draft: Draft, drawing: Drawing) -> list[Block]:
@@ -258,6 +304,7 @@ def _controls(draft: Draft, plan: Plan, themes: Sequence[str], block_id: str) ->
             button("Shuffle", SHUFFLE, draft.draft_id, shuffle),
             post | {"style": "primary"},
             button("Discard", DISCARD, draft.draft_id, discard) | {"style": "danger"},
+            button("Open as a window", OPEN, draft.draft_id, "Show it in a window"),
         ],
     }
 

@@ -7,6 +7,7 @@ changes the picture in its place.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,14 +21,19 @@ from emojifier_bot.slack.preview_blocks import (
     PreviewId,
     preview_blocks,
     preview_text,
+    preview_view,
     reasons_blocks,
 )
 from emojifier_bot.vision.types import EmojiTheme
+
+logger = logging.getLogger(__name__)
 
 #: Messages that are looked through for one that may have been sent.
 MOST_MESSAGES = 50
 #: Refusals of a message that is gone.
 MESSAGE_GONE = frozenset({"message_not_found", "channel_not_found"})
+#: And of a window that is.
+WINDOW_CLOSED = frozenset({"not_found"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class SlackPreviews:
     theme: Callable[[str], EmojiTheme]
     #: Names of the themes that may be chosen.
     themes: Sequence[str]
+    #: Seals what a window names.
+    seal: Callable[[str], str]
 
     def make_ready(self, draft: Draft, drawing: Drawing) -> bool:
         """Complete the upload once; tell whether Slack knows what kind of file it is.
@@ -111,7 +119,7 @@ class SlackPreviews:
         return ""
 
     def update(self, draft: Draft, drawing: Drawing) -> None:
-        """Redraw the message in its place."""
+        """Redraw the message in its place, and its window if one is open."""
         self.client.call(
             draft.workspace,
             "chat.update",
@@ -120,10 +128,26 @@ class SlackPreviews:
             text=preview_text(draft),
             blocks=self._blocks(draft, drawing),
         )
+        if not draft.view_id:
+            return
+        metadata = self.seal(PreviewId.of(draft).block_id())
+        theme = self._theme(draft, drawing)
+        view = preview_view(metadata, draft, drawing, theme, self.themes)
+        try:
+            self.client.call(
+                draft.workspace, "views.update", view_id=draft.view_id, view=view
+            )
+        except DeliveryError as error:
+            if error.kind not in WINDOW_CLOSED:
+                facts = {"action": "update_window", "error": error.kind}
+                logger.warning("a preview's window is not redrawn", extra=facts)
 
     def _blocks(self, draft: Draft, drawing: Drawing) -> list[dict[str, object]]:
-        theme = self.theme(draft.request.theme or str(drawing.plan["theme"]))
+        theme = self._theme(draft, drawing)
         return preview_blocks(draft, drawing, theme, self.themes)
+
+    def _theme(self, draft: Draft, drawing: Drawing) -> EmojiTheme:
+        return self.theme(draft.request.theme or str(drawing.plan["theme"]))
 
     def delete_file(self, workspace: Workspace, file_id: str) -> None:
         """Delete a file; one that is gone, or was never completed, is fine."""

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from emojifier_bot.db.drafts import LIFETIME, REMOVAL_TIME, Draft, Drawing
 from emojifier_bot.db.preferences import EVERYBODY, Preference
+from emojifier_bot.db.previews import Previews
 from emojifier_bot.db.tables import DRAFTS
 from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference
 from emojifier_bot.errors import VaultError
@@ -21,6 +22,7 @@ from tests.builders_store import (
     make_installation,
     sql_stores,
 )
+from tests.fakes.previews import MemoryPreviews
 from tests.threads import THREADS, at_once
 
 PLAN = {"faces": [{"action": "emoji", "name": "grin", "spoken": "é 😆"}]}
@@ -39,6 +41,7 @@ FULL = make_draft(
     page=1,
     channel_id="D1",
     message_ts="1700000000.000100",
+    view_id="V1",
     is_sent=True,
     drawing=Drawing(2, PLAN, "0" * 64, "F9", "1 face drawn as grinning"),
     file_ids=("F8", "F9"),
@@ -110,6 +113,21 @@ class TestDrafts:
         assert stores.drafts.find(TEAM, "d1") is None
         assert stores.drafts.change(TEAM, "d1", lambda one: one) is None
         assert stores.drafts.take_expired() == [make_draft(page=1)]
+
+    def test_an_hour_of_silence_leaves_nothing_in_slack(self, stores, clock):
+        sink = MemoryPreviews({FULL.message_ts: FULL.drawing})
+        previews = Previews(stores.drafts, sink)
+        stores.drafts.begin(FULL)
+        clock.advance(HOUR_SECONDS - 1)
+        previews.sweep()
+        assert (len(sink.shown), sink.deleted) == (1, [])
+
+        clock.advance(1)
+        previews.sweep()
+
+        assert (sink.shown, sink.deleted) == ({}, ["F8", "F9"])
+        clock.advance(MINUTES_SECONDS)
+        assert stores.drafts.take_expired() == []
 
     def test_one_that_was_taken_comes_again_only_if_it_was_not_removed(
         self, stores, clock

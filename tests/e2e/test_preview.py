@@ -5,10 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 from PIL import Image
 
+from emojifier_bot.db.engine import open_database
+from emojifier_bot.db.tables import DRAFTS
 from emojifier_bot.slack import preview_blocks as ids
 from tests.fakes.slack import SlackServer
 from tests.running_bot import SAMPLE, process, serving
@@ -55,9 +60,13 @@ def picture_of(bot, message):
 
 
 def rows_of(message) -> list[str]:
+    return rows_in(message.blocks)
+
+
+def rows_in(blocks) -> list[str]:
     return [
         block["text"]["text"]
-        for block in message.blocks
+        for block in blocks
         if block["type"] == "section" and "accessory" in block
     ]
 
@@ -163,6 +172,50 @@ def test_each_change_redraws_in_place_and_one_picture_stays(bot, someone, messag
     bot.slack.wait_until(lambda: gone(bot, someone), PATIENCE_SECONDS)
 
 
+def test_a_window_shows_the_same_and_posts_it(bot, someone):
+    channel = bot.channel()
+    someone.command(channel, f"{bot.address()} preview")
+    message = preview(bot, someone)
+    someone.press(message, ids.OPEN)
+    window = bot.slack.wait_until(someone.open_view, PATIENCE_SECONDS)
+    assert window.body["blocks"][1]["slack_file"] == message.blocks[1]["slack_file"]
+
+    def both_say(row):
+        bot.slack.wait_until(
+            lambda: [row] == rows_of(message) == rows_in(window.body["blocks"]),
+            PATIENCE_SECONDS,
+        )
+
+    someone.press_in_view(window, ids.FACE, "1/leave")
+    both_say("*Face 1:* left as it is")
+    someone.press(message, ids.FACE, "1/mosaic")
+    both_say("*Face 1:* covered with a mosaic")
+    assert window.body["blocks"][1]["slack_file"] == message.blocks[1]["slack_file"]
+    # Until the older picture is gone, *Post* might still mean that one.
+    bot.slack.wait_until(lambda: len(preview_files(bot)) == 1, PATIENCE_SECONDS)
+    someone.submit(window)
+
+    posted, file = bot.result(channel)
+    assert "1 face covered" in posted.everything
+    assert not picture_is_sample(file)
+    bot.slack.wait_until(lambda: gone(bot, someone), PATIENCE_SECONDS)
+
+
+def test_what_slack_shows_in_no_window_stays_in_its_message(bot, someone, message):
+    bot.slack.faults.add("views.open", error="invalid_arguments")
+    someone.press(message, ids.OPEN)
+    bot.told(someone, "Slack does not show this preview in a window")
+
+    someone.press(message, ids.OPEN)
+    window = bot.slack.wait_until(someone.open_view, PATIENCE_SECONDS)
+    bot.slack.world.views.pop(window.view_id)  # closed, which nobody hears of
+    someone.press(message, ids.FACE, "1/cover")
+    bot.slack.wait_until(
+        lambda: rows_of(message) == ["*Face 1:* covered"], PATIENCE_SECONDS
+    )
+    discard(bot, someone, message)
+
+
 def test_shuffle_changes_what_the_reader_chose(bot, someone, message):
     before = rows_of(message)
 
@@ -191,6 +244,22 @@ def test_discard_leaves_nothing(bot, someone, message):
     bot.slack.wait_until(lambda: gone(bot, someone), PATIENCE_SECONDS)
     someone.press(message, ids.POST)
     bot.told(someone, "This preview is gone")
+
+
+def test_an_hour_without_a_change_leaves_nothing(bot, someone, message, parts):
+    def drafts():
+        with database.reading() as connection:
+            return connection.execute(sa.select(DRAFTS.c.draft_id)).all()
+
+    with closing(open_database(parts["database"])) as database:
+        assert drafts()
+        over = datetime.now(UTC) - timedelta(seconds=1)
+        with database.writing() as connection:
+            ended = sa.update(DRAFTS).values(expires_at=over, removable_at=over)
+            connection.execute(ended)
+        bot.slack.wait_until(lambda: not drafts(), PATIENCE_SECONDS)
+    assert message.deleted
+    assert gone(bot, someone)
 
 
 def test_nobody_else_uses_it(bot, someone, message):

@@ -186,6 +186,21 @@ class TestViews:
             client.views_open(trigger_id=trigger, view=self.modal | wrong)
         assert kinds(slack) == ["invalid_view"]
 
+    def test_change_while_they_are_open(self, client, slack, acme):
+        trigger = new_trigger(slack.world, acme.ada.user_id)
+        opened = client.views_open(trigger_id=trigger, view=self.modal)["view"]
+        changed = self.modal | {"blocks": [section("b")]}
+
+        client.views_update(view_id=opened["id"], view=changed)
+        assert slack.world.views[opened["id"]].body == changed
+        shown = {"type": "image", "alt_text": "a", "slack_file": {"id": "F0"}}
+        unknown = self.modal | {"blocks": [shown]}
+        with pytest.raises(SlackApiError, match="invalid_arguments"):
+            client.views_update(view_id=opened["id"], view=unknown)
+        slack.world.views.pop(opened["id"])
+        with pytest.raises(SlackApiError, match="not_found"):
+            client.views_update(view_id=opened["id"], view=changed)
+
     def test_fill_a_home(self, client, slack, acme):
         home = {"type": "home", "blocks": [section("Hello")]}
         client.views_publish(user_id=acme.ada.user_id, view=home)

@@ -38,6 +38,7 @@ HANDLERS: Mapping[str, Callable[[Caller], dict[str, Any]]] = {
     "users.info": methods_rooms.users_info,
     "views.open": methods_chat.open_view,
     "views.publish": methods_chat.publish_view,
+    "views.update": methods_chat.update_view,
 }
 #: The SDK adds it to every call of a client that knows its workspace.
 ORG_ARGUMENTS = frozenset({"team_id"})

@@ -261,9 +261,13 @@ def wrong_blocks(
     return walk.wrong
 
 
-def wrong_view(view: Any, kind: str) -> list[str]:
+def wrong_view(
+    view: Any,
+    kind: str,
+    knows_file: Callable[[Mapping[str, Any]], bool] | None = None,
+) -> list[str]:
     """Return what is wrong with a modal or a home tab."""
-    walk = _Walk()
+    walk = _Walk(knows_file)
     if not walk.has(view, "/view", VIEW, ["title"] if kind == "modal" else []):
         return walk.wrong
     walk.that(view.get("type") == kind, "/view/type", f"must be {kind}")

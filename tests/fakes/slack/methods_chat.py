@@ -201,6 +201,15 @@ def open_view(caller: Caller) -> dict[str, Any]:
     return {"view": view_json(caller, view)}
 
 
+def update_view(caller: Caller) -> dict[str, Any]:
+    body = _view(caller, "modal")
+    view = caller.world.views.get(caller.text("view_id"))
+    if view is None:
+        raise Refusal("not_found")
+    view.body = body
+    return {"view": view_json(caller, view)}
+
+
 def publish_view(caller: Caller) -> dict[str, Any]:
     body = _view(caller, "home")
     user = caller.world.users.get(caller.text("user_id"))
@@ -218,8 +227,11 @@ def _view(caller: Caller, kind: str) -> dict[str, Any]:
         body = read_json(caller.args["view"])
     except ValueError as error:
         raise invalid_arguments("invalid JSON: view") from error
-    if wrong := wrong_view(body, kind):
-        caller.problem("invalid_view", "; ".join(wrong))
+    deleted: list[str] = []
+    wrong = wrong_view(body, kind, lambda one: _shows(caller, one, deleted))
+    if wrong:
+        if len(deleted) < len(wrong):
+            caller.problem("invalid_view", "; ".join(wrong))
         raise invalid_arguments(*wrong)
     return dict(body)
 

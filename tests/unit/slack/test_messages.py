@@ -45,6 +45,7 @@ USED = (
     "users.info",
     "views.open",
     "views.publish",
+    "views.update",
 )
 #: Calls whose refusal nobody hears of: a line that says how far a clip is.
 UNHEARD = ("chat.update",)

@@ -17,6 +17,7 @@ from emojifier_bot.slack.preview_blocks import (
     parse_choice,
     post_label,
     preview_blocks,
+    preview_view,
     reasons_blocks,
 )
 from emojifier_bot.vision.plan import Cover, CoverKind, DrawEmoji, Leave, Plan
@@ -59,11 +60,15 @@ def plan_of(count, reading=ReadingMode.EXPRESSIONS):
     return Plan(99, 99, "classic", "local", faces, reading=reading)
 
 
-def shown(count, page=0, **more):
+def drafted(count, page=0, **more):
     plan = plan_of(count, **more)
     drawing = Drawing(3, plan.to_dict(), "0" * 64, "F9", "x" * 1000, ("A note.",))
     draft = Draft("d" * 32, REQUEST, "*a* <b>.png", plan.to_dict(), page=page)
-    return preview_blocks(draft, drawing, THEME, ("classic", "party"))
+    return draft, drawing, THEME, ("classic", "party")
+
+
+def shown(count, page=0, **more):
+    return preview_blocks(*drafted(count, page, **more))
 
 
 def controls(blocks):
@@ -115,6 +120,25 @@ def test_menus_say_what_to_do_and_rows_what_was_done():
         "*Face 4:* covered with a mosaic",
         "*Face 5:* covered",
     ]
+
+
+@pytest.mark.parametrize("count", [1, 30, 300])
+@pytest.mark.parametrize("channel", ["general", "a-channel-with-quite-a-long-name"])
+def test_the_window_of_a_preview_shows_the_same(count, channel):
+    draft, *others = drafted(count)
+    request = replace(REQUEST, channel_name=channel)
+    view = preview_view("sealed", replace(draft, request=request), *others)
+
+    assert wrong_view(view, "modal", lambda one: one == {"id": "F9"}) == []
+    posts = view["submit"]["text"]
+    assert posts == ("Post to #general" if channel == "general" else "Post")
+    here, there = view["blocks"], shown(count)
+    texts = [one.get("text") for one in here if one["type"] != "actions"]
+    assert texts == [one.get("text") for one in there if one["type"] != "actions"]
+    pressed = {one.get("action_id") for one in controls(here)}
+    left_out = {"preview_post", "preview_discard", "preview_open"}
+    assert pressed == {one.get("action_id") for one in controls(there)} - left_out
+    assert "/all" not in json.dumps(here)
 
 
 @pytest.mark.parametrize("reading", [ReadingMode.SHAPES, ReadingMode.OFF])
