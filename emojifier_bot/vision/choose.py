@@ -163,10 +163,12 @@ def _shows_mixture(emoji: Sequence[Emoji], distances: FloatArray) -> bool:
 def _nearest_fitting(
     emoji: Sequence[Emoji], distances: FloatArray, measures: Mapping[Measure, float]
 ) -> Emoji:
-    bounded = np.array([bool(one.bounds) for one in emoji])
-    fitting = np.array([fits(one, measures) for one in emoji])
     near = distances <= distances.min() + NEIGHBOURHOOD
-    for candidates in (bounded & fitting & near, ~bounded):
+    fitting = [
+        bool(one.bounds) and is_near and fits(one, measures)
+        for one, is_near in zip(emoji, near.tolist(), strict=True)
+    ]
+    for candidates in np.array([fitting, [not one.bounds for one in emoji]]):
         if candidates.any():
             return _nearest(emoji, np.where(candidates, distances, np.float32(np.inf)))
     return _nearest(emoji, distances)
