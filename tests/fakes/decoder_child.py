@@ -89,6 +89,17 @@ def _close(connection: socket.socket) -> None:
     time.sleep(600)
 
 
+def always_further(connection: socket.socket, _: ChildLimits) -> None:
+    """Be a process for pictures that is a little further each time, never done."""
+    receive_picture(connection)
+    send_header(connection, {"ready": True})
+    receive_picture(connection)
+    receive_picture(connection)
+    for done in range(2000):
+        send_header(connection, {"progress": [done, 2000]})
+        time.sleep(0.01)
+
+
 def _drip(connection: socket.socket) -> None:
     for byte in struct.pack(">I", 100_000) + b" " * 99_999:
         connection.sendall(bytes([byte]))

@@ -29,6 +29,7 @@ from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder, start_clip_de
 from emojifier_bot.vision.sandbox.process import _ENVIRONMENT, DecoderProcess
 from emojifier_bot.vision.sandbox.protocol import ChildLimits
 from tests import profiles
+from tests.clips import animation, panned
 from tests.fakes.decoder_child import WRITTEN
 from tests.fuzz.attack import children, traces
 from tests.fuzz.seeds import seeds
@@ -302,6 +303,16 @@ def test_a_picture_that_needs_too_much_memory_is_refused():
         assert "memory" in caught.value.message
         assert_same_pixels(one.decode(PNG).image, photo())
         assert one.deaths == {}
+
+
+def test_a_clip_has_its_time_and_no_more():
+    data = animation(panned(100), "GIF", duration=10)
+    with IsolatedDecoder(ChildLimits(clip_seconds=0.05)) as one:
+        with pytest.raises(ImageError) as caught, one.open_clip(data) as clip:
+            list(clip.frames())
+
+        assert caught.value.kind == "decode_timeout"
+        assert one.deaths == {"too slow": 1}
 
 
 @linux_only

@@ -92,6 +92,17 @@ def test_a_clip_stays_a_clip_and_tells_how_far_it_is(face, monkeypatch):
         assert image.n_frames == 4
 
 
+def test_a_clip_that_is_always_a_little_further_has_an_end(monkeypatch):
+    entry = "tests.fakes.decoder_child:always_further"
+    monkeypatch.setattr(picture_process, "ENTRY", entry)
+    with closing(PictureProcess(replace(load_settings(), clip_seconds=0.3))) as process:
+        with pytest.raises(ImageError) as caught:
+            process.emojify(b"a clip", "", None)
+
+        assert caught.value.kind == "decode_timeout"
+        assert process.cause_of_death == "too slow"
+
+
 def test_nobody_is_told_how_far_what_others_asked_for_is(face):
     frames = [face.resize((240, 240)).rotate(angle) for angle in range(40)]
     data = encoded(
