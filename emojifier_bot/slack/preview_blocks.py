@@ -96,11 +96,9 @@ class PreviewId:
         return "/".join(map(str, (PREFIX, self.team_id, self.draft_id, *parts)))
 
 
-def preview_text(draft: Draft) -> str:
+def preview_text(draft: Draft, kind: str = "preview") -> str:
     """Return what a preview says where its blocks are not shown: in a notification."""
-    return render_message(
-        "preview", picture=_name(draft), place=place_of(draft.request)
-    )
+    return render_message(kind, picture=_name(draft), place=place_of(draft.request))
 
 
 def preview_blocks(
@@ -127,6 +125,7 @@ def preview_blocks(
     controls = _controls(
         draft, plan, themes, ours.block_id("controls", drawing.version)
     )
+    kind = "preview_window" if in_window else "preview"
     if in_window:
         controls["elements"] = [
             one
@@ -136,7 +135,7 @@ def preview_blocks(
         for row in rows:
             del row["accessory"]["options"][-1]
     return [
-        section(preview_text(draft)) | {"block_id": ours.block_id("head")},
+        section(preview_text(draft, kind)) | {"block_id": ours.block_id("head")},
         {
             "type": "image",
             "block_id": ours.block_id("picture", drawing.version),
