@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import statistics
 import subprocess
 import sys
@@ -224,7 +225,11 @@ def write_video(path: Path, frames: Sequence[Image.Image]) -> None:
 
 
 def print_processes(command: Path | None, rounds: int) -> None:
-    """Print the seconds of whole processes, in turn, each the least and the median."""
+    """Print the seconds of whole processes, in turn, each the least and the median.
+
+    Below stands the load of the machine, before and after.
+    """
+    load = os.getloadavg()[0]
     print("| clip | command | least, s | median, s | processor, s | × real time | MB |")
     print("|---|---|--:|--:|--:|--:|--:|")
     replay = [sys.executable, "-m", "emojifier_bot", "replay", "--force"]
@@ -260,6 +265,7 @@ def print_processes(command: Path | None, rounds: int) -> None:
                     f"{share:.2f} | {peak:.0f} |",
                     flush=True,
                 )
+    print(f"\nLoad before {load:.1f}, after {os.getloadavg()[0]:.1f}.")
 
 
 def main() -> None:

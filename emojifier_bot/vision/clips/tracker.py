@@ -12,6 +12,8 @@ import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.clips.ahead import ahead
@@ -33,6 +35,7 @@ from emojifier_bot.vision.clips.types import Frame
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.detector import moved
 from emojifier_bot.vision.fusion import merge, side, surer_than
+from emojifier_bot.vision.models import in_batches
 from emojifier_bot.vision.types import Detection, EmotionScores
 
 #: A frame is a key frame this long after the last one, or so many frames.
@@ -197,7 +200,9 @@ class Tracker:
         if not seen:
             return
         now, models = frame.time_ms / 1000, self._models
-        points = models.landmarker.locate(frame.picture, [one for _, one in seen])
+        locate = partial(models.landmarker.locate, frame.picture)
+        batches = in_batches([one for _, one in seen])
+        points = list(chain.from_iterable(models.side_by_side(locate, batches)))
         scores: dict[int, EmotionScores] = {}
         if models.classifier is not None:
             due = [k for k, (track, _) in enumerate(seen) if not track.is_read(now)]
