@@ -22,6 +22,7 @@ from pathlib import Path
 from emojifier_bot.app.picture_process import PictureProcesses
 from emojifier_bot.config import load_settings
 from emojifier_bot.errors import EmojifierError
+from emojifier_bot.vision.options import EmojifyOptions
 
 #: Megapixels that are tried, from the limit down.
 SIZES = (60, 50, 40, 32, 24, 16, 12)
@@ -103,7 +104,7 @@ def measure(kind: str, first: float, folder: Path) -> str:
             pid = processes.pids[0]
             began = time.monotonic()
             try:
-                result = processes(data, "", None)
+                result = processes(data, "", EmojifyOptions(for_channel=True))
             except EmojifierError as error:
                 refused.append(f"{megapixels}: {error.kind}")
                 continue

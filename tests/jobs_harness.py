@@ -36,7 +36,7 @@ from emojifier_bot.jobs.worker import Worker
 from tests.clips import animation
 from tests.fakes.faces import lit_frame, picture_with_faces
 from tests.fakes.image_source import FakeImageSource
-from tests.fakes.pipeline import fake_emojify
+from tests.fakes.pipeline import FakeEmojify
 from tests.fakes.previews import MemoryPreviews
 from tests.fakes.reply_sink import FakeReplySink
 from tests.images import encoded
@@ -88,7 +88,7 @@ def make_dependencies(url: str, folder: Path, **sink) -> Dependencies:
         FakeImageSource(PICTURES, MESSAGES),
         FakeReplySink(folder, twice=True, **sink),
         PostLog(open_database(url), VAULT, clock),
-        fake_emojify(),
+        FakeEmojify(),
         clock,
         Previews(
             DraftStore(open_database(url), VAULT, clock),

@@ -18,8 +18,10 @@ from emojifier_bot.domain import (
     ResultPicture,
     Workspace,
 )
+from emojifier_bot.emotion_models import ReadingMode, lowest
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
+from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.plan import Plan
 
 if TYPE_CHECKING:
@@ -111,10 +113,10 @@ class PreviewSteps:
             return True  # by an earlier try of this step
         with ExitStack() as places:
             image = self.steps.fetched(request, reference, places)
+            reading = lowest(ReadingMode.EXPRESSIONS, request.reading)
+            options = EmojifyOptions(for_channel=True, reading=reading)
             with self.steps.limits.pipelines.taken(workspace.id):
-                found = self.steps.deps.emojify.why(
-                    image.data, request.theme, reading=request.reading
-                )
+                found = self.steps.deps.emojify.why(image.data, request.theme, options)
             if not found.data:
                 return False
             self.steps.lease.check()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
@@ -34,6 +33,7 @@ from emojifier_bot.domain import (
     Share,
     ShareState,
 )
+from emojifier_bot.emotion_models import ReadingMode, lowest
 from emojifier_bot.errors import (
     DeliveryError,
     ErrorKind,
@@ -50,7 +50,9 @@ from emojifier_bot.ports import ImageSource, ReplySink
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
 from emojifier_bot.vision.clips.opening import may_move
 from emojifier_bot.vision.clips.passes import Progress, no_progress
+from emojifier_bot.vision.edits import take_edits
 from emojifier_bot.vision.formats import format_named
+from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.plan import Plan
 
 logger = logging.getLogger(__name__)
@@ -72,9 +74,7 @@ class Emojify(Protocol):
         self,
         data: bytes,
         theme: str,
-        surprise_seed: int | None,
-        words: Sequence[str] = (),
-        reading: str = "",
+        options: EmojifyOptions,
         *,
         progress: Progress = no_progress,
     ) -> EmojifiedPicture:
@@ -83,31 +83,22 @@ class Emojify(Protocol):
         Args:
             data: The file.
             theme: Name of a theme; empty for the settings' own.
-            surprise_seed: Draws among near neighbours of the best emoji.
-            words: What is asked for single faces.
-            reading: How faces are read at most; empty for what the settings allow.
+            options: How it is read and painted.
             progress: Called now and then with how many frames of a clip are done.
         """
         ...
 
+    def render(self, data: bytes, theme: str, plan: Plan) -> EmojifiedPicture:
+        """Paint a plan; the same plan gives the same bytes, of a video the frames."""
+        ...
+
     def preview(
-        self,
-        data: bytes,
-        plan: Plan | None,
-        theme: str = "",
-        surprise_seed: int | None = None,
-        words: Sequence[str] = (),
-        *,
-        reading: str = "",
+        self, data: bytes, theme: str, options: EmojifyOptions, plan: Plan | None
     ) -> EmojifiedPicture:
         """Paint a small copy with numbers; its digest is that of what is posted."""
         ...
 
-    def render(self, data: bytes, plan: Plan, theme: str = "") -> EmojifiedPicture:
-        """Paint a plan; the same plan gives the same bytes, of a video the frames."""
-        ...
-
-    def why(self, data: bytes, theme: str = "", *, reading: str = "") -> Explanation:
+    def why(self, data: bytes, theme: str, options: EmojifyOptions) -> Explanation:
         """Say why each face would get its emoji."""
         ...
 
@@ -327,30 +318,23 @@ class JobSteps:
         """Draw a preview: of a draft's plan, or of what is read."""
         plan = Plan.from_dict(draft.plan) if draft and draft.plan else None
         theme = draft.request.theme if draft else request.theme
-        seed = _seed(job_id, request)
+        options = _options(job_id, request)
         with self.limits.pipelines.taken(request.workspace.id):
-            return self.deps.emojify.preview(
-                image.data, plan, theme, seed, request.words, reading=request.reading
-            )
+            return self.deps.emojify.preview(image.data, theme, options, plan)
 
     def _emojify(
         self, job_id: str, request: EmojifyRequest, image: FetchedImage
     ) -> EmojifiedPicture:
         if request.draft_id:
             return self._as_previewed(request, image)
-        seed, deps = _seed(job_id, request), self.deps
+        options = _options(job_id, request)
         with ExitStack() as stack:
             stack.enter_context(self.limits.pipelines.taken(request.workspace.id))
             progress: Progress = no_progress
             if may_move(image.data):
                 progress = stack.enter_context(self._progress_line(request))
-            result = deps.emojify(
-                image.data,
-                request.theme,
-                seed,
-                request.words,
-                request.reading,
-                progress=progress,
+            result = self.deps.emojify(
+                image.data, request.theme, options, progress=progress
             )
         faces = sum(face.count for face in result.faces)
         facts = {
@@ -395,7 +379,7 @@ class JobSteps:
         try:
             with self.limits.pipelines.taken(workspace.id):
                 result = self.deps.emojify.render(
-                    image.data, Plan.from_dict(drawing.plan), request.theme
+                    image.data, request.theme, Plan.from_dict(drawing.plan)
                 )
         except PlanError as error:
             raise _changed() from error
@@ -430,6 +414,16 @@ def request_for(
         source=reference,
         thread_ts=request.thread_ts or request.source.message_ts,
         begins_thread=request.begins_thread or not request.thread_ts,
+    )
+
+
+def _options(job_id: str, request: EmojifyRequest) -> EmojifyOptions:
+    """Return how the pictures of a request are read and painted."""
+    return EmojifyOptions(
+        surprise_seed=_seed(job_id, request),
+        for_channel=True,
+        edits=take_edits(request.words)[0],
+        reading=lowest(ReadingMode.EXPRESSIONS, request.reading),
     )
 
 

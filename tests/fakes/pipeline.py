@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from emojifier_bot.app.picture_process import emojified, explanation, previewed
+from emojifier_bot.app.picture_child import emojified, explanation, previewed
 from emojifier_bot.domain import EmojifiedPicture, Explanation
-from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import ImageError
 from emojifier_bot.jobs.steps import Emojify
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
@@ -15,7 +14,6 @@ from emojifier_bot.vision.clips.opening import InProcessDecoder
 from emojifier_bot.vision.clips.passes import Progress, no_progress
 from emojifier_bot.vision.clips.types import ClipDecoder
 from emojifier_bot.vision.decode import DecodedImage
-from emojifier_bot.vision.edits import take_edits
 from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.pipeline import Pipeline
 from emojifier_bot.vision.plan import Plan
@@ -83,50 +81,24 @@ class FakeEmojify(Emojify):
         self,
         data: bytes,
         theme: str,
-        surprise_seed: int | None,
-        words: Sequence[str] = (),
-        reading: str = "",
+        options: EmojifyOptions,
         *,
         progress: Progress = no_progress,
     ) -> EmojifiedPicture:
         del theme
-        options = _options(surprise_seed, words, reading)
         return emojified(fake_pipeline().run(data, options, progress))
 
+    def render(self, data: bytes, theme: str, plan: Plan) -> EmojifiedPicture:
+        del theme
+        options = EmojifyOptions(for_channel=True)
+        return emojified(fake_pipeline().render(data, plan, options))
+
     def preview(
-        self,
-        data: bytes,
-        plan: Plan | None,
-        theme: str = "",
-        surprise_seed: int | None = None,
-        words: Sequence[str] = (),
-        *,
-        reading: str = "",
+        self, data: bytes, theme: str, options: EmojifyOptions, plan: Plan | None
     ) -> EmojifiedPicture:
         del theme
-        options = _options(surprise_seed, words, reading)
-        return previewed(fake_pipeline(), data, plan, options)
+        return previewed(fake_pipeline(), data, options, plan)
 
-    def render(self, data: bytes, plan: Plan, theme: str = "") -> EmojifiedPicture:
+    def why(self, data: bytes, theme: str, options: EmojifyOptions) -> Explanation:
         del theme
-        return emojified(fake_pipeline().render(data, plan, _options()))
-
-    def why(self, data: bytes, theme: str = "", *, reading: str = "") -> Explanation:
-        del theme
-        return explanation(fake_pipeline(), data, _options(reading=reading))
-
-
-def fake_emojify() -> Emojify:
-    """Return what emojifies for jobs."""
-    return FakeEmojify()
-
-
-def _options(
-    seed: int | None = None, words: Sequence[str] = (), reading: str = ""
-) -> EmojifyOptions:
-    return EmojifyOptions(
-        surprise_seed=seed,
-        for_channel=True,
-        edits=take_edits(words)[0],
-        reading=ReadingMode(reading or ReadingMode.EXPRESSIONS),
-    )
+        return explanation(fake_pipeline(), data, options)

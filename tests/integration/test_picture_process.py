@@ -25,6 +25,7 @@ from emojifier_bot.app.picture_process import (
 from emojifier_bot.config import load_settings
 from emojifier_bot.config.settings import Secret
 from emojifier_bot.domain import Explanation, FaceSummary
+from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import (
     ConfigError,
     EmojifierError,
@@ -32,7 +33,9 @@ from emojifier_bot.errors import (
     ImageError,
     PlanError,
 )
+from emojifier_bot.vision.edits import parse_edits
 from emojifier_bot.vision.formats import sniff
+from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.plan import DrawEmoji, Leave, Plan
 from emojifier_bot.vision.sandbox.lockdown import give_way, memory_in_use
 from emojifier_bot.vision.sandbox.process import MOST_KEPT_BYTES
@@ -40,6 +43,8 @@ from tests.builders import make_plan
 from tests.datasets import crowd, sample
 from tests.emotion_words import found_in
 from tests.images import encoded
+
+AS_POSTED = EmojifyOptions(for_channel=True)
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux keeps it")
 
@@ -56,6 +61,10 @@ def face() -> Image.Image:
     return sample().crop((100, 0, 350, 250))
 
 
+def as_asked(text: str) -> EmojifyOptions:
+    return replace(AS_POSTED, edits=parse_edits(text))
+
+
 @pytest.mark.parametrize(
     ("input_format", "expected"),
     [("JPEG", "JPEG"), ("PNG", "PNG"), ("WEBP", "WEBP"), ("TIFF", "JPEG")],
@@ -63,26 +72,23 @@ def face() -> Image.Image:
 def test_a_result_has_the_format_that_a_channel_shows(
     processes, face, input_format, expected
 ):
-    result = processes(encoded(face, input_format), "", None)
+    result = processes(encoded(face, input_format), "", AS_POSTED)
 
     assert sniff(result.data).name == result.format == expected
     assert [one.spoken for one in result.faces] == result.alt_text.split(": ")[1:]
     assert result.milliseconds.keys() >= {"decode", "analyze", "encode"}
 
 
-def test_a_clip_stays_a_clip_and_tells_how_far_it_is(face, monkeypatch):
+def test_a_clip_stays_a_clip(face):
     frames = [face.resize((240, 240)).rotate(angle) for angle in (0, 2, 4, 6)]
     data = encoded(
         frames[0], "GIF", save_all=True, append_images=frames[1:], duration=60
     )
-    told = []
-    monkeypatch.setattr(picture_process, "PROGRESS_SECONDS", 0.0)
     settings = replace(load_settings(), decode_seconds=0.5)
-    monkeypatch.setattr(picture_process, "AFTER_DECODING_SECONDS", 60.0)
     with PictureProcesses(settings) as processes:
-        result = processes(data, "", None, progress=lambda *far: told.append(far))
-        shown = processes.preview(data, None)
-        posted = processes.render(data, shown.plan)
+        result = processes(data, "", AS_POSTED)
+        shown = processes.preview(data, "", AS_POSTED, None)
+        posted = processes.render(data, "", shown.plan)
 
     assert (shown.format, posted.format) == ("JPEG", "GIF")
     assert (posted.data, posted.digest) == (result.data, shown.digest)
@@ -97,7 +103,7 @@ def test_a_clip_that_is_always_a_little_further_has_an_end(monkeypatch):
     monkeypatch.setattr(picture_process, "ENTRY", entry)
     with closing(PictureProcess(replace(load_settings(), clip_seconds=0.3))) as process:
         with pytest.raises(ImageError) as caught:
-            process.emojify(b"a clip", "", None)
+            process.emojify(b"a clip", "", AS_POSTED)
 
         assert caught.value.kind == "decode_timeout"
         assert process.cause_of_death == "too slow"
@@ -110,15 +116,19 @@ def test_nobody_is_told_how_far_what_others_asked_for_is(face):
     )
     told = []
     with closing(PictureProcess(load_settings())) as process:
-        shown = process.emojify(data, "", None, progress=lambda *far: told.append(far))
+        shown = process.emojify(
+            data, "", AS_POSTED, progress=lambda *far: told.append(far)
+        )
         count = len(told)
-        process.render(data, shown.plan)
+        process.render(data, "", shown.plan)
 
     assert len(told) == count > 0
 
 
 def test_a_picture_without_faces_is_not_encoded(processes):
-    result = processes(encoded(Image.new("RGB", (90, 90), "grey"), "PNG"), "", None)
+    result = processes(
+        encoded(Image.new("RGB", (90, 90), "grey"), "PNG"), "", AS_POSTED
+    )
 
     assert (result.faces, result.data) == ((), b"")
     assert "encode" not in result.milliseconds
@@ -127,10 +137,10 @@ def test_a_picture_without_faces_is_not_encoded(processes):
 def test_a_plan_is_made_in_one_job_and_painted_in_another(processes, face):
     data = encoded(face, "PNG")
 
-    shown = processes.preview(data, None)
-    at_once = processes(data, "", None)
-    painted = processes.render(data, Plan.from_json(shown.plan.to_json()))
-    changed = processes(data, "", None, words=["1=:sunglasses:"])
+    shown = processes.preview(data, "", AS_POSTED, None)
+    at_once = processes(data, "", AS_POSTED)
+    painted = processes.render(data, "", Plan.from_json(shown.plan.to_json()))
+    changed = processes(data, "", as_asked("1=:sunglasses:"))
 
     assert shown.plan == at_once.plan == painted.plan
     assert painted.data == at_once.data != shown.data
@@ -142,14 +152,14 @@ def test_a_plan_is_made_in_one_job_and_painted_in_another(processes, face):
     assert changed.plan.faces[0].decision == DrawEmoji("sunglasses")
 
 
-def test_words_change_what_is_read(processes, face):
+def test_edits_change_what_is_read(processes, face):
     data = encoded(face, "PNG")
 
-    assert processes(data, "", None, words=["blur"]).plan.covers
+    assert processes(data, "", as_asked("blur")).plan.covers
     with pytest.raises(PlanError, match="There is no face 7"):
-        processes(data, "", None, words=["skip", "7"])
+        processes(data, "", as_asked("skip 7"))
     with pytest.raises(PlanError, match="640 x 480 pixels, and this one has 250"):
-        processes.render(data, make_plan(1))
+        processes.render(data, "", make_plan(1))
 
 
 def test_a_plan_of_very_many_faces_comes_over(processes):
@@ -158,7 +168,7 @@ def test_a_plan_of_very_many_faces_comes_over(processes):
     many = tuple(replace(face, number=n + 1) for n in range(2000))
     plan = replace(make_plan(0), faces=many)
 
-    result = processes.render(blank, plan)
+    result = processes.render(blank, "", plan)
 
     assert result.plan == plan
     assert [one.count for one in result.faces] == [2000]
@@ -166,17 +176,17 @@ def test_a_plan_of_very_many_faces_comes_over(processes):
 
 def test_refusals_come_over(processes):
     with pytest.raises(ImageError) as caught:
-        processes(b"no picture", "", None)
+        processes(b"no picture", "", AS_POSTED)
     assert caught.value.kind == "not_an_image"
     with pytest.raises(ConfigError, match="no theme 'swordfish'"):
-        processes(encoded(sample(), "JPEG"), "swordfish", None)
+        processes(encoded(sample(), "JPEG"), "swordfish", AS_POSTED)
 
 
 def test_all_that_is_known_about_an_error_comes_over():
     busy = HostedApiError(
         "Wait.", kind="face_api_busy", retryable=True, retry_after_seconds=3.0
     )
-    found = _read_error(**picture_process._error_values(busy)["error"])
+    found = _read_error(**picture_process.error_values(busy)["error"])
 
     assert isinstance(found, HostedApiError)
     assert vars(found) == vars(busy)
@@ -189,12 +199,12 @@ def test_a_process_that_dies_costs_one_picture(processes, face, caplog):
     os.kill(pid, signal.SIGSTOP)
     sleeping.start()
     with pytest.raises(ImageError) as caught:
-        processes(file, "", None)
+        processes(file, "", AS_POSTED)
 
     assert caught.value.kind == "decode_crash"
     died = [one for one in caplog.records if one.action == "picture_process_died"]
     assert [one.cause for one in died] == ["SIGKILL"]
-    assert processes(encoded(face, "PNG"), "", None).faces
+    assert processes(encoded(face, "PNG"), "", AS_POSTED).faces
 
 
 def test_a_picture_that_takes_too_long_is_given_up(face, monkeypatch):
@@ -205,7 +215,7 @@ def test_a_picture_that_takes_too_long_is_given_up(face, monkeypatch):
         os.kill(one.pids[0], signal.SIGSTOP)
         began = time.monotonic()
         with pytest.raises(ImageError) as caught:
-            one(encoded(face, "PNG"), "", None)
+            one(encoded(face, "PNG"), "", AS_POSTED)
 
         assert caught.value.kind == "decode_timeout"
         assert time.monotonic() - began < 10
@@ -218,10 +228,10 @@ def test_a_picture_that_needs_more_memory_than_there_is_is_refused(face):
     large = face.resize((4000, 4000))
     with PictureProcesses(settings) as one:
         with pytest.raises(EmojifierError) as caught:
-            one(encoded(large, "JPEG"), "", None)
+            one(encoded(large, "JPEG"), "", AS_POSTED)
 
         assert caught.value.kind in {"too_many_pixels", "decode_crash"}
-        assert one(encoded(face, "PNG"), "", None).faces
+        assert one(encoded(face, "PNG"), "", AS_POSTED).faces
 
 
 @linux_only
@@ -233,7 +243,7 @@ def test_a_result_that_needs_more_memory_than_there_is_is_refused_for_that(face)
         PictureProcesses(load_settings(picture_memory_mb=200)) as one,
         pytest.raises(ImageError) as caught,
     ):
-        one(data, "", None)
+        one(data, "", AS_POSTED)
 
     assert caught.value.kind == "too_many_pixels"
     assert caught.value.message.startswith("As WEBP this picture needs more memory")
@@ -245,7 +255,7 @@ def test_a_result_that_could_be_smaller_is_better_than_none(face):
     large = encoded(face.resize((4000, 3000)), "JPEG", **options)
     # Pixels of 48 MB; Huffman tables of its own would take 72 MB of coefficients.
     with PictureProcesses(load_settings(picture_memory_mb=100)) as one:
-        assert one(large, "", None).format == "JPEG"
+        assert one(large, "", AS_POSTED).format == "JPEG"
 
 
 @linux_only
@@ -270,7 +280,7 @@ def _maps(process: Path) -> str:
 
 
 def test_it_ends_with_the_worker(processes, face):
-    processes(encoded(face, "PNG"), "", None)
+    processes(encoded(face, "PNG"), "", AS_POSTED)
     pid = processes.pids[0]
     processes.close()
 
@@ -290,14 +300,14 @@ def test_what_one_picture_took_is_not_missing_for_the_next(monkeypatch):
         one.warm_up()
         pid = one.pids[-1]
         at_first = data_mb(pid)
-        assert one(encoded(crowd(10, 10), "PNG"), "", None).faces
+        assert one(encoded(crowd(10, 10), "PNG"), "", AS_POSTED).faces
         # 150 MB more, so that every large group ended the process it was read in.
         assert one.pids[-1] == pid
         assert data_mb(pid) - at_first < MOST_KEPT_BYTES / 1e6
         # Pixels of 240 MB in its decoder: a second one of them had no room.
         largest = encoded(sample().resize((8900, 6700)), "JPEG", progressive=True)
         for _ in range(2):
-            assert one(largest, "", None).faces
+            assert one(largest, "", AS_POSTED).faces
         assert one.deaths == {}
 
 
@@ -318,12 +328,12 @@ def test_a_picture_that_takes_long_gives_way_and_its_process_goes(face, monkeypa
         # Nobody waits while one loads what it needs.
         assert seen[0] == {picture_process.NICENESS}
         assert set(niceness(before)) == {picture_process.NICENESS}
-        assert one(encoded(crowd(8, 8), "PNG"), "", None).faces
+        assert one(encoded(crowd(8, 8), "PNG"), "", AS_POSTED).faces
 
         assert {picture_process.LONG_NICENESS} in seen
         assert before not in one.pids
         assert one.deaths == {}
-        assert one(encoded(face, "PNG"), "", None).faces
+        assert one(encoded(face, "PNG"), "", AS_POSTED).faces
 
 
 def niceness(pid: int) -> list[int]:
@@ -338,32 +348,34 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for one in found for child in one.read_text().split()]
 
 
-@pytest.mark.parametrize("reading", ["", "shapes", "off"])
+@pytest.mark.parametrize("reading", list(ReadingMode))
 def test_faces_are_explained_there(processes, face, reading):
-    explained = processes.why(encoded(face, "JPEG"), reading=reading)
+    options = replace(AS_POSTED, reading=reading)
+
+    explained = processes.why(encoded(face, "JPEG"), "", options)
 
     assert sniff(explained.data).name == "PNG"
     (said,) = explained.sentences
     assert said.startswith("face 1: ")
     assert explained.left_out == 0
-    assert ("It beat " in said) == (reading == "")
-    if reading:
+    assert ("It beat " in said) == (reading == ReadingMode.EXPRESSIONS)
+    if reading != ReadingMode.EXPRESSIONS:
         assert found_in(said) == set()
 
 
 def test_without_faces_there_is_nothing_to_explain(processes):
     blank = encoded(Image.new("RGB", (90, 90), "grey"), "PNG")
 
-    assert processes.why(blank) == Explanation(b"", ())
+    assert processes.why(blank, "", AS_POSTED) == Explanation(b"", ())
 
 
 def test_the_reading_mode_of_the_settings_counts_there(processes, face):
     data = encoded(face, "JPEG")
 
-    plans = [processes(data, "", None).plan.reading]
+    plans = [processes(data, "", AS_POSTED).plan.reading]
     with PictureProcesses(replace(load_settings(), reading="off")) as unread:
-        plans += [unread(data, "", None).plan.reading]
-        alt_text = unread(data, "", None).alt_text
+        plans += [unread(data, "", AS_POSTED).plan.reading]
+        alt_text = unread(data, "", AS_POSTED).alt_text
 
     assert plans == ["expressions", "off"]
     assert alt_text == "1 face covered"

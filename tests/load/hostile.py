@@ -47,7 +47,7 @@ MOST_MB = 600.0
 MOST_MORE_FILES = 3
 #: What a process of the bot runs, and what it is called.
 ROLES = {
-    "picture_process:main": "picture process",
+    "picture_child:main": "picture process",
     "sandbox.child:main_of_clips": "decoder of clips",
     "sandbox.child:main": "decoder",
 }

@@ -36,7 +36,7 @@ from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
 from tests.builders_store import sql_stores
 from tests.fakes.clock import FakeClock, ManualClock
 from tests.fakes.image_source import FakeImageSource
-from tests.fakes.pipeline import fake_emojify
+from tests.fakes.pipeline import FakeEmojify
 from tests.fakes.previews import MemoryPreviews
 from tests.fakes.reply_sink import FakeReplySink, Fault
 from tests.jobs_harness import PICTURES, WORKSPACE, make_request
@@ -64,9 +64,9 @@ class NotedEmojify:
     def __init__(self) -> None:
         self.seeds = []
 
-    def __call__(self, data, theme, seed, *more, **others):
-        self.seeds.append(seed)
-        return fake_emojify()(data, theme, seed, *more, **others)
+    def __call__(self, data, theme, options, **more):
+        self.seeds.append(options.surprise_seed)
+        return FakeEmojify()(data, theme, options, **more)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def make_steps(tmp_path, posts, emojify=None, name="party.png"):
         FakeImageSource(PICTURES, name=name),
         FakeReplySink(tmp_path),
         posts,
-        emojify or fake_emojify(),
+        emojify or FakeEmojify(),
         FakeClock(),
         Previews(
             DraftStore(posts.database, Vault([generate_key()]), FakeClock()),
@@ -153,7 +153,7 @@ def test_thousands_of_faces_are_a_short_row(tmp_path, posts):
     ]
 
     def crowd(*asked, **more):
-        return replace(fake_emojify()(*asked, **more), faces=summarized(shown))
+        return replace(FakeEmojify()(*asked, **more), faces=summarized(shown))
 
     steps = make_steps(tmp_path, posts, crowd)
     post = steps.prepare("job", make_request(), F1)
@@ -277,11 +277,11 @@ class SlowEmojify:
     def __init__(self, clock, seconds, frames=40):
         self._clock, self._seconds, self._frames = clock, seconds, frames
 
-    def __call__(self, data, theme, seed, words, reading, *, progress):
+    def __call__(self, data, theme, options, *, progress):
         for done in range(1, self._frames + 1):
             self._clock.advance(self._seconds)
             progress(done, self._frames)
-        result = fake_emojify()(data, theme, seed, words, reading)
+        result = FakeEmojify()(data, theme, options)
         return replace(result, frames=self._frames)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from emojifier_bot.app import make_pipeline
-from emojifier_bot.app.picture_process import emojified
+from emojifier_bot.app.picture_child import emojified
 from emojifier_bot.config import load_picture_settings
 from emojifier_bot.domain import ImageReference, Post, Workspace
 from emojifier_bot.emotion_models import ReadingMode, lowest

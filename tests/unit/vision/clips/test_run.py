@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emojifier_bot.app.picture_process import emojified, previewed
+from emojifier_bot.app.picture_child import emojified, previewed
 from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.errors import ErrorKind, ImageError, PlanError
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
@@ -205,7 +205,7 @@ def test_a_preview_of_a_clip_is_one_frame_with_numbers(container, seed):
         data = pytest.importorskip("tests.videos").video(frames())
     options = replace(PLAIN, for_channel=True, surprise_seed=seed)
 
-    shown = previewed(pipeline, data, None, options)
+    shown = previewed(pipeline, data, options, None)
 
     assert (shown.format, shown.frames, opened(shown.data).size) == (
         "JPEG",
@@ -217,7 +217,7 @@ def test_a_preview_of_a_clip_is_one_frame_with_numbers(container, seed):
     skipped = replace(PLAIN, for_channel=True, edits=parse_edits("skip 1"))
     other = pipeline.render(data, shown.plan, skipped)
     assert shown.digest != emojified(other).digest
-    again = previewed(pipeline, data, shown.plan, options)
+    again = previewed(pipeline, data, options, shown.plan)
     assert (again.data, again.digest) == (shown.data, shown.digest)
 
 
