@@ -31,7 +31,6 @@ def _of_mode(mode: str, longest_px: int) -> st.SearchStrategy[Image.Image]:
 
 
 rolls = st.floats(-180, 180)
-sizes_px = st.floats(4, 400)
 
 
 @st.composite

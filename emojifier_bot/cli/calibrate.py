@@ -310,16 +310,13 @@ def _with_points(path: Path, name: str, points: Mapping[str, FloatArray]) -> str
     import tomlkit
 
     from emojifier_bot.vision.calibration import DECIMALS
-    from emojifier_bot.vision.types import EMOTIONS
+    from emojifier_bot.vision.theme_maker import point_table
 
     table = tomlkit.parse(path.read_text(encoding="utf-8"))
     table["name"] = name
     for entry in table["emoji"]:
         before, now = entry["point"], tomlkit.inline_table()
-        shares = points[entry["name"]].tolist()
-        for emotion, share in zip(EMOTIONS, shares, strict=True):
-            if (exact := round(share, DECIMALS)) != 0:
-                now.append(str(emotion), exact)
+        now.update(point_table(points[entry["name"]], DECIMALS))
         if before.unwrap() == now.unwrap():
             continue
         if "mixture" not in entry:

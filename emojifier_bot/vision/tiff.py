@@ -173,7 +173,7 @@ def _directory(
     data: bytes, start: int, order: str, place: struct.Struct
 ) -> tuple[Directory, int]:
     """Return a directory, and where the place of the next one stands."""
-    count_of = struct.Struct(f"{order}{'Q' if place.size == 8 else 'H'}")  # noqa: PLR2004
+    count_of = struct.Struct(f"{order}{'Q' if place.size == 8 else 'H'}")  # noqa: PLR2004 - BigTIFF
     (count,) = count_of.unpack_from(data, start)
     entry_bytes = 4 + 2 * place.size
     start += count_of.size

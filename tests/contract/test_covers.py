@@ -150,12 +150,12 @@ def test_nothing_else_of_a_file_comes_through(plan, core, codec):
         if codec == "GIF":
             # A palette of its own would change what lies beside the faces.
             palette = photo(*SIZE_WH).quantize(64)
-            image = image.quantize(palette=palette, dither=Image.Dither.NONE)  # noqa: PLW2901
+            image = image.quantize(palette=palette, dither=Image.Dither.NONE)  # noqa: PLW2901 - the one of this file
             more["append_images"] = [image.rotate(180)]
         if codec == "HEIF":
             more["thumbnails"] = [128]
         if codec == "ICO":
-            image = image.resize(size_wh, Image.Resampling.NEAREST)  # noqa: PLW2901
+            image = image.resize(size_wh, Image.Resampling.NEAREST)  # noqa: PLW2901 - the one of this file
         files.append(encoded(image, codec, **more))
     scale = size_wh[0] / SIZE_WH[0]
     fitted = replace(plan, width=size_wh[0], height=size_wh[1])

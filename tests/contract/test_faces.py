@@ -21,6 +21,7 @@ from emojifier_bot.vision.analyzers.registry import (
     BackendOptions,
     build_analyzer,
 )
+from emojifier_bot.vision.crops import reduced_copy
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.detector import YuNetDetector
 from emojifier_bot.vision.emotion import load_classifier
@@ -159,6 +160,7 @@ def each_of(cases: dict[str, Case]):
 
 
 detector = each_of(DETECTORS)
+rescorer = each_of(RESCORERS)
 landmarker = each_of(LANDMARKERS)
 classifier = each_of(CLASSIFIERS)
 analyzer = each_of(ANALYZERS)
@@ -209,6 +211,28 @@ class TestFaceDetector:
 
         assert [one.box for one in first] == [one.box for one in second]
         assert (image == before).all()
+
+
+def rescored(rescorer: Ready, *boxes: BoundingBox) -> list[Detection]:
+    candidates = [Detection(one, 0.5) for one in boxes]
+    copy = reduced_copy(rescorer.picture, 320)
+    return rescorer.subject.rescore(rescorer.picture, candidates, copy)
+
+
+class TestFaceRescorer:
+    def test_no_candidates_no_faces(self, rescorer):
+        assert rescored(rescorer) == []
+
+    def test_judges_each_candidate_in_order(self, rescorer):
+        corner = BoundingBox(2, 2, 30, 30)
+
+        faces = rescored(rescorer, rescorer.box, corner, rescorer.box)
+
+        assert overlap(faces[0].box, rescorer.box) > 0.7
+        assert overlap(faces[1].box, corner) > 0.3
+        assert faces[0].confidence == pytest.approx(faces[2].confidence, abs=1e-3)
+        assert faces[0].confidence > 0.5
+        assert 0 <= faces[1].confidence <= faces[0].confidence <= 1
 
 
 class TestFaceLandmarker:

@@ -49,8 +49,6 @@ FACES = st.builds(
     shapes=st.text(),
 )
 
-BLURRED = make_plan(1, Cover(CoverKind.BLUR)).to_json()
-
 
 @given(st.lists(FACES, max_size=4))
 def test_a_plan_survives_json(faces):
