@@ -13,6 +13,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from slack_bolt import BoltContext
 
@@ -65,13 +66,14 @@ MOST_REMEMBERED = 10_000
 MAX_TRIES = 20
 #: Enough to tell the requests of one message, and its pictures, apart.
 DIGEST_CHARACTERS = 16
-#: Slack calls that may be under way at once; each takes a fraction of a second.
-THREADS = 4
-#: Tasks that may wait for a thread: at 0.2 s a call, those wait for 3 s, which is how
-#: long Slack lets a window be opened after a press.
+#: Slack calls that may be under way at once, half of them for one workspace; each takes
+#: a fraction of a second.
+THREADS = 8
+#: Tasks that may wait for a thread: at 0.2 s a call, those wait for 2 s; Slack lets a
+#: window be opened for 3 s after a press.
 WAITING = 60
 #: The same for notifications of what failed.
-NOTIFICATION_THREADS, WAITING_NOTIFICATIONS = 2, 200
+NOTIFICATION_THREADS, WAITING_NOTIFICATIONS = 4, 200
 
 
 class LatestByName:
@@ -93,47 +95,77 @@ class LatestByName:
             return True
 
 
+class Task(NamedTuple):
+    """Something to do after an acknowledgement."""
+
+    action: str
+    workspace_id: str
+    run: Callable[[], None]
+
+
 class Background:
-    """Runs tasks after the acknowledgement; refuses more where too many wait."""
+    """Runs tasks after the acknowledgement; refuses more where too many wait.
+
+    One workspace has half of the threads and half of the places at most: what it
+    presses keeps nobody else waiting.
+    """
 
     def __init__(self, threads: int = THREADS, waiting: int = WAITING) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="after-ack")
-        self._places = threads + waiting
+        self._places, self._threads = threads + waiting, threads
         self._lock = threading.Lock()
-        #: How many tasks each workspace has.
+        self._waiting: list[Task] = []
+        #: How many tasks each workspace has, and how many of them run.
         self._taken: Counter[str] = Counter()
+        self._running: Counter[str] = Counter()
 
-    def submit(self, action: str, workspace_id: str, task: Callable[[], None]) -> bool:
-        """Run a task soon, and log what it raises; return False if too many wait.
-
-        One workspace has half of the places at most: what it presses keeps nobody else
-        from pressing.
-        """
+    def submit(self, action: str, workspace_id: str, run: Callable[[], None]) -> bool:
+        """Run a task soon, and log what it raises; return False if too many wait."""
         with self._lock:
             is_full = self._taken.total() >= self._places
-            has_half = self._taken[workspace_id] >= max(self._places // 2, 1)
-            if not (is_full or has_half):
-                self._taken[workspace_id] += 1
-                self._executor.submit(self._run, action, workspace_id, task)
-                return True
-        facts = {"action": action, "workspace": workspace_id}
-        logger.warning("A task was refused: too many wait", extra=facts)
-        return False
+            if is_full or self._taken[workspace_id] >= _half(self._places):
+                facts = {"action": action, "workspace": workspace_id}
+                logger.warning("A task was refused: too many wait", extra=facts)
+                return False
+            self._taken[workspace_id] += 1
+            self._waiting.append(Task(action, workspace_id, run))
+        self._executor.submit(self._work)
+        return True
 
     def close(self) -> None:
         """Finish what was taken on, and take on no more."""
         self._executor.shutdown(wait=True)
 
-    def _run(self, action: str, workspace_id: str, task: Callable[[], None]) -> None:
-        try:
-            task()
-        except Exception:
-            # The outermost loop of these threads: nobody else would hear of it.
-            logger.exception("A task failed", extra={"action": action})
-        finally:
-            with self._lock:
-                self._taken[workspace_id] -= 1
-                self._taken = +self._taken  # without those that have none
+    def _work(self) -> None:
+        """Run what may run now, one after the other."""
+        task = self._next(None)
+        while task is not None:
+            try:
+                task.run()
+            except Exception:
+                # The outermost loop of these threads: nobody else would hear of it.
+                logger.exception("A task failed", extra={"action": task.action})
+            # What it kept from running, this thread runs.
+            task = self._next(task)
+
+    def _next(self, ended: Task | None) -> Task | None:
+        """Return the task that has waited longest and may run, after one has ended."""
+        with self._lock:
+            if ended is not None:
+                for tasks in (self._taken, self._running):
+                    tasks[ended.workspace_id] -= 1
+                # Without those that have none.
+                self._taken, self._running = +self._taken, +self._running
+            for task in self._waiting:
+                if self._running[task.workspace_id] < _half(self._threads):
+                    self._waiting.remove(task)
+                    self._running[task.workspace_id] += 1
+                    return task
+        return None
+
+
+def _half(number: int) -> int:
+    return max(number // 2, 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,24 @@ def test_one_workspace_has_half_of_what_may_wait():
     assert others == [True] * 2
 
 
+def test_one_workspace_has_half_of_the_threads():
+    background = Background(threads=4, waiting=16)
+    go_on, done = threading.Event(), []
+    for number in range(9):
+        background.submit("test", "T1", lambda n=number: (go_on.wait(), done.append(n)))
+
+    other = threading.Event()
+    for _ in range(2):
+        other.clear()
+        assert background.submit("test", "T2", other.set)
+        assert other.wait(10)
+    assert done == []
+    go_on.set()
+    background.close()
+
+    assert sorted(done) == list(range(9))
+
+
 def test_after_a_failure_the_next_task_runs(caplog):
     background = Background(threads=1, waiting=0)
 
