@@ -165,7 +165,8 @@ def find_candidates(copies: Copies) -> list[Detection]:
     found = main[direction]
     # A smaller picture has no more to show.
     fine = copies.longer_side_px >= MAIN_PX and needs_fine_pass(found)
-    filled = may_be_filled(merge([found, coarse[direction]]), copies.main)
+    likely = [surer_than(LIKELY_CONFIDENCE, one) for one in (found, coarse[direction])]
+    filled = may_be_filled(merge(likely), copies.main)
     roomy = dict.fromkeys([UPRIGHT, direction] if filled else [])
     known = surer_than(SHOWN_CONFIDENCE, found)
     # Where nothing is known yet, the fine pass decides about other directions.
@@ -226,7 +227,8 @@ def _first_passes(copies: Copies) -> tuple[Seen, Seen, int]:
     direction = main_direction(seen)
     if direction not in main:
         main[direction] = copies.look(copies.main, direction).run()
-    diagonals = doubted_diagonals(merge([main[direction], *seen]))
+    doubted = [surer_than(DOUBTFUL_CONFIDENCE, one) for one in (main[direction], *seen)]
+    diagonals = doubted_diagonals(merge(doubted))
     if diagonals:
         looks = [copies.look(copies.main, degrees) for degrees in diagonals]
         main |= zip(diagonals, copies.run(looks), strict=True)
