@@ -20,6 +20,8 @@ BYTES_PER_PIXEL = 4
 _FAINT_ALPHA = 128
 #: A face needs a square of this side, in pixels; the soft edge of a figure has none.
 _BLOCK_PX = 8
+#: Columns that are written at once where a picture is turned.
+_BAND_PX = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +51,26 @@ class Canvas:
             if is_faint.all(axis=0).reshape(-1, _BLOCK_PX).all(axis=1).any():
                 return True
         return False
+
+    def turned(self, orientation: int) -> Canvas:
+        """Return an upright copy of a picture that lies as EXIF's orientation says."""
+        words = self.pixels.view(np.uint32)[..., 0]
+        upright = {
+            2: words[:, ::-1],
+            3: words[::-1, ::-1],
+            4: words[::-1],
+            5: words.T,
+            6: words[::-1].T,
+            7: words[::-1, ::-1].T,
+            8: words[:, ::-1].T,
+        }[orientation]
+        turned = new_canvas(self.image.mode, upright.shape[::-1])
+        target = turned.pixels.view(np.uint32)[..., 0]
+        # By bands: they stay in the processor's cache.
+        for left in range(0, upright.shape[1], _BAND_PX):
+            band = slice(left, left + _BAND_PX)
+            target[:, band] = upright[:, band]
+        return turned
 
     def opaque(self) -> Canvas:
         """Return the same memory as a picture without transparency."""

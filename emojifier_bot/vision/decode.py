@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from emojifier_bot.errors import ErrorKind, ImageError
-from emojifier_bot.vision.canvas import Canvas, canvas_of
+from emojifier_bot.vision.canvas import Canvas, canvas_of, image_over
 from emojifier_bot.vision.cicp import HDR_NOTE, stated_colors, tone_mapped
 from emojifier_bot.vision.color import model_to_srgb, rgb_profile
 from emojifier_bot.vision.depth import Discs, beside, is_known, narrowed, white_of
@@ -29,6 +29,7 @@ from emojifier_bot.vision.jpeg import SIDEWAYS, JpegParameters, SizeCheck
 from emojifier_bot.vision.loaded import (
     EIGHT_BITS,
     TURNS,
+    UPRIGHT,
     Density,
     Loaded,
     exif_directory,
@@ -203,7 +204,7 @@ def _decoded(
     rescaled: Callable[[Discs], DecodedImage] | None = None,
 ) -> DecodedImage:
     """Finish what was loaded; without `hidden` it is a frame of a clip."""
-    turned = _turned(loaded.image, loaded.orientation)
+    turned, canvas = _upright(loaded)
     image, icc_profile, notes, is_scaled = _to_rgb(turned, hidden)
     finished = partial(
         DecodedImage,
@@ -218,7 +219,8 @@ def _decoded(
         source_bytes=0 if loaded.is_cut_off else source_bytes,
         rescaled=rescaled if is_scaled or loaded.is_scaled else None,
     )
-    canvas = loaded.canvas if image is loaded.image else None
+    if image is not turned:
+        canvas = None
     # A copy of the picture less while the canvas is filled.
     del loaded, turned
     canvas = canvas or canvas_of(image)
@@ -314,6 +316,17 @@ def _upright_density(loaded: Loaded) -> Density | None:
     if not all(LEAST_DPI <= one <= MOST_DPI for one in (x, y)):
         return None
     return (y, x) if loaded.orientation in SIDEWAYS else (x, y)
+
+
+def _upright(loaded: Loaded) -> tuple[Image.Image, Canvas | None]:
+    """Return the picture upright, and where it lies, if that is a canvas."""
+    if loaded.canvas is None or loaded.orientation == UPRIGHT:
+        return _turned(loaded.image, loaded.orientation), loaded.canvas
+    # Pillow would turn it in pages of its own, and then it would be copied.
+    canvas = loaded.canvas.turned(loaded.orientation)
+    image = image_over(canvas.pixels, canvas.image.mode)
+    image.info = loaded.image.info
+    return image, canvas
 
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from emojifier_bot.vision.canvas import canvas_of, new_canvas
+from emojifier_bot.vision.loaded import TURNS
 from tests.images import assert_same_pixels, photo
 
 
@@ -17,6 +18,17 @@ def test_pillow_and_the_array_have_the_same_memory(mode):
     assert (canvas.image.mode, canvas.image.size) == (mode, (7, 5))
     assert canvas.image.getpixel((0, 0)) == (200,) * len(mode)
     assert canvas.image.getpixel((3, 2)) == (10, 20, 30, 40)[: len(mode)]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("orientation", TURNS)
+def test_it_is_turned_as_pillow_turns_it(mode, orientation):
+    stored = photo(300, 140, mode)
+
+    turned = canvas_of(stored).turned(orientation)
+
+    assert_same_pixels(turned.image, stored.transpose(TURNS[orientation]))
+    assert turned.pixels.flags.c_contiguous
 
 
 def test_colours_that_nobody_sees_are_cleared():
