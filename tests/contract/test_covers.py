@@ -54,6 +54,10 @@ FRAMES = {"GIF", "TIFF", "WEBP", "PNG"}
 BLOCK_PX = 16
 
 
+def slowly(*values: str) -> list:
+    return [pytest.param(one, marks=pytest.mark.slow) for one in values]
+
+
 @pytest.fixture(scope="module")
 def plan() -> Plan:
     decisions = (
@@ -170,7 +174,7 @@ def test_nothing_else_of_a_file_comes_through(plan, core, codec):
     assert first.format == format_named(codec).becomes[0]
 
 
-@pytest.mark.parametrize("codec", ["JPEG", "MPO"])
+@pytest.mark.parametrize("codec", ["JPEG", *slowly("MPO")])
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
 def test_a_jpeg_s_own_tables_tell_nothing(plan, core, codec, subsampling):
     files = []
@@ -309,7 +313,9 @@ def moving_files(codec: str) -> list[bytes]:
 
 
 @pytest.mark.parametrize("cover", ["solid", "mosaic", "blur"])
-@pytest.mark.parametrize("codec", ["GIF", "PNG", "PNG of 32 colours", "WEBP", *VIDEOS])
+@pytest.mark.parametrize(
+    "codec", ["GIF", *slowly("PNG", "PNG of 32 colours", "WEBP", *VIDEOS)]
+)
 def test_no_frame_palette_or_size_of_a_clip_tells(codec, cover):
     """What moves beneath a cover, and in which colours, is not seen in the file."""
     files = moving_files(codec)

@@ -73,7 +73,10 @@ LEAKS = {
     "test_logged_as_a_fact": "a log record",
     "test_logged_with_an_error": "a log record",
 }
-IN_WORKERS = ("-n", "2")
+RUNS = [
+    pytest.param((), id="one"),
+    pytest.param(("-n", "2"), id="workers", marks=pytest.mark.slow),
+]
 
 
 @pytest.fixture
@@ -102,7 +105,7 @@ def run(tmp_path):
     return run
 
 
-@pytest.mark.parametrize("options", [(), IN_WORKERS], ids=["one", "workers"])
+@pytest.mark.parametrize("options", RUNS)
 def test_whoever_leaks_a_token_fails(run, options):
     code, output = run(*LEAKS, options=options)
 
@@ -111,7 +114,7 @@ def test_whoever_leaks_a_token_fails(run, options):
         assert re.search(rf"::{name} - A token leaked: .*{where}", output), name
 
 
-@pytest.mark.parametrize("options", [(), IN_WORKERS], ids=["one", "workers"])
+@pytest.mark.parametrize("options", RUNS)
 def test_a_token_in_a_file_fails_the_run(run, options):
     code, output = run("test_left_in_a_file", options=options)
 

@@ -326,6 +326,7 @@ def test_postgres_limits_what_may_take_long(postgres_url, hurried, limits):
 class TestWriteAheadLog:
     PROCESSES, FILES = 3, 15
 
+    @pytest.mark.slow
     def test_processes_that_open_a_new_file_at_once_all_succeed(self, tmp_path):
         spawn = multiprocessing.get_context("spawn")
         start, refused = spawn.Barrier(self.PROCESSES), spawn.Queue()
