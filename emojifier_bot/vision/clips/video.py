@@ -7,6 +7,7 @@ copied packet by packet. Nothing else is: no metadata, subtitles, cover pictures
 
 from __future__ import annotations
 
+import errno
 import io
 import struct
 from collections.abc import Iterator, Sequence
@@ -207,7 +208,17 @@ class Video(Clip):
                 io.BytesIO(self._data), format=_READERS[self._name]
             ) as container:
                 yield container
-        except (*DAMAGE_ERRORS, self._av.FFmpegError, StopIteration) as error:
+        except (
+            *DAMAGE_ERRORS,
+            self._av.FFmpegError,
+            StopIteration,
+            MemoryError,
+        ) as error:
+            if _lacks_memory(error):
+                raise ImageError(
+                    "This video needs more memory than there is. Use a smaller one.",
+                    kind=ErrorKind.TOO_MANY_PIXELS,
+                ) from error
             raise ImageError(
                 "This video is damaged or cut off, and cannot be read. Copy it again, "
                 "or save it anew as MP4.",
@@ -234,8 +245,8 @@ class Video(Clip):
                     pixels += frame.width * frame.height
                     check_decoded(pixels, self._clip_limits)
                     yield frame
-        except self._av.FFmpegError:
-            if is_first:
+        except self._av.FFmpegError as error:
+            if is_first or _lacks_memory(error):
                 raise
 
     def _frame(self, frame: Any, index: int, time_ms: float) -> Frame:
@@ -286,6 +297,12 @@ def _packets(
     if not packets:
         raise ValueError("there is no frame in it")
     return sorted(pts for pts, _ in packets), sum(size for _, size in packets)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Tell whether there was no room, be it for the stack of a thread."""
+    number = getattr(error, "errno", None)
+    return isinstance(error, MemoryError) or number in {errno.ENOMEM, errno.EAGAIN}
 
 
 def _hdr_of(frame: Any) -> Cicp | None:

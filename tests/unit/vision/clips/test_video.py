@@ -15,6 +15,7 @@ from emojifier_bot.vision.clips.limits import ClipLimits
 from emojifier_bot.vision.clips.opening import open_clip
 from emojifier_bot.vision.decode import DecodeLimits
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
+from emojifier_bot.vision.sandbox.protocol import ChildLimits
 from tests.clips import (
     DISC_RGB,
     SIZE_WH,
@@ -271,6 +272,20 @@ def test_frames_larger_than_the_header_says_count_as_what_they_are():
         list(clip.frames())
 
     assert caught.value.kind == ErrorKind.CLIP_TOO_LONG
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux limits memory")
+def test_too_little_memory_is_no_damage():
+    data = video([FRAMES[0].resize((1920, 1080))] * 8, sound=False)
+    # What writes clips takes most of that.
+    limits = ChildLimits(memory_bytes=80_000_000)
+
+    with IsolatedDecoder(limits) as decoder:
+        with pytest.raises(ImageError) as caught, decoder.open_clip(data) as clip:
+            list(clip.frames())
+
+        assert caught.value.kind == ErrorKind.TOO_MANY_PIXELS
+        assert decoder.deaths == {}
 
 
 def test_sound_alone_is_no_video():
