@@ -1,4 +1,4 @@
-"""What the sequence header of an AV1 stream says about colours (AV1, 5.5)."""
+"""What the sequence header of an AV1 stream says of its frames (AV1, 5.5)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ _UNSPECIFIED = 2
 
 @dataclass(frozen=True, slots=True)
 class SequenceHeader:
-    """Colours of a stream."""
+    """Colours of a stream, and the largest frame that it may have."""
 
+    size_wh: tuple[int, int]
     #: Per channel.
     bits: int
     #: Numbers of colour primaries and of a transfer function; ``None`` where unsaid.
@@ -88,8 +89,7 @@ def _read_header(bits: _Bits) -> SequenceHeader:
     else:
         _skip_operating_points(bits)
     width, height = bits.read(4) + 1, bits.read(4) + 1
-    bits.read(width)
-    bits.read(height)
+    size_wh = bits.read(width) + 1, bits.read(height) + 1
     if not is_reduced and bits.read():
         bits.read(4 + 3)
     # Superblocks, and two filters within a frame.
@@ -98,7 +98,7 @@ def _read_header(bits: _Bits) -> SequenceHeader:
         _skip_tools_between_frames(bits)
     # Super resolution, and two filters behind the decoder.
     bits.read(3)
-    return _read_colors(bits, profile)
+    return _read_colors(bits, profile, size_wh)
 
 
 def _skip_operating_points(bits: _Bits) -> None:
@@ -136,13 +136,14 @@ def _skip_tools_between_frames(bits: _Bits) -> None:
         bits.read(3)
 
 
-def _read_colors(bits: _Bits, profile: int) -> SequenceHeader:
+def _read_colors(bits: _Bits, profile: int, size_wh: tuple[int, int]) -> SequenceHeader:
     depth = 8 + 2 * bits.read()
     if profile == _TWELVE_BITS_MAYBE and depth > 8:  # noqa: PLR2004 - the usual depth
         depth += 2 * bits.read()
     if profile != _MONOCHROME_NEVER:
         bits.read()
     if not bits.read():
-        return SequenceHeader(depth, None)
+        return SequenceHeader(size_wh, depth, None)
     codes = (bits.read(8), bits.read(8))
-    return SequenceHeader(depth, None if set(codes) == {_UNSPECIFIED} else codes)
+    said = None if set(codes) == {_UNSPECIFIED} else codes
+    return SequenceHeader(size_wh, depth, said)

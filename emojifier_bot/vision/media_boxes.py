@@ -77,7 +77,7 @@ def media_properties(data: bytes) -> MediaProperties:
         found = MediaProperties()
     if found.codes and found.bits:
         return found
-    coded = _sequence_header(data)
+    coded = coded_header(data)
     if coded is None:
         return found
     return replace(
@@ -183,7 +183,7 @@ def _properties(properties: dict[bytes, bytes]) -> MediaProperties:
     return MediaProperties(codes, bits, aperture)
 
 
-def _sequence_header(data: bytes) -> SequenceHeader | None:
+def coded_header(data: bytes) -> SequenceHeader | None:
     """Read what an AVIF's coded pixels say of themselves."""
     try:
         start = _stream_start(data)

@@ -14,7 +14,7 @@ from itertools import repeat
 
 from emojifier_bot.vision.gif import GifFile, read_gif
 from emojifier_bot.vision.loaders import webp_header
-from emojifier_bot.vision.media_boxes import boxes, find_box
+from emojifier_bot.vision.media_boxes import boxes, coded_header, find_box
 from emojifier_bot.vision.png import (
     CHUNK_START_BYTES,
     chunks,
@@ -49,7 +49,7 @@ class Header:
     #: How often all is shown; 0 is for ever.
     loops: int
     gif: GifFile | None = None
-    #: Pixels that frames have outside of what is shown: of GIF.
+    #: Pixels that frames have outside of what is shown: of GIF and AVIF.
     hidden_pixels: int = 0
     #: Bytes of each frame, where a writer needs to know: of WebP and AVIF.
     sizes: tuple[int, ...] = ()
@@ -154,9 +154,17 @@ def _avif(data: bytes) -> Header | None:
         (width >> 16, height >> 16),
         tuple(delays),
         _avif_loops(data),
+        hidden_pixels=_hidden_in(data, (width >> 16) * (height >> 16)) * len(delays),
         sizes=_avif_sizes(data, *sizes, len(delays)) if sizes else (),
         lossless=False,
     )
+
+
+def _hidden_in(avif: bytes, shown_pixels: int) -> int:
+    """Return the pixels that its frames may have beyond those that are shown."""
+    coded = coded_header(avif)
+    width, height = coded.size_wh if coded else (0, 0)
+    return max(width * height - shown_pixels, 0)
 
 
 def _avif_sizes(data: bytes, start: int, _end: int, frames: int) -> tuple[int, ...]:

@@ -159,7 +159,7 @@ def bits(*fields: tuple[int, int]) -> bytes:
 ONE = (1, 1)
 NONE = (0, 1)
 #: Of 16 and 8 bits.
-SIDES = [(15, 4), (7, 4), (4095, 16), (255, 8)]
+SIDES, CODED_WH = [(15, 4), (7, 4), (4095, 16), (255, 8)], (4096, 256)
 COLORS = [ONE, (12, 8), (13, 8), (6, 8)]
 
 
@@ -169,7 +169,7 @@ COLORS = [ONE, (12, 8), (13, 8), (6, 8)]
         # Reduced, as of a still picture.
         (
             [(0, 3), ONE, ONE, (8, 5), *SIDES, (0, 3), (7, 3), NONE, NONE, *COLORS],
-            SequenceHeader(8, (12, 13)),
+            SequenceHeader(CODED_WH, 8, (12, 13)),
         ),
         # With all that may be there: times, a decoder model, two operating points,
         # numbers of frames; 12 bits.
@@ -186,12 +186,12 @@ COLORS = [ONE, (12, 8), (13, 8), (6, 8)]
                 *((0, 3), (0, 4), ONE, (0, 2), NONE, ONE, NONE, ONE, (6, 3), (7, 3)),
                 *(ONE, ONE, NONE, *COLORS),
             ],
-            SequenceHeader(12, (12, 13)),
+            SequenceHeader(CODED_WH, 12, (12, 13)),
         ),
         # 10 bits, never grey, nothing said of colours.
         (
             [(1, 3), ONE, ONE, (8, 5), *SIDES, (0, 3), (7, 3), ONE, NONE],
-            SequenceHeader(10, None),
+            SequenceHeader(CODED_WH, 10, None),
         ),
         # Colours that are said to be unknown.
         (
@@ -199,7 +199,7 @@ COLORS = [ONE, (12, 8), (13, 8), (6, 8)]
                 *((0, 3), ONE, ONE, (8, 5), *SIDES, (0, 3), (7, 3), NONE, NONE),
                 *(ONE, (2, 8), (2, 8), (2, 8)),
             ],
-            SequenceHeader(8, None),
+            SequenceHeader(CODED_WH, 8, None),
         ),
     ],
     ids=["still", "everything", "unsaid", "unknown"],

@@ -12,6 +12,7 @@ from emojifier_bot.vision.clips.limits import ClipLimits
 from emojifier_bot.vision.clips.opening import open_clip
 from emojifier_bot.vision.decode import DecodeLimits
 from emojifier_bot.vision.gif import read_gif
+from emojifier_bot.vision.media_boxes import find_box
 from tests.clips import (
     DISC_RGB,
     SIZE_WH,
@@ -202,6 +203,16 @@ def test_what_a_gif_hides_outside_of_its_canvas_counts_too():
         open_clip(huge, DecodeLimits())
 
     assert caught.value.kind == ErrorKind.CLIP_TOO_LONG
+
+
+def test_an_avif_whose_frames_are_larger_than_it_says_counts_as_what_it_is():
+    data = bytearray(animation(panned(6), "AVIF"))
+    _, end = find_box(bytes(data), b"moov", b"trak", b"tkhd")
+    struct.pack_into(">2I", data, end - 8, 16 << 16, 16 << 16)
+    limits = ClipLimits(max_pixels=6 * 160 * 120 - 1)
+
+    with pytest.raises(ImageError, match="EMOJIFIER_MAX_CLIP_PIXELS"):
+        open_clip(bytes(data), DecodeLimits(), limits)
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if "webp" not in name])
