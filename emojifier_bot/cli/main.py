@@ -53,7 +53,7 @@ SECTIONS = {
         "keys": "database",
         "workspace": "database",
     },
-    "The shell": {"completion": "completion"},
+    "The shell": {"completion": "main"},
 }
 VERBS = {name: file for verbs in SECTIONS.values() for name, file in verbs.items()}
 #: What pictures, folders, patterns and addresses are for when no verb is given.
@@ -160,6 +160,37 @@ def app() -> None:
 
     Exit codes: 0 success, 1 a picture failed, 2 wrong usage.
     """
+
+
+@click.command
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), help="The shell.")
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print a script for a shell that completes what you type.
+
+    It knows commands, options and files. For bash add this line to ~/.bashrc:
+
+    \b
+    eval "$(emojifier-bot completion bash)"
+
+    For zsh these to ~/.zshrc; the first may be there already:
+
+    \b
+    autoload -U compinit; compinit
+    eval "$(emojifier-bot completion zsh)"
+
+    For fish add this line to ~/.config/fish/config.fish:
+
+    \b
+    emojifier-bot completion fish | source
+    """  # noqa: D301 - a real backspace, which keeps click from wrapping a line
+    from click.shell_completion import BashComplete, FishComplete, ZshComplete
+
+    kinds = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
+    root = ctx.find_root()
+    program = root.info_name or ""
+    variable = f"_{program.replace('-', '_').upper()}_COMPLETE"
+    print(kinds[shell](root.command, {}, program, variable).source())
 
 
 def run() -> None:

@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 from emojifier_bot.errors import EmojifierError, ErrorKind, ImageError
-from emojifier_bot.vision.canvas import new_canvas
 from emojifier_bot.vision.clips.types import Clip, ClipInfo, Frame, PaintFrame
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.depth import Discs
@@ -332,22 +331,9 @@ class DecoderProcess(ChildProcess):
         rescaled: Callable[[Discs], DecodedImage] | None = None,
     ) -> DecodedImage:
         """Return the picture that a header describes and whose pixels follow."""
-        header = read_picture(values, self._limits.picture)
-        canvas = new_canvas(header.mode, header.size_wh)
-        self._receive_into(canvas.pixels.data.cast("B"))
-        return DecodedImage(
-            canvas=canvas,
-            source_format=header.source_format,
-            icc_profile=header.icc_profile,
-            jpeg=header.jpeg,
-            lossless=header.lossless,
-            notes=header.notes,
-            source_bytes=header.source_bytes,
-            dpi=header.dpi,
-            frames=header.frames,
-            frame=frame,
-            rescaled=rescaled if header.is_scaled else None,
-        )
+        picture = read_picture(values, self._limits.picture, frame, rescaled)
+        self._receive_into(picture.canvas.pixels.data.cast("B"))
+        return picture
 
     def ask(self, **asked: Any) -> None:
         """Ask for something of an opened clip."""

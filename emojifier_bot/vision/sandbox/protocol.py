@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from emojifier_bot.errors import ErrorKind, ImageError
-from emojifier_bot.vision.canvas import RAW_MODES
+from emojifier_bot.vision.canvas import RAW_MODES, new_canvas
 from emojifier_bot.vision.clips.limits import ClipLimits
 from emojifier_bot.vision.clips.types import ClipInfo
 from emojifier_bot.vision.color import plain_profile
@@ -30,6 +30,7 @@ from emojifier_bot.vision.decode import (
     DecodedImage,
     DecodeLimits,
 )
+from emojifier_bot.vision.depth import Discs
 from emojifier_bot.vision.formats import ANIMATED, FORMATS, VIDEOS
 from emojifier_bot.vision.jpeg import LARGEST_DIVISOR, SUBSAMPLINGS, JpegParameters
 from emojifier_bot.vision.loaded import Density
@@ -107,23 +108,6 @@ class IsolationStatus:
     landlock: int = 0
     #: Whether system calls are filtered.
     seccomp: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PictureHeader:
-    """A decoded picture without its pixels."""
-
-    mode: str
-    size_wh: tuple[int, int]
-    source_format: str
-    icc_profile: bytes | None
-    jpeg: JpegParameters | None
-    lossless: bool
-    notes: tuple[str, ...]
-    source_bytes: int
-    dpi: Density | None
-    frames: int
-    is_scaled: bool
 
 
 def send_picture(connection: socket.socket, data: bytes) -> None:
@@ -209,8 +193,13 @@ def picture_values(decoded: DecodedImage) -> dict[str, Any]:
     }
 
 
-def read_picture(values: dict[str, Any], limits: DecodeLimits) -> PictureHeader:
-    """Validate a picture's header.
+def read_picture(
+    values: dict[str, Any],
+    limits: DecodeLimits,
+    frame: int = 0,
+    rescaled: Callable[[Discs], DecodedImage] | None = None,
+) -> DecodedImage:
+    """Validate a picture's header; return the picture, whose pixels are to come.
 
     Raises:
         ImageError: The picture was refused.
@@ -220,9 +209,9 @@ def read_picture(values: dict[str, Any], limits: DecodeLimits) -> PictureHeader:
         if "error" in values:
             kind = ErrorKind(_one_of(_ERROR_KINDS, values["error"]))
             raise ImageError(_sentence(values["message"]), kind=kind)
-        return PictureHeader(
-            mode=_one_of(RAW_MODES, values["mode"]),
-            size_wh=_size(values["size"], limits),
+        mode = _one_of(RAW_MODES, values["mode"])
+        size_wh = _size(values["size"], limits)
+        return DecodedImage(
             source_format=_one_of(_FORMATS, values["format"]),
             icc_profile=_profile(values["profile"]),
             jpeg=_jpeg(values["jpeg"]),
@@ -231,7 +220,9 @@ def read_picture(values: dict[str, Any], limits: DecodeLimits) -> PictureHeader:
             source_bytes=_count(values["source_bytes"], limits.max_bytes, least=0),
             dpi=_density(values["dpi"]),
             frames=_count(values["frames"], MOST_FRAMES),
-            is_scaled=_bool(values["is_scaled"]),
+            rescaled=rescaled if _bool(values["is_scaled"]) else None,
+            frame=frame,
+            canvas=new_canvas(mode, size_wh),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError from error

@@ -47,7 +47,8 @@ def reader(data: bytes):
 def test_a_sound_answer_is_read():
     facts = read_picture(SOUND, LIMITS)
 
-    assert (facts.mode, facts.size_wh, facts.source_format) == ("RGB", (96, 80), "JPEG")
+    assert (facts.image.mode, facts.image.size) == ("RGB", (96, 80))
+    assert facts.source_format == "JPEG"
     assert facts.jpeg.tables == decode(encoded(photo(), "JPEG")).jpeg.tables
 
 
@@ -136,7 +137,7 @@ def test_any_change_is_read_or_refused(change):
         facts = read_picture({**SOUND, **change}, LIMITS)
     except (ImageError, ProtocolError):
         return
-    assert facts.size_wh[0] * facts.size_wh[1] <= LIMITS.max_pixels
+    assert facts.image.width * facts.image.height <= LIMITS.max_pixels
 
 
 @pytest.mark.parametrize(
