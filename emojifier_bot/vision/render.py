@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.vision.alt_text import alt_text
 from emojifier_bot.vision.clips.passes import ConvertedClip, cut_off_notes, pictures_at
+from emojifier_bot.vision.clips.types import Clip, Followed, Frame, Writing
 from emojifier_bot.vision.decode import NO_LIMITS, DecodedImage, decode
 from emojifier_bot.vision.encode import encode, output_format
 from emojifier_bot.vision.formats import channel_format, format_named, moving_format
@@ -19,9 +20,6 @@ from emojifier_bot.vision.paint import hidden_discs, paint
 from emojifier_bot.vision.plan import DrawEmoji, Plan
 from emojifier_bot.vision.ports import EmojiSource
 from emojifier_bot.vision.result import EmojifiedFace, Result
-
-if TYPE_CHECKING:
-    from emojifier_bot.vision.clips.types import Clip, Followed, Frame
 
 
 @dataclass(slots=True)
@@ -154,9 +152,8 @@ def render_clip(
     encoded = b""
     if people.faces or not options.for_channel:
         with times.stage("encode"):
-            encoded = clip.rewritten(
-                paint_frame, output.name, options.quality, afresh=people.covers
-            )
+            how = Writing(output.name, options.quality, people.covers)
+            encoded = clip.rewritten(paint_frame, how)
     frames = len(followed.frames)
     return Result(
         width=people.width,

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from emojifier_bot.vision.clips.types import ClipInfo, Frame, PaintFrame
+from emojifier_bot.vision.clips.types import (
+    AS_READ,
+    ClipInfo,
+    Frame,
+    PaintFrame,
+    Writing,
+)
 from emojifier_bot.vision.decode import from_image
 
 
@@ -32,16 +38,8 @@ class FakeClip:
         for index, time_ms in enumerate(self.info.times_ms):
             yield Frame(index, time_ms, from_image(self.draw(index)))
 
-    def rewritten(
-        self,
-        paint: PaintFrame,
-        name: str | None = None,
-        quality: int | None = None,
-        *,
-        afresh: bool = False,
-    ) -> bytes:
-        del quality, afresh
+    def rewritten(self, paint: PaintFrame, how: Writing = AS_READ) -> bytes:
         for frame in self.frames():
             paint(frame)
             self.written.append(frame.picture.image.copy())
-        return f"clip of {len(self.written)} as {name or 'GIF'}".encode()
+        return f"clip of {len(self.written)} as {how.name or 'GIF'}".encode()

@@ -9,11 +9,13 @@ from itertools import islice
 from emojifier_bot.vision.clips.headers import Header
 from emojifier_bot.vision.clips.pillow_writer import Options, choose_quality
 from emojifier_bot.vision.clips.types import (
+    AS_READ,
     Clip,
     ClipInfo,
     FinishFrame,
     Frame,
     PaintFrame,
+    Writing,
     as_decoded,
 )
 from emojifier_bot.vision.clips.writing import painted, write_animation
@@ -77,16 +79,10 @@ class Animation(Clip):
             time_ms += duration_ms
         self._whole = index + 1
 
-    def rewritten(
-        self,
-        paint: PaintFrame,
-        name: str | None = None,
-        quality: int | None = None,
-        *,
-        afresh: bool = False,
-    ) -> bytes:
+    def rewritten(self, paint: PaintFrame, how: Writing = AS_READ) -> bytes:
         """Encode it with painted frames, as `Clip` says."""
-        header, is_same = self._header, name in (None, self._header.format)
+        name, quality, header = how.name, how.quality, self._header
+        is_same = name in (None, header.format)
         delays = header.delays_ms
         if not is_same:
             delays = tuple(Fraction(one) for one in header.durations_ms)
@@ -98,7 +94,7 @@ class Animation(Clip):
 
             frames = painted(self, paint)
             return write_video(name, frames, self.info, delays[: self._whole], quality)
-        is_measured = is_same and (header.lossless or not afresh)
+        is_measured = is_same and (header.lossless or not how.afresh)
         options: Options = {"quality": quality}
         with damage_named(header.format):
             if is_measured:
@@ -109,7 +105,7 @@ class Animation(Clip):
                 self.info,
                 delays[: self._whole],
                 options,
-                (header, self._data) if is_same and not afresh else None,
+                (header, self._data) if is_same and not how.afresh else None,
             )
 
     def _options(self, paint: PaintFrame, quality: int | None) -> Options:

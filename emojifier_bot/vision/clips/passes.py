@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.clips.limits import ClipLimits
 from emojifier_bot.vision.clips.opening import open_clip
-from emojifier_bot.vision.clips.types import Clip, ClipInfo, Frame, PaintFrame
+from emojifier_bot.vision.clips.types import (
+    AS_READ,
+    Clip,
+    ClipInfo,
+    Frame,
+    PaintFrame,
+    Writing,
+)
 from emojifier_bot.vision.decode import NO_LIMITS, DecodedImage
 from emojifier_bot.vision.formats import moving_format
 
@@ -39,21 +46,14 @@ class CountedClip(Clip):
             yield frame
             self._count()
 
-    def rewritten(
-        self,
-        paint: PaintFrame,
-        name: str | None = None,
-        quality: int | None = None,
-        *,
-        afresh: bool = False,
-    ) -> bytes:
+    def rewritten(self, paint: PaintFrame, how: Writing = AS_READ) -> bytes:
         """Encode it with painted frames, as `Clip` says."""
 
         def paint_and_count(frame: Frame) -> None:
             paint(frame)
             self._count()
 
-        return self.clip.rewritten(paint_and_count, name, quality, afresh=afresh)
+        return self.clip.rewritten(paint_and_count, how)
 
     def _count(self) -> None:
         total = 2 * self.info.frames
@@ -80,7 +80,7 @@ class ConvertedClip:
                 f'Animations and videos cannot be written as "{extension}".',
                 kind=ErrorKind.OUTPUT_FORMAT,
             )
-        return clip.rewritten(lambda _frame: None, output.name)
+        return clip.rewritten(lambda _frame: None, Writing(output.name))
 
 
 #: For clips that we wrote.

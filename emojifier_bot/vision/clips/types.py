@@ -82,6 +82,22 @@ def as_decoded(picture: DecodedImage) -> DecodedImage:
 PaintFrame = Callable[[Frame], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How a clip is encoded."""
+
+    #: Of the format, as `formats.moving_format` gives it; None keeps it.
+    name: str | None = None
+    #: 1 to 100, for lossy formats; None matches the input's.
+    quality: int | None = None
+    #: How it is written depends on the painted frames alone: the input's palettes,
+    #: regions and sizes, which what lies under the paint has a share in, do not count.
+    afresh: bool = False
+
+
+AS_READ = Writing()
+
+
 class Clip(Protocol):
     """An opened clip, which can be decoded any number of times."""
 
@@ -98,23 +114,12 @@ class Clip(Protocol):
         """
         ...
 
-    def rewritten(
-        self,
-        paint: PaintFrame,
-        name: str | None = None,
-        quality: int | None = None,
-        *,
-        afresh: bool = False,
-    ) -> bytes:
+    def rewritten(self, paint: PaintFrame, how: Writing = AS_READ) -> bytes:
         """Decode it once more, have each frame painted, and encode it.
 
         Args:
             paint: Called with each frame, in order.
-            name: Of the format, as `formats.clip_format` gives it; None keeps it.
-            quality: 1 to 100, for lossy formats; None matches the input's.
-            afresh: How it is written depends on the painted frames alone: the input's
-                palettes, regions and sizes, which what lies under the paint has a
-                share in, do not count.
+            how: Into which format, and how.
 
         Raises:
             ImageError: It cannot be decoded, or written in this format.

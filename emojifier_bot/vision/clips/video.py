@@ -25,10 +25,12 @@ from emojifier_bot.vision.cicp import HDR_NOTE, Cicp, tone_mapped
 from emojifier_bot.vision.clips.ahead import ahead
 from emojifier_bot.vision.clips.limits import ClipLimits, check_clip, check_decoded
 from emojifier_bot.vision.clips.types import (
+    AS_READ,
     Clip,
     ClipInfo,
     Frame,
     PaintFrame,
+    Writing,
 )
 from emojifier_bot.vision.clips.video_writer import (
     BT601,
@@ -150,16 +152,9 @@ class Video(Clip):
                     return
                 yield self._frame(frame, index, time_ms)
 
-    def rewritten(
-        self,
-        paint: PaintFrame,
-        name: str | None = None,
-        quality: int | None = None,
-        *,
-        afresh: bool = False,
-    ) -> bytes:
+    def rewritten(self, paint: PaintFrame, how: Writing = AS_READ) -> bytes:
         """Encode it with painted frames, as `Clip` says."""
-        name = name or self._name
+        name, quality = how.name or self._name, how.quality
         if name in ANIMATED:
             delays = [Fraction(one) for one in self._info.durations_ms]
             frames = painted(self, paint)
@@ -168,7 +163,7 @@ class Video(Clip):
         with self._opened() as container:
             video = _video_of(container)
             bits = self._video_bytes * 8 / max(self._info.seconds, 0.001)
-            bits = 0 if afresh else bits
+            bits = 0 if how.afresh else bits
             writer = VideoWriter(self._av, name, self._info.size_wh, bits, quality)
             # A sound that no codec is known for cannot be described anew.
             streams: list[Any] = list(container.streams.audio)

@@ -19,7 +19,7 @@ from PIL import Image
 from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.clips.limits import check_result
 from emojifier_bot.vision.clips.opening import open_clip
-from emojifier_bot.vision.clips.types import Clip, Frame
+from emojifier_bot.vision.clips.types import Clip, Frame, Writing
 from emojifier_bot.vision.color import plain_profile, to_srgb
 from emojifier_bot.vision.decode import NO_LIMITS, DecodedImage
 from emojifier_bot.vision.formats import VIDEOS
@@ -54,7 +54,7 @@ def import_writers() -> None:
         # Without the extra for videos, they are refused.
         with suppress(ImageError):
             for other in (name, *(one.name for one in VIDEOS)):
-                video = clip and clip.rewritten(_paint_green, other)
+                video = clip and clip.rewritten(_paint_green, Writing(other))
                 again = video and open_clip(video, NO_LIMITS)
                 if again:
                     again.rewritten(_paint_green)
@@ -131,9 +131,7 @@ def _write(connection: socket.socket, clip: Clip, asked: dict[str, Any]) -> byte
                 raise EOFError
             pixels = pixels[received:]
 
-    return clip.rewritten(
-        paint, asked["name"], asked["quality"], afresh=asked["afresh"]
-    )
+    return clip.rewritten(paint, Writing(**asked["how"]))
 
 
 def with_plain_profile(decoded: DecodedImage) -> DecodedImage:

@@ -12,12 +12,19 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, ClassVar
 
 from emojifier_bot.errors import EmojifierError, ErrorKind, ImageError
-from emojifier_bot.vision.clips.types import Clip, ClipInfo, Frame, PaintFrame
+from emojifier_bot.vision.clips.types import (
+    AS_READ,
+    Clip,
+    ClipInfo,
+    Frame,
+    PaintFrame,
+    Writing,
+)
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.depth import Discs
 from emojifier_bot.vision.sandbox.clip import CLIP, END, NEXT, STOP, WRITE
@@ -395,17 +402,10 @@ class IsolatedClip(Clip):
             yield self._frame(values, index, time_ms)
         self._stop()
 
-    def rewritten(
-        self,
-        paint: PaintFrame,
-        name: str | None = None,
-        quality: int | None = None,
-        *,
-        afresh: bool = False,
-    ) -> bytes:
+    def rewritten(self, paint: PaintFrame, how: Writing = AS_READ) -> bytes:
         """Encode it with painted frames, as `Clip` says."""
         self._stop()
-        self.process.ask(do=WRITE, name=name, quality=quality, afresh=afresh)
+        self.process.ask(do=WRITE, how=asdict(how))
         times = self.stated.times_ms
         values = self.process.answer()
         # Some frames come twice: once as a sample.

@@ -10,6 +10,7 @@ import pytest
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.clips.limits import ClipLimits
 from emojifier_bot.vision.clips.opening import open_clip
+from emojifier_bot.vision.clips.types import Writing
 from emojifier_bot.vision.decode import DecodeLimits
 from emojifier_bot.vision.gif import read_gif
 from emojifier_bot.vision.media_boxes import find_box
@@ -126,7 +127,7 @@ def test_another_format_shows_the_same_for_as_long(name, to):
     data = (CASES | LOSSY)[name]
     clip = opened(data)
 
-    result = clip.rewritten(paint_disc, to)
+    result = clip.rewritten(paint_disc, Writing(to))
 
     again = opened(result)
     assert again.info.format == to
@@ -146,7 +147,7 @@ def test_another_format_shows_the_same_for_as_long(name, to):
 def test_what_is_shown_so_often_is_shown_so_often_again(name, loops):
     given = CASES["png"]
     # Only a rewritten file has every count in every format.
-    clip = opened(opened(given).rewritten(lambda _frame: None, name))
+    clip = opened(opened(given).rewritten(lambda _frame: None, Writing(name)))
     object.__setattr__(clip.info, "loops", loops)
 
     once = opened(clip.rewritten(lambda _frame: None))

@@ -13,6 +13,7 @@ from PIL import Image
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.clips.limits import ClipLimits
 from emojifier_bot.vision.clips.opening import open_clip
+from emojifier_bot.vision.clips.types import Writing
 from emojifier_bot.vision.decode import DecodeLimits
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 from emojifier_bot.vision.sandbox.protocol import ChildLimits
@@ -153,7 +154,7 @@ def test_the_header_stands_before_the_frames(name):
 def test_another_extension_converts(name, to):
     clip = opened(VIDEOS[name])
 
-    again = opened(clip.rewritten(paint_disc, to))
+    again = opened(clip.rewritten(paint_disc, Writing(to)))
 
     assert (again.info.format, again.info.frames) == (to, COUNT)
     assert again.info.seconds == pytest.approx(clip.info.seconds, abs=0.05)
@@ -169,7 +170,7 @@ def test_an_animation_of_odd_sides_becomes_a_video(to):
     frames = [one.resize((161, 121)) for one in panned(5)]
     clip = opened(animation(frames, "GIF", duration=[100, 50, 80, 100, 70]))
 
-    result = clip.rewritten(paint_disc, to)
+    result = clip.rewritten(paint_disc, Writing(to))
 
     times = [time for time, _ in shown(result)]
     assert times == pytest.approx([0, 0.1, 0.15, 0.23, 0.33])
