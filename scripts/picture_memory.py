@@ -12,11 +12,16 @@ Megapixels say where to begin; without any, at the limit.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from emojifier_bot.app.picture_process import PictureProcesses
@@ -24,6 +29,8 @@ from emojifier_bot.config import load_settings
 from emojifier_bot.errors import EmojifierError
 from emojifier_bot.vision.options import EmojifyOptions
 
+#: How often the processes are looked at.
+LOOK_SECONDS = 0.02
 #: Megapixels that are tried, from the limit down.
 SIZES = (60, 50, 40, 32, 24, 16, 12)
 #: What is made of each format: a mode, and options of Pillow's.
@@ -77,10 +84,37 @@ def peak_mb(pid: int | str) -> float:
     return int(found[1]) * 1024 / 1e6 if found else 0.0
 
 
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process has started."""
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(one) for one in text.split()]
+def started_by(pid: int | str) -> Iterator[str]:
+    """Give the processes that a process has started, and those that they have."""
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for one in children.read_text().split():
+            yield one
+            yield from started_by(one)
+
+
+@contextmanager
+def watched() -> Iterator[Counter[str]]:
+    """Note the most memory that each kind of process has, in megabytes.
+
+    A process may be gone before its picture comes back.
+    """
+    most, is_over = Counter[str](), threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(LOOK_SECONDS):
+            with suppress(OSError):
+                for pid in started_by(os.getpid()):
+                    command = Path(f"/proc/{pid}/cmdline").read_text()
+                    kind = "decoder" if "sandbox.child" in command else "process"
+                    most[kind] = max(most[kind], round(peak_mb(pid)))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield most
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def measure(kind: str, first: float, folder: Path) -> str:
@@ -99,9 +133,8 @@ def measure(kind: str, first: float, folder: Path) -> str:
             continue  # a side is longer than the format allows
         data = file.read_bytes()
         file.unlink()
-        with PictureProcesses(load_settings()) as processes:
+        with PictureProcesses(load_settings()) as processes, watched() as peaks_mb:
             processes.warm_up()
-            pid = processes.pids[0]
             began = time.monotonic()
             try:
                 result = processes(data, "", EmojifyOptions(for_channel=True))
@@ -109,10 +142,10 @@ def measure(kind: str, first: float, folder: Path) -> str:
                 refused.append(f"{megapixels}: {error.kind}")
                 continue
             seconds = time.monotonic() - began
-            decoder = max(peak_mb(one) for one in children_of(pid))
             return (
                 f"| {kind} | {megapixels} | {len(data) / 1e6:.1f} | {result.format} "
-                f"{len(result.data) / 1e6:.1f} | {peak_mb(pid):.0f} | {decoder:.0f} "
+                f"{len(result.data) / 1e6:.1f} "
+                f"| {peaks_mb['process']} | {peaks_mb['decoder']} "
                 f"| {seconds:.1f} | {', '.join(refused)} |"
             )
     return f"| {kind} | none | {', '.join(refused)} |"

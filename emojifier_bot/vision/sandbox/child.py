@@ -27,7 +27,7 @@ from emojifier_bot.vision.sandbox.clip import (
 from emojifier_bot.vision.sandbox.lockdown import (
     allow_one_picture,
     lock_down,
-    memory_in_use,
+    resident_bytes,
 )
 from emojifier_bot.vision.sandbox.protocol import (
     ChildLimits,
@@ -44,23 +44,23 @@ STDIN, STDERR = 0, 2
 def main(connection: socket.socket, limits: ChildLimits) -> None:
     """Decode pictures until the parent is gone."""
     import_plugins()
-    _serve(connection, limits, memory_in_use())
+    _serve(connection, limits)
 
 
 def main_of_clips(connection: socket.socket, limits: ChildLimits) -> None:
     """Decode and encode clips until the parent is gone."""
     import_plugins()
-    # A clip has so much less: with what it needs, no process is larger than others.
-    in_use = memory_in_use()
+    before = resident_bytes()
     import_writers()
-    _serve(connection, limits, in_use)
+    # A clip has so much less: with what it needs, no process is larger than others.
+    _serve(connection, limits, resident_bytes() - before)
 
 
 def _serve(
-    connection: socket.socket, limits: ChildLimits, in_use: tuple[int, int]
+    connection: socket.socket, limits: ChildLimits, taken_bytes: int = 0
 ) -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
-    status = lock_down(limits, in_use)
+    status = lock_down(limits, taken_bytes)
     threading.Thread(target=end_with_parent, daemon=True).start()
     send_header(connection, ready_values(status))
     # Our own mistakes may be printed; what a stranger's bytes make it print may not.

@@ -51,23 +51,20 @@ class _Ruleset(ctypes.Structure):
     )
 
 
-def lock_down(
-    limits: ChildLimits, in_use: tuple[int, int] | None = None
-) -> IsolationStatus:
+def lock_down(limits: ChildLimits, taken_bytes: int = 0) -> IsolationStatus:
     """Set the limits of this process, and give up what decoding does not need.
 
     Args:
         limits: What a picture may take.
-        in_use: `memory_in_use` that does not count for it; None for that of now.
+        taken_bytes: What is taken of its memory already.
     """
-    in_use = in_use or memory_in_use()
     if sys.platform != "linux":
-        _limit_resources(limits, in_use)
+        _limit_resources(limits, taken_bytes)
         return IsolationStatus()
     # The system ends this process, not its parent, when memory runs out.
     with contextlib.suppress(OSError):
         _OOM_SCORE.write_text(_FIRST_TO_DIE)
-    _limit_resources(limits, in_use)
+    _limit_resources(limits, taken_bytes)
     libc = ctypes.CDLL(None, use_errno=True)
     # No core file ever holds a picture, no process of this user looks inside.
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
@@ -143,17 +140,17 @@ def _allow_seconds(more: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (min(seconds, most), most))
 
 
-def _limit_resources(limits: ChildLimits, in_use: tuple[int, int]) -> None:
+def _limit_resources(limits: ChildLimits, taken_bytes: int) -> None:
     # One second more for each: they are counted whole.
     clip_seconds = math.ceil(limits.clip_seconds) * (os.cpu_count() or 1)
     most_seconds = max(limits.cpu_seconds, clip_seconds)
     cpu_seconds = (PICTURES_PER_CHILD + 1) * (most_seconds + 1)
     open_descriptors = max(int(one.name) for one in Path("/dev/fd").iterdir())
-    address_bytes, data_bytes = in_use
+    address_bytes, data_bytes = memory_in_use()
     most_memory = limits.memory_bytes + _MORE_ADDRESS_BYTES
     for what, value in (
         (resource.RLIMIT_AS, address_bytes + most_memory),
-        (resource.RLIMIT_DATA, data_bytes + limits.memory_bytes),
+        (resource.RLIMIT_DATA, data_bytes + limits.memory_bytes - taken_bytes),
         (resource.RLIMIT_CPU, cpu_seconds),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
@@ -173,6 +170,14 @@ def memory_in_use(process: int | str = "self") -> tuple[int, int]:
         return 0, 0
     pages = [int(number) for number in statm.split()]
     return pages[0] * _PAGE_BYTES, pages[5] * _PAGE_BYTES
+
+
+def resident_bytes(process: int | str = "self") -> int:
+    """Return the bytes of a process that are in memory; 0 where that is unknown."""
+    with contextlib.suppress(OSError):
+        statm = Path("/proc", str(process), "statm").read_text()
+        return int(statm.split()[1]) * _PAGE_BYTES
+    return 0
 
 
 def _give_up_files(libc: ctypes.CDLL) -> int:
