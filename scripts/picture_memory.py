@@ -29,10 +29,12 @@ from emojifier_bot.config import load_settings
 from emojifier_bot.errors import EmojifierError
 from emojifier_bot.vision.options import EmojifyOptions
 
+#: What a process runs, and what it is called.
+KINDS_OF = {"picture_child": "process", "sandbox.child": "decoder"}
 #: How often the processes are looked at.
 LOOK_SECONDS = 0.02
 #: Megapixels that are tried, from the limit down.
-SIZES = (60, 50, 40, 32, 24, 16, 12)
+SIZES = (60, 50, 40, 32, 24, 16, 12, 8)
 #: What is made of each format: a mode, and options of Pillow's.
 KINDS = {
     "JPEG": ("JPEG", "RGB", {"quality": 80}),
@@ -105,8 +107,11 @@ def watched() -> Iterator[Counter[str]]:
             with suppress(OSError):
                 for pid in started_by(os.getpid()):
                     command = Path(f"/proc/{pid}/cmdline").read_text()
-                    kind = "decoder" if "sandbox.child" in command else "process"
-                    most[kind] = max(most[kind], round(peak_mb(pid)))
+                    # One that is just started may still be a copy of this one.
+                    if kind := next(
+                        (KINDS_OF[c] for c in KINDS_OF if c in command), ""
+                    ):
+                        most[kind] = max(most[kind], round(peak_mb(pid)))
 
     thread = threading.Thread(target=watch)
     thread.start()
