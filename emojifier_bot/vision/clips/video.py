@@ -11,6 +11,7 @@ import errno
 import io
 import struct
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,7 +23,6 @@ import numpy as np
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.canvas import Canvas, canvas_of, image_over
 from emojifier_bot.vision.cicp import HDR_NOTE, Cicp, tone_mapped
-from emojifier_bot.vision.clips.ahead import ahead
 from emojifier_bot.vision.clips.limits import ClipLimits, check_clip, check_decoded
 from emojifier_bot.vision.clips.types import (
     AS_READ,
@@ -172,27 +172,35 @@ class Video(Clip):
             writer.begin(
                 video, sounds, is_sideways=self._turn.is_sideways, is_hdr=is_hdr
             )
-            for one in ahead(self._painted(container, sounds, paint)):
-                if isinstance(one, tuple):
-                    writer.add(*one)
-                else:
-                    writer.add_sound(one)
+            # Encoded in a thread while the next frame is decoded and painted here; the
+            # other way round the system gives memory anew for each frame.
+            with ThreadPoolExecutor(1, thread_name_prefix="encoder") as encoder:
+                done = encoder.submit(lambda: None)
+                for add, *what in self._painted(container, sounds, paint, writer):
+                    done.result()
+                    done = encoder.submit(add, *what)
+                done.result()
             return writer.finish()
 
     def _painted(
-        self, container: InputContainer, sounds: Sequence[Any], paint: PaintFrame
-    ) -> Iterator[Any]:
-        """Yield what `VideoWriter.add` takes of each frame, and packets of sound."""
+        self,
+        container: InputContainer,
+        sounds: Sequence[Any],
+        paint: PaintFrame,
+        writer: VideoWriter,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield a method of the writer and what it takes, frame by frame."""
         index = 0
         for one in self._decoded(container, sounds):
             if isinstance(one, self._av.Packet):
-                yield one
+                yield writer.add_sound, one
                 continue
             if index == self._info.frames:
                 break
             frame = self._frame(one, index, self._info.times_ms[index])
             paint(frame)
-            yield frame.picture.canvas.pixels, one.pts, _colors(one, self._hdr)
+            pixels = frame.picture.canvas.pixels
+            yield writer.add, pixels, one.pts, _colors(one, self._hdr)
             index += 1
 
     @contextmanager
