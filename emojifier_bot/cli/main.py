@@ -198,6 +198,9 @@ def run() -> None:
     # Before numpy is imported: by then it starts a thread for each core, for products
     # of large matrices. Nothing here has any.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # OpenCV's threads gain nothing on regions of a face's size, and after each call
+    # they wait busily for the next one: a sixth of a picture's processor time.
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
     try:
         try:
             app(prog_name=PROGRAM)

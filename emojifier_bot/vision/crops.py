@@ -31,10 +31,6 @@ Affine = NDArray[np.float64]
 #: The left, upper, right and lower edge of a part of a picture.
 Region = tuple[int, int, int, int]
 
-# OpenCV's own threads gain nothing on regions of a face's size, and after each call
-# they wait busily for the next one: a sixth of a picture's processor time.
-cv2.setNumThreads(1)
-
 #: Side of the landmark frame over the longer side of the detector's box: room for the
 #: chin and the brows where the box is off by a tenth.
 LANDMARK_FRAME_MARGIN = 1.4

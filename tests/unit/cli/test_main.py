@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 
 from emojifier_bot import __version__
 from emojifier_bot.cli.main import app, run
+
+THREADS = "OPENCV_FOR_THREADS_NUM"
 
 
 def test_every_wrong_setting_is_wrong_usage(monkeypatch):
@@ -83,3 +89,19 @@ def test_the_version_is_printed():
     done = CliRunner().invoke(app, ["--version"])
 
     assert (done.exit_code, done.stdout) == (0, f"emojifier-bot {__version__}\n")
+
+
+@pytest.mark.parametrize(("before", "threads"), [({}, 1), ({THREADS: "3"}, 3)])
+def test_opencv_has_one_thread_unless_somebody_says_otherwise(before, threads):
+    program = (
+        "import sys; from emojifier_bot.cli.main import run\n"
+        "sys.argv[1:] = ['--version']\n"
+        "try: run()\n"
+        "except SystemExit: import cv2; print(cv2.getNumThreads())"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != THREADS} | before
+    command = [sys.executable, "-c", program]
+
+    printed = subprocess.check_output(command, text=True, env=environment)
+
+    assert printed.splitlines()[-1] == str(threads)
