@@ -20,7 +20,7 @@ from typing import Any
 from PIL import Image, ImageChops, ImageOps
 
 from emojifier_bot.app import make_pipeline
-from emojifier_bot.app.picture_process import previewed
+from emojifier_bot.app.picture_child import previewed
 from emojifier_bot.config import load_picture_settings
 from emojifier_bot.db.drafts import Draft, Drawing
 from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference, Workspace
@@ -88,7 +88,7 @@ def sample_preview() -> tuple[list[dict[str, Any]], bytes, dict[str, str]]:
     strip.save(file, "PNG")
     pipeline = make_pipeline(load_picture_settings(env_file=False))
     options = EmojifyOptions(for_channel=True, edits=parse_edits(WORDS))
-    picture = previewed(pipeline, file.getvalue(), None, options)
+    picture = previewed(pipeline, file.getvalue(), options, None)
     plan = picture.plan.to_dict() if picture.plan else {}
     drawing = Drawing(1, plan, "", "F1", picture.alt_text, ())
     request = EmojifyRequest(

@@ -306,11 +306,11 @@ def _save(
     buffer = io.BytesIO()
     try:
         image.save(buffer, name, icc_profile=icc_profile, comment=b"", **options)
-    except OSError:
+    except (MemoryError, OSError):
         if "optimize" not in options:
             raise
-        # Tables of its own take all coefficients in memory: what is too large for that
-        # has the usual ones.
+        # Tables of its own take all coefficients in memory, and a result in one piece:
+        # what is too large for that has the usual ones.
         usual = {key: value for key, value in options.items() if key != "optimize"}
         return _save(image, name, usual, icc_profile)
     return buffer.getvalue()

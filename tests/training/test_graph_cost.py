@@ -76,7 +76,7 @@ def test_by_hand(content, expected):
 def test_use_reads_a_face_as_often_as_is_counted(mirror):
     shipped = pick_model_spec(models_dir(), "emotion", "fused")
     spec = replace(shipped, mirror=mirror)
-    classifier, counted = load_classifier(spec, 1), []
+    classifier, counted = load_classifier(spec), []
 
     class Counting:
         input_names = ("geometry", "appearance")

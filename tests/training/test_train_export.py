@@ -55,7 +55,7 @@ def uses(spec):
     if spec.task == "detector":
         return YuNetDetector(spec, 0.01).detect(np.asarray(sample()))
     if spec.task == "landmarks":
-        (found,) = OnnxLandmarker(spec, 1).locate(picture, [detection])
+        (found,) = OnnxLandmarker(spec).locate(picture, [detection])
         assert np.isfinite(found.points_xy).all()
         return found
     if spec.task == "rescorer":
@@ -65,7 +65,7 @@ def uses(spec):
         assert 0 < found.confidence < 1
         return found
     face = make_landmarks(center_xy=(226, 110), eye_distance_px=62)
-    scores = load_classifier(spec, 1).classify(picture, [face, face])
+    scores = load_classifier(spec).classify(picture, [face, face])
     assert all(one.probabilities.sum() == pytest.approx(1) for one in scores)
     return scores
 
