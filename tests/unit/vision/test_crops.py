@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -71,10 +70,6 @@ def test_of_a_transparent_picture_only_the_region_is_converted(monkeypatch):
 
     assert converted
     assert max(map(max, converted)) <= 16 / 0.2 + 10
-
-
-def test_opencv_starts_no_threads_of_its_own():
-    assert cv2.getNumThreads() == 1
 
 
 @st.composite
