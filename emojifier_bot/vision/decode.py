@@ -7,6 +7,7 @@ before a pixel is decoded. Whatever a hostile file makes the libraries raise bec
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
 import zlib
@@ -85,6 +86,11 @@ DEFAULT_LIMITS = DecodeLimits()
 #: For pictures that we wrote.
 NO_LIMITS = DecodeLimits(max_bytes=sys.maxsize, max_pixels=sys.maxsize)
 
+#: What Pillow says of libraries that had too little memory; WebP's encoders, for one
+#: picture and for an animation, say it by number.
+_NO_MEMORY = re.compile(
+    r"out of memory|^encoding error [12]\b|WebPEncodingError: [12]\b", re.IGNORECASE
+)
 #: What Pillow, pillow-heif and their parsers raise for damaged files. Warnings are
 #: here for programs that turn them into errors.
 DAMAGE_ERRORS = (
@@ -183,17 +189,22 @@ def damage_named(name: str) -> Iterator[None]:
     """Turn what libraries raise for a file of a format into our error."""
     try:
         yield
-    except MemoryError as error:
-        raise ImageError(
-            "This picture needs more memory than there is. Use a smaller one.",
-            kind=ErrorKind.TOO_MANY_PIXELS,
-        ) from error
-    except DAMAGE_ERRORS as error:
+    except (MemoryError, *DAMAGE_ERRORS) as error:
+        if tells_of_memory(error):
+            raise ImageError(
+                "This picture needs more memory than there is. Use a smaller one.",
+                kind=ErrorKind.TOO_MANY_PIXELS,
+            ) from error
         raise ImageError(
             f"This {name} picture is damaged or cut off, and cannot be "
             "read. Copy it again, or save it anew as a JPEG or PNG.",
             kind=ErrorKind.BROKEN,
         ) from error
+
+
+def tells_of_memory(error: Exception) -> bool:
+    """Tell whether a library raised this since there was too little memory."""
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
 
 
 def _decoded(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 import math
 import os
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -24,7 +23,7 @@ from PIL import Image
 from emojifier_bot.errors import ErrorKind, ImageError
 from emojifier_bot.vision.canvas import Canvas, image_over
 from emojifier_bot.vision.color import to_srgb
-from emojifier_bot.vision.decode import DecodedImage
+from emojifier_bot.vision.decode import DecodedImage, tells_of_memory
 from emojifier_bot.vision.exif_date import date_options
 from emojifier_bot.vision.formats import FORMATS, VIDEOS, format_for, format_named
 from emojifier_bot.vision.jpeg import join_halves
@@ -37,8 +36,6 @@ _PAPER = (255, 255, 255, 255)
 
 #: What Pillow raises for pictures that a format cannot hold: its sides are limited.
 _WRITE_ERRORS = (OSError, ValueError, OverflowError)
-#: What Pillow says of encoders that had too little memory; WebP's says it by number.
-_NO_MEMORY = re.compile(r"out of memory|^encoding error [12]\b", re.IGNORECASE)
 
 _FULL_CHROMA = "4:4:4"
 _USUAL_SUBSAMPLING = "4:2:0"
@@ -176,7 +173,7 @@ def encode(
         if "qtables" in options and 0 < most_bytes < len(encoded):
             encoded = _save(image, name, {**options, "optimize": True}, icc_profile)
     except (MemoryError, *_WRITE_ERRORS) as error:
-        if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+        if tells_of_memory(error):
             raise ImageError(
                 f"As {name} this picture needs more memory than there is. Use a "
                 "smaller one.",

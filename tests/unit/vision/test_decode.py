@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from emojifier_bot.errors import ImageError
-from emojifier_bot.vision.decode import DecodeLimits, decode, from_image
+from emojifier_bot.vision.decode import (
+    DecodeLimits,
+    damage_named,
+    decode,
+    from_image,
+)
 from emojifier_bot.vision.formats import FORMATS
 from tests import profiles
 from tests.fuzz.seeds import seeds
@@ -426,3 +431,26 @@ class TestDamage:
             damaged[int(place * (len(damaged) - 1))] = value
         with contextlib.suppress(ImageError):
             assert decode(bytes(damaged)).image.mode in {"RGB", "RGBA"}
+
+    @pytest.mark.parametrize(
+        ("error", "kind"),
+        [
+            (MemoryError(), "too_many_pixels"),
+            (
+                OSError("encoder error -2 when writing: out of memory"),
+                "too_many_pixels",
+            ),
+            # VP8_ENC_ERROR_OUT_OF_MEMORY, as WebP's animations say it.
+            (
+                RuntimeError("ERROR adding frame. WebPEncodingError: 1."),
+                "too_many_pixels",
+            ),
+            (RuntimeError("ERROR adding frame. WebPEncodingError: 5."), "broken"),
+            (OSError("broken data stream when reading image file"), "broken"),
+        ],
+    )
+    def test_too_little_memory_is_not_told_as_damage(self, error, kind):
+        with pytest.raises(ImageError) as caught, damage_named("WEBP"):
+            raise error
+
+        assert caught.value.kind == kind
