@@ -121,28 +121,25 @@ def preview_blocks(
     plan, ours = Plan.from_dict(drawing.plan), PreviewId.of(draft)
     first = min(draft.page, (len(plan.faces) - 1) // FACES_A_PAGE) * FACES_A_PAGE
     shown = plan.faces[first : first + FACES_A_PAGE]
-    rows = [_row(one, plan, theme, ours, drawing.version) for one in shown]
-    controls = _controls(
-        draft, plan, themes, ours.block_id("controls", drawing.version)
-    )
+    version = drawing.version
     kind = "preview_window" if in_window else "preview"
-    if in_window:
-        controls["elements"] = [
-            one
-            for one in controls["elements"]
-            if one["action_id"] not in {POST, DISCARD, OPEN}
-        ]
-        for row in rows:
-            del row["accessory"]["options"][-1]
+    rows = [_row(one, plan, theme, ours, version, in_window=in_window) for one in shown]
+    controls = _theme_controls(draft, plan, themes)
+    if not in_window:
+        controls += _ways_out(draft)
     return [
         section(preview_text(draft, kind)) | {"block_id": ours.block_id("head")},
         {
             "type": "image",
-            "block_id": ours.block_id("picture", drawing.version),
+            "block_id": ours.block_id("picture", version),
             "slack_file": {"id": drawing.file_id},
             "alt_text": f"Preview with the faces' numbers. {drawing.alt_text}",
         },
-        controls,
+        {
+            "type": "actions",
+            "block_id": ours.block_id("controls", version),
+            "elements": controls,
+        },
         *rows,
         *_pages(first, len(shown), len(plan.faces), ours),
         context("\n".join([*drawing.notes, render_message("preview_ends")])),
@@ -277,7 +274,8 @@ def _name(draft: Draft) -> str:
     return f"“{quoted(draft.name)}”" if draft.name else "your picture"
 
 
-def _controls(draft: Draft, plan: Plan, themes: Sequence[str], block_id: str) -> Block:
+def _theme_controls(draft: Draft, plan: Plan, themes: Sequence[str]) -> list[Block]:
+    """Return what changes all faces at once."""
     choices = [_option(f"Theme: {one}", one) for one in themes[:MAX_OPTIONS]]
     chosen = [one for one in choices if one["value"] == plan.theme]
     menu = {
@@ -287,29 +285,33 @@ def _controls(draft: Draft, plan: Plan, themes: Sequence[str], block_id: str) ->
         "options": choices,
         **({"initial_option": chosen[0]} if chosen else {}),
     }
-    post = button(
-        post_label(draft.request),
-        POST,
-        draft.draft_id,
-        "Post this picture, without the numbers",
-    )
     shuffle = "Choose other emoji near to each face"
+    return [
+        *([menu] if choices else []),
+        button("Shuffle", SHUFFLE, draft.draft_id, shuffle),
+    ]
+
+
+def _ways_out(draft: Draft) -> list[Block]:
+    """Return the buttons of the message that end the preview, or open its window."""
+    label, named = post_label(draft.request), draft.draft_id
+    post = button(label, POST, named, "Post this picture, without the numbers")
     discard = "Delete this preview; nothing is posted"
-    return {
-        "type": "actions",
-        "block_id": block_id,
-        "elements": [
-            *([menu] if choices else []),
-            button("Shuffle", SHUFFLE, draft.draft_id, shuffle),
-            post | {"style": "primary"},
-            button("Discard", DISCARD, draft.draft_id, discard) | {"style": "danger"},
-            button("Open as a window", OPEN, draft.draft_id, "Show it in a window"),
-        ],
-    }
+    return [
+        post | {"style": "primary"},
+        button("Discard", DISCARD, named, discard) | {"style": "danger"},
+        button("Open as a window", OPEN, named, "Show it in a window"),
+    ]
 
 
 def _row(
-    face: PlannedFace, plan: Plan, theme: EmojiTheme, ours: PreviewId, version: int
+    face: PlannedFace,
+    plan: Plan,
+    theme: EmojiTheme,
+    ours: PreviewId,
+    version: int,
+    *,
+    in_window: bool,
 ) -> Block:
     """Return what one face gets, in words, with the menu that changes it."""
     emoji = {one.name: one for one in theme.emoji}
@@ -326,7 +328,8 @@ def _row(
     ]
     value = f"{face.number}/{_choice(decision)}"
     initial = [one for one in options if one["value"] == value]
-    options.append(_option("All emoji…", f"{face.number}/{ALL}"))
+    if not in_window:
+        options.append(_option("All emoji…", f"{face.number}/{ALL}"))
     menu = {
         "type": "static_select",
         "action_id": FACE,
