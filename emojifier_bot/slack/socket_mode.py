@@ -11,6 +11,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from slack_bolt import App
@@ -142,10 +143,16 @@ class _Client(SocketModeClient):
         super().connect()
         session = self.current_session
         if session is not None and session.sock is not None:
+            session.disconnect = _Disconnect(session, session.sock)  # type: ignore[method-assign]
             session.sock = _Socket(session.sock)  # type: ignore[assignment] # as far as it is used
             # Otherwise one that never answers would count as good for ever.
             session.last_ping_pong_time = session.last_ping_pong_time or time.time()
         self._log("" if self.is_connected() else str(ErrorKind.SLACK_UNREACHABLE))
+
+    def close(self) -> None:
+        super().close()
+        # A thread that ended meanwhile may have connected once more.
+        self.disconnect()
 
     def _run_current_session(self) -> None:
         # With the SDK's own state a connection that is replaced at the wrong moment is
@@ -163,6 +170,24 @@ class _Client(SocketModeClient):
             facts = {"action": "socket_mode"}
             logger.warning("Socket Mode is connected again", extra=facts)
         self._is_failing = bool(error)
+
+
+class _Disconnect:
+    """Closes a connection, which two threads may do at the same time.
+
+    With the SDK's own, the later one fails: if that one was about to replace the
+    connection, the new one is lost. It also waits, for up to three seconds, until
+    something is received; in the meantime nobody reads the new connection.
+    """
+
+    def __init__(self, session: Connection, sock: socket.socket) -> None:
+        self._disconnect, self._sock = session.disconnect, sock
+
+    def __call__(self) -> None:
+        with suppress(OSError):  # it is closed already
+            self._sock.shutdown(socket.SHUT_RDWR)
+        with suppress(AttributeError):
+            self._disconnect()
 
 
 class _Socket:

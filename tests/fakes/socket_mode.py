@@ -45,7 +45,8 @@ class SocketModeLine:
         # Only a shutdown ends a call that waits.
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
-        self.drop()
+        if self._connected.is_set():
+            self.drop()
         self._thread.join(PATIENCE_SECONDS)
 
     @property
@@ -58,12 +59,13 @@ class SocketModeLine:
 
     def drop(self) -> None:
         """Break the connection, without a word."""
-        if self._connected.is_set():
-            with suppress(OSError):
-                self._line.shutdown(socket.SHUT_RDWR)
+        assert self._connected.wait(PATIENCE_SECONDS)
+        with suppress(OSError):
+            self._line.shutdown(socket.SHUT_RDWR)
 
     def disconnect(self) -> None:
         """Ask the bot to connect anew, as Slack does every few hours."""
+        assert self._connected.wait(PATIENCE_SECONDS)
         self._send(TEXT, b'{"type": "disconnect", "reason": "refresh_requested"}')
 
     def send_command(self, command: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,42 +101,49 @@ class SocketModeLine:
     def _accept_all(self) -> None:
         with suppress(OSError):  # the end of the test
             while True:
-                self._line, _ = self._listening.accept()
-                if self._tls is not None:
-                    self._line = self._tls.wrap_socket(self._line, server_side=True)
-                self._shake_hands()
-                self._connected.set()
+                line, _ = self._listening.accept()
                 # Meanwhile the next one may come: the bot connects before it hangs up.
-                reader = threading.Thread(target=self._hear, args=[self._line])
-                reader.daemon = True
-                reader.start()
+                threading.Thread(target=self._serve, args=[line], daemon=True).start()
+
+    def _serve(self, line: socket.socket) -> None:
+        with suppress(OSError), line:
+            if self._tls is not None:
+                line = self._tls.wrap_socket(line, server_side=True)
+            with line:
+                _shake_hands(line)
+                with self._send_lock:
+                    self._line = line
+                self.connections += 1
+                self._connected.set()
+                self._send(TEXT, b'{"type": "hello"}')
+                self._hear(line)
 
     def _hear(self, line: socket.socket) -> None:
-        with suppress(OSError), line:
-            while True:
-                kind, data = _read(line)
-                if kind == TEXT:
-                    self._answers.put(data)
-                elif kind == PING and not self.silent:
-                    self._send(PONG, data)
+        while True:
+            kind, data = _read(line)
+            if kind == TEXT:
+                self._answers.put(data)
+            elif kind == PING and not self.silent:
+                with self._send_lock:
+                    line.sendall(_frame(PONG, data))
 
-    def _shake_hands(self) -> None:
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += self._line.recv(4096)
-        lines = head.decode().split("\r\n")
-        told = dict(line.split(": ", 1) for line in lines if ": " in line)
-        named = {name.lower(): value for name, value in told.items()}
-        key = named["sec-websocket-key"] + MAGIC
-        accept = base64.b64encode(
-            hashlib.sha1(key.encode()).digest()  # noqa: S324 - the RFC wants it
-        )
-        self._line.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-            b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-        )
-        self._send(TEXT, b'{"type": "hello"}')
-        self.connections += 1
+
+def _shake_hands(line: socket.socket) -> None:
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += _take(line, 1)
+    told = dict(
+        row.split(": ", 1) for row in head.decode().split("\r\n") if ": " in row
+    )
+    named = {name.lower(): value for name, value in told.items()}
+    key = named["sec-websocket-key"] + MAGIC
+    accept = base64.b64encode(
+        hashlib.sha1(key.encode()).digest()  # noqa: S324 - the RFC wants it
+    )
+    line.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
 
 
 def _read(line: socket.socket) -> tuple[int, bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -27,7 +27,8 @@ from tests.slack_payloads import (
 )
 
 OPEN = "/api/apps.connections.open"
-PING_SECONDS = 0.1
+#: A connection counts as broken after three seconds without a sign of life.
+PING_SECONDS = 0.5
 COMMAND = {
     "team_id": TEAM,
     "channel_id": CHANNEL,
@@ -58,9 +59,14 @@ def context(slack_api, sqlite_url):
 
 
 @pytest.fixture
-def connection(context):
+def ping_seconds():
+    return PING_SECONDS
+
+
+@pytest.fixture
+def connection(context, ping_seconds):
     app = make_bolt_app(context, "")
-    with closing(SocketMode(app, "xapp-1", ping_seconds=PING_SECONDS)) as connection:
+    with closing(SocketMode(app, "xapp-1", ping_seconds=ping_seconds)) as connection:
         yield connection
 
 
@@ -145,7 +151,7 @@ def test_the_state_of_the_connection_is_known(slack, slack_api, connection, capl
     slack_api.paths[OPEN] = told(ok=False, error="internal_error")
     slack.drop()
     wait_for(lambda: not connection.is_connected())
-    time.sleep(5 * PING_SECONDS)
+    time.sleep(3 * PING_SECONDS)
     assert not connection.is_connected()
 
     slack_api.paths[OPEN] = good
@@ -155,6 +161,7 @@ def test_the_state_of_the_connection_is_known(slack, slack_api, connection, capl
     assert [getattr(one, "error", "") for one in told_about] == ["internal_error", ""]
 
 
+@pytest.mark.parametrize("ping_seconds", [0.1])
 def test_a_connection_whose_other_end_never_answers_is_replaced(slack):
     slack.silent = True
     slack.drop()
@@ -169,6 +176,46 @@ def test_reconnecting_as_slack_asks_for_it_never_makes_it_deaf(slack):
         slack.disconnect()
         wait_for(lambda number=number: slack.connections > number)
         assert is_heard(slack)
+
+
+def test_a_connection_that_another_thread_closes_too_is_replaced_all_the_same(
+    slack, connection
+):
+    client = connection._client
+    session = client.current_session
+    lock = session.sock_send_lock
+
+    @contextmanager
+    def closed_meanwhile():
+        with lock:
+            if session.sock is not None:
+                session.sock.close()
+                session.sock = None
+            yield
+
+    session.sock_send_lock = closed_meanwhile()
+    client.connect_to_new_endpoint(force=True)
+
+    assert client.current_session is not session
+    wait_for(lambda: slack.connections == 2)
+    assert is_heard(slack)
+
+
+def test_a_connection_that_is_opened_while_it_closes_does_not_stay_open(
+    slack, connection
+):
+    client = connection._client
+    shutdown = client.current_app_monitor.shutdown
+
+    def connects_once_more():
+        client.connect_to_new_endpoint(force=True)
+        shutdown()
+
+    client.current_app_monitor.shutdown = connects_once_more
+    connection.close()
+
+    wait_for(lambda: slack.connections == 2)
+    assert not connection.is_connected()
 
 
 @pytest.mark.usefixtures("slack")
@@ -191,6 +238,6 @@ def test_a_token_that_is_refused_later_ends_it(slack, slack_api, connection, end
 
     assert "SLACK_APP_TOKEN is refused" in connection.refusal.message
     asked = len(slack_api.heard)
-    time.sleep(5 * PING_SECONDS)
+    time.sleep(3 * PING_SECONDS)
     assert len(slack_api.heard) == asked
     assert not connection.is_connected()
