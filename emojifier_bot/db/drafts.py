@@ -98,6 +98,17 @@ class Draft:
         """Return what the message shows, also while that is not noted yet."""
         return self.drawing or self.upcoming
 
+    @property
+    def is_drawn(self) -> bool:
+        """Tell whether the newest drawing has every change."""
+        newest = self.upcoming or self.drawing
+        return newest is not None and newest.version >= self.version
+
+    def drawn(self, version: str) -> Drawing | None:
+        """Return the drawing of a version: shown, perhaps before that is noted."""
+        drawings = (one for one in (self.drawing, self.upcoming) if one)
+        return next((one for one in drawings if str(one.version) == version), None)
+
     def with_upcoming(self, drawing: Drawing) -> Draft:
         """Return it with a drawing to be shown, unless a newer one is there.
 

@@ -57,7 +57,7 @@ class Previews:
     sink: PreviewSink
 
     def drawing(self, workspace: Workspace, draft_id: str, digest: str) -> Drawing:
-        """Return what a preview shows, to post that.
+        """Return what a preview shows, or is about to, to post that.
 
         Raises:
             DeliveryError: It is gone, or shows something else than ``digest`` now.
@@ -65,11 +65,12 @@ class Previews:
         draft = self.drafts.find(workspace, draft_id)
         if draft is None:
             raise DeliveryError("The preview is gone.", kind=ErrorKind.PREVIEW_GONE)
-        if draft.shown is None or draft.shown.digest != digest:
-            raise DeliveryError(
-                "The preview shows something else now.", kind=ErrorKind.PREVIEW_CHANGED
-            )
-        return draft.shown
+        for drawing in (draft.drawing, draft.upcoming):
+            if drawing is not None and drawing.digest == digest:
+                return drawing
+        raise DeliveryError(
+            "The preview shows something else now.", kind=ErrorKind.PREVIEW_CHANGED
+        )
 
     def take_away(self, draft: Draft) -> None:
         """Remove a preview that has ended, and forget it.

@@ -61,7 +61,7 @@ class PreviewSteps:
         draft = drafts.find(workspace, draft_id)
         if draft is None and request.draft_id:
             return False
-        if draft is not None and _is_drawn(draft):
+        if draft is not None and draft.is_drawn:
             return True  # by an earlier try of this step, or by a later press
         if draft is not None:
             # What is changed from here on is another job's.
@@ -197,8 +197,3 @@ def _check_faces(plan: Plan) -> None:
         raise ImageError(
             f"A preview has {MOST_FACES} faces at most.", kind=ErrorKind.PREVIEW_FACES
         )
-
-
-def _is_drawn(draft: Draft) -> bool:
-    newest = draft.upcoming or draft.drawing
-    return newest is not None and newest.version >= draft.version

@@ -126,8 +126,8 @@ class PreviewActions:
         if draft is None or shown is None:
             return
         own = self._context
-        theme = own.theme(draft.request.theme or str(shown.plan["theme"]))
-        metadata = own.seal(PreviewId.of(draft).block_id())
+        theme = own.theme(str(shown.plan["theme"]))
+        metadata = own.seal(PreviewId.of(draft).block_id(shown.version))
         view = preview_view(metadata, draft, shown, theme, own.themes)
         trigger_id = str(body.get("trigger_id"))
 
@@ -149,17 +149,24 @@ class PreviewActions:
         own.run_later(asker, "open_preview", task)
 
     def post(self, ack: Ack, body: Payload, context: BoltContext) -> None:
-        """Queue the job that posts what the preview shows, and takes it away."""
+        """Queue the job that posts what was seen, and takes the preview away.
+
+        What lacks the asker's last change is not posted: they may have covered a face.
+        """
         ack()
         asker, draft = self._find(body, context)
-        shown = draft.shown if draft else None
-        if draft is None or shown is None:
+        if draft is None:
+            return
+        seen = draft.drawn(self._named(body).rpartition("/")[2])
+        if seen is None or seen.version < draft.version:
+            kind = "" if draft.is_drawn else self._draw(asker, draft)
+            self._context.notify(asker, kind or ErrorKind.PREVIEW_CHANGED)
             return
         request = replace(
             draft.request,
             entrypoint=Entrypoint.PREVIEW,
             draft_id=draft.draft_id,
-            digest=shown.digest,
+            digest=seen.digest,
             words=(),
             sealed_response_url=asker.sealed_response_url,
         )
@@ -254,6 +261,15 @@ class PreviewActions:
             return
         if now is None or now.version == draft.version:
             return
+        if kind := self._draw(asker, now):
+            self._context.notify(asker, kind)
+
+    def _draw(self, asker: EmojifyRequest, now: Draft) -> str:
+        """Queue the job that draws a preview as it is now.
+
+        Returns:
+            Kind of the message about what is wrong; empty for nothing.
+        """
         request = replace(
             now.request,
             entrypoint=Entrypoint.PREVIEW,
@@ -263,16 +279,15 @@ class PreviewActions:
             words=(),
             sealed_response_url=asker.sealed_response_url,
         )
-        kind: str = ErrorKind.BUSY
         try:
             # Not a picture more: it was counted when it was asked for. One job waits
             # for all that is changed until it begins.
             if key := self._context.next_key(f"{now.draft_id}:draw:{now.begun}"):
                 self._context.queue.enqueue(request, key)
-                return
+                return ""
         except QueueError as error:
-            kind = error.kind
-        self._context.notify(asker, kind)
+            return error.kind
+        return ErrorKind.BUSY
 
     def _open_emoji(
         self, asker: EmojifyRequest, draft: Draft, number: int, trigger_id: str

@@ -7,8 +7,10 @@ below Slack's 50 blocks and its length, whatever there is to choose.
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from emojifier_bot.db.drafts import Draft, Drawing
 from emojifier_bot.domain import EmojifyRequest
@@ -45,8 +47,9 @@ OPEN, WINDOW = "preview_open", "preview_window"
 PREFIX = "preview"
 #: Faces that have a row at the same time.
 FACES_A_PAGE = 10
-#: Slack's limits, in characters and options.
+#: Slack's limits, in characters, options and, of a window as JSON, bytes.
 MAX_ALT_TEXT, MAX_OPTIONS, MAX_PLACEHOLDER = 2000, 100, 150
+MAX_VIEW_BYTES = 250_000
 #: The last option of a menu.
 ALL = "all"
 
@@ -108,6 +111,7 @@ def preview_blocks(
     themes: Sequence[str],
     *,
     in_window: bool = False,
+    all_emoji: bool = True,
 ) -> list[Block]:
     """Return the message, or what its window shows.
 
@@ -116,17 +120,21 @@ def preview_blocks(
         drawing: What is shown of it.
         theme: That of the drawing's plan.
         themes: Names of all that may be chosen.
-        in_window: *Post* is the window's own button, and no window opens from it.
+        in_window: *Post* is the window's own button, and no window opens from it: its
+            menus have all emoji themselves,
+        all_emoji: or do not, where they have no room.
     """
     plan, ours = Plan.from_dict(drawing.plan), PreviewId.of(draft)
     first = min(draft.page, (len(plan.faces) - 1) // FACES_A_PAGE) * FACES_A_PAGE
     shown = plan.faces[first : first + FACES_A_PAGE]
     version = drawing.version
     kind = "preview_window" if in_window else "preview"
-    rows = [_row(one, plan, theme, ours, version, in_window=in_window) for one in shown]
+    more = (theme.emoji if all_emoji else ()) if in_window else None
+    rows = [_row(one, plan, theme, ours, version, more=more) for one in shown]
     controls = _theme_controls(draft, plan, themes)
     if not in_window:
         controls += _ways_out(draft)
+    ends = ["preview_ends"] if all_emoji else ["preview_emoji", "preview_ends"]
     return [
         section(preview_text(draft, kind)) | {"block_id": ours.block_id("head")},
         {
@@ -142,7 +150,7 @@ def preview_blocks(
         },
         *rows,
         *_pages(first, len(shown), len(plan.faces), ours),
-        context("\n".join([*drawing.notes, render_message("preview_ends")])),
+        context("\n".join([*drawing.notes, *map(render_message, ends)])),
     ]
 
 
@@ -156,22 +164,26 @@ def preview_view(
     """Return the window that shows what the message of a preview does.
 
     Args:
-        metadata: Names the preview; sealed, since it comes back from a client.
+        metadata: Names the preview and what is drawn of it; sealed, since it comes back
+            from a client.
         draft: The preview.
         drawing: What is shown of it.
         theme: That of the drawing's plan.
         themes: Names of all that may be chosen.
     """
     label = post_label(draft.request)
-    return {
+    blocks = partial(preview_blocks, draft, drawing, theme, themes, in_window=True)
+    view = {
         "type": "modal",
         "callback_id": WINDOW,
         "private_metadata": metadata,
         "title": plain("Preview", MAX_VIEW_TITLE),
         "submit": plain(label if len(label) <= MAX_VIEW_TITLE else "Post"),
         "close": plain("Back", MAX_VIEW_TITLE),
-        "blocks": preview_blocks(draft, drawing, theme, themes, in_window=True),
+        "blocks": blocks(),
     }
+    fits = len(json.dumps(view)) <= MAX_VIEW_BYTES
+    return view if fits else view | {"blocks": blocks(all_emoji=False)}
 
 
 def reasons_blocks(draft: Draft, drawing: Drawing) -> list[Block]:
@@ -224,13 +236,7 @@ def all_emoji_view(metadata: str, number: int, theme: EmojiTheme, plan: Plan) ->
     ]
     chosen = [_choice(one.decision) for one in plan.faces if one.number == number]
     initial = [one for one in options if one["value"] in chosen]
-    groups = [
-        {
-            "label": plain(f"{options[at]['text']['text']} and on"),
-            "options": options[at : at + MAX_OPTIONS],
-        }
-        for at in range(0, len(options), MAX_OPTIONS)
-    ]
+    groups = _groups(options)
     choices = {"options": options} if len(groups) == 1 else {"option_groups": groups}
     menu = {
         "type": "static_select",
@@ -311,30 +317,38 @@ def _row(
     ours: PreviewId,
     version: int,
     *,
-    in_window: bool,
+    more: Sequence[Emoji] | None,
 ) -> Block:
-    """Return what one face gets, in words, with the menu that changes it."""
+    """Return what one face gets, in words, with the menu that changes it.
+
+    ``more`` are the emoji that the menu has too; None for a window that has them.
+    """
     emoji = {one.name: one for one in theme.emoji}
     names = [one for one in face.nearest if one in emoji]
     decision = face.decision
     if isinstance(decision, DrawEmoji) and decision.name not in names:
         names = [decision.name, *names]
-    options = [
-        _option(_shown(emoji[name], plan.reading), f"{face.number}/{NAMED}{name}")
-        for name in names
-    ]
+
+    def offered(one: Emoji) -> Block:
+        return _option(_shown(one, plan.reading), f"{face.number}/{NAMED}{one.name}")
+
+    options = [offered(emoji[name]) for name in names]
     options += [
         _option(other.action, f"{face.number}/{name}") for name, other in OTHERS.items()
     ]
     value = f"{face.number}/{_choice(decision)}"
     initial = [one for one in options if one["value"] == value]
-    if not in_window:
+    choices: Block = {"options": options}
+    if more is None:
         options.append(_option("All emoji…", f"{face.number}/{ALL}"))
+    elif others := [offered(one) for one in more if one.name not in names]:
+        nearest = {"label": plain("Nearest, or none"), "options": options}
+        choices = {"option_groups": [nearest, *_groups(others)]}
     menu = {
         "type": "static_select",
         "action_id": FACE,
         "placeholder": plain(f"What face {face.number} gets", MAX_PLACEHOLDER),
-        "options": options,
+        **choices,
         **({"initial_option": initial[0]} if initial else {}),
     }
     return section(f"*Face {face.number}:* {_said(face, emoji, plan.reading)}") | {
@@ -382,6 +396,17 @@ def _pages(first: int, shown: int, total: int, ours: PreviewId) -> list[Block]:
             "block_id": ours.block_id("pages", page),
             "elements": elements,
         },
+    ]
+
+
+def _groups(options: Sequence[Block]) -> list[Block]:
+    """Return the groups of a menu, each as large as it may be."""
+    return [
+        {
+            "label": plain(f"From {options[at]['text']['text']}"),
+            "options": options[at : at + MAX_OPTIONS],
+        }
+        for at in range(0, len(options), MAX_OPTIONS)
     ]
 
 

@@ -130,8 +130,8 @@ class SlackPreviews:
         )
         if not draft.view_id:
             return
-        metadata = self.seal(PreviewId.of(draft).block_id())
-        theme = self._theme(draft, drawing)
+        metadata = self.seal(PreviewId.of(draft).block_id(drawing.version))
+        theme = self._theme(drawing)
         view = preview_view(metadata, draft, drawing, theme, self.themes)
         try:
             self.client.call(
@@ -143,11 +143,11 @@ class SlackPreviews:
                 logger.warning("a preview's window is not redrawn", extra=facts)
 
     def _blocks(self, draft: Draft, drawing: Drawing) -> list[dict[str, object]]:
-        theme = self._theme(draft, drawing)
+        theme = self._theme(drawing)
         return preview_blocks(draft, drawing, theme, self.themes)
 
-    def _theme(self, draft: Draft, drawing: Drawing) -> EmojiTheme:
-        return self.theme(draft.request.theme or str(drawing.plan["theme"]))
+    def _theme(self, drawing: Drawing) -> EmojiTheme:
+        return self.theme(str(drawing.plan["theme"]))
 
     def delete_file(self, workspace: Workspace, file_id: str) -> None:
         """Delete a file; one that is gone, or was never completed, is fine."""

@@ -9,12 +9,13 @@ from dataclasses import replace
 import pytest
 
 from emojifier_bot.app.bot import CHANGES
-from emojifier_bot.db.drafts import Draft
+from emojifier_bot.db.drafts import Draft, Drawing
 from emojifier_bot.db.preferences import Preference
 from emojifier_bot.domain import EmojifyRequest, Entrypoint, Installation, Workspace
 from emojifier_bot.errors import DeliveryError, QueueFullError
 from emojifier_bot.slack.context import MAX_TRIES
-from emojifier_bot.slack.preview_blocks import ALL_EMOJI, FACE, PreviewId
+from emojifier_bot.slack.preview_blocks import ALL_EMOJI, FACE, WINDOW, PreviewId
+from emojifier_bot.slack.preview_blocks import POST as PREVIEW_POST
 from emojifier_bot.vision.plan import DrawEmoji, Plan, PlannedFace
 from emojifier_bot.vision.types import BoundingBox, Placement
 from tests.fakes.slack.posting import new_trigger
@@ -424,6 +425,65 @@ def test_many_changes_of_a_preview_wait_for_one_job(previewed):
     previewed.queue.ended.add("d1:draw:4:1")
     previewed.send(change("2/blur"))
     assert list(previewed.queue.jobs)[2:] == ["d1:draw:4:2"]
+
+
+def posted_after(previewed, seen: int, **fields) -> list[str]:
+    """Press *Post* below what shows a version; return the jobs that wait then."""
+    drafts = previewed.context.previews.drafts
+    drafts.change(HERE, "d1", lambda one: replace(one, **fields))
+    block = PreviewId(TEAM, "d1").block_id("controls", seen)
+    action = {"action_id": PREVIEW_POST, "value": "d1", "block_id": block}
+    assert previewed.send(press(PREVIEW_POST, "", actions=[action])).status_code == 200
+    return [*previewed.queue.jobs]
+
+
+FIRST, SECOND = (
+    Drawing(version, plan_of(2).to_dict(), str(version) * 64, f"F{version}", "")
+    for version in (1, 2)
+)
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_what_was_seen_is_posted_also_before_it_is_noted(previewed, noted):
+    drawings = {"drawing": SECOND} if noted else {"drawing": FIRST, "upcoming": SECOND}
+
+    assert posted_after(previewed, seen=2, version=2, **drawings) == ["d1:post:1"]
+
+    [request] = previewed.queue.requests
+    assert request.digest == SECOND.digest
+    previews = previewed.context.previews
+    assert previews.drawing(HERE, "d1", request.digest).file_id == "F2"
+    assert previewed.notified() == ["posting"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "jobs"),
+    [
+        # It waits to be drawn, or could not be: another job tries.
+        ({"version": 2, "drawing": FIRST}, ["d1:draw:0:1"]),
+        ({"version": 2, "drawing": FIRST, "begun": 2}, ["d1:draw:2:1"]),
+        # It is drawn, and was shown after the press at the latest.
+        ({"version": 2, "drawing": FIRST, "upcoming": SECOND}, []),
+        ({"version": 2, "drawing": SECOND}, []),
+    ],
+)
+def test_what_lacks_the_last_change_is_not_posted(previewed, fields, jobs):
+    assert posted_after(previewed, seen=1, **fields) == jobs
+    assert previewed.notified() == ["preview_changed"]
+
+
+def test_the_window_posts_what_it_shows(previewed):
+    drafts = previewed.context.previews.drafts
+    both = {"drawing": FIRST, "upcoming": SECOND, "version": 2}
+    drafts.change(HERE, "d1", lambda one: replace(one, **both))
+
+    for metadata in (1, "", 2):
+        named = PreviewId(TEAM, "d1").block_id(metadata)
+        previewed.send(submission(WINDOW, f"sealed({named})", ASKER))
+
+    assert previewed.notified(2) == ["preview_changed"] * 2
+    [request] = previewed.queue.requests
+    assert request.digest == SECOND.digest
 
 
 def test_a_flood_of_changes_by_one_person_is_stopped(previewed):

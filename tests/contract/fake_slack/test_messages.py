@@ -201,6 +201,25 @@ class TestViews:
         with pytest.raises(SlackApiError, match="not_found"):
             client.views_update(view_id=opened["id"], view=changed)
 
+    def test_change_only_from_the_state_that_is_named(self, client, slack, acme):
+        trigger = new_trigger(slack.world, acme.ada.user_id)
+        opened = client.views_open(trigger_id=trigger, view=self.modal)["view"]
+        named = {"view_id": opened["id"], "hash": opened["hash"]}
+
+        changed = client.views_update(view=self.modal, **named)["view"]
+        with pytest.raises(SlackApiError, match="hash_conflict"):
+            client.views_update(view=self.modal, **named)
+        client.views_update(view=self.modal, **named | {"hash": changed["hash"]})
+
+    def test_have_250_kb_at_most(self, client, slack, acme):
+        trigger = new_trigger(slack.world, acme.ada.user_id)
+        large = self.modal | {"blocks": [section("a" * 2900)] * 90}
+
+        with pytest.raises(SlackApiError, match="view_too_large"):
+            client.views_open(trigger_id=trigger, view=large)
+        fits = self.modal | {"blocks": large["blocks"][:80]}
+        client.views_open(trigger_id=trigger, view=fits)
+
     def test_fill_a_home(self, client, slack, acme):
         home = {"type": "home", "blocks": [section("Hello")]}
         client.views_publish(user_id=acme.ada.user_id, view=home)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.fakes.slack.state import Channel, Message, View
 
 EPHEMERAL_TEXT = 4000
 TRIGGER_SECONDS = 3.0
+MAX_VIEW_BYTES = 250_000
 MAX_REACTIONS = 23
 #: Of files that a block shows.
 SHOWN_TYPES = frozenset({"image/png", "image/jpeg", "image/gif"})
@@ -206,7 +208,10 @@ def update_view(caller: Caller) -> dict[str, Any]:
     view = caller.world.views.get(caller.text("view_id"))
     if view is None:
         raise Refusal("not_found")
+    if caller.text("hash") not in {"", view.hash}:
+        raise Refusal("hash_conflict")
     view.body = body
+    view.edits += 1
     return {"view": view_json(caller, view)}
 
 
@@ -233,6 +238,8 @@ def _view(caller: Caller, kind: str) -> dict[str, Any]:
         if len(deleted) < len(wrong):
             caller.problem("invalid_view", "; ".join(wrong))
         raise invalid_arguments(*wrong)
+    if len(json.dumps(body, ensure_ascii=False).encode()) > MAX_VIEW_BYTES:
+        raise Refusal("view_too_large")
     return dict(body)
 
 
@@ -242,7 +249,7 @@ def view_json(caller: Caller, view: View) -> dict[str, Any]:
         "team_id": view.team_id,
         "app_id": caller.world.app.app_id,
         "state": {"values": {}},
-        "hash": view.view_id.lower(),
+        "hash": view.hash,
         "root_view_id": view.view_id,
     }
     return view.body | added

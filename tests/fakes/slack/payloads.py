@@ -229,7 +229,7 @@ def _shown_view(scene: Scene, view: View) -> dict[str, Any]:
         "bot_id": scene.workspace.bot_id,
         "root_view_id": view.view_id,
         "previous_view_id": None,
-        "hash": view.view_id.lower(),
+        "hash": view.hash,
         "state": {"values": {}},
     }
     return shown

@@ -261,6 +261,13 @@ class View:
     user_id: str
     team_id: str
     body: dict[str, Any]
+    #: Counts its changes.
+    edits: int = 0
+
+    @property
+    def hash(self) -> str:
+        """Return what stands for its state."""
+        return f"{self.edits}.{self.view_id.lower()}"
 
 
 @dataclass

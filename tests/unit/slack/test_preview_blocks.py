@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,10 @@ from emojifier_bot.db.drafts import Draft, Drawing
 from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference, Workspace
 from emojifier_bot.emotion_models import ReadingMode
 from emojifier_bot.slack.preview_blocks import (
+    FACE,
     FACES_A_PAGE,
+    MAX_VIEW_BYTES,
+    OTHERS,
     all_emoji_view,
     decision_of,
     parse_choice,
@@ -20,6 +24,7 @@ from emojifier_bot.slack.preview_blocks import (
     preview_view,
     reasons_blocks,
 )
+from emojifier_bot.slack.previews import SlackPreviews
 from emojifier_bot.vision.plan import Cover, CoverKind, DrawEmoji, Leave, Plan
 from emojifier_bot.vision.plan import PlannedFace as Face
 from emojifier_bot.vision.themes import open_theme
@@ -139,7 +144,78 @@ def test_the_window_of_a_preview_shows_the_same(count, channel):
     pressed = {one.get("action_id") for one in controls(here)}
     left_out = {"preview_post", "preview_discard", "preview_open"}
     assert pressed == {one.get("action_id") for one in controls(there)} - left_out
-    assert "/all" not in json.dumps(here)
+
+
+def faces_menus(view):
+    return [one for one in controls(view["blocks"]) if one.get("action_id") == FACE]
+
+
+def offered(menu) -> list[str]:
+    groups = menu.get("option_groups") or [menu]
+    return [one["value"] for group in groups for one in group["options"]]
+
+
+def test_menus_of_the_window_have_every_emoji_once_the_nearest_first():
+    view = preview_view("sealed", *drafted(30))
+    *_, third, _, fifth = menus = faces_menus(view)
+
+    for menu in menus:
+        values = offered(menu)
+        assert len(set(values)) == len(values) == len(NAMES) + len(OTHERS)
+        assert {one.partition("/")[2] for one in values} == {
+            *(f":{name}" for name in NAMES),
+            *OTHERS,
+        }
+    assert offered(menus[2])[:12] == [
+        *(f"3/:{name}" for name in NAMES[1:9]),
+        *("3/leave", "3/cover", "3/mosaic", "3/blur"),
+    ]
+    assert third["placeholder"] != fifth["placeholder"]
+    assert len(json.dumps(view)) < MAX_VIEW_BYTES / 3
+
+
+def test_a_theme_that_no_window_holds_is_chosen_from_in_the_message():
+    many = tuple(
+        replace(THEME.emoji[0], name=f"emoji_{number}", spoken="x" * 60)
+        for number in range(300)
+    )
+    draft, drawing, theme, themes = drafted(30)
+    large = replace(theme, emoji=(*theme.emoji, *many))
+    view = preview_view("sealed", draft, drawing, large, themes)
+
+    assert wrong_view(view, "modal", lambda one: one == {"id": "F9"}) == []
+    assert len(json.dumps(view)) < MAX_VIEW_BYTES
+    assert len(offered(faces_menus(view)[0])) == 13
+    [said] = view["blocks"][-1]["elements"]
+    assert "more emoji than a window holds. *All emoji…* is in" in said["text"]
+    alone = preview_view("sealed", *drafted(1)[:2], large, themes)
+    assert "more emoji than" not in json.dumps(alone)
+    assert len(offered(faces_menus(alone)[0])) == len(large.emoji) + len(OTHERS)
+
+
+@dataclass
+class Calls:
+    """Stands for a `SlackClient`; knows what was asked."""
+
+    made: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def call(self, _workspace, method: str, **arguments: Any) -> dict[str, Any]:
+        self.made.append((method, arguments))
+        return {}
+
+
+def test_what_is_shown_keeps_its_theme_until_another_is_drawn():
+    client, themes = Calls(), {"classic": THEME, "party": replace(THEME, emoji=())}
+    sink = SlackPreviews(client, themes.__getitem__, tuple(themes), "sealed({})".format)
+    draft, drawing, *_ = drafted(30, page=1)
+    chosen = replace(draft, request=replace(REQUEST, theme="party"), view_id="V1")
+
+    sink.update(chosen, drawing)
+
+    (_, message), (_, window) = client.made
+    assert message["blocks"] == shown(30, page=1)
+    assert window["view"]["private_metadata"].endswith("/3)")
+    assert offered(faces_menus(window["view"])[0])[0].startswith("11/:")
 
 
 @pytest.mark.parametrize("reading", [ReadingMode.SHAPES, ReadingMode.OFF])
