@@ -109,6 +109,11 @@ class Draft:
         drawings = (one for one in (self.drawing, self.upcoming) if one)
         return next((one for one in drawings if str(one.version) == version), None)
 
+    @property
+    def looks(self) -> tuple[object, ...]:
+        """Return what its message, and its window, must be redrawn for."""
+        return self.shown and self.shown.file_id, self.page, self.view_id
+
     def with_upcoming(self, drawing: Drawing) -> Draft:
         """Return it with a drawing to be shown, unless a newer one is there.
 

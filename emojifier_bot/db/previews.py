@@ -40,8 +40,8 @@ class PreviewSink(Protocol):
         """Show a file of reasons, once; return its message's timestamp if known."""
         ...
 
-    def delete_file(self, workspace: Workspace, file_id: str) -> None:
-        """Delete a file; one that is gone is fine."""
+    def delete_file(self, workspace: Workspace, file_id: str) -> bool:
+        """Delete a file; tell whether it is gone: who completes it may be late."""
         ...
 
     def remove(self, draft: Draft) -> None:
@@ -102,15 +102,34 @@ class Previews:
                 facts = {"action": "sweep_previews", "error": error.kind}
                 logger.warning("a preview is not removed yet", extra=facts)
 
-    def show(self, draft: Draft, channel_id: str) -> None:
-        """Show the upcoming drawing of a draft; older files go.
+    def make_ready(self, draft: Draft, drawing: Drawing) -> bool:
+        """Have Slack hold an upcoming drawing; tell whether it can be shown now.
+
+        One that a newer one has replaced meanwhile need not be waited for.
+        """
+        workspace, is_ready = draft.workspace, True
+        try:
+            is_ready = self.sink.make_ready(draft, drawing)
+        except DeliveryError:
+            if self._is_upcoming(draft, drawing):
+                raise
+        if self.drafts.find(workspace, draft.draft_id) is None:
+            # Somebody discarded the preview before Slack held this.
+            self.sink.delete_file(workspace, drawing.file_id)
+        return is_ready
+
+    def show(self, draft: Draft, channel_id: str, ready_id: str) -> None:
+        """Show the upcoming drawing of a draft, if it is ready; older files go.
+
+        Another one is for the job that drew it to show.
 
         Args:
-            draft: With an upcoming drawing that Slack can show, or none any more.
+            draft: With an upcoming drawing, or none any more.
             channel_id: The asker's direct messages.
+            ready_id: The file that Slack can show.
         """
         drawing = draft.upcoming
-        if drawing is None:
+        if drawing is None or drawing.file_id != ready_id:
             self._tidy(draft)  # what an earlier try has left
             return
         draft = replace(draft, channel_id=channel_id)
@@ -119,20 +138,48 @@ class Previews:
             ts = self.sink.find(draft)
         if ts:
             draft = replace(draft, message_ts=ts)
-            self.sink.update(draft, drawing)
+            try:
+                self.sink.update(draft, drawing)
+            except DeliveryError:
+                if self._is_upcoming(draft, drawing):
+                    raise
+                return  # whoever has replaced it shows the newer one
         else:
             self._change(draft, channel_id=channel_id, is_sent=True)
             ts = self.sink.send(draft, drawing)
-        shown = replace(draft, message_ts=ts, is_sent=True)
+        shown = replace(draft, message_ts=ts, is_sent=True, drawing=drawing)
         now = self.drafts.change(
             draft.workspace, draft.draft_id, lambda one: _shown(one, shown, drawing)
         )
         if now is None:
             self.sink.remove(shown)  # somebody discarded it meanwhile
             return
-        if now.drawing is not None and now.drawing.version > drawing.version:
-            self.sink.update(now, now.drawing)  # another worker was faster
+        if now.looks != shown.looks:
+            self.redraw(now)  # another worker, or a press, was faster
         self._tidy(now)
+
+    def redraw(self, draft: Draft) -> None:
+        """Redraw the message as its draft has it, until that has not changed meanwhile.
+
+        So whoever is last leaves the newest, in whatever order Slack is called.
+
+        Raises:
+            DeliveryError: Slack refused what the draft still has.
+        """
+        while draft.shown is not None and draft.message_ts:
+            refused = None
+            try:
+                self.sink.update(draft, draft.shown)
+            except DeliveryError as error:
+                refused = error
+            now = self.drafts.find(draft.workspace, draft.draft_id)
+            if now is None:
+                return
+            if now.looks == draft.looks:
+                if refused:
+                    raise refused
+                return
+            draft = now
 
     def show_reasons(self, draft: Draft) -> None:
         """Show the upcoming drawing, which is no picture with menus but reasons."""
@@ -148,13 +195,21 @@ class Previews:
     def _tidy(self, draft: Draft) -> None:
         """Delete the files that the message does not show any more."""
         used = {one.file_id for one in (draft.drawing, draft.upcoming) if one}
-        old = [one for one in draft.file_ids if one not in used]
-        for file_id in old:
-            self.sink.delete_file(draft.workspace, file_id)
-        if old:
+        gone = [
+            one
+            for one in draft.file_ids
+            if one not in used and self.sink.delete_file(draft.workspace, one)
+        ]
+        if gone:
             self.drafts.change(
-                draft.workspace, draft.draft_id, lambda one: one.without(*old)
+                draft.workspace, draft.draft_id, lambda one: one.without(*gone)
             )
+
+    def _is_upcoming(self, draft: Draft, drawing: Drawing) -> bool:
+        """Tell whether a drawing is still the one to be shown next."""
+        now = self.drafts.find(draft.workspace, draft.draft_id)
+        next_one = now.upcoming if now else None
+        return next_one is not None and next_one.file_id == drawing.file_id
 
     def _change(self, draft: Draft, **values: Any) -> None:
         self.drafts.change(

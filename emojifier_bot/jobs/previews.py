@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 FILENAME = "preview.jpg"
 #: And the cards of reasons.
 CARDS = "why.png"
+#: In place of a file's id.
+NO_FILE = "-"
 #: A press opens, changes and seals all of a draft while Slack waits: 30 ms of the
 #: processor for so many faces, on thirty pages; ten times that for all that a picture
 #: may have.
@@ -139,23 +141,27 @@ class PreviewSteps:
         self.steps.lease.confirm()
         self._previews.show_reasons(replace(draft, channel_id=channel_id))
 
-    def make_ready(self, workspace: Workspace, draft_id: str) -> bool:
-        """Complete the upload; tell whether the drawing can be shown now."""
+    def make_ready(self, workspace: Workspace, draft_id: str) -> str:
+        """Complete the upload; return the file once it can be shown, empty before.
+
+        Another job may have shown it, or a newer one: then there is `NO_FILE` to show.
+        """
         draft = self._previews.drafts.find(workspace, draft_id)
         if draft is None or draft.upcoming is None:
-            return True
+            return NO_FILE
         self.steps.lease.check()
-        return self._previews.sink.make_ready(draft, draft.upcoming)
+        is_ready = self._previews.make_ready(draft, draft.upcoming)
+        return draft.upcoming.file_id if is_ready else ""
 
-    def show(self, workspace: Workspace, draft_id: str) -> None:
-        """Show the drawing to the asker."""
+    def show(self, workspace: Workspace, draft_id: str, ready_id: str) -> None:
+        """Show the drawing whose file is ready to the asker."""
         draft = self._previews.drafts.find(workspace, draft_id)
         if draft is None:
             return
         private = replace(draft.request, private=True)
         channel_id = draft.channel_id or self.steps.deps.sink.target(private)
         self.steps.lease.confirm()
-        self._previews.show(draft, channel_id)
+        self._previews.show(draft, channel_id, ready_id)
 
     def give_up(self, workspace: Workspace, draft_id: str) -> None:
         """Take away what could not be shown; what was shown before stays."""

@@ -223,15 +223,17 @@ class EmojifyJob:
     async def _show_preview(self, workspace: Workspace, draft_id: str) -> None:
         """Show the drawing once Slack knows what kind of file it is."""
         do = self._previews
-        is_ready = await self._run.run_polled(
+        ready_id = await self._run.run_polled(
             "ready",
             lambda: do.make_ready(workspace, draft_id),
             bool,
             self._timing.verify_waits_seconds,
         )
-        if not is_ready:
+        if not ready_id:
             raise JobFailedError(Failure(ErrorKind.NOT_SHOWN))
-        await self._run.run_with_retries("show", lambda: do.show(workspace, draft_id))
+        await self._run.run_with_retries(
+            "show", lambda: do.show(workspace, draft_id, ready_id)
+        )
 
     async def _post(
         self, post_id: str, request: EmojifyRequest, reference: ImageReference

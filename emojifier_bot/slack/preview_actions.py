@@ -108,15 +108,10 @@ class PreviewActions:
         if draft is None:
             return
         page = max(int(_value(body)), 0)
-        now = self._change(draft, lambda one: replace(one, page=page))
-        shown = now.shown if now else None
-        if now is None or shown is None or not now.message_ts:
-            return
-
-        def task() -> None:
-            self._context.previews.sink.update(now, shown)
-
-        self._context.run_later(asker, "page_preview", task)
+        if now := self._change(draft, lambda one: replace(one, page=page)):
+            self._context.run_later(
+                asker, "page_preview", lambda: self._context.previews.redraw(now)
+            )
 
     def open_window(self, ack: Ack, body: Payload, context: BoltContext) -> None:
         """Show the preview in a window too, which is redrawn with the message."""
@@ -143,8 +138,8 @@ class PreviewActions:
                 return
             view_id = str(answer["view"]["id"])
             now = self._change(draft, lambda one: replace(one, view_id=view_id))
-            if now and now.drawing and now.drawing.version > shown.version:
-                own.previews.sink.update(now, now.drawing)  # drawn meanwhile
+            if now and now.looks != replace(draft, view_id=view_id).looks:
+                own.previews.redraw(now)  # drawn meanwhile
 
         own.run_later(asker, "open_preview", task)
 

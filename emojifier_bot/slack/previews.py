@@ -149,13 +149,15 @@ class SlackPreviews:
     def _theme(self, drawing: Drawing) -> EmojiTheme:
         return self.theme(str(drawing.plan["theme"]))
 
-    def delete_file(self, workspace: Workspace, file_id: str) -> None:
-        """Delete a file; one that is gone, or was never completed, is fine."""
+    def delete_file(self, workspace: Workspace, file_id: str) -> bool:
+        """Delete a file; tell whether it is gone, or not there, perhaps not yet."""
         try:
             self.client.call(workspace, "files.delete", file=file_id)
         except DeliveryError as error:
             if error.kind not in GONE:
                 raise
+            return error.kind == ErrorKind.FILE_DELETED
+        return True
 
     def remove(self, draft: Draft) -> None:
         """Delete the files, then the message."""

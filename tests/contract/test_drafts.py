@@ -115,7 +115,7 @@ class TestDrafts:
         assert stores.drafts.take_expired() == [make_draft(page=1)]
 
     def test_an_hour_of_silence_leaves_nothing_in_slack(self, stores, clock):
-        sink = MemoryPreviews({FULL.message_ts: FULL.drawing})
+        sink = MemoryPreviews({FULL.message_ts: FULL.drawing}, files={"F8", "F9"})
         previews = Previews(stores.drafts, sink)
         stores.drafts.begin(FULL)
         clock.advance(HOUR_SECONDS - 1)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from functools import partial
 
 import pytest
 
@@ -344,3 +345,168 @@ def test_a_line_that_slack_does_not_take_does_not_matter(tmp_path, posts):
     steps = replace(steps, deps=deps)
 
     assert steps.prepare("job", make_request(), CLIP) is not None
+
+
+class Preview:
+    """One preview, whose drawings several jobs show at the same time."""
+
+    def __init__(self, steps):
+        self.steps = steps
+        self.previews = steps.steps.deps.previews
+        self.sink = self.previews.sink
+
+    @property
+    def draft(self):
+        return self.previews.drafts.find(WORKSPACE, "d1")
+
+    def change(self, **values):
+        change = partial(replace, **values)
+        return self.previews.drafts.change(WORKSPACE, "d1", change)
+
+    def draw(self):
+        """Change it, and draw that; return the file, which Slack does not show yet."""
+        self.change(version=self.draft.version + 1)
+        self.steps.draw("d1", make_request(preview=True, draft_id="d1"), F1)
+        return self.draft.upcoming.file_id
+
+    def make_ready(self):
+        ready_id = self.steps.make_ready(WORKSPACE, "d1")
+        assert ready_id
+        return ready_id
+
+    def show(self, ready_id=""):
+        self.steps.show(WORKSPACE, "d1", ready_id or self.make_ready())
+
+    def assert_only(self, file_id):
+        """One message shows a drawing, the draft's page, and Slack holds no other."""
+        [shown] = self.sink.shown.values()
+        assert self.sink.files == {shown.file_id} == {file_id}
+        assert [*self.sink.pages.values()] == [self.draft.page]
+        assert self.draft.drawing == shown
+        assert self.draft.upcoming is None
+
+
+@pytest.fixture
+def preview(previews):
+    """Return a preview that is shown."""
+    preview = Preview(previews)
+    preview.show()
+    preview.assert_only(preview.draft.drawing.file_id)
+    return preview
+
+
+def test_a_drawing_that_is_replaced_while_slack_takes_it_does_not_stay(preview):
+    preview.draw()
+    newer = []
+
+    def others():
+        newer.append(preview.draw())
+        preview.show()
+
+    preview.sink.meanwhile["make_ready"] = others
+    preview.show()
+
+    preview.assert_only(*newer)
+
+
+def test_a_drawing_that_is_deleted_while_slack_takes_it_is_no_failure(preview):
+    older, newer = preview.draw(), []
+    preview.make_ready()
+
+    def others():
+        newer.append(preview.draw())
+        preview.show()
+        assert older in preview.sink.deleted
+
+    preview.sink.meanwhile["make_ready"] = others
+    preview.show()
+
+    preview.assert_only(*newer)
+
+
+def test_a_drawing_that_another_job_has_just_made_is_left_to_it(preview):
+    preview.draw()
+    ready_id = preview.make_ready()
+    newer = preview.draw()
+
+    preview.show(ready_id)  # Slack does not have the newer one yet
+
+    assert newer not in preview.sink.files
+    preview.show()
+    preview.assert_only(newer)
+
+
+def test_a_drawing_that_is_replaced_while_it_is_shown_is_no_failure(preview):
+    preview.draw()
+    ready_id, newer = preview.make_ready(), []
+
+    def others():
+        newer.append(preview.draw())
+        preview.show()
+
+    preview.sink.meanwhile["update"] = others
+    preview.show(ready_id)
+
+    preview.assert_only(*newer)
+
+
+def test_a_preview_that_is_discarded_while_slack_takes_a_drawing_leaves_nothing(
+    preview,
+):
+    preview.draw()
+    preview.sink.meanwhile["make_ready"] = lambda: preview.previews.discard(
+        WORKSPACE, "d1"
+    )
+    preview.show()
+
+    assert (preview.sink.files, preview.sink.shown, preview.draft) == (set(), {}, None)
+
+
+def test_a_page_that_is_turned_while_a_drawing_is_shown_is_shown(preview):
+    newer = preview.draw()
+
+    def turn():
+        preview.previews.redraw(preview.change(page=1))
+
+    preview.sink.meanwhile["update"] = turn
+    preview.show()
+
+    preview.assert_only(newer)
+    assert preview.draft.page == 1
+
+
+def test_the_last_of_two_pages_is_shown(preview):
+    def turn():
+        preview.previews.redraw(preview.change(page=2))
+
+    preview.sink.meanwhile["update"] = turn
+    preview.previews.redraw(preview.change(page=1))
+
+    preview.assert_only(preview.draft.drawing.file_id)
+    assert preview.draft.page == 2
+
+
+def test_a_page_that_is_turned_with_an_older_drawing_shows_the_newer_one(preview):
+    newer = preview.draw()
+    ready_id = preview.make_ready()
+    preview.sink.meanwhile["update"] = lambda: preview.show(ready_id)
+
+    preview.previews.redraw(preview.change(page=1))
+
+    preview.assert_only(newer)
+
+
+def test_a_page_of_a_preview_that_is_gone_is_no_failure(preview):
+    turned = preview.change(page=1)
+    preview.previews.discard(WORKSPACE, "d1")
+
+    preview.previews.redraw(turned)
+
+    assert preview.sink.shown == {}
+
+
+def test_what_slack_refuses_to_redraw_is_told(preview):
+    preview.sink.shown.clear()
+
+    with pytest.raises(DeliveryError, match="No such message"):
+        preview.previews.redraw(preview.draft)
