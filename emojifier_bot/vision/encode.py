@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -235,14 +236,17 @@ def choose_options(
         budget_bytes: Size of the input; 0 asks for the cheapest faithful ones.
     """
     sample = sample_of(image)
+    wanted = weighted_by_alpha(sample, image.mode)
     share = (sample.width * sample.height) / (image.width * image.height)
     budget = budget_bytes * share * _AIMED_SIZE_RATIO
     enough_db = REQUIRED_PSNR_DB + _SAMPLE_MARGIN_DB
     best: tuple[float, Options] | None = None
     for options in trials:
-        compressed = _save(sample, name, options)
+        # Where the length does not count, it need not be the least.
+        tried = options if budget else _with_usual_tables(options)
+        compressed = _save(sample, name, tried)
         with Image.open(io.BytesIO(compressed)) as reopened:
-            fidelity_db = psnr_db(sample, reopened.convert(sample.mode))
+            fidelity_db = psnr_db(wanted, weighted_by_alpha(reopened, image.mode))
         if len(compressed) <= budget:
             if best is None or fidelity_db > best[0]:
                 best = (fidelity_db, options)
@@ -268,16 +272,25 @@ def sample_of(image: Image.Image) -> Image.Image:
     return sample
 
 
-def psnr_db(first: Image.Image, second: Image.Image) -> float:
-    """Return the peak signal-to-noise ratio of two pictures of one size and mode.
+def psnr_db(one: ImageArray | FloatArray, other: ImageArray | FloatArray) -> float:
+    """Return the peak signal-to-noise ratio of two pictures `weighted_by_alpha`.
 
-    Pixels count by their opacity. Equal pictures: infinity.
+    Equal pictures: infinity.
     """
-    difference = _weighted_by_alpha(first) - _weighted_by_alpha(second)
-    mean_square = float(np.mean(difference * difference))
+    mean_square = cv2.norm(one, other, cv2.NORM_L2SQR) / one.size
     if mean_square == 0:
         return math.inf
     return 10 * math.log10(_WHITE * _WHITE / mean_square)
+
+
+def weighted_by_alpha(image: Image.Image, mode: str) -> ImageArray | FloatArray:
+    """Return ``(H, W, C)`` RGB or RGBA values, colours weighted by their alpha."""
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    if mode != "RGBA":
+        return pixels
+    values = pixels.astype(np.float32)
+    values[..., :3] *= values[..., 3:] / np.float32(_WHITE)
+    return values
 
 
 def _tile_starts(length_px: int) -> list[int]:
@@ -286,14 +299,6 @@ def _tile_starts(length_px: int) -> list[int]:
     count = min(_TILES_PER_SIDE, last // _TILE_PX + 1)
     spread = np.linspace(0, last, count) // _GRID_PX * _GRID_PX
     return [int(start) for start in spread]
-
-
-def _weighted_by_alpha(image: Image.Image) -> FloatArray:
-    """Return ``(H, W, C)`` float32 values, colours weighted by their alpha."""
-    values = np.asarray(image).astype(np.float32)
-    if image.mode == "RGBA":
-        values[..., :3] *= values[..., 3:] / np.float32(_WHITE)
-    return values
 
 
 def _save(
@@ -308,9 +313,13 @@ def _save(
             raise
         # Tables of its own take all coefficients in memory, and a result in one piece:
         # what is too large for that has the usual ones.
-        usual = {key: value for key, value in options.items() if key != "optimize"}
-        return _save(image, name, usual, icc_profile)
+        return _save(image, name, _with_usual_tables(options), icc_profile)
     return buffer.getvalue()
+
+
+def _with_usual_tables(options: Options) -> Options:
+    """Return options for a longer file of the same pixels, sooner written."""
+    return {key: value for key, value in options.items() if key != "optimize"}
 
 
 def _save_halves(canvas: Canvas, options: Options, icc_profile: bytes | None) -> bytes:

@@ -13,6 +13,7 @@ from emojifier_bot.vision.encode import (
     output_format,
     psnr_db,
     sample_of,
+    weighted_by_alpha,
 )
 from emojifier_bot.vision.formats import FORMATS
 from tests import profiles
@@ -364,5 +365,7 @@ class TestChoice:
         ],
     )
     def test_psnr(self, first, second, expected):
-        found = psnr_db(flat(first), flat(second))
+        mode = "RGBA" if len(first) == 4 else "RGB"
+        weighted = [weighted_by_alpha(flat(one), mode) for one in (first, second)]
+        found = psnr_db(*weighted)
         assert found == pytest.approx(expected, abs=0.01)
