@@ -84,9 +84,10 @@ def wait_until(true: Callable[[], object], seconds: float = 30) -> None:
 def make_dependencies(url: str, folder: Path, **sink) -> Dependencies:
     """Return what jobs need from outside; they deliver into a folder."""
     clock = SystemClock()
+    slack = FakeReplySink(folder, twice=True, **sink)
     return Dependencies(
-        FakeImageSource(PICTURES, MESSAGES),
-        FakeReplySink(folder, twice=True, **sink),
+        FakeImageSource(PICTURES, MESSAGES, meet=slack.meet),
+        slack,
         PostLog(open_database(url), VAULT, clock),
         FakeEmojify(),
         clock,

@@ -26,10 +26,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from dbos import DBOS
+from dbos import DBOS, DBOSPortableJSONSerializer
 from sqlalchemy.exc import IntegrityError
 
 from emojifier_bot.clock import Clock
+from emojifier_bot.jobs.step_runner import DONE, FETCH, GIVEN_BACK
 from emojifier_bot.jobs.system_db import (
     QUEUE,
     WORKFLOW,
@@ -330,12 +331,31 @@ class JobReclaimer:
         )
         with self._engine.begin() as connection:
             done = connection.execute(queued).rowcount == 1
+            if done and job.executor == self._holder:
+                self._give_back(connection, job.job_id)
             announce_job(connection)
         if done:
             facts = {"job_id": job.job_id, "worker": job.executor}
             facts["action"] = "job_put_back"
             logger.warning("job goes back to the queue", extra=facts)
         return done
+
+    def _give_back(self, connection: sa.Connection, job_id: str) -> None:
+        """Note, if a picture of the job was in hand, that this worker outlived it."""
+        steps = step_table(self._engine)
+        own = steps.c.workflow_uuid == job_id
+        latest = sa.select(sa.func.max(steps.c.function_id)).where(own)
+        serialized = DBOSPortableJSONSerializer().serialize
+        connection.execute(
+            sa.update(steps)
+            .where(
+                own,
+                steps.c.function_id == latest.scalar_subquery(),
+                steps.c.function_name == FETCH,
+                steps.c.output == serialized({DONE: None}),
+            )
+            .values(output=serialized({DONE: None, GIVEN_BACK: True}))
+        )
 
 
 def count_orphaned_jobs(connection: sa.Connection, table: sa.TableClause) -> int:

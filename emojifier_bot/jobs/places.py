@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Condition, Lock
 
-from emojifier_bot.domain import EmojifiedPicture
+from emojifier_bot.domain import EmojifiedPicture, FetchedImage
 
 #: Of each, for each picture that one workspace may have emojified at the same time.
 #: Files that are fetched, each in memory until it has a place as a picture;
@@ -59,6 +59,28 @@ class ConcurrencyLimits:
         self.fetches = FairPlaces(concurrency * FETCHES)
         self.pictures = FairPlaces(concurrency * PICTURES)
         self.pipelines = FairPlaces(concurrency * PIPELINES)
+
+
+class Hand(ExitStack):
+    """A picture and its places, from one step of its job to the next.
+
+    In memory alone. The record of the step that took them says that the picture was in
+    hand: should the worker die from here on, it may be why.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: The place that it has while it is emojified.
+        self.pipeline = self.enter_context(ExitStack())
+        self.image: FetchedImage | None = None
+        #: Of an earlier try of the job: the name of the source, and the result.
+        self.kept: tuple[str, EmojifiedPicture] | None = None
+
+    def take_image(self) -> FetchedImage:
+        """Return the picture, and hold it no longer."""
+        image, self.image = self.image, None
+        assert image is not None  # noqa: S101 - the step before fetched it
+        return image
 
 
 class KeptResults:

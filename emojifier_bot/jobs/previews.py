@@ -6,7 +6,6 @@ What a preview is lies in its draft; the record of a step says only that it was 
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from emojifier_bot.domain import (
 )
 from emojifier_bot.emotion_models import ReadingMode, lowest
 from emojifier_bot.errors import ErrorKind, ImageError
+from emojifier_bot.jobs.places import Hand
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
 from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.plan import Plan
@@ -51,8 +51,32 @@ class PreviewSteps:
     def _previews(self) -> Previews:
         return self.steps.deps.previews
 
+    def take(
+        self,
+        hand: Hand,
+        draft_id: str,
+        request: EmojifyRequest,
+        reference: ImageReference,
+    ) -> bool | None:
+        """Take in hand the picture of a draft that is to be drawn.
+
+        Returns:
+            None, or, where nothing is to be drawn, whether the draft is there.
+        """
+        draft = self._previews.drafts.find(request.workspace, draft_id)
+        if draft is None and request.draft_id:
+            return False
+        if draft is not None and draft.is_drawn:
+            return True  # by an earlier try, or by a later press
+        self.steps.fetch(hand, request, reference)
+        return None
+
     def draw(
-        self, draft_id: str, request: EmojifyRequest, reference: ImageReference
+        self,
+        hand: Hand,
+        draft_id: str,
+        request: EmojifyRequest,
+        reference: ImageReference,
     ) -> bool | None:
         """Draw what the draft says now, and upload it; nobody sees it yet.
 
@@ -60,29 +84,25 @@ class PreviewSteps:
             None where there is no face; False where the draft is gone.
         """
         workspace, drafts = request.workspace, self._previews.drafts
-        draft = drafts.find(workspace, draft_id)
+        # What is changed from here on is another job's.
+        draft = drafts.change(
+            workspace, draft_id, lambda one: replace(one, begun=one.version)
+        )
         if draft is None and request.draft_id:
             return False
         if draft is not None and draft.is_drawn:
-            return True  # by an earlier try of this step, or by a later press
-        if draft is not None:
-            # What is changed from here on is another job's.
-            draft = drafts.change(
-                workspace, draft_id, lambda one: replace(one, begun=one.version)
-            )
-            if draft is None:
-                return False
-        with ExitStack() as places:
-            image = self.steps.fetched(request, reference, places)
+            return True  # by a later press, meanwhile
+        image = hand.take_image()
+        with hand.pipeline:
             picture = self.steps.previewed(draft_id, draft, request, image)
-            if not picture.faces or picture.plan is None:
-                return None
-            _check_faces(picture.plan)
-            self.steps.lease.check()
-            alt_text = picture.alt_text[:MAX_ALT_TEXT_CHARACTERS]
-            file_id = self.steps.deps.sink.upload(
-                workspace, ResultPicture(picture.data, FILENAME, alt_text)
-            )
+        if not picture.faces or picture.plan is None:
+            return None
+        _check_faces(picture.plan)
+        self.steps.lease.check()
+        alt_text = picture.alt_text[:MAX_ALT_TEXT_CHARACTERS]
+        file_id = self.steps.deps.sink.upload(
+            workspace, ResultPicture(picture.data, FILENAME, alt_text)
+        )
         drawing = Drawing(
             version=draft.version if draft else 1,
             plan=picture.plan.to_dict(),
@@ -101,7 +121,11 @@ class PreviewSteps:
         return True
 
     def explain(
-        self, draft_id: str, request: EmojifyRequest, reference: ImageReference
+        self,
+        hand: Hand,
+        draft_id: str,
+        request: EmojifyRequest,
+        reference: ImageReference,
     ) -> bool:
         """Draw why the faces of a picture get their emoji, and upload it.
 
@@ -110,26 +134,22 @@ class PreviewSteps:
         Returns:
             False where there is no face.
         """
-        workspace, drafts = request.workspace, self._previews.drafts
-        if drafts.find(workspace, draft_id) is not None:
-            return True  # by an earlier try of this step
-        with ExitStack() as places:
-            image = self.steps.fetched(request, reference, places)
-            reading = lowest(ReadingMode.EXPRESSIONS, request.reading)
-            options = EmojifyOptions(for_channel=True, reading=reading)
-            with self.steps.limits.pipelines.taken(workspace.id):
-                found = self.steps.deps.emojify.why(image.data, request.theme, options)
-            if not found.data:
-                return False
-            self.steps.lease.check()
-            words = "\n".join(found.sentences)
-            file_id = self.steps.deps.sink.upload(
-                workspace,
-                ResultPicture(found.data, CARDS, words[:MAX_ALT_TEXT_CHARACTERS]),
-            )
+        image = hand.take_image()
+        reading = lowest(ReadingMode.EXPRESSIONS, request.reading)
+        options = EmojifyOptions(for_channel=True, reading=reading)
+        with hand.pipeline:
+            found = self.steps.deps.emojify.why(image.data, request.theme, options)
+        if not found.data:
+            return False
+        self.steps.lease.check()
+        words = "\n".join(found.sentences)
+        file_id = self.steps.deps.sink.upload(
+            request.workspace,
+            ResultPicture(found.data, CARDS, words[:MAX_ALT_TEXT_CHARACTERS]),
+        )
         drawing = Drawing(1, {}, "", file_id, words)
         draft = Draft(draft_id, _to_post(request, reference), image.name)
-        drafts.begin(draft.with_upcoming(drawing))
+        self._previews.drafts.begin(draft.with_upcoming(drawing))
         return True
 
     def show_reasons(self, workspace: Workspace, draft_id: str) -> None:

@@ -21,6 +21,7 @@ from emojifier_bot.errors import QueueFullError
 from emojifier_bot.jobs import leases
 from emojifier_bot.jobs.leases import LEASE_SECONDS, Heartbeat, read_heartbeats
 from emojifier_bot.jobs.records import STATES, delete_jobs, job_of
+from emojifier_bot.jobs.step_runner import FETCH
 from emojifier_bot.jobs.system_db import (
     QUEUE,
     WORKFLOW,
@@ -32,7 +33,6 @@ from emojifier_bot.jobs.system_db import (
     partition_of,
     workflow_table,
 )
-from emojifier_bot.jobs.workflow import DRAW, PREPARE
 
 #: How long a listener waits for the database; Slack waits for three seconds.
 WAIT_SECONDS = 1.5
@@ -275,9 +275,8 @@ def _first_to_repeat(steps: list[StepInfo]) -> int:
     Any of several pictures may have failed: all are gone through, and those that are
     posted are known by their posts.
     """
-    first = {PREPARE, DRAW}
-    numbers = [one["function_id"] for one in steps if one["function_name"] in first]
-    return min(numbers, default=1)
+    fetches = [one["function_id"] for one in steps if one["function_name"] == FETCH]
+    return min(fetches, default=1)
 
 
 class AdmissionControl:

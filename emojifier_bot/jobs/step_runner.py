@@ -18,6 +18,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from dbos import DBOS
@@ -33,9 +34,14 @@ from emojifier_bot.errors import (
     RemoteError,
     StoreError,
 )
+from emojifier_bot.jobs.places import Hand
 
 #: What a step does; it returns JSON types only.
 Call = Callable[[], Any]
+#: What a step does with a picture in hand.
+HandCall = Callable[[Hand], Any]
+#: Takes a picture in hand: the step before the one that handles it.
+FETCH = "fetch"
 #: Ends the name of a record that only marks that a call may have begun.
 MARK = ".mark"
 #: A wait lasts at most so much longer than it should, seconds: recording it may take
@@ -43,11 +49,13 @@ MARK = ".mark"
 LATE_SECONDS = 5.0
 #: Times that a step may have taken the worker down with it: where Slack is called,
 MAX_CRASHES = 4
-#: and where a picture is handled, which may be why.
+#: and while its picture was in hand, which may be why.
 MAX_PICTURE_CRASHES = 2
 
 #: The keys of what is recorded.
 DONE, FAILED, UNSURE = "done", "failed", "unsure"
+#: Added where the worker that had the picture in hand lived on without the job.
+GIVEN_BACK = "given_back"
 
 #: Before each question whether an upload that may have been completed is shown: ten
 #: seconds in all, for Slack shares a file some time after it says so.
@@ -191,6 +199,7 @@ class Answer:
     def __init__(self, recorded: dict[str, Any]) -> None:
         #: It may have been done before a crash; it was not done now.
         self.unsure = bool(recorded.get(UNSURE))
+        self.given_back = bool(recorded.get(GIVEN_BACK))
         self.value = recorded.get(DONE)
         failed = recorded.get(FAILED)
         self.failure = None if failed is None else Failure.from_dict(failed)
@@ -234,8 +243,19 @@ class StepRunner:
                 return answer.value
             await self.wait(name, backoff, answer.failure)
 
-    async def run_with_crash_limit(self, name: str, call: Call) -> Any:
-        """Run a step like `run_with_retries`, but give up if it kills its workers.
+    async def run_with_crash_limit(
+        self, name: str, take: HandCall, handle: HandCall
+    ) -> Any:
+        """Take a picture in hand and handle it, but give up if it kills its workers.
+
+        Whoever still waits for the picture, or for its places, has nothing in hand: a
+        worker that dies meanwhile is not counted.
+
+        Args:
+            name: Of the step that handles it.
+            take: Fetches it and waits for its places; the step's result where there is
+                nothing to handle, None otherwise.
+            handle: Does the rest, and returns the step's result.
 
         Raises:
             JobFailedError: It is given up.
@@ -243,15 +263,18 @@ class StepRunner:
         backoff = self.backoff(name)
         crashes = 0
         while True:
-            answer = await self.run_marked(name, call)
-            if answer.unsure:
+            with Hand() as hand:
+                answer = taken = await self.run_once(FETCH, partial(take, hand))
+                if answer.failure is None and answer.value is None:
+                    answer = await self.run_marked(name, partial(handle, hand))
+            if answer.failure is not None:
+                await self.wait(name, backoff, answer.failure)
+            elif not answer.unsure:
+                return answer.value
+            elif not taken.given_back:
                 crashes += 1
                 if crashes >= MAX_PICTURE_CRASHES:
                     raise JobFailedError(Failure(ErrorKind.UNEXPECTED))
-            elif answer.failure is None:
-                return answer.value
-            else:
-                await self.wait(name, backoff, answer.failure, is_marked=True)
 
     async def run_polled(
         self,

@@ -1,8 +1,8 @@
 """What the steps of a job do: blocking calls, in a thread of the worker.
 
 Each returns JSON types only: references and summaries, never a picture or a secret.
-Pictures are in memory while `JobSteps.prepare` runs, and until its next try if Slack
-did not take the upload; never anywhere else.
+Pictures are in memory from `JobSteps.take` to the end of `JobSteps.prepare`, and until
+its next try if Slack did not take the upload; never anywhere else.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from emojifier_bot.errors import (
 )
 from emojifier_bot.http.fetch import clean_name
 from emojifier_bot.jobs.leases import Lease
-from emojifier_bot.jobs.places import ConcurrencyLimits, KeptResults
+from emojifier_bot.jobs.places import ConcurrencyLimits, Hand, KeptResults
 from emojifier_bot.jobs.progress import LineNote, ProgressLine
 from emojifier_bot.jobs.step_runner import Timing
 from emojifier_bot.ports import ImageSource, ReplySink
@@ -136,33 +136,55 @@ class JobSteps:
         """Find the pictures that a request means."""
         return [asdict(one) for one in self.deps.source.resolve(request)]
 
-    def prepare(
-        self, job_id: str, request: EmojifyRequest, reference: ImageReference
+    def take(
+        self,
+        hand: Hand,
+        job_id: str,
+        request: EmojifyRequest,
+        reference: ImageReference,
     ) -> dict[str, Any] | None:
-        """Fetch, emojify, upload and remember the post; nobody sees the file yet.
+        """Take the picture in hand, or the result of an earlier try that is kept.
 
         Returns:
-            The post to be, or None where there is no face. With the key `EARLIER`: the
-            post of an earlier run, whose file may be shown already.
+            None, or the post of an earlier run, with the key `EARLIER`: its file may be
+            shown already.
         """
         earlier = self.deps.posts.find(request.workspace, job_id)
         if earlier is not None:
             return _without_words(earlier.post) | {EARLIER: True}
-        with ExitStack() as places:
-            name, result = self._result(job_id, request, reference, places)
-            if not result.faces:
-                return None
-            try:
-                self.lease.check()
-                channel_id = self.deps.sink.target(request)
-                with metrics.PICTURE_SECONDS.labels("upload").time():
-                    file_id = self.deps.sink.upload(
-                        request.workspace, _picture(name, result)
-                    )
-            except DeliveryError as error:
-                if error.retryable:
-                    self.kept.keep(job_id, name, result)
-                raise
+        hand.kept = self.kept.take(job_id)
+        if hand.kept is None:
+            self.fetch(hand, request, reference)
+        else:
+            hand.enter_context(self.limits.pictures.taken(request.workspace.id))
+        return None
+
+    def prepare(
+        self,
+        hand: Hand,
+        job_id: str,
+        request: EmojifyRequest,
+        reference: ImageReference,
+    ) -> dict[str, Any] | None:
+        """Emojify, upload and remember the post; nobody sees the file yet.
+
+        Returns:
+            The post to be, or None where there is no face.
+        """
+        name, result = hand.kept or self._emojify(hand, job_id, request)
+        if not result.faces:
+            return None
+        try:
+            self.lease.check()
+            channel_id = self.deps.sink.target(request)
+            with metrics.PICTURE_SECONDS.labels("upload").time():
+                file_id = self.deps.sink.upload(
+                    request.workspace, _picture(name, result)
+                )
+        except DeliveryError as error:
+            if error.retryable:
+                self.kept.keep(job_id, name, result)
+            raise
         elsewhere = channel_id != request.channel_id
         post = Post(
             post_id=job_id,
@@ -271,42 +293,16 @@ class JobSteps:
         self.lease.check()
         self.deps.sink.remove_reaction(request)
 
-    def _result(
-        self,
-        job_id: str,
-        request: EmojifyRequest,
-        reference: ImageReference,
-        places: ExitStack,
-    ) -> tuple[str, EmojifiedPicture]:
-        """Fetch and emojify, unless an earlier try of this step has done so.
-
-        Args:
-            job_id: Of the job.
-            request: What was asked.
-            reference: The picture.
-            places: Gets the place that the result takes in memory.
-
-        Returns:
-            The name of the source, and the result.
-        """
-        holder, limits = request.workspace.id, self.limits
-        kept = self.kept.take(job_id)
-        if kept is not None:
-            places.enter_context(limits.pictures.taken(holder))
-            return kept
-        image = self.fetched(request, reference, places)
-        return image.name, self._emojify(job_id, request, image)
-
-    def fetched(
-        self, request: EmojifyRequest, reference: ImageReference, places: ExitStack
-    ) -> FetchedImage:
-        """Fetch a picture; ``places`` gets the place that it takes in memory."""
+    def fetch(
+        self, hand: Hand, request: EmojifyRequest, reference: ImageReference
+    ) -> None:
+        """Fetch a picture; wait for its places in memory and among those at work."""
         holder, limits = request.workspace.id, self.limits
         with limits.fetches.taken(holder):
             with metrics.PICTURE_SECONDS.labels("fetch").time():
-                image = self.deps.source.fetch(request.workspace, reference)
-            places.enter_context(limits.pictures.taken(holder))
-        return image
+                hand.image = self.deps.source.fetch(request.workspace, reference)
+            hand.enter_context(limits.pictures.taken(holder))
+        hand.pipeline.enter_context(limits.pipelines.taken(holder))
 
     def previewed(
         self,
@@ -319,17 +315,23 @@ class JobSteps:
         plan = Plan.from_dict(draft.plan) if draft and draft.plan else None
         theme = draft.request.theme if draft else request.theme
         options = _options(job_id, request)
-        with self.limits.pipelines.taken(request.workspace.id):
-            return self.deps.emojify.preview(image.data, theme, options, plan)
+        return self.deps.emojify.preview(image.data, theme, options, plan)
 
     def _emojify(
+        self, hand: Hand, job_id: str, request: EmojifyRequest
+    ) -> tuple[str, EmojifiedPicture]:
+        """Return the name of the picture in hand, and its result."""
+        image = hand.take_image()
+        with hand.pipeline:
+            if request.draft_id:
+                return image.name, self._as_previewed(request, image)
+            return image.name, self._as_read(job_id, request, image)
+
+    def _as_read(
         self, job_id: str, request: EmojifyRequest, image: FetchedImage
     ) -> EmojifiedPicture:
-        if request.draft_id:
-            return self._as_previewed(request, image)
         options = _options(job_id, request)
         with ExitStack() as stack:
-            stack.enter_context(self.limits.pipelines.taken(request.workspace.id))
             progress: Progress = no_progress
             if may_move(image.data):
                 progress = stack.enter_context(self._progress_line(request))
@@ -377,10 +379,9 @@ class JobSteps:
             workspace, request.draft_id, request.digest
         )
         try:
-            with self.limits.pipelines.taken(workspace.id):
-                result = self.deps.emojify.render(
-                    image.data, request.theme, Plan.from_dict(drawing.plan)
-                )
+            result = self.deps.emojify.render(
+                image.data, request.theme, Plan.from_dict(drawing.plan)
+            )
         except PlanError as error:
             raise _changed() from error
         if result.digest != request.digest:

@@ -26,7 +26,7 @@ QUEUE = "emojify"
 WORKFLOW = "emojify"
 #: Changes when the recorded steps of a running job no longer fit the workflow's code.
 #: A worker only takes up jobs of its own version, and jobs that none has begun.
-WORKFLOW_VERSION = "4"
+WORKFLOW_VERSION = "5"
 #: Where DBOS keeps its tables in PostgreSQL. SQLite has no schemas.
 DBOS_SCHEMA = "dbos"
 #: What PostgreSQL calls the notifications of `announce_job`.
@@ -122,7 +122,8 @@ def workflow_table(engine: sa.Engine) -> sa.TableClause:
 
 def step_table(engine: sa.Engine) -> sa.TableClause:
     """Return DBOS's table of the recorded steps of each workflow."""
-    return _table(engine, "operation_outputs", "workflow_uuid")
+    columns = ("workflow_uuid", "function_id", "function_name", "output")
+    return _table(engine, "operation_outputs", *columns)
 
 
 def _table(engine: sa.Engine, name: str, *columns: str) -> sa.TableClause:

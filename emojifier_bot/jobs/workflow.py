@@ -191,7 +191,9 @@ class EmojifyJob:
         """Show a picture to the asker alone, or draw it anew after a change."""
         workspace, do = request.workspace, self._previews
         is_drawn = await self._run.run_with_crash_limit(
-            DRAW, lambda: do.draw(draft_id, request, reference)
+            DRAW,
+            lambda hand: do.take(hand, draft_id, request, reference),
+            lambda hand: do.draw(hand, draft_id, request, reference),
         )
         if is_drawn is None:
             return OutcomeKind.NO_FACE
@@ -211,7 +213,9 @@ class EmojifyJob:
         """Show whoever pressed *Why?* alone why the faces got their emoji."""
         do = self._previews
         has_faces = await self._run.run_with_crash_limit(
-            DRAW, lambda: do.explain(draft_id, request, reference)
+            DRAW,
+            lambda hand: do.take(hand, draft_id, request, reference),
+            lambda hand: do.explain(hand, draft_id, request, reference),
         )
         if not has_faces:
             return OutcomeKind.NO_FACE
@@ -239,7 +243,9 @@ class EmojifyJob:
         self, post_id: str, request: EmojifyRequest, reference: ImageReference
     ) -> str:
         prepared = await self._run.run_with_crash_limit(
-            PREPARE, lambda: self._do.prepare(post_id, request, reference)
+            PREPARE,
+            lambda hand: self._do.take(hand, post_id, request, reference),
+            lambda hand: self._do.prepare(hand, post_id, request, reference),
         )
         if prepared is None:
             return OutcomeKind.NO_FACE

@@ -19,7 +19,7 @@ SLACK_CALLS = {
     "chat.postEphemeral": "notice",
 }
 #: Commits of a job's steps, by the names of the steps in DBOS's table.
-STEPS = ("resolve", "prepare", "complete", "share", "notify")
+STEPS = ("resolve", "fetch", "prepare", "complete", "share", "notify")
 #: Commits around them: of the web process, of the queue, of the row behind the buttons,
 #: and of the job's end.
 ENQUEUE, TAKE, POST_ROW, JOB_END = (

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from emojifier_bot.jobs import workflow
+from emojifier_bot.jobs.step_runner import FETCH
 from emojifier_bot.slack.manifest import EVENTS_PATH, INSTALL_PATH, REDIRECT_PATH
 from tests.metrics import every_metric
 from tests.web_pages import pages_app
@@ -39,8 +40,8 @@ def actions() -> set[str]:
         for pattern in named
         for action in re.findall(pattern, text)
     }
-    steps = {workflow.PREPARE, workflow.COMPLETE, workflow.SHARE, workflow.DRAW}
-    return found | steps
+    named_once = {workflow.PREPARE, workflow.COMPLETE, workflow.SHARE, workflow.DRAW}
+    return found | named_once | {FETCH}
 
 
 def told_actions() -> set[str]:

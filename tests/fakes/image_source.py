@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from emojifier_bot.domain import EmojifyRequest, FetchedImage, ImageReference, Workspace
 from emojifier_bot.errors import ErrorKind, FetchError, SlackCode
@@ -17,6 +18,7 @@ class FakeImageSource(ImageSource):
         pictures: dict[str, bytes],
         messages: dict[str, list[str]] | None = None,
         name: str = "party.png",
+        meet: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Keep the pictures.
 
@@ -24,10 +26,11 @@ class FakeImageSource(ImageSource):
             pictures: Bytes by file id.
             messages: File ids by the timestamp of the message that holds them.
             name: What every file is called.
+            meet: Called before each fetch with the word ``fetch``.
         """
         self._pictures = pictures
         self._messages = messages or {}
-        self._name = name
+        self._name, self._meet = name, meet
         self._errors: list[Exception] = []
         self._refusals: list[Exception] = []
         self._lock = threading.Lock()
@@ -61,6 +64,7 @@ class FakeImageSource(ImageSource):
 
     def fetch(self, workspace: Workspace, reference: ImageReference) -> FetchedImage:
         del workspace
+        self._meet("fetch")
         with self._lock:
             name = reference.file_id or reference.sealed_address
             self.fetched.append(name)

@@ -82,6 +82,12 @@ class FakeReplySink(ReplySink):
             path = self.folder / "faults" / f"{method}.{number:04}"
             _write(path, json.dumps(asdict(fault)))
 
+    def meet(self, method: str) -> None:
+        """Let a planned fault happen to what is no call of Slack's."""
+        fault = self._next_fault(method)
+        if fault is not None:
+            self._before(method, fault)
+
     def calls(self, method: str = "") -> list[dict[str, Any]]:
         """Return what was called, in order."""
         path = self.folder / "calls"

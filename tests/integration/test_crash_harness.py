@@ -25,7 +25,7 @@ from tests.fakes.slack.posting import post_files
 
 JOBS = 20
 #: Of the commits, those around what can be posted once only.
-DECISIVE = (ENQUEUE, "resolve", "prepare", "complete", "share", JOB_END)
+DECISIVE = (ENQUEUE, "resolve", "fetch", "prepare", "complete", "share", JOB_END)
 
 
 @pytest.mark.parametrize(

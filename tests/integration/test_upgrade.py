@@ -131,8 +131,8 @@ def test_a_failed_job_of_an_older_version_is_retried_from_its_beginning(harness)
 #: What a job of two pictures records, by the version that records it. If this fails
 #: since steps were added, taken away, renamed or moved, give `WORKFLOW_VERSION` a new
 #: value: jobs that were begun by the older code are then not gone on with by the newer.
-ONE = ["resolve", "prepare", "complete", "share"]
-RECORDED = {"4": [*ONE, *ONE]}
+ONE = ["resolve", "fetch", "prepare", "complete", "share"]
+RECORDED = {"5": [*ONE, *ONE]}
 
 
 def test_the_version_stands_for_the_order_of_the_steps(sqlite_url, tmp_path):

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from dbos._serialization import DBOSPortableJSON
 
 from emojifier_bot.db.engine import open_engine
-from emojifier_bot.domain import JobState
+from emojifier_bot.domain import Entrypoint, JobState
 from emojifier_bot.jobs.step_runner import MAX_PICTURE_CRASHES
 from emojifier_bot.jobs.worker import EXIT_DONE, EXIT_LEASE_LOST
+from emojifier_bot.jobs.workflow import SUCCESSES
 from tests.crash.fleet import pause
 from tests.fakes.reply_sink import KILL_AFTER, KILL_BEFORE, SLOW, Fault
 from tests.jobs_harness import wait_until
@@ -156,6 +157,40 @@ def test_a_picture_that_kills_workers_is_given_up_and_told(harness):
     assert harness.sink.told() == ["unexpected"]
 
 
+KINDS = [{}, {"preview": True}, {"entrypoint": Entrypoint.WHY}]
+
+
+@pytest.mark.parametrize("asked", KINDS)
+def test_a_job_that_waits_for_its_picture_outlives_any_worker(harness, asked):
+    kills = MAX_PICTURE_CRASHES + 1
+    harness.sink.plan("fetch", *[Fault(KILL_BEFORE)] * kills)
+    job_id = harness.ask(**asked)
+    for _ in range(kills):
+        assert is_dead(harness.spawn())
+
+    with harness.working():
+        job = harness.wait(job_id, seconds=START_SECONDS)
+
+    assert job.outcome in SUCCESSES
+    assert harness.sink.told() == []
+
+
+@pytest.mark.parametrize("asked", KINDS[1:])
+def test_a_picture_that_kills_workers_is_given_up_whatever_it_is_for(harness, asked):
+    harness.sink.plan("upload", *[Fault(KILL_BEFORE)] * MAX_PICTURE_CRASHES)
+    # Who dies between these deaths is not counted, and forgives none of them.
+    harness.sink.plan("fetch", Fault(SLOW), Fault(KILL_BEFORE))
+    job_id = harness.ask(**asked)
+    for _ in range(MAX_PICTURE_CRASHES + 1):
+        assert is_dead(harness.spawn())
+
+    with harness.working():
+        job = harness.wait(job_id, seconds=START_SECONDS)
+
+    assert (job.state, job.outcome) == (JobState.FAILED, "unexpected")
+    assert harness.sink.told() == ["unexpected"]
+
+
 def test_a_clock_that_was_set_back_delays_no_job(harness):
     refused = Fault(kind="ratelimited", retry_after_seconds=WAIT_SECONDS)
     harness.sink.plan("complete", refused)
@@ -184,6 +219,20 @@ class TestTermination:
         assert worker.wait(30) == EXIT_DONE
         assert harness.wait(job_id).outcome == "posted"
         assert harness.queue.stats().workers == 0
+
+    def test_a_picture_that_its_worker_outlives_is_not_given_up(self, harness):
+        slow = Fault(SLOW, seconds=START_SECONDS)
+        harness.sink.plan("upload", *[slow] * MAX_PICTURE_CRASHES)
+        job_id = harness.ask()
+        for begun in range(1, MAX_PICTURE_CRASHES + 1):
+            worker = harness.spawn()
+            wait_until(lambda n=begun: len(harness.sink.calls("slow")) == n, 60)
+            worker.terminate()
+            assert worker.wait(30) == EXIT_DONE
+
+        with harness.working():
+            assert harness.wait(job_id, seconds=START_SECONDS).outcome == "posted"
+        assert harness.sink.told() == []
 
     def test_what_cannot_end_in_time_goes_on_elsewhere(self, harness):
         harness.sink.plan(

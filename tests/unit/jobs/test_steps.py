@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
+from threading import Event, Thread
 
 import pytest
 
@@ -24,7 +26,7 @@ from emojifier_bot.domain import (
 from emojifier_bot.errors import DeliveryError, ErrorKind, ImageError
 from emojifier_bot.jobs import leases
 from emojifier_bot.jobs.leases import LeaseTimes
-from emojifier_bot.jobs.places import ConcurrencyLimits
+from emojifier_bot.jobs.places import ConcurrencyLimits, Hand
 from emojifier_bot.jobs.previews import PreviewSteps
 from emojifier_bot.jobs.steps import (
     Dependencies,
@@ -97,6 +99,21 @@ def make_steps(tmp_path, posts, emojify=None, name="party.png"):
     return JobSteps(deps, lease, ConcurrencyLimits(1), line=Note())
 
 
+def prepared(steps, job_id, request, reference):
+    """Take a picture in hand and prepare its post, as a job does."""
+    with Hand() as hand:
+        asked = hand, job_id, request, reference
+        return steps.take(*asked) or steps.prepare(*asked)
+
+
+def drawn(previews, draft_id, request, reference):
+    """Take a picture in hand and draw its preview, as a job does."""
+    with Hand() as hand:
+        asked = hand, draft_id, request, reference
+        done = previews.take(*asked)
+        return previews.draw(*asked) if done is None else done
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -115,7 +132,7 @@ def make_steps(tmp_path, posts, emojify=None, name="party.png"):
 def test_the_result_is_called_like_its_source(tmp_path, posts, name, expected):
     steps = make_steps(tmp_path, posts, name=name)
 
-    steps.prepare("job", make_request(), F1)
+    prepared(steps, "job", make_request(), F1)
 
     (upload,) = steps.deps.sink.calls("upload")
     assert upload["filename"] == f"{expected}.emojified.png"
@@ -129,20 +146,41 @@ def test_who_could_not_upload_does_not_fetch_and_emojify_again(tmp_path, posts):
     steps.deps.sink.plan("upload", busy, busy)
     for _ in range(2):
         with pytest.raises(DeliveryError):
-            steps.prepare("job", make_request(), F1)
+            prepared(steps, "job", make_request(), F1)
 
-    post = steps.prepare("job", make_request(), F1)
+    post = prepared(steps, "job", make_request(), F1)
 
     assert (steps.deps.source.fetched, emojify.seeds) == (["F1"], [None])
     assert post["file_id"] == posts.find(WORKSPACE, "job").post.file_id
     assert steps.kept.take("job") is None
 
 
+@pytest.mark.parametrize("places", ["pictures", "pipelines"])
+def test_a_picture_is_in_hand_once_it_has_its_places(tmp_path, posts, places):
+    steps, in_hand = make_steps(tmp_path, posts), Event()
+
+    def take():
+        with Hand() as hand:
+            steps.take(hand, "job", make_request(), F1)
+            in_hand.set()
+
+    with ExitStack() as taken:
+        held = getattr(steps.limits, places)
+        for _ in range(held._share):
+            taken.enter_context(held.taken(WORKSPACE.id))
+        thread = Thread(target=take, daemon=True)
+        thread.start()
+        assert not in_hand.wait(0.3)
+    assert in_hand.wait(30)
+    thread.join()
+    assert not steps.limits.pipelines._taken
+
+
 def test_what_cannot_be_sent_is_not_kept(tmp_path, posts):
     steps = make_steps(tmp_path, posts)
     steps.deps.sink.plan("upload", Fault(kind="file_uploads_disabled", retryable=False))
     with pytest.raises(DeliveryError):
-        steps.prepare("job", make_request(), F1)
+        prepared(steps, "job", make_request(), F1)
 
     assert steps.kept.take("job") is None
 
@@ -157,7 +195,7 @@ def test_thousands_of_faces_are_a_short_row(tmp_path, posts):
         return replace(FakeEmojify()(*asked, **more), faces=summarized(shown))
 
     steps = make_steps(tmp_path, posts, crowd)
-    post = steps.prepare("job", make_request(), F1)
+    post = prepared(steps, "job", make_request(), F1)
 
     assert len(json.dumps(post)) < 2_000
     faces = posts.find(WORKSPACE, "job").post.faces
@@ -169,7 +207,7 @@ def test_thousands_of_faces_are_a_short_row(tmp_path, posts):
 def previews(tmp_path, posts):
     """Return the steps of previews, and one that is drawn."""
     steps = PreviewSteps(make_steps(tmp_path, posts))
-    assert steps.draw("d1", make_request(preview=True), F1)
+    assert drawn(steps, "d1", make_request(preview=True), F1)
     return steps
 
 
@@ -177,11 +215,11 @@ def test_a_drawing_notes_which_changes_it_has(previews):
     drafts = previews.steps.deps.previews.drafts
     assert drafts.find(WORKSPACE, "d1").begun == 0
     request = make_request(preview=True, draft_id="d1")
-    assert previews.draw("d1", request, F1)
+    assert drawn(previews, "d1", request, F1)
     assert len(previews.steps.deps.sink.calls("upload")) == 1
     drafts.change(WORKSPACE, "d1", lambda one: replace(one, version=7))
 
-    assert previews.draw("d1", request, F1)
+    assert drawn(previews, "d1", request, F1)
 
     draft = drafts.find(WORKSPACE, "d1")
     assert (draft.begun, draft.upcoming.version) == (7, 7)
@@ -192,7 +230,7 @@ def test_a_preview_has_so_many_faces_and_no_more(previews, monkeypatch):
     monkeypatch.setattr("emojifier_bot.jobs.previews.MOST_FACES", 0)
 
     with pytest.raises(ImageError) as caught:
-        previews.draw("d2", make_request(preview=True), F1)
+        drawn(previews, "d2", make_request(preview=True), F1)
 
     assert caught.value.kind == ErrorKind.PREVIEW_FACES
     assert previews.steps.deps.previews.drafts.find(WORKSPACE, "d2") is None
@@ -202,9 +240,9 @@ def test_a_preview_has_so_many_faces_and_no_more(previews, monkeypatch):
 def test_a_picture_without_faces_is_not_uploaded(tmp_path, posts):
     steps = make_steps(tmp_path, posts)
 
-    prepared = steps.prepare("job", make_request(), ImageReference(file_id="FEMPTY"))
+    post = prepared(steps, "job", make_request(), ImageReference(file_id="FEMPTY"))
 
-    assert prepared is None
+    assert post is None
     assert steps.deps.sink.calls() == []
 
 
@@ -219,13 +257,13 @@ def test_a_picture_without_faces_is_not_uploaded(tmp_path, posts):
 def test_a_surprise_has_a_seed(tmp_path, posts, fields, expected):
     emojify = NotedEmojify()
 
-    make_steps(tmp_path, posts, emojify).prepare("job", make_request(**fields), F1)
+    prepared(make_steps(tmp_path, posts, emojify), "job", make_request(**fields), F1)
 
     assert emojify.seeds == [expected]
 
 
 def test_alt_text_is_as_long_as_slack_takes(tmp_path, posts):
-    record = make_steps(tmp_path, posts).prepare("job", make_request(), F1)
+    record = prepared(make_steps(tmp_path, posts), "job", make_request(), F1)
 
     post = posts.find(WORKSPACE, "job").post
     assert 0 < len(post.alt_text) <= MAX_ALT_TEXT_CHARACTERS
@@ -260,8 +298,8 @@ def test_several_results_share_a_thread(thread_ts, several, expected, begins):
 def test_a_post_that_this_job_replaced_before_is_no_refusal(tmp_path, posts):
     steps = make_steps(tmp_path, posts)
     request = make_request(replaces_post_id="old")
-    old = Post.from_dict(steps.prepare("old", make_request(), F1) | {"added": 1})
-    new = Post.from_dict(steps.prepare("new", request, F1))
+    old = Post.from_dict(prepared(steps, "old", make_request(), F1) | {"added": 1})
+    new = Post.from_dict(prepared(steps, "new", request, F1))
 
     posts.mark_deleted(WORKSPACE, "old", "new")
     steps.complete(request, new)
@@ -297,9 +335,9 @@ def test_a_clip_that_takes_long_has_one_line_that_goes_again(
     slow = SlowEmojify(clock, seconds)
     steps = replace(steps, deps=replace(steps.deps, clock=clock, emojify=slow))
 
-    prepared = steps.prepare("job", make_request(), CLIP)
+    post = prepared(steps, "job", make_request(), CLIP)
 
-    assert prepared["frames"] == 40
+    assert post["frames"] == 40
     shown = steps.deps.sink.calls("show_progress")
     assert [(one["done"], one["total"]) for one in shown] == [(n, 40) for n in lines]
     assert [one["line"] for one in shown][:2] == ["", "line of U1"][: len(shown)]
@@ -313,7 +351,7 @@ def test_a_line_of_a_worker_that_died_goes_on(tmp_path, posts):
     deps, note = replace(steps.deps, clock=clock), Note("line of the dead")
     steps = replace(steps, deps=deps, line=note)
 
-    steps.prepare("job", make_request(), CLIP)
+    prepared(steps, "job", make_request(), CLIP)
 
     shown = steps.deps.sink.calls("show_progress")
     assert {one["line"] for one in shown} == {"line of the dead"}
@@ -344,7 +382,7 @@ def test_a_line_that_slack_does_not_take_does_not_matter(tmp_path, posts):
     deps = replace(steps.deps, clock=clock, emojify=SlowEmojify(clock, 1.0))
     steps = replace(steps, deps=deps)
 
-    assert steps.prepare("job", make_request(), CLIP) is not None
+    assert prepared(steps, "job", make_request(), CLIP) is not None
 
 
 class Preview:
@@ -366,7 +404,7 @@ class Preview:
     def draw(self):
         """Change it, and draw that; return the file, which Slack does not show yet."""
         self.change(version=self.draft.version + 1)
-        self.steps.draw("d1", make_request(preview=True, draft_id="d1"), F1)
+        drawn(self.steps, "d1", make_request(preview=True, draft_id="d1"), F1)
         return self.draft.upcoming.file_id
 
     def make_ready(self):
