@@ -7,8 +7,6 @@ a queue shows. From the checkout: ``python scripts/acknowledgement.py [DATABASE_
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -21,7 +19,8 @@ import requests
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.fakes.slack import SlackServer, sample_workspace
+from tests.fakes.slack import SampleWorkspace, SlackServer, sample_workspace
+from tests.running_bot import address_of, process
 from tests.slack_payloads import Sent, command, signed
 
 PER_SECOND, SECONDS = 50, 20
@@ -38,23 +37,18 @@ def main() -> None:
         database = sys.argv[1] if len(sys.argv) > 1 else f"sqlite:///{folder}/bot.db"
         slack.faults.add("auth.test", slow_seconds=AUTH_TEST_SECONDS, times=None)
         acme = sample_workspace(slack)
-        more = {"DATABASE_URL": database, "PORT": "0", "PYTHONPATH": str(ROOT)}
-        more |= {"SLACK_BOT_TOKEN": acme.token, "EMOJIFIER_QUEUE_LIMIT": "100000"}
-        more |= {"ENCRYPTION_KEYS": "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E="}
-        with subprocess.Popen(
-            [sys.executable, "-m", "emojifier_bot", "serve"],
-            cwd=folder,
-            env=os.environ | slack.environment | more,
-            stdout=subprocess.PIPE,
-            text=True,
+        with process(
+            "serve",
+            slack=slack,
+            database=database,
+            folder=Path(folder),
+            SLACK_BOT_TOKEN=acme.token,
+            EMOJIFIER_QUEUE_LIMIT="100000",
         ) as bot:
-            try:
-                measure(slack, acme, str(bot.stdout.readline()).split()[-1])
-            finally:
-                bot.terminate()
+            measure(slack, acme, address_of(bot))
 
 
-def measure(slack: SlackServer, acme: object, url: str) -> None:
+def measure(slack: SlackServer, acme: SampleWorkspace, url: str) -> None:
     """Send the commands and print how long their answers took."""
     address = slack.website.add_picture("/astronaut.png", PICTURE)
     time.sleep(WARM_SECONDS)

@@ -182,16 +182,16 @@ def grid(count: int, size_wh: tuple[int, int], frames: int) -> Scene:
     width, height = size_wh
     columns = math.ceil(math.sqrt(count * 1.5))
     rows = math.ceil(count / columns)
-    layers = [
-        cut_head().layer(
-            lambda i, k=k: (
-                (k % columns + 0.5) * width / columns + swing(i, 0.3, 12),
-                (k // columns + 0.5) * height / rows + swing(i, 0.4, 8),
-            ),
-            min(0.45 * height / rows, 0.3 * width / columns),
+    height_px = min(0.45 * height / rows, 0.3 * width / columns)
+
+    def course(k: int) -> Callable[[int], tuple[float, float]]:
+        x, y = (
+            (k % columns + 0.5) * width / columns,
+            (k // columns + 0.5) * height / rows,
         )
-        for k in range(count)
-    ]
+        return lambda i: (x + swing(i, 0.3, 12), y + swing(i, 0.4, 8))
+
+    layers = [cut_head().layer(course(k), height_px) for k in range(count)]
     return Scene([ground(0, (width + 220, height + 220)), *layers], frames, size_wh)
 
 
@@ -202,7 +202,7 @@ def print_growth(rounds: int) -> None:
     for count, faces in ((60, 2), (120, 2), (240, 2), (60, 1), (60, 4), (60, 8)):
         scene = grid(faces, (480, 270), count)
         frames = [scene.draw(index) for index in range(count)]
-        clip = replace(scene.clip, draw=lambda index, frames=frames: frames[index])
+        clip = replace(scene.clip, draw=frames.__getitem__)
         seconds = []
         for _ in range(rounds):
             began = time.perf_counter()
@@ -220,7 +220,11 @@ def write_video(path: Path, frames: Sequence[Image.Image]) -> None:
         stream.width, stream.height = frames[0].size
         stream.pix_fmt = "yuv420p"
         for image in frames:
-            container.mux(stream.encode(av.VideoFrame.from_image(image)))
+            container.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+                )
+            )
         container.mux(stream.encode())
 
 
@@ -242,15 +246,15 @@ def print_processes(command: Path | None, rounds: int) -> None:
             scene = grid(2, size_wh, count)
             frames = [scene.draw(index) for index in range(count)]
             if path.suffix == ".gif":
-                rest = {"append_images": frames[1:], "save_all": True}
-                frames[0].save(path, duration=33, loop=0, **rest)
+                more = {"append_images": frames[1:], "save_all": True}
+                frames[0].save(path, None, duration=33, loop=0, **more)
             else:
                 write_video(path, frames)
             out = str(Path(folder, "out" + path.suffix))
             commands = {"replay": [*replay, str(path), "-o", out]}
             if command is not None and path.suffix == ".mp4":
                 commands["deface"] = [str(command), str(path), "-o", out]
-            uses = {one: [] for one in commands}
+            uses: dict[str, list[dict[str, float]]] = {one: [] for one in commands}
             for _ in range(rounds):
                 for one, words in commands.items():
                     uses[one].append(command_use(words))

@@ -57,10 +57,11 @@ def main() -> int:
     arguments = _arguments()
     # The command line's checks apply to no one else: `local` is what has models here.
     analyzer = make_analyzer(load_picture_settings(face_backend="local"))
-    assert isinstance(analyzer, LocalAnalyzer)  # noqa: S101 - for the type checker
+    assert isinstance(analyzer, LocalAnalyzer)
+    (classifier,) = analyzer.classifiers
     sets = _cached(arguments.cache, analyzer, arguments.data)
     theme = open_theme(arguments.theme).theme
-    threshold = analyzer.classifier.sure_threshold
+    threshold = classifier.sure_threshold
     counts = {name: _count(theme, faces, threshold) for name, faces in sets.items()}
     sizes = {name: len(faces.measures) for name, faces in sets.items()}
     problems = _problems(theme, counts, sizes)
@@ -104,11 +105,12 @@ def _models_digest() -> str:
 
 def _read_crops(analyzer: LocalAnalyzer, data: Path) -> ReadFaces:
     faces = read_expressions(data)
+    (classifier,) = analyzer.classifiers
     rows = []
     for crop in faces.images[faces.is_validation]:
         picture = crop_picture(crop)
         points = analyzer.landmarker.locate(picture, [crop_detection()])
-        scores = analyzer.classifier.classify(picture, points)[0]
+        scores = classifier.classify(picture, points)[0]
         rows.append((scores.probabilities, measure(points[0].points_xy)))
     return _stacked(rows)
 

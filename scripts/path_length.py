@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -23,11 +24,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.fakes.slack import SlackServer, sample_workspace
+from tests.running_bot import KEY, address_of
 from tests.slack_payloads import command, signed
 
 SAMPLE = ROOT / "docs" / "sample" / "astronaut.png"
-KEY = "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E="
+BOT = [sys.executable, "-m", "emojifier_bot"]
 WARM_SECONDS, PATIENCE_SECONDS = 12, 60
+#: What a process wrote.
+Noted = dict[str, Any]
 #: Put into each process as its `sitecustomize`. SIGUSR1 forgets what was noted so far,
 #: SIGUSR2 writes it down; both at the end of the process too.
 HOOK = """
@@ -86,21 +90,18 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-def noted(folder: Path) -> list[dict]:
+def noted(folder: Path) -> list[Noted]:
     """Return what the processes wrote, oldest first."""
     files = sorted((folder / "out").iterdir(), key=lambda file: file.stat().st_mtime_ns)
     return [json.loads(file.read_text("utf-8")) for file in files]
 
 
-def replay_path() -> list[dict]:
+def replay_path() -> list[Noted]:
     """Run `replay` on the sample."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         subprocess.run(
-            [
-                *[sys.executable, "-m", "emojifier_bot", "replay", SAMPLE],
-                *["-o", folder / "result.png"],
-            ],
+            [*BOT, "replay", str(SAMPLE), "-o", str(folder / "result.png")],
             env=environment(folder),
             check=True,
             capture_output=True,
@@ -108,7 +109,7 @@ def replay_path() -> list[dict]:
         return noted(folder)
 
 
-def command_paths() -> tuple[list[dict], list[dict]]:
+def command_paths() -> tuple[list[Noted], list[Noted]]:
     """Send one slash command; return its path to the answer, and to the picture."""
     with tempfile.TemporaryDirectory() as name, SlackServer() as slack:
         folder = Path(name)
@@ -116,14 +117,14 @@ def command_paths() -> tuple[list[dict], list[dict]]:
         more = {"DATABASE_URL": f"sqlite:///{folder}/bot.db", "PORT": "0"}
         more |= {"SLACK_BOT_TOKEN": acme.token, "ENCRYPTION_KEYS": KEY}
         with subprocess.Popen(
-            [sys.executable, "-m", "emojifier_bot", "serve"],
+            [*BOT, "serve"],
             cwd=folder,
             env=environment(folder) | slack.environment | more,
             stdout=subprocess.PIPE,
             text=True,
         ) as bot:
             try:
-                url = str(bot.stdout.readline()).split()[-1]
+                url = address_of(bot)
                 time.sleep(WARM_SECONDS)
                 worker = _child(bot.pid)
                 for pid in (bot.pid, worker):
@@ -162,7 +163,7 @@ def _child(pid: int) -> int:
     return next(int(child) for task in tasks for child in task.read_text().split())
 
 
-def show(title: str, paths: list[dict]) -> None:
+def show(title: str, paths: list[Noted]) -> None:
     """Print the sums of some processes."""
     files = {name for path in paths for name in path["files"]}
     jumps = sum(path["jumps"] for path in paths)

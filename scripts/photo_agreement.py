@@ -11,6 +11,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from emojifier_bot import Emojifier
 from emojifier_bot.vision.result import EmojifiedFace
@@ -43,12 +44,16 @@ class Agreement:
 
 
 def compare(
-    labels: list[dict[str, list[float]]], faces: tuple[EmojifiedFace, ...]
+    labels: list[dict[str, Any]], faces: tuple[EmojifiedFace, ...]
 ) -> Agreement:
     """Match labelled faces with found ones by place and count what agrees."""
     pairs = [(label, face_at(label["center_xy"], faces)) for label in labels]
     found = [(label, face) for label, face in pairs if face is not None]
-    agree = [face for label, face in found if face.face.scores.top in label["groups"]]
+    agree = [
+        one
+        for label, one in found
+        if one.face and one.face.scores.top in label["groups"]
+    ]
     return Agreement(
         faces=len(labels),
         found=len(found),

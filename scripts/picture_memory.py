@@ -12,6 +12,7 @@ Megapixels say where to begin; without any, at the limit.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -124,8 +125,6 @@ def watched() -> Iterator[Counter[str]]:
 
 def measure(kind: str, first: float, folder: Path) -> str:
     """Return a row of the table, from so many megapixels down."""
-    import json  # noqa: PLC0415 - only here
-
     name, mode, options = KINDS[kind]
     refused = []
     for megapixels in (one for one in SIZES if one <= first):

@@ -193,7 +193,7 @@ def _help_texts(
     if isinstance(command, click.Group):
         for name_below in command.list_commands(context):
             verb = command.get_command(context, name_below)
-            assert verb is not None  # noqa: S101 - it is listed
+            assert verb is not None
             yield from _help_texts(verb, name_below, context)
 
 

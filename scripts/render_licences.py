@@ -94,9 +94,10 @@ def _carried(found: Distribution) -> Iterator[str]:
     for file in found.files or []:
         if not re.search(r"licen[cs]e|copying|notice", file.name, re.IGNORECASE):
             continue
-        if file.suffix in {".py", ".pyc", ".so"} or not file.locate().is_file():
+        path = Path(str(file.locate()))
+        if path.suffix in {".py", ".pyc", ".so"} or not path.is_file():
             continue
-        text = Path(str(file.locate())).read_text("utf-8", "replace")
+        text = path.read_text("utf-8", "replace")
         for pattern, name in GNU:
             if pattern.search(text):
                 yield name

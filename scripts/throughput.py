@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -136,11 +137,16 @@ class Bare:
 def run_bare(count: int) -> Bare:
     """Run so many pipelines at the same time."""
     command = [sys.executable, "-c", BARE, str(PICTURE), str(BARE_SECONDS)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    running = [subprocess.Popen(command, cwd=ROOT, **pipes) for _ in range(count)]
+    pipe = subprocess.PIPE
+    running = [
+        subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
+        for _ in range(count)
+    ]
     for one in running:
+        assert one.stdout is not None
         one.stdout.readline()
     for one in running:
+        assert one.stdin is not None
         one.stdin.write("\n")
         one.stdin.flush()
     said = [one.communicate()[0].split() for one in running]
@@ -156,7 +162,7 @@ def measure(server: PostgresServer, workers: int, jobs: int) -> Row:
         slack = stack.enter_context(SlackServer())
         requests = [request_of(slack, acme) for acme in sample_workspaces(slack, url)]
         queue = stack.enter_context(closing(DbosJobQueue(url, 10**6, CLOCK)))
-        facts = {"slack": slack, "database": url} | LEAN
+        facts: dict[str, Any] = {"slack": slack, "database": url} | LEAN
         running = [
             stack.enter_context(process("worker", folder=Path(name, str(one)), **facts))
             for one in range(workers)
@@ -209,7 +215,7 @@ class Look:
 class Watch:
     """Watches workers and their database."""
 
-    running: list[subprocess.Popen]
+    running: list[subprocess.Popen[str]]
     probe: psycopg.Connection
     database: str
 
@@ -218,20 +224,24 @@ class Watch:
         # Servers write their figures down at most once a second.
         time.sleep(STATISTICS_SECONDS)
         query = "SELECT xact_commit FROM pg_stat_database WHERE datname = %s"
+        ((commits,),) = self.probe.execute(query, (self.database,))
         return Look(
             time.monotonic(),
             sum(_ticks(one.pid) for one in self.running) / TICKS_PER_SECOND,
             time.process_time(),
-            self.probe.execute(query, (self.database,)).fetchone()[0],
+            commits,
         )
 
     def connections(self) -> int:
         """Return how many connections the database has."""
         query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
-        return self.probe.execute(query, (self.database,)).fetchone()[0]
+        ((count,),) = self.probe.execute(query, (self.database,))
+        return int(count)
 
 
-def work(queue: DbosJobQueue, requests: list[EmojifyRequest], keys: list[str]) -> list:
+def work(
+    queue: DbosJobQueue, requests: list[EmojifyRequest], keys: list[str]
+) -> list[float]:
     """Queue jobs and wait for their ends; return when each ended, in order."""
     for number, key in enumerate(keys):
         queue.enqueue(requests[number % len(requests)], key)
@@ -283,7 +293,7 @@ def _ticks(pid: int) -> int:
     return sum(map(int, fields[11:15]))
 
 
-def memory_mb(one: subprocess.Popen) -> float:
+def memory_mb(one: subprocess.Popen[str]) -> float:
     """Return the most memory that a process has had resident."""
     return peak_bytes(one.pid) / 2**20
 

@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -170,7 +171,7 @@ def run(
     )
 
 
-def as_user(state: Path, variables: dict[str, str]) -> dict[str, object]:
+def as_user(state: Path, variables: dict[str, str]) -> dict[str, Any]:
     """Return what makes a process the user's."""
     user, group = ids()
     who = {"user": user, "group": group, "extra_groups": [], "umask": 0o077}
@@ -202,7 +203,7 @@ def serving(
     """Run the web process; give it and its address."""
     command: list[object] = [program, "serve", "--no-worker"]
     with running(command, state, variables) as process:
-        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        assert process.stdout is not None
         yield process, process.stdout.readline().split()[-1]
 
 
@@ -257,7 +258,8 @@ def memory(*processes: subprocess.Popen[str]) -> None:
     for process in processes:
         status = Path(f"/proc/{process.pid}/status").read_text("utf-8")
         (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
-        told(f"{shlex.join(map(str, process.args))}: {int(peak) // 1024} MiB at most")
+        assert isinstance(process.args, list)
+        told(f"{shlex.join(process.args)}: {int(peak) // 1024} MiB at most")
 
 
 def written(state: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from emojifier_bot.app import make_analyzer, make_emoji_source
@@ -123,7 +124,13 @@ def centred(matrix):
     return np.hstack([matrix[:, :2], shift[:, None]])
 
 
-def similarity(x, y, scale=1.0, roll=0.0, about=(0.0, 0.0)):
+def similarity(
+    x: float,
+    y: float,
+    scale: float = 1.0,
+    roll: float = 0.0,
+    about: ArrayLike = (0.0, 0.0),
+) -> np.ndarray:
     """Return the matrix that brings ``about`` to a place, scaled and rolled."""
     turn = math.radians(roll)
     cos, sin = scale * math.cos(turn), scale * math.sin(turn)

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -231,7 +231,12 @@ def _on_sqlite(kind: str, folder: Path) -> Fault:
     url = f"sqlite:///{folder / 'bot.db'}"
     if kind == CLOCK:
         return ClockJumps(url, folder / "clock")
-    return {FULL: NoRoomInFiles, READ_ONLY: ReadOnlyFile, LOCKED: LockedFile}[kind](url)
+    faults: dict[str, Callable[[str], Fault]] = {
+        FULL: NoRoomInFiles,
+        READ_ONLY: ReadOnlyFile,
+        LOCKED: LockedFile,
+    }
+    return faults[kind](url)
 
 
 def _on_postgres(
@@ -242,8 +247,12 @@ def _on_postgres(
     if kind in (RESTARTED, KILLED):
         number = signal.SIGINT if kind == RESTARTED else signal.SIGQUIT
         return Restart(url, postgres, number)
-    what = {FULL: NoRoomOnDisk, READ_ONLY: ReadOnlyServer, CUT: CutConnections}
-    return what[kind](url, postgres)
+    faults: dict[str, Callable[[str, RestartablePostgres], Fault]] = {
+        FULL: NoRoomOnDisk,
+        READ_ONLY: ReadOnlyServer,
+        CUT: CutConnections,
+    }
+    return faults[kind](url, postgres)
 
 
 @contextmanager
@@ -251,14 +260,13 @@ def _disk(*, limited: bool) -> Iterator[Path]:
     """Give a folder that anybody can enter; limited, on a small disk of its own."""
     folder = Path(tempfile.mkdtemp(prefix="emojifier-disk-"))
     folder.chmod(0o755)
-    mount, unmount = shutil.which("mount"), shutil.which("umount")
-    assert not limited or (mount and unmount and os.geteuid() == 0), "needs to be root"
+    assert not limited or os.geteuid() == 0, "needs to be root"
     try:
         if limited:
-            command = [mount, "-t", "tmpfs", "-o", DISK, "tmpfs", folder]
-            subprocess.run(command, check=True)
+            mount = ["mount", "-t", "tmpfs", "-o", DISK, "tmpfs"]
+            subprocess.run([*mount, folder], check=True)
         yield folder
     finally:
         if limited:
-            subprocess.run([unmount, folder], check=False)
+            subprocess.run(["umount", folder], check=False)
         shutil.rmtree(folder, ignore_errors=True)

@@ -114,7 +114,7 @@ def set_clock_by(file: Path) -> None:
         return datetime.fromtimestamp(tell() + ahead_seconds(), UTC)
 
     time.time = lambda: tell() + ahead_seconds()
-    SystemClock.now = now
+    SystemClock.now = now  # type: ignore[assignment, method-assign] # in this process
 
 
 if __name__ == "__main__":

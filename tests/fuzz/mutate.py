@@ -9,8 +9,8 @@ from collections.abc import Callable
 from tests.images import png_with_sums
 
 #: What parsers trip over: signs, ends of ranges, products that run over.
-_EDGES = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF)
-_EDGES += (0x80000000, 0xFFFFFFF0, 0xFFFFFFFF)
+_EDGES: tuple[int, ...] = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x10000)
+_EDGES += (0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFF)
 _LARGE_SIDES = (1999, 2000, 4096, 16384, 30000, 65535)
 _MOST_CHANGES, _LONGEST_SLICE, _MOST_COPIES = 12, 400, 200
 #: Of three damaged PNGs, so many get sound check sums: else few come past the first.
@@ -33,12 +33,12 @@ def mutated(data: bytes, draw: Draw, others: list[bytes]) -> bytes:
     return result
 
 
-def _flip_bits(data: bytearray, draw: Draw, _: list[bytes]) -> None:
+def _flip_bits(data: bytearray, draw: Draw, _others: list[bytes]) -> None:
     for _ in range(draw.randint(1, _MOST_CHANGES)):
         data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
 
 
-def _set_bytes(data: bytearray, draw: Draw, _: list[bytes]) -> None:
+def _set_bytes(data: bytearray, draw: Draw, _others: list[bytes]) -> None:
     for _ in range(draw.randint(1, _MOST_CHANGES)):
         data[draw.randrange(len(data))] = draw.choice((0, 0xFF, draw.randrange(256)))
 
@@ -76,7 +76,7 @@ def _graft(data: bytearray, draw: Draw, others: list[bytes]) -> None:
     data[draw.randrange(len(data)) :] = other[draw.randrange(len(other)) :]
 
 
-def _set_field(data: bytearray, draw: Draw, _: list[bytes]) -> None:
+def _set_field(data: bytearray, draw: Draw, _others: list[bytes]) -> None:
     """Write an edge of a number's range: most often where headers are."""
     for _ in range(draw.randint(1, 3)):
         kind = draw.choice((">H", "<H", ">I", "<I"))

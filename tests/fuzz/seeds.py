@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from PIL import Image
 
@@ -12,7 +13,7 @@ from tests.images import encoded, oriented_exif, photo
 from tests.videos import video
 
 #: Name, codec, mode and options of each.
-_KINDS = (
+_KINDS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("jpeg", "JPEG", "RGB", {"quality": 80}),
     ("jpeg turned", "JPEG", "RGB", {"exif": oriented_exif(6, secret=True)}),
     ("jpeg progressive", "JPEG", "RGB", {"progressive": True}),

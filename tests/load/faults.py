@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tests.fakes.slack import SlackServer
 
@@ -17,7 +18,7 @@ TOO_LATE_SECONDS = 16.0
 LATE_SECONDS = (0.0, 0.0, 1.5, 0.0, 4.0)
 
 UPLOAD_URL, COMPLETE = "files.getUploadURLExternal", "files.completeUploadExternal"
-FAULTS = (
+FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     (UPLOAD_URL, {"status": 429, "retry_after": 1}),
     (COMPLETE, {"status": 503}),
     ("files.info", {"status": 429, "retry_after": 2}),

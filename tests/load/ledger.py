@@ -85,8 +85,9 @@ class Ledger:
 
 
 def _files(call: Call) -> list[dict[str, str]]:
-    files = call.args["files"]
-    return json.loads(files) if isinstance(files, str) else files
+    given = call.args["files"]
+    files: list[dict[str, str]] = json.loads(given) if isinstance(given, str) else given
+    return files
 
 
 def _error(call: Call) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 from prometheus_client.parser import text_string_to_metric_families
@@ -160,7 +161,7 @@ def running_bot(
     slack: SlackServer, database: str, folder: Path, workers: int = 1, **settings: str
 ) -> Iterator[RunningBot]:
     """Run the bot on any free ports, logging everything into a folder."""
-    more = {
+    more: dict[str, Any] = {
         "METRICS_PORT": "0",
         "EMOJIFIER_LOG_LEVEL": "INFO",
         "EMOJIFIER_LOG_FORMAT": "json",

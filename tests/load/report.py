@@ -54,7 +54,8 @@ def trend(points: Sequence[tuple[float, float]]) -> Trend:
     half = points[len(points) // 2 :]
     length_seconds = half[-1][0] - half[0][0]
     known = len(half) >= LEAST_SAMPLES and length_seconds >= LEAST_SECONDS
-    slope = float(np.polyfit(*zip(*half, strict=True), 1)[0]) if known else 0.0
+    seconds, later = np.transpose(half)
+    slope = float(np.polyfit(seconds, later, 1)[0]) if known else 0.0
     return Trend(values[0], values[-1], max(values), slope * length_seconds, known)
 
 

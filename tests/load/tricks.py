@@ -291,7 +291,7 @@ def knock(url: str, told: Connection) -> None:
 
 def _open(door: tuple[str | None, int | None], first: bytes) -> socket.socket | None:
     with suppress(OSError):
-        one = socket.create_connection(door, timeout=1)  # type: ignore[arg-type] # it has a host
+        one = socket.create_connection(door, timeout=1)
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         one.setblocking(False)
         with suppress(BlockingIOError):
