@@ -14,15 +14,16 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 from collections import Counter
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.fakes.internet import name_server
 from tests.fakes.slack import SlackServer
 from tests.running_bot import PATIENCE_SECONDS, SAMPLE, Bot, address_of, process
+from tests.threads import in_thread
 
 PUBLIC, OTHER_PUBLIC = "93.184.216.34", "93.184.216.35"
 INSIDE = ("127.0.0.1", "10.0.0.1", "169.254.169.254")
@@ -90,14 +91,11 @@ def website(address: str, heard: Counter[str]):
         def log_message(self, *_words: object) -> None:
             pass
 
-    with ThreadingHTTPServer((address, 80), Page) as server:
-        thread = threading.Thread(target=server.serve_forever, args=[0.05])
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
+    with (
+        ThreadingHTTPServer((address, 80), Page) as server,
+        in_thread(partial(server.serve_forever, 0.05), server.shutdown),
+    ):
+        yield
 
 
 def ask(bot: Bot, address: str, number: int) -> str:

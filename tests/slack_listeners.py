@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 import requests
@@ -33,6 +32,7 @@ from tests.fakes.inbound import MemoryQueue, PlainVault, TalkingSink
 from tests.fakes.previews import MemoryPreviews
 from tests.fakes.slack.server import SlackServer
 from tests.slack_payloads import BOT, TEAM, Sent, signed
+from tests.threads import in_thread
 
 HERE = Workspace(TEAM)
 
@@ -127,11 +127,5 @@ def running_listeners(
     [installed] = harness.installations.all()
     harness.installations.save(replace(installed, bot_token=grant.token))
     server = harness.make_server()
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
+    with closing(context), in_thread(server.run, server.stop):
         yield harness
-    finally:
-        server.stop()
-        thread.join()
-        context.close()

@@ -1,14 +1,43 @@
-"""Several threads, or processes, that do the same at the same time."""
+"""Threads that last as long as a block, and several that do the same together."""
 
 from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 THREADS, PROCESSES = 8, 4
+
+
+@contextmanager
+def in_thread(run: Callable[[], object], stop: Callable[[], object]) -> Iterator[None]:
+    """Run a function in a thread; at the end of the block it is told to stop."""
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop()
+        thread.join()
+
+
+@contextmanager
+def repeated(step: Callable[[], object], seconds: float) -> Iterator[None]:
+    """Do a step every so many seconds in a thread until the end of the block."""
+    stop = threading.Event()
+
+    def run() -> None:
+        due = time.monotonic() + seconds
+        while not stop.wait(max(due - time.monotonic(), 0.0)):
+            step()
+            due = max(due + seconds, time.monotonic())
+
+    with in_thread(run, stop.set):
+        yield
 
 
 def at_once(call: Callable[[], object]) -> list:

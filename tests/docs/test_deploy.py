@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from configparser import RawConfigParser
 from fnmatch import fnmatch
 from pathlib import Path
@@ -22,6 +21,7 @@ from emojifier_bot.cli.serve import END_SECONDS
 from emojifier_bot.config import Settings, settings_table
 from emojifier_bot.jobs.worker import DRAIN_SECONDS
 from emojifier_bot.web.server import GRACE_SECONDS, WebServer
+from tests.threads import in_thread
 from tests.web_pages import pages_app
 
 ROOT = Path(__file__).parents[2]
@@ -190,11 +190,8 @@ def test_the_image_starts_the_bot():
 @pytest.fixture
 def listening():
     server = WebServer(pages_app(), host="127.0.0.1", port=0, threads=2)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    yield server.port
-    server.stop()
-    thread.join()
+    with in_thread(server.run, server.stop):
+        yield server.port
 
 
 def test_the_health_check_tells_life_from_death(listening):

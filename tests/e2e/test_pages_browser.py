@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 
 import pytest
 
 from emojifier_bot.web.server import WebServer
+from tests.threads import in_thread
 from tests.web_pages import LED_TO, PUBLIC, pages_app
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
@@ -129,11 +129,8 @@ return performance.getEntriesByType("resource")
 @pytest.fixture(scope="module")
 def address():
     server = WebServer(pages_app(), host="127.0.0.1", port=0, threads=8)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.stop()
-    thread.join()
+    with in_thread(server.run, server.stop):
+        yield f"http://127.0.0.1:{server.port}"
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -23,6 +23,7 @@ from PIL import Image
 from emojifier_bot.vision.types import BoundingBox, FloatArray
 from tests.builders import make_landmarks
 from tests.fakes.faces import EYE_SHARE, FakeDetector
+from tests.threads import in_thread
 
 #: Which of the 68 points a vendor's point is: one, or the middle of several.
 PointTable = Mapping[str, Sequence[int]]
@@ -191,10 +192,5 @@ def serving(fake: FaceApiFake) -> Iterator[FaceApiFake]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         fake.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=[0.01])
-        thread.start()
-        try:
+        with in_thread(partial(server.serve_forever, 0.01), server.shutdown):
             yield fake
-        finally:
-            server.shutdown()
-            thread.join()

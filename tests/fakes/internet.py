@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.threads import in_thread
+
 #: A name server's answer: fits into one packet.
 _PACKET_BYTES = 512
 _TYPE_A, _CLASS_IN, _NO_SUCH_NAME = 1, 1, 3
@@ -99,13 +101,8 @@ def name_server(
                     packet, client = sock.recvfrom(_PACKET_BYTES)
                     sock.sendto(server.answer(packet), client)
 
-        thread = threading.Thread(target=run)
-        thread.start()
-        try:
+        with in_thread(run, stopped.set):
             yield server
-        finally:
-            stopped.set()
-            thread.join()
 
 
 @dataclass(slots=True)

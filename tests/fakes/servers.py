@@ -6,9 +6,11 @@ import contextlib
 import socket
 import socketserver
 import ssl
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+
+from tests.threads import in_thread
 
 #: Writes an answer; the connection is closed when it returns.
 Talk = Callable[[socket.socket], None]
@@ -73,15 +75,10 @@ def serving(
             with contextlib.suppress(OSError, ValueError):
                 _talk(server, self.request)
 
-    with _Threaded(("127.0.0.1", 0), Handler) as running:
-        server.port = running.server_address[1]
-        thread = threading.Thread(target=running.serve_forever, args=[0.01])
-        thread.start()
-        try:
+    with _Threaded(("127.0.0.1", 0), Handler) as listening:
+        server.port = listening.server_address[1]
+        with in_thread(partial(listening.serve_forever, 0.01), listening.shutdown):
             yield server
-        finally:
-            running.shutdown()
-            thread.join()
 
 
 def said(status: int, body: bytes = b"", **headers: object) -> bytes:

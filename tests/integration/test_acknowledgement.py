@@ -24,6 +24,7 @@ from emojifier_bot.web.server import WebServer
 from tests.fakes.slack.server import SlackServer
 from tests.slack_listeners import make_context
 from tests.slack_payloads import command, signed
+from tests.threads import in_thread
 
 PER_SECOND, SECONDS = 50, 3
 AUTH_TEST_SECONDS = 0.1
@@ -52,12 +53,8 @@ def bot(slack, sqlite_url):
             flask_handler(bolt), slack.app.signing_secret, SystemClock()
         )
         server = WebServer(create_app(parts), host="127.0.0.1", port=0, threads=16)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        yield server
-        server.stop()
-        thread.join()
-        context.close()
+        with closing(context), in_thread(server.run, server.stop):
+            yield server
 
 
 def one_round(url: str, secret: str) -> list[float]:

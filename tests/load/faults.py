@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from tests.fakes.slack import SlackServer
+from tests.threads import repeated
 
 #: How often something goes wrong.
 EVERY_SECONDS = 2.0
@@ -38,22 +38,16 @@ FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
 @contextmanager
 def injected_faults(slack: SlackServer) -> Iterator[None]:
     """Let something go wrong again and again until the end of the block."""
-    stop = threading.Event()
-    thread = threading.Thread(target=_strike, args=(slack, stop), name="faults")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-        slack.faults.clear()
-        slack.switches.share_after_seconds = 0.0
+    faults, late = itertools.cycle(FAULTS), itertools.cycle(LATE_SECONDS)
 
-
-def _strike(slack: SlackServer, stop: threading.Event) -> None:
-    late = itertools.cycle(LATE_SECONDS)
-    for method, fault in itertools.cycle(FAULTS):
-        if stop.wait(EVERY_SECONDS):
-            return
+    def strike() -> None:
+        method, fault = next(faults)
         slack.faults.add(method, **fault)
         slack.switches.share_after_seconds = next(late)
+
+    try:
+        with repeated(strike, EVERY_SECONDS):
+            yield
+    finally:
+        slack.faults.clear()
+        slack.switches.share_after_seconds = 0.0

@@ -6,12 +6,12 @@ else the machine does falls on both alike.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from emojifier_bot.clock import SystemClock
@@ -26,6 +26,7 @@ from tests.load.report import share_of
 from tests.load.run import RUNNING, WAITING
 from tests.load.traffic import Traffic
 from tests.load.tricks import Tricks
+from tests.threads import repeated
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 BEGIN, END = "<!-- hour: begin -->\n", "<!-- hour: end -->\n"
@@ -102,7 +103,8 @@ class HostileRun:
 
     def run(self, minutes: float, url: str, say: Callable[[str], None]) -> Findings:
         found, began = Findings(minutes), time.monotonic()
-        with self._ledger.keeping(), self._watching(found):
+        note_peaks = partial(self._note_peaks, found)
+        with self._ledger.keeping(), repeated(note_peaks, LOOK_SECONDS):
             self._traffic.steady(1.0, 10.0)  # models are loaded
             self._settle(url)
             while time.monotonic() - began < minutes * 60:
@@ -153,24 +155,9 @@ class HostileRun:
         for one in self._bot.processes:
             found.files.setdefault(one.name, []).append(one.count_files())
 
-    @contextmanager
-    def _watching(self, found: Findings) -> Iterator[None]:
-        """Note how much memory each process has, until the end of the block."""
-        stop = threading.Event()
-
-        def look() -> None:
-            while not stop.wait(LOOK_SECONDS):
-                for name, peak_mb in self._bot.peaks_mb(ROLES):
-                    most = max(peak_mb, found.peaks_mb.get(name, 0.0))
-                    found.peaks_mb[name] = most
-
-        thread = threading.Thread(target=look, name="peaks")
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+    def _note_peaks(self, found: Findings) -> None:
+        for name, peak_mb in self._bot.peaks_mb(ROLES):
+            found.peaks_mb[name] = max(peak_mb, found.peaks_mb.get(name, 0.0))
 
     def _conclude(self, found: Findings) -> None:
         self._ledger.look()

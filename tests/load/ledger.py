@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from tests.fakes.slack import SlackServer
 from tests.fakes.slack.state import Call
+from tests.threads import repeated
 
 LOOK_SECONDS = 0.5
 SERVER_ERROR = 500
@@ -26,7 +27,6 @@ class Ledger:
     def __init__(self, slack: SlackServer) -> None:
         self._slack = slack
         self._lock = threading.Lock()
-        self._stop = threading.Event()
         #: Calls by method, and errors by method and what the bot should call them.
         self.calls: Counter[str] = Counter()
         self.errors: Counter[tuple[str, str]] = Counter()
@@ -36,14 +36,9 @@ class Ledger:
     @contextmanager
     def keeping(self) -> Iterator[None]:
         """Keep the fake's memory small until the end of the block."""
-        thread = threading.Thread(target=self._keep, name="ledger")
-        thread.start()
-        try:
+        with repeated(self.look, LOOK_SECONDS):
             yield
-        finally:
-            self._stop.set()
-            thread.join()
-            self.look()
+        self.look()
 
     def look(self) -> None:
         """Count what is new, and drop what is heavy."""
@@ -63,10 +58,6 @@ class Ledger:
     @property
     def results(self) -> Counter[str]:
         return Counter(file.title for _, file in self._slack.results())
-
-    def _keep(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS):
-            self.look()
 
     def _count(self, call: Call) -> None:
         self.calls[call.method] += 1

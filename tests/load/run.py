@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from tests.load.faults import injected_faults
 from tests.load.ledger import Ledger
 from tests.load.processes import RunningBot, Sample, running_bot
 from tests.load.traffic import Traffic
+from tests.threads import repeated
 
 #: Until a job is given up by whoever waits for the end: a try may wait for minutes.
 SETTLE_SECONDS = 600.0
@@ -103,7 +104,8 @@ class LoadRun:
         return capacity
 
     def _load(self, found: Findings) -> None:
-        with self._sampling(found), self._misfortune():
+        look = partial(self._look, found, time.monotonic())
+        with repeated(look, self._plan.sample_seconds), self._misfortune():
             self._traffic.steady(found.per_second, self._plan.minutes * 60)
 
     def _misfortune(self) -> AbstractContextManager[None]:
@@ -122,24 +124,8 @@ class LoadRun:
                 return
             time.sleep(LOOK_SECONDS)
 
-    @contextmanager
-    def _sampling(self, found: Findings) -> Iterator[None]:
-        stop = threading.Event()
-        began = time.monotonic()
-
-        def look() -> None:
-            while not stop.wait(self._plan.sample_seconds):
-                self._look(found, time.monotonic() - began)
-
-        thread = threading.Thread(target=look, name="samples")
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-    def _look(self, found: Findings, seconds: float) -> None:
+    def _look(self, found: Findings, began: float) -> None:
+        seconds = time.monotonic() - began
         for one in self._bot.processes:
             found.samples.setdefault(one.name, []).append(one.sample(seconds))
         figures = self._bot.web.figures()

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import random
 import socket
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -26,6 +25,7 @@ from tests.fakes.servers import RawServer, said, serving
 from tests.fakes.slack import SlackServer, SlackUser, payloads
 from tests.images import encoded
 from tests.load.traffic import Seat
+from tests.threads import repeated
 
 #: People of the workspace: each may ask for ten pictures a minute, all together for
 #: 600 an hour, with 600 in store. So the store lasts for an hour of attacks.
@@ -65,31 +65,26 @@ class Loops(ABC):
     @contextmanager
     def played(self) -> Iterator[None]:
         """Play them until the end of the block."""
-        stop = threading.Event()
-        threads = [
-            threading.Thread(target=self._loop, args=(*one, stop))
-            for one in self.loops()
-        ]
-        for one in threads:
-            one.start()
-        try:
+        with ExitStack() as stack:
+            for trick, seconds in self.loops():
+                stack.enter_context(self._looped(trick, seconds))
             yield
-        finally:
-            stop.set()
-            for one in threads:
-                one.join()
 
-    def _loop(self, trick: Trick, seconds: float, stop: threading.Event) -> None:
+    @contextmanager
+    def _looped(self, trick: Trick, seconds: float) -> Iterator[None]:
         steps = trick()
-        due = time.monotonic()
-        while not stop.wait(max(due - time.monotonic(), 0.0)):
+
+        def step() -> None:
+            nonlocal steps
             # Whoever is refused or cut off does not mind.
             try:
                 self.done[next(steps)] += 1
             except (OSError, requests.RequestException):
                 self.done[f"{trick.__name__.strip('_')}, cut off"] += 1
                 steps = trick()
-            due = max(due + seconds, time.monotonic())
+
+        with repeated(step, seconds):
+            yield
         steps.close()
 
 

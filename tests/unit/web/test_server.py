@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +21,7 @@ from emojifier_bot.web import server as server_module
 from emojifier_bot.web.app import SECURITY_HEADERS
 from emojifier_bot.web.server import CROWDED_FROM, WebServer
 from emojifier_bot.web.slack_requests import MAX_BODY_BYTES
+from tests.threads import in_thread
 
 #: More than the system takes at once, less than waitress writes to a file.
 LONG_BYTES = 900_000
@@ -74,11 +74,8 @@ def app(tmp_path):
 @contextlib.contextmanager
 def serving(app, threads=4):
     server = WebServer(app, host="127.0.0.1", port=0, threads=threads)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    yield server
-    server.stop()
-    thread.join()
+    with in_thread(server.run, server.stop):
+        yield server
 
 
 @pytest.fixture
