@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,18 +24,16 @@ from emojifier_bot.cli.console import (
 from emojifier_bot.cli.inputs import is_picture
 from emojifier_bot.cli.outputs import write_file
 from emojifier_bot.errors import (
-    ErrorKind,
     HostedApiError,
     ImageError,
-    OutputError,
     reason_of,
 )
 
 if TYPE_CHECKING:
+    from emojifier_bot.config import PictureSettings
     from emojifier_bot.vision.calibration import Calibration, FaceReading, Readings
     from emojifier_bot.vision.ports import Decoder, FaceAnalyzer
     from emojifier_bot.vision.themes import ThemeFolder
-    from emojifier_bot.vision.types import EmojiTheme, FloatArray
 
 #: Photos of one emoji from which their mean says something.
 ENOUGH_PHOTOS = 3
@@ -80,20 +75,16 @@ def calibrate(
     mean and must still get its emoji. The original theme is not changed. A picture of
     the points is written next to the new theme.
     """
-    from emojifier_bot.app import make_analyzer, make_decoder
+    from emojifier_bot.cli.theme_writer import refuse_theme_folder
     from emojifier_bot.config import load_picture_settings
     from emojifier_bot.vision.themes import open_theme
 
     settings = load_picture_settings(theme=theme, face_backend=backend)
-    must_read_expressions(settings)
     source = open_theme(settings.theme)
     folder = output or Path(f"{source.theme.name}-mine")
     refuse_theme_folder(folder, source.folder, force=force)
-    photos = find_photos([one.name for one in source.theme.emoji], proxies)
-    agree_to_send(settings, sum(map(len, photos.values())), accepted=accept_remote)
-    # Nothing stands in for a service that is down: it reads otherwise.
-    analyzer = make_analyzer(settings, falls_back=False)
-    readings = read_photos(photos, make_decoder(settings), analyzer)
+    names = [one.name for one in source.theme.emoji]
+    readings = read_proxies(names, proxies, settings, accept_remote=accept_remote)
     if not readings:
         raise WrongUsage("None of the photos shows a face. Take other ones.")
     write_calibrated(source, folder, readings)
@@ -110,6 +101,7 @@ def write_calibrated(
         readings: The faces of each emoji.
         least: Faces that an emoji needs to be moved.
     """
+    from emojifier_bot.cli.theme_writer import write_theme
     from emojifier_bot.vision.calibration import calibrate as calibrated
     from emojifier_bot.vision.points_map import draw_points
     from emojifier_bot.vision.themes import ThemeFolder
@@ -123,6 +115,24 @@ def write_calibrated(
     write_file(picture, drawn.getvalue(), force=True)
     print_err(f"Wrote the theme {folder} and the picture {picture}.")
     print_err(f"Use it: emojifier-bot replay photo.jpg --theme {folder.resolve()}")
+
+
+def read_proxies(
+    names: Sequence[str],
+    proxies: Path,
+    settings: PictureSettings,
+    *,
+    accept_remote: bool,
+) -> dict[str, list[FaceReading]]:
+    """Return what the faces show that should get each emoji."""
+    from emojifier_bot.app import make_analyzer, make_decoder
+
+    must_read_expressions(settings)
+    photos = find_photos(names, proxies)
+    agree_to_send(settings, sum(map(len, photos.values())), accepted=accept_remote)
+    # Nothing stands in for a service that is down: it reads otherwise.
+    analyzer = make_analyzer(settings, falls_back=False)
+    return read_photos(photos, make_decoder(settings), analyzer)
 
 
 def find_photos(names: Sequence[str], proxies: Path) -> dict[str, list[Path]]:
@@ -227,100 +237,3 @@ def _print_table(result: Calibration) -> None:
         f"{counted(moved, 'emoji', 'emoji')} of {len(result.emoji)} moved. Of faces "
         f"left out, {result.hits} of {result.checked} get the emoji that they should."
     )
-
-
-def refuse_theme_folder(to: Path, source: Path, *, force: bool) -> None:
-    """Check that a new theme may be written to a folder.
-
-    Raises:
-        OutputError: It is one of those that ship with us, the theme that it is made
-            from, or is there already and ``force`` is not given or it is no theme.
-    """
-    from emojifier_bot.vision import emojis_dir
-    from emojifier_bot.vision.themes import TABLE_NAME
-
-    real = to.resolve()
-    is_theme = (to / TABLE_NAME).is_file() or (to.is_dir() and not any(to.iterdir()))
-    if real.parent == emojis_dir().resolve() or real == source.resolve():
-        fault = "is a theme that is not to be touched. Choose another folder by -o."
-    elif to.exists() and not is_theme:
-        fault = "is there already and is no theme. Choose another folder by -o."
-    elif to.exists() and not force:
-        fault = (
-            "is there already. Use --force to write over it, or -o to write elsewhere."
-        )
-    else:
-        return
-    raise OutputError(f"{to} {fault}", kind=ErrorKind.EXISTS)
-
-
-def write_theme(source: Path, to: Path, theme: EmojiTheme) -> None:
-    """Write a copy of a theme, with its art and comments, with other points.
-
-    An emoji whose point moves keeps what it was declared to show as its mixture.
-
-    Args:
-        source: The theme's folder.
-        to: The new folder; its name becomes the theme's.
-        theme: The theme with its new points.
-
-    Raises:
-        OutputError: The place refuses it.
-        ThemeError: The new theme could not be opened; nothing is written then.
-    """
-    from emojifier_bot.vision.themes import TABLE_NAME
-
-    points = {one.name: one.point for one in theme.emoji}
-    table = _with_points(source / TABLE_NAME, to.name, points)
-    with theme_draft(to) as draft:
-        for one in theme.emoji:
-            shutil.copyfile(source / f"{one.name}.png", draft / f"{one.name}.png")
-        (draft / TABLE_NAME).write_text(table, encoding="utf-8")
-
-
-@contextmanager
-def theme_draft(to: Path) -> Iterator[Path]:
-    """Give a folder for a theme; it takes its place at the end if it is sound.
-
-    Raises:
-        OutputError: The place refuses it.
-        ThemeError: Table or art are wrong; nothing is written then.
-    """
-    from emojifier_bot.vision.themes import open_theme
-
-    try:
-        to.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=to.parent, prefix=".theme-") as scratch:
-            draft = Path(scratch, to.name)
-            draft.mkdir()
-            yield draft
-            open_theme(draft)
-            if to.exists():
-                to.rename(Path(scratch, "before"))
-            draft.rename(to)
-    except OSError as error:
-        raise OutputError(
-            f"{to} cannot be written: {reason_of(error)}. Choose another folder by -o.",
-            kind=ErrorKind.UNWRITABLE,
-        ) from error
-
-
-def _with_points(path: Path, name: str, points: Mapping[str, FloatArray]) -> str:
-    """Return the table's text with another name and points, comments kept."""
-    import tomlkit
-
-    from emojifier_bot.vision.calibration import DECIMALS
-    from emojifier_bot.vision.theme_maker import point_table
-
-    table = tomlkit.parse(path.read_text(encoding="utf-8"))
-    table["name"] = name
-    for entry in table["emoji"]:
-        before, now = entry["point"], tomlkit.inline_table()
-        now.update(point_table(points[entry["name"]], DECIMALS))
-        if before.unwrap() == now.unwrap():
-            continue
-        if "mixture" not in entry:
-            entry["mixture"] = tomlkit.inline_table()
-            entry["mixture"].update(before.unwrap())
-        entry["point"] = now
-    return tomlkit.dumps(table)

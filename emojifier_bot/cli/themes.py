@@ -15,10 +15,8 @@ from emojifier_bot.cli.console import (
     VerbGroup,
     WrongUsage,
     accept_remote_option,
-    agree_to_send,
     backend_option,
     counted,
-    must_read_expressions,
     print_err,
 )
 from emojifier_bot.cli.outputs import write_file
@@ -26,7 +24,7 @@ from emojifier_bot.cli.shipped import read_all, verify_each
 from emojifier_bot.errors import ThemeError
 
 if TYPE_CHECKING:
-    from emojifier_bot.vision.calibration import FaceReading
+    from emojifier_bot.vision.calibration import Readings
     from emojifier_bot.vision.theme_maker import Drawing
 
 #: Whose names and places a new theme takes over.
@@ -114,7 +112,13 @@ def new_theme(
     is chosen by --surprise only, unless --photos has faces for it, as for `calibrate`.
     A contact sheet is drawn next to the new theme.
     """
-    from emojifier_bot.cli.calibrate import refuse_theme_folder, theme_draft
+    from emojifier_bot.cli.calibrate import read_proxies
+    from emojifier_bot.cli.theme_writer import (
+        refuse_theme_folder,
+        theme_draft,
+        write_drawings,
+    )
+    from emojifier_bot.config import load_picture_settings
     from emojifier_bot.vision import emojis_dir
     from emojifier_bot.vision.calibration import DECIMALS
     from emojifier_bot.vision.calibration import calibrate as calibrated
@@ -132,12 +136,17 @@ def new_theme(
     model = tomllib.loads((emojis_dir() / MODEL_THEME / TABLE_NAME).read_text("utf-8"))
     drawings = make_drawings(read_drawings(folder), model["emoji"])
     left = {one.entry["name"]: one.entry for one in drawings if not one.is_placed}
-    readings = _read_photos(list(left), photos, backend, accept_remote)
+    readings: Readings = {}
+    if photos is not None and left:
+        settings = load_picture_settings(face_backend=backend)
+        readings = read_proxies(
+            list(left), photos, settings, accept_remote=accept_remote
+        )
     for shown in readings:
         left.pop(shown).update(mild=True, surprise_only=False)
     _check_mild(drawings, model["emoji"])
     with theme_draft(target) as draft:
-        _write_theme(draft, name, drawings)
+        write_drawings(draft, name, drawings)
         if readings:
             for one in calibrated(read_theme(draft), readings).theme.emoji:
                 if one.name in readings:
@@ -145,7 +154,7 @@ def new_theme(
                         e.entry for e in drawings if e.entry["name"] == one.name
                     )
                     entry["point"] = point_table(one.point, DECIMALS)
-            _write_theme(draft, name, drawings)
+            write_drawings(draft, name, drawings)
     _draw_sheet(target, drawings)
     if left:
         print_err(
@@ -153,24 +162,6 @@ def new_theme(
             "expression. Rename the drawings, or give photos of faces with --photos."
         )
     print_err(f"Use it: emojifier-bot replay photo.jpg --theme {target.resolve()}")
-
-
-def _read_photos(
-    names: Sequence[str], photos: Path | None, backend: str | None, accepted: bool
-) -> Mapping[str, Sequence[FaceReading]]:
-    """Return what faces show that should get emoji whose names do not say it."""
-    from emojifier_bot.app import make_analyzer, make_decoder
-    from emojifier_bot.cli.calibrate import find_photos, read_photos
-    from emojifier_bot.config import load_picture_settings
-
-    if photos is None or not names:
-        return {}
-    settings = load_picture_settings(face_backend=backend)
-    must_read_expressions(settings)
-    found = find_photos(names, photos)
-    agree_to_send(settings, sum(map(len, found.values())), accepted=accepted)
-    analyzer = make_analyzer(settings, falls_back=False)
-    return read_photos(found, make_decoder(settings), analyzer)
 
 
 def _check_mild(
@@ -192,38 +183,6 @@ def _check_mild(
         f"whose expression is unclear; a theme needs {MIN_MILD}. Name drawings after "
         f"the eight emotions, or after {', '.join(others)}; or give photos of faces."
     )
-
-
-def _write_theme(folder: Path, name: str, drawings: Sequence[Drawing]) -> None:
-    import tomlkit
-
-    from emojifier_bot.vision.themes import TABLE_NAME
-
-    table = tomlkit.document()
-    table.update({"name": name, "title": name.replace("_", " ").title()})
-    entries = tomlkit.aot()
-    for one in drawings:
-        one.art.save(folder / f"{one.entry['name']}.png", optimize=True)
-        entry = tomlkit.table()
-        for key, value in one.entry.items():
-            entry.append(key, _inline(value))
-        entries.append(entry)
-    table.append("emoji", entries)
-    (folder / TABLE_NAME).write_text(tomlkit.dumps(table), encoding="utf-8")
-
-
-def _inline(value: Any) -> Any:
-    import tomlkit
-
-    if isinstance(value, dict):
-        table = tomlkit.inline_table()
-        table.update(value)
-        return table
-    if isinstance(value, list):
-        array = tomlkit.array()
-        array.extend(map(_inline, value))
-        return array
-    return value
 
 
 def _draw_sheet(folder: Path, drawings: Sequence[Drawing]) -> None:

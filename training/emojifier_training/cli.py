@@ -328,7 +328,8 @@ def calibrate(
 
     As `emojifier-bot calibrate` does by photos.
     """
-    from emojifier_bot.cli.calibrate import refuse_theme_folder, write_calibrated
+    from emojifier_bot.cli.calibrate import write_calibrated
+    from emojifier_bot.cli.theme_writer import refuse_theme_folder
     from emojifier_bot.config import load_picture_settings
     from emojifier_bot.vision.themes import open_theme
     from emojifier_training.votes import LEAST_VOTED_FACES, read_votes
