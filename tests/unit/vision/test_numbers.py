@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from emojifier_bot.vision.canvas import canvas_of
-from emojifier_bot.vision.numbers import draw_numbers, number_label
+from emojifier_bot.vision.numbers import draw_numbers, number_label, numbered_copy
 from tests.builders import make_placement, make_plan
+from tests.images import mean_abs_diff, opened, photo
 
 
 def drawn(faces, size_wh=(640, 480), color="olive") -> np.ndarray:
@@ -69,3 +70,25 @@ def test_every_number_has_its_own_picture():
     assert labels[1].shape[0] == labels[1].shape[1]
     assert labels[100].shape[1] > labels[10].shape[1] > labels[1].shape[1]
     assert not np.array_equal(labels[1], labels[2])
+
+
+@pytest.mark.parametrize(
+    ("size_wh", "of_copy"),
+    [
+        ((640, 480), (640, 480)),
+        ((1700, 900), (1600, 847)),
+        ((4000, 600), (1600, 240)),
+        ((70, 4000), (28, 1600)),
+        ((4000, 1), (1600, 1)),
+    ],
+)
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_copy_is_as_small_as_chats_show_it(size_wh, of_copy, mode):
+    image = photo(*size_wh, mode)
+    white = Image.new("RGBA", size_wh, "white")
+    seen = Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+
+    copy = opened(numbered_copy(canvas_of(image), []))
+
+    assert (copy.format, copy.mode, copy.size) == ("JPEG", "RGB", of_copy)
+    assert mean_abs_diff(copy, seen.resize(of_copy, Image.Resampling.BOX)) < 4
