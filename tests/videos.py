@@ -94,6 +94,53 @@ def with_matrix(mp4: bytes, a: int, b: int, c: int, d: int) -> bytes:
     return mp4[: end - 44] + matrix + mp4[end - 8 :]
 
 
+def with_box(mp4: bytes, path: Sequence[bytes], box: bytes) -> bytes:
+    """Return an MP4, its frames before its header, with a box in place of another."""
+    changed, ends = bytearray(mp4), []
+    for depth in range(1, len(path) + 1):
+        found = find_box(mp4, *path[:depth])
+        assert found, path[depth - 1]
+        ends.append(found)
+    start, end = ends[-1]
+    changed[start - 8 : end] = box
+    for parent, _ in ends[:-1]:
+        (length,) = struct.unpack_from(">I", changed, parent - 8)
+        longer = len(box) - (end - start + 8)
+        struct.pack_into(">I", changed, parent - 8, length + longer)
+    return bytes(changed)
+
+
+def with_edits(mp4: bytes, *edits: tuple[int, int], rate: int = 1) -> bytes:
+    """Return an MP4 that shows parts of itself.
+
+    Args:
+        mp4: A video that has an edit list.
+        edits: How long each part is, in milliseconds, and where it begins, in ticks;
+            -1 for a pause.
+        rate: How fast all are shown.
+    """
+    path = (b"moov", b"trak", b"edts", b"elst")
+    rows = b"".join(struct.pack(">Iihh", *edit, rate, 0) for edit in edits)
+    head = struct.pack(">I4sII", 16 + len(rows), b"elst", 0, len(edits))
+    return with_box(mp4, path, head + rows)
+
+
+def with_times(mp4: bytes, ticks_a_second: int, *runs: tuple[int, int]) -> bytes:
+    """Return an MP4 whose frames are shown so many ticks each: runs of (count, ticks).
+
+    It is shown from its first frame on, and frames in the order in which they come.
+    """
+    media = (b"moov", b"trak", b"mdia")
+    start, _ = find_box(mp4, *media, b"mdhd") or (0, 0)
+    changed = bytearray(mp4)
+    struct.pack_into(">I", changed, start + 12, ticks_a_second)
+    rows = b"".join(struct.pack(">II", *run) for run in runs)
+    head = struct.pack(">I4sII", 16 + len(rows), b"stts", 0, len(runs))
+    mp4 = with_box(bytes(changed), (*media, b"minf", b"stbl", b"stts"), head + rows)
+    # Nothing of FFmpeg's reads boxes of these names.
+    return mp4.replace(b"ctts", b"free").replace(b"elst", b"free")
+
+
 def _tone(seconds: float, codec: str) -> Any:
     samples = np.sin(np.arange(int(SOUND_RATE * seconds)) * 0.05).astype(np.float32)
     step, layout = (960, "flt") if codec == "libopus" else (1024, "fltp")

@@ -119,7 +119,9 @@ class Video(Clip):
             video = _video_of(container)
             size_wh = self._stored_wh = (video.width, video.height)
             size_check(limits)(size_wh)
-            check_clip(size_wh, 1, (container.duration or 0) / 1e6, clip_limits)
+            # Times may begin anywhere.
+            length = (container.duration or 0) - (container.start_time or 0)
+            check_clip(size_wh, 1, length / 1e6, clip_limits)
             times, self._video_bytes = _packets(container, video, clip_limits)
             ticks = [after - before for before, after in pairwise(times)]
             rate = video.average_rate or video.guessed_rate or USUAL_RATE

@@ -104,6 +104,8 @@ class VideoWriter:
         self._out: Any = av.open(
             self._buffer, "w", format=_WRITERS[name], options={"fflags": "+bitexact"}
         )
+        #: When the next frame can be shown, in ticks.
+        self._next_pts: int | None = None
         self._sounds: dict[int, Any] = {}
         self._resamplers: dict[int, Any] = {}
 
@@ -140,8 +142,9 @@ class VideoWriter:
 
     def make_stream(self, rate: Fraction, time_base: Fraction) -> Any:
         """Make the stream of the frames, whose times count in ``time_base``."""
+        # More frames than ticks a second cannot be told apart.
         stream: Any = self._out.add_stream(
-            self._codec, rate=rate, options=self._options
+            self._codec, rate=min(rate, 1 / time_base), options=self._options
         )
         stream.width, stream.height = (
             side + odd for side, odd in zip(self._size_wh, self._odd_wh, strict=True)
@@ -151,8 +154,16 @@ class VideoWriter:
         self._video, self._time_base = stream, time_base
         return stream
 
-    def add(self, pixels: ImageArray, pts: int, colors: tuple[int, bool]) -> None:
-        """Encode a frame that is shown from ``pts`` on."""
+    def add(
+        self, pixels: ImageArray, pts: int | None, colors: tuple[int, bool]
+    ) -> None:
+        """Encode a frame that is shown from ``pts`` on.
+
+        Where that is not known, or not after the frame before, the next tick will do.
+        """
+        if pts is None or (self._next_pts is not None and pts < self._next_pts):
+            pts = self._next_pts or 0
+        self._next_pts = pts + 1
         if any(self._odd_wh):
             odd_x, odd_y = self._odd_wh
             pixels = np.pad(pixels, ((0, odd_y), (0, odd_x), (0, 0)), mode="edge")

@@ -26,7 +26,16 @@ from tests.clips import (
     paint_disc,
     panned,
 )
-from tests.videos import av, facts, shown, sound_packets, video, with_matrix
+from tests.videos import (
+    av,
+    facts,
+    shown,
+    sound_packets,
+    video,
+    with_edits,
+    with_matrix,
+    with_times,
+)
 
 COUNT = 20
 FRAMES = panned(COUNT, step_px=2)
@@ -321,3 +330,69 @@ def test_a_process_of_its_own_gives_the_same():
                 for (_, one), (_, other) in zip(shown(there), shown(here), strict=True):
                     assert abs(one.astype(int) - other).mean() < 1
         assert decoder.deaths == {}
+
+
+#: In its ticks, 15360 a second, a frame is shown for 512.
+IN_ORDER = video(FRAMES, sound=False, max_b_frames=0)
+LATE = [3600 * 15360 + 512 * number for number in range(COUNT)]
+#: Frames that are shown, or the kind of the refusal, by what the times of a video are.
+ABSURD = {
+    "a part": (with_edits(IN_ORDER, (200, 4 * 512)), 6),
+    "a pause": (with_edits(IN_ORDER, (2000, -1), (600, 0)), 18),
+    "a pause of weeks": (with_edits(IN_ORDER, (2**31 - 1, -1), (600, 0)), 18),
+    "twice": (with_edits(IN_ORDER, (667, 0), (667, 0)), 40),
+    "thousands of times": (with_edits(IN_ORDER, *[(667, 0)] * 9000), "clip_too_long"),
+    "nothing": (with_edits(IN_ORDER, (667, 10**6)), "broken"),
+    "a pause alone": (with_edits(IN_ORDER, (667, -1)), "broken"),
+    "standing still": (with_edits(IN_ORDER, (667, 0), rate=0), 20),
+    "backwards": (with_edits(IN_ORDER, (667, 0), rate=-1), 20),
+    "a million a second": (with_times(IN_ORDER, 10**6, (COUNT, 1)), COUNT),
+    "two billion a second": (with_times(IN_ORDER, 2**31 - 1, (COUNT, 1)), COUNT),
+    "one in a thousand seconds": (
+        with_times(IN_ORDER, 15360, (COUNT, 15_360_000)),
+        "clip_too_long",
+    ),
+    "all at once": (with_times(IN_ORDER, 15360, (COUNT, 0)), COUNT),
+    # FFmpeg takes it for one.
+    "no ticks a second": (with_times(IN_ORDER, 0, (COUNT, 512)), "clip_too_long"),
+    "back in time": (with_times(IN_ORDER, 15360, (COUNT, 2**32 - 1)), COUNT),
+    "more frames than there are": (
+        with_times(IN_ORDER, 15360, (2**32 - 1, 512)),
+        COUNT,
+    ),
+    "webm, a thousand a second": (video(FRAMES, "webm", rate=1000), COUNT),
+    "webm, a million a second": (video(FRAMES, "webm", rate=10**6), COUNT),
+    "webm, late": (video(FRAMES, "webm", ticks=LATE, sound=False), COUNT),
+    "gif, without delays": (animation(FRAMES, "GIF", duration=0), COUNT),
+    "gif, of hours": (animation(FRAMES, "GIF", duration=655_350), "clip_too_long"),
+    "apng, without delays": (animation(FRAMES, "PNG", duration=0), COUNT),
+    "apng, of days": (animation(FRAMES, "PNG", duration=65_535_000), "clip_too_long"),
+    "webp, of days": (animation(FRAMES, "WEBP", duration=2**24 - 1), "clip_too_long"),
+    "mp4, late": (video(FRAMES, ticks=LATE, sound=False), COUNT),
+}
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    with IsolatedDecoder() as decoder:
+        yield decoder
+
+
+@pytest.mark.parametrize("name", ABSURD)
+def test_absurd_times_are_shown_or_refused(decoder, name):
+    data, expected = ABSURD[name]
+    try:
+        with decoder.open_clip(data) as clip:
+            found = len(list(clip.frames()))
+            result = clip.rewritten(paint_disc)
+    except ImageError as error:
+        found = error.kind
+    else:
+        given, written = shown(data), shown(result)
+        assert (len(written), data[:4]) == (found, result[:4])
+        if not name.endswith(("at once", "in time", "a million a second")):
+            times, wanted = ([time for time, _ in one] for one in (written, given))
+            assert times == pytest.approx(wanted, abs=0.001)
+
+    assert found == expected
+    assert decoder.deaths == {}
