@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +39,7 @@ from tests.fakes.pipeline import FakeEmojify
 from tests.fakes.previews import MemoryPreviews
 from tests.fakes.reply_sink import FakeReplySink
 from tests.images import encoded
+from tests.threads import PATIENCE_SECONDS, wait_until
 
 #: The same for every process that a test starts.
 VAULT = Vault(["A" * 43 + "="])
@@ -71,14 +71,6 @@ def make_request(file_id: str = "F1", **fields) -> EmojifyRequest:
     source = ImageReference(file_id=file_id)
     request = EmojifyRequest(WORKSPACE, Entrypoint.COMMAND, "U1", "C1", source)
     return replace(request, **fields)
-
-
-def wait_until(true: Callable[[], object], seconds: float = 30) -> None:
-    """Wait for something to become true; fail if it does not."""
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.02)
 
 
 def make_dependencies(url: str, folder: Path, **sink) -> Dependencies:
@@ -145,7 +137,9 @@ class JobsHarness:
         self._processes.append(subprocess.Popen(command, cwd=ROOT))
         return self._processes[-1]
 
-    def wait(self, job_id: str, *states: JobState, seconds: float = 30) -> Job:
+    def wait(
+        self, job_id: str, *states: JobState, seconds: float = PATIENCE_SECONDS
+    ) -> Job:
         """Wait for a job to end, or for a state; return it."""
         found: list[Job] = []
 

@@ -158,7 +158,10 @@ class Bot:
     def sit(self, name: str) -> SlackUser:
         user = self.slack.add_user(self.home, name)
         person = SlackUser(self.slack, self.home, user, self.url)
-        person.delivery = RoundRobin(self.slack.world, self.url).through(self.urls)
+        delivery = RoundRobin(
+            self.slack.world, self.url, patience_seconds=PATIENCE_SECONDS
+        )
+        person.delivery = delivery.through(self.urls)
         return person
 
     def channel(self, **more) -> str:

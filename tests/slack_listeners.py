@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -32,7 +31,7 @@ from tests.fakes.inbound import MemoryQueue, PlainVault, TalkingSink
 from tests.fakes.previews import MemoryPreviews
 from tests.fakes.slack.server import SlackServer
 from tests.slack_payloads import BOT, TEAM, Sent, signed
-from tests.threads import in_thread
+from tests.threads import in_thread, wait_until
 
 HERE = Workspace(TEAM)
 
@@ -92,7 +91,7 @@ class ListenerHarness:
 
     def send_raw(self, body: bytes, headers: dict[str, str]) -> requests.Response:
         address = f"{self.url}/slack/events"
-        return requests.post(address, data=body, headers=headers, timeout=10)
+        return requests.post(address, data=body, headers=headers, timeout=30)
 
     def reply_to(self, command: Sent) -> str:
         """Send a command; return what only its sender is shown."""
@@ -103,17 +102,12 @@ class ListenerHarness:
 
     def notified(self, number: int = 1) -> list[str]:
         """Wait for notifications; return their kinds."""
-        until = time.monotonic() + 5
-        while len(self.sink.told) < number and time.monotonic() < until:
-            time.sleep(0.005)
+        wait_until(lambda: len(self.sink.told) >= number)
         return self.sink.kinds
 
     def await_background(self) -> None:
         """Wait until the task after an acknowledgement has ended."""
-        until = time.monotonic() + 10
-        while self.context.background._taken:
-            assert time.monotonic() < until
-            time.sleep(0.005)
+        wait_until(lambda: not self.context.background._taken)
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 THREADS, PROCESSES = 8, 4
+#: How long something is waited for, seconds: machines may be busy.
+PATIENCE_SECONDS = 60.0
 
 
 @contextmanager
@@ -38,6 +40,14 @@ def repeated(step: Callable[[], object], seconds: float) -> Iterator[None]:
 
     with in_thread(run, stop.set):
         yield
+
+
+def wait_until(true: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait for something to become true; fail if it does not."""
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.02)
 
 
 def at_once(call: Callable[[], object]) -> list:

@@ -18,9 +18,10 @@ import sqlalchemy as sa
 from emojifier_bot.db.engine import open_engine
 from tests.crash.points import KillPoints
 from tests.crash.process import HURRY, KILL_POINTS
-from tests.jobs_harness import ROOT, wait_until
+from tests.jobs_harness import ROOT
 from tests.postgres import free_port
 from tests.running_bot import KEY
+from tests.threads import wait_until
 
 START_SECONDS, END_SECONDS = 90.0, 60.0
 #: Of a process that was sent away before it had begun anything.

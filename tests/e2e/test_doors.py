@@ -9,6 +9,7 @@ import itertools
 import json
 import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -70,7 +71,7 @@ class Door:
         return (self.folder / "log").read_text()
 
     def ask(self, statement: str) -> list:
-        with sqlite3.connect(self.folder / "bot.db") as connection:
+        with closing(sqlite3.connect(self.folder / "bot.db")) as connection:
             return connection.execute(statement).fetchall()
 
     def jobs(self) -> int:
@@ -557,13 +558,14 @@ def test_slack_says_nothing_when_asked_for_a_token(door, fault):
 
 def test_a_lock_while_slack_answers_is_waited_for(door):
     query, cookie = door.begin()
-    door.slack.faults.add("oauth.v2.access", slow_seconds=1, times=1)
+    held = door.slack.faults.add("oauth.v2.access", held=threading.Event())
     before = installed_at(door)
 
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(door.finish, query, cookie)
-        time.sleep(0.5)  # the state is taken by now, the token not
+        assert held.met.wait(30)  # the state is taken by now, the token not
         with door.locked():
+            held.held.set()
             time.sleep(2)
 
     assert answer.result().status_code == 200

@@ -11,7 +11,8 @@ from dataclasses import replace
 import pytest
 
 from emojifier_bot.domain import JobState, Workspace
-from tests.jobs_harness import WORKSPACE, JobsHarness, wait_until
+from tests.jobs_harness import WORKSPACE, JobsHarness
+from tests.threads import wait_until
 
 BAD = Workspace("TBAD")
 #: More than a worker has places of any kind.

@@ -11,9 +11,9 @@ import pytest
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import QueueError
 from emojifier_bot.slack.messages import render_message
-from tests.jobs_harness import wait_until
 from tests.slack_listeners import HERE
 from tests.slack_payloads import BOT, EVENT_TIME, command, event
+from tests.threads import wait_until
 
 UNINSTALLED = {"type": "app_uninstalled"}
 ORGANISATION = Workspace("", "E1", is_org_install=True)

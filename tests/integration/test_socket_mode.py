@@ -25,6 +25,7 @@ from tests.slack_payloads import (
     direct_message,
     mention,
 )
+from tests.threads import PATIENCE_SECONDS, wait_until
 
 OPEN = "/api/apps.connections.open"
 #: A connection counts as broken after three seconds without a sign of life.
@@ -133,13 +134,6 @@ def test_a_connection_that_slack_refuses(slack_api, connection, answer, error, p
         connection.open()
 
 
-def wait_for(condition, seconds=10):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
 def is_heard(slack):
     return slack.send_command(COMMAND)["payload"]["text"] == render_message("accepted")
 
@@ -150,12 +144,12 @@ def test_the_state_of_the_connection_is_known(slack, slack_api, connection, capl
 
     slack_api.paths[OPEN] = told(ok=False, error="internal_error")
     slack.drop()
-    wait_for(lambda: not connection.is_connected())
+    wait_until(lambda: not connection.is_connected())
     time.sleep(3 * PING_SECONDS)
     assert not connection.is_connected()
 
     slack_api.paths[OPEN] = good
-    wait_for(connection.is_connected)
+    wait_until(connection.is_connected)
     assert is_heard(slack)
     told_about = [one for one in caplog.records if one.action == "socket_mode"]
     assert [getattr(one, "error", "") for one in told_about] == ["internal_error", ""]
@@ -165,16 +159,16 @@ def test_the_state_of_the_connection_is_known(slack, slack_api, connection, capl
 def test_a_connection_whose_other_end_never_answers_is_replaced(slack):
     slack.silent = True
     slack.drop()
-    wait_for(lambda: slack.connections > 2)
+    wait_until(lambda: slack.connections > 2)
 
     slack.silent = False
-    wait_for(lambda: is_heard(slack))
+    wait_until(lambda: is_heard(slack))
 
 
 def test_reconnecting_as_slack_asks_for_it_never_makes_it_deaf(slack):
     for number in range(1, 3):
         slack.disconnect()
-        wait_for(lambda number=number: slack.connections > number)
+        wait_until(lambda number=number: slack.connections > number)
         assert is_heard(slack)
 
 
@@ -197,7 +191,7 @@ def test_a_connection_that_another_thread_closes_too_is_replaced_all_the_same(
     client.connect_to_new_endpoint(force=True)
 
     assert client.current_session is not session
-    wait_for(lambda: slack.connections == 2)
+    wait_until(lambda: slack.connections == 2)
     assert is_heard(slack)
 
 
@@ -214,7 +208,7 @@ def test_a_connection_that_is_opened_while_it_closes_does_not_stay_open(
     client.current_app_monitor.shutdown = connects_once_more
     connection.close()
 
-    wait_for(lambda: slack.connections == 2)
+    wait_until(lambda: slack.connections == 2)
     assert not connection.is_connected()
 
 
@@ -234,7 +228,7 @@ def test_a_token_that_is_refused_later_ends_it(slack, slack_api, connection, end
 
     slack_api.paths[OPEN] = told(ok=False, error="invalid_auth")
     slack.drop()
-    assert ended.wait(10)
+    assert ended.wait(PATIENCE_SECONDS)
 
     assert "SLACK_APP_TOKEN is refused" in connection.refusal.message
     asked = len(slack_api.heard)

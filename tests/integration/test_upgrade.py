@@ -10,7 +10,8 @@ from emojifier_bot.jobs.step_runner import MAX_ATTEMPTS
 from emojifier_bot.jobs.system_db import WORKFLOW_VERSION
 from emojifier_bot.jobs.worker import EXIT_DONE
 from tests.fakes.reply_sink import KILL_AFTER, Fault
-from tests.jobs_harness import JobsHarness, wait_until
+from tests.jobs_harness import JobsHarness
+from tests.threads import wait_until
 from tests.worker_process import OLD_STEP, OLDER
 
 SECONDS = 120

@@ -17,7 +17,7 @@ from emojifier_bot.jobs.worker import EXIT_DONE, EXIT_LEASE_LOST
 from emojifier_bot.jobs.workflow import SUCCESSES
 from tests.crash.fleet import pause
 from tests.fakes.reply_sink import KILL_AFTER, KILL_BEFORE, SLOW, Fault
-from tests.jobs_harness import wait_until
+from tests.threads import wait_until
 
 START_SECONDS = 60
 #: Longer than a worker of these tests drains.

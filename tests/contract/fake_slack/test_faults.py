@@ -90,7 +90,7 @@ class TestFaults:
         thread.start()
         slack.wait_until(lambda: not slack.faults.waiting)
         slack.stop()
-        thread.join(timeout=5)
+        thread.join(timeout=25)
 
         assert not thread.is_alive()
 

@@ -135,7 +135,7 @@ class SlackServer:
         ]
 
     def wait_until(
-        self, holds: Callable[[], Any], timeout_seconds: float = 10.0
+        self, holds: Callable[[], Any], timeout_seconds: float = 60.0
     ) -> Any:
         """Wait until something is true, and return it.
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import time
 
 import pytest
 from click.testing import CliRunner
@@ -16,6 +15,7 @@ from emojifier_bot.cli.console import (
 )
 from emojifier_bot.cli.main import app
 from emojifier_bot.config import PictureSettings
+from tests.threads import wait_until
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_clip_has_a_second_bar_once_it_moves(monkeypatch):
         assert "Frames" not in stream.getvalue()
         with reporter.part("Frames") as advance:
             advance(40, 80)
-            time.sleep(0.3)  # it is drawn ten times a second
+            wait_until(lambda: "40/80" in stream.getvalue())
 
     assert "Frames" in stream.getvalue()
     assert "40/80" in stream.getvalue()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +22,7 @@ from emojifier_bot.web import server as server_module
 from emojifier_bot.web.app import SECURITY_HEADERS
 from emojifier_bot.web.server import CROWDED_FROM, WebServer
 from emojifier_bot.web.slack_requests import MAX_BODY_BYTES
-from tests.threads import in_thread
+from tests.threads import PATIENCE_SECONDS, in_thread, wait_until
 
 #: More than the system takes at once, less than waitress writes to a file.
 LONG_BYTES = 900_000
@@ -36,6 +37,7 @@ app = Flask("slow")
 
 @app.get("/")
 def slow():
+    print("asked", flush=True)
     time.sleep(0.7)
     return "done"
 
@@ -47,9 +49,26 @@ print("ended", flush=True)
 
 
 @pytest.fixture
-def app(tmp_path):
+def free():
+    """Return what ends the requests that are held."""
+    return threading.Event()
+
+
+@pytest.fixture
+def app(tmp_path, free):
     app = Flask("trial", static_url_path="/static", static_folder=tmp_path)
     (tmp_path / "picture").write_bytes(b"x" * 50_000)
+    four = threading.Barrier(4)
+
+    @app.get("/together")
+    def together():
+        four.wait(PATIENCE_SECONDS)
+        return "done"
+
+    @app.get("/held")
+    def held():
+        assert free.wait(PATIENCE_SECONDS)
+        return "done"
 
     @app.get("/slow")
     def slow():
@@ -88,14 +107,17 @@ def url(server: WebServer, path: str) -> str:
     return f"http://127.0.0.1:{server.port}{path}"
 
 
-def test_requests_are_answered_side_by_side(running):
-    began = time.monotonic()
-    with ThreadPoolExecutor(4) as pool:
-        address = url(running, "/slow")
-        answers = list(pool.map(lambda _: requests.get(address, timeout=5), range(4)))
+def patiently(address: str) -> requests.Response:
+    return requests.get(address, timeout=PATIENCE_SECONDS)
 
+
+def test_requests_are_answered_side_by_side(running):
+    addresses = [url(running, "/together")] * 4
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(patiently, addresses))
+
+    # None is answered before all four are there.
     assert [one.text for one in answers] == ["done"] * 4
-    assert time.monotonic() - began < 1.0
     assert "Server" not in answers[0].headers
 
 
@@ -115,14 +137,15 @@ def test_a_body_without_end_is_refused(running):
     assert answer.status_code == 413
 
 
-def test_what_is_under_way_is_finished(app):
+def test_what_is_under_way_is_finished(app, free):
     with serving(app, threads=1) as server, ThreadPoolExecutor(4) as pool:
-        port, paths = server.port, ["/slow", "/slow", "/long"]
-        waiting = [
-            pool.submit(requests.get, url(server, one), timeout=9) for one in paths
-        ]
-        time.sleep(0.15)
+        port, paths = server.port, ["/held", "/held", "/long"]
+        waiting = [pool.submit(patiently, url(server, one)) for one in paths]
+        asked = server._server.active_channels
+        wait_until(lambda: sum(bool(one.requests) for one in [*asked.values()]) == 3)
         server.stop()
+        wait_until(lambda: not server._server.accepting)
+        free.set()
         answers = [one.result() for one in waiting]
 
     assert [len(one.content) for one in answers] == [4, 4, LONG_BYTES]
@@ -137,13 +160,12 @@ def test_a_signal_ends_it_gently(number):
     ) as process:
         port = int(process.stdout.readline())
         with ThreadPoolExecutor(1) as pool:
-            address = f"http://127.0.0.1:{port}/"
-            waiting = pool.submit(requests.get, address, timeout=9)
-            time.sleep(0.3)
+            waiting = pool.submit(patiently, f"http://127.0.0.1:{port}/")
+            assert process.stdout.readline() == "asked\n"
             process.send_signal(number)
             assert waiting.result().text == "done"
         assert process.stdout.read() == "ended\n"
-        assert process.wait(timeout=9) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_a_port_that_somebody_has(running, app):
@@ -208,8 +230,7 @@ def test_who_reads_nothing_is_cut_off(hasty):
 
         # Twice as many as there are threads: none of them waits for a reader.
         assert requests.get(url(hasty, "/slow"), timeout=5).text == "done"
-        time.sleep(2.5)
-        assert not hasty._server.active_channels
+        wait_until(lambda: not hasty._server.active_channels)
         assert len(sockets) == 8
 
 

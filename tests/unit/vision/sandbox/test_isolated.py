@@ -11,7 +11,7 @@ import pytest
 
 from emojifier_bot.errors import ImageError
 from emojifier_bot.vision.sandbox.isolated import ProcessPool
-from tests.jobs_harness import wait_until
+from tests.threads import wait_until
 
 
 @dataclass(eq=False)
