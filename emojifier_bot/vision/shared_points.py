@@ -143,5 +143,6 @@ def bending(
     first_xy: NDArray[np.float64], second_xy: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the kernel of a thin-plate spline, ``(N, M)`` for N and M points."""
-    squared = np.square(first_xy[:, None] - second_xy[None]).sum(axis=-1)
+    x, y = (np.subtract.outer(first_xy[:, at], second_xy[:, at]) for at in (0, 1))
+    squared = x * x + y * y
     return np.asarray(squared * np.log(np.maximum(squared, 1e-12)), np.float64)

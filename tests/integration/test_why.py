@@ -63,10 +63,11 @@ def photographed():
 
 def expressive():
     """Yield small faces of every expression."""
-    found = np.load(DATA / "expressions" / "ferplus_train.npz")
-    held_out = np.flatnonzero(found["is_validation"])
+    with np.load(DATA / "expressions" / "ferplus_train.npz") as found:
+        # Each look into the file unpacks all of it.
+        images, held_out = found["images"], np.flatnonzero(found["is_validation"])
     for index in np.random.default_rng(0).permutation(held_out)[: FACES // 2]:
-        crop = Image.fromarray(found["images"][index]).convert("RGB")
+        crop = Image.fromarray(images[index]).convert("RGB")
         large = crop.resize((CLOSE_PX, CLOSE_PX), Image.Resampling.BICUBIC)
         yield from_image(large), detection(CLOSE_PX, CLOSE_BOX)
 
