@@ -242,11 +242,14 @@ class EmojifyJob:
     async def _post(
         self, post_id: str, request: EmojifyRequest, reference: ImageReference
     ) -> str:
-        prepared = await self._run.run_with_crash_limit(
-            PREPARE,
-            lambda hand: self._do.take(hand, post_id, request, reference),
-            lambda hand: self._do.prepare(hand, post_id, request, reference),
-        )
+        try:
+            prepared = await self._run.run_with_crash_limit(
+                PREPARE,
+                lambda hand: self._do.take(hand, post_id, request, reference),
+                lambda hand: self._do.prepare(hand, post_id, request, reference),
+            )
+        finally:
+            self._do.kept.take(post_id)  # given up or not, there is no next try here
         if prepared is None:
             return OutcomeKind.NO_FACE
         is_earlier = bool(prepared.pop(EARLIER, False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from contextlib import closing
 from datetime import timedelta
@@ -16,6 +17,7 @@ from emojifier_bot.domain import (
     Workspace,
 )
 from emojifier_bot.errors import ErrorKind, FetchError, InferenceError, VaultError
+from emojifier_bot.jobs.places import KeptResults
 from emojifier_bot.jobs.system_db import child_job_id
 from emojifier_bot.jobs.worker import JOBS_PER_PIPELINE, WORKSPACE_PART
 from emojifier_bot.vision.types import Emotion
@@ -194,6 +196,19 @@ def test_a_fetch_that_never_goes_well_ends_in_error(harness):
 
     assert (job.state, job.outcome) == (JobState.FAILED, "timeout")
     assert len(harness.source.fetched) == 8
+
+
+def test_a_result_that_is_given_up_is_kept_no_longer(harness):
+    harness.sink.plan("upload", *[Fault(kind="internal_error")] * 20)
+
+    job_id = harness.ask()
+    with harness.working():
+        [kept] = [one for one in gc.get_objects() if isinstance(one, KeptResults)]
+        job = harness.wait(job_id)
+
+        assert (job.state, job.outcome) == (JobState.FAILED, "internal_error")
+        assert len(harness.sink.calls("upload refused")) == 8
+        assert kept.take(job_id) is None
 
 
 @pytest.mark.parametrize("method", ["upload", "complete", "share"])
