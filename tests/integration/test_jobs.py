@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from contextlib import closing
 from datetime import timedelta
@@ -198,17 +197,20 @@ def test_a_fetch_that_never_goes_well_ends_in_error(harness):
     assert len(harness.source.fetched) == 8
 
 
-def test_a_result_that_is_given_up_is_kept_no_longer(harness):
+def test_a_result_that_is_given_up_is_kept_no_longer(harness, monkeypatch):
     harness.sink.plan("upload", *[Fault(kind="internal_error")] * 20)
+    kept, keep = [], KeptResults.keep
 
-    job_id = harness.ask()
-    with harness.working():
-        [kept] = [one for one in gc.get_objects() if isinstance(one, KeptResults)]
-        job = harness.wait(job_id)
+    def noted(self, *what):
+        kept.append(self)
+        keep(self, *what)
 
-        assert (job.state, job.outcome) == (JobState.FAILED, "internal_error")
-        assert len(harness.sink.calls("upload refused")) == 8
-        assert kept.take(job_id) is None
+    monkeypatch.setattr(KeptResults, "keep", noted)
+    job = harness.run()
+
+    assert (job.state, job.outcome) == (JobState.FAILED, "internal_error")
+    assert len(kept) == len(harness.sink.calls("upload refused")) == 8
+    assert kept[0].take(job.job_id) is None
 
 
 @pytest.mark.parametrize("method", ["upload", "complete", "share"])
