@@ -107,6 +107,17 @@ def sprite_into_profile(
     return np.array(_apply(Image.fromarray(sprite_rgba), transform))
 
 
+def premultiplied(sprite: ImageArray) -> ImageArray:
+    """Return ``(h, w, 4)`` uint8 RGBA with premultiplied alpha of one with straight."""
+    return np.asarray(Image.fromarray(sprite).convert("RGBa"))
+
+
+def straight(sprite: ImageArray) -> Image.Image:
+    """Return an RGBA image of ``(h, w, 4)`` uint8 RGBA with premultiplied alpha."""
+    image = Image.frombytes("RGBa", sprite.shape[1::-1], sprite.tobytes())
+    return image.convert("RGBA")
+
+
 def rgb_profile(icc_profile: bytes | None) -> bytes | None:
     """Return the profile when it is a sound one for RGB pixels, else ``None``."""
     if icc_profile and _transform(icc_profile, "RGB", "RGB") is not None:

@@ -33,11 +33,6 @@ OPAQUE = 255
 Region = tuple[int, int, int, int]
 
 
-def premultiplied(sprite: ImageArray) -> ImageArray:
-    """Return ``(h, w, 4)`` uint8 RGBA with premultiplied alpha of one with straight."""
-    return np.asarray(Image.fromarray(sprite).convert("RGBa"))
-
-
 def overlay(
     canvas: Canvas,
     sprite: ImageArray,

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from emojifier_bot.vision.canvas import Canvas
-from emojifier_bot.vision.composite import Region, blend, premultiplied
+from emojifier_bot.vision.color import premultiplied
+from emojifier_bot.vision.composite import Region, blend
 from emojifier_bot.vision.detector import intersection_area
 from emojifier_bot.vision.plan import PlannedFace
 from emojifier_bot.vision.types import ImageArray, Placement

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from emojifier_bot.errors import PlanError
-from emojifier_bot.vision.color import sprite_into_profile
-from emojifier_bot.vision.composite import overlay, premultiplied
+from emojifier_bot.vision.color import premultiplied, sprite_into_profile
+from emojifier_bot.vision.composite import overlay
 from emojifier_bot.vision.covers import (
     ANCHOR,
     ART_SIZE_PX,
@@ -45,7 +45,6 @@ def paint(
     """
     names = {one.name: one for one in source.theme.emoji}
     art_px = source.theme.art_size_px
-    sprites: dict[tuple[str, int], ImageArray] = {}
     # Made before anything is painted, of what will lie under nothing.
     covers = _cover_arts(picture, faces, hidden_discs(faces, source.theme), pictures)
     for index in paint_order([face.placement for face in faces]):
@@ -57,12 +56,9 @@ def paint(
             continue
         emoji = names[face.decision.name]
         enlarged = face.placement.size_px / emoji.anchor.diameter_px
-        sprite = source.sprite(emoji, round(art_px * enlarged))
-        key = emoji.name, len(sprite)
-        if key not in sprites:
-            sprite = sprite_into_profile(sprite, picture.icc_profile)
-            sprites[key] = premultiplied(sprite)
-        overlay(picture.canvas, sprites[key], emoji.anchor, art_px, face.placement)
+        width_px = round(art_px * enlarged)
+        sprite = source.sprite(emoji, width_px, picture.icc_profile)
+        overlay(picture.canvas, sprite, emoji.anchor, art_px, face.placement)
 
 
 def hidden_discs(faces: Sequence[PlannedFace], theme: EmojiTheme) -> Discs:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from emojifier_bot.vision.calibration import Readings
+from emojifier_bot.vision.color import straight
 from emojifier_bot.vision.ports import EmojiSource
 from emojifier_bot.vision.types import EMOTIONS, Emotion, FloatArray
 
@@ -86,7 +87,7 @@ def draw_points(source: EmojiSource, readings: Readings) -> Image.Image:
         draw.circle(start, 3, fill=INK)
     font = ImageFont.load_default(NAME_PX)
     for one, (x, y) in zip(emoji, aside.tolist(), strict=True):
-        art = Image.fromarray(source.sprite(one, ART_PX)).resize((ART_PX, ART_PX))
+        art = straight(source.sprite(one, ART_PX)).resize((ART_PX, ART_PX))
         picture.paste(art, (round(x - ART_PX / 2), round(y - ART_PX / 2)), art)
         below = (x, y + ART_PX / 2)
         draw.text(

@@ -185,15 +185,18 @@ class EmojiSource(Protocol):
         """Return the table."""
         ...
 
-    def sprite(self, emoji: Emoji, art_width_px: int) -> ImageArray:
+    def sprite(
+        self, emoji: Emoji, art_width_px: int, icc_profile: bytes | None = None
+    ) -> ImageArray:
         """Return the square art of an emoji in a size for drawing.
 
         Args:
             emoji: One of the theme's.
             art_width_px: Width of the whole art as it will be drawn, in pixels.
+            icc_profile: Of the picture that it is drawn on; ``None`` for sRGB.
 
         Returns:
-            ``(s, s, 4)`` uint8 RGBA, straight alpha: at least as wide as
+            ``(s, s, 4)`` uint8 RGBA, premultiplied alpha: at least as wide as
             ``art_width_px`` if there is such a size, otherwise the largest one.
 
         Raises:

@@ -23,6 +23,7 @@ from PIL import Image
 
 from emojifier_bot.errors import ConfigError, ThemeError, reason_of
 from emojifier_bot.vision import emojis_dir
+from emojifier_bot.vision.color import is_srgb, premultiplied, sprite_into_profile
 from emojifier_bot.vision.types import (
     EMOTIONS,
     Anchor,
@@ -72,22 +73,28 @@ class ThemeFolder:
         self.theme = read_theme(folder)
         self._sprite = lru_cache(CACHED_SPRITES)(self._read_sprite)
 
-    def sprite(self, emoji: Emoji, art_width_px: int) -> ImageArray:
+    def sprite(
+        self, emoji: Emoji, art_width_px: int, icc_profile: bytes | None = None
+    ) -> ImageArray:
         """Return the smallest stored size of the art that is wide enough.
 
         Args:
             emoji: One of this theme.
             art_width_px: How wide the whole art will be shown.
+            icc_profile: Of the picture that it is shown on; ``None`` for sRGB.
 
         Returns:
-            ``(s, s, 4)`` uint8 RGBA, straight alpha, read-only; the full art where it
-            will be shown larger than it is.
+            ``(s, s, 4)`` uint8 RGBA, premultiplied alpha, read-only; the full art where
+            it will be shown larger than it is.
 
         Raises:
             ThemeError: The art is missing or wrong.
         """
         fitting = (size for size in SPRITE_SIZES_PX if size >= art_width_px)
-        return self._sprite(emoji.name, next(fitting, ART_SIZE_PX))
+        size_px = next(fitting, ART_SIZE_PX)
+        if icc_profile is not None and is_srgb(icc_profile):
+            icc_profile = None
+        return self._sprite(emoji.name, size_px, icc_profile)
 
     def verify(self) -> list[str]:
         """Open every picture and return what is wrong, one sentence each."""
@@ -100,11 +107,14 @@ class ThemeFolder:
         faults = (self._art_problem(emoji) for emoji in self.theme.emoji)
         return [fault for fault in faults if fault is not None] + strays
 
-    def _read_sprite(self, name: str, size_px: int) -> ImageArray:
+    def _read_sprite(
+        self, name: str, size_px: int, icc_profile: bytes | None
+    ) -> ImageArray:
         art = self._art(name)
         # Pillow reduces RGBA by exact means of premultiplied colours.
         reduced = art.reduce(ART_SIZE_PX // size_px) if size_px < ART_SIZE_PX else art
-        sprite = np.array(reduced)
+        sprite = sprite_into_profile(np.asarray(reduced), icc_profile)
+        sprite = premultiplied(sprite)
         sprite.setflags(write=False)
         return sprite
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 from emojifier_bot.emotion_models import ReadingMode
+from emojifier_bot.vision.color import straight
 from emojifier_bot.vision.contact_sheet import scaled
 from emojifier_bot.vision.ports import EmojiSource
 from emojifier_bot.vision.types import Emoji, FloatArray
@@ -163,7 +164,7 @@ class _Card:
 
     def _art(self, emoji: Emoji, corner: tuple[int, int], size_px: int) -> None:
         sprite = self._source.sprite(emoji, size_px * 2)
-        art = scaled(Image.fromarray(sprite), (size_px, size_px))
+        art = scaled(straight(sprite), (size_px, size_px))
         self.image.paste(art, corner, art)
 
     def _text(

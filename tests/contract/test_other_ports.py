@@ -11,9 +11,11 @@ from emojifier_bot.clock import SystemClock
 from emojifier_bot.errors import ImageError
 from emojifier_bot.vision import emojis_dir
 from emojifier_bot.vision.clips.opening import InProcessDecoder
+from emojifier_bot.vision.color import sprite_into_profile
 from emojifier_bot.vision.decode import DecodeLimits, from_image
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 from emojifier_bot.vision.themes import list_themes, open_theme
+from tests import profiles
 from tests.fakes.clock import FakeClock
 from tests.fakes.pipeline import FakeDecoder, FakeEmojiSource
 from tests.images import assert_same_pixels, encoded, photo
@@ -73,6 +75,20 @@ class TestEmojiSource:
         assert sprite.dtype == np.uint8
         assert sprite.shape == (sprite.shape[0], sprite.shape[0], 4)
         assert sprite.shape[0] >= min(width_px, source.theme.art_size_px)
+
+    def test_art_has_the_colours_of_a_pictures_profile(self, source):
+        emoji, profile = source.theme.emoji[0], profiles.rgb_profile()
+        plain, there = source.sprite(emoji, 64), source.sprite(emoji, 64, profile)
+        whole = plain[..., 3] == 255
+
+        assert np.array_equal(there[..., 3], plain[..., 3])
+        assert np.array_equal(there[whole], sprite_into_profile(plain, profile)[whole])
+        assert not np.array_equal(there, plain)
+
+    def test_art_is_premultiplied(self, source):
+        for width_px in (32, 512):
+            sprite = source.sprite(source.theme.emoji[0], width_px)
+            assert (sprite[..., :3].max(axis=-1) <= sprite[..., 3]).all()
 
     def test_the_anchors_disc_is_opaque(self, source):
         for emoji in source.theme.emoji:

@@ -13,6 +13,7 @@ from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.clips.opening import InProcessDecoder
 from emojifier_bot.vision.clips.passes import Progress, no_progress
 from emojifier_bot.vision.clips.types import ClipDecoder
+from emojifier_bot.vision.color import premultiplied, sprite_into_profile
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.pipeline import Pipeline
@@ -54,9 +55,12 @@ class FakeEmojiSource(EmojiSource):
     def theme(self) -> EmojiTheme:
         return self._theme
 
-    def sprite(self, emoji: Emoji, art_width_px: int) -> ImageArray:
+    def sprite(
+        self, emoji: Emoji, art_width_px: int, icc_profile: bytes | None = None
+    ) -> ImageArray:
         size_px = min(max(art_width_px, 1), self._theme.art_size_px)
-        return make_sprite(size_px=size_px, anchor=emoji.anchor)
+        sprite = make_sprite(size_px=size_px, anchor=emoji.anchor)
+        return premultiplied(sprite_into_profile(sprite, icc_profile))
 
 
 def fake_analyzer() -> LocalAnalyzer:

@@ -77,8 +77,10 @@ class PinnedEmoji:
         ]
         return replace(theme, emoji=tuple(pinned))
 
-    def sprite(self, emoji: Emoji, art_width_px: int) -> ImageArray:
-        return self.classic.sprite(emoji, art_width_px)
+    def sprite(
+        self, emoji: Emoji, art_width_px: int, icc_profile: bytes | None = None
+    ) -> ImageArray:
+        return self.classic.sprite(emoji, art_width_px, icc_profile)
 
 
 def face(emotion, eyes_xy, height_px, roll_degrees=0.0):

@@ -8,7 +8,8 @@ from PIL import Image
 
 from emojifier_bot.vision import composite
 from emojifier_bot.vision.canvas import canvas_of
-from emojifier_bot.vision.composite import overlay, premultiplied
+from emojifier_bot.vision.color import premultiplied
+from emojifier_bot.vision.composite import overlay
 from emojifier_bot.vision.types import Anchor
 from tests.builders import ANCHOR, ART_SIZE_PX, make_placement, make_sprite
 from tests.images import assert_images_close, assert_same_pixels, flat, photo

@@ -11,6 +11,7 @@ from PIL import Image
 
 from emojifier_bot.errors import ConfigError, ThemeError
 from emojifier_bot.vision import emojis_dir
+from emojifier_bot.vision.color import straight
 from emojifier_bot.vision.themes import (
     ART_SIZE_PX,
     MIN_MILD,
@@ -22,6 +23,7 @@ from emojifier_bot.vision.themes import (
     read_theme,
 )
 from emojifier_bot.vision.types import EMOTIONS, Anchor, GeometryBound, Measure
+from tests import profiles
 from tests.builders import make_sprite
 
 HEAD = {"name": "mine", "title": "Mine"}
@@ -265,11 +267,23 @@ def test_the_smallest_size_that_is_wide_enough_is_given(drawn, size, widths):
 def test_reduced_art_has_no_dark_fringe(drawn):
     for size in SPRITE_SIZES_PX:
         sprite = drawn.sprite(drawn.theme.emoji[0], size)
-        seen = sprite[sprite[..., 3] > 40][:, :3].astype(int)
+        colors = np.asarray(straight(sprite))
+        seen = colors[sprite[..., 3] > 40][:, :3].astype(int)
         # Of 41 levels of alpha, one is six levels of colour.
         assert np.abs(seen - (250, 200, 60)).max() <= 6
         full = np.pi * (440 / 512) ** 2 / 4
         assert sprite[..., 3].mean() / 255 == pytest.approx(full, abs=0.002)
+
+
+def test_a_sprite_is_converted_once_into_a_profile(drawn):
+    emoji, profile = drawn.theme.emoji[0], profiles.rgb_profile()
+    wide = drawn.sprite(emoji, 64, profile)
+    for path in drawn.folder.glob("*.png"):
+        path.unlink()
+
+    assert drawn.sprite(emoji, 64, bytes(bytearray(profile))) is wide
+    with pytest.raises(ThemeError, match="cannot be read"):
+        drawn.sprite(emoji, 64)
 
 
 def test_a_sprite_is_read_once_and_only_when_asked_for(drawn):
@@ -279,6 +293,7 @@ def test_a_sprite_is_read_once_and_only_when_asked_for(drawn):
         path.unlink()
 
     assert drawn.sprite(emoji, 64) is sprite
+    assert drawn.sprite(emoji, 64, profiles.SRGB) is sprite
     with pytest.raises(ThemeError, match="cannot be read"):
         drawn.sprite(emoji, 65)
 
