@@ -1,4 +1,4 @@
-"""Videos for tests, written by PyAV; without it their tests are skipped."""
+"""Videos for tests, written by PyAV."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+import av
 import numpy as np
-import pytest
 from PIL import Image
 
 from emojifier_bot.vision.media_boxes import find_box
-
-av = pytest.importorskip("av", reason="the extra `video` is not installed")
 
 SOUND_RATE = 48_000
 CODECS = {"mp4": ("libx264", "aac"), "mov": ("libx264", "aac")}

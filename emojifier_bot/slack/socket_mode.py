@@ -143,7 +143,7 @@ class _Client(SocketModeClient):
         super().connect()
         session = self.current_session
         if session is not None and session.sock is not None:
-            session.disconnect = _Disconnect(session, session.sock)  # type: ignore[method-assign]
+            session.disconnect = _Disconnect(session, session.sock)  # type: ignore[method-assign] # see its class
             session.sock = _Socket(session.sock)  # type: ignore[assignment] # as far as it is used
             # Otherwise one that never answers would count as good for ever.
             session.last_ping_pong_time = session.last_ping_pong_time or time.time()

@@ -19,6 +19,7 @@ from emojifier_bot.vision.edits import parse_edits
 from emojifier_bot.vision.formats import FORMATS, format_named
 from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.plan import Cover, CoverKind, DrawEmoji, Leave, Plan
+from tests import videos
 from tests.builders import make_emoji, make_placement, make_plan
 from tests.clips import animation
 from tests.fakes.faces import picture_with_faces
@@ -302,7 +303,6 @@ def moving_files(codec: str) -> list[bytes]:
     for shades in ((10,), (1, 30, 45)):
         frames = moving(shades)
         if codec in VIDEOS:
-            videos = pytest.importorskip("tests.videos")
             files.append(videos.video(frames, codec, options=VIDEOS[codec]))
             continue
         if codec in {"GIF", "PNG of 32 colours"}:
@@ -329,7 +329,6 @@ def test_no_frame_palette_or_size_of_a_clip_tells(codec, cover):
     assert (first.frames, len(first.faces)) == (8, 2)
     if codec == "mp4":
         # x264 gives even the same frames other bytes from run to run.
-        videos = pytest.importorskip("tests.videos")
         seen, again = videos.shown(first.encoded), videos.shown(second.encoded)
         assert [time for time, _ in seen] == [time for time, _ in again]
         for (_, one), (_, other) in zip(seen, again, strict=True):

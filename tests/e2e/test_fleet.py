@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 import requests
 
+from tests.e2e.test_bot import test_slacks_retries_post_once
 from tests.fakes.slack import SlackServer, SlackUser
 from tests.running_bot import (
     PATIENCE_SECONDS,
@@ -20,8 +21,6 @@ from tests.running_bot import (
 
 WEBS, WORKERS = 2, 4
 PICTURES = 12
-#: Long enough that a wrong second result would have come.
-QUIET_SECONDS = 3.0
 
 
 @pytest.fixture(scope="module")
@@ -73,18 +72,6 @@ def test_many_pictures_are_posted_once_each_whoever_does_them(bot):
     assert len(found) == len(titles) == PICTURES
     for _, file in found:
         assert_emojified(file)
-
-
-def test_slacks_retries_to_other_webs_post_once(bot):
-    channel = bot.channel()
-    bot.ada.mention(channel, SAMPLE)
-    for retry in (1, 2):
-        bot.ada.delivery.again(retry=retry)
-
-    bot.result(channel)
-
-    with pytest.raises(AssertionError):
-        bot.slack.wait_until(lambda: len(bot.slack.results(channel)) > 1, QUIET_SECONDS)
 
 
 def test_no_web_answers_after_an_uninstall(bot):

@@ -6,13 +6,12 @@ import os
 import shutil
 
 import pytest
+from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
 
 from emojifier_bot.web.server import WebServer
 from tests.threads import in_thread
 from tests.web_pages import LED_TO, PUBLIC, pages_app
-
-webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402 - if it is there
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"

@@ -25,7 +25,7 @@ from tests.running_bot import (
 
 #: A row of pixels that nobody's picture has: width times red, green and blue.
 PATTERN_PX, STRIPES = 64, 40
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where it is kept
+SHARED_MEMORY = Path("/dev/shm")
 SECONDS = 30
 
 

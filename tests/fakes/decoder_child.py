@@ -25,7 +25,7 @@ from emojifier_bot.vision.sandbox.protocol import (
 )
 
 #: Must never be there.
-WRITTEN = Path("/tmp/written-by-a-decoder")  # noqa: S108 - refused
+WRITTEN = Path("/tmp/written-by-a-decoder")
 HEADER: dict[str, object] = {
     "mode": "RGB",
     "size": [8, 8],

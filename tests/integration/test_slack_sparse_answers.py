@@ -149,7 +149,7 @@ def test_files_with_the_mark_of_a_bot_are_passed_over(server, source, mark):
         (BARE, [], Share(ShareState.SHARED), 1),
     ],
 )
-def test_buttons_come_once_and_only_where_there_are_none(  # noqa: PLR0917 - a table
+def test_buttons_come_once_and_only_where_there_are_none(
     server, sink, mark, repliers, share, posted
 ):
     shown = {"ts": "1.2", "reply_users": repliers}

@@ -37,7 +37,7 @@ def wake_later(url, job_id, seconds):
     with engine.begin() as connection:
         changed = connection.execute(
             sa.text(
-                f"UPDATE {table} SET output = :later "  # noqa: S608 - our own name
+                f"UPDATE {table} SET output = :later "
                 "WHERE workflow_uuid = :job_id AND function_name = 'DBOS.sleep'"
             ),
             {"later": later, "job_id": job_id},

@@ -41,7 +41,7 @@ def test_a_config_error_lists_every_problem(problems):
 def test_errors_survive_pickling():
     error = ImageError(SENTENCE, kind=ErrorKind.TOO_LARGE)
 
-    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    copy = pickle.loads(pickle.dumps(error))
 
     assert type(copy) is ImageError
     assert (copy.message, copy.kind) == (SENTENCE, "too_large")

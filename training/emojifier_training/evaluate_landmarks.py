@@ -279,7 +279,7 @@ def hard_figures(
     for name, harden in HARD.items():
         harder = []
         for index, one in enumerate(seen):
-            assert one.detection is not None  # noqa: S101 - for the type checker
+            assert one.detection is not None
             image, scale = harden(one.crop.image(), one.crop.points_xy)
             picture = from_image(Image.fromarray(image))
             detection = scaled(one.detection, scale)

@@ -40,7 +40,7 @@ def find_both(
     analyzer: LocalAnalyzer, pictures: Sequence[LabelledPicture], progress: Progress
 ) -> dict[str, list[Found]]:
     """Return the candidates of pictures, by the detector alone and rescored."""
-    assert analyzer.rescorer is not None  # noqa: S101 - its own evaluation
+    assert analyzer.rescorer is not None
     found: dict[str, list[Found]] = {"without": [], "with": []}
     for index, picture in enumerate(pictures):
         decoded = from_image(picture_of(picture))

@@ -74,7 +74,7 @@ class LandmarkRecipe:
 
     def loss(self, net: nn.Module) -> Tensor:
         """Return the weighted distance of the points and the spread of the maps."""
-        assert isinstance(net, LandmarkNet)  # noqa: S101 - for the type checker
+        assert isinstance(net, LandmarkNet)
         pick = torch.multinomial(self.rates, self.batch_size, replacement=True)
         frames, targets = self._batch(pick)
         with autocast():

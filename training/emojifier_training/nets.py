@@ -68,7 +68,7 @@ class GrownUnit(SeparableUnit):
         """Build a unit that keeps shape and channels."""
         super().__init__(channels, channels, kernel)
         norm = self.depth[1]
-        assert isinstance(norm, nn.BatchNorm2d)  # noqa: S101 - for the type checker
+        assert isinstance(norm, nn.BatchNorm2d)
         nn.init.zeros_(norm.weight)
 
 
@@ -165,7 +165,8 @@ class DetectorNet(nn.Module):
             nn.Conv2d(width, sum(self.splits), 1) for _ in self.strides
         )
         for head in self.heads:
-            assert isinstance(head, nn.Conv2d) and head.bias is not None  # noqa: S101, PT018 - for the type checker
+            assert isinstance(head, nn.Conv2d)
+            assert head.bias is not None
             nn.init.normal_(head.weight, std=0.01)
             nn.init.constant_(head.bias, 0.0)
             nn.init.constant_(head.bias[:2], -4.0)

@@ -302,7 +302,7 @@ def test_an_answer_without_a_token(store, answer):
 @pytest.mark.parametrize(
     ("failures", "status", "stored"), [(0, 200, 1), (2, 200, 1), (3, 500, 0)]
 )
-def test_storing_is_tried_three_times(  # noqa: PLR0917 - fixtures and a table
+def test_storing_is_tried_three_times(
     store, failures, status, stored, monkeypatch, caplog
 ):
     save, tries = InstallationStore.save, []

@@ -150,7 +150,6 @@ def test_the_others_get_a_free_place_and_are_left_to_surprise():
 
 
 def test_pngs_and_svgs_are_read(tmp_path):
-    pytest.importorskip("resvg_py")
     disc().convert("P").save(tmp_path / "a.png")
     (tmp_path / "b.svg").write_text(CIRCLE)
     # One rendering of the drawing: the drawing counts.

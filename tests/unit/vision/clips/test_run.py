@@ -23,6 +23,7 @@ from emojifier_bot.vision.edits import apply, parse_edits, take_edits
 from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 from emojifier_bot.vision.sandbox.protocol import ChildLimits
+from tests import videos
 from tests.builders import make_scores, make_theme
 from tests.clips import animation, facts_of, rgba_frames
 from tests.fakes.faces import (
@@ -75,7 +76,7 @@ class Changing(FakeClassifier):
 
 
 def copied(result):
-    return pickle.loads(pickle.dumps(result))  # noqa: S301 - our own
+    return pickle.loads(pickle.dumps(result))
 
 
 def uncovered(result):
@@ -166,7 +167,7 @@ def test_a_plan_of_a_clip_says_how_it_was_read():
 
 
 def test_the_faces_of_a_clip_are_explained():
-    pipeline, videos = fake_pipeline(), pytest.importorskip("tests.videos")
+    pipeline = fake_pipeline()
 
     for data in (GIF, videos.video(frames())):
         plan, whys = pipeline.why(data, PLAIN)
@@ -202,7 +203,7 @@ def test_who_is_not_seen_in_the_frame_of_a_preview_has_no_number_there():
 def test_a_preview_of_a_clip_is_one_frame_with_numbers(container, seed):
     data, pipeline = GIF, fake_pipeline()
     if container == "mp4":
-        data = pytest.importorskip("tests.videos").video(frames())
+        data = videos.video(frames())
     options = replace(PLAIN, for_channel=True, surprise_seed=seed)
 
     shown = previewed(pipeline, data, options, None)
@@ -229,7 +230,6 @@ def test_the_numbers_of_a_clip_are_a_picture_whatever_it_becomes(extension):
 
 
 def test_a_video_of_one_frame_can_be_looked_at_again():
-    videos = pytest.importorskip("tests.videos")
     data, pipeline = videos.video(frames(1)), fake_pipeline()
 
     result = pipeline.run(data, PLAIN)
@@ -240,8 +240,6 @@ def test_a_video_of_one_frame_can_be_looked_at_again():
 
 
 def test_a_video_that_was_made_becomes_another_one():
-    videos = pytest.importorskip("tests.videos")
-
     result = fake_pipeline().run(videos.video(frames(3)), PLAIN)
 
     with InProcessDecoder().open_clip(result.encode_for(".webm")) as clip:
