@@ -147,6 +147,7 @@ class Bot:
 
     def __init__(self, slack: SlackServer, *urls: str) -> None:
         self.slack, self.url, self.urls = slack, urls[0], urls
+        slack.switches.patience_seconds = PATIENCE_SECONDS
         self.home = slack.add_workspace("Acme")
         self.ada, self.bob = (self.sit(name) for name in ("ada", "bob"))
         slack.app.redirect_urls = [f"{urls[-1]}/slack/oauth_redirect"]
@@ -158,10 +159,7 @@ class Bot:
     def sit(self, name: str) -> SlackUser:
         user = self.slack.add_user(self.home, name)
         person = SlackUser(self.slack, self.home, user, self.url)
-        delivery = RoundRobin(
-            self.slack.world, self.url, patience_seconds=PATIENCE_SECONDS
-        )
-        person.delivery = delivery.through(self.urls)
+        person.delivery = RoundRobin(self.slack.world, self.url).through(self.urls)
         return person
 
     def channel(self, **more) -> str:

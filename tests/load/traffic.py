@@ -90,6 +90,8 @@ class Traffic:
         """Let some workspaces add the bot, in a browser each."""
         self.slack.app.redirect_urls.append(f"{self.url}/slack/oauth_redirect")
         self.slack.app.scopes = tuple(scope.name for scope in SCOPES)
+        # What comes after Slack's three seconds is measured, too.
+        self.slack.switches.patience_seconds = PATIENCE_SECONDS
         for number in range(self.workspaces):
             home = self.slack.add_workspace(f"Acme {number}")
             self.slack.switches.consent_team_id = home.team_id
@@ -98,8 +100,6 @@ class Traffic:
             ada = self.slack.add_user(home, "ada")
             channel = self.slack.add_channel(home, "general", [ada])
             user = SlackUser(self.slack, home, ada, self.url)
-            # What comes after Slack's three seconds is measured, too.
-            user.delivery.patience_seconds = PATIENCE_SECONDS
             user.delivery.any_answer = True
             self.seats.append(Seat(user, channel.channel_id))
 

@@ -112,7 +112,6 @@ class Tricks(Loops):
         user = self.slack.add_user(home, f"mallory-{number}")
         channels[self.seat.channel_id].members.add(user.user_id)
         person = SlackUser(self.slack, home, user, self.url)
-        person.delivery.patience_seconds = PATIENCE_SECONDS
         person.delivery.any_answer = True
         return person
 

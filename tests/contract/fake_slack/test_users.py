@@ -285,7 +285,7 @@ class TestAnswers:
 
     def test_that_are_late_are_noted(self, slack, acme, ada, bot):
         bot.pause_seconds = 0.3
-        ada.delivery.patience_seconds = 0.1
+        slack.switches.patience_seconds = 0.1
 
         with pytest.raises(requests.Timeout):
             ada.command(acme.general.channel_id)

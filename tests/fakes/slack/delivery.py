@@ -13,8 +13,6 @@ import requests
 
 from tests.fakes.slack.world import World
 
-#: Slack waits so long for an acknowledgement.
-PATIENCE_SECONDS = 3.0
 EVENTS_PATH = "/slack/events"
 FORM_TYPE = "application/x-www-form-urlencoded"
 JSON_TYPE = "application/json"
@@ -31,7 +29,6 @@ class Delivery:
     path: str = EVENTS_PATH
     #: Another one makes bad signatures.
     signing_secret: str = field(default="", repr=False)
-    patience_seconds: float = PATIENCE_SECONDS
     #: Answers other than 200 are part of the test.
     any_answer: bool = False
     #: Bodies and types of what went out, so that it can go out again.
@@ -82,12 +79,14 @@ class Delivery:
 
     def _post(self, body: bytes, headers: dict[str, str]) -> requests.Response:
         address = f"{self.bot_url.rstrip('/')}{self.path}"
+        patience = self.world.switches.patience_seconds
         try:
             answer = requests.post(
-                address, data=body, headers=headers, timeout=self.patience_seconds
+                address, data=body, headers=headers, timeout=patience
             )
         except requests.Timeout:
-            self.world.problem("operation_timeout", "", "no answer within 3 seconds")
+            told = f"no answer within {patience:g} seconds"
+            self.world.problem("operation_timeout", "", told)
             raise
         if answer.status_code != OK and not self.any_answer:
             self.world.problem("dispatch_failed", "", f"status {answer.status_code}")

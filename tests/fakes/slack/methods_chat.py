@@ -13,7 +13,6 @@ from tests.fakes.slack.shapes import message_json
 from tests.fakes.slack.state import Channel, Message, View
 
 EPHEMERAL_TEXT = 4000
-TRIGGER_SECONDS = 3.0
 MAX_VIEW_BYTES = 250_000
 MAX_REACTIONS = 23
 #: Of files that a block shows.
@@ -195,7 +194,7 @@ def open_view(caller: Caller) -> dict[str, Any]:
         raise Refusal("invalid_trigger_id")
     if trigger.used:
         raise Refusal("exchanged_trigger_id")
-    if caller.world.clock() - trigger.made_at > TRIGGER_SECONDS:
+    if caller.world.clock() - trigger.made_at > caller.world.switches.patience_seconds:
         raise Refusal("expired_trigger_id")
     trigger.used = True
     view = View(caller.world.new_id("V"), trigger.user_id, trigger.team_id, body)

@@ -53,8 +53,11 @@ class SlackApp:
 
 @dataclass
 class Switches:
-    """How Slack behaves today. Every switch starts at its friendliest."""
+    """How Slack behaves today. Every other switch starts at its friendliest."""
 
+    #: How long it waits for an acknowledgement, and lets a window be opened after a
+    #: press. Where bots are processes, a busy machine may take longer.
+    patience_seconds: float = 3.0
     #: Looks by `files.info` that a completed file needs until it is shown.
     share_after_polls: int = 0
     #: Seconds that a completed file needs until it is shown.
