@@ -120,10 +120,12 @@ class JobsHarness:
         return job_id_for(key)
 
     @contextmanager
-    def working(self, concurrency: int = 2) -> Iterator[Worker]:
+    def working(
+        self, concurrency: int = 2, times: LeaseTimes = SHORT_LEASE
+    ) -> Iterator[Worker]:
         """Run a worker in this process."""
         deps = replace(self.deps, clock=self.clock)
-        worker = Worker(self.url, deps, concurrency, SHORT_LEASE)
+        worker = Worker(self.url, deps, concurrency, times)
         worker.start()
         try:
             yield worker

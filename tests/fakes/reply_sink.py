@@ -37,6 +37,8 @@ LOSE = "lose"
 KILL_BEFORE, KILL_AFTER = "kill before", "kill after"
 #: It is done after a while.
 SLOW = "slow"
+#: It is done once the test lets go of it.
+HELD = "held"
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,10 @@ class FakeReplySink(ReplySink):
         fault = self._next_fault(method)
         if fault is not None:
             self._before(method, fault)
+
+    def let_go(self) -> None:
+        """Let what is held, and what will be, go on."""
+        (self.folder / "let go").touch()
 
     def calls(self, method: str = "") -> list[dict[str, Any]]:
         """Return what was called, in order."""
@@ -209,6 +215,10 @@ class FakeReplySink(ReplySink):
         if fault.how == SLOW:
             self._note({"method": "slow"})
             time.sleep(fault.seconds)
+        if fault.how == HELD:
+            self._note({"method": "held"})
+            while not (self.folder / "let go").exists():
+                time.sleep(0.01)
         if fault.how == REFUSE:
             self._note({"method": f"{method} refused"})
             raise _error(fault)

@@ -12,11 +12,19 @@ from dbos._serialization import DBOSPortableJSON
 
 from emojifier_bot.db.engine import open_engine
 from emojifier_bot.domain import Entrypoint, JobState
+from emojifier_bot.jobs.leases import (
+    JobReclaimer,
+    LeaseTimes,
+    claim,
+    read_heartbeats,
+)
 from emojifier_bot.jobs.step_runner import MAX_PICTURE_CRASHES
 from emojifier_bot.jobs.worker import EXIT_DONE, EXIT_LEASE_LOST
 from emojifier_bot.jobs.workflow import SUCCESSES
 from tests.crash.fleet import pause
-from tests.fakes.reply_sink import KILL_AFTER, KILL_BEFORE, SLOW, Fault
+from tests.fakes.clock import ManualClock
+from tests.fakes.reply_sink import HELD, KILL_AFTER, KILL_BEFORE, SLOW, Fault
+from tests.jobs_harness import SHORT_LEASE
 from tests.threads import wait_until
 
 START_SECONDS = 60
@@ -100,6 +108,46 @@ def test_a_clip_begins_again_where_its_worker_is_killed_and_is_posted_once(
     # One line, which whoever took the job over went on with, and took away.
     assert [one["line"] for one in told].count("") == 1
     assert harness.sink.calls("remove_progress")[-1]["line"] == "line of U1"
+
+
+def test_nobody_takes_a_clip_that_runs_for_longer_than_a_lease(harness):
+    harness.sink.plan("show_progress", Fault(HELD))
+    job_id = harness.ask(file_id="FCLIP")
+    clock, engine = (
+        ManualClock(),
+        open_engine(harness.url, wait_seconds=5, connections=2),
+    )
+    others_look = JobReclaimer(engine, clock, SHORT_LEASE, "other").reclaim
+
+    def beats() -> dict[str, int]:
+        with engine.connect() as connection:
+            return {one.holder: one.count for one in read_heartbeats(connection)}
+
+    # Its own lease is so long that no busy machine lets it expire.
+    with harness.working(times=LeaseTimes(600, 0.05)):
+        wait_until(lambda: harness.sink.calls("held"), START_SECONDS)
+        [ours] = beats()
+        claim(engine, clock, SHORT_LEASE)  # of a worker that dies at once
+        while clock.seconds < 3 * SHORT_LEASE.lease_seconds:
+            assert others_look(()) == 0
+            seen = beats()[ours]
+            wait_until(lambda seen=seen: beats()[ours] > seen, START_SECONDS)
+            clock.advance(2 * SHORT_LEASE.heartbeat_seconds)
+        assert [*beats()] == [ours]
+        assert harness.queue.show(job_id).state is JobState.RUNNING
+        harness.sink.let_go()
+        assert harness.wait(job_id, seconds=START_SECONDS).outcome == "posted"
+    engine.dispose()
+
+    told = harness.sink.calls("show_progress")
+    assert [(one["done"], one["total"]) for one in told] == [
+        (frame, 12) for frame in range(1, 13)
+    ]
+    assert [one["line"] for one in told] == ["", *["line of U1"] * 11]
+    assert [one["line"] for one in harness.sink.calls("remove_progress")] == [
+        "line of U1"
+    ]
+    assert len(harness.sink.calls("upload")) == len(harness.sink.shown()) == 1
 
 
 def test_the_line_of_a_clip_that_kills_its_workers_goes(harness):
