@@ -130,7 +130,7 @@ class EmojifyRequest:
     in_group: bool = False
     #: The message whose button was pressed; empty for none.
     button_ts: str = ""
-    #: What is asked for single faces: `vision.edits.take_edits` reads it.
+    #: What is asked for single faces: `vision.edits.parse_edits` reads it.
     words: tuple[str, ...] = ()
     #: How faces are read at most, as the workspace and the asker have chosen; empty for
     #: what the operator allows.

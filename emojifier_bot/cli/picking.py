@@ -50,15 +50,15 @@ _OPTIONS = (
         metavar="NUMBERS",
         type=_Parsed("numbers", "parse_numbers"),
         show_default="none",
-        help="Leave these faces as they are: 2,5. Numbers go row by row from the left; "
-        "--number shows them.",
+        help="Leave these faces as they are: 2,5 or last. Numbers go row by row from "
+        "the left; --number shows them.",
     ),
     click.option(
         "--only",
         metavar="NUMBERS",
         type=_Parsed("numbers", "parse_numbers"),
         show_default="all",
-        help="Leave all other faces as they are: 1-3.",
+        help="Leave all other faces as they are: 1-3, or last:2 for the last two.",
     ),
     click.option(
         "--also",
@@ -72,11 +72,11 @@ _OPTIONS = (
     click.option(
         "--as",
         "uses",
-        metavar="NUMBER=EMOJI",
+        metavar="NUMBERS=EMOJI",
         type=_Parsed("number and emoji", "parse_use"),
         multiple=True,
         show_default="what is nearest",
-        help="The emoji of one face: 3=grin, 3=😎 or 3=:sunglasses:.",
+        help="What some faces get: 3=grin, 3=😎, 1-2=:sunglasses:, last=mosaic.",
     ),
     click.option(
         "--everyone",
@@ -256,7 +256,7 @@ def _picking(
     skip: frozenset[int] | None,
     only: frozenset[int] | None,
     also: tuple[Any, ...],
-    uses: tuple[tuple[int, str], ...],
+    uses: tuple[tuple[frozenset[int], str], ...],
     everyone: str,
     swaps: tuple[tuple[int, int], ...],
     opposite: bool,

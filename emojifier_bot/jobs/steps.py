@@ -50,7 +50,7 @@ from emojifier_bot.ports import ImageSource, ReplySink
 from emojifier_bot.vision.alt_text import MAX_ALT_TEXT_CHARACTERS
 from emojifier_bot.vision.clips.opening import may_move
 from emojifier_bot.vision.clips.passes import Progress, no_progress
-from emojifier_bot.vision.edits import take_edits
+from emojifier_bot.vision.edits import parse_edits
 from emojifier_bot.vision.formats import format_named
 from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.plan import Plan
@@ -423,7 +423,7 @@ def _options(job_id: str, request: EmojifyRequest) -> EmojifyOptions:
     return EmojifyOptions(
         surprise_seed=_seed(job_id, request),
         for_channel=True,
-        edits=take_edits(request.words)[0],
+        edits=parse_edits(" ".join(request.words)),
         reading=lowest(ReadingMode.EXPRESSIONS, request.reading),
     )
 

@@ -19,6 +19,7 @@ from emojifier_bot.emotion_models import ReadingMode, lowest
 from emojifier_bot.errors import DeliveryError, ErrorKind, PlanError
 from emojifier_bot.slack.client import SlackClient
 from emojifier_bot.slack.context import ListenerContext
+from emojifier_bot.slack.face_words import FaceWords, read_face_words
 from emojifier_bot.slack.messages import MAX_PROBLEM, quoted
 from emojifier_bot.slack.payloads import is_address, is_direct
 from emojifier_bot.slack.words import (
@@ -30,11 +31,10 @@ from emojifier_bot.slack.words import (
     THUMBS_DOWN,
     OtherWords,
     bare,
-    in_figures,
     is_emoji,
     meaning_of,
 )
-from emojifier_bot.vision.edits import take_edits
+from emojifier_bot.vision.edits import parse_edits
 
 
 class SettingsCommand(StrEnum):
@@ -53,6 +53,8 @@ _READINGS = {
     SettingsCommand.PLAIN: ("plain_now", ReadingMode.SHAPES),
     SettingsCommand.PLAIN_OFF: ("plain_off_now", ""),
 }
+#: What a message with a face's number may say as well, and is answered for.
+_ANSWERED = frozenset({OtherWords.THANKS, OtherWords.QUESTION, OtherWords.PRIVACY})
 #: Orders that nothing speaks against.
 KEEPING_AWAY = frozenset(
     {SettingsCommand.OFF, SettingsCommand.OPT_OUT, SettingsCommand.PLAIN}
@@ -99,8 +101,6 @@ _LIKE_ADDRESS = re.compile(r"^(\w[\w+.-]*://.*|www\..*|[\w-]+(\.[\w-]+)+(/.*)?)$
 #: What people ask for, whatever stands around it: it does no harm where it is wrong.
 _OPT_OUT = re.compile(r"\bopt(?:-| me | )?out\b")
 _OPT_IN = re.compile(r"\bopt(?:-| me | )?in\b")
-#: "Thank you everyone, bye": no emoji follows.
-_EVERYONE_ELSE = re.compile(r"\beveryone\b[\s,]*(?![\s,:]|[^\x00-\x7f])", re.IGNORECASE)
 #: What nobody sees: it is copied along with what is meant.
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
@@ -166,12 +166,7 @@ def parse_command(text: str, themes: Collection[str]) -> ParsedCommand | ParseEr
     if len(text) > MAX_CHARACTERS or len(text.split(None, MAX_WORDS)) > MAX_WORDS:
         most = {"characters": f"{MAX_CHARACTERS:,}", "words": str(MAX_WORDS)}
         return ParseError(ErrorKind.TOO_LONG, most)
-    try:
-        parsed, error, others = _parse(text, themes)
-    except PlanError as wrong:
-        return ParseError(
-            ErrorKind.PLAN, {"problem": quoted(wrong.message, MAX_PROBLEM)}
-        )
+    parsed, error, others = _parse(text, themes)
     if error is None and others and not parsed.is_answered:
         polite = parsed.other_words in {OtherWords.REQUEST, OtherWords.THANKS}
         unknown = [one for one in others if not (polite and bare(one) in POLITE)]
@@ -189,11 +184,7 @@ def parse_mention(text: str, themes: Collection[str]) -> ParsedCommand | ParseEr
     addresses.
     """
     plain = _MENTION.sub(" ", text)
-    try:
-        is_sentence = bool(_EVERYONE_ELSE.search(plain))
-        parsed, error, others = _parse(plain, themes, with_edits=not is_sentence)
-    except PlanError:
-        parsed, error, others = _parse(plain, themes, with_edits=False)
+    parsed, error, others = _parse(plain, themes, is_command=False)
     if others and all(map(is_emoji, others)):
         against = not THUMBS_DOWN.isdisjoint(others)
         meaning = OtherWords.AGAINST if against else OtherWords.THANKS
@@ -202,13 +193,9 @@ def parse_mention(text: str, themes: Collection[str]) -> ParsedCommand | ParseEr
 
 
 def _parse(
-    text: str, themes: Collection[str], *, with_edits: bool = True
+    text: str, themes: Collection[str], *, is_command: bool = True
 ) -> tuple[ParsedCommand, ParseError | None, list[str]]:
-    """Return what is asked for, what is wrong with it, and the other words.
-
-    Raises:
-        PlanError: What is asked for single faces lacks something.
-    """
+    """Return what is asked for, what is wrong with it, and the other words."""
     themes_by_name = {theme.casefold(): theme for theme in themes}
     words = _words(text)
     sentence = " ".join(words).casefold().rstrip(ENDINGS)
@@ -221,8 +208,8 @@ def _parse(
     flags: set[str] = set()
     addresses: dict[str, None] = {}
     others: list[str] = []
-    for_faces, left = _for_faces(words[:MAX_WORDS], with_edits)
-    for word in left:
+    of_faces = read_face_words(words[:MAX_WORDS], is_command=is_command)
+    for word in of_faces.others:
         lower = word.casefold()
         plain = lower.rstrip(ENDINGS) or lower[:1]
         if plain in FLAGS:
@@ -238,7 +225,7 @@ def _parse(
     others = [word for word in others if bare(word) not in of_a_theme]
     if AGAIN in flags:
         flags.add(SURPRISE)
-    asks = bool(for_faces) or not _ASKING.isdisjoint(flags)
+    asks = bool(of_faces.found) or not _ASKING.isdisjoint(flags)
     parsed = ParsedCommand(
         addresses=tuple(addresses)[:MAX_ADDRESSES],
         theme=theme,
@@ -248,31 +235,29 @@ def _parse(
         now=NOW in flags,
         help=HELP in flags,
         again=AGAIN in flags,
-        words=for_faces,
+        words=tuple(of_faces.found),
         other_words=meaning_of(others, asks=asks, wants_help=HELP in flags),
     )
     error = None
     if len(addresses) > MAX_ADDRESSES:
         facts = {"addresses": str(MAX_ADDRESSES)}
         error = ParseError(ErrorKind.SEVERAL_ADDRESSES, facts)
-    elif order := _order_among(words, sentence):
+    elif order := _order_among(of_faces.others, sentence):
         error = ParseError(ErrorKind.ORDER_ALONE, {"word": order})
-    return parsed, error, others
+    return parsed, error or _error_of_faces(of_faces, parsed.other_words), others
 
 
-def _for_faces(words: list[str], taken: bool) -> tuple[tuple[str, ...], list[str]]:
-    """Return the words that ask for single faces, if they are taken, and the others."""
-    if not taken:
-        return (), words
-    words = in_figures(words)
-    _, left = take_edits(words)
-    rest, found = [*reversed(left)], []
-    for word in words:
-        if rest and word.strip(",") == rest[-1]:
-            rest.pop()
-        else:
-            found.append(word)
-    return tuple(found), left
+def _error_of_faces(asked: FaceWords, beside: OtherWords) -> ParseError | None:
+    """Return what is wrong with the words for single faces."""
+    if not asked.is_order and beside in _ANSWERED:
+        return None
+    problem = asked.problem
+    try:
+        parse_edits(" ".join(asked.found))
+    except PlanError as wrong:
+        problem = problem or wrong.message
+    facts = {"problem": quoted(problem, MAX_PROBLEM)}
+    return ParseError(ErrorKind.PLAN, facts) if problem else None
 
 
 def _order_among(words: list[str], sentence: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from enum import StrEnum
 
 #: What ends a sentence; alone, a question mark asks for help.
@@ -100,23 +99,6 @@ POLITE = (
     | {"a", "the", "my", "our", "to", "of", "on", "in", "for", "with", "last", "latest"}
     | {"newest", "emoji", "emojis", "now", "just", "you"}
 )
-#: What goes before the numbers of faces, and the word of `vision.edits` for it.
-_BEFORE_FACES = {"skip": "skip", "leave": "skip", "only": "only", "swap": "swap"}
-_ORDINALS = (
-    *("first", "second", "third", "fourth", "fifth", "sixth"),
-    *("seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"),
-)
-_CARDINALS = (
-    *("one", "two", "three", "four", "five", "six"),
-    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
-)
-#: ``2``, ``2nd``, ``1-3``, ``2,5``.
-_FIGURES = re.compile(r"([\d,-]*\d)(?:st|nd|rd|th)?", re.ASCII)
-#: What stands around these numbers, and after them where faces are left.
-_FACES = frozenset({"face", "faces", "number", "numbers", "one", "ones"})
-_BETWEEN = frozenset({"the", "and", "out", "from"})
-_TO = frozenset({"to", "through"})
-_AFTER_LEAVING = re.compile(r"(?:alone|out|as (?:it|they) (?:is|are)|as is)\b")
 #: ``:heart:``; those against something.
 _EMOJI_NAME = re.compile(r":[\w+'-]+:")
 THUMBS_DOWN = frozenset({"\N{THUMBS DOWN SIGN}", ":-1:", ":thumbsdown:"})
@@ -189,66 +171,6 @@ def _after_thanks(others: list[str], listed: list[str]) -> OtherWords:
         if asked is not OtherWords.UNCLEAR:
             return asked
     return OtherWords.THANKS
-
-
-def in_figures(words: Sequence[str]) -> list[str]:
-    """Return words with the numbers of faces as `vision.edits.take_edits` reads them.
-
-    >>> in_figures("leave out the first two faces please".split())
-    ['skip', '1-2', 'please']
-    >>> in_figures("only the last pic".split())
-    ['just', 'the', 'last', 'pic']
-    """
-    found, waiting = [], [*words]
-    while waiting:
-        word = waiting.pop(0)
-        verb = _BEFORE_FACES.get(bare(word), "")
-        numbers, said = _numbers_of_faces(waiting) if verb else ([], 0)
-        if numbers:
-            found += [verb, *numbers]
-            del waiting[:said]
-            rest = _AFTER_LEAVING.match(" ".join(map(bare, waiting)))
-            if verb == "skip" and rest:
-                del waiting[: len(rest[0].split())]
-        elif verb == "only" and not POINTS.isdisjoint(map(bare, waiting[:SHORT_WORDS])):
-            found.append("just")  # of pictures, not of faces
-        else:
-            found.append(word)
-    return found
-
-
-def _numbers_of_faces(words: Sequence[str]) -> tuple[list[str], int]:
-    """Return the numbers that words begin with, and how many words they take."""
-    numbers: list[str] = []
-    said, named, before = 0, False, ""
-    for place, word in enumerate(words, start=1):
-        plain = bare(word.strip(","))
-        number = _number(plain, named=named)
-        if number and numbers and before in _TO:
-            numbers[-1] += f"-{number}"
-        elif number:
-            numbers.append(number)
-        elif before == _ORDINALS[0] and plain in _CARDINALS[1:]:
-            numbers[-1] = f"1-{_CARDINALS.index(plain) + 1}"
-        elif plain in _FACES:
-            named = True
-        elif plain not in _BETWEEN | _TO:
-            if plain in POINTS and before in _ORDINALS:
-                return [], 0  # "the first picture" is no face
-            break
-        if numbers and plain not in _BETWEEN | _TO:
-            said = place
-        before = plain
-    return numbers, said
-
-
-def _number(word: str, *, named: bool) -> str:
-    """Return a number in figures; "two" is one only after "faces"."""
-    if figures := _FIGURES.fullmatch(word):
-        return figures[1]
-    if word in _ORDINALS:
-        return str(_ORDINALS.index(word) + 1)
-    return str(_CARDINALS.index(word) + 1) if named and word in _CARDINALS else ""
 
 
 def is_emoji(word: str) -> bool:

@@ -51,24 +51,31 @@ OPPOSITES = {
 MOST_FACES = 100_000
 #: No picture is larger.
 MOST_SIDE_PX = 500_000
-_NUMBERS = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*")
-_USE = re.compile(r"(\d{1,6})=(\S+)")
+_SOME = r"(?:\d{1,6}(?:-\d{1,6})?|last(?::\d{1,6})?)"
+_NUMBERS = re.compile(rf"{_SOME}(?:,{_SOME})*", re.IGNORECASE)
+_USE = re.compile(rf"({_NUMBERS.pattern})=(\S+)", re.IGNORECASE)
 _BOX = re.compile(r"(\d{1,6}),(\d{1,6}),(\d{1,6})x(\d{1,6})")
 #: Asks for the emoji form of a character; people's keyboards add it or not.
 _EMOJI_FORM = "\N{VARIATION SELECTOR-16}"
+#: Covers by their words, which may stand in an emoji's place.
+COVERS = {
+    "cover": Cover(CoverKind.SOLID),
+    "solid": Cover(CoverKind.SOLID),
+    "mosaic": Cover(CoverKind.MOSAIC),
+    "blur": Cover(CoverKind.BLUR),
+}
 #: Words that stand alone, and what they change.
-_ALONE: dict[str, dict[str, Any]] = {
-    "opposite": {"opposite": True},
-    "cover": {"cover": Cover(CoverKind.SOLID)},
-    "solid": {"cover": Cover(CoverKind.SOLID)},
-    "mosaic": {"cover": Cover(CoverKind.MOSAIC)},
-    "blur": {"cover": Cover(CoverKind.BLUR)},
+_ALONE: dict[str, dict[str, Any]] = {"opposite": {"opposite": True}} | {
+    word: {"cover": one} for word, one in COVERS.items()
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """What somebody wants to be different from what the reader chose."""
+    """What somebody wants to be different from what the reader chose.
+
+    Numbers below 0 count from the last face, which is -1.
+    """
 
     #: Around faces that were missed.
     also: tuple[BoundingBox, ...] = ()
@@ -77,8 +84,8 @@ class Edits:
     cover: Cover | None = None
     opposite: bool = False
     swaps: tuple[tuple[int, int], ...] = ()
-    #: Faces and the emoji that they get, as they were typed.
-    uses: tuple[tuple[int, str], ...] = ()
+    #: Faces and the emoji or the cover that they get, as they were typed.
+    uses: tuple[tuple[frozenset[int], str], ...] = ()
     skip: frozenset[int] = frozenset()
     #: The faces that are not left; None for all.
     only: frozenset[int] | None = None
@@ -86,7 +93,7 @@ class Edits:
     @property
     def numbers(self) -> frozenset[int]:
         """Return the faces that are named by their numbers."""
-        used = {number for number, _ in self.uses}
+        used = {number for numbers, _ in self.uses for number in numbers}
         swapped = {number for pair in self.swaps for number in pair}
         return frozenset(used | swapped | self.skip | (self.only or frozenset()))
 
@@ -96,18 +103,19 @@ class Edits:
         return self.cover is not None or bool(self.everyone)
 
     def names(self) -> list[str]:
-        """Return the emoji that are named."""
-        return [
-            name for name in (self.everyone, *(one for _, one in self.uses)) if name
-        ]
+        """Return the emoji that are named, and no covers."""
+        names = (self.everyone, *(one for _, one in self.uses))
+        return [name for name in names if name and name.lower() not in COVERS]
 
 
 NO_EDITS = Edits()
 #: One example of each word that `take_edits` knows.
 WORDS = (
     "skip 2,5",
+    "skip last",
     "only 1-3",
     "3=grin",
+    "3=mosaic",
     "everyone grin",
     "swap 1 4",
     *_ALONE,
@@ -121,6 +129,8 @@ def apply(plan: Plan, edits: Edits, theme: EmojiTheme) -> Plan:
     Raises:
         PlanError: A face or an emoji is named that is not there.
     """
+    edits = _counted(plan, edits)
+    _check_uses(edits)
     if edits.everyone:
         plan = everyone(plan, emoji_named(theme, edits.everyone).name)
     if edits.cover is not None:
@@ -129,11 +139,56 @@ def apply(plan: Plan, edits: Edits, theme: EmojiTheme) -> Plan:
         plan = opposite(plan, theme)
     for first, second in edits.swaps:
         plan = swap(plan, first, second)
-    for number, name in edits.uses:
-        plan = use(plan, number, emoji_named(theme, name).name)
+    for numbers, name in edits.uses:
+        for number in sorted(numbers):
+            plan = decide(plan, number, _named(theme, name))
     if edits.only is not None:
         plan = only(plan, edits.only)
     return leave(plan, edits.skip)
+
+
+def _counted(plan: Plan, edits: Edits) -> Edits:
+    """Return edits with the numbers that faces have for those from the last one."""
+    known = _every(plan)
+
+    def number(count: int) -> int:
+        if count < -len(known):
+            last = "is no last face" if count == -1 else f"are no last {-count} faces"
+            raise PlanError(f"There {last}: {_there(known)}.")
+        return known[count] if count < 0 else count
+
+    def numbers(counts: Iterable[int]) -> frozenset[int]:
+        return frozenset(map(number, counts))
+
+    return replace(
+        edits,
+        swaps=tuple((number(one), number(two)) for one, two in edits.swaps),
+        uses=tuple((numbers(faces), name) for faces, name in edits.uses),
+        skip=numbers(edits.skip),
+        only=None if edits.only is None else numbers(edits.only),
+    )
+
+
+def _check_uses(edits: Edits) -> None:
+    """Check that no face gets two things, or is left and gets one.
+
+    Raises:
+        PlanError: One does.
+    """
+    given: set[int] = set()
+    for numbers, name in edits.uses:
+        left = edits.skip if edits.only is None else edits.skip | numbers - edits.only
+        if twice := sorted(numbers & (given | left)):
+            raise PlanError(
+                f'Face {twice[0]} gets "{name}" and something else: choose one.'
+            )
+        given |= numbers
+
+
+def _named(theme: EmojiTheme, text: str) -> Decision:
+    """Return the cover or the emoji that somebody means."""
+    cover_named = COVERS.get(text.lower())
+    return cover_named or DrawEmoji(emoji_named(theme, text).name)
 
 
 def leave(plan: Plan, numbers: Collection[int]) -> Plan:
@@ -145,11 +200,6 @@ def only(plan: Plan, numbers: Collection[int]) -> Plan:
     """Leave all faces but some as they are."""
     _check_numbers(plan, numbers)
     return leave(plan, {one.number for one in plan.faces} - set(numbers))
-
-
-def use(plan: Plan, number: int, name: str) -> Plan:
-    """Give one face an emoji."""
-    return _decided(plan, {number}, lambda _: DrawEmoji(name))
 
 
 def decide(plan: Plan, number: int, decision: Decision) -> Plan:
@@ -189,6 +239,8 @@ def cover(plan: Plan, kind: Cover) -> Plan:
 def swap(plan: Plan, first: int, second: int) -> Plan:
     """Exchange what becomes of two faces."""
     _check_numbers(plan, {first, second})
+    if first == second:
+        raise PlanError(f"Face {first} cannot be exchanged with itself.")
     by_number = {one.number: one.decision for one in plan.faces}
     swapped = {first: by_number[second], second: by_number[first]}
     return _decided(plan, swapped, lambda face: swapped[face.number])
@@ -264,7 +316,7 @@ def emoji_named(theme: EmojiTheme, text: str) -> Emoji:
 
 
 def parse_numbers(text: str) -> frozenset[int]:
-    """Return the faces that ``2,5`` or ``1-3`` names.
+    """Return the faces that ``2,5``, ``1-3``, ``last`` or ``last:2`` names.
 
     Raises:
         PlanError: It is no list of numbers.
@@ -272,7 +324,13 @@ def parse_numbers(text: str) -> frozenset[int]:
     if not _NUMBERS.fullmatch(text):
         raise PlanError(f'"{text}" names no faces. Write numbers, such as 2,5 or 1-3.')
     found: set[int] = set()
-    for part in text.split(","):
+    for part in text.lower().split(","):
+        if part.startswith("last"):
+            count = int(part.partition(":")[2] or 1)
+            if not 1 <= count <= MOST_FACES:
+                raise PlanError(f'"{part}" names no faces.')
+            found.update(range(-count, 0))
+            continue
         first, _, last = part.partition("-")
         low, high = int(first), int(last or first)
         if not 1 <= low <= high <= MOST_FACES:
@@ -284,19 +342,19 @@ def parse_numbers(text: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def parse_use(text: str) -> tuple[int, str]:
-    """Return the face and the emoji that ``3=grin`` names.
+def parse_use(text: str) -> tuple[frozenset[int], str]:
+    """Return the faces and the emoji, or the cover, that ``3=grin`` names.
 
     Raises:
         PlanError: It is no number and an emoji.
     """
     match = _USE.fullmatch(text)
-    if match is None or not int(match[1]):
+    if match is None:
         raise PlanError(
             f'"{text}" names no face and emoji. Write a number and an emoji, such as '
             "3=grin."
         )
-    return int(match[1]), match[2]
+    return parse_numbers(match[1]), match[2]
 
 
 def parse_swap(text: str) -> tuple[int, int]:
@@ -330,9 +388,10 @@ def parse_box(text: str) -> BoundingBox:
 def take_edits(words: Sequence[str]) -> tuple[Edits, list[str]]:
     """Return what some words ask for, and the words that ask for none of this.
 
-    Known are ``skip 2,5``, ``only 1-3``, ``3=😎``, ``everyone 😂``, ``swap 1 4``,
-    ``opposite``, ``cover`` (or ``solid``), ``mosaic``, ``blur`` and, for a face that
-    was missed, ``also 120,80,60x60``. Spaces and commas separate.
+    Known are ``skip 2,5``, ``only 1-3``, ``3=😎``, ``3=blur``, ``everyone 😂``,
+    ``swap 1 4``, ``opposite``, ``cover`` (or ``solid``), ``mosaic``, ``blur`` and, for
+    a face that was missed, ``also 120,80,60x60``. Spaces and commas separate. ``last``
+    is the number of the last face, ``last:2`` are those of the last two.
 
     Raises:
         PlanError: A word lacks what belongs to it: a number, an emoji.
@@ -356,17 +415,31 @@ def _taken(edits: Edits, word: str, waiting: list[str]) -> Edits | None:
         case "skip" | "only" | "swap" as verb:
             return _with_numbers(edits, verb, waiting)
         case "everyone" if waiting:
-            return replace(edits, everyone=waiting.pop(0))
+            return _for_all(edits, everyone=waiting.pop(0))
         case "everyone":
             raise PlanError('After "everyone" goes an emoji, such as everyone :grin:.')
         case "also":
             box = parse_box(waiting.pop(0) if waiting else "")
             return replace(edits, also=(*edits.also, box))
         case alone if alone in _ALONE:
-            return replace(edits, **_ALONE[alone])
+            return _for_all(edits, **_ALONE[alone])
     if _USE.fullmatch(word):
         return replace(edits, uses=(*edits.uses, parse_use(word)))
     return None
+
+
+def _for_all(edits: Edits, **wanted: Any) -> Edits:
+    """Add what concerns every face.
+
+    Raises:
+        PlanError: Something else is wanted for all of them already.
+    """
+    added = replace(edits, **wanted)
+    before, after = ((one.everyone, one.cover) for one in (edits, added))
+    is_double = edits.decide_all and before != after
+    if is_double or (added.cover is not None and added.opposite):
+        raise PlanError("All faces get one emoji, or one kind of cover: choose one.")
+    return added
 
 
 def parse_edits(text: str) -> Edits:
@@ -407,13 +480,16 @@ def _check_numbers(plan: Plan, numbers: Iterable[int]) -> None:
     wrong = sorted(set(numbers) - set(known))
     if not wrong:
         return
+    raise PlanError(f"There is no face {wrong[0]}: {_there(known)}.")
+
+
+def _there(known: Sequence[int]) -> str:
+    """Return in words which faces a picture has."""
     if not known:
-        there = "no face was found in the picture"
-    elif len(known) == 1:
-        there = "the picture has one face, number 1"
-    else:
-        there = f"the picture has faces {known[0]} to {known[-1]}"
-    raise PlanError(f"There is no face {wrong[0]}: {there}.")
+        return "no face was found in the picture"
+    if len(known) == 1:
+        return "the picture has one face, number 1"
+    return f"the picture has faces {known[0]} to {known[-1]}"
 
 
 def _decided(

@@ -54,6 +54,15 @@ def by_person(plan):
         ("skip 1 blur", [LEAVE, BLUR, BLUR], {1, 2, 3}),
         ("2=happiness_face mosaic", [MOSAIC, HAPPY, MOSAIC], {1, 2, 3}),
         ("swap 1 2 3=happiness_face", [SAD, HAPPY, HAPPY], {1, 2, 3}),
+        ("everyone happiness_face opposite", [SAD, SAD, SAD], {1, 2, 3}),
+        # Counted from the last one, and several at once.
+        ("skip last", [HAPPY, SAD, LEAVE], {3}),
+        ("skip Last:2", [HAPPY, LEAVE, LEAVE], {2, 3}),
+        ("only 1,last", [HAPPY, LEAVE, NEUTRAL], {2}),
+        ("swap 1 last", [NEUTRAL, SAD, HAPPY], {1, 3}),
+        ("1-2=n last=happiness_face", [NEUTRAL, NEUTRAL, HAPPY], {1, 2, 3}),
+        ("last:2=Mosaic 1=cover", [SOLID, MOSAIC, MOSAIC], {1, 2, 3}),
+        ("blur 2=happiness_face", [BLUR, HAPPY, BLUR], {1, 2, 3}),
     ],
 )
 def test_words_change_a_plan(words, expected, chosen):
@@ -98,7 +107,9 @@ def test_words_that_are_no_edits_come_back_in_order():
     taken, left = take_edits(words)
 
     assert left == ["robots", "private", "https://a.example/b?c=d"]
-    assert taken == Edits(skip=frozenset({2}), uses=((3, "😎"),), cover=BLUR)
+    assert taken == Edits(
+        skip=frozenset({2}), uses=((frozenset({3}), "😎"),), cover=BLUR
+    )
     assert take_edits([]) == (NO_EDITS, [])
 
 
@@ -135,7 +146,13 @@ def test_any_words_are_taken_left_or_refused(words):
         ("skip 1-999999", '"1-999999" names no faces.'),
         ("also 0,0,999999x1", '"0,0,999999x1" names no place.'),
         ("also 0,400000,9x200000", '"0,400000,9x200000" names no place.'),
-        ("0=grin", '"0=grin" names no face and emoji.'),
+        ("0=grin", '"0" names no faces.'),
+        ("last:0=grin", '"last:0" names no faces.'),
+        ("swap last:3", '"last:3" names no two faces.'),
+        ("everyone grin everyone joy", "All faces get one emoji, or one kind of"),
+        ("cover everyone joy", "All faces get one emoji, or one kind of cover"),
+        ("mosaic blur", "All faces get one emoji, or one kind of cover"),
+        ("opposite cover", "All faces get one emoji, or one kind of cover"),
         ("everyone", 'After "everyone" goes an emoji'),
         ("also", '"" names no place.'),
         ("also 1,2,0x5", '"1,2,0x5" names no place.'),
@@ -155,6 +172,16 @@ def test_words_that_lack_something_are_refused(words, message):
         (3, "only 2,7", "There is no face 7: the picture has faces 1 to 3."),
         (1, "swap 1 2", "There is no face 2: the picture has one face, number 1."),
         (0, "4=n", "There is no face 4: no face was found in the picture."),
+        (0, "skip last", "There is no last face: no face was found in the picture."),
+        (
+            1,
+            "skip last:2",
+            "There are no last 2 faces: the picture has one face, number",
+        ),
+        (1, "swap 1 last", "Face 1 cannot be exchanged with itself."),
+        (3, "2=n last:2=happiness_face", 'Face 2 gets "happiness_face" and something'),
+        (3, "skip last 3=n", 'Face 3 gets "n" and something else: choose one.'),
+        (3, "only 1 2=n", 'Face 2 gets "n" and something else: choose one.'),
         (2, "2=grim", 'The theme "test" has no emoji "grim". Try anger_face, contempt'),
         (2, "everyone hapiness", 'has no emoji "hapiness". Try happiness_face.'),
     ],
@@ -191,7 +218,7 @@ def test_the_numbers_and_names_of_edits_are_known():
 def test_shuffling_draws_from_the_nearest_and_leaves_what_people_chose():
     plan = make_plan(4, HAPPY, SAD, LEAVE, NEUTRAL)
     near = ("happiness_face", "surprise_face", "fear_face")
-    plan = edits.use(plan, 2, "sadness_face")
+    plan = edits.decide(plan, 2, SAD)
     plan = replace(plan, faces=tuple(replace(one, nearest=near) for one in plan.faces))
 
     drawn = {seed: edits.shuffle(plan, seed) for seed in range(30)}

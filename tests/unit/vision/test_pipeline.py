@@ -10,7 +10,7 @@ from PIL import Image
 from emojifier_bot.errors import ImageError, InferenceError, PlanError
 from emojifier_bot.vision.clips.opening import InProcessDecoder
 from emojifier_bot.vision.decode import from_image
-from emojifier_bot.vision.edits import parse_edits, use
+from emojifier_bot.vision.edits import decide, parse_edits
 from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.pipeline import MOST_FRAMES_SEEN, Pipeline
 from emojifier_bot.vision.place import place
@@ -363,7 +363,8 @@ class TestPlans:
             fake_pipeline().render(b"", plan, PLAIN)
 
     def test_an_emoji_that_the_theme_lacks_is_refused(self, pair):
-        plan = use(fake_pipeline().read(pair, PLAIN), 1, "swordfish")
+        plan = fake_pipeline().read(pair, PLAIN)
+        plan = decide(plan, 1, DrawEmoji("swordfish"))
 
         with pytest.raises(PlanError, match="the emoji 'swordfish'"):
             fake_pipeline().render(pair, plan, PLAIN)

@@ -1,0 +1,215 @@
+"""What people say of single faces: taken, or refused with what was understood."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from emojifier_bot.slack.commands import ParsedCommand, parse_command, parse_mention
+from emojifier_bot.slack.face_words import read_face_words
+from emojifier_bot.slack.messages import render_message
+from emojifier_bot.slack.words import OtherWords
+from emojifier_bot.vision.edits import parse_edits
+
+SAID = [
+    ("skip the second face", "skip 2"),
+    ("Skip the first one, please", "skip 1"),
+    ("skip face two", "skip 2"),
+    ("skip faces two, three and 5th", "skip 2 3 5"),
+    ("leave out the first two", "skip 1-2"),
+    ("please leave the second face as it is", "skip 2"),
+    ("leave the 2nd and 5th faces alone", "skip 2 5"),
+    ("leave faces one to three out", "skip 1-3"),
+    ("only the first three faces", "only 1-3"),
+    ("only the twelfth", "only 12"),
+    ("swap the first and the third", "swap 1 3"),
+    ("swap the first two", "swap 1-2"),
+    ("skip the second face 3=grin", "skip 2 3=grin"),
+    ("only 1 to my dm", "only 1"),
+    # Counted from the last one.
+    ("skip the last face", "skip last"),
+    ("skip the last one please", "skip last"),
+    ("leave out the last two", "skip last:2"),
+    ("only the last 3 faces", "only last:3"),
+    ("swap the first with the last", "swap 1 last"),
+    ("skip the first and the last face", "skip 1 last"),
+    ("skip the second one and the third one", "skip 2 3"),
+    ("skip 2,last", "skip 2,last"),
+    # All but some.
+    ("all but the first", "skip 1"),
+    ("emojify all but the first", "skip 1"),
+    ("everyone except the last two please", "skip last:2"),
+    ("all faces but 2 and 3", "skip 2 3"),
+    ("skip all but the first", "only 1"),
+    ("leave everyone except face 2 alone", "only 2"),
+    ("cover all but the first", "cover skip 1"),
+    ("mosaic everybody except 2", "mosaic skip 2"),
+    ("everyone 😂 but not the second", "everyone 😂 skip 2"),
+    ("all but the last as 😎", "everyone 😎 skip last"),
+    ("not the second face please", "skip 2"),
+    ("please emojify without face 3", "skip 3"),
+    # What one face gets.
+    ("face 2 as 😎", "2=😎"),
+    ("face 2 as sunglasses", "2=sunglasses"),
+    ("the second one as grin please", "2=grin"),
+    ("2 as grin", "2=grin"),
+    ("face 2: 😎", "2=😎"),
+    ("3 = :sunglasses:", "3=:sunglasses:"),
+    ("the last two as 😎", "last:2=😎"),
+    ("make face 2 😎 and face 3 😂", "2=😎 3=😂"),
+    ("make the last face grin", "last=grin"),
+    ("give face 1 :grin:, please", "1=:grin:"),
+    ("put 😎 on face 2", "2=😎"),
+    ("😎 for the last one", "last=😎"),
+    ("😎 on 2", "2=😎"),
+    ("sunglasses on the second face", "2=sunglasses"),
+    ("turn the first face into a skull", "1=skull"),
+    ("face 2 as it is", "skip 2"),
+    ("1-2=😎 last=grin", "1-2=😎 last=grin"),
+    ("cover face 2", "2=cover"),
+    ("blur the first two", "1-2=blur"),
+    ("cover the last one with a mosaic", "last=mosaic"),
+    ("face 2 as mosaic", "2=mosaic"),
+    # All of them.
+    ("everyone as 😂", "everyone 😂"),
+    ("all 😂", "everyone 😂"),
+    ("all faces as 😂 please", "everyone 😂"),
+    ("everybody gets :joy:", "everyone :joy:"),
+    ("😂 for everyone", "everyone 😂"),
+    ("😂 on all faces", "everyone 😂"),
+    ("cover all faces", "cover"),
+    ("cover them with a mosaic", "mosaic"),
+    ("mosaic", "mosaic"),
+    ("opposite, skip the last", "opposite skip last"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), SAID)
+def test_what_people_say(text, expected):
+    commanded, mentioned = parse_command(text, ()), parse_mention(text, ())
+
+    assert isinstance(commanded, ParsedCommand), commanded
+    assert " ".join(commanded.words) == expected
+    assert mentioned.words == commanded.words
+    parse_edits(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("skip", "I did not understand “skip”."),
+        ("skip two", "I did not understand “skip two”."),
+        (
+            "skip 2 please, face 3 funny",
+            "I understood “skip 2”, but not “face 3 funny”.",
+        ),
+        ("skip the bald guy", "I did not understand “skip the bald guy”."),
+        ("only the woman on the left", "I did not understand “only the woman on the”."),
+        ("please, not my face", "I did not understand “not my face”."),
+        ("without the kids please", "I did not understand “without the kids please”."),
+        ("the last face please", "I did not understand “last face please”."),
+        ("what about face 2", "I did not understand “face 2”."),
+        ("only faces 3-1", '"3-1" names no faces.'),
+        ("swap face 1", '"1" names no two faces.'),
+        ("swap the last two and the first", '"last:2,1" names no two faces.'),
+    ],
+)
+def test_what_is_not_understood_is_told(text, problem):
+    for parsed in (parse_command(text, ()), parse_mention(text, ())):
+        assert parsed.kind == "plan"
+        assert parsed.facts["problem"].startswith(problem)
+        said = render_message(parsed.kind, **parsed.facts)
+        assert said.startswith("What you asked for single faces is not possible. The ")
+
+
+@pytest.mark.parametrize("text", ["everyone", "only", "swap"])
+def test_after_the_command_a_word_lacks_what_belongs_to_it(text):
+    assert parse_command(text, ()).kind == "plan"
+
+
+@pytest.mark.parametrize(
+    ("text", "other_words"),
+    [
+        ("only the last pic", OtherWords.REQUEST),
+        ("plz only the newest photo", OtherWords.REQUEST),
+        ("only this one please", OtherWords.REQUEST),
+        ("only that picture", OtherWords.REQUEST),
+        ("the last picture please", OtherWords.REQUEST),
+        ("leave the first photo", OtherWords.AGAINST),
+        ("leave this alone", OtherWords.AGAINST),
+    ],
+)
+def test_pictures_are_counted_too(text, other_words):
+    commanded, mentioned = parse_command(text, ()), parse_mention(text, ())
+
+    assert commanded == mentioned == ParsedCommand(other_words=other_words)
+
+
+@pytest.mark.parametrize(
+    ("text", "other_words"),
+    [
+        ("can you skip this one please?", OtherWords.REQUEST),
+        ("please emojify this for everyone, thanks", OtherWords.REQUEST),
+        ("everyone look at this picture please", OtherWords.REQUEST),
+        ("for the third time: please do this one", OtherWords.REQUEST),
+        ("thanks, the second face is hilarious", OtherWords.THANKS),
+        ("thank you all", OtherWords.THANKS),
+        ("how do you find face 2?", OtherWords.QUESTION),
+        ("not all of it, please stop", OtherWords.AGAINST),
+        ("could you do the last one?", OtherWords.REQUEST),
+        ("this is our second attempt, please try", OtherWords.REQUEST),
+    ],
+)
+def test_in_a_mention_a_sentence_is_a_sentence(text, other_words):
+    assert parse_mention(text, ()) == ParsedCommand(other_words=other_words)
+
+
+NUMBERS = {"2": 2, "3rd": 3, "first": 1, "fifth": 5, "last": -1, "7": 7}
+NAMES = ("😎", ":grin:", "🎉")
+WORDS = (
+    *("skip", "leave", "only", "swap", "cover", "mosaic", "everyone", "all", "but"),
+    *("except", "not", "without", "face", "faces", "one", "the", "and", "with", "as"),
+    *("gets", "to", "for", "on", "make", "please", "it", "is", "opposite", "alone"),
+)
+SENTENCES = st.lists(
+    st.sampled_from((*WORDS, *(f"{one} face" for one in NUMBERS), *NUMBERS, *NAMES)),
+    max_size=9,
+)
+
+
+@given(SENTENCES)
+def test_nothing_that_is_said_of_faces_is_passed_over(words):
+    text = " ".join(words)
+    assume("last 2" not in text and "last 7" not in text)  # counts from the end
+    parsed = parse_command(text, ())
+    if not isinstance(parsed, ParsedCommand) or parsed.is_answered:
+        return  # told, or against all of it
+
+    edits = parse_edits(" ".join(parsed.words))
+    said = {NUMBERS[one] for one in text.split() if one in NUMBERS}
+    assert said <= {*edits.numbers} or (
+        said - edits.numbers == {-1} and not parsed.words
+    )
+    assert {one for one in text.split() if one in NAMES} <= {*edits.names()}
+
+
+@given(SENTENCES)
+def test_nor_in_a_mention_what_names_a_face(words):
+    text = " ".join(words)
+    assume("last 2" not in text and "last 7" not in text)
+    parsed = parse_mention(text, ())
+    if not isinstance(parsed, ParsedCommand):
+        return
+
+    edits = parse_edits(" ".join(parsed.words))
+    named = {NUMBERS[one.split()[0]] for one in words if " face" in one}
+    assert named <= {*edits.numbers}
+
+
+@given(st.lists(st.text(max_size=12), max_size=30))
+def test_any_words_are_found_left_or_told(words):
+    read = read_face_words(words)
+
+    assert {*read.others} <= {*words, "just"}
+    assert bool(read.problem) == bool(read.not_understood)
