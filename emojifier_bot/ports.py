@@ -15,6 +15,7 @@ from emojifier_bot.domain import (
     Share,
     Workspace,
 )
+from emojifier_bot.http import Room, any_room
 
 
 class JobQueue(Protocol):
@@ -69,8 +70,13 @@ class ImageSource(Protocol):
         """
         ...
 
-    def fetch(self, workspace: Workspace, reference: ImageReference) -> FetchedImage:
-        """Return the bytes of a file or an address.
+    def fetch(
+        self,
+        workspace: Workspace,
+        reference: ImageReference,
+        room: Room = any_room,
+    ) -> FetchedImage:
+        """Return the bytes of a file or an address, with room if it is large.
 
         Raises:
             FetchError: Refused, not reachable, gone, too big, not an image.

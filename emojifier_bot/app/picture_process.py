@@ -6,6 +6,7 @@ memory is limited here as it is in the decoder's processes (`vision.sandbox`).
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import threading
@@ -23,6 +24,7 @@ from emojifier_bot.config import Settings, settings_table
 from emojifier_bot.config.settings import NO_SECRET
 from emojifier_bot.domain import EmojifiedPicture, Explanation, FaceSummary
 from emojifier_bot.errors import ConfigError, EmojifierError, RemoteError
+from emojifier_bot.http import Room, any_room
 from emojifier_bot.vision.clips.passes import Progress, no_progress
 from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.plan import Plan
@@ -111,20 +113,23 @@ class PictureProcess(ChildProcess):
         options: EmojifyOptions,
         *,
         progress: Progress = no_progress,
+        room: Room = any_room,
     ) -> EmojifiedPicture:
-        """Emojify a picture there.
+        """Emojify a picture there; ``room`` waits for room for the result.
 
         Raises:
             EmojifierError: As the pipeline does; or an `ImageError`: it took too long
                 (``decode_timeout``), or the process died of it (``decode_crash``).
         """
         self._progress = progress
-        return self._emojified(data, Asked("run", theme, options))
+        return self._emojified(data, Asked("run", theme, options), room)
 
-    def render(self, data: bytes, theme: str, plan: Plan) -> EmojifiedPicture:
+    def render(
+        self, data: bytes, theme: str, plan: Plan, *, room: Room = any_room
+    ) -> EmojifiedPicture:
         """Paint a plan there, with errors as for `emojify`."""
         options = EmojifyOptions(for_channel=True)
-        return self._emojified(data, Asked("render", theme, options, plan))
+        return self._emojified(data, Asked("render", theme, options, plan), room)
 
     def preview(
         self, data: bytes, theme: str, options: EmojifyOptions, plan: Plan | None
@@ -150,9 +155,11 @@ class PictureProcess(ChildProcess):
             sentences = tuple(values["sentences"])
             return Explanation(cards, sentences, values["left_out"])
 
-    def _emojified(self, data: bytes, asked: Asked) -> EmojifiedPicture:
+    def _emojified(
+        self, data: bytes, asked: Asked, room: Room = any_room
+    ) -> EmojifiedPicture:
         with self._asked(data, asked) as values:
-            encoded = self._receive_bytes(values.pop("length"))
+            encoded = self._receive_bytes(values.pop("length"), room)
             plan = Plan.from_json(self._receive_bytes(values.pop("plan_length")))
             faces = tuple(FaceSummary(**face) for face in values.pop("faces"))
             values["notes"] = tuple(values["notes"])
@@ -201,12 +208,16 @@ class PictureProcess(ChildProcess):
             is_done.set()
             thread.join()
 
-    def _receive_bytes(self, length: int) -> bytes:
+    def _receive_bytes(self, length: int, room: Room = any_room) -> bytes:
         if not 0 <= length <= MOST_RESULT_BYTES:
             raise ProtocolError
-        received = bytearray(length)
-        self._receive_into(memoryview(received))
-        return bytes(received)
+        room(length)
+        self._deadline = time.monotonic() + self._limits.wall_seconds
+        # Unlike other buffers it becomes bytes without a copy.
+        received = io.BytesIO(bytes(length))
+        with received.getbuffer() as part:
+            self._receive_into(part)
+        return received.getvalue()
 
     def _wait_until_ready(self) -> None:
         # Its start takes a second of the processor.

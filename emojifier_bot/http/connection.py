@@ -54,6 +54,14 @@ _TUNNEL_OPEN = re.compile(rb"HTTP/1\.[01] 2[0-9][0-9][ \r]")
 #: Called with the first bytes of a body, then with all; raises `FetchError` where they
 #: are not what is wanted.
 BodyCheck = Callable[[bytes], None]
+#: Called before so many bytes are held in memory; waits until there is room for them.
+Room = Callable[[int], None]
+#: Nobody needs room for less.
+SMALL_BYTES = 4_000_000
+
+
+def any_room(_length: int) -> None:
+    """Hold what comes, however much."""
 
 
 @dataclass(slots=True)
@@ -106,22 +114,29 @@ class PinnedConnection:
                 raise self._failure(error, outside) from None
 
     def read_body(
-        self, response: requests.Response, check: BodyCheck = lambda _: None
+        self,
+        response: requests.Response,
+        check: BodyCheck = lambda _: None,
+        room: Room = any_room,
     ) -> bytes:
         """Read a body as it comes over the wire; nothing is unpacked.
+
+        More than `SMALL_BYTES` wait for room, which no drop takes that is only said to
+        come.
 
         Raises:
             FetchError: ``too_large``, ``timeout``, ``unreachable``, or as ``check``.
         """
-        announced = response.headers.get("content-length", "")
+        announced, most = response.headers.get("content-length", ""), self.max_bytes
         if announced.isascii() and announced.isdigit():
             # As text: no whole number is too long to compare.
             longest, digits = str(self.max_bytes), announced.lstrip("0")
             if (len(digits), digits) > (len(longest), longest):
                 raise fetch_error(ErrorKind.TOO_LARGE)
+            most = int(announced)
         # Unlike other buffers it becomes bytes without a copy.
         buffer = io.BytesIO()
-        is_checked = False
+        is_checked = has_room = False
         for chunk in response.raw.stream(CHUNK_BYTES, decode_content=False):
             buffer.write(chunk)
             length = buffer.tell()
@@ -129,6 +144,10 @@ class PinnedConnection:
             framed = LONGEST_HEAD_BYTES + _framed_bytes(length)
             if length > self.max_bytes or self._received_bytes > framed:
                 raise fetch_error(ErrorKind.TOO_LARGE)
+            if length > SMALL_BYTES and not has_room:
+                with self.deadline.paused():
+                    room(most)
+                has_room = True
             if not is_checked and length >= FIRST_BYTES:
                 check(bytes(buffer.getbuffer()[:FIRST_BYTES]))
                 is_checked = True

@@ -20,7 +20,7 @@ import requests
 
 from emojifier_bot.errors import ErrorKind, FetchError
 from emojifier_bot.http.addresses import Target, fetch_error, read_public
-from emojifier_bot.http.connection import BodyCheck, PinnedConnection
+from emojifier_bot.http.connection import BodyCheck, PinnedConnection, Room, any_room
 from emojifier_bot.http.resolver import (
     Deadline,
     Network,
@@ -81,6 +81,7 @@ def fetch(
     page_kind: ErrorKind,
     headers: Mapping[str, str] = MappingProxyType({}),
     reads_pages: bool = False,
+    room: Room = any_room,
 ) -> Fetched:
     """Follow an address to its file.
 
@@ -94,6 +95,7 @@ def fetch(
         headers: Sent to every host that was admitted.
         reads_pages: A web page that names its picture counts as a redirect to it; only
             one does.
+        room: Waits for room for a large file.
 
     Raises:
         FetchError: It leads nowhere good.
@@ -114,7 +116,7 @@ def fetch(
                     onward = picture_of_page(head, resolved.target.url)
                 if onward is None:
                     check_head(response, page_kind)
-                    data = connection.read_body(response, check_body)
+                    data = connection.read_body(response, check_body, room)
                     return Fetched(data, file_name(response.headers, resolved.target))
                 address = onward
     raise fetch_error(ErrorKind.TOO_MANY_REDIRECTS)
@@ -139,6 +141,7 @@ class GuardedClient:
         self,
         address: str,
         before_opening: Callable[[str], None] = lambda _: None,
+        room: Room = any_room,
     ) -> Fetched:
         """Fetch one file.
 
@@ -146,6 +149,7 @@ class GuardedClient:
             address: As somebody typed it.
             before_opening: Called with the address, and with that of each redirect,
                 before it is opened; what it raises ends the fetch.
+            room: Waits for room for a large file.
 
         Raises:
             FetchError: ``not_an_address``, ``scheme``, ``port``, ``private_address``,
@@ -170,6 +174,7 @@ class GuardedClient:
                 network=self.network,
                 page_kind=ErrorKind.PAGE,
                 reads_pages=True,
+                room=room,
             )
         except FetchError as error:
             if error.kind == ErrorKind.TIMEOUT:

@@ -12,8 +12,8 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from emojifier_bot.errors import ErrorKind, FetchError
@@ -42,7 +42,7 @@ class Timeouts:
     total_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Deadline:
     """The moment at which a transfer ends, whatever came until then."""
 
@@ -55,6 +55,13 @@ class Deadline:
         if seconds <= 0:
             raise fetch_error(ErrorKind.TIMEOUT)
         return seconds
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Put the moment off by as long as this takes."""
+        began = time.monotonic()
+        yield
+        self._began += time.monotonic() - began
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from emojifier_bot.errors import DeliveryError, ErrorKind, FetchError
 from emojifier_bot.http.addresses import DEFAULT_PORTS, Target, fetch_error, read
-from emojifier_bot.http.connection import BodyCheck, PinnedConnection
+from emojifier_bot.http.connection import BodyCheck, PinnedConnection, Room, any_room
 from emojifier_bot.http.fetch import Fetched, fetch, is_passing, retry_after_seconds
 from emojifier_bot.http.resolver import (
     Deadline,
@@ -38,6 +38,7 @@ def get_with_token(
     max_bytes: int,
     check_body: BodyCheck,
     network: Network = TRANSFER_NETWORK,
+    room: Room = any_room,
 ) -> Fetched:
     """Fetch a file that Slack holds.
 
@@ -49,6 +50,7 @@ def get_with_token(
         max_bytes: Largest file that is read.
         check_body: Called with the first bytes, then with all; raises `FetchError`.
         network: How servers are reached.
+        room: Waits for room for a large file.
 
     Raises:
         FetchError: ``login_page``: Slack shows the file to others, not to this
@@ -74,6 +76,7 @@ def get_with_token(
             network=network,
             page_kind=ErrorKind.LOGIN_PAGE,
             headers={"Authorization": f"Bearer {token}"},
+            room=room,
         )
     except FetchError as error:
         if error.kind == ErrorKind.TIMEOUT:

@@ -20,12 +20,16 @@ FETCHES = 4
 PICTURES = 4
 #: pictures that are emojified.
 PIPELINES = 2
+#: Bytes of large files until they are emojified: two of the largest;
+SOURCE_BYTES = 60_000_000
+#: and of large results until they are sent: one of the largest.
+RESULT_BYTES = 100_000_000
 #: Results that wait for another try to send them, all in all.
 MOST_KEPT_BYTES = 64_000_000
 
 
 class FairPlaces:
-    """So many places; one workspace has half of them at most. Threads share it."""
+    """So many places, or bytes; one workspace has half at most. Threads share it."""
 
     def __init__(self, places: int) -> None:
         self._places, self._share = places, max(places // 2, 1)
@@ -33,22 +37,23 @@ class FairPlaces:
         self._taken: Counter[str] = Counter()
 
     @contextmanager
-    def taken(self, workspace_id: str) -> Iterator[None]:
-        """Wait for a place, and have it."""
+    def taken(self, workspace_id: str, places: int = 1) -> Iterator[None]:
+        """Wait for places, all that one workspace may have at most, and have them."""
+        places = min(places, self._share)
         with self._changed:
-            self._changed.wait_for(lambda: self._is_free_for(workspace_id))
-            self._taken[workspace_id] += 1
+            self._changed.wait_for(lambda: self._are_free_for(workspace_id, places))
+            self._taken[workspace_id] += places
         try:
             yield
         finally:
             with self._changed:
-                self._taken[workspace_id] -= 1
+                self._taken[workspace_id] -= places
                 self._taken = +self._taken  # without those that have none
                 self._changed.notify_all()
 
-    def _is_free_for(self, workspace_id: str) -> bool:
-        is_full = self._taken.total() >= self._places
-        return not is_full and self._taken[workspace_id] < self._share
+    def _are_free_for(self, workspace_id: str, places: int) -> bool:
+        fits = self._taken.total() + places <= self._places
+        return fits and self._taken[workspace_id] + places <= self._share
 
 
 class ConcurrencyLimits:
@@ -59,6 +64,8 @@ class ConcurrencyLimits:
         self.fetches = FairPlaces(concurrency * FETCHES)
         self.pictures = FairPlaces(concurrency * PICTURES)
         self.pipelines = FairPlaces(concurrency * PIPELINES)
+        self.source_bytes = FairPlaces(concurrency * SOURCE_BYTES)
+        self.result_bytes = FairPlaces(concurrency * RESULT_BYTES)
 
 
 class Hand(ExitStack):
@@ -70,7 +77,7 @@ class Hand(ExitStack):
 
     def __init__(self) -> None:
         super().__init__()
-        #: The place that it has while it is emojified.
+        #: The place that it has while it is emojified, and room for its file.
         self.pipeline = self.enter_context(ExitStack())
         self.image: FetchedImage | None = None
         #: Of an earlier try of the job: the name of the source, and the result.

@@ -95,6 +95,8 @@ class PreviewSteps:
         image = hand.take_image()
         with hand.pipeline:
             picture = self.steps.previewed(draft_id, draft, request, image)
+        name = image.name
+        del image  # its room is given back
         if not picture.faces or picture.plan is None:
             return None
         _check_faces(picture.plan)
@@ -114,7 +116,7 @@ class PreviewSteps:
         if draft is None:
             asked = _to_post(request, reference)
             drafts.begin(
-                Draft(draft_id, asked, image.name, drawing.plan).with_upcoming(drawing)
+                Draft(draft_id, asked, name, drawing.plan).with_upcoming(drawing)
             )
         else:
             drafts.change(workspace, draft_id, lambda one: one.with_upcoming(drawing))
@@ -139,6 +141,8 @@ class PreviewSteps:
         options = EmojifyOptions(for_channel=True, reading=reading)
         with hand.pipeline:
             found = self.steps.deps.emojify.why(image.data, request.theme, options)
+        name = image.name
+        del image  # its room is given back
         if not found.data:
             return False
         self.steps.lease.check()
@@ -148,7 +152,7 @@ class PreviewSteps:
             ResultPicture(found.data, CARDS, words[:MAX_ALT_TEXT_CHARACTERS]),
         )
         drawing = Drawing(1, {}, "", file_id, words)
-        draft = Draft(draft_id, _to_post(request, reference), image.name)
+        draft = Draft(draft_id, _to_post(request, reference), name)
         self._previews.drafts.begin(draft.with_upcoming(drawing))
         return True
 

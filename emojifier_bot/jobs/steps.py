@@ -41,6 +41,7 @@ from emojifier_bot.errors import (
     ImageError,
     PlanError,
 )
+from emojifier_bot.http import SMALL_BYTES, Room, any_room
 from emojifier_bot.http.fetch import clean_name
 from emojifier_bot.jobs.leases import Lease
 from emojifier_bot.jobs.places import ConcurrencyLimits, Hand, KeptResults
@@ -77,6 +78,7 @@ class Emojify(Protocol):
         options: EmojifyOptions,
         *,
         progress: Progress = no_progress,
+        room: Room = any_room,
     ) -> EmojifiedPicture:
         """Emojify a file.
 
@@ -85,10 +87,13 @@ class Emojify(Protocol):
             theme: Name of a theme; empty for the settings' own.
             options: How it is read and painted.
             progress: Called now and then with how many frames of a clip are done.
+            room: Waits for room for the result.
         """
         ...
 
-    def render(self, data: bytes, theme: str, plan: Plan) -> EmojifiedPicture:
+    def render(
+        self, data: bytes, theme: str, plan: Plan, *, room: Room = any_room
+    ) -> EmojifiedPicture:
         """Paint a plan; the same plan gives the same bytes, of a video the frames."""
         ...
 
@@ -298,9 +303,13 @@ class JobSteps:
     ) -> None:
         """Fetch a picture; wait for its places in memory and among those at work."""
         holder, limits = request.workspace.id, self.limits
+
+        def room(length: int) -> None:
+            hand.pipeline.enter_context(limits.source_bytes.taken(holder, length))
+
         with limits.fetches.taken(holder):
             with metrics.PICTURE_SECONDS.labels("fetch").time():
-                hand.image = self.deps.source.fetch(request.workspace, reference)
+                hand.image = self.deps.source.fetch(request.workspace, reference, room)
             hand.enter_context(limits.pictures.taken(holder))
         hand.pipeline.enter_context(limits.pipelines.taken(holder))
 
@@ -321,14 +330,20 @@ class JobSteps:
         self, hand: Hand, job_id: str, request: EmojifyRequest
     ) -> tuple[str, EmojifiedPicture]:
         """Return the name of the picture in hand, and its result."""
+
+        def room(length: int) -> None:
+            bytes_of_all = self.limits.result_bytes
+            if length > SMALL_BYTES:
+                hand.enter_context(bytes_of_all.taken(request.workspace.id, length))
+
         image = hand.take_image()
         with hand.pipeline:
             if request.draft_id:
-                return image.name, self._as_previewed(request, image)
-            return image.name, self._as_read(job_id, request, image)
+                return image.name, self._as_previewed(request, image, room)
+            return image.name, self._as_read(job_id, request, image, room)
 
     def _as_read(
-        self, job_id: str, request: EmojifyRequest, image: FetchedImage
+        self, job_id: str, request: EmojifyRequest, image: FetchedImage, room: Room
     ) -> EmojifiedPicture:
         options = _options(job_id, request)
         with ExitStack() as stack:
@@ -336,7 +351,7 @@ class JobSteps:
             if may_move(image.data):
                 progress = stack.enter_context(self._progress_line(request))
             result = self.deps.emojify(
-                image.data, request.theme, options, progress=progress
+                image.data, request.theme, options, progress=progress, room=room
             )
         faces = sum(face.count for face in result.faces)
         facts = {
@@ -366,7 +381,7 @@ class JobSteps:
         )
 
     def _as_previewed(
-        self, request: EmojifyRequest, image: FetchedImage
+        self, request: EmojifyRequest, image: FetchedImage, room: Room
     ) -> EmojifiedPicture:
         """Paint what the asker has seen, to the byte.
 
@@ -380,7 +395,7 @@ class JobSteps:
         )
         try:
             result = self.deps.emojify.render(
-                image.data, request.theme, Plan.from_dict(drawing.plan)
+                image.data, request.theme, Plan.from_dict(drawing.plan), room=room
             )
         except PlanError as error:
             raise _changed() from error

@@ -21,6 +21,8 @@ from emojifier_bot.errors import (
 )
 from emojifier_bot.http import (
     GuardedClient,
+    Room,
+    any_room,
 )
 from emojifier_bot.slack.payloads import (
     GONE_MODES,
@@ -73,7 +75,12 @@ class SlackImageSource(PictureResolver):
     #: Reads addresses that people type.
     web: GuardedClient
 
-    def fetch(self, workspace: Workspace, reference: ImageReference) -> FetchedImage:
+    def fetch(
+        self,
+        workspace: Workspace,
+        reference: ImageReference,
+        room: Room = any_room,
+    ) -> FetchedImage:
         """Return the bytes of a file or an address.
 
         Raises:
@@ -88,7 +95,7 @@ class SlackImageSource(PictureResolver):
             # Each redirect too: it may lead to a file in Slack.
             try:
                 fetched = self.web.get(
-                    address, lambda one: self._check_address(workspace, one)
+                    address, lambda one: self._check_address(workspace, one), room
                 )
             except FetchError as error:
                 if error.kind not in _BLAMING.get(error.hop, ()):
@@ -99,7 +106,7 @@ class SlackImageSource(PictureResolver):
         self._check_opt_out({*reference.posters, str(file.get("user") or "")})
         self.reader.check(file)
         with self.reader.client.timed(DOWNLOAD):
-            fetched = self.reader.download(workspace, file)
+            fetched = self.reader.download(workspace, file, room)
         return FetchedImage(fetched.data, str(file.get("name") or fetched.name))
 
     def check_again(self, request: EmojifyRequest, reference: ImageReference) -> None:

@@ -21,6 +21,8 @@ from emojifier_bot.errors import (
 from emojifier_bot.http import (
     TRANSFER_NETWORK,
     Fetched,
+    Room,
+    any_room,
     fetch_error,
     get_with_token,
 )
@@ -120,8 +122,10 @@ class SlackReader:
         if int(file.get("size") or 0) > self.max_bytes:
             raise source_error(ErrorKind.TOO_LARGE)
 
-    def download(self, workspace: Workspace, file: Payload) -> Fetched:
-        """Return the bytes of a file that `file` described.
+    def download(
+        self, workspace: Workspace, file: Payload, room: Room = any_room
+    ) -> Fetched:
+        """Return the bytes of a file that `file` described, with room if it is large.
 
         Raises:
             FetchError: Slack does not deliver it, or it is no picture.
@@ -136,6 +140,7 @@ class SlackReader:
                 max_bytes=self.max_bytes,
                 check_body=partial(check_picture, page_kind=ErrorKind.LOGIN_PAGE),
                 network=replace(TRANSFER_NETWORK, route=self.client.route),
+                room=room,
             )
         except FetchError as error:
             kind = _FILE_HOST_KINDS.get(error.kind) or error.kind

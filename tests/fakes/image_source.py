@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from emojifier_bot.domain import EmojifyRequest, FetchedImage, ImageReference, Workspace
 from emojifier_bot.errors import ErrorKind, FetchError, SlackCode
+from emojifier_bot.http import Room, any_room
 from emojifier_bot.ports import ImageSource
 
 
@@ -62,8 +63,13 @@ class FakeImageSource(ImageSource):
             raise FetchError("There is no image.", kind=ErrorKind.NO_IMAGE)
         return [ImageReference(file_id=name) for name in names]
 
-    def fetch(self, workspace: Workspace, reference: ImageReference) -> FetchedImage:
-        del workspace
+    def fetch(
+        self,
+        workspace: Workspace,
+        reference: ImageReference,
+        room: Room = any_room,
+    ) -> FetchedImage:
+        del workspace, room
         self._meet("fetch")
         with self._lock:
             name = reference.file_id or reference.sealed_address

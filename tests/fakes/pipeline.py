@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from emojifier_bot.app.picture_child import emojified, explanation, previewed
 from emojifier_bot.domain import EmojifiedPicture, Explanation
 from emojifier_bot.errors import ImageError
+from emojifier_bot.http import Room, any_room
 from emojifier_bot.jobs.steps import Emojify
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.clips.opening import InProcessDecoder
@@ -88,12 +89,15 @@ class FakeEmojify(Emojify):
         options: EmojifyOptions,
         *,
         progress: Progress = no_progress,
+        room: Room = any_room,
     ) -> EmojifiedPicture:
-        del theme
+        del theme, room
         return emojified(fake_pipeline().run(data, options, progress))
 
-    def render(self, data: bytes, theme: str, plan: Plan) -> EmojifiedPicture:
-        del theme
+    def render(
+        self, data: bytes, theme: str, plan: Plan, *, room: Room = any_room
+    ) -> EmojifiedPicture:
+        del theme, room
         options = EmojifyOptions(for_channel=True)
         return emojified(fake_pipeline().render(data, plan, options))
 

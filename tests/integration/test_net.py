@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gzip
 import logging
 import random
@@ -19,6 +20,7 @@ import pytest
 from emojifier_bot.errors import DeliveryError, FetchError
 from emojifier_bot.http import (
     DIRECT,
+    SMALL_BYTES,
     GuardedClient,
     Network,
     Route,
@@ -26,6 +28,7 @@ from emojifier_bot.http import (
     get_with_token,
     post_bytes,
 )
+from emojifier_bot.http.resolver import Deadline
 from emojifier_bot.http.service import ServiceCall, post_to_service
 from emojifier_bot.slack.reader import check_picture
 from tests.fakes.internet import Authority, Internet, name_server
@@ -174,6 +177,42 @@ def test_a_picture_of_just_the_largest_size_is_read(server):
 
     assert client(server).get(server.url()).data == data
     assert refusal(server, "/more").kind == "too_large"
+
+
+def chunked(data: bytes) -> bytes:
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
+    return said(200, body, content_length=None, transfer_encoding="chunked")
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked"),
+    [
+        (said(200, PNG.ljust(SMALL_BYTES, b"x")), []),
+        (said(200, PNG.ljust(SMALL_BYTES + 1, b"x")), [SMALL_BYTES + 1]),
+        (chunked(PNG.ljust(SMALL_BYTES + 1, b"x")), [2 * SMALL_BYTES]),
+        # What does not come needs no room.
+        (said(200, PNG, content_length=2 * SMALL_BYTES), []),
+    ],
+)
+def test_a_large_file_waits_for_room(server, answer, asked):
+    server.paths["/"] = answer
+    found = []
+    one = dataclasses.replace(client(server), max_bytes=2 * SMALL_BYTES)
+
+    with contextlib.suppress(FetchError):
+        one.get(server.url(), room=found.append)
+
+    assert found == asked
+
+
+def test_a_wait_for_room_takes_no_time_from_a_transfer():
+    deadline = Deadline(PATIENT)
+    began = deadline._began
+
+    with deadline.paused():
+        time.sleep(0.05)
+
+    assert deadline._began >= began + 0.05
 
 
 # Answers that are refused.

@@ -61,6 +61,17 @@ def face() -> Image.Image:
     return sample().crop((100, 0, 350, 250))
 
 
+@pytest.mark.parametrize("has_plan", [False, True])
+def test_a_result_waits_for_room(processes, face, has_plan):
+    data, asked = encoded(face, "PNG"), []
+    result = processes(data, "", AS_POSTED, room=asked.append)
+    if has_plan:
+        result = processes.render(data, "", result.plan, room=asked.append)
+
+    assert asked[-1] == len(result.data) > 0
+    assert sniff(result.data).name == "PNG"
+
+
 def as_asked(text: str) -> EmojifyOptions:
     return replace(AS_POSTED, edits=parse_edits(text))
 

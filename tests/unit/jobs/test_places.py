@@ -48,6 +48,22 @@ def test_nobody_is_remembered():
     assert not places._taken
 
 
+@pytest.mark.parametrize(("most", "places"), [(4, 3), (4, 9), (40, 20)])
+def test_who_asks_for_much_waits_until_it_fits(most, places):
+    """Whoever asks for more than a workspace may have has all of that."""
+    shared = FairPlaces(most)
+    with shared.taken("T1"), ExitStack() as taken:
+        taker = threading.Thread(
+            target=lambda: taken.enter_context(shared.taken("T1", places)), daemon=True
+        )
+        taker.start()
+        taker.join(0.3)
+        assert shared._taken == {"T1": 1}
+        assert is_free(shared, "T2")
+    taker.join(30)
+    assert shared._taken == {"T1": min(places, most // 2)}
+
+
 def picture(length: int) -> EmojifiedPicture:
     return EmojifiedPicture(b"x" * length, "PNG", "", (), "local", {})
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 import pytest
 
@@ -21,12 +23,22 @@ from emojifier_bot.domain import (
     Post,
     Share,
     ShareState,
+    Workspace,
     summarized,
 )
 from emojifier_bot.errors import DeliveryError, ErrorKind, ImageError
+from emojifier_bot.http import SMALL_BYTES
 from emojifier_bot.jobs import leases
 from emojifier_bot.jobs.leases import LeaseTimes
-from emojifier_bot.jobs.places import ConcurrencyLimits, Hand
+from emojifier_bot.jobs.places import (
+    FETCHES,
+    MOST_KEPT_BYTES,
+    ConcurrencyLimits,
+    Hand,
+)
+from emojifier_bot.jobs.places import (
+    PICTURES as PLACES,
+)
 from emojifier_bot.jobs.previews import PreviewSteps
 from emojifier_bot.jobs.steps import (
     Dependencies,
@@ -176,6 +188,94 @@ def test_a_picture_is_in_hand_once_it_has_its_places(tmp_path, posts, places):
     assert not steps.limits.pipelines._taken
 
 
+class Weighed:
+    """Files and results of the largest kind, which are only counted, not made."""
+
+    def __init__(self, most):
+        self.most, self.now, self.peak, self.lock = most, Counter(), Counter(), Lock()
+        #: Nothing is emojified or sent before all who can hold something do.
+        self.full = {"source": Event(), "result": Event()}
+
+    def hold(self, kind):
+        with self.lock:
+            self.now[kind] += 1
+            self.peak[kind] = max(self.peak[kind], self.now[kind])
+            if self.now[kind] == self.most[kind]:
+                self.full[kind].set()
+        assert self.full[kind].wait(120)
+
+    def let_go(self, kind):
+        with self.lock:
+            self.now[kind] -= 1
+
+
+class WeighedSource(FakeImageSource):
+    """Fetches files of 30 MB."""
+
+    def __init__(self, weighed):
+        super().__init__(PICTURES)
+        self.weighed = weighed
+
+    def fetch(self, workspace, reference, room):
+        room(30_000_000)
+        self.weighed.hold("source")
+        return super().fetch(workspace, reference)
+
+
+class WeighedEmojify(FakeEmojify):
+    """Makes results of 100 MB."""
+
+    def __init__(self, weighed):
+        self.weighed = weighed
+
+    def __call__(self, data, theme, options, *, room, **_):
+        room(100_000_000)
+        self.weighed.let_go("source")
+        self.weighed.hold("result")
+        return super().__call__(data, theme, options)
+
+
+class WeighedSink(FakeReplySink):
+    """Sends them."""
+
+    weighed = None
+
+    def upload(self, workspace, picture):
+        file_id = super().upload(workspace, picture)
+        self.weighed.let_go("result")
+        return file_id
+
+
+def test_several_workspaces_together_hold_no_more_than_fits(tmp_path, posts):
+    concurrency = 2
+    weighed = Weighed({"source": 4, "result": 2})
+    sink = WeighedSink(tmp_path)
+    sink.weighed = weighed
+    steps = make_steps(tmp_path, posts)
+    deps = replace(
+        steps.deps,
+        sink=sink,
+        source=WeighedSource(weighed),
+        emojify=WeighedEmojify(weighed),
+    )
+    steps = replace(steps, deps=deps, limits=ConcurrencyLimits(concurrency))
+
+    def ask(number):
+        request = make_request(workspace=Workspace(f"T{number % 4}"))
+        return prepared(steps, f"job {number}", request, F1)
+
+    with ThreadPoolExecutor(16) as people:
+        done = list(people.map(ask, range(16)))
+
+    assert all(done)
+    assert weighed.peak == weighed.most
+    # Beside these: 150 MB of the process, results that are tried again, and what is
+    # small enough to be held without room.
+    small = concurrency * (FETCHES + PLACES) * SMALL_BYTES
+    held = 4 * 30_000_000 + 2 * 100_000_000 + MOST_KEPT_BYTES + small
+    assert 150_000_000 + held <= 600_000_000
+
+
 def test_what_cannot_be_sent_is_not_kept(tmp_path, posts):
     steps = make_steps(tmp_path, posts)
     steps.deps.sink.plan("upload", Fault(kind="file_uploads_disabled", retryable=False))
@@ -316,7 +416,7 @@ class SlowEmojify:
     def __init__(self, clock, seconds, frames=40):
         self._clock, self._seconds, self._frames = clock, seconds, frames
 
-    def __call__(self, data, theme, options, *, progress):
+    def __call__(self, data, theme, options, *, progress, **_):
         for done in range(1, self._frames + 1):
             self._clock.advance(self._seconds)
             progress(done, self._frames)
