@@ -91,7 +91,8 @@ FORMATS = (
         magic=rb"\x89PNG\r\n\x1a\n",
         lossless=True,
         shown_in_channel=True,
-        save_options={"compress_level": 3},
+        # Two thirds of the time of 3, for 1 to 3 % more bytes.
+        save_options={"compress_level": 2},
         holds_density=True,
     ),
     PictureFormat(
