@@ -50,6 +50,9 @@ ENDED = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 FAST = Timing((0.0, 0.05, 0.1), (0.02, 0.05, 0.1), backoff=0.02, progress_seconds=0)
 #: A dead worker is found out after a second.
 SHORT_LEASE = LeaseTimes(lease_seconds=1.0, heartbeat_seconds=0.2)
+#: Of workers that run side by side: a busy machine must not starve one for as long as a
+#: lease.
+LONGER_LEASE = LeaseTimes(lease_seconds=4.0, heartbeat_seconds=0.8)
 
 FACE = picture_with_faces((200, 150), [(20, 20, 80, 80)])
 PICTURES = {
@@ -132,10 +135,13 @@ class JobsHarness:
         finally:
             worker.stop(drain_seconds=5)
 
-    def spawn(self, version: str = WORKFLOW_VERSION) -> subprocess.Popen[bytes]:
+    def spawn(
+        self, version: str = WORKFLOW_VERSION, lease: LeaseTimes = SHORT_LEASE
+    ) -> subprocess.Popen[bytes]:
         """Start a worker as a process of its own, until the harness is closed."""
         command = [sys.executable, "-m", "tests.worker_process", self.url]
         command += [str(self.folder), version]
+        command += [str(lease.lease_seconds), str(lease.heartbeat_seconds)]
         self._processes.append(subprocess.Popen(command, cwd=ROOT))
         return self._processes[-1]
 

@@ -1,4 +1,4 @@
-"""A worker that tests can kill: ``python -m tests.worker_process URL FOLDER VERSION``.
+"""A worker that tests can kill; `JobsHarness.spawn` starts it.
 
 It delivers into a folder, and runs one version of the workflow.
 """
@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from emojifier_bot.jobs.leases import LeaseTimes
 from emojifier_bot.jobs.worker import run_worker
 from emojifier_bot.jobs.workflow import PRESENT, EmojifyJob, WorkflowVersion
-from tests.jobs_harness import SHORT_LEASE, make_dependencies
+from tests.jobs_harness import make_dependencies
 
 DRAIN_SECONDS = 4
 #: The step that only the older version has.
@@ -32,9 +33,8 @@ VERSIONS = {one.version: one for one in (OLDER, PRESENT)}
 
 
 if __name__ == "__main__":
-    url, folder, version = sys.argv[1:]
+    url, folder, version, *lease = sys.argv[1:]
     logging.basicConfig(filename=f"{folder}/log.{version}", level=logging.INFO)
     deps = make_dependencies(url, Path(folder), lacks_buttons=True)
-    sys.exit(
-        run_worker(url, deps, 2, SHORT_LEASE, DRAIN_SECONDS, version=VERSIONS[version])
-    )
+    times = LeaseTimes(*map(float, lease))
+    sys.exit(run_worker(url, deps, 2, times, DRAIN_SECONDS, version=VERSIONS[version]))

@@ -10,7 +10,7 @@ from emojifier_bot.jobs.step_runner import MAX_ATTEMPTS
 from emojifier_bot.jobs.system_db import WORKFLOW_VERSION
 from emojifier_bot.jobs.worker import EXIT_DONE
 from tests.fakes.reply_sink import KILL_AFTER, Fault
-from tests.jobs_harness import JobsHarness
+from tests.jobs_harness import LONGER_LEASE, JobsHarness
 from tests.threads import wait_until
 from tests.worker_process import OLD_STEP, OLDER
 
@@ -39,12 +39,12 @@ def shown_jobs(harness):
 
 
 def test_each_version_ends_what_it_began_and_the_newer_begins_the_rest(harness):
-    older = harness.spawn(OLDER.version)
+    older = harness.spawn(OLDER.version, LONGER_LEASE)
     refuse(harness, SOON, JOBS)
     early = [harness.ask(f"early {number}") for number in range(JOBS)]
     wait_for_refusals(harness, JOBS)
 
-    harness.spawn(WORKFLOW_VERSION)
+    harness.spawn(WORKFLOW_VERSION, LONGER_LEASE)
     # The newer one says that it is there by taking a job.
     probes = []
     for number in count():
