@@ -35,6 +35,8 @@ KEEP, CLEAR, RESTORE = 1, 2, 3
 _LEAST_DELAY_CS, _USUAL_DELAY_CS = 2, 10
 #: Four bytes a pixel: red, green, blue, and 255 where it is opaque.
 _OPAQUE = 255
+#: Rows of a frame that are drawn at a time.
+_STRIP_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +178,13 @@ def shown_frames(data: bytes, gif: GifFile) -> Iterator[ImageArray]:
     for frame in gif.frames:
         part = shown[frame.region(gif.size_wh)]
         rows, columns = part.shape
-        drawn = colors_of(frame).take(unpacked(data, frame)[:rows, :columns])
+        colors, indices = colors_of(frame), unpacked(data, frame)[:rows, :columns]
         before = part.copy() if frame.disposal == RESTORE else None
-        np.copyto(part, drawn, where=drawn > 0)
+        # A strip at a time: indices of all pixels, as numpy makes them, have 8 bytes.
+        for top in range(0, rows, _STRIP_ROWS):
+            strip = slice(top, top + _STRIP_ROWS)
+            drawn = colors.take(indices[strip])
+            np.copyto(part[strip], drawn, where=drawn > 0)
         yield pixels
         if frame.disposal == CLEAR:
             part[:] = 0

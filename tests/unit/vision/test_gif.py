@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -40,6 +41,22 @@ def gif_of(frames, size=(8, 6), repeats=None):
 
 def shown(data):
     return [pixels.copy() for pixels in shown_frames(data, read_gif(data, 99))]
+
+
+def test_a_large_frame_takes_few_bytes_a_pixel():
+    image = photo(1600, 1200).convert("RGB").quantize(200)
+    data = encoded(image, "GIF")
+    gif = read_gif(data, 9)
+    tracemalloc.start()
+    try:
+        (pixels,) = (one.copy() for one in shown_frames(data, gif))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (pixels[..., :3] == np.asarray(image.convert("RGB"))).all()
+    # Four that are shown and four of their copy; the indices, and what unpacks them.
+    assert most < 12 * 1600 * 1200
 
 
 def test_blocks_say_where_and_how_long():
