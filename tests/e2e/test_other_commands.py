@@ -92,7 +92,7 @@ def test_bench_prints_all_figures_as_one_object(monkeypatch):
 
     figures = json.loads(done.stdout)
     assert set(figures) == {
-        *("timings", "large", "cold", "face_ms", "isolation", "isolated_mb"),
+        *("timings", "large", "cold", "face_ms", "isolation", "isolated_mb", "preview"),
     }
     assert [one["faces_pasted"] for one in figures["timings"]] == [1, 10, 30]
     assert set(figures["timings"][0]) == {

@@ -10,6 +10,7 @@ from emojifier_bot.cli.bench import (
     floor,
     time_isolation,
     time_picture,
+    time_preview,
 )
 from emojifier_bot.cli.console import WrongUsage
 from emojifier_bot.vision.options import EmojifyOptions
@@ -82,6 +83,13 @@ def test_the_largest_face_is_cut_with_room_around_it():
 def test_a_photo_without_face_is_told():
     with pytest.raises(WrongUsage, match="no face"):
         cut_face(fake_pipeline(FakeAnalyzer()), encoded(flat((9, 9, 9)), "PNG"))
+
+
+def test_a_preview_is_timed_first_and_redrawn():
+    found = time_preview(fake_pipeline(), compose(FACE, (640, 480), 2), rounds=2)
+
+    assert found.keys() == {"first_ms", "redrawn_ms"}
+    assert min(found.values()) > 0
 
 
 def test_pipeline_and_floor_are_timed_in_turn():
