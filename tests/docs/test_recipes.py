@@ -64,7 +64,7 @@ def wait_for(url: str, running: subprocess.Popen, log: Path) -> None:
     until = time.monotonic() + 30
     while True:
         try:
-            requests.get(url, timeout=5)
+            requests.get(url, timeout=30)
         except requests.ConnectionError:
             assert running.poll() is None, log.read_text()
             assert time.monotonic() < until

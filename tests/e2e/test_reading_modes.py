@@ -33,7 +33,7 @@ class Running:
         found = []
         for port in range(METRICS_PORT, METRICS_PORT + 8):
             try:
-                answer = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5)
+                answer = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=30)
             except requests.ConnectionError:
                 continue
             found.append(answer.text)

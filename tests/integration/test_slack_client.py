@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
+from dataclasses import replace
 
 import pytest
 from slack_sdk.errors import SlackApiError
@@ -44,7 +46,6 @@ def refused(bot: Bot, method: str = "files.info", **arguments) -> DeliveryError:
         ({"status": 503, "retry_after": 5}, "slack_unreachable", True, 5.0),
         ({"html": True}, "slack_unreachable", True, None),
         ({"drop": True}, "slack_unreachable", True, None),
-        ({"slow_seconds": 3.0}, "slack_unreachable", True, None),
         ({"error": "internal_error"}, "internal_error", True, None),
         ({"error": "fatal_error"}, "fatal_error", True, None),
         ({"error": "service_unavailable"}, "service_unavailable", True, None),
@@ -64,6 +65,15 @@ def test_each_failure_has_its_kind_and_may_be_retried_or_not(
     assert error.retry_after_seconds == after
     # One call is one try: waiting is for the job.
     assert len(bot.slack.calls_of("files.info")) <= 1
+
+
+def test_slack_that_never_answers_is_not_waited_for(bot, slack):
+    slack.faults.add("files.info", held=threading.Event())
+    bot.client = replace(bot.client, timeout_seconds=1)
+
+    error = refused(bot)
+
+    assert (error.kind, error.retryable) == ("slack_unreachable", True)
 
 
 def test_a_closed_port_is_no_answer(bot):

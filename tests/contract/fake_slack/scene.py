@@ -26,12 +26,12 @@ def post(slack: SlackServer, method: str, token: str = "", **more: Any) -> Any:
     """Call a method without the SDK; return the answer's JSON."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     address = f"{slack.api_url}{method}"
-    return requests.post(address, headers=headers, timeout=5, **more).json()
+    return requests.post(address, headers=headers, timeout=30, **more).json()
 
 
 def get(address: str, token: str) -> requests.Response:
     headers = {"Authorization": f"Bearer {token}"}
-    return requests.get(address, headers=headers, timeout=5, allow_redirects=False)
+    return requests.get(address, headers=headers, timeout=30, allow_redirects=False)
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Scene:
     def send(self, data: bytes = PNG, **more: Any) -> str:
         """Upload bytes; return the file's id."""
         ticket = self.announce(data, **more)
-        answer = requests.post(ticket["upload_url"], data=data, timeout=5)
+        answer = requests.post(ticket["upload_url"], data=data, timeout=30)
         assert answer.status_code == 200
         return ticket["file_id"]
 

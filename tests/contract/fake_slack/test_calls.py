@@ -28,7 +28,7 @@ class TestTokens:
             ("POST", {"data": {"token": token}}),
         ]
         answers = [
-            requests.request(verb, address, timeout=5, **more) for verb, more in ways
+            requests.request(verb, address, timeout=30, **more) for verb, more in ways
         ]
 
         assert [one.json()["ok"] for one in answers] == [True] * 3
@@ -38,7 +38,7 @@ class TestTokens:
     def test_reads_it_nowhere_else(self, slack, acme, verb, where):
         more = {where: {"token": acme.token}}
         answer = requests.request(
-            verb, f"{slack.api_url}auth.test", timeout=5, **more
+            verb, f"{slack.api_url}auth.test", timeout=30, **more
         ).json()
 
         assert answer["error"] == "not_authed"
@@ -144,7 +144,7 @@ class TestArguments:
         headers |= {"Content-Type": kind} if kind else {}
         address = f"{slack.api_url}chat.postMessage"
 
-        answer = requests.post(address, data=body, headers=headers, timeout=5)
+        answer = requests.post(address, data=body, headers=headers, timeout=30)
 
         assert answer.json()["error"] == code
         assert slack.problems

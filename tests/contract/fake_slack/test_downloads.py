@@ -80,7 +80,7 @@ class TestDownload:
         file = posted(client, ada, acme.general, mode="external", address=there)
 
         assert (file["mode"], file["url_private"]) == ("external", there)
-        requests.get(f"{there}?t={acme.token}", timeout=5)
+        requests.get(f"{there}?t={acme.token}", timeout=30)
         assert kinds(slack) == ["token_leak"]
 
 

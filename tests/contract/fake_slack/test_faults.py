@@ -28,7 +28,7 @@ class TestFaults:
     def test_answer_pages(self, slack, fault):
         slack.faults.add("auth.test", **fault)
 
-        answer = requests.post(f"{slack.api_url}auth.test", timeout=5)
+        answer = requests.post(f"{slack.api_url}auth.test", timeout=30)
 
         assert answer.status_code == fault.get("status", 200)
         assert answer.headers["Content-Type"].startswith("text/html")

@@ -31,7 +31,7 @@ def authorize(slack, **changed):
     return requests.get(
         f"{slack.url}/oauth/v2/authorize",
         params=sent,
-        timeout=5,
+        timeout=30,
         allow_redirects=False,
     )
 
@@ -79,7 +79,7 @@ class TestConsent:
             authorization_url=f"{slack.url}/oauth/v2/authorize",
         ).generate("s2")
 
-        answer = requests.get(address, timeout=5, allow_redirects=False)
+        answer = requests.get(address, timeout=30, allow_redirects=False)
 
         assert answer.status_code == 302
         assert not slack.problems
@@ -129,7 +129,7 @@ class TestCode:
             f"{slack.api_url}oauth.v2.access",
             data={"code": consent(slack)["code"], "redirect_uri": BACK},
             auth=(slack.app.client_id, slack.app.client_secret),
-            timeout=5,
+            timeout=30,
         )
 
         assert answer.json()["ok"]

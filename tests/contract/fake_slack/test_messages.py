@@ -261,13 +261,13 @@ class TestResponseUrls:
         ],
     )
     def test_take_messages_only(self, slack, url, body, error):
-        answer = requests.post(url, json=body, timeout=5)
+        answer = requests.post(url, json=body, timeout=30)
 
         assert (answer.status_code, answer.json()["error"]) == (400, error)
         assert kinds(slack) == ["response_url"]
 
     def test_take_no_bytes(self, url):
-        answer = requests.post(url, data=b"\x89PNG", timeout=5)
+        answer = requests.post(url, data=b"\x89PNG", timeout=30)
         assert answer.json()["error"] == "invalid_payload"
 
     def test_write_to_everybody(self, slack, url):

@@ -32,7 +32,7 @@ class TestUpload:
     def test_takes_parts_too(self, scene, slack):
         files = {"file": ("a.png", PNG)}
 
-        assert requests.post(scene.announce()["upload_url"], files=files, timeout=5).ok
+        assert requests.post(scene.announce()["upload_url"], files=files, timeout=30).ok
         assert not slack.problems
 
     def test_without_a_channel_stays_private(self, scene, slack):
@@ -63,7 +63,7 @@ class TestUpload:
 
     def test_has_the_announced_length(self, scene, slack):
         ticket = scene.announce()
-        answer = requests.post(ticket["upload_url"], data=PNG[:-1], timeout=5)
+        answer = requests.post(ticket["upload_url"], data=PNG[:-1], timeout=30)
 
         assert answer.status_code == 400
         with pytest.raises(SlackApiError, match="file_not_found"):
@@ -73,9 +73,9 @@ class TestUpload:
     def test_is_not_sent_afterwards(self, scene, slack):
         ticket = scene.announce()
         addresses = [ticket["upload_url"]] * 2 + [f"{slack.url}/upload/v1/other"]
-        first = requests.post(addresses[0], data=PNG, timeout=5)
+        first = requests.post(addresses[0], data=PNG, timeout=30)
         scene.complete(ticket["file_id"])
-        later = [requests.post(one, data=PNG, timeout=5) for one in addresses[1:]]
+        later = [requests.post(one, data=PNG, timeout=30) for one in addresses[1:]]
 
         assert [one.status_code for one in (first, *later)] == [200, 404, 404]
         assert kinds(slack) == ["upload_order"] * 2

@@ -143,7 +143,7 @@ class TestWaysIn:
         assert body["response_url"].startswith(slack.url)
         assert ada.told == ["On it."]
         check_scene(bot, acme, org_wide, ada.user_id)
-        requests.post(body["response_url"], json={"text": "Done"}, timeout=5)
+        requests.post(body["response_url"], json={"text": "Done"}, timeout=30)
         assert ada.told == ["On it.", "Done"]
         assert not slack.problems
 
@@ -245,7 +245,7 @@ class TestButtons:
             f"{slack.api_url}views.open",
             json={"trigger_id": trigger, "view": MODAL},
             headers={"Authorization": f"Bearer {acme.token}"},
-            timeout=5,
+            timeout=30,
         )
         assert opened.json()["ok"]
 

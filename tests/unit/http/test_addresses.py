@@ -134,7 +134,7 @@ def known_names(host: str) -> list[str]:
     return NAMES[host]
 
 
-TIMEOUTS = Timeouts(connect_seconds=1, read_seconds=1, total_seconds=2)
+TIMEOUTS = Timeouts(connect_seconds=20, read_seconds=20, total_seconds=20)
 
 
 def client(resolver=known_names, *allow_hosts: str) -> GuardedClient:

@@ -7,7 +7,7 @@ from emojifier_bot.http import Network, Timeouts
 from emojifier_bot.http.addresses import read
 from emojifier_bot.http.resolver import Deadline, resolve, system_resolver
 
-TIMEOUTS = Timeouts(connect_seconds=1, read_seconds=1, total_seconds=5)
+TIMEOUTS = Timeouts(connect_seconds=20, read_seconds=20, total_seconds=20)
 SPENT = Timeouts(connect_seconds=1, read_seconds=1, total_seconds=0)
 
 

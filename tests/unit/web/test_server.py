@@ -124,14 +124,16 @@ def test_requests_are_answered_side_by_side(running):
 def test_a_body_as_large_as_the_guard_allows(running):
     body = b"x" * MAX_BODY_BYTES
 
-    answer = requests.post(url(running, "/size"), data=body, timeout=5)
+    answer = requests.post(url(running, "/size"), data=body, timeout=PATIENCE_SECONDS)
 
     assert answer.text == str(MAX_BODY_BYTES)
 
 
 def test_a_body_without_end_is_refused(running):
     answer = requests.post(
-        url(running, "/size"), data=iter([b"x" * 100_000] * 50), timeout=5
+        url(running, "/size"),
+        data=iter([b"x" * 100_000] * 50),
+        timeout=PATIENCE_SECONDS,
     )
 
     assert answer.status_code == 413
@@ -202,7 +204,7 @@ def drip(server: WebServer, data: bytes) -> bytes:
 )
 def test_who_sends_drop_by_drop_is_cut_off(hasty, head):
     assert drip(hasty, head + b"X" * 5000) == b""
-    assert requests.get(url(hasty, "/slow"), timeout=5).text == "done"
+    assert requests.get(url(hasty, "/slow"), timeout=PATIENCE_SECONDS).text == "done"
 
 
 @pytest.mark.parametrize("silent", [200, CROWDED_FROM + 50])
@@ -210,9 +212,13 @@ def test_who_says_nothing_keeps_nobody_out(running, silent):
     with contextlib.ExitStack() as stack:
         for _ in range(silent):
             address = ("127.0.0.1", running.port)
-            stack.enter_context(socket.create_connection(address, timeout=5))
+            stack.enter_context(
+                socket.create_connection(address, timeout=PATIENCE_SECONDS)
+            )
 
-        assert requests.get(url(running, "/slow"), timeout=5).text == "done"
+        assert (
+            requests.get(url(running, "/slow"), timeout=PATIENCE_SECONDS).text == "done"
+        )
 
 
 def ask(stack: contextlib.ExitStack, server: WebServer, path: str, times: int = 1):
@@ -229,7 +235,9 @@ def test_who_reads_nothing_is_cut_off(hasty):
         sockets = [ask(stack, hasty, "/huge") for _ in range(8)]
 
         # Twice as many as there are threads: none of them waits for a reader.
-        assert requests.get(url(hasty, "/slow"), timeout=5).text == "done"
+        assert (
+            requests.get(url(hasty, "/slow"), timeout=PATIENCE_SECONDS).text == "done"
+        )
         wait_until(lambda: not hasty._server.active_channels)
         assert len(sockets) == 8
 
@@ -243,7 +251,9 @@ def test_who_asks_hundreds_of_times_at_once_is_cut_off(running):
 
         # A socket here, one there, and an answer's file.
         assert len([*descriptors.iterdir()]) - before <= 3 * len(sockets)
-        assert requests.get(url(running, "/slow"), timeout=5).text == "done"
+        assert (
+            requests.get(url(running, "/slow"), timeout=PATIENCE_SECONDS).text == "done"
+        )
 
 
 @pytest.mark.parametrize(
@@ -255,7 +265,9 @@ def test_who_asks_hundreds_of_times_at_once_is_cut_off(running):
     ],
 )
 def test_what_is_no_http_is_answered_safely(running, request_, status):
-    with socket.create_connection(("127.0.0.1", running.port), timeout=5) as sock:
+    with socket.create_connection(
+        ("127.0.0.1", running.port), timeout=PATIENCE_SECONDS
+    ) as sock:
         sock.sendall(request_)
         answer = sock.recv(10_000)
 
