@@ -179,9 +179,8 @@ def _check_uses(edits: Edits) -> None:
     for numbers, name in edits.uses:
         left = edits.skip if edits.only is None else edits.skip | numbers - edits.only
         if twice := sorted(numbers & (given | left)):
-            raise PlanError(
-                f'Face {twice[0]} gets "{name}" and something else: choose one.'
-            )
+            other = "is left as it is" if twice[0] in left else "something else"
+            raise PlanError(f'Face {twice[0]} gets "{name}" and {other}: choose one.')
         given |= numbers
 
 
