@@ -12,7 +12,12 @@ from dataclasses import replace
 from slack_bolt import Ack, App, BoltContext
 
 from emojifier_bot.db.drafts import Draft
-from emojifier_bot.domain import EmojifyRequest, Entrypoint, Outcome
+from emojifier_bot.domain import (
+    EmojifyRequest,
+    Entrypoint,
+    Outcome,
+    Workspace,
+)
 from emojifier_bot.errors import DeliveryError, ErrorKind, PlanError, QueueError
 from emojifier_bot.slack.context import ACCEPTED, ListenerContext, duration
 from emojifier_bot.slack.payloads import Payload
@@ -40,6 +45,8 @@ from emojifier_bot.vision.plan import Plan
 
 #: What Slack answers where it does not show the picture in a window.
 REFUSED = "invalid_arguments"
+#: People whose limits are remembered; then all are looked up again.
+MOST_EXHAUSTED = 1000
 
 
 class PreviewActions:
@@ -47,6 +54,8 @@ class PreviewActions:
 
     def __init__(self, context: ListenerContext) -> None:
         self._context = context
+        #: Of whom the database said that they changed too much, and when that ends.
+        self._exhausted_until: dict[tuple[Workspace, str], float] = {}
 
     def register(self, app: App) -> None:
         """Register the listeners with Bolt."""
@@ -200,12 +209,29 @@ class PreviewActions:
     ) -> tuple[EmojifyRequest, Draft | None]:
         """Do as `_find`, unless the presser has changed too much of late."""
         asker = self._context.asker_of(body, context)
-        exhausted = self._context.changes.take(asker.workspace, asker.user_id)
-        if exhausted is None:
+        if self._may_change(asker):
             return self._find(body, context)
+        return asker, None
+
+    def _may_change(self, asker: EmojifyRequest) -> bool:
+        """Count a change; False where a limit is in the way, which is told once.
+
+        Until something may be there again the database is not asked: SQLite has one
+        writer, whom a flood of presses would take from others.
+        """
+        changes, who = self._context.changes, (asker.workspace, asker.user_id)
+        now = changes.clock.monotonic()
+        if self._exhausted_until.get(who, now) > now:
+            return False
+        exhausted = changes.take(*who)
+        if exhausted is None:
+            return True
+        if len(self._exhausted_until) >= MOST_EXHAUSTED:
+            self._exhausted_until.clear()
+        self._exhausted_until[who] = now + exhausted.wait_seconds
         wait = duration(exhausted.wait_seconds)
         self._context.notify(asker, exhausted.limit.kind, wait=wait)
-        return asker, None
+        return False
 
     def _find(
         self, body: Payload, context: BoltContext

@@ -487,6 +487,25 @@ def test_the_window_posts_what_it_shows(previewed):
     assert request.digest == SECOND.digest
 
 
+def test_a_flood_of_changes_costs_no_transaction_each(previewed):
+    [personal, _] = CHANGES
+    changes = previewed.context.changes
+    for _ in range(personal.pictures):
+        assert changes.take(HERE, ASKER) is None
+    previewed.send(change("1/leave"))
+    assert previewed.notified(1) == ["preview_limit"]
+    # Whoever asked the database from here on would be let in.
+    changes.charge(HERE, ASKER, -personal.pictures)
+
+    previewed.send(change("1/leave"))
+    assert previewed.queue.requests == []
+
+    changes.clock.advance(personal.period_seconds / personal.pictures)
+    previewed.send(change("1/leave"))
+    assert len(previewed.queue.requests) == 1
+    assert previewed.sink.kinds == ["preview_limit"]
+
+
 def test_a_flood_of_changes_by_one_person_is_stopped(previewed):
     [personal, _] = CHANGES
     for number in range(personal.pictures):
