@@ -19,11 +19,13 @@ _VERBS = {
     **dict.fromkeys(("skip", "leave", "ignore"), "skip"),
     **dict.fromkeys(("swap", "switch", "exchange"), "swap"),
     **{word: word for word in ("only", *COVERS)},
+    "just": "only",
 }
 #: Of these, words that are said of much else.
 _COMMON = frozenset({"leave", "ignore", "switch", "exchange"})
-_ALL = frozenset({"everyone", "everybody", "all", "every"})
-_EXCEPT = frozenset({"except", "excluding", "without", "not", "but"})
+#: "The rest" too: what is said of single faces comes after what all get.
+_ALL = frozenset({"everyone", "everybody", "all", "every", "rest", "others"})
+_EXCEPT = frozenset({"except", "excluding", "without", "not", "but", "don't", "dont"})
 _ORDINALS = (
     *("first", "second", "third", "fourth", "fifth", "sixth"),
     *("seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"),
@@ -123,6 +125,7 @@ def read_face_words(words: Sequence[str], *, is_command: bool = True) -> FaceWor
     at = 0
     while at < len(words):
         at = reader.step(at)
+    reader.end()
     return reader.read
 
 
@@ -135,6 +138,8 @@ class _Reader:
     def __init__(self, words: list[str], is_command: bool) -> None:
         self.read = FaceWords()
         self._words, self._is_command = words, is_command
+        #: Where "last" stands that may mean a face.
+        self._lasts: list[int] = []
         # What may be asked for beyond the end: nothing.
         self._plain = [bare(one.strip(",")) for one in words] + [""] * (SHORT_WORDS + 2)
 
@@ -149,9 +154,15 @@ class _Reader:
 
     def _pass_over(self, at: int) -> None:
         self.read.others.append(self._words[at])
-        is_left = self._plain[at] == _LAST and self.read.found and self._is_command
-        if is_left and _OTHER_THINGS.isdisjoint(self._plain[at : at + SHORT_WORDS]):
-            self._miss(at, at + 1)
+        near = self._plain[at : at + SHORT_WORDS]
+        if self._plain[at] == _LAST and _OTHER_THINGS.isdisjoint(near):
+            self._lasts.append(at)
+
+    def end(self) -> None:
+        """Note each "last" that goes with none of what is asked for."""
+        if self.read.found and self._is_command:
+            for at in self._lasts:
+                self._miss(at, at + 1)
 
     def _miss(self, at: int, end: int) -> None:
         """Note words that are not understood."""
@@ -193,6 +204,8 @@ class _Reader:
         but = self._all_but(at + 1)
         faces = but or self._faces(at + 1)
         end = self._after_leaving(faces.end) if verb == "skip" else faces.end
+        if self._plain[at] == "just" and not faces.named:
+            return at
         if not faces.numbers:
             return self._verb_alone(at, verb)
         if but and verb == "skip":
@@ -228,9 +241,12 @@ class _Reader:
             return at
         begin = self._all_faces(at)
         but = self._all_but(at)
-        given = self._name(but.end if but else begin, any_name=self._is_command)
+        bare_name = self._is_command and self._plain[at] == "everyone"
+        given = self._name(but.end if but else begin, any_name=bare_name)
+        near = self._plain[begin : begin + SHORT_WORDS]
+        if not given and but is None and near[0] in _EXCEPT:
+            return at if _PEOPLE.isdisjoint(near) else self._miss_order(at, near)
         if not given and but is None:
-            bare_name = self._is_command and self._plain[at] == "everyone"
             if not bare_name:
                 return at
             if begin >= len(self._words) or self._faces(begin, within=True).numbers:
@@ -252,7 +268,8 @@ class _Reader:
             self._find("skip", *faces.numbers)
             return faces.end
         near = self._plain[at + 1 : at + SHORT_WORDS]
-        if _PEOPLE.isdisjoint(near) or not _OTHER_THINGS.isdisjoint(near):
+        is_general = self._plain[at] in {"don't", "dont"} or _PEOPLE.isdisjoint(near)
+        if is_general or not _OTHER_THINGS.isdisjoint(near):
             return at
         return self._miss_order(at, near)
 
@@ -280,6 +297,9 @@ class _Reader:
         if faces.named and after > faces.end:
             self._find("skip", *faces.numbers)
             return after
+        if self._plain[faces.end] == "only":
+            self._find("only", *faces.numbers)
+            return faces.end + 1
         before = [one for one in self._plain[:at] if one not in _ARTICLES][-1:]
         any_name = faces.named and not _GIVING.isdisjoint(before)
         if given := self._name(faces.end, any_name=any_name):
@@ -317,7 +337,9 @@ class _Reader:
     def _is_name(self, at: int) -> bool:
         """Tell whether a word may be the name of an emoji."""
         word = self._plain[at]
-        is_other = word in POLITE or bool(_number(word, named=True))
+        is_other = word in POLITE | _EXCEPT | _VERBS.keys() or bool(
+            _number(word, named=True)
+        )
         return word.replace("_", "").replace("-", "").isalnum() and not is_other
 
     def _cover(self, kind: str, at: int) -> tuple[str, int]:

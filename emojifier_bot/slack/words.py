@@ -97,7 +97,7 @@ POLITE = (
     | _THANKS
     | _GREETINGS
     | {"a", "the", "my", "our", "to", "of", "on", "in", "for", "with", "last", "latest"}
-    | {"newest", "emoji", "emojis", "now", "just", "you"}
+    | {"newest", "emoji", "emojis", "now", "just", "you", "all", "both"}
 )
 #: ``:heart:``; those against something.
 _EMOJI_NAME = re.compile(r":[\w+'-]+:")

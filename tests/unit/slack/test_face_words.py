@@ -82,6 +82,12 @@ SAID = [
     ("cover them with a mosaic", "mosaic"),
     ("mosaic", "mosaic"),
     ("opposite, skip the last", "opposite skip last"),
+    ("face 1 😎, the others 😂", "1=😎 everyone 😂"),
+    ("cover 1 and 2 with a blur, the rest as 😎", "1,2=blur everyone 😎"),
+    ("3=😎 and blur the rest", "3=😎 blur"),
+    ("face 1 only", "only 1"),
+    ("just the first face", "only 1"),
+    ("don't do the last face", "skip last"),
 ]
 
 
@@ -109,6 +115,7 @@ def test_what_people_say(text, expected):
         ("please, not my face", "I did not understand “not my face”."),
         ("without the kids please", "I did not understand “without the kids please”."),
         ("the last face please", "I did not understand “last face please”."),
+        ("please do everyone but me", "I did not understand “everyone but me”."),
         ("what about face 2", "I did not understand “face 2”."),
         ("only faces 3-1", '"3-1" names no faces.'),
         ("swap face 1", '"1" names no two faces.'),
@@ -158,6 +165,11 @@ def test_pictures_are_counted_too(text, other_words):
         ("how do you find face 2?", OtherWords.QUESTION),
         ("not all of it, please stop", OtherWords.AGAINST),
         ("could you do the last one?", OtherWords.REQUEST),
+        ("can you do all of these?", OtherWords.REQUEST),
+        ("all faces please", OtherWords.REQUEST),
+        ("just 2 minutes, please do this", OtherWords.REQUEST),
+        ("all good, thanks", OtherWords.THANKS),
+        ("please don't", OtherWords.AGAINST),
         ("this is our second attempt, please try", OtherWords.REQUEST),
     ],
 )
