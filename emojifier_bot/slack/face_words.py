@@ -51,6 +51,8 @@ _GIVING = frozenset({"make", "give", "turn"})
 _ON = frozenset({"for", "on", "over", "onto"})
 _ARTICLES = frozenset({"a", "an", "the"})
 _NO_WORDS: frozenset[str] = frozenset()
+#: Words that may name the faces of one turn: nobody's message takes long to read.
+_MOST_WORDS = 50
 #: What is counted besides faces.
 _OTHER_THINGS = POINTS - _ONES - {"this", "that", "these", "those", "above"}
 _OTHER_THINGS |= {"time", "times", "day", "days", "emoji", "emojis", "result"}
@@ -378,7 +380,7 @@ class _Reader:
         """
         numbers: list[str] = []
         end, named, before = at, False, ""
-        for place in range(at, len(self._words)):
+        for place in range(at, min(len(self._words), at + _MOST_WORDS)):
             word = self._plain[place]
             may_follow = _BETWEEN if numbers else _NO_WORDS if within else _BEFORE
             if word in _FACES:
