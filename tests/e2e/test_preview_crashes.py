@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,12 +50,14 @@ class Stage:
     bot: Bot
     slack: KillingSlack
     parts: dict[str, Any]
+    workers: ExitStack
 
-    @contextmanager
-    def worker(self):
-        with process("worker", fast=True, killed=True, **self.parts) as running:
-            self.slack.worker = running
-            yield running
+    def worker(self) -> subprocess.Popen:
+        """Return the one that works: a new one if the last one was killed."""
+        if self.slack.worker is None or self.slack.worker.poll() is not None:
+            running = process("worker", fast=True, killed=True, **self.parts)
+            self.slack.worker = self.workers.enter_context(running)
+        return self.slack.worker
 
     def wait(self, holds):
         return self.slack.wait_until(holds, PATIENCE_SECONDS)
@@ -78,8 +80,12 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(parts):
-    with KillingSlack() as slack, serving(slack, "--no-worker", **parts) as bot:
-        yield Stage(bot, slack, parts | {"slack": slack})
+    with (
+        KillingSlack() as slack,
+        serving(slack, "--no-worker", **parts) as bot,
+        ExitStack() as workers,
+    ):
+        yield Stage(bot, slack, parts | {"slack": slack}, workers)
 
 
 def first_preview(stage, person, channel):
@@ -106,19 +112,19 @@ def is_left(message) -> bool:
 def test_showing_a_preview(stage, method, when):
     person = stage.bot.sit("kay")
     stage.slack.armed = (method, when)
-    with stage.worker() as first:
-        person.command(stage.bot.channel(), f"{stage.bot.address()} preview")
-        assert first.wait(PATIENCE_SECONDS) == -signal.SIGKILL
+    worker = stage.worker()
+    person.command(stage.bot.channel(), f"{stage.bot.address()} preview")
+    assert worker.wait(PATIENCE_SECONDS) == -signal.SIGKILL
 
-    with stage.worker():
-        [message] = stage.wait(lambda: stage.previews(person))
-        stage.wait(lambda: len(stage.files()) == 1)
-        person.press(message, ids.FACE, "1/leave")
-        stage.wait(lambda: is_left(message))
-        stage.wait(lambda: len(stage.files()) == 1)
-        assert stage.previews(person) == [message]
-        person.press(message, ids.DISCARD)
-        stage.wait(lambda: not stage.previews(person) and not stage.files())
+    stage.worker()
+    [message] = stage.wait(lambda: stage.previews(person))
+    stage.wait(lambda: len(stage.files()) == 1)
+    person.press(message, ids.FACE, "1/leave")
+    stage.wait(lambda: is_left(message))
+    stage.wait(lambda: len(stage.files()) == 1)
+    assert stage.previews(person) == [message]
+    person.press(message, ids.DISCARD)
+    stage.wait(lambda: not stage.previews(person) and not stage.files())
 
 
 @pytest.mark.parametrize(
@@ -127,17 +133,17 @@ def test_showing_a_preview(stage, method, when):
 )
 def test_redrawing_a_preview(stage, method, when):
     person = stage.bot.sit("lee")
-    with stage.worker() as first:
-        message = first_preview(stage, person, stage.bot.channel())
-        stage.slack.armed = (method, when)
-        person.press(message, ids.FACE, "1/leave")
-        assert first.wait(PATIENCE_SECONDS) == -signal.SIGKILL
+    worker = stage.worker()
+    message = first_preview(stage, person, stage.bot.channel())
+    stage.slack.armed = (method, when)
+    person.press(message, ids.FACE, "1/leave")
+    assert worker.wait(PATIENCE_SECONDS) == -signal.SIGKILL
 
-    with stage.worker():
-        stage.wait(lambda: is_left(message) and len(stage.files()) == 1)
-        assert stage.previews(person) == [message]
-        person.press(message, ids.DISCARD)
-        stage.wait(lambda: not stage.previews(person) and not stage.files())
+    stage.worker()
+    stage.wait(lambda: is_left(message) and len(stage.files()) == 1)
+    assert stage.previews(person) == [message]
+    person.press(message, ids.DISCARD)
+    stage.wait(lambda: not stage.previews(person) and not stage.files())
 
 
 @pytest.mark.parametrize(
@@ -150,13 +156,13 @@ def test_redrawing_a_preview(stage, method, when):
 )
 def test_posting_a_preview(stage, method, when):
     person, channel = stage.bot.sit("mo"), stage.bot.channel()
-    with stage.worker() as first:
-        message = first_preview(stage, person, channel)
-        stage.slack.armed = (method, when)
-        person.press(message, ids.POST)
-        assert first.wait(PATIENCE_SECONDS) == -signal.SIGKILL
+    worker = stage.worker()
+    message = first_preview(stage, person, channel)
+    stage.slack.armed = (method, when)
+    person.press(message, ids.POST)
+    assert worker.wait(PATIENCE_SECONDS) == -signal.SIGKILL
 
-    with stage.worker():
-        stage.wait(lambda: stage.slack.results(channel))
-        stage.wait(lambda: not stage.previews(person) and not stage.files())
-        assert len(stage.slack.results(channel)) == 1
+    stage.worker()
+    stage.wait(lambda: stage.slack.results(channel))
+    stage.wait(lambda: not stage.previews(person) and not stage.files())
+    assert len(stage.slack.results(channel)) == 1
