@@ -60,7 +60,7 @@ def test_nobody_waits_for_a_start_while_others_have_all_processes():
     pool = ahead(starts)
     with ExitStack() as taken:
         first = [taken.enter_context(pool.process()) for _ in range(2)]
-        wait_until(lambda: pool.pids, 5)
+        wait_until(lambda: pool.pids)
         starts.may_start.clear()
         with pool.process() as mine:  # or this would wait for ten seconds
             assert mine not in first
@@ -71,7 +71,7 @@ def test_one_is_ready_before_the_picture_that_ends_another_is_done():
     starts = Starts()
     pool = ahead(starts)
     with pool.process() as died:
-        wait_until(lambda: pool.pids, 5)
+        wait_until(lambda: pool.pids)
         died.cause_of_death = "SIGKILL"
 
     assert pool.deaths == {"SIGKILL": 1}
@@ -83,11 +83,11 @@ def test_those_that_will_not_come_back_are_replaced_at_once():
     pool = ahead(starts)
     with ExitStack() as taken:
         bad = [taken.enter_context(pool.process()) for _ in range(2)]
-        wait_until(lambda: len(pool.pids) == 1, 5)
+        wait_until(lambda: len(pool.pids) == 1)
         for number, one in enumerate(bad):
             one.is_spent = True
             one.when_ending()
-            wait_until(lambda most=number + 2: len(pool.pids) == most, 5)
+            wait_until(lambda most=number + 2: len(pool.pids) == most)
         starts.may_start.clear()
 
     # The next two of theirs, and somebody else's.
@@ -101,10 +101,10 @@ def test_a_picture_waits_for_the_process_that_is_starting():
     starts = Starts()
     pool = ahead(starts)
     with pool.process(), pool.process():
-        wait_until(lambda: pool.pids, 5)
+        wait_until(lambda: pool.pids)
         starts.may_start.clear()
         with pool.process():  # the last that is ready; the next one is starting
-            wait_until(lambda: starts.begun == 4, 5)
+            wait_until(lambda: starts.begun == 4)
             threading.Timer(0.2, starts.may_start.set).start()
             with pool.process() as mine:
                 assert mine is starts.started[3]
@@ -117,7 +117,7 @@ def test_no_more_are_started_than_pictures_may_be_worked_on():
     with ExitStack() as taken:
         for _ in range(4):
             taken.enter_context(pool.process())
-            wait_until(lambda: not pool._starting, 5)
+            wait_until(lambda: not pool._starting)
 
     assert len(starts.started) == 4
     assert len(pool.pids) == 3  # the fourth is not kept
@@ -127,22 +127,22 @@ def test_once_closed_nothing_is_started_or_kept():
     starts = Starts()
     pool = ahead(starts)
     pool.warm_up()
-    wait_until(lambda: len(pool.pids) == 2, 5)
+    wait_until(lambda: len(pool.pids) == 2)
     with pool.process():
         pool.close()
 
     assert pool.pids == []
-    wait_until(lambda: all(one.is_closed for one in starts.started), 5)
+    wait_until(lambda: all(one.is_closed for one in starts.started))
 
 
 def test_a_start_ahead_that_fails_is_told_by_the_next_picture():
     starts = Starts()
     pool = ahead(starts)
     with pool.process() as one:
-        wait_until(lambda: pool.pids, 5)
+        wait_until(lambda: pool.pids)
         starts.error = ImageError("It does not start.", kind="decoder_down")
         with pool.process():
-            wait_until(lambda: not pool._starting, 5)
+            wait_until(lambda: not pool._starting)
             with pytest.raises(ImageError), pool.process():
                 pass
         one.is_spent = True
