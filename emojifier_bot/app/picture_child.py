@@ -229,15 +229,10 @@ def previewed(
         return picture
     painted = result.encode_for
     if isinstance(painted, PaintedPicture):
-        canvas = painted.picture.canvas
+        shown = painted.picture
     else:
         (shown,) = pipeline.frames(result.encoded, result, {result.frame})
-        canvas = shown.canvas
-    return replace(
-        picture,
-        data=numbered_copy(canvas, result.shown),
-        format="JPEG",
-    )
+    return replace(picture, data=numbered_copy(shown, result.shown), format="JPEG")
 
 
 def emojified(result: Result) -> EmojifiedPicture:

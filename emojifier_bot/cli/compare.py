@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from emojifier_bot.cli.inputs import Source
     from emojifier_bot.config import PictureSettings
     from emojifier_bot.vision.agreement import Compared, Pair
+    from emojifier_bot.vision.decode import DecodedImage
 
     #: One face about which two back ends differ, and both answers.
     Tile = tuple[Image.Image, Pair]
@@ -156,7 +157,7 @@ def _read_all(
                 seconds = (times[1] - times[0], times[2] - times[1])
                 read.append(Compared(pair_faces(*faces), seconds))
                 tiles += [
-                    (cut_tile(picture.image, pair), pair) for pair in read[-1].differing
+                    (cut_tile(picture, pair), pair) for pair in read[-1].differing
                 ]
             progress(index + 1, len(sources))
     return read, tiles
@@ -199,17 +200,20 @@ def _interval(measured: Mapping[str, float]) -> str:
     )
 
 
-def cut_tile(picture: Image.Image, pair: Pair) -> Image.Image:
-    """Return the square around a face, with the boxes of those who found it."""
+def cut_tile(picture: DecodedImage, pair: Pair) -> Image.Image:
+    """Return the square around a face in sRGB, with the boxes of those who found it."""
     import numpy as np
     from PIL import Image, ImageDraw
+
+    from emojifier_bot.vision.color import to_srgb
 
     boxes = np.array([face.box.xyxy for face in pair if face is not None])
     low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
     side = max(*(high - low), 1.0) * (1 + 2 * ROOM)
     corner = (low + high - side) / 2
     left, top, right, bottom = map(round, (*corner, *(corner + side)))
-    crop = picture.crop((left, top, right, bottom)).convert("RGB")
+    cut = picture.image.crop((left, top, right, bottom))
+    crop = to_srgb(cut, picture.icc_profile).convert("RGB")
     tile = crop.resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS)
     draw = ImageDraw.Draw(tile)
     for face, color in zip(pair, COLORS, strict=True):

@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from emojifier_bot.vision.canvas import Canvas
-from emojifier_bot.vision.color import premultiplied
+from emojifier_bot.vision.color import premultiplied, to_srgb
 from emojifier_bot.vision.composite import Region, blend
+from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.detector import intersection_area
 from emojifier_bot.vision.plan import PlannedFace
 from emojifier_bot.vision.types import ImageArray, Placement
@@ -54,22 +55,23 @@ def draw_numbers(canvas: Canvas, faces: Sequence[PlannedFace]) -> None:
         blend(canvas, premultiplied(patch), (x_min, y_min, x_max, y_max))
 
 
-def numbered_copy(canvas: Canvas, faces: Sequence[PlannedFace]) -> bytes:
+def numbered_copy(picture: DecodedImage, faces: Sequence[PlannedFace]) -> bytes:
     """Return a copy of a picture, as small as chats show it, with the faces' numbers.
 
     Args:
-        canvas: The numbers are written on it.
+        picture: The numbers are written on its canvas.
         faces: With the numbers.
 
     Returns:
-        A JPEG; what is transparent is white in it.
+        A JPEG in sRGB; what is transparent is white in it.
     """
-    draw_numbers(canvas, faces)
-    image = canvas.image
+    draw_numbers(picture.canvas, faces)
+    image = picture.image
     shrink = min(COPY_SIDE_PX / max(image.size), 1.0)
     size = (max(round(image.width * shrink), 1), max(round(image.height * shrink), 1))
     # By the means of whole pixels first, as many as fit: a third of the time.
     copy = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
+    copy = to_srgb(copy, picture.icc_profile)
     if copy.mode == "RGBA":
         white = Image.new("RGBA", copy.size, "white")
         copy = Image.alpha_composite(white, copy)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,7 +14,9 @@ from emojifier_bot.cli.compare import (
     cut_tile,
     draw_sheet,
 )
+from emojifier_bot.vision.decode import from_image
 from tests.builders import make_face, make_landmarks
+from tests.profiles import rgb_profile
 
 #: One well inside, one at the very edge.
 INSIDE, EDGE = (
@@ -24,7 +28,7 @@ INSIDE, EDGE = (
 @pytest.mark.parametrize("count", [1, COLUMNS, COLUMNS + 1])
 @pytest.mark.parametrize("pair", [(INSIDE, None), (None, EDGE)], ids=["one", "other"])
 def test_a_sheet_has_a_tile_for_each_difference(pair, count):
-    tile = cut_tile(Image.new("RGBA", (600, 300), (90, 160, 90)), pair)
+    tile = cut_tile(from_image(Image.new("RGBA", (600, 300), (90, 160, 90))), pair)
 
     sheet = draw_sheet(("one", "other"), [(tile, pair)] * count)
 
@@ -35,3 +39,14 @@ def test_a_sheet_has_a_tile_for_each_difference(pair, count):
     pixels = np.asarray(sheet).reshape(-1, 3)
     for color in COLORS:
         assert (pixels == color).all(axis=1).any()
+
+
+def test_a_tile_shows_a_pictures_colours():
+    image = Image.new("RGB", (600, 300), (200, 100, 50))
+    picture = replace(from_image(image), icc_profile=rgb_profile())
+
+    red, green, blue = cut_tile(picture, (INSIDE, None)).getpixel((TILE_PX // 2,) * 2)
+
+    assert red > 240
+    assert green < 100
+    assert blue < 60

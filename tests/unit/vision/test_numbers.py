@@ -7,9 +7,12 @@ import pytest
 from PIL import Image
 
 from emojifier_bot.vision.canvas import canvas_of
+from emojifier_bot.vision.color import to_srgb
+from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.numbers import draw_numbers, number_label, numbered_copy
 from tests.builders import make_placement, make_plan
-from tests.images import mean_abs_diff, opened, photo
+from tests.images import flat, mean_abs_diff, opened, photo
+from tests.profiles import rgb_profile
 
 
 def drawn(faces, size_wh=(640, 480), color="olive") -> np.ndarray:
@@ -88,7 +91,17 @@ def test_a_copy_is_as_small_as_chats_show_it(size_wh, of_copy, mode):
     white = Image.new("RGBA", size_wh, "white")
     seen = Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
 
-    copy = opened(numbered_copy(canvas_of(image), []))
+    copy = opened(numbered_copy(from_image(image), []))
 
     assert (copy.format, copy.mode, copy.size) == ("JPEG", "RGB", of_copy)
     assert mean_abs_diff(copy, seen.resize(of_copy, Image.Resampling.BOX)) < 4
+
+
+def test_a_copy_shows_a_pictures_colours():
+    wide = replace(from_image(flat((200, 100, 50))), icc_profile=rgb_profile())
+
+    copy = opened(numbered_copy(wide, []))
+
+    assert "icc_profile" not in copy.info
+    assert mean_abs_diff(copy, to_srgb(flat((200, 100, 50)), rgb_profile())) < 4
+    assert copy.getpixel((0, 0))[0] > 240
