@@ -24,7 +24,7 @@ from emojifier_bot.errors import VaultError
 LIFETIME = timedelta(hours=1)
 #: Who takes an expired draft has so long to remove what Slack holds of it; then
 #: somebody else may try.
-REMOVAL_TIME = timedelta(minutes=5)
+REMOVAL_TIME, NO_TIME = timedelta(minutes=5), timedelta()
 #: Expired drafts that are taken at a time.
 MOST_TAKEN = 20
 
@@ -246,10 +246,15 @@ class DraftStore:
                     connection.execute(sa.delete(DRAFTS).where(*its))
         return found
 
-    def forget(self, workspace: Workspace, draft_id: str) -> None:
-        """Remove a draft, if there is such a one."""
+    def forget(
+        self, workspace: Workspace, draft_id: str, expired_for: timedelta = NO_TIME
+    ) -> None:
+        """Remove a draft that expired so long ago, if there is such a one."""
+        is_it = _is(workspace, draft_id)
+        if expired_for:
+            is_it &= DRAFTS.c.expires_at <= self.clock.now() - expired_for
         with self.database.writing() as connection:
-            connection.execute(sa.delete(DRAFTS).where(_is(workspace, draft_id)))
+            connection.execute(sa.delete(DRAFTS).where(is_it))
 
     def _until(self) -> dict[str, datetime]:
         end = self.clock.now() + LIFETIME

@@ -10,7 +10,13 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from emojifier_bot.db.drafts import Draft, DraftStore, Drawing
+from emojifier_bot.db.drafts import (
+    NO_TIME,
+    REMOVAL_TIME,
+    Draft,
+    DraftStore,
+    Drawing,
+)
 from emojifier_bot.domain import Workspace
 from emojifier_bot.errors import DeliveryError, EmojifierError, ErrorKind
 
@@ -44,8 +50,12 @@ class PreviewSink(Protocol):
         """Delete a file; tell whether it is gone: who completes it may be late."""
         ...
 
-    def remove(self, draft: Draft) -> None:
-        """Delete all that Slack holds of a preview; what is gone is fine."""
+    def remove(self, draft: Draft) -> bool:
+        """Delete all that Slack holds of a preview; what is gone is fine.
+
+        Returns:
+            Whether every file is gone: who completes one may be late.
+        """
         ...
 
 
@@ -75,17 +85,22 @@ class Previews:
     def take_away(self, draft: Draft) -> None:
         """Remove a preview that has ended, and forget it.
 
+        What Slack is just taking of it cannot be removed yet: the draft stays for a
+        while, and `sweep` removes it again.
+
         Raises:
             DeliveryError: Slack may do it later; the draft stays until then.
         """
+        is_gone = True
         try:
-            self.sink.remove(draft)
+            is_gone = self.sink.remove(draft)
         except DeliveryError as error:
             if error.retryable:
                 raise
             facts = {"action": "remove_preview", "error": error.kind}
             logger.warning("a preview is left behind", extra=facts)
-        self.drafts.forget(draft.workspace, draft.draft_id)
+        ended_for = NO_TIME if is_gone else REMOVAL_TIME
+        self.drafts.forget(draft.workspace, draft.draft_id, ended_for)
 
     def discard(self, workspace: Workspace, draft_id: str) -> None:
         """End a preview and take it away; one that is gone is fine."""

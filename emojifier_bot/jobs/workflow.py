@@ -56,8 +56,6 @@ from emojifier_bot.jobs.system_db import (
     child_job_id,
 )
 
-#: Times that a worker may die with a job, in any step, before DBOS gives the job up.
-MAX_RECOVERIES = 20
 #: The names of steps that the operators' view looks for.
 PREPARE, COMPLETE, SHARE = "prepare", "complete", "share"
 DRAW = "draw"
@@ -412,7 +410,9 @@ def register(
         await asyncio.to_thread(on_end, job_id, ended["outcome"])
         return ended
 
-    @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERIES)
+    # Not DBOS's limit: it would give up, without a sentence, also who only waited while
+    # workers came and went. A picture that kills them has that of `StepRunner`.
+    @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)
     async def emojify(document: dict[str, Any]) -> dict[str, Any]:
         job_id = str(DBOS.workflow_id)
         try:

@@ -159,15 +159,14 @@ class SlackPreviews:
             return error.kind == ErrorKind.FILE_DELETED
         return True
 
-    def remove(self, draft: Draft) -> None:
-        """Delete the files, then the message."""
-        for file_id in draft.file_ids:
-            self.delete_file(draft.workspace, file_id)
+    def remove(self, draft: Draft) -> bool:
+        """Delete the files, then the message; tell whether every file is gone."""
+        gone = [self.delete_file(draft.workspace, one) for one in draft.file_ids]
         ts = draft.message_ts
         if not ts and draft.is_sent and draft.channel_id:
             ts = self.find(draft)
         if not ts:
-            return
+            return all(gone)
         try:
             self.client.call(
                 draft.workspace, "chat.delete", channel=draft.channel_id, ts=ts
@@ -175,3 +174,4 @@ class SlackPreviews:
         except DeliveryError as error:
             if error.kind not in MESSAGE_GONE:
                 raise
+        return all(gone)

@@ -145,6 +145,19 @@ class TestDrafts:
 
         assert stores.drafts.take_expired() == []
 
+    def test_one_that_has_just_ended_is_kept_for_what_slack_takes_late(
+        self, stores, clock
+    ):
+        stores.drafts.begin(FULL)
+        stores.drafts.end(TEAM, "d1")
+        stores.drafts.forget(TEAM, "d1", REMOVAL_TIME)
+        assert stores.drafts.take_expired() == [FULL]
+
+        clock.advance(MINUTES_SECONDS)
+        stores.drafts.forget(TEAM, "d1", REMOVAL_TIME)
+
+        assert stores.drafts.take_expired() == []
+
     def test_two_workers_take_it_once(self, stores, clock):
         stores.drafts.begin(FULL)
         clock.advance(HOUR_SECONDS)

@@ -53,15 +53,16 @@ class MemoryPreviews(PreviewSink):
 
     def delete_file(self, workspace: Workspace, file_id: str) -> bool:
         assert workspace.id
+        self._let_others("delete_file")
         if file_id in self.files:
             self.files.remove(file_id)
             self.deleted.append(file_id)
         return file_id in self.deleted
 
-    def remove(self, draft: Draft) -> None:
-        for file_id in draft.file_ids:
-            self.delete_file(draft.workspace, file_id)
+    def remove(self, draft: Draft) -> bool:
+        gone = [self.delete_file(draft.workspace, one) for one in draft.file_ids]
         self.shown.pop(draft.message_ts or self.find(draft), None)
+        return all(gone)
 
     def _show(self, draft: Draft, drawing: Drawing, ts: str) -> str:
         if drawing.file_id not in self.files:

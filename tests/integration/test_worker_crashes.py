@@ -31,6 +31,8 @@ START_SECONDS = 60
 #: How long Slack asks to wait.
 WAIT_SECONDS = 9
 HOURS_SECONDS = 6 * 3600
+#: More than any limit that DBOS has by itself.
+MANY_TIMES = 1000
 
 
 def is_dead(process):
@@ -52,6 +54,22 @@ def wake_later(url, job_id, seconds):
                 "WHERE workflow_uuid = :job_id AND function_name = 'DBOS.sleep'"
             ),
             {"later": later, "job_id": job_id},
+        )
+        assert changed.rowcount == 1
+    engine.dispose()
+
+
+def count_taken(url, job_id, times):
+    """Let DBOS believe that a job was taken from the queue so many times."""
+    engine = open_engine(url, wait_seconds=5, connections=1)
+    table = "dbos.workflow_status" if "postgres" in url else "workflow_status"
+    with engine.begin() as connection:
+        changed = connection.execute(
+            sa.text(
+                f"UPDATE {table} SET recovery_attempts = :times "
+                "WHERE workflow_uuid = :job_id"
+            ),
+            {"times": times, "job_id": job_id},
         )
         assert changed.rowcount == 1
     engine.dispose()
@@ -224,6 +242,19 @@ def test_a_job_that_waits_for_its_picture_outlives_any_worker(harness, asked):
 
     assert job.outcome in SUCCESSES
     assert harness.sink.told() == []
+
+
+@pytest.mark.parametrize("asked", KINDS)
+def test_no_number_of_workers_that_came_and_went_ends_a_job(harness, asked):
+    job_id = harness.ask(**asked, reaction_ts="1700000000.000009")
+    count_taken(harness.url, job_id, MANY_TIMES)
+
+    with harness.working():
+        job = harness.wait(job_id, seconds=START_SECONDS)
+
+    assert job.outcome in SUCCESSES
+    assert harness.sink.told() == []
+    assert harness.sink.calls("remove_reaction")
 
 
 @pytest.mark.parametrize("asked", KINDS[1:])

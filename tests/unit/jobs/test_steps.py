@@ -12,7 +12,7 @@ import pytest
 
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.crypto import Vault, generate_key
-from emojifier_bot.db.drafts import DraftStore
+from emojifier_bot.db.drafts import REMOVAL_TIME, DraftStore
 from emojifier_bot.db.previews import Previews
 from emojifier_bot.domain import (
     Entrypoint,
@@ -598,6 +598,44 @@ def test_a_preview_that_is_discarded_while_slack_takes_a_drawing_leaves_nothing(
     preview.show()
 
     assert (preview.sink.files, preview.sink.shown, preview.draft) == (set(), {}, None)
+
+
+def refuse():
+    raise DeliveryError("503", kind=ErrorKind.SLACK_UNAVAILABLE, retryable=True)
+
+
+def test_a_file_that_slack_took_too_late_and_did_not_delete_is_swept(preview):
+    drafts = preview.previews.drafts
+    late = preview.draw()
+
+    def others():
+        preview.previews.discard(WORKSPACE, "d1")
+        preview.previews.sweep()  # nor does a sweeper that comes too early forget it
+        preview.sink.meanwhile["delete_file"] = refuse
+
+    preview.sink.meanwhile["make_ready"] = others
+    with pytest.raises(DeliveryError):
+        preview.make_ready()
+    preview.show()  # the next try finds no draft
+    assert (preview.draft, preview.sink.files) == (None, {late})
+
+    drafts.clock.advance(REMOVAL_TIME.total_seconds())
+    preview.previews.sweep()
+
+    assert (preview.sink.files, preview.sink.shown) == (set(), {})
+    drafts.clock.advance(REMOVAL_TIME.total_seconds())
+    assert drafts.take_expired() == []
+
+
+def test_a_file_that_slack_never_gets_is_not_looked_for_again_and_again(previews):
+    drafts, others = previews.steps.deps.previews.drafts, previews.steps.deps.previews
+    others.discard(WORKSPACE, "d1")
+
+    drafts.clock.advance(REMOVAL_TIME.total_seconds())
+    others.sweep()
+    drafts.clock.advance(REMOVAL_TIME.total_seconds())
+
+    assert drafts.take_expired() == []
 
 
 def test_a_page_that_is_turned_while_a_drawing_is_shown_is_shown(preview):

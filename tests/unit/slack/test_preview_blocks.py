@@ -11,6 +11,7 @@ import pytest
 from emojifier_bot.db.drafts import Draft, Drawing
 from emojifier_bot.domain import EmojifyRequest, Entrypoint, ImageReference, Workspace
 from emojifier_bot.emotion_models import ReadingMode
+from emojifier_bot.errors import DeliveryError, ErrorKind
 from emojifier_bot.slack.preview_blocks import (
     FACE,
     FACES_A_PAGE,
@@ -216,6 +217,34 @@ def test_what_is_shown_keeps_its_theme_until_another_is_drawn():
     assert message["blocks"] == shown(30, page=1)
     assert window["view"]["private_metadata"].endswith("/3)")
     assert offered(faces_menus(window["view"])[0])[0].startswith("11/:")
+
+
+@dataclass
+class Refusing(Calls):
+    """Refuses to delete files, for a reason of Slack's."""
+
+    kind: ErrorKind = ErrorKind.FILE_NOT_FOUND
+
+    def call(self, _workspace, method: str, **arguments: Any) -> dict[str, Any]:
+        if method == "files.delete":
+            raise DeliveryError("Refused.", kind=self.kind)
+        return super().call(_workspace, method, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("client", "is_gone"),
+    [
+        (Calls(), True),
+        (Refusing(kind=ErrorKind.FILE_DELETED), True),
+        (Refusing(), False),
+    ],
+)
+@pytest.mark.parametrize("ts", ["", "1.2"])
+def test_a_file_that_may_come_late_is_not_taken_for_gone(client, is_gone, ts):
+    draft = Draft("d1", REQUEST, channel_id="D1", message_ts=ts, file_ids=("F9",))
+    sink = SlackPreviews(client, {}.__getitem__, (), str)
+
+    assert sink.remove(draft) is is_gone
 
 
 @pytest.mark.parametrize("reading", [ReadingMode.SHAPES, ReadingMode.OFF])
