@@ -48,26 +48,32 @@ class CircuitBreaker:
         self._failures, self._open_seconds = failures, open_seconds
         self._lock = threading.Lock()
         self._failed = 0
+        self._wrote_at = float("-inf")
         self._open_until = 0.0
 
     @contextmanager
-    def guard(self, is_outage: Callable[[Exception], bool]) -> Iterator[None]:
+    def guard(
+        self, is_outage: Callable[[Exception], bool], *, is_write: bool = False
+    ) -> Iterator[None]:
         """Make one call inside this context.
 
         Args:
             is_outage: Whether an error of the call means that the service is down;
                 any other error shows that it answers.
+            is_write: Whether its success shows that who waits at the same time in vain
+                is only overtaken: in a locked database one still reads.
 
         Raises:
             CircuitOpenError: The circuit is open; the call is not made.
         """
         self._enter()
+        began = self._monotonic()
         try:
             yield
         except Exception as error:
-            self._record(failed=is_outage(error))
+            self._record(failed=is_outage(error) and self._wrote_at < began)
             raise
-        self._record(failed=False)
+        self._record(failed=False, wrote=is_write)
 
     def _enter(self) -> None:
         with self._lock:
@@ -79,8 +85,10 @@ class CircuitBreaker:
             # This call is the trial; the circuit stays open for all others.
             self._open_until = now + self._open_seconds
 
-    def _record(self, *, failed: bool) -> None:
+    def _record(self, *, failed: bool, wrote: bool = False) -> None:
         with self._lock:
+            if wrote:
+                self._wrote_at = self._monotonic()
             self._failed = self._failed + 1 if failed else 0
             if self._failed >= self._failures:
                 self._open_until = self._monotonic() + self._open_seconds

@@ -68,7 +68,7 @@ class Database:
             durable: Whether they outlast a power cut; otherwise nobody waits until they
                 are on the disk, neither the caller nor other writers.
         """
-        with self._explained(), self.engine.begin() as connection:
+        with self._explained(is_write=True), self.engine.begin() as connection:
             if connection.dialect.name != SQLITE:
                 if not durable:
                     connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
@@ -90,11 +90,12 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, *, is_write: bool = False) -> Iterator[None]:
         """Turn what the libraries raise into a sentence."""
-        guard = self.breaker.guard(is_outage) if self.breaker else nullcontext()
+        breaker = self.breaker
+        guard = breaker.guard(is_outage, is_write=is_write) if breaker else None
         try:
-            with guard:
+            with guard or nullcontext():
                 yield
         except CircuitOpenError as error:
             raise StoreError(

@@ -131,7 +131,7 @@ class DbosJobQueue:
             # A partitioned queue has no deduplication of its own: the id does it.
             "queue_partition_key": partition,
         }
-        with self._hurried():
+        with self._hurried(is_write=True):
             if not self._admission.admit(partition):
                 if self._status(job_id) is not None:
                     return False
@@ -241,9 +241,10 @@ class DbosJobQueue:
         return True
 
     @contextmanager
-    def _hurried(self) -> Iterator[None]:
+    def _hurried(self, *, is_write: bool = False) -> Iterator[None]:
         """Refuse at once while the database is down, else every listener would wait."""
-        with explained_errors(), self._breaker.guard(is_outage):
+        guard = self._breaker.guard(is_outage, is_write=is_write)
+        with explained_errors(), guard:
             yield
 
     def _status(self, job_id: str) -> str | None:

@@ -262,6 +262,21 @@ def test_a_table_that_is_gone_is_told(queue):
         queue.stats()
 
 
+def test_who_is_overtaken_while_others_queue_keeps_nobody_out(queue, monkeypatch):
+    admit = AdmissionControl.admit
+
+    def wait_in_vain(_room, _partition):
+        monkeypatch.setattr(AdmissionControl, "admit", admit)
+        assert queue.enqueue(make_request(), "other")
+        raise sa.exc.TimeoutError
+
+    monkeypatch.setattr(AdmissionControl, "admit", wait_in_vain)
+    with pytest.raises(QueueError):
+        queue.enqueue(make_request(), "key")
+
+    assert queue.enqueue(make_request(), "key")
+
+
 def test_after_somebody_waited_in_vain_nobody_else_does(sqlite_url, monkeypatch):
     clock = ManualClock()
     with closing(DbosJobQueue(sqlite_url, LIMIT, clock)) as queue:

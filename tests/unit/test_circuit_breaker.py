@@ -104,3 +104,25 @@ def test_the_error_says_how_long_it_stays_open(clock):
         pass
 
     assert refused.value.seconds_left == pytest.approx(OPEN_SECONDS * 3 / 4)
+
+
+@pytest.mark.parametrize(("is_write", "then"), [(True, "answered"), (False, "refused")])
+def test_who_fails_while_others_write_was_only_overtaken(clock, is_write, then):
+    service = Service(clock)
+    guard = service.breaker.guard
+
+    def fail_while_others_call():
+        with guard(lambda _: True):
+            clock.advance(0.5)
+            with guard(lambda _: True, is_write=is_write):
+                pass
+            raise OutageError
+
+    with pytest.raises(OutageError):
+        fail_while_others_call()
+
+    assert service.call() == then
+    # What was written before it began does not count.
+    clock.advance(OPEN_SECONDS)
+    assert service.call(OutageError()) == "failed"
+    assert service.call() == "refused"

@@ -293,6 +293,28 @@ def test_who_is_in_a_hurry_does_not_wait_for_a_lock(tmp_path):
     patient.close()
 
 
+def test_who_is_overtaken_while_others_write_keeps_nobody_out(sqlite_url):
+    upgrade(sqlite_url)
+    with closing(open_database(sqlite_url, hurried=True)) as hurried:
+
+        def write():
+            with hurried.writing():
+                pass
+
+        def wait_in_vain(meanwhile):
+            with hurried.reading():
+                meanwhile()
+                raise sa.exc.TimeoutError
+
+        with pytest.raises(StoreError):
+            wait_in_vain(meanwhile=write)
+        hurried.ping()
+        with pytest.raises(StoreError):
+            wait_in_vain(meanwhile=hurried.ping)  # a locked database can be read
+        with pytest.raises(StoreError, match="a moment ago"):
+            hurried.ping()
+
+
 def test_in_a_hurry_postgres_gives_up_soon_too(postgres_server):
     with postgres_server.database() as url:
         upgrade(url)
