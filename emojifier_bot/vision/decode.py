@@ -87,9 +87,11 @@ DEFAULT_LIMITS = DecodeLimits()
 NO_LIMITS = DecodeLimits(max_bytes=sys.maxsize, max_pixels=sys.maxsize)
 
 #: What Pillow says of libraries that had too little memory; WebP's encoders, for one
-#: picture and for an animation, say it by number.
+#: picture and for an animation, say it by number. A thread needs memory for its stack.
 _NO_MEMORY = re.compile(
-    r"out of memory|^encoding error [12]\b|WebPEncodingError: [12]\b", re.IGNORECASE
+    r"out of memory|^encoding error [12]\b|WebPEncodingError: [12]\b"
+    r"|^can't start new thread",
+    re.IGNORECASE,
 )
 #: What Pillow, pillow-heif and their parsers raise for damaged files. Warnings are
 #: here for programs that turn them into errors.

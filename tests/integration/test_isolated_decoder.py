@@ -23,6 +23,7 @@ import pytest
 from PIL import Image
 
 from emojifier_bot.errors import ImageError
+from emojifier_bot.vision.clips.types import Writing
 from emojifier_bot.vision.decode import DecodeLimits, decode
 from emojifier_bot.vision.sandbox import protocol
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder, start_clip_decoder
@@ -306,6 +307,23 @@ def test_a_picture_that_needs_too_much_memory_is_refused():
         assert one.deaths == {}
 
 
+@linux_only
+def test_a_picture_whose_profile_needs_too_much_memory_is_refused():
+    # Read by ICC's version 3, which is not written anew: it is converted in a copy.
+    profile = profiles.rgb_profile()
+    profile = profile[:8] + b"\3" + profile[9:]
+    image = Image.new("RGB", (4000, 3000), "teal")
+    data = encoded(image, "JPEG", icc_profile=profile)
+    # Of 48 MB for a picture each there is room for one.
+    with IsolatedDecoder(ChildLimits(memory_bytes=75_000_000)) as one:
+        with pytest.raises(ImageError) as caught:
+            one.decode(data)
+
+        assert caught.value.kind == "too_many_pixels"
+        assert_same_pixels(one.decode(PNG).image, photo())
+        assert one.deaths == {}
+
+
 def slowly(frames):
     for _ in frames:
         time.sleep(0.02)
@@ -319,6 +337,19 @@ def test_a_clip_has_its_time_and_no_more():
 
         assert caught.value.kind == "decode_timeout"
         assert one.deaths == {"too slow": 1}
+
+
+def test_a_clip_whose_writer_fails_costs_no_process():
+    data = animation(panned(9), "PNG")
+    with IsolatedDecoder() as one:
+        for _ in range(3):
+            with pytest.raises(ImageError) as caught, one.open_clip(data) as clip:
+                clip.rewritten(lambda _frame: None, Writing("WEBP", quality=1000))
+
+            assert caught.value.kind == "broken"
+        with one.open_clip(data) as clip:
+            assert clip.rewritten(lambda _frame: None)
+        assert one.deaths == {}
 
 
 @linux_only

@@ -92,21 +92,26 @@ class Animation(Clip):
                 write_video,
             )
 
-            frames = painted(self, paint)
-            return write_video(name, frames, self.info, delays[: self._whole], quality)
+            with damage_named(header.format), painted(self, paint) as frames:
+                return write_video(
+                    name, frames, self.info, delays[: self._whole], quality
+                )
         is_measured = is_same and (header.lossless or not how.afresh)
         options: Options = {"quality": quality}
         with damage_named(header.format):
             if is_measured:
                 options = self._options(paint, quality)
-            return write_animation(
-                name or header.format,
-                painted(self, paint),
-                self.info,
-                delays[: self._whole],
-                options,
-                (header, self._data) if is_same and not how.afresh else None,
-            )
+            source = (header, self._data) if is_same and not how.afresh else None
+            is_gif = bool(source) and header.gif is not None
+            with painted(self, paint, with_before=is_gif) as frames:
+                return write_animation(
+                    name or header.format,
+                    frames,
+                    self.info,
+                    delays[: self._whole],
+                    options,
+                    source,
+                )
 
     def _options(self, paint: PaintFrame, quality: int | None) -> Options:
         """Return what Pillow needs to compress it as it was compressed."""
@@ -116,8 +121,9 @@ class Animation(Clip):
         if header.lossless and quality is None:
             return _LOSSLESS
         if quality is None:
-            frames = islice(painted(self, paint), _SAMPLED_FRAMES)
-            sample = [one.picture.image.copy() for one in frames]
+            with painted(self, paint) as frames:
+                first = islice(frames, _SAMPLED_FRAMES)
+                sample = [one.picture.image.copy() for one in first]
             budget = sum(header.sizes[: len(sample)])
             quality = choose_quality(header.format, sample, budget)
         options: Options = {"quality": quality}

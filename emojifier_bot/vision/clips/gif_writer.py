@@ -125,12 +125,14 @@ class GifWriter:
 
     def _read(self, frame: PaintedFrame) -> _Read:
         wanted = words_of(frame.picture.canvas.pixels, frame.picture.image.mode)
-        before = words_of(frame.before, frame.picture.image.mode)
+        is_painted = frame.before is None or not np.array_equal(
+            wanted, words_of(frame.before, frame.picture.image.mode)
+        )
         source = self.source.frames[frame.index] if self.source else None
         return _Read(
             frame.index,
             wanted,
-            not np.array_equal(wanted, before),
+            is_painted,
             source,
             self._own_places(source),
         )

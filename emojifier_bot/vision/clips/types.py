@@ -65,8 +65,9 @@ class PaintedFrame:
     #: From 0.
     index: int
     picture: DecodedImage
-    #: ``(H, W, 4)``: the pixels of its canvas as they were decoded.
-    before: ImageArray
+    #: ``(H, W, 4)``: the pixels of its canvas as they were decoded, for a writer that
+    #: copies frames nobody painted on.
+    before: ImageArray | None
 
 
 #: Changes a frame's picture right after it is decoded.

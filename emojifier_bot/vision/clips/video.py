@@ -47,6 +47,7 @@ from emojifier_bot.vision.decode import (
     DAMAGE_ERRORS,
     DecodedImage,
     DecodeLimits,
+    damage_named,
     size_check,
 )
 from emojifier_bot.vision.formats import ANIMATED
@@ -159,9 +160,9 @@ class Video(Clip):
         name, quality = how.name or self._name, how.quality
         if name in ANIMATED:
             delays = [Fraction(one) for one in self._info.durations_ms]
-            frames = painted(self, paint)
             options = {"quality": quality}
-            return write_animation(name, frames, self._info, delays, options)
+            with damage_named(self._name), painted(self, paint) as frames:
+                return write_animation(name, frames, self._info, delays, options)
         with self._opened() as container:
             video = _video_of(container)
             bits = self._video_bytes * 8 / max(self._info.seconds, 0.001)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from fractions import Fraction
 
 from emojifier_bot.vision.clips.ahead import ahead
@@ -23,15 +24,22 @@ from emojifier_bot.vision.clips.types import (
 )
 
 
-def painted(clip: Clip, paint: PaintFrame) -> Iterator[PaintedFrame]:
-    """Decode a clip and yield its frames, each painted, while others are encoded."""
+@contextmanager
+def painted(
+    clip: Clip, paint: PaintFrame, *, with_before: bool = False
+) -> Iterator[Iterator[PaintedFrame]]:
+    """Decode a clip and give its frames, each painted, while others are encoded.
+
+    Once the block ends, however it ends, none is painted any more.
+    """
 
     def paint_one(frame: Frame) -> PaintedFrame:
-        before = frame.picture.canvas.pixels.copy()
+        before = frame.picture.canvas.pixels.copy() if with_before else None
         paint(frame)
         return PaintedFrame(frame.index, frame.picture, before)
 
-    return ahead(map(paint_one, clip.frames()))
+    with closing(ahead(map(paint_one, clip.frames()))) as frames:
+        yield frames
 
 
 def write_animation(  # noqa: PLR0917 - each is one part of a file

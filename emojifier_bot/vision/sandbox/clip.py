@@ -21,7 +21,7 @@ from emojifier_bot.vision.clips.limits import check_result
 from emojifier_bot.vision.clips.opening import open_clip
 from emojifier_bot.vision.clips.types import Clip, Frame, Writing
 from emojifier_bot.vision.color import plain_profile, to_srgb
-from emojifier_bot.vision.decode import NO_LIMITS, DecodedImage
+from emojifier_bot.vision.decode import NO_LIMITS, DecodedImage, damage_named
 from emojifier_bot.vision.formats import VIDEOS
 from emojifier_bot.vision.sandbox.lockdown import allow_one_clip
 from emojifier_bot.vision.sandbox.protocol import (
@@ -135,11 +135,16 @@ def _write(connection: socket.socket, clip: Clip, asked: dict[str, Any]) -> byte
 
 
 def with_plain_profile(decoded: DecodedImage) -> DecodedImage:
-    """Return the picture with a profile that the parent accepts, or in sRGB."""
+    """Return the picture with a profile that the parent accepts, or in sRGB.
+
+    Raises:
+        ImageError: There is too little memory for that (``too_many_pixels``).
+    """
     if decoded.icc_profile is None:
         return decoded
     plain = plain_profile(decoded.icc_profile)
     if plain is not None:
         return replace(decoded, icc_profile=plain)
-    decoded.canvas.fill(to_srgb(decoded.image, decoded.icc_profile))
+    with damage_named(decoded.source_format):
+        decoded.canvas.fill(to_srgb(decoded.image, decoded.icc_profile))
     return replace(decoded, icc_profile=None)

@@ -118,11 +118,15 @@ def send_picture(connection: socket.socket, data: bytes) -> None:
 
 def receive_picture(connection: socket.socket) -> bytes | None:
     """Wait for a file from the parent; ``None`` when the parent is gone."""
-    head = connection.recv(_PICTURE_LENGTH.size, socket.MSG_WAITALL)
-    if len(head) < _PICTURE_LENGTH.size:
+    try:
+        head = connection.recv(_PICTURE_LENGTH.size, socket.MSG_WAITALL)
+        if len(head) < _PICTURE_LENGTH.size:
+            return None
+        (length,) = _PICTURE_LENGTH.unpack(head)
+        data = connection.recv(length, socket.MSG_WAITALL)
+    except ConnectionResetError:
+        # It went before it had read all that was sent.
         return None
-    (length,) = _PICTURE_LENGTH.unpack(head)
-    data = connection.recv(length, socket.MSG_WAITALL)
     return data if len(data) == length else None
 
 

@@ -445,6 +445,7 @@ class TestDamage:
                 RuntimeError("ERROR adding frame. WebPEncodingError: 1."),
                 "too_many_pixels",
             ),
+            (RuntimeError("can't start new thread"), "too_many_pixels"),
             (RuntimeError("ERROR adding frame. WebPEncodingError: 5."), "broken"),
             (OSError("broken data stream when reading image file"), "broken"),
         ],

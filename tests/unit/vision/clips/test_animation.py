@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 
 import numpy as np
 import pytest
@@ -233,3 +234,15 @@ def test_a_webp_cut_off_is_an_error_that_says_so():
 
     with pytest.raises(ImageError, match="damaged or cut off"):
         next(clip.frames())
+
+
+@pytest.mark.parametrize("name", ["png", "gif, cleared"])
+@pytest.mark.parametrize("to", ["WEBP", "AVIF"])
+def test_no_frame_is_painted_any_more_when_the_writer_has_failed(name, to):
+    clip = opened(CASES[name])
+
+    with pytest.raises(ImageError) as caught:
+        clip.rewritten(paint_disc, Writing(to, quality=1000))
+
+    assert caught.value.kind == "broken"
+    assert not [one for one in threading.enumerate() if one.name.startswith("frames")]

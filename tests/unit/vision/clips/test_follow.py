@@ -222,7 +222,7 @@ def test_who_is_left_is_left_in_every_frame(follow, head):
 
 def test_an_emoji_that_somebody_chose_stays(follow, head):
     def use(plan):
-        return edits.use(plan, 1, "ghost")
+        return edits.decide(plan, 1, DrawEmoji("ghost"))
 
     choosing = FaceFollower(follow.models, follow.theme, decide=use)
     (fit,), _ = followed(choosing, head.layer(lambda _index: (240, 130)), count=8)

@@ -1,4 +1,5 @@
 import json
+import socket
 import struct
 
 import pytest
@@ -19,6 +20,7 @@ from emojifier_bot.vision.sandbox.protocol import (
     read_ready,
     ready_values,
     receive_header,
+    receive_picture,
 )
 from tests import profiles
 from tests.images import encoded, photo
@@ -160,6 +162,18 @@ def test_garbage_is_refused(data):
 def test_half_an_answer_is_the_end():
     with pytest.raises(EOFError):
         receive_header(reader(framed(b'{"ready": true}')[:-3]))
+
+
+@pytest.mark.parametrize("sent", [b"", b"\0" * 5, b"\0" * 7 + b"\x09half"])
+def test_a_parent_that_is_gone_sends_nothing_more(sent):
+    parent, child = socket.socketpair()
+    with child:
+        # What it has not read makes its end a reset.
+        child.sendall(b"ready")
+        parent.sendall(sent)
+        parent.close()
+
+        assert receive_picture(child) is None
 
 
 def test_what_walls_stand_comes_over():
