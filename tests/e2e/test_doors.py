@@ -71,7 +71,7 @@ class Door:
         return (self.folder / "log").read_text()
 
     def ask(self, statement: str) -> list:
-        with closing(sqlite3.connect(self.folder / "bot.db")) as connection:
+        with closing(sqlite3.connect(self.folder / "bot.db")) as connection, connection:
             return connection.execute(statement).fetchall()
 
     def jobs(self) -> int:

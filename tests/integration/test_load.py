@@ -158,7 +158,7 @@ def test_the_logs_tell_a_job_from_its_request_to_its_end(run):
         actions = {one["action"] for one in lines}
         is_posted = lines[-1]["outcome"] == "posted"
         own = {"complete", "share"} if is_posted else {"notify"}
-        assert {"prepare", "end"} | own <= actions
+        assert {"fetch", "end"} | own <= actions
 
 
 def test_what_slack_refused_is_told_with_its_job(run):
