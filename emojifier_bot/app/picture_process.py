@@ -182,9 +182,19 @@ class PictureProcess(ChildProcess):
         """Wait for the answer; a clip that goes on has more time than a picture."""
         latest = time.monotonic() + self._clip_seconds
         while "progress" in (values := self._receive_values()):
-            self._progress(*values["progress"])
+            with self._unanswered():
+                self._progress(*values["progress"])
             self._deadline = min(time.monotonic() + self._limits.wall_seconds, latest)
         return values
+
+    @contextmanager
+    def _unanswered(self) -> Iterator[None]:
+        """Let no other picture get the answer if whoever asked fails before it."""
+        try:
+            yield
+        except EmojifierError:
+            self._kill("was given up")
+            raise
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -211,7 +221,8 @@ class PictureProcess(ChildProcess):
     def _receive_bytes(self, length: int, room: Room = any_room) -> bytes:
         if not 0 <= length <= MOST_RESULT_BYTES:
             raise ProtocolError
-        room(length)
+        with self._unanswered():
+            room(length)
         self._deadline = time.monotonic() + self._limits.wall_seconds
         # Unlike other buffers it becomes bytes without a copy.
         received = io.BytesIO(bytes(length))

@@ -10,11 +10,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.domain import EmojifyRequest
-from emojifier_bot.errors import DeliveryError
+from emojifier_bot.errors import DeliveryError, QueueError, StoreError, VaultError
 from emojifier_bot.jobs.leases import Lease
 from emojifier_bot.ports import ReplySink
 
 _EVENT = "progress_line"
+#: What keeps the line from Slack, and nothing else from going on: Slack refuses it, or
+#: no database answers, be it about the bot's token.
+_NO_MATTER = (DeliveryError, QueueError, StoreError, VaultError, SQLAlchemyError)
 
 
 class LineNote:
@@ -67,7 +70,7 @@ class ProgressLine:
         self._next = now + self._seconds
         self._lease.check()
         # The client has logged what Slack refuses.
-        with suppress(DeliveryError, SQLAlchemyError):
+        with suppress(*_NO_MATTER):
             known = self._line_ts
             self._line_ts = self._sink.show_progress(self._request, known, done, total)
             if self._line_ts != known:
@@ -83,6 +86,6 @@ class ProgressLine:
         """Take the line away, also that of a worker that died with this job."""
         if self._line_ts:
             self._lease.check()
-            with suppress(DeliveryError, SQLAlchemyError):
+            with suppress(*_NO_MATTER):
                 self._sink.remove_progress(self._request, self._line_ts)
                 self._note.write("")

@@ -32,6 +32,7 @@ from emojifier_bot.errors import (
     HostedApiError,
     ImageError,
     PlanError,
+    StoreError,
 )
 from emojifier_bot.vision.edits import parse_edits
 from emojifier_bot.vision.formats import sniff
@@ -134,6 +135,26 @@ def test_nobody_is_told_how_far_what_others_asked_for_is(face):
         process.render(data, "", shown.plan)
 
     assert len(told) == count > 0
+
+
+@pytest.mark.parametrize("failing", ["progress", "room"])
+def test_nobody_gets_the_result_that_somebody_else_did_not_wait_for(face, failing):
+    frames = [face.resize((240, 240)).rotate(angle) for angle in range(40)]
+    clip = encoded(
+        frames[0], "GIF", save_all=True, append_images=frames[1:], duration=60
+    )
+
+    def fail(*_: int) -> None:
+        raise StoreError("The database does not answer.")
+
+    with PictureProcesses(load_settings()) as pool:
+        with pytest.raises(StoreError):
+            pool(clip, "", AS_POSTED, **{failing: fail})
+        result = pool(encoded(face, "PNG"), "", AS_POSTED)
+
+    assert (result.format, result.frames) == ("PNG", 1)
+    assert sniff(result.data).name == "PNG"
+    assert pool.deaths == {"was given up": 1}
 
 
 def test_a_picture_without_faces_is_not_encoded(processes):

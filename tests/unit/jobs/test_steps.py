@@ -26,7 +26,14 @@ from emojifier_bot.domain import (
     Workspace,
     summarized,
 )
-from emojifier_bot.errors import DeliveryError, ErrorKind, ImageError
+from emojifier_bot.errors import (
+    DeliveryError,
+    ErrorKind,
+    ImageError,
+    QueueError,
+    StoreError,
+    VaultError,
+)
 from emojifier_bot.http import SMALL_BYTES
 from emojifier_bot.jobs import leases
 from emojifier_bot.jobs.leases import LeaseTimes
@@ -483,6 +490,22 @@ def test_a_line_that_slack_does_not_take_does_not_matter(tmp_path, posts):
     steps = replace(steps, deps=deps)
 
     assert prepared(steps, "job", make_request(), CLIP) is not None
+
+
+@pytest.mark.parametrize("error", [StoreError, VaultError, QueueError])
+def test_a_line_that_no_token_is_found_for_does_not_matter(tmp_path, posts, error):
+    class WithoutToken(FakeReplySink):
+        def show_progress(self, *_):
+            raise error("The database does not answer.")
+
+    steps, clock = make_steps(tmp_path, posts), ManualClock()
+    sink = WithoutToken(steps.deps.sink.folder)
+    slow = SlowEmojify(clock, 1.0)
+    steps = replace(
+        steps, deps=replace(steps.deps, clock=clock, sink=sink, emojify=slow)
+    )
+
+    assert prepared(steps, "job", make_request(), CLIP)["frames"] == 40
 
 
 class Preview:
