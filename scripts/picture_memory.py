@@ -35,7 +35,7 @@ KINDS_OF = {"picture_child": "process", "sandbox.child": "decoder"}
 #: How often the processes are looked at.
 LOOK_SECONDS = 0.02
 #: Megapixels that are tried, from the limit down.
-SIZES = (60, 50, 40, 32, 24, 16, 12, 8)
+SIZES = (60, 50, 40, 32, 24, 16, 12, 8, 6, 4)
 #: What is made of each format: a mode, and options of Pillow's.
 KINDS = {
     "JPEG": ("JPEG", "RGB", {"quality": 80}),
@@ -74,7 +74,9 @@ if mode == "RGBA":
 if options.pop("turned", False):
     exif = Image.Exif(); exif[0x0112] = 6; options["exif"] = exif
 if options.pop("moves", False):
-    options["append_images"] = [image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
+    # Five: while one is encoded, those after it are on their way.
+    turned = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    options["append_images"] = [turned, image, turned, image]
     options["save_all"] = True
 image.save(path, name, **options)
 """
