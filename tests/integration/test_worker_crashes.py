@@ -44,34 +44,31 @@ def wake_later(url, job_id, seconds):
 
     Many of them are as after a clock that has gone back since.
     """
-    engine = open_engine(url, wait_seconds=5, connections=1)
-    table = "dbos.operation_outputs" if "postgres" in url else "operation_outputs"
     later = DBOSPortableJSON.serialize(time.time() + seconds)
-    with engine.begin() as connection:
-        changed = connection.execute(
-            sa.text(
-                f"UPDATE {table} SET output = :later "
-                "WHERE workflow_uuid = :job_id AND function_name = 'DBOS.sleep'"
-            ),
-            {"later": later, "job_id": job_id},
-        )
-        assert changed.rowcount == 1
-    engine.dispose()
+    its = "workflow_uuid = :job_id AND function_name = 'DBOS.sleep'"
+    change_row(
+        url, f"operation_outputs SET output = :later WHERE {its}", job_id, later=later
+    )
 
 
 def count_taken(url, job_id, times):
     """Let DBOS believe that a job was taken from the queue so many times."""
+    its = "workflow_uuid = :job_id"
+    change_row(
+        url,
+        f"workflow_status SET recovery_attempts = :times WHERE {its}",
+        job_id,
+        times=times,
+    )
+
+
+def change_row(url, change, job_id, **values):
+    """Change one row of a job in DBOS's tables."""
     engine = open_engine(url, wait_seconds=5, connections=1)
-    table = "dbos.workflow_status" if "postgres" in url else "workflow_status"
+    schema = "dbos." if "postgres" in url else ""
     with engine.begin() as connection:
-        changed = connection.execute(
-            sa.text(
-                f"UPDATE {table} SET recovery_attempts = :times "
-                "WHERE workflow_uuid = :job_id"
-            ),
-            {"times": times, "job_id": job_id},
-        )
-        assert changed.rowcount == 1
+        statement = sa.text(f"UPDATE {schema}{change}")
+        assert connection.execute(statement, {"job_id": job_id} | values).rowcount == 1
     engine.dispose()
 
 
