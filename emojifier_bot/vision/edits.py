@@ -1,6 +1,6 @@
 """Changes of a plan that people ask for, and the words that they ask with.
 
-`Edits` holds what was asked, `take_edits` reads it from words (``skip 2``, ``3=😎``,
+`Edits` holds what was asked, `parse_edits` reads it from words (``skip 2``, ``3=😎``,
 ``everyone grin``), and `apply` changes a plan. Whatever order the words have, what
 concerns every face comes first, then ``swap``, then single faces, then who is left.
 """
@@ -109,7 +109,7 @@ class Edits:
 
 
 NO_EDITS = Edits()
-#: One example of each word that `take_edits` knows.
+#: One example of each word that `parse_edits` knows.
 WORDS = (
     "skip 2,5",
     "skip last",
@@ -384,8 +384,8 @@ def parse_box(text: str) -> BoundingBox:
     return BoundingBox(left, top, left + width, top + height)
 
 
-def take_edits(words: Sequence[str]) -> tuple[Edits, list[str]]:
-    """Return what some words ask for, and the words that ask for none of this.
+def parse_edits(text: str) -> Edits:
+    """Return what a text asks for, such as ``skip 2, 3=grin``.
 
     Known are ``skip 2,5``, ``only 1-3``, ``3=😎``, ``3=blur``, ``everyone 😂``,
     ``swap 1 4``, ``opposite``, ``cover`` (or ``solid``), ``mosaic``, ``blur`` and, for
@@ -393,22 +393,17 @@ def take_edits(words: Sequence[str]) -> tuple[Edits, list[str]]:
     is the number of the last face, ``last:2`` are those of the last two.
 
     Raises:
-        PlanError: A word lacks what belongs to it: a number, an emoji.
+        PlanError: A word is none of these, or lacks what belongs to it: a number, an
+            emoji.
     """
-    left: list[str] = []
     edits = NO_EDITS
-    waiting = [word for word in (one.strip(",") for one in words) if word]
+    waiting = [word for word in (one.strip(",") for one in text.split()) if word]
     while waiting:
-        word = waiting.pop(0)
-        known = _taken(edits, word, waiting)
-        if known is None:
-            left.append(word)
-        else:
-            edits = known
-    return edits, left
+        edits = _taken(edits, waiting.pop(0), waiting)
+    return edits
 
 
-def _taken(edits: Edits, word: str, waiting: list[str]) -> Edits | None:
+def _taken(edits: Edits, word: str, waiting: list[str]) -> Edits:
     """Add one word and what belongs to it, taken off those that wait."""
     match word.lower():
         case "skip" | "only" | "swap" as verb:
@@ -424,7 +419,7 @@ def _taken(edits: Edits, word: str, waiting: list[str]) -> Edits | None:
             return _for_all(edits, **_ALONE[alone])
     if _USE.fullmatch(word):
         return replace(edits, uses=(*edits.uses, parse_use(word)))
-    return None
+    raise PlanError(f'"{word}" is no change of a plan. These are: {", ".join(WORDS)}.')
 
 
 def _for_all(edits: Edits, **wanted: Any) -> Edits:
@@ -439,20 +434,6 @@ def _for_all(edits: Edits, **wanted: Any) -> Edits:
     if is_double or (added.cover is not None and added.opposite):
         raise PlanError("All faces get one emoji, or one kind of cover: choose one.")
     return added
-
-
-def parse_edits(text: str) -> Edits:
-    """Return what a text asks for, such as ``skip 2, 3=grin``.
-
-    Raises:
-        PlanError: It has a word that is none of `take_edits`, or one lacks something.
-    """
-    edits, left = take_edits(text.split())
-    if left:
-        raise PlanError(
-            f'"{left[0]}" is no change of a plan. These are: {", ".join(WORDS)}.'
-        )
-    return edits
 
 
 def _with_numbers(edits: Edits, verb: str, waiting: list[str]) -> Edits:
