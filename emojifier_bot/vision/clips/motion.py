@@ -43,8 +43,10 @@ SHAPE_SECONDS = 0.15
 #: Points that a mouth which opens does not move: all but those of mouth and chin.
 STEADY = [*range(5), *range(12, 48)]
 #: A sighting whose size differs by more than this logarithm from the median of those
-#: around it, so many on each side, shows a part of the face.
-LOG_SIZE, NEAR_SIGHTINGS = 0.15, 8
+#: around it, so many on each side and not farther away, shows a part of the face;
+LOG_SIZE, NEAR_SIGHTINGS, NEAR_SECONDS = 0.15, 8, 0.35
+#: but fewer than so many say nothing of each other.
+LEAST_SIGHTINGS = 3
 #: A disc that grows or shrinks is none below this, pixels.
 LEAST_DISC_PX = 1.0
 
@@ -78,7 +80,7 @@ def placements(
     frames = [frame for frame in scene if first <= seconds[frame] <= last]
     at = times[frames]
     motion = np.array([_motion(one.landmarks.points_xy) for one in seen])
-    whole = _is_whole(motion[:, 2])
+    whole = _is_whole(own, motion[:, 2])
     seen = [one for one, is_whole in zip(seen, whole, strict=True) if is_whole]
     own, motion = own[whole], motion[whole]
     motion[:, 3] = np.unwrap(motion[:, 3])
@@ -105,17 +107,24 @@ def placements(
     }
 
 
-def _is_whole(log_sizes: Course) -> NDArray[np.bool_]:
-    """Tell which sightings are of the whole face, by ``(N,)`` logarithms of its size.
+def _is_whole(seconds: Course, log_sizes: Course) -> NDArray[np.bool_]:
+    """Tell which sightings are of the whole face, by ``(N,)`` times and log sizes.
 
     A face that something comes in front of seems to shrink, and to jump aside.
     """
-    padded = np.pad(log_sizes, NEAR_SIGHTINGS, constant_values=np.nan)
+    times, sizes = (
+        sliding_window_view(
+            np.pad(one, NEAR_SIGHTINGS, constant_values=np.nan), 2 * NEAR_SIGHTINGS + 1
+        )
+        for one in (seconds, log_sizes)
+    )
+    is_near = np.abs(times - seconds[:, None]) <= NEAR_SECONDS
     # NaN is sorted last; numpy's own median without it imports another 40 ms.
-    windows = np.sort(sliding_window_view(padded, 2 * NEAR_SIGHTINGS + 1), axis=1)
-    middle = (np.isfinite(windows).sum(axis=1) - 1) // 2
-    medians = windows[np.arange(len(windows)), middle]
+    windows = np.sort(np.where(is_near, sizes, np.nan), axis=1)
+    counts = is_near.sum(axis=1)
+    medians = windows[np.arange(len(windows)), (counts - 1) // 2]
     whole = np.abs(log_sizes - medians) <= LOG_SIZE
+    whole |= counts < LEAST_SIGHTINGS
     return np.asarray(whole if whole.any() else ~whole)
 
 

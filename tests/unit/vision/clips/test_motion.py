@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -163,6 +164,31 @@ def test_a_face_that_comes_near_fast_is_whole():
     for frame, one in enumerate(seen):
         right = place(one.landmarks)
         assert discs[frame].size_px == pytest.approx(right.size_px, rel=0.03), frame
+
+
+@pytest.mark.parametrize(
+    ("count", "step_seconds", "growth"),
+    [(12, 0.5, 1.1), (12, 0.2, 1.1), (2, 0.1, 1.3), (2, 3.0, 0.6)],
+)
+def test_a_face_that_comes_near_in_few_frames_a_second_is_whole(
+    count, step_seconds, growth
+):
+    seconds = [step_seconds * frame for frame in range(count)]
+    seen = [
+        replace(
+            part_seen_in([frame], 100.0 + 20 * frame, 0.6 * growth**frame)[0],
+            seconds=seconds[frame],
+        )
+        for frame in range(count)
+    ]
+
+    discs = placed(seen, seconds, range(count))
+
+    for frame, one in enumerate(seen):
+        right = place(one.landmarks)
+        assert discs[frame].size_px == pytest.approx(right.size_px, rel=0.05), frame
+        away = math.dist(discs[frame].center_xy, right.center_xy)
+        assert away < 0.05 * right.size_px, frame
 
 
 def test_a_face_of_which_only_parts_are_seen_is_covered_all_the_same():
