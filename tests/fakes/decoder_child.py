@@ -143,6 +143,12 @@ def _fork() -> None:
         os._exit(0)
 
 
+def _unshare() -> None:
+    # Python has it from 3.12 on.
+    if ctypes.CDLL(None, use_errno=True).unshare(0):
+        raise OSError(ctypes.get_errno(), "refused")
+
+
 def _dial(kind: socket.SocketKind) -> None:
     with socket.socket(type=kind) as line:
         line.connect(("127.0.0.1", 9))
@@ -182,6 +188,11 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "limit": lambda: resource.prlimit(os.getppid(), resource.RLIMIT_CORE, (0, 0)),
     "niceness": lambda: os.setpriority(os.PRIO_PROCESS, os.getppid(), 19),
     "pin": lambda: os.sched_setaffinity(os.getppid(), {0}),
+    "cut": lambda: os.truncate(WRITTEN, 0),
+    "mode": lambda: WRITTEN.chmod(0),
+    "time": lambda: os.utime(WRITTEN),
+    "label": lambda: os.setxattr(WRITTEN, "user.x", b"x"),
+    "unshare": _unshare,
     "run": lambda: os.execv("/bin/true", ["true"]),  # noqa: S606 - refused
     "open": lambda: [os.dup(0) for _ in range(50)],
 }

@@ -40,8 +40,12 @@ class _Processor:
     #: socket, execve, execveat, ptrace, process_vm_readv, process_vm_writev,
     #: userfaultfd, bpf, io_uring_setup; setpriority, sched_setscheduler,
     #: sched_setparam, sched_setattr, ioprio_set; tkill, rt_sigqueueinfo,
-    #: rt_tgsigqueueinfo, pidfd_open, pidfd_send_signal; fork and vfork where there
-    #: are such calls.
+    #: rt_tgsigqueueinfo, pidfd_open, pidfd_send_signal; unshare, add_key, request_key,
+    #: keyctl, perf_event_open; fork and vfork where there are such calls. Landlock does
+    #: not know what changes a file by its name, or knows it late: truncate, chmod,
+    #: fchmod, fchmodat; chown, fchown, lchown, fchownat; utime, utimes, futimesat,
+    #: utimensat; setxattr, lsetxattr, fsetxattr, removexattr, lremovexattr,
+    #: fremovexattr, each where there is such a call.
     refused: tuple[int, ...]
     clone: int
     #: prlimit64, sched_setaffinity: of this process only.
@@ -59,7 +63,12 @@ _PROCESSORS = {
             *(41, 59, 322, 101, 310, 311, 323, 321, 425),
             *(141, 144, 142, 314, 251),
             *(200, 129, 297, 434, 424),
+            *(272, 248, 249, 250, 298),
             *(57, 58),
+            *(76, 90, 91, 268),
+            *(92, 93, 94, 260),
+            *(132, 235, 261, 280),
+            *(188, 189, 190, 197, 198, 199),
         ),
         clone=56,
         about_itself=(302, 203),
@@ -72,6 +81,11 @@ _PROCESSORS = {
             *(198, 221, 281, 117, 270, 271, 282, 280, 425),
             *(140, 119, 118, 274, 30),
             *(130, 138, 240, 434, 424),
+            *(97, 217, 218, 219, 241),
+            *(45, 52, 53),
+            *(55, 54),
+            *(88,),
+            *(5, 6, 7, 14, 15, 16),
         ),
         clone=220,
         about_itself=(261, 122),
@@ -82,6 +96,8 @@ _PROCESSORS = {
 #: On every processor. Its flags lie where no filter can look, so it is not there:
 #: `clone` is what libraries take then.
 _CLONE3 = 435
+#: On every processor: fchmodat2, setxattrat, removexattrat, file_setattr.
+_CHANGES_OF_FILES = (452, 463, 466, 469)
 #: From here on, 64-bit processors of one kind count calls a second time.
 _SECOND_COUNT = 0x40000000
 #: A 32-bit Python on a 64-bit kernel calls by other numbers.
@@ -120,7 +136,7 @@ def _filter(processor: _Processor, pid: int) -> bytes:
         (_IF_AT_LEAST, 0, 1, _SECOND_COUNT),
         (_RETURN, 0, 0, _KILL),
     ]
-    for number in processor.refused:
+    for number in (*processor.refused, *_CHANGES_OF_FILES):
         steps += [(_IF_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSE)]
     steps += [(_IF_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _UNKNOWN)]
     steps += _only_if(processor.clone, _IF_BITS, _CLONE_THREAD)

@@ -7,6 +7,7 @@ import pytest
 from emojifier_bot.vision.sandbox import seccomp
 from emojifier_bot.vision.sandbox.seccomp import (
     _ALLOW,
+    _CHANGES_OF_FILES,
     _INSTRUCTION,
     _KILL,
     _OWNERS,
@@ -78,7 +79,9 @@ def test_nobody_else_is_limited_or_signalled(processor):
 
 
 def test_the_rest_is_refused(processor):
-    assert {verdict(processor, one) for one in processor.refused} == {_REFUSE}
+    refused = (*processor.refused, *_CHANGES_OF_FILES)
+
+    assert {verdict(processor, one) for one in refused} == {_REFUSE}
 
 
 def test_a_32_bit_python_calls_by_other_numbers(monkeypatch):
