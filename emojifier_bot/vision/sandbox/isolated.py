@@ -11,7 +11,7 @@ from functools import partial
 from threading import BoundedSemaphore, Condition, Lock, Thread
 from typing import Generic, Self, TypeVar
 
-from emojifier_bot.errors import ImageError
+from emojifier_bot.errors import EmojifierError
 from emojifier_bot.vision.clips.opening import may_move
 from emojifier_bot.vision.clips.types import Clip
 from emojifier_bot.vision.decode import DecodedImage, check_length
@@ -135,16 +135,13 @@ class ProcessPool(Generic[P]):
     def _start_ahead(self) -> None:
         try:
             self._give_back(self._start_one())
-        except ImageError:
-            self._note_started()  # the next picture says so
-            return
-        self._note_started()
+        except EmojifierError:
+            return  # the next picture says so
+        finally:
+            with self._changed:
+                self._starting = False
+                self._changed.notify_all()
         self._count()
-
-    def _note_started(self) -> None:
-        with self._changed:
-            self._starting = False
-            self._changed.notify_all()
 
     def _idle_process(self) -> P | None:
         """Return the one used last, if it is still alive."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from emojifier_bot.errors import ImageError
+from emojifier_bot.errors import EmojifierError, ImageError, ModelFileError
 from emojifier_bot.vision.sandbox.isolated import ProcessPool
 from tests.threads import wait_until
 
@@ -39,7 +39,7 @@ class Starts:
         self.may_start = threading.Event()
         self.may_start.set()
         self.begun, self.started = 0, list[Process]()
-        self.error: ImageError | None = None
+        self.error: EmojifierError | None = None
 
     def __call__(self) -> Process:
         self.begun += 1
@@ -135,15 +135,22 @@ def test_once_closed_nothing_is_started_or_kept():
     wait_until(lambda: all(one.is_closed for one in starts.started))
 
 
-def test_a_start_ahead_that_fails_is_told_by_the_next_picture():
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImageError("It does not start.", kind="decoder_down"),
+        ModelFileError("A model is missing."),
+    ],
+)
+def test_a_start_ahead_that_fails_is_told_by_the_next_picture(error):
     starts = Starts()
     pool = ahead(starts)
     with pool.process() as one:
         wait_until(lambda: pool.pids)
-        starts.error = ImageError("It does not start.", kind="decoder_down")
+        starts.error = error
         with pool.process():
             wait_until(lambda: not pool._starting)
-            with pytest.raises(ImageError), pool.process():
+            with pytest.raises(type(error)), pool.process():
                 pass
         one.is_spent = True
 
