@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -78,20 +79,12 @@ def serve_clip(connection: socket.socket, data: bytes, limits: ChildLimits) -> N
         return
     asked = _asked(connection)
     while asked["do"] != END:
-        try:
-            if asked["do"] == STOP:
-                asked = _asked(connection)
-            elif asked["do"] == WRITE:
-                encoded = _write(connection, clip, asked)
-                check_result(encoded, limits.clip)
-                send_header(connection, {"length": len(encoded)})
-                connection.sendall(encoded)
-                asked = _asked(connection)
-            else:
-                asked = _send_frames(connection, clip)
-        except ImageError as error:
-            send_header(connection, error_values(error))
-            asked = _asked(connection)
+        if asked["do"] == NEXT:
+            asked = _send_frames(connection, clip)
+            continue
+        if asked["do"] == WRITE:
+            _send_file(connection, clip, asked, limits)
+        asked = _asked(connection)
 
 
 def _asked(connection: socket.socket) -> dict[str, Any]:
@@ -101,24 +94,49 @@ def _asked(connection: socket.socket) -> dict[str, Any]:
 
 
 def _send_frames(connection: socket.socket, clip: Clip) -> dict[str, Any]:
-    """Send frames as long as they are asked for; return what is asked for then."""
-    for frame in clip.frames():
-        if frame.index:
-            asked = _asked(connection)
-            if asked["do"] != NEXT:
-                return asked
-        _send_frame(connection, frame)
-    asked = _asked(connection)
-    if asked["do"] == NEXT:
-        send_header(connection, {"end": True})
-        asked = _asked(connection)
-    return asked
+    """Send frames as long as they are asked for; return what is asked for then.
+
+    Each is decoded before it is asked for, but nothing is sent unasked, be it an
+    error: the parent would take it for the answer to something else.
+    """
+    for number, one in enumerate(_to_the_end(clip.frames())):
+        asked = _asked(connection) if number else {"do": NEXT}
+        if asked["do"] != NEXT:
+            return asked
+        if isinstance(one, Frame):
+            _send_frame(connection, one)
+        else:
+            send_header(connection, one)
+    return _asked(connection)
+
+
+def _to_the_end(frames: Iterator[Frame]) -> Iterator[Frame | dict[str, Any]]:
+    """Yield frames, and the header that says how they ended."""
+    try:
+        yield from frames
+    except ImageError as error:
+        yield error_values(error)
+    else:
+        yield {"end": True}
 
 
 def _send_frame(connection: socket.socket, frame: Frame) -> None:
     values = picture_values(frame.picture) | {"index": frame.index}
     send_header(connection, values)
     connection.sendall(frame.picture.canvas.pixels.data.cast("B"))
+
+
+def _send_file(
+    connection: socket.socket, clip: Clip, asked: dict[str, Any], limits: ChildLimits
+) -> None:
+    try:
+        encoded = _write(connection, clip, asked)
+        check_result(encoded, limits.clip)
+    except ImageError as error:
+        send_header(connection, error_values(error))
+        return
+    send_header(connection, {"length": len(encoded)})
+    connection.sendall(encoded)
 
 
 def _write(connection: socket.socket, clip: Clip, asked: dict[str, Any]) -> bytes:

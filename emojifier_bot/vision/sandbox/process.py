@@ -410,7 +410,7 @@ class IsolatedClip(Clip):
         values = self.process.answer()
         # Some frames come twice: once as a sample.
         while "length" not in values:
-            index = values.pop("index")
+            index = values.get("index")
             if type(index) is not int or not 0 <= index < len(times):
                 raise ProtocolError
             frame = self._frame(values, index, times[index])

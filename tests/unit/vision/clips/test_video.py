@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
+from contextlib import nullcontext
 from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -282,6 +284,27 @@ def test_frames_larger_than_the_header_says_count_as_what_they_are():
         list(clip.frames())
 
     assert caught.value.kind == ErrorKind.CLIP_TOO_LONG
+
+
+@pytest.mark.parametrize(
+    ("asked", "refusal"),
+    [
+        (9, nullcontext()),
+        (10, pytest.raises(ImageError, match="megapixels so far")),
+    ],
+)
+def test_what_a_later_frame_is_refused_for_is_no_answer_to_the_next_one(asked, refusal):
+    data = resized([(160, 120), (320, 240)], "libvpx-vp9", "webm")
+    # The last of ten frames is too much.
+    limits = ClipLimits(max_pixels=5 * 160 * 120 + 4 * 320 * 240)
+    with IsolatedDecoder(ChildLimits(clip=limits)) as decoder:
+        with refusal, decoder.open_clip(data) as clip:
+            for _ in islice(clip.frames(), asked):
+                pass
+
+        with decoder.open_clip(VIDEOS["mp4"]) as clip:
+            assert len(list(clip.frames())) == COUNT
+        assert decoder.deaths == {}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux limits memory")

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from emojifier_bot.app import make_isolated_decoder
 from emojifier_bot.config import load_settings
 from emojifier_bot.errors import ImageError
+from emojifier_bot.vision.clips.types import ClipInfo
 from emojifier_bot.vision.decode import DecodeLimits, decode
+from emojifier_bot.vision.sandbox.process import IsolatedClip
 from emojifier_bot.vision.sandbox.protocol import (
     ChildLimits,
     IsolationStatus,
@@ -220,3 +222,21 @@ def test_settings_say_what_a_picture_may_take():
 
 def test_the_usual_settings_are_the_usual_limits():
     assert make_isolated_decoder(load_settings())._limits == ChildLimits()
+
+
+class Hostile:
+    """Stands for a child that says something else than asked."""
+
+    def __init__(self, answer: dict) -> None:
+        self.answer = lambda: answer
+
+    def ask(self, **_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("answer", [{}, *({"index": at} for at in (None, -1, 1, True))])
+def test_a_frame_to_be_painted_has_a_number(answer):
+    clip = IsolatedClip(Hostile(answer), ClipInfo("GIF", (8, 8), (40.0,)))
+
+    with pytest.raises(ProtocolError):
+        clip.rewritten(lambda _frame: None)
