@@ -94,6 +94,11 @@ class Draft:
         return self.request.user_id
 
     @property
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Return what the message shows, and what it is to show."""
+        return tuple(one for one in (self.drawing, self.upcoming) if one)
+
+    @property
     def shown(self) -> Drawing | None:
         """Return what the message shows, also while that is not noted yet."""
         return self.drawing or self.upcoming
@@ -106,8 +111,7 @@ class Draft:
 
     def drawn(self, version: str) -> Drawing | None:
         """Return the drawing of a version: shown, perhaps before that is noted."""
-        drawings = (one for one in (self.drawing, self.upcoming) if one)
-        return next((one for one in drawings if str(one.version) == version), None)
+        return next((d for d in self.drawings if str(d.version) == version), None)
 
     @property
     def looks(self) -> tuple[object, ...]:
@@ -119,7 +123,7 @@ class Draft:
 
         The plan is what was drawn where nothing has changed since.
         """
-        others = [one.version for one in (self.drawing, self.upcoming) if one]
+        others = (one.version for one in self.drawings)
         is_newest = drawing.version >= max(others, default=0)
         return replace(
             self,

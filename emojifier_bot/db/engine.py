@@ -58,6 +58,9 @@ class Database:
         with self._explained(), self.engine.connect() as connection:
             if connection.dialect.name == SQLITE:
                 connection.exec_driver_sql("BEGIN DEFERRED")
+            else:
+                # PostgreSQL's own level would see another moment in each statement.
+                connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @contextmanager
@@ -168,7 +171,7 @@ def open_engine(
     limits = {"idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_SECONDS * 1000}
     arguments = {"connect_timeout": CONNECT_SECONDS}
     if hurried:
-        limits = {"lock_timeout": milliseconds, "statement_timeout": milliseconds}
+        limits |= {"lock_timeout": milliseconds, "statement_timeout": milliseconds}
         arguments = {
             "connect_timeout": HURRIED_CONNECT_SECONDS,
             "tcp_user_timeout": milliseconds,

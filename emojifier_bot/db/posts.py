@@ -96,14 +96,15 @@ class PostLog:
 
     def forget_words(self, workspace: Workspace, post_id: str) -> None:
         """Forget what is said of a post that is shown, but for its title."""
-        words = POSTS.c.sealed_words
-        with self.database.writing() as connection:
-            found = sa.select(words).where(_is(workspace, post_id))
+        found = sa.select(POSTS.c.sealed_words).where(_is(workspace, post_id))
+        with self.database.reading() as connection:
             said = self._opened(connection.execute(found).scalar_one_or_none() or "")
-            if said.keys() > {"title"}:
-                update = sa.update(POSTS).where(_is(workspace, post_id))
-                kept = self._sealed(title=said["title"])
-                connection.execute(update.values(sealed_words=kept))
+        if said.keys() > {"title"}:
+            # Of one that was deleted meanwhile the title has gone too.
+            stands = _is(workspace, post_id) & POSTS.c.deleted_at.is_(None)
+            kept = {"sealed_words": self._sealed(title=said["title"])}
+            with self.database.writing() as connection:
+                connection.execute(sa.update(POSTS).where(stands).values(kept))
 
     def find_file(self, workspace: Workspace, file_id: str) -> PostRecord | None:
         """Return the post that a file of a workspace shows, deleted or not."""

@@ -75,8 +75,8 @@ class Previews:
         draft = self.drafts.find(workspace, draft_id)
         if draft is None:
             raise DeliveryError("The preview is gone.", kind=ErrorKind.PREVIEW_GONE)
-        for drawing in (draft.drawing, draft.upcoming):
-            if drawing is not None and drawing.digest == digest:
+        for drawing in draft.drawings:
+            if drawing.digest == digest:
                 return drawing
         raise DeliveryError(
             "The preview shows something else now.", kind=ErrorKind.PREVIEW_CHANGED
@@ -209,7 +209,7 @@ class Previews:
 
     def _tidy(self, draft: Draft) -> None:
         """Delete the files that the message does not show any more."""
-        used = {one.file_id for one in (draft.drawing, draft.upcoming) if one}
+        used = {one.file_id for one in draft.drawings}
         gone = [
             one
             for one in draft.file_ids

@@ -11,8 +11,29 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from emojifier_bot.slack.words import POINTS, POLITE, SHORT_WORDS, bare, is_emoji
-from emojifier_bot.vision.edits import COVERS, parse_use
+from emojifier_bot.slack.face_numbers import (
+    ARTICLES,
+    FACES,
+    LAST,
+    OTHER_THINGS,
+    PEOPLE,
+    PICTURES,
+    Faces,
+    faces_at,
+    number_of,
+    speaks_of_faces,
+)
+from emojifier_bot.slack.words import (
+    ENDINGS,
+    POINTS,
+    POLITE,
+    SHORT_WORDS,
+    OtherWords,
+    bare,
+    is_emoji,
+    meaning_of,
+)
+from emojifier_bot.vision.edits import COVERS
 
 #: What goes before faces, and the word of `vision.edits` for it.
 _VERBS = {
@@ -26,61 +47,20 @@ _COMMON = frozenset({"leave", "ignore", "switch", "exchange"})
 #: "The rest" too: what is said of single faces comes after what all get.
 _ALL = frozenset({"everyone", "everybody", "all", "every", "rest", "others"})
 _EXCEPT = frozenset({"except", "excluding", "without", "not", "but", "don't", "dont"})
-_ORDINALS = (
-    *("first", "second", "third", "fourth", "fifth", "sixth"),
-    *("seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"),
-)
-_CARDINALS = (
-    *("one", "two", "three", "four", "five", "six"),
-    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
-)
-_LAST = "last"
-#: ``2``, ``2nd``, ``1-3``, ``2,5``, ``last:2``.
-_FIGURES = re.compile(
-    r"((?:last:\d+|[\d-]*\d)(?:,(?:last(?::\d+)?|[\d-]*\d))*)(?:st|nd|rd|th)?", re.ASCII
-)
-_FACES, _ONES = frozenset({"face", "faces", "number", "numbers"}), {"one", "ones"}
-#: What may stand among the numbers, and before the first one.
-_BETWEEN = frozenset({"the", "and", "to", "through", "with", "from"})
-_BEFORE = _BETWEEN | {"out", "for", "on", "of", "do", "put", "emoji", "emojify", "not"}
-_TO = frozenset({"to", "through"})
+_DO_NOT = frozenset({"don't", "dont"})
 #: Goes between faces and what they get, before any name or before an emoji alone.
 _AS = frozenset({"as", "gets", "get", "becomes", "become", "into", "="})
 _WITH = frozenset({"with", "to", "is", "are"})
 _GIVING = frozenset({"make", "give", "turn"})
 _ON = frozenset({"for", "on", "over", "onto"})
-_ARTICLES = frozenset({"a", "an", "the"})
-_NO_WORDS: frozenset[str] = frozenset()
-#: Words that may name the faces of one turn: nobody's message takes long to read.
-_MOST_WORDS = 50
-#: What is counted besides faces.
-_OTHER_THINGS = POINTS - _ONES - {"this", "that", "these", "those", "above"}
-_OTHER_THINGS |= {"time", "times", "day", "days", "emoji", "emojis", "result"}
-#: Whom somebody may mean without a number.
-_PEOPLE = frozenset(
-    {
-        *("face", "faces", "guy", "guys", "man", "men", "woman", "women", "girl"),
-        *("girls", "boy", "boys", "baby", "babies", "kid", "kids", "child", "children"),
-        *("person", "people", "lady", "ladies", "boss", "him", "her", "me", "us"),
-        *("mine", "left", "right", "middle", "front", "back", "last", *_ORDINALS),
-        *_CARDINALS[1:],
-    }
-)
+#: "As well" names no emoji.
+_NO_NAMES = frozenset({"well", "usual", "always", "before", "soon"})
+#: What is no part of an emoji's name.
+_STOPS = "," + ENDINGS.replace(":", "")
+_HELLO = frozenset({"hi", "hello", "hey"})
+#: Before these a cover is that of a magazine.
+_DETERMINERS = frozenset({"the", "our", "my", "your"})
 _AFTER_LEAVING = re.compile(r"(?:alone|out|as (?:it|they) (?:is|are)|as is)\b")
-
-
-@dataclass(frozen=True, slots=True)
-class _Faces:
-    """Faces that are named, and where the words for them end."""
-
-    numbers: tuple[str, ...]
-    end: int
-    #: Whether the word "face" or "number" stands there.
-    named: bool
-
-    @property
-    def text(self) -> str:
-        return ",".join(self.numbers)
 
 
 @dataclass(slots=True)
@@ -142,6 +122,11 @@ class _Reader:
         self._words, self._is_command = words, is_command
         #: Where "last" stands that may mean a face.
         self._lasts: list[int] = []
+        self._names = [one.lstrip(",").rstrip(_STOPS) for one in words]
+        #: Where the last order ends, if it concerns all faces,
+        self._all_end = -1
+        #: or whether it decides about single ones, so that "not 3" may correct it.
+        self._is_single = False
         # What may be asked for beyond the end: nothing.
         self._plain = [bare(one.strip(",")) for one in words] + [""] * (SHORT_WORDS + 2)
 
@@ -157,7 +142,7 @@ class _Reader:
     def _pass_over(self, at: int) -> None:
         self.read.others.append(self._words[at])
         near = self._plain[at : at + SHORT_WORDS]
-        if self._plain[at] == _LAST and _OTHER_THINGS.isdisjoint(near):
+        if self._plain[at] == LAST and OTHER_THINGS.isdisjoint(near):
             self._lasts.append(at)
 
     def end(self) -> None:
@@ -177,15 +162,20 @@ class _Reader:
         self._miss(at, at + 1 + len([one for one in near if one]))
         return at + 1
 
-    def _find(self, *words: str) -> None:
-        self.read.is_order = True
+    def _find(self, *words: str, single: bool = False) -> None:
+        self.read.is_order, self._is_single = True, single
         self.read.found += words
+
+    def _find_for_all(self, kind: str, end: int) -> None:
+        """Note what every face gets: an emoji, or a cover."""
+        self._find(*([kind] if kind.lower() in COVERS else ["everyone", kind]))
+        self._all_end = end
 
     # Turns.
 
     def _exact(self, at: int) -> int:
         """``3=😎``, ``opposite``, ``also 120,80,60x60``."""
-        word = self._words[at].strip(",")
+        word = self._names[at]
         if self._plain[at] == "opposite":
             self._find("opposite")
             return at + 1
@@ -193,46 +183,53 @@ class _Reader:
             self._find("also", self._plain[at + 1])
             return at + 2
         if re.match(r"(last(:\d+)?|\d[\d,-]*)=.", word, re.IGNORECASE | re.ASCII):
-            parse_use(word)
-            self._find(word)
+            self._find(word, single=True)
             return at + 1
         return at
 
     def _verb(self, at: int) -> int:
         """``skip 2``, ``only the first``, ``swap 1 4``, ``cover all but the last``."""
         verb = _VERBS.get(self._plain[at])
-        if verb is None:
+        is_journey = self._plain[at] in _COMMON and self._plain[at + 1] in _ON
+        if verb is None or is_journey:  # "we leave on 2 May"
             return at
         but = self._all_but(at + 1)
-        faces = but or self._faces(at + 1)
+        faces = but or faces_at(self._plain, at + 1)
         end = self._after_leaving(faces.end) if verb == "skip" else faces.end
         if self._plain[at] == "just" and not faces.named:
             return at
         if not faces.numbers:
             return self._verb_alone(at, verb)
-        if but and verb == "skip":
-            self._find("only", *faces.numbers)
-        elif but and verb in COVERS:
-            self._find(verb, "skip", *faces.numbers)
-        elif verb in COVERS:
+        if verb in COVERS:
             kind, end = self._cover(verb, end)
-            self._find(f"{faces.text}={kind}")
-        else:
-            self._find(verb, *faces.numbers)
-        return end
+            if but:
+                self._find_for_all(kind, end)
+                self._find("skip", *faces.numbers)
+            else:
+                self._find(f"{faces.text}={kind}", single=True)
+            return end
+        if but and verb == "skip":
+            verb = "only"
+        self._find(verb, *faces.numbers, single=verb != "only")
+        return self._contradicted(end)
 
     def _verb_alone(self, at: int, verb: str) -> int:
         """``cover``, ``mosaic``, or a word like others, or one that lacks faces."""
-        near = [one for one in self._plain[at + 1 : at + 1 + SHORT_WORDS] if one]
+        near = self._plain[at + 1 : at + 1 + SHORT_WORDS]
         of_pictures = not POINTS.isdisjoint(near)
         if verb in COVERS:
+            of_paper = self._plain[at - 1] in _DETERMINERS or near[0] in PICTURES
+            if verb == "cover" and of_paper and not self._is_command:
+                return at
             kind, end = self._cover(verb, self._all_faces(at + 1))
-            self._find(kind)
+            self._find_for_all(kind, end)
             return end
         if verb == "only" and of_pictures:
             self.read.others.append("just")
             return at + 1
-        lacks = not _PEOPLE.isdisjoint(near) or (verb != "only" and not near)
+        lacks = speaks_of_faces(near) or (
+            verb != "only" and (not near[0] or not _ALL.isdisjoint(near))
+        )
         if self._plain[at] in _COMMON or of_pictures or not (self._is_command or lacks):
             return at
         return self._miss_order(at, near)
@@ -247,54 +244,73 @@ class _Reader:
         given = self._name(but.end if but else begin, any_name=bare_name)
         near = self._plain[begin : begin + SHORT_WORDS]
         if not given and but is None and near[0] in _EXCEPT:
-            return at if _PEOPLE.isdisjoint(near) else self._miss_order(at, near)
+            return at if PEOPLE.isdisjoint(near) else self._miss_order(at, near)
         if not given and but is None:
             if not bare_name:
                 return at
-            if begin >= len(self._words) or self._faces(begin, within=True).numbers:
+            if (
+                begin >= len(self._words)
+                or faces_at(self._plain, begin, within=True).numbers
+            ):
                 return self._miss_order(at, self._plain[at + 1 : begin + 1])
-            given = self._words[begin].strip(","), begin + 1
+            given = self._names[begin], begin + 1
+        is_bare = given is not None and not but and given[1] == begin + 1
+        if given and is_bare and self._is_remark(at):
+            return self._pass_over_to(at, given[1])
         if given:
-            self._find("everyone", given[0])
+            self._find_for_all(*given)
         if but:
             self._find("skip", *but.numbers)
         return given[1] if given else but.end if but else at
 
     def _left_out(self, at: int) -> int:
-        """``except the second``, ``not face 2``; "all", said before, goes with it."""
-        if self._plain[at] not in _EXCEPT - {"but"}:
+        """``except the second``, ``not face 2``; "all", said before, goes with it.
+
+        "But" alone, after what all get. After what single faces get, "not 3" may mean
+        that it is not the third that gets it.
+        """
+        word = self._plain[at]
+        if word not in _EXCEPT or (word == "but" and at != self._all_end):
             return at
-        faces = self._faces(at + 1)
-        if faces.numbers:
-            self._take_back(_ALL | _FACES)
-            self._find("skip", *faces.numbers)
+        faces = faces_at(self._plain, at + 1 + (self._plain[at + 1] == "not"))
+        if faces.numbers and word == "but" and self._name(faces.end, any_name=False):
+            return at
+        if faces.numbers and self._is_single and word not in _DO_NOT:
+            self._miss(at, faces.end)
             return faces.end
+        if faces.numbers:
+            self._take_back(_ALL | FACES)
+            self._find("skip", *faces.numbers)
+            return self._contradicted(faces.end)
         near = self._plain[at + 1 : at + SHORT_WORDS]
-        is_general = self._plain[at] in {"don't", "dont"} or _PEOPLE.isdisjoint(near)
-        if is_general or not _OTHER_THINGS.isdisjoint(near):
+        is_general = word in _DO_NOT or not OTHER_THINGS.isdisjoint(near)
+        if is_general or not speaks_of_faces(near):
             return at
         return self._miss_order(at, near)
 
     def _on(self, at: int) -> int:
         """``😎 on face 2``, ``😂 for everyone``, ``sunglasses on the second face``."""
-        name = self._words[at].strip(",")
+        name = self._names[at]
         emoji = bool(name) and is_emoji(name)
         if self._plain[at + 1] not in _ON or not (emoji or self._is_name(at)):
             return at
-        faces = self._faces(at + 2)
+        faces = faces_at(self._plain, at + 2)
         if emoji and self._plain[at + 2] in _ALL:
-            self._find("everyone", name)
-            return self._all_faces(at + 2)
+            end = self._all_faces(at + 2)
+            self._find_for_all(name, end)
+            return end
         if faces.numbers and (emoji or faces.named):
-            self._find(f"{faces.text}={name}")
+            self._find(f"{faces.text}={name}", single=True)
             return faces.end
         return at
 
     def _given(self, at: int) -> int:
         """``face 2 as 😎``, ``the last two 😎``, ``2 as grin``, ``face 2 as it is``."""
-        faces = self._faces(at, within=True)
+        faces = faces_at(self._plain, at, within=True)
         if not faces.numbers:
-            return at
+            if faces.end > at:  # "2 faces": how many, or which?
+                self._miss(at, faces.end)
+            return self._pass_over_to(at, faces.end)
         after = self._after_leaving(faces.end)
         if faces.named and after > faces.end:
             self._find("skip", *faces.numbers)
@@ -302,20 +318,45 @@ class _Reader:
         if self._plain[faces.end] == "only":
             self._find("only", *faces.numbers)
             return faces.end + 1
-        before = [one for one in self._plain[:at] if one not in _ARTICLES][-1:]
-        any_name = faces.named and not _GIVING.isdisjoint(before)
-        if given := self._name(faces.end, any_name=any_name):
-            self._take_back(_ARTICLES)
+        before = [one for one in self._plain[:at] if one not in ARTICLES][-1:]
+        is_given = not _GIVING.isdisjoint(before)
+        if given := self._name(faces.end, any_name=faces.named and is_given):
+            is_meant = is_given or self._plain[faces.end] in _AS
+            if not is_meant and self._is_remark(at, named=faces.named):
+                return self._pass_over_to(at, given[1])
+            self._take_back(ARTICLES)
             self._take_back(_GIVING)
-            self._find(f"{faces.text}={given[0]}")
+            self._find(f"{faces.text}={given[0]}", single=True)
             return given[1]
-        if not faces.named:
-            return at
-        self.read.others += self._words[at : faces.end]
-        self._miss(at, min(faces.end + 1, len(self._words)))
-        return faces.end
+        if faces.named:
+            self._miss(at, min(faces.end + 1, len(self._words)))
+        return self._pass_over_to(at, faces.end if faces.named else at)
 
     # Parts.
+
+    def _pass_over_to(self, at: int, end: int) -> int:
+        self.read.others += self._words[at:end]
+        return end
+
+    def _is_remark(self, at: int, *, named: bool = True) -> bool:
+        """Tell whether faces and an emoji are a remark of somebody, not an order.
+
+        "Haha, the last one 😂", "hi all 👋"; and "we won 3-1 🎉".
+        """
+        if self._is_command or self.read.is_order or not at:
+            return False
+        is_score = not named and self._plain[at][:1].isdigit()
+        if is_score or self._plain[at - 1] in _HELLO:
+            return True
+        return meaning_of(self._words[:at]) is OtherWords.THANKS
+
+    def _contradicted(self, end: int) -> int:
+        """Note an emoji behind faces that are left: "skip 2, 3 as 😎"."""
+        given = self._name(end, any_name=False)
+        if not given or self._plain[end] in COVERS or self._plain[given[1]] in _ON:
+            return end
+        self._miss(end, given[1])
+        return given[1]
 
     def _take_back(self, words: Collection[str]) -> None:
         """Take words back that were passed over, since they go with what follows."""
@@ -327,11 +368,11 @@ class _Reader:
         """Return what somebody gets and where that ends, if it stands there."""
         joined = self._plain[at]
         begin = at + (joined in _AS | _WITH)
-        while self._plain[begin] in _ARTICLES:
+        while self._plain[begin] in ARTICLES:
             begin += 1
         if begin >= len(self._words):
             return None
-        name = self._words[begin].strip(",")
+        name = self._names[begin]
         known = is_emoji(name) or self._plain[begin] in COVERS
         is_name = (joined in _AS or (any_name and begin == at)) and self._is_name(begin)
         return (name, begin + 1) if name and (known or is_name) else None
@@ -339,91 +380,31 @@ class _Reader:
     def _is_name(self, at: int) -> bool:
         """Tell whether a word may be the name of an emoji."""
         word = self._plain[at]
-        is_other = word in POLITE | _EXCEPT | _VERBS.keys() or bool(
-            _number(word, named=True)
-        )
+        no_names = POLITE | _EXCEPT | _VERBS.keys() | _NO_NAMES
+        is_other = word in no_names or bool(number_of(word, named=True))
         return word.replace("_", "").replace("-", "").isalnum() and not is_other
 
     def _cover(self, kind: str, at: int) -> tuple[str, int]:
-        """Return the kind of a cover, which may follow: ``with a mosaic``."""
-        end = at + (self._plain[at] == "with")
-        end += self._plain[end] in _ARTICLES
-        follows = self._plain[at] == "with" and self._plain[end] in COVERS
-        return (self._plain[end], end + 1) if follows else (kind, at)
+        """Return what covers, which may follow: ``with a mosaic``, ``with 😎``."""
+        is_named = self._plain[at] == "with"
+        return (is_named and self._name(at, any_name=False)) or (kind, at)
 
     def _all_faces(self, at: int) -> int:
         """Return where ``all of the faces`` ends."""
-        words = _ALL | _FACES | {"of", "the", "them", "it"}
+        words = _ALL | FACES | {"of", "the", "them", "it"}
         while self._plain[at] in words:
             at += 1
         return at
 
-    def _all_but(self, at: int) -> _Faces | None:
+    def _all_but(self, at: int) -> Faces | None:
         """Return the faces of ``all but the second``."""
         end = self._all_faces(at)
         if end == at or self._plain[end] not in _EXCEPT:
             return None
-        faces = self._faces(end + 1)
+        faces = faces_at(self._plain, end + 1 + (self._plain[end + 1] == "not"))
         return faces if faces.numbers else None
 
     def _after_leaving(self, at: int) -> int:
         """Return where ``as it is`` ends."""
         rest = _AFTER_LEAVING.match(" ".join(self._plain[at : at + SHORT_WORDS]))
         return at + len(rest[0].split()) if rest else at
-
-    def _faces(self, at: int, *, within: bool = False) -> _Faces:
-        """Return the faces whose numbers stand at a place.
-
-        Args:
-            at: The place.
-            within: They must begin there, with none of the words before numbers.
-        """
-        numbers: list[str] = []
-        end, named, before = at, False, ""
-        for place in range(at, min(len(self._words), at + _MOST_WORDS)):
-            word = self._plain[place]
-            may_follow = _BETWEEN if numbers else _NO_WORDS if within else _BEFORE
-            if word in _FACES:
-                named = True
-            elif not _add(numbers, word, before, named=named) and not (
-                word in may_follow or (word in _ONES and numbers)
-            ):
-                if word in _OTHER_THINGS or (before in _ORDINALS and word in POINTS):
-                    return _Faces((), at, False)  # "the first picture" is no face
-                break
-            if numbers and word not in _BETWEEN:
-                end = place + 1
-            before = word
-        return _Faces(tuple(numbers), end, named)
-
-
-def _add(numbers: list[str], word: str, before: str, *, named: bool) -> bool:
-    """Add a word to the numbers of faces, if it is one or goes with the last one."""
-    count = _count(word)
-    if count and before in {_LAST, _ORDINALS[0]}:
-        numbers[-1] = f"last:{count}" if before == _LAST else f"1-{count}"
-        return True
-    number = _number(word, named=named and before not in _ORDINALS)
-    if number and numbers and before in _TO:
-        numbers[-1] += f"-{number}"
-    elif number:
-        numbers.append(number)
-    return bool(number)
-
-
-def _number(word: str, *, named: bool) -> str:
-    """Return a number in figures; "two" is one only after "faces"."""
-    if figures := _FIGURES.fullmatch(word):
-        return figures[1]
-    if word == _LAST:
-        return _LAST
-    if word in _ORDINALS:
-        return str(_ORDINALS.index(word) + 1)
-    return str(_CARDINALS.index(word) + 1) if named and word in _CARDINALS else ""
-
-
-def _count(word: str) -> int:
-    """Return how many: of "the first two", "the last 3"; 0 for none."""
-    if word in _CARDINALS[1:]:
-        return _CARDINALS.index(word) + 1
-    return int(word) if re.fullmatch(r"\d{1,2}", word, re.ASCII) else 0

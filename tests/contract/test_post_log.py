@@ -233,6 +233,32 @@ def test_nothing_is_said_of_a_post_that_is_deleted(stores):
     assert (gone.title, gone.alt_text, gone.faces) == ("", "", ())
 
 
+def test_the_title_of_a_post_that_is_deleted_meanwhile_does_not_come_back(
+    stores, database_url
+):
+    class Deletes(Vault):
+        def unseal(self, sealed):
+            assert stores.posts.mark_deleted(TEAM, "p1", "U1")
+            return stores.posts.vault.unseal(sealed)
+
+    stores.posts.record(make_post())
+
+    replace(stores.posts, vault=Deletes([generate_key()])).forget_words(TEAM, "p1")
+
+    with connected(database_url) as connection:
+        kept = connection.execute(sa.select(POSTS.c.sealed_words)).scalar_one()
+    assert kept == ""
+
+
+def test_who_reads_sees_one_moment(stores):
+    posts = sa.select(sa.func.count()).select_from(POSTS)
+    with stores.posts.database.reading() as connection:
+        assert connection.execute(posts).scalar() == 0
+        stores.posts.record(make_post())
+        assert connection.execute(posts).scalar() == 0
+    assert stores.posts.find(TEAM, "p1") is not None
+
+
 def test_without_the_key_the_buttons_work_still(stores, clock):
     stores.posts.record(make_post())
     other = PostLog(stores.posts.database, Vault([generate_key()]), clock)

@@ -88,6 +88,28 @@ SAID = [
     ("face 1 only", "only 1"),
     ("just the first face", "only 1"),
     ("don't do the last face", "skip last"),
+    # From one to another, with any words between.
+    ("skip the first to the third face", "skip 1-3"),
+    ("only face 2 through face 4", "only 2-4"),
+    # With an emoji, or but for some, as with other words.
+    ("cover face 2 with 😎", "2=😎"),
+    ("cover everyone with 😂", "everyone 😂"),
+    ("cover all but the first with a mosaic", "mosaic skip 1"),
+    ("blur all but the last with 😎", "everyone 😎 skip last"),
+    ("mosaic not face 2", "mosaic skip 2"),
+    ("emojify all of them but not the second", "skip 2"),
+    ("everyone 😂 but the second", "everyone 😂 skip 2"),
+    ("everyone 😂 but the second 😎", "everyone 😂 2=😎"),
+    ("put 😎 on everyone but 2", "everyone 😎 skip 2"),
+    ("cover all faces with a blur but the second", "blur skip 2"),
+    ("not the first, not the last", "skip 1 skip last"),
+    ("skip 2, 😎 on face 3", "skip 2 3=😎"),
+    ("skip 2 cover 3", "skip 2 3=cover"),
+    # To the end of the sentence.
+    ("Face 2 as grin.", "2=grin"),
+    ("Everyone as 😂.", "everyone 😂"),
+    ("Cover the last one with a mosaic.", "last=mosaic"),
+    ("face 2 😎, thanks", "2=😎"),
 ]
 
 
@@ -117,6 +139,29 @@ def test_what_people_say(text, expected):
         ("the last face please", "I did not understand “last face please”."),
         ("please do everyone but me", "I did not understand “everyone but me”."),
         ("what about face 2", "I did not understand “face 2”."),
+        # What a face gets, behind faces that are left.
+        ("skip 2, 3 as 😎", "I understood “skip 2 3”, but not “as 😎”."),
+        ("only face 2 😎", "I understood “only 2”, but not “😎”."),
+        (
+            "everyone 😎 except face 2 😂",
+            "I understood “everyone 😎 skip 2”, but not “😂”.",
+        ),
+        # Left, or not left?
+        ("skip 1 but not 2", "I understood “skip 1”, but not “not 2”."),
+        ("skip 2, not 3", "I understood “skip 2”, but not “not 3”."),
+        ("cover face 2, not face 3", "I understood “2=cover”, but not “not face 3”."),
+        ("3=😎 not 2", "I understood “3=😎”, but not “not 2”."),
+        # How many, or which?
+        ("skip 2 faces", "I did not understand “skip 2 faces” and “2 faces”."),
+        ("skip 2 of them", "I did not understand “skip 2 of them”."),
+        ("only 2 of us", "I did not understand “only 2 of us”."),
+        ("everyone 😂 except 2 of them", "I understood “everyone 😂”, but not “exc"),
+        ("blur 2 faces", "I understood “blur”, but not “2 faces”."),
+        ("skip the second last face", 'After "skip" go the numbers of faces'),
+        ("everyone 😂 but me", "I understood “everyone 😂”, but not “but me”."),
+        ("cover 1, skip the rest", "I understood “1=cover”, but not “skip the rest”."),
+        ("3-1=😎", '"3-1" names no faces.'),
+        ("0=grin", '"0" names no faces.'),
         ("only faces 3-1", '"3-1" names no faces.'),
         ("swap face 1", '"1" names no two faces.'),
         ("swap the last two and the first", '"last:2,1" names no two faces.'),
@@ -171,6 +216,15 @@ def test_pictures_are_counted_too(text, other_words):
         ("all good, thanks", OtherWords.THANKS),
         ("please don't", OtherWords.AGAINST),
         ("this is our second attempt, please try", OtherWords.REQUEST),
+        ("haha, the last one 😂", OtherWords.THANKS),
+        ("lol face 2 :joy:", OtherWords.THANKS),
+        ("thank you all 😂", OtherWords.THANKS),
+        ("hi all 👋 please emojify this", OtherWords.REQUEST),
+        ("please emojify this, we won 3-1 🎉", OtherWords.REQUEST),
+        ("please do this, I have only 2 minutes", OtherWords.REQUEST),
+        ("our new cover photo, please emojify it", OtherWords.REQUEST),
+        ("please emojify the cover of our magazine", OtherWords.REQUEST),
+        ("we leave on 2 May", OtherWords.AGAINST),
     ],
 )
 def test_in_a_mention_a_sentence_is_a_sentence(text, other_words):
