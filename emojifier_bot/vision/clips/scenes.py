@@ -1,8 +1,8 @@
 """Where a clip is cut: frames that have nothing in common with the one before.
 
 Small grey copies of two frames are compared by their correlation, after one was shifted
-onto the other. So neither a flash nor a pan is a cut. Nor is a blank frame: what
-follows is compared with the last frame that showed something.
+onto the other. So neither a flash nor a pan is a cut. Nor is a blank frame, or nearly:
+what follows is compared with the last frame that showed more.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from emojifier_bot.vision.decode import DecodedImage
 COPY_WH = (64, 36)
 #: So many pixels of the frame count for one of its copy, along each side, or all.
 SAMPLES = 4
-#: A frame whose grey levels have a smaller standard deviation shows nothing.
-BLANK_LEVELS = 3.0
+#: A frame whose grey levels have a smaller standard deviation shows too little to be
+#: compared; nothing at all, if they also lie within the second number: a face of
+#: 24 pixels on a plain wall of 720p is a pixel or two of the copy.
+BLANK_LEVELS, NOTHING_LEVELS = 3.0, 16.0
 #: Frames whose copies correlate less than the first number are of two scenes, unless
 #: all frames of the scene do: it must be less than usual by the second.
 SAME_SCENE, UNUSUAL = 0.5, 0.25
@@ -48,7 +50,7 @@ class SceneCounter:
         """
         copy = grey_copy(picture)
         if float(copy.std()) < BLANK_LEVELS:
-            return True
+            return float(np.ptp(copy)) < NOTHING_LEVELS
         if self._last is not None:
             alike = correlation(self._last, copy)
             if alike < min(SAME_SCENE, self._usual - UNUSUAL):

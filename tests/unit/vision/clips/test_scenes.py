@@ -71,6 +71,16 @@ def test_blank_frames_show_nothing_and_end_nothing(level):
     assert scenes([frame, blank, view(OTHER, 100)]) == [0, None, 1]
 
 
+def test_a_small_thing_before_a_plain_wall_is_seen_and_ends_nothing():
+    frame = view(WIDE, 100)
+    wall = np.full_like(frame, 200)
+    wall[100:112, 200:212] = 120
+
+    assert scenes([wall, wall]) == [0, 0]
+    assert scenes([frame, wall, frame]) == [0, 0, 0]
+    assert scenes([frame, wall, view(OTHER, 100)]) == [0, 0, 1]
+
+
 def test_noise_in_every_frame_is_no_cut():
     # As of an animation of few colours, scattered anew in each frame.
     frames = [grained(view(WIDE, 100), 60, seed) for seed in range(10)]
