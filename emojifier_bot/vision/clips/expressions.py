@@ -50,14 +50,15 @@ class Expression:
 
 
 def steady_choices(
-    theme: EmojiTheme, read: Sequence[Expression], at: Course
+    theme: EmojiTheme, read: Sequence[Expression], at: Course, until: float
 ) -> list[Choice]:
     """Return the emoji of a face at some times.
 
     Args:
         theme: Where they are chosen from.
         read: What was read of the face, in the order of time; at least once.
-        at: ``(M,)`` rising times.
+        at: ``(M,)`` rising times, seconds.
+        until: How long the last of them holds.
 
     Returns:
         One choice for each time.
@@ -73,7 +74,7 @@ def steady_choices(
         ahead = range(index, max(int(ends[index]), index + 1))
         now = chosen[-1] if chosen else None
         # Near the end there is not enough evidence left.
-        lasts = now is None or at[-1] - at[index] >= EVIDENCE_SECONDS
+        lasts = now is None or until - at[index] >= EVIDENCE_SECONDS
         if lasts and all(_is_better(best[k], now, faces[k]) for k in ahead):
             now = most_frequent([best[k] for k in ahead])
         chosen.append(now or best[index])

@@ -71,7 +71,7 @@ class FaceFollower:
 
     def __call__(self, clip: Clip) -> Followed:
         """Follow every face through a clip, which is decoded once."""
-        tracked = Tracker(self.models).run(clip.frames())
+        tracked = Tracker(self.models).run(clip)
         tracks = in_order(tracked.tracks)
         picture, size_wh = PictureMotion(tracks), clip.info.size_wh
         discs = without_doubles(
@@ -174,7 +174,8 @@ class FaceFollower:
         read = self._read(track)
         at = np.array([tracked.seconds[frame] for frame in frames])
         if own_seed is None:
-            choices = steady_choices(self.theme, read, at)
+            until = tracked.ends[frames[-1]]
+            choices = steady_choices(self.theme, read, at, until)
             return dict(zip(frames, choices, strict=True))
         scores = averages(read, at[len(at) // 2 :][:1])[0].scores
         one = surprise(self.theme, scores, own_seed)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -31,7 +31,7 @@ from emojifier_bot.vision.clips.tracks import (
     paired,
     spot,
 )
-from emojifier_bot.vision.clips.types import Frame
+from emojifier_bot.vision.clips.types import Clip, Frame
 from emojifier_bot.vision.decode import DecodedImage
 from emojifier_bot.vision.detector import moved
 from emojifier_bot.vision.fusion import merge, side, surer_than
@@ -72,20 +72,18 @@ class Tracker:
         self._kept: deque[Frame] = deque(maxlen=KEPT_FRAMES)
         self._last_key: Frame | None = None
 
-    def run(self, frames: Iterable[Frame]) -> Tracked:
-        """Follow every face through all frames."""
+    def run(self, clip: Clip) -> Tracked:
+        """Follow every face through all frames, which are decoded once."""
         counter = SceneCounter()
         seconds: list[float] = []
         scenes: list[int] = []
-        size_wh = (0, 0)
-        for found in ahead(frames):
+        for found in ahead(clip.frames()):
             least = seconds[-1] + LEAST_SECONDS if seconds else 0.0
             frame = replace(
                 found,
                 time_ms=max(found.time_ms, 1000 * least),
                 picture=_as_file_has_it(found.picture),
             )
-            size_wh = frame.picture.image.size
             is_blank = counter.is_blank(frame.picture)
             if scenes and counter.scene != scenes[-1]:
                 self._kept.clear()
@@ -94,9 +92,13 @@ class Tracker:
             scenes.append(counter.scene)
             if not is_blank:
                 self._add(frame, counter.scene)
-        tracks = list(filter(None, map(believed, joined(self._tracks))))
-        together = tuple(came_back(tracks, size_wh))
-        return Tracked(together, tuple(seconds), tuple(scenes))
+        # A damaged clip has fewer frames than its header says.
+        shown = zip(seconds, clip.info.durations_ms, strict=False)
+        ends = tuple(begin + duration_ms / 1000 for begin, duration_ms in shown)
+        faces = (believed(one, ends) for one in joined(self._tracks))
+        tracks = list(filter(None, faces))
+        together = tuple(came_back(tracks, clip.info.size_wh))
+        return Tracked(together, tuple(seconds), ends, tuple(scenes))
 
     def _add(self, frame: Frame, scene: int) -> None:
         now = frame.time_ms / 1000

@@ -103,8 +103,9 @@ class Tracked:
     """What the first pass saw."""
 
     tracks: tuple[Track, ...]
-    #: Of each frame.
+    #: When each frame is shown first, and until when.
     seconds: tuple[float, ...]
+    ends: tuple[float, ...]
     scenes: tuple[int, ...]
 
 
@@ -314,12 +315,19 @@ def is_at_edge(one: Detection, size_wh: tuple[int, int]) -> bool:
     )
 
 
-def believed(track: Track) -> Track | None:
-    """Return a track as far as searches confirmed it; None for a brief mistake."""
+def believed(track: Track, ends: Sequence[float]) -> Track | None:
+    """Return a track as far as searches confirmed it; None for a brief mistake.
+
+    Args:
+        track: At least one search confirmed it.
+        ends: Until when each frame is shown, seconds.
+    """
     last = track.at(max(track.confirmed))
     until = math.inf if last is None else last.seconds + UNCONFIRMED_SECONDS
     kept = [one for one in track.course if one.seconds <= until]
-    is_brief = kept[-1].seconds - kept[0].seconds < BRIEF_SECONDS
+    # All of a clip may be shorter than that, and repeat for ever.
+    least = min(BRIEF_SECONDS, ends[-1])
+    is_brief = ends[kept[-1].frame] - kept[0].seconds < least
     if is_brief and max(track.confirmed.values()) < BRIEF_CONFIDENCE:
         return None
     return replace(track, course=kept)

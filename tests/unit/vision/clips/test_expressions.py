@@ -12,7 +12,7 @@ THEME = make_theme(
     for one in Emotion
 )
 MEASURES = dict.fromkeys(Measure, 0.3)
-AT = np.arange(150) / 30
+AT, END = np.arange(150) / 30, 150 / 30
 
 
 def read(emotions, probability=0.8, *, confident=1.0, measures=MEASURES, step=0.1):
@@ -32,7 +32,7 @@ def names(choices):
 
 
 def test_one_reading_decides_about_all_frames():
-    chosen = steady_choices(THEME, read(["happiness"]), AT)
+    chosen = steady_choices(THEME, read(["happiness"]), AT, END)
 
     assert names(chosen) == {"happiness_face": 0}
     assert len(chosen) == len(AT)
@@ -40,7 +40,7 @@ def test_one_reading_decides_about_all_frames():
 
 def test_a_lasting_change_is_followed_where_it_happens():
     chosen = names(
-        steady_choices(THEME, read(["neutral"] * 20 + ["surprise"] * 30), AT)
+        steady_choices(THEME, read(["neutral"] * 20 + ["surprise"] * 30), AT, END)
     )
 
     assert list(chosen) == ["neutral_face", "surprise_face"]
@@ -48,17 +48,27 @@ def test_a_lasting_change_is_followed_where_it_happens():
     assert abs(chosen["surprise_face"] - 58.5) <= 3
 
 
+@pytest.mark.parametrize(("until", "last"), [(5.2, "neutral"), (6.0, "surprise")])
+def test_the_last_frame_counts_for_as_long_as_it_is_shown(until, last):
+    faces = read(["neutral"] * 5 + ["surprise"], step=1.0)
+
+    *before, now = steady_choices(THEME, faces, np.arange(6.0), until)
+
+    assert {one.emoji.name for one in before} == {"neutral_face"}
+    assert now.emoji.name == f"{last}_face"
+
+
 @pytest.mark.parametrize("length", [1, 2])
 def test_what_shows_for_a_moment_changes_nothing(length):
     emotions = ["neutral"] * 20 + ["surprise"] * length + ["neutral"] * 28
 
-    assert names(steady_choices(THEME, read(emotions), AT)) == {"neutral_face": 0}
+    assert names(steady_choices(THEME, read(emotions), AT, END)) == {"neutral_face": 0}
 
 
 def test_readings_that_go_to_and_fro_change_nothing():
     emotions = ["neutral", "happiness"] * 25
 
-    assert len(names(steady_choices(THEME, read(emotions, 0.5), AT))) == 1
+    assert len(names(steady_choices(THEME, read(emotions, 0.5), AT, END))) == 1
 
 
 def test_what_is_hardly_better_changes_nothing():
@@ -67,7 +77,7 @@ def test_what_is_hardly_better_changes_nothing():
         for one in read(["sadness"] * 25, 0.17)
     ]
 
-    assert names(steady_choices(THEME, close, AT)) == {"neutral_face": 0}
+    assert names(steady_choices(THEME, close, AT, END)) == {"neutral_face": 0}
 
 
 def test_a_blink_is_no_wink():
@@ -85,7 +95,7 @@ def test_a_blink_is_no_wink():
             Expression(one.seconds, one.scores, closed, 1.0)
             for one in faces[first:last]
         ]
-        return list(names(steady_choices(theme, faces, AT)))
+        return list(names(steady_choices(theme, faces, AT, END)))
 
     assert winked(20, 22) == ["neutral_face"]
     assert winked(20, 40)[:2] == ["neutral_face", "wink"]
@@ -97,7 +107,7 @@ def test_doubt_that_comes_and_goes_changes_nothing():
         for k, one in enumerate(read(["anger"] * 50))
     ]
 
-    assert len(names(steady_choices(THEME, faces, AT))) == 1
+    assert len(names(steady_choices(THEME, faces, AT, END))) == 1
 
 
 def test_a_measure_about_a_bound_changes_nothing():
@@ -116,6 +126,6 @@ def test_a_measure_about_a_bound_changes_nothing():
             )
             for one, wide in zip(read(["happiness"] * 50), openings, strict=True)
         ]
-        return names(steady_choices(theme, faces, AT))
+        return names(steady_choices(theme, faces, AT, END))
 
     assert len(smiled(slow=5)) == len(smiled(slow=2)) == 1

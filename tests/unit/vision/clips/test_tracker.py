@@ -26,6 +26,7 @@ from tests.moving_pictures import ground
 
 GROUND = Image.fromarray(ground().pixels[:240, :320, :3])
 FPS = 30
+ENDS = [(index + 1) / FPS for index in range(100)]
 
 
 class CountingDetector(FakeDetector):
@@ -59,7 +60,7 @@ def tracked(count, *courses, ground=GROUND, detector=None):
         detector or FakeDetector(), FakeLandmarker(), FakeClassifier()
     )
     clip = FakeClip(draw, count, 1000 / FPS)
-    return Tracker(models).run(clip.frames())
+    return Tracker(models).run(clip)
 
 
 def frames_of(track):
@@ -72,10 +73,17 @@ def sighting(frame, x=100.0, confidence=0.9):
     return Sighting(frame, frame / FPS, detection, points)
 
 
+class Unreadable(FakeClip):
+    """A clip of which no frame can be decoded."""
+
+    def frames(self):
+        return iter(())
+
+
 def test_a_clip_of_no_frames_has_no_tracks():
     models = LocalAnalyzer(FakeDetector(), FakeLandmarker(), FakeClassifier())
 
-    found = Tracker(models).run([])
+    found = Tracker(models).run(Unreadable(lambda _index: GROUND, 3))
 
     assert (found.tracks, found.seconds, found.scenes) == ((), (), ())
 
@@ -188,7 +196,7 @@ def test_a_scene_has_its_own_tracks():
         return image
 
     models = LocalAnalyzer(FakeDetector(), FakeLandmarker(), FakeClassifier())
-    found = Tracker(models).run(FakeClip(draw, 20, 40).frames())
+    found = Tracker(models).run(FakeClip(draw, 20, 40))
 
     assert [frames_of(track) for track in found.tracks] == [
         list(range(10)),
@@ -209,7 +217,7 @@ def test_without_a_classifier_no_expression_is_read():
     models = LocalAnalyzer(FakeDetector(), FakeLandmarker(), None)
     clip = FakeClip(lambda _index: picture_with_a_face(), 3)
 
-    (track,) = Tracker(models).run(clip.frames()).tracks
+    (track,) = Tracker(models).run(clip).tracks
 
     assert [one.scores for one in track.course] == [None] * 3
 
@@ -289,18 +297,40 @@ def test_a_brief_mistake_is_no_face_and_a_brief_face_is_one():
     def seen_for(frames, confidence):
         track = Track(0, [sighting(index) for index in range(frames)])
         track.confirmed[0] = confidence
-        return believed(track)
+        return believed(track, ENDS)
 
     assert seen_for(1, BRIEF_CONFIDENCE - 0.01) is None
     assert seen_for(1, BRIEF_CONFIDENCE) is not None
     assert seen_for(8, BRIEF_CONFIDENCE - 0.01) is not None
 
 
+@pytest.mark.parametrize(
+    ("duration_ms", "within", "faces"),
+    [
+        *((100, [at], 0) for at in range(3)),
+        *((500, [at], 1) for at in range(3)),
+        # As long as the clip.
+        (50, range(3), 1),
+        (50, range(1, 3), 0),
+    ],
+)
+def test_a_face_counts_for_as_long_as_its_frames_are_shown(duration_ms, within, faces):
+    def draw(index):
+        return picture_with_a_face() if index in within else GROUND
+
+    detector = FakeDetector(BRIEF_CONFIDENCE - 0.05)
+    models = LocalAnalyzer(detector, FakeLandmarker(), FakeClassifier())
+
+    found = Tracker(models).run(FakeClip(draw, 3, duration_ms))
+
+    assert len(found.tracks) == faces
+
+
 def test_what_no_search_confirms_is_followed_for_a_second():
     track = Track(0, [sighting(index) for index in range(100)])
     track.confirmed |= {0: 0.9, 10: 0.4}
 
-    kept = believed(track)
+    kept = believed(track, ENDS)
 
     assert kept.course[-1].frame == 10 + round(UNCONFIRMED_SECONDS * FPS)
 
@@ -324,7 +354,7 @@ def test_frames_that_are_said_to_last_no_time_follow_each_other():
     models = LocalAnalyzer(FakeDetector(), FakeLandmarker(), FakeClassifier())
     clip = FakeClip(lambda _index: picture_with_a_face(), 15, 0.0)
 
-    found = Tracker(models).run(clip.frames())
+    found = Tracker(models).run(clip)
 
     assert list(found.seconds) == sorted(set(found.seconds))
     assert frames_of(found.tracks[0]) == list(range(15))
@@ -358,6 +388,6 @@ def test_a_face_that_hardly_shows_but_is_in_the_file_is_found():
 
     models = LocalAnalyzer(FakeDetector(), FakeLandmarker(), FakeClassifier())
 
-    (track,) = Tracker(models).run(FakeClip(draw, 3).frames()).tracks
+    (track,) = Tracker(models).run(FakeClip(draw, 3)).tracks
 
     assert frames_of(track) == [0, 1, 2]
