@@ -19,7 +19,7 @@ from emojifier_bot.vision.clips.follow import FaceFollower
 from emojifier_bot.vision.clips.limits import ClipLimits
 from emojifier_bot.vision.clips.opening import InProcessDecoder
 from emojifier_bot.vision.debug import label
-from emojifier_bot.vision.edits import apply, parse_edits, take_edits
+from emojifier_bot.vision.edits import apply, parse_edits
 from emojifier_bot.vision.options import EmojifyOptions
 from emojifier_bot.vision.sandbox.isolated import IsolatedDecoder
 from emojifier_bot.vision.sandbox.protocol import ChildLimits
@@ -110,7 +110,7 @@ def test_progress_goes_through_both_passes():
 
 
 def test_a_person_who_is_left_alone_is_left_alone_throughout():
-    edits = take_edits(["skip", "2"])[0]
+    edits = parse_edits("skip 2")
     both, one = (
         fake_pipeline().run(WEBP, replace(PLAIN, edits=some))
         for some in (PLAIN.edits, edits)
@@ -321,7 +321,7 @@ def test_what_is_cut_off_is_said():
 
 
 def test_a_place_cannot_be_added_and_another_back_end_is_not_asked():
-    edits = take_edits(["also", "10,10,20x20"])[0]
+    edits = parse_edits("also 10,10,20x20")
     with pytest.raises(PlanError, match="not to a clip"):
         fake_pipeline().run(GIF, replace(PLAIN, edits=edits))
     hosted = fake_pipeline(FakeAnalyzer())
