@@ -23,9 +23,9 @@ _FIGURES = re.compile(
 )
 FACES, _ONES = frozenset({"face", "faces", "number", "numbers"}), {"one", "ones"}
 #: What may stand among the numbers, and before the first one.
-_BETWEEN = frozenset({"the", "and", "to", "through", "with", "from"})
+_TO = frozenset({"to", "through", "-", "\N{EN DASH}"})
+_BETWEEN = frozenset({"the", "and", "&", "+", "with", "from"}) | _TO
 _BEFORE = _BETWEEN | {"out", "for", "on", "of", "do", "put", "emoji", "emojify"}
-_TO = frozenset({"to", "through"})
 ARTICLES = frozenset({"a", "an", "the"})
 _NO_WORDS: frozenset[str] = frozenset()
 #: Words that may name the faces of one turn: nobody's message takes long to read.
@@ -44,14 +44,19 @@ PEOPLE = frozenset(
         *_CARDINALS[1:],
     }
 )
-#: What stands behind a number that says how many.
-_COUNTED = (PEOPLE - {"face", LAST, *_ORDINALS, *_CARDINALS}) | {"of"}
+#: Behind a number, who or what is counted in place of faces: "the second guy"; or how
+#: many there are: "2 faces", "2 of us".
+_COUNTED = (PEOPLE - {*FACES, LAST, *_ORDINALS, *_CARDINALS}) | {"row", "half"}
+_HOW_MANY = frozenset({"faces", "of"})
+#: "The second from the right" is counted from there.
+_SIDES = frozenset({"left", "right", "end", "back", "top", "bottom"})
 
 
 @dataclass(frozen=True, slots=True)
 class Faces:
     """Faces that are named, and where the words for them end."""
 
+    #: None, with an end, where those words cannot be counted on: "face 1 or".
     numbers: tuple[str, ...]
     end: int
     #: Whether the word "face" or "number" stands there.
@@ -76,9 +81,8 @@ def faces_at(words: Sequence[str], at: int, *, within: bool = False) -> Faces:
     for place in range(at, min(len(words), at + _MOST_WORDS)):
         word = words[place]
         may_follow = _BETWEEN if numbers else _NO_WORDS if within else _BEFORE
-        is_alone = numbers == [before] and before.isdigit() and not named
-        if is_alone and word in _COUNTED:  # "2 faces", "2 of us"
-            return Faces((), place + 1 if word == "faces" else at, False)
+        if numbers and _means_others(numbers, words[place : place + 3], named=named):
+            return Faces((), place + 1 if named or word == "faces" else at, False)
         if word in FACES:
             named = True
         elif not _add(numbers, word, before, named=named) and not (
@@ -89,9 +93,18 @@ def faces_at(words: Sequence[str], at: int, *, within: bool = False) -> Faces:
             break
         if numbers and word not in _BETWEEN:
             end = place + 1
-        if not (before in _TO and word in FACES | ARTICLES):
+        if not (before in _TO | {"from"} and word in FACES | ARTICLES):
             before = word
     return Faces(tuple(numbers), end, named)
+
+
+def _means_others(numbers: list[str], after: Sequence[str], *, named: bool) -> bool:
+    """Tell whether what follows numbers makes them mean other faces, or how many."""
+    word = after[0]
+    if word == "or" or (word == "from" and not _SIDES.isdisjoint(after)):
+        return True
+    is_alone = len(numbers) == 1 and numbers[0].isdigit()
+    return not named and (word in _COUNTED or (is_alone and word in _HOW_MANY))
 
 
 def speaks_of_faces(near: Sequence[str]) -> bool:
@@ -107,8 +120,10 @@ def _add(numbers: list[str], word: str, before: str, *, named: bool) -> bool:
         numbers[-1] = f"last:{count}" if before == LAST else f"1-{count}"
         return True
     number = number_of(word, named=named and before not in _ORDINALS)
-    # "The second last" is another one than these two: no number, so it is refused.
-    is_joined = before in _TO or (word == LAST and _is_ordinal(before))
+    # "The second last", or "from last", is one more: no number, so it is refused.
+    is_joined = before in _TO or (
+        word == LAST and (before == "from" or _is_ordinal(before))
+    )
     if number and numbers and is_joined:
         numbers[-1] += f"-{number}"
     elif number:

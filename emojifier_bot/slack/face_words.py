@@ -308,7 +308,7 @@ class _Reader:
         """``face 2 as 😎``, ``the last two 😎``, ``2 as grin``, ``face 2 as it is``."""
         faces = faces_at(self._plain, at, within=True)
         if not faces.numbers:
-            if faces.end > at:  # "2 faces": how many, or which?
+            if faces.end > at:
                 self._miss(at, faces.end)
             return self._pass_over_to(at, faces.end)
         after = self._after_leaving(faces.end)
@@ -391,7 +391,7 @@ class _Reader:
 
     def _all_faces(self, at: int) -> int:
         """Return where ``all of the faces`` ends."""
-        words = _ALL | FACES | {"of", "the", "them", "it"}
+        words = _ALL | FACES | {"everything", "of", "the", "them", "it"}
         while self._plain[at] in words:
             at += 1
         return at
