@@ -57,6 +57,7 @@ _ON = frozenset({"for", "on", "over", "onto"})
 _NO_NAMES = frozenset({"well", "usual", "always", "before", "soon"})
 #: What is no part of an emoji's name.
 _STOPS = "," + ENDINGS.replace(":", "")
+_AND = frozenset({"and", "&", "+", "plus"})
 _HELLO = frozenset({"hi", "hello", "hey"})
 #: Before these a cover is that of a magazine.
 _DETERMINERS = frozenset({"the", "our", "my", "your"})
@@ -200,17 +201,16 @@ class _Reader:
             return at
         if not faces.numbers:
             return self._verb_alone(at, verb)
-        if verb in COVERS:
-            kind, end = self._cover(verb, end)
-            if but:
-                self._find_for_all(kind, end)
-                self._find("skip", *faces.numbers)
-            else:
-                self._find(f"{faces.text}={kind}", single=True)
-            return end
-        if but and verb == "skip":
-            verb = "only"
-        self._find(verb, *faces.numbers, single=verb != "only")
+        if verb not in COVERS:
+            verb = "only" if but and verb == "skip" else verb
+            self._find(verb, *faces.numbers, single=verb != "only")
+            return self._contradicted(end)
+        kind, end = self._cover(verb, end)
+        if but:
+            self._find_for_all(kind, end)
+            self._find("skip", *faces.numbers)
+        else:
+            self._find(f"{faces.text}={kind}", single=True)
         return self._contradicted(end)
 
     def _verb_alone(self, at: int, verb: str) -> int:
@@ -223,7 +223,7 @@ class _Reader:
                 return at
             kind, end = self._cover(verb, self._all_faces(at + 1))
             self._find_for_all(kind, end)
-            return end
+            return self._contradicted(end)
         if verb == "only" and of_pictures:
             self.read.others.append("just")
             return at + 1
@@ -257,11 +257,13 @@ class _Reader:
         is_bare = given is not None and not but and given[1] == begin + 1
         if given and is_bare and self._is_remark(at):
             return self._pass_over_to(at, given[1])
+        end = given[1] if given else at
         if given:
             self._find_for_all(*given)
         if but:
             self._find("skip", *but.numbers)
-        return given[1] if given else but.end if but else at
+            end = end if given else self._contradicted(but.end)
+        return end
 
     def _left_out(self, at: int) -> int:
         """``except the second``, ``not face 2``; "all", said before, goes with it.
@@ -351,7 +353,12 @@ class _Reader:
         return meaning_of(self._words[:at]) is OtherWords.THANKS
 
     def _contradicted(self, end: int) -> int:
-        """Note an emoji behind faces that are left: "skip 2, 3 as 😎"."""
+        """Note an emoji behind faces that are left, or somebody: "2 and the baby"."""
+        near = self._plain[end + 1 : end + SHORT_WORDS]
+        is_somebody = near[0] in _DETERMINERS or near[0] in PEOPLE
+        if self._plain[end] in _AND and is_somebody and speaks_of_faces(near):
+            self._miss(end, end + SHORT_WORDS)
+            return end + 1
         given = self._name(end, any_name=False)
         if not given or self._plain[end] in COVERS or self._plain[given[1]] in _ON:
             return end

@@ -345,6 +345,15 @@ def test_postgres_limits_what_may_take_long(postgres_url, hurried, limits):
     assert tuple(shown) == limits
 
 
+def test_who_writes_after_a_reader_has_the_level_of_postgres(postgres_url):
+    database, level = open_database(postgres_url), sa.text("SHOW transaction_isolation")
+    with database.reading() as connection:
+        assert connection.execute(level).scalar() == "repeatable read"
+    with database.writing() as connection:
+        assert connection.execute(level).scalar() == "read committed"
+    database.close()
+
+
 class TestWriteAheadLog:
     PROCESSES, FILES = 3, 15
 
