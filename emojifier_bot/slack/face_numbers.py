@@ -119,7 +119,8 @@ def _add(numbers: list[str], word: str, before: str, *, named: bool) -> bool:
     if count and before in {LAST, _ORDINALS[0]}:
         numbers[-1] = f"last:{count}" if before == LAST else f"1-{count}"
         return True
-    number = number_of(word, named=named and before not in _ORDINALS)
+    is_noun = before in {LAST, _ORDINALS[0]} or _is_ordinal(before)  # "the last one"
+    number = number_of(word, named=named and not is_noun)
     # "The second last", or "from last", is one more: no number, so it is refused.
     is_joined = before in _TO or (
         word == LAST and (before == "from" or _is_ordinal(before))

@@ -52,6 +52,7 @@ _DO_NOT = frozenset({"don't", "dont"})
 _AS = frozenset({"as", "gets", "get", "becomes", "become", "into", "="})
 _WITH = frozenset({"with", "to", "is", "are"})
 _GIVING = frozenset({"make", "give", "turn"})
+_DOING = _GIVING | _VERBS.keys() | {"do", "put", "please", "emojify"}
 _ON = frozenset({"for", "on", "over", "onto"})
 #: "As well" names no emoji.
 _NO_NAMES = frozenset({"well", "usual", "always", "before", "soon"})
@@ -272,7 +273,9 @@ class _Reader:
         that it is not the third that gets it.
         """
         word = self._plain[at]
-        if word not in _EXCEPT or (word == "but" and at != self._all_end):
+        near = self._plain[at + 1 : at + SHORT_WORDS]
+        is_joint = at != self._all_end or near[0] in _DOING
+        if word not in _EXCEPT or (word == "but" and is_joint):
             return at
         faces = faces_at(self._plain, at + 1 + (self._plain[at + 1] == "not"))
         if faces.numbers and word == "but" and self._name(faces.end, any_name=False):
@@ -284,7 +287,6 @@ class _Reader:
             self._take_back(_ALL | FACES)
             self._find("skip", *faces.numbers)
             return self._contradicted(faces.end)
-        near = self._plain[at + 1 : at + SHORT_WORDS]
         is_general = word in _DO_NOT or not OTHER_THINGS.isdisjoint(near)
         if is_general or not speaks_of_faces(near):
             return at
@@ -398,7 +400,7 @@ class _Reader:
 
     def _all_faces(self, at: int) -> int:
         """Return where ``all of the faces`` ends."""
-        words = _ALL | FACES | {"everything", "of", "the", "them", "it"}
+        words = _ALL | FACES | {"everything", "else", "of", "the", "them", "it"}
         while self._plain[at] in words:
             at += 1
         return at

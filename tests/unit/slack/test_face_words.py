@@ -107,6 +107,11 @@ SAID = [
     ("put 😎 on everyone but 2", "everyone 😎 skip 2"),
     ("cover all faces with a blur but the second", "blur skip 2"),
     ("not the first, not the last", "skip 1 skip last"),
+    ("everyone 😎 but leave face 2 as it is", "everyone 😎 skip 2"),
+    ("everyone 😎 but give the last one 😂", "everyone 😎 last=😂"),
+    ("skip the last, everyone else 😂", "skip last everyone 😂"),
+    ("leave out face 2 and the last one", "skip 2 last"),
+    ("skip face 3 and the 5th one", "skip 3 5"),
     ("skip 2, 😎 on face 3", "skip 2 3=😎"),
     ("skip 2 cover 3", "skip 2 3=cover"),
     # To the end of the sentence.
