@@ -299,7 +299,7 @@ class _Reader:
         if self._plain[at + 1] not in _ON or not (emoji or self._is_name(at)):
             return at
         faces = faces_at(self._plain, at + 2)
-        if emoji and self._plain[at + 2] in _ALL:
+        if emoji and self._plain[at + 2] in _ALL and not self._is_remark(at):
             end = self._all_faces(at + 2)
             self._find_for_all(name, end)
             return end
@@ -345,7 +345,7 @@ class _Reader:
     def _is_remark(self, at: int, *, named: bool = True) -> bool:
         """Tell whether faces and an emoji are a remark of somebody, not an order.
 
-        "Haha, the last one 😂", "hi all 👋"; and "we won 3-1 🎉".
+        "Haha, the last one 😂", "thanks 🙏 for all", "hi all 👋"; "we won 3-1 🎉".
         """
         if self._is_command or self.read.is_order or not at:
             return False

@@ -119,6 +119,7 @@ SAID = [
     ("Everyone as 😂.", "everyone 😂"),
     ("Cover the last one with a mosaic.", "last=mosaic"),
     ("face 2 😎, thanks", "2=😎"),
+    ("lol, 😂 on the last one please", "last=😂"),
 ]
 
 
@@ -244,6 +245,7 @@ def test_pictures_are_counted_too(text, other_words):
         ("haha, the last one 😂", OtherWords.THANKS),
         ("lol face 2 :joy:", OtherWords.THANKS),
         ("thank you all 😂", OtherWords.THANKS),
+        ("thanks 🙏 for all your work", OtherWords.THANKS),
         ("hi all 👋 please emojify this", OtherWords.REQUEST),
         ("please emojify this, we won 3-1 🎉", OtherWords.REQUEST),
         ("please do this, I have only 2 minutes", OtherWords.REQUEST),
