@@ -1,9 +1,9 @@
 """The first pass over a clip: which face of a frame is which of the frame before.
 
-All of a frame is searched on key frames: at a cut, every half second, and when a face
-was lost. In the frames between, a face is looked for around the place where its speed
-takes it; from a key frame on which it is new, also backwards. Faces are told apart by
-place, size and speed alone: nothing recognises a person.
+All of a frame is searched on key frames: at both ends of a scene, every half second,
+and when a face was lost. In the frames between, a face is looked for around the place
+where its speed takes it; from a key frame on which it is new, also backwards. Faces are
+told apart by place, size and speed alone: nothing recognises a person.
 """
 
 from __future__ import annotations
@@ -86,12 +86,13 @@ class Tracker:
             )
             is_blank = counter.is_blank(frame.picture)
             if scenes and counter.scene != scenes[-1]:
-                self._kept.clear()
-                self._last_key = None
+                self._end_scene(scenes[-1])
             seconds.append(frame.time_ms / 1000)
             scenes.append(counter.scene)
             if not is_blank:
                 self._add(frame, counter.scene)
+        if scenes:
+            self._end_scene(scenes[-1])
         # A damaged clip has fewer frames than its header says.
         shown = zip(seconds, clip.info.durations_ms, strict=False)
         ends = tuple(begin + duration_ms / 1000 for begin, duration_ms in shown)
@@ -101,12 +102,7 @@ class Tracker:
         return Tracked(together, tuple(seconds), ends, tuple(scenes))
 
     def _add(self, frame: Frame, scene: int) -> None:
-        now = frame.time_ms / 1000
-        live = [
-            one
-            for one in self._tracks
-            if one.scene == scene and now - one.course[-1].seconds <= LOST_SECONDS
-        ]
+        live = self._live(frame, scene)
         seen = self._followed(frame, live)
         if self._is_key(frame, live, seen):
             self._last_key = frame
@@ -115,6 +111,28 @@ class Tracker:
         for track, _ in seen:
             self._follow_back(track)
         self._keep(frame)
+
+    def _end_scene(self, scene: int) -> None:
+        """Search its last frame, for those who came after the last key frame."""
+        frame = self._kept.pop() if self._kept else None
+        if frame is not None and frame is not self._last_key:
+            live = self._live(frame, scene)
+            sighted = [(track, track.at(frame.index)) for track in live]
+            seen = [(track, one.detection) for track, one in sighted if one]
+            found = self._searched(frame, scene, live, seen)
+            self._sight(frame, found)
+            for track, _ in found:
+                self._follow_back(track)
+        self._kept.clear()
+        self._last_key = None
+
+    def _live(self, frame: Frame, scene: int) -> list[Track]:
+        now = frame.time_ms / 1000
+        return [
+            one
+            for one in self._tracks
+            if one.scene == scene and now - one.course[-1].seconds <= LOST_SECONDS
+        ]
 
     def _followed(self, frame: Frame, live: Sequence[Track]) -> list[Seen]:
         """Look for faces where they should be."""

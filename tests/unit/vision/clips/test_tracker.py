@@ -110,11 +110,42 @@ def test_a_lost_face_asks_for_a_search():
     # It jumps farther than it is looked for.
     found = tracked(10, lambda index: (10 if index < 5 else 250, 80), detector=detector)
 
-    assert detector.searches == 2
+    # The last frame is searched too.
+    assert detector.searches == 3
     assert [frames_of(track) for track in found.tracks] == [
         list(range(5)),
         list(range(5, 10)),
     ]
+
+
+@pytest.mark.parametrize("since", [18, 22, 24])
+def test_a_face_that_comes_shortly_before_the_end_is_followed_back(since):
+    found = tracked(
+        25,
+        lambda _index: (30, 40),
+        lambda index: (220 - 2 * index, 150) if index >= since else None,
+    )
+
+    # Frame 15 was the last key frame. A glimpse is a face if a search is sure.
+    assert [frames_of(track) for track in found.tracks] == [
+        list(range(25)),
+        list(range(since, 25)),
+    ]
+
+
+def test_a_face_that_comes_shortly_before_a_cut_is_followed_back():
+    other = Image.fromarray(ground(5).pixels[:240, :320, :3])
+
+    def draw(index):
+        image = (GROUND if index < 10 else other).copy()
+        if 6 <= index < 10:
+            image.paste(FACE_RGB, (100, 80, 140, 120))
+        return image
+
+    models = LocalAnalyzer(FakeDetector(), FakeLandmarker(), FakeClassifier())
+    (track,) = Tracker(models).run(FakeClip(draw, 20, 40)).tracks
+
+    assert (track.scene, frames_of(track)) == (0, [6, 7, 8, 9])
 
 
 def test_a_new_face_is_followed_backwards_to_where_it_appeared():
@@ -371,13 +402,13 @@ def pixels_seen(count, faces):
 
 
 def test_work_grows_with_the_frames_and_with_the_faces():
-    short, long_ = pixels_seen(45, 1), pixels_seen(90, 1)
+    short, long_, longer = (pixels_seen(frames, 1) for frames in (45, 90, 135))
 
-    assert long_ == pytest.approx(2 * short, rel=0.05)
+    assert longer - long_ == pytest.approx(long_ - short, rel=0.05)
     more = [pixels_seen(45, faces) - short for faces in (2, 3, 4)]
     np.testing.assert_allclose(more, [more[0] * k for k in (1, 2, 3)], rtol=0.1)
-    # A frame between costs a face less than a twentieth of a key frame, of three.
-    assert more[0] / 45 < 0.05 * (short / 3)
+    # A frame between costs a face less than a twentieth of a key frame, of four.
+    assert more[0] / 45 < 0.05 * (short / 4)
 
 
 def test_a_face_that_hardly_shows_but_is_in_the_file_is_found():
