@@ -83,8 +83,6 @@ STRETCH = 0.05
 MOVED_NEAR, STILL_WEIGHT = 0.05, 0.15
 #: One in so many training faces says where they lie.
 HOME_EVERY = 6
-#: Variants that use lets read the mirror image too: those that cost next to nothing.
-READ_BOTH_WAYS = frozenset({"landmarks", EmotionModel.SHARED_POINTS})
 
 
 def features_of(variant: str) -> Callable[[FloatArray], FloatArray]:
@@ -223,8 +221,7 @@ class EmotionRecipe:
 
     def predict(self, net: nn.Module) -> Tensor:
         """Return ``(N, 8)`` logits of the held-out faces, read as in use."""
-        both_ways = self.variant in READ_BOTH_WAYS
-        return predict(net, self.held_out, self.variant, both_ways=both_ways)
+        return predict(net, self.held_out, self.variant, both_ways=True)
 
     def doubt(self, net: nn.Module) -> dict[str, NDArray[np.float32]]:
         """Return where the training faces lie and the temperatures of held-out ones.

@@ -31,6 +31,7 @@ from emojifier_bot.vision.crops import (
     landmark_frame,
 )
 from emojifier_bot.vision.decode import DecodedImage, from_image
+from emojifier_bot.vision.detector import STRIDES
 from emojifier_bot.vision.emotion import geometry_features, stretch, to_canonical
 from emojifier_bot.vision.landmarks import five_points
 from emojifier_bot.vision.models import (
@@ -44,16 +45,15 @@ from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import (
     SET_FOLDERS,
     is_held_out,
+    read_detection,
     read_expressions,
     read_landmarks,
 )
 from emojifier_training.graph_cost import is_quantized
 from emojifier_training.landmarks import face_bounds
 
-#: Faces of the training part that the ranges of the activations are taken from.
+#: Samples of the training part that the ranges of the activations are taken from.
 CALIBRATION_FACES = 200
-#: What is turned into eight bits; the rest takes no time.
-QUANTIZED_OPS = ("Conv", "Gemm")
 
 #: Inputs of one run by name.
 Feed = dict[str, FloatArray]
@@ -63,7 +63,7 @@ def shrink(folder: Path, data: Path) -> None:
     """Turn an exported model into eight bits, in place.
 
     Args:
-        folder: The model's, landmarks or emotion.
+        folder: The model's: detector, landmarks or emotion.
         data: Folder of the three sets.
 
     Raises:
@@ -87,8 +87,7 @@ def quantized(content: bytes, feeds: Sequence[Feed]) -> bytes:
         content: An ONNX file.
         feeds: Inputs that the ranges of the activations are taken from.
     """
-    nodes = onnx.load_from_string(content).graph.node
-    convolutions = [node.name for node in nodes if node.op_type == "Conv"]
+    graph = onnx.load_from_string(content).graph
     with tempfile.TemporaryDirectory() as folder:
         names = ("float.onnx", "ready.onnx", "int8.onnx")
         source, ready, target = (Path(folder, name) for name in names)
@@ -105,13 +104,31 @@ def quantized(content: bytes, feeds: Sequence[Feed]) -> bytes:
             # Seven bits of weights: processors without VNNI add pairs of products in
             # sixteen bits, and eight would overflow there.
             reduce_range=True,
-            op_types_to_quantize=list(QUANTIZED_OPS),
-            # The last one makes the maps of points, where there are any, and what
-            # follows turns small differences into positions: in eight bits it alone
-            # would double the error.
-            nodes_to_exclude=convolutions[-1:],
+            nodes_to_quantize=eight_bit_convolutions(graph),
         )
         return target.read_bytes()
+
+
+def eight_bit_convolutions(graph: onnx.GraphProto) -> list[str]:
+    """Return the names of the convolutions that are worth eight bits.
+
+    Those are full ones over several pixels. Depth-wise and point-wise ones gain no
+    time, nor does the first one, which has few inputs. Those that no other one follows
+    make maps of points, or boxes, and what follows turns small differences into
+    positions: in eight bits they alone would double the error.
+    """
+    weights = {one.name: one.dims for one in graph.initializer}
+    followed: set[str] = set()
+    for node in reversed(graph.node):
+        if node.op_type == "Conv" or followed.intersection(node.output):
+            followed.update(node.input)
+    _, *others = (node for node in graph.node if node.op_type == "Conv")
+    names = []
+    for node in others:
+        _, inputs, *sides = weights[node.input[1]]
+        if followed.intersection(node.output) and inputs > 1 and max(sides) > 1:
+            names.append(node.name)
+    return names
 
 
 class _Feeds(CalibrationDataReader):
@@ -131,6 +148,23 @@ def _normalised(spec: ModelSpec, picture: DecodedImage, frame: Affine) -> FloatA
         pixels = stretch(pixels)
     whole = (pixels[None, None].astype(np.float32) - spec.mean) / spec.std
     return np.asarray(whole, np.float32)
+
+
+def detector_feeds(_spec: ModelSpec, data: Path) -> list[Feed]:
+    """Return training pictures with faces, filled up to whole cells."""
+    pictures = [
+        one
+        for one in read_detection(data / SET_FOLDERS["detector"])
+        if not is_held_out(one.source, one.name)
+    ]
+    feeds = []
+    for picture in _spread(pictures):
+        image = picture.image()
+        height, width = (-side % STRIDES[-1] for side in image.shape[:2])
+        filled = np.pad(image, ((0, height), (0, width), (0, 0)))
+        planes = filled[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
+        feeds.append({"input": planes})
+    return feeds
 
 
 def landmark_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
@@ -170,5 +204,9 @@ def _spread(samples: Any) -> Any:
 
 
 FEEDS: Mapping[str, Callable[[ModelSpec, Path], list[Feed]]] = MappingProxyType(
-    {"landmarks": landmark_feeds, "emotion": emotion_feeds}
+    {
+        "detector": detector_feeds,
+        "landmarks": landmark_feeds,
+        "emotion": emotion_feeds,
+    }
 )

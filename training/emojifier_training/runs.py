@@ -28,7 +28,6 @@ from emojifier_training.device import DEVICE, to_device, to_numpy, use_device
 from emojifier_training.emotion import (
     NETS,
     PRIOR_RELIEFS,
-    READ_BOTH_WAYS,
     EmotionRecipe,
 )
 from emojifier_training.evaluate_emotion import SURE_ACCURACY
@@ -159,7 +158,6 @@ def split(faces: LabelledExpressions, fold: int | None) -> tuple[Tensor, Tensor]
 
 def _emotion_task(variant: str, title: str) -> Task:
     frame = GREY_INPUT | {"size_px": APPEARANCE_PX}
-    mirrored = {"mirror": variant in READ_BOTH_WAYS}
     return Task(
         config=FitConfig(
             steps=6000, batch_size=128, learning_rate=2e-3, weight_decay=0.05
@@ -171,7 +169,8 @@ def _emotion_task(variant: str, title: str) -> Task:
             "task": "emotion",
             "variant": variant,
             "title": title,
-            "input": (frame if variant == "fused" else {"size_px": 0}) | mirrored,
+            "input": (frame if variant == "fused" else {"size_px": 0})
+            | {"mirror": True},
         },
     )
 
