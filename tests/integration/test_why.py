@@ -30,8 +30,8 @@ DATA = ROOT.parent / "shared" / "data"
 FACES = 500
 #: Of the faces, those whose first reason changes the choice when it is undone.
 LEAST_SHARE = 0.9
-#: Those for which all reasons do: eight bits round otherwise in another batch, which
-#: decides for a face between two emoji.
+#: Those for which all reasons do: with the model in eight bits three do not, which is
+#: not explained yet.
 ALL_SHARE = 0.99
 #: The labelled crops are twice as wide as the face, those of expressions as wide.
 CROP_BOX, CLOSE_BOX = (0.25, 0.75), (0.04, 0.96)

@@ -55,19 +55,6 @@ def test_no_held_out_face_sets_a_range(data):
     assert len(FEEDS["landmarks"](spec, data)) == 9
 
 
-def test_the_detectors_pictures_are_filled_up_to_whole_cells(data):
-    spec = pick_model_spec(models_dir(), "detector")
-
-    feeds = FEEDS["detector"](spec, data)
-
-    # Four are for training, one is held out.
-    assert len(feeds) == 4
-    for feed in feeds:
-        count, channels, height, width = feed["input"].shape
-        assert (count, channels) == (1, 3)
-        assert (height % 32, width % 32) == (0, 0)
-
-
 def test_full_convolutions_between_others_are_worth_eight_bits():
     weights = {
         "first": (8, 3, 3, 3),
@@ -152,8 +139,9 @@ def test_an_emotion_model_stays_near_what_it_said(data, tmp_path):
         shrink(tmp_path, data)
 
 
-def test_a_rescorer_is_refused(data, tmp_path):
-    folder = copied(tmp_path, "rescorer")
+@pytest.mark.parametrize("task", ["detector", "rescorer"])
+def test_other_models_are_refused(data, tmp_path, task):
+    folder = copied(tmp_path, task)
 
     with pytest.raises(ConfigError, match="cannot be turned into eight bits"):
         shrink(folder, data)

@@ -31,7 +31,6 @@ from emojifier_bot.vision.crops import (
     landmark_frame,
 )
 from emojifier_bot.vision.decode import DecodedImage, from_image
-from emojifier_bot.vision.detector import STRIDES
 from emojifier_bot.vision.emotion import geometry_features, stretch, to_canonical
 from emojifier_bot.vision.landmarks import five_points
 from emojifier_bot.vision.models import (
@@ -45,14 +44,13 @@ from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import (
     SET_FOLDERS,
     is_held_out,
-    read_detection,
     read_expressions,
     read_landmarks,
 )
 from emojifier_training.graph_cost import is_quantized
 from emojifier_training.landmarks import face_bounds
 
-#: Samples of the training part that the ranges of the activations are taken from.
+#: Faces of the training part that the ranges of the activations are taken from.
 CALIBRATION_FACES = 200
 
 #: Inputs of one run by name.
@@ -63,7 +61,7 @@ def shrink(folder: Path, data: Path) -> None:
     """Turn an exported model into eight bits, in place.
 
     Args:
-        folder: The model's: detector, landmarks or emotion.
+        folder: The model's, landmarks or emotion.
         data: Folder of the three sets.
 
     Raises:
@@ -150,23 +148,6 @@ def _normalised(spec: ModelSpec, picture: DecodedImage, frame: Affine) -> FloatA
     return np.asarray(whole, np.float32)
 
 
-def detector_feeds(_spec: ModelSpec, data: Path) -> list[Feed]:
-    """Return training pictures with faces, filled up to whole cells."""
-    pictures = [
-        one
-        for one in read_detection(data / SET_FOLDERS["detector"])
-        if not is_held_out(one.source, one.name)
-    ]
-    feeds = []
-    for picture in _spread(pictures):
-        image = picture.image()
-        height, width = (-side % STRIDES[-1] for side in image.shape[:2])
-        filled = np.pad(image, ((0, height), (0, width), (0, 0)))
-        planes = filled[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
-        feeds.append({"input": planes})
-    return feeds
-
-
 def landmark_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
     """Return frames of training faces."""
     crops = [
@@ -204,9 +185,5 @@ def _spread(samples: Any) -> Any:
 
 
 FEEDS: Mapping[str, Callable[[ModelSpec, Path], list[Feed]]] = MappingProxyType(
-    {
-        "detector": detector_feeds,
-        "landmarks": landmark_feeds,
-        "emotion": emotion_feeds,
-    }
+    {"landmarks": landmark_feeds, "emotion": emotion_feeds}
 )
