@@ -121,6 +121,8 @@ class Round:
         began = time.monotonic()
         self._began = began
         self._schedule = self._schedule_events()
+        # Before anybody asks: a first point at which jobs are taken is reached.
+        self._arm_next()
         with ThreadPoolExecutor(1) as pool:
             sending = pool.submit(self._send)
             try:
@@ -304,7 +306,7 @@ class Round:
         point = self._points[0]
         if ENQUEUE in point and self._sent.is_set():
             self._points.pop(0)
-        elif self._busy():
+        elif ENQUEUE in point or self._busy():
             self._points.pop(0)
             self._armed = (point, now)
             kill_points.arm(point)
