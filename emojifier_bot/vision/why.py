@@ -9,7 +9,7 @@ weights or gradients; what is named has changed the choice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -310,28 +310,20 @@ class Rereader:
         Args:
             faces_xy: Each ``(68, 2)`` in the canonical frame of side 1.
         """
-        copies, landmarks = [], []
-        border = (self._border_px,) * 4
-        for index, face_xy in enumerate(faces_xy):
-            copy = cv2.copyMakeBorder(
-                self._moved(face_xy), *border, cv2.BORDER_REPLICATE
-            )
-            corner = np.array([index * copy.shape[1] + border[0], border[0]])
-            points = (self._in_patch(face_xy) + corner).astype(np.float32)
-            copies.append(copy)
-            landmarks.append(Landmarks(points, LandmarkScheme.IBUG_68))
-        beside = from_image(Image.fromarray(np.concatenate(copies, axis=1)))
-        every = self._classifier.classify(beside, landmarks)
-        return [*zip(every, self._choices(every, landmarks), strict=True)]
+        return [self._read(face_xy) for face_xy in faces_xy]
 
-    def _choices(
-        self, every: Sequence[EmotionScores], landmarks: Sequence[Landmarks]
-    ) -> Iterator[Choice]:
-        sure = self._classifier.sure_threshold
-        for scores, points in zip(every, landmarks, strict=True):
-            values = measure(points.points_xy)
-            confident = scores.top_probability >= sure
-            yield choose(self._theme, scores, values, confident=confident)
+    def _read(self, face_xy: FloatArray) -> tuple[EmotionScores, Choice]:
+        # A picture for each face, so that what is read of it depends on it alone: in
+        # one picture, where a copy lies would round its pixels' places differently.
+        border = (self._border_px,) * 4
+        copy = cv2.copyMakeBorder(self._moved(face_xy), *border, cv2.BORDER_REPLICATE)
+        points = (self._in_patch(face_xy) + self._border_px).astype(np.float32)
+        landmarks = Landmarks(points, LandmarkScheme.IBUG_68)
+        picture = from_image(Image.fromarray(copy))
+        (scores,) = self._classifier.classify(picture, [landmarks])
+        confident = scores.top_probability >= self._classifier.sure_threshold
+        values = measure(points)
+        return scores, choose(self._theme, scores, values, confident=confident)
 
     def _in_patch(self, canonical_xy: FloatArray) -> FloatArray:
         return apply_affine(invert(self._to_frame), canonical_xy * APPEARANCE_PX)
