@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from PIL import Image
@@ -24,6 +24,8 @@ class FakeClip:
     draw: Callable[[int], Image.Image]
     count: int
     duration_ms: float = 40.0
+    #: How long frames are shown instead, by their index.
+    held_ms: Mapping[int, float] = field(default_factory=dict)
     #: The painted frames, in place of an encoded file.
     written: list[Image.Image] = field(default_factory=list)
     #: How often it was decoded.
@@ -31,7 +33,10 @@ class FakeClip:
 
     @property
     def info(self) -> ClipInfo:
-        return ClipInfo("GIF", self.draw(0).size, (self.duration_ms,) * self.count)
+        durations_ms = tuple(
+            self.held_ms.get(index, self.duration_ms) for index in range(self.count)
+        )
+        return ClipInfo("GIF", self.draw(0).size, durations_ms)
 
     def frames(self) -> Iterator[Frame]:
         self.decoded += 1

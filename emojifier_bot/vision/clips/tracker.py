@@ -38,7 +38,8 @@ from emojifier_bot.vision.fusion import merge, side, surer_than
 from emojifier_bot.vision.models import in_batches
 from emojifier_bot.vision.types import Detection, EmotionScores
 
-#: A frame is a key frame this long after the last one, or so many frames.
+#: A frame is a key frame this long after the last one, or so many frames: an odd
+#: number, so what every second frame shows is in one of two key frames.
 KEY_SECONDS, KEY_FRAMES = 0.5, 15
 #: What a search must be sure of to confirm a face that is known already: so much of
 #: what it must be for a new one.
@@ -47,7 +48,7 @@ CONFIRMED_SHARE = 0.5
 #: on key frames only.
 FOLLOWED_SECONDS = 0.4
 #: Frames that are kept to follow a new face backwards, and their bytes.
-KEPT_FRAMES, KEPT_BYTES = 16, 64_000_000
+KEPT_FRAMES, KEPT_BYTES = 2 * KEY_FRAMES, 64_000_000
 #: Frames follow each other by at least this, seconds.
 LEAST_SECONDS = 0.001
 
@@ -71,13 +72,17 @@ class Tracker:
         self._tracks: list[Track] = []
         self._kept: deque[Frame] = deque(maxlen=KEPT_FRAMES)
         self._last_key: Frame | None = None
+        #: Until when each frame is shown, seconds.
+        self._ends: list[float] = []
 
     def run(self, clip: Clip) -> Tracked:
         """Follow every face through all frames, which are decoded once."""
         counter = SceneCounter()
         seconds: list[float] = []
         scenes: list[int] = []
-        for found in ahead(clip.frames()):
+        # A damaged clip has fewer frames than its header says.
+        shown = zip(ahead(clip.frames()), clip.info.durations_ms, strict=False)
+        for found, duration_ms in shown:
             least = seconds[-1] + LEAST_SECONDS if seconds else 0.0
             frame = replace(
                 found,
@@ -88,14 +93,13 @@ class Tracker:
             if scenes and counter.scene != scenes[-1]:
                 self._end_scene(scenes[-1])
             seconds.append(frame.time_ms / 1000)
+            self._ends.append((frame.time_ms + duration_ms) / 1000)
             scenes.append(counter.scene)
             if not is_blank:
                 self._add(frame, counter.scene)
         if scenes:
             self._end_scene(scenes[-1])
-        # A damaged clip has fewer frames than its header says.
-        shown = zip(seconds, clip.info.durations_ms, strict=False)
-        ends = tuple(begin + duration_ms / 1000 for begin, duration_ms in shown)
+        ends = tuple(self._ends)
         faces = (believed(one, ends) for one in joined(self._tracks))
         tracks = list(filter(None, faces))
         together = tuple(came_back(tracks, clip.info.size_wh))
@@ -104,8 +108,10 @@ class Tracker:
     def _add(self, frame: Frame, scene: int) -> None:
         live = self._live(frame, scene)
         seen = self._followed(frame, live)
-        if self._is_key(frame, live, seen):
+        is_key = self._is_key(frame)
+        if is_key:
             self._last_key = frame
+        if is_key or _has_lost(frame, live, seen):
             seen += self._searched(frame, scene, live, seen)
         self._sight(frame, seen)
         for track, _ in seen:
@@ -131,15 +137,13 @@ class Tracker:
         return [
             one
             for one in self._tracks
-            if one.scene == scene and now - one.course[-1].seconds <= LOST_SECONDS
+            if one.scene == scene and now - one.course[-1].until <= LOST_SECONDS
         ]
 
     def _followed(self, frame: Frame, live: Sequence[Track]) -> list[Seen]:
         """Look for faces where they should be."""
         now = frame.time_ms / 1000
-        recent = [
-            one for one in live if now - one.course[-1].seconds <= FOLLOWED_SECONDS
-        ]
+        recent = [one for one in live if now - one.course[-1].until <= FOLLOWED_SECONDS]
         places = [one for each in recent for one in expected_at(each.course, now)]
         seen = _matched(recent, self._models.follow(frame.picture, places), now)
         return self._with_common_motion(frame, recent, seen)
@@ -173,18 +177,15 @@ class Tracker:
         again = {id(tracks[i]): (tracks[i], free[k]) for i, k in pairs}
         return list(({id(one[0]): one for one in seen} | again).values())
 
-    def _is_key(
-        self, frame: Frame, live: Sequence[Track], seen: Sequence[Seen]
-    ) -> bool:
+    def _is_key(self, frame: Frame) -> bool:
         last = self._last_key
         if last is None:
             return True
-        passed = frame.index - last.index
-        if passed >= KEY_FRAMES or frame.time_ms - last.time_ms >= KEY_SECONDS * 1000:
-            return True
-        # A face that was just lost.
-        seen_now = {id(track) for track, _ in seen}
-        return any(one.at(frame.index - 1) and id(one) not in seen_now for one in live)
+        passed, passed_ms = frame.index - last.index, frame.time_ms - last.time_ms
+        if passed % 2:
+            # The next one would be an even number of frames after the last.
+            passed_ms *= (passed + 1) / passed
+        return passed >= KEY_FRAMES or round(passed_ms) >= KEY_SECONDS * 1000
 
     def _searched(
         self, frame: Frame, scene: int, live: Sequence[Track], seen: Sequence[Seen]
@@ -220,6 +221,7 @@ class Tracker:
         if not seen:
             return
         now, models = frame.time_ms / 1000, self._models
+        until = self._ends[frame.index]
         locate = partial(models.landmarker.locate, frame.picture)
         batches = in_batches([one for _, one in seen])
         points = list(chain.from_iterable(models.side_by_side(locate, batches)))
@@ -229,22 +231,26 @@ class Tracker:
             read = models.classifier.classify(frame.picture, [points[k] for k in due])
             scores = dict(zip(due, read, strict=True))
         for k, (track, detection) in enumerate(seen):
-            track.add(Sighting(frame.index, now, detection, points[k], scores.get(k)))
+            track.add(
+                Sighting(frame.index, now, until, detection, points[k], scores.get(k))
+            )
 
     def _follow_back(self, track: Track) -> None:
         """Follow a face that was just found to where it came from."""
         for frame in reversed(self._kept):
             if track.at(frame.index):
                 return
-            expected = expected_at(track.after(frame.index), frame.time_ms / 1000)
+            now, later = frame.time_ms / 1000, track.after(frame.index)
+            expected = expected_at(later, now)
             found = self._models.follow(frame.picture, expected)
             seen = [track.at(frame.index) for track in self._tracks]
             others = [one.detection for one in seen if one]
             free = _others(found, others)
             matched = paired([expected], [0.0], free)
-            if not matched:
+            if matched:
+                self._sight(frame, [(track, free[matched[0][1]])])
+            elif later[-1].seconds - now > FOLLOWED_SECONDS:
                 return
-            self._sight(frame, [(track, free[matched[0][1]])])
 
     def _keep(self, frame: Frame) -> None:
         self._kept.append(frame)
@@ -258,6 +264,12 @@ def _as_file_has_it(picture: DecodedImage) -> DecodedImage:
     if not picture.canvas.hides_faces:
         return picture
     return replace(picture, canvas=picture.canvas.opaque())
+
+
+def _has_lost(frame: Frame, live: Sequence[Track], seen: Sequence[Seen]) -> bool:
+    """Tell whether a face that the frame before shows is not seen."""
+    seen_now = {id(track) for track, _ in seen}
+    return any(one.at(frame.index - 1) and id(one) not in seen_now for one in live)
 
 
 def _others(found: Sequence[Detection], known: Sequence[Detection]) -> list[Detection]:

@@ -15,10 +15,11 @@ from emojifier_bot.vision.detector import moved
 from emojifier_bot.vision.fusion import side
 from emojifier_bot.vision.types import Detection, EmotionScores, Landmarks
 
-#: A face that is not seen for longer is another one when it is seen again,
+#: A face that no frame shows for longer is another one when it is seen again,
 LOST_SECONDS = 1.5
 #: but for one that was hidden up to so long in its place: no farther from where it was,
-#: in sides of its box, and no larger or smaller, as a logarithm.
+#: in sides of its box, and no larger or smaller, as a logarithm. After a frame that is
+#: shown for longer than the first it must be in its place too.
 AWAY_SECONDS, AWAY_FAR, AWAY_LOG_SIZE = 5.0, 0.5, 0.2
 #: Whoever is so near the edge of the picture, in sides of the box, may have left it.
 EDGE_SHARE = 0.25
@@ -46,7 +47,9 @@ class Sighting:
     """One face in one frame."""
 
     frame: int
+    #: When the frame is shown first, and until when.
     seconds: float
+    until: float
     detection: Detection
     landmarks: Landmarks
     #: None where the expression was not read.
@@ -78,7 +81,7 @@ class Track:
         gaps = [
             index
             for index, (one, other) in enumerate(pairwise(self.course), start=1)
-            if other.seconds - one.seconds > LOST_SECONDS
+            if other.seconds - one.until > LOST_SECONDS
         ]
         return [self.course[a:b] for a, b in pairwise([0, *gaps, len(self.course)])]
 
@@ -120,6 +123,9 @@ def expected_at(course: Sequence[Sighting], seconds: float) -> list[Detection]:
         One place; several if it was not seen for a while.
     """
     last = course[-1]
+    if abs(seconds - last.seconds) > LOST_SECONDS:
+        # A frame that is shown for long does not tell how faces move meanwhile.
+        return [last.detection]
     first = next(
         one
         for one in course[-SPEED_SIGHTINGS:]
@@ -177,7 +183,7 @@ def paired(
 
     Args:
         expected: Where each should be: one place or several.
-        lost: For how many seconds each was not seen.
+        lost: How many seconds ago each was seen first in its last frame.
         found: What a frame shows.
 
     Returns:
@@ -188,12 +194,15 @@ def paired(
     owners = np.repeat(np.arange(len(expected)), [len(one) for one in expected])
     faces = np.array([spot(one) for places in expected for one in places])
     seen = np.array([spot(one) for one in found])
-    far = (FAR + FAR_PER_SECOND * np.array(lost))[owners]
-    pairs = _nearest_pairs(faces, owners, seen, far)
+    ago = np.array(lost)[owners]
+    is_held = ago > LOST_SECONDS
+    far = np.where(is_held, AWAY_FAR, FAR + FAR_PER_SECOND * ago)
+    log_size = np.where(is_held, AWAY_LOG_SIZE, LOG_SIZE)
+    pairs = _nearest_pairs(faces, owners, seen, far, log_size)
     if len(pairs) >= MOVED_TOGETHER:
         ways = [seen[k, :2] - faces[row, :2] for row, k in pairs]
         faces[:, :2] += np.median(ways, axis=0)
-        pairs = _nearest_pairs(faces, owners, seen, far)
+        pairs = _nearest_pairs(faces, owners, seen, far, log_size)
     return [(int(owners[row]), k) for row, k in pairs]
 
 
@@ -207,6 +216,7 @@ def _nearest_pairs(
     owners: NDArray[np.int64],
     seen: NDArray[np.float64],
     far: NDArray[np.float64],
+    log_size: NDArray[np.float64],
 ) -> list[tuple[int, int]]:
     """Pair ``(N, 3)`` centres and sizes with ``(M, 3)`` others, the nearest first.
 
@@ -215,7 +225,7 @@ def _nearest_pairs(
     away = np.linalg.norm(faces[:, None, :2] - seen[None, :, :2], axis=2)
     away /= (faces[:, None, 2] + seen[None, :, 2]) / 2
     larger = np.abs(np.log(faces[:, None, 2] / seen[None, :, 2]))
-    unlike = (away > far[:, None]) | (larger > LOG_SIZE)
+    unlike = (away > far[:, None]) | (larger > log_size[:, None])
     costs = np.where(unlike, np.inf, away + SIZE_WEIGHT * larger)
     pairs = []
     while np.isfinite(costs.min()):
@@ -242,7 +252,7 @@ def joined(tracks: Sequence[Track]) -> list[Track]:
             for one in kept
             if one.scene == track.scene
             and one.course[-1].frame < begin.frame
-            and begin.seconds - one.course[-1].seconds <= LOST_SECONDS
+            and begin.seconds - one.course[-1].until <= LOST_SECONDS
         ]
         lost = [begin.seconds - one.course[-1].seconds for one in ended]
         places = [expected_at(one.course, begin.seconds) for one in ended]
@@ -273,7 +283,8 @@ def came_back(tracks: Sequence[Track], size_wh: tuple[int, int]) -> list[Track]:
             one
             for one in kept
             if one.scene == track.scene
-            and 0 < begin.seconds - one.course[-1].seconds <= AWAY_SECONDS
+            and one.course[-1].frame < begin.frame
+            and begin.seconds - one.course[-1].until <= AWAY_SECONDS
             and not any(
                 is_at_edge(each.detection, size_wh) for each in (one.course[-1], begin)
             )
@@ -323,7 +334,7 @@ def believed(track: Track, ends: Sequence[float]) -> Track | None:
         ends: Until when each frame is shown, seconds.
     """
     last = track.at(max(track.confirmed))
-    until = math.inf if last is None else last.seconds + UNCONFIRMED_SECONDS
+    until = math.inf if last is None else last.until + UNCONFIRMED_SECONDS
     kept = [one for one in track.course if one.seconds <= until]
     # All of a clip may be shorter than that, and repeat for ever.
     least = min(BRIEF_SECONDS, ends[-1])

@@ -28,12 +28,17 @@ def placed(seen, seconds, scene, others=()):
     return placements(seen, seconds, scene, picture, SIZE_WH)
 
 
+def sighting(frame, points):
+    detection = make_detection(points)
+    return Sighting(frame, frame / FPS, (frame + 1) / FPS, detection, points)
+
+
 def part_seen_in(frames, x, size=0.5):
     """Return sightings of a face of which something hides a part."""
     found = []
     for frame in frames:
         points = make_landmarks(center_xy=(x, 80.0), eye_distance_px=40 * size)
-        found.append(Sighting(frame, frame / FPS, make_detection(points), points))
+        found.append(sighting(frame, points))
     return found
 
 
@@ -41,7 +46,7 @@ def seen_in(frames, course=lambda _frame: (100.0, 80.0), roll=lambda _frame: 0.0
     found = []
     for frame in frames:
         points = make_landmarks(center_xy=course(frame), roll_degrees=roll(frame))
-        found.append(Sighting(frame, frame / FPS, make_detection(points), points))
+        found.append(sighting(frame, points))
     return found
 
 
@@ -125,7 +130,7 @@ def test_a_mouth_that_opens_moves_the_disc_softly():
     for frame in range(60):
         points = make_landmarks()
         points = type(points)(open_ if frame >= 30 else shut, points.scheme)
-        seen.append(Sighting(frame, frame / FPS, make_detection(points), points))
+        seen.append(sighting(frame, points))
 
     discs = placed(seen, SECONDS, WHOLE)
 

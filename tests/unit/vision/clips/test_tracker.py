@@ -44,11 +44,11 @@ class CountingDetector(FakeDetector):
         return super().detect(image)
 
 
-def tracked(count, *courses, ground=GROUND, detector=None):
+def tracked(count, *courses, detector=None, **shown):
     """Follow patches whose left upper corner a course gives, or None."""
 
     def draw(index):
-        image = ground.copy()
+        image = GROUND.copy()
         for course in courses:
             corner = course(index)
             if corner is not None:
@@ -59,7 +59,7 @@ def tracked(count, *courses, ground=GROUND, detector=None):
     models = LocalAnalyzer(
         detector or FakeDetector(), FakeLandmarker(), FakeClassifier()
     )
-    clip = FakeClip(draw, count, 1000 / FPS)
+    clip = FakeClip(draw, count, **{"duration_ms": 1000 / FPS} | shown)
     return Tracker(models).run(clip)
 
 
@@ -70,7 +70,7 @@ def frames_of(track):
 def sighting(frame, x=100.0, confidence=0.9):
     points = make_landmarks(center_xy=(x, 80.0))
     detection = make_detection(points, confidence=confidence)
-    return Sighting(frame, frame / FPS, detection, points)
+    return Sighting(frame, frame / FPS, (frame + 1) / FPS, detection, points)
 
 
 class Unreadable(FakeClip):
@@ -159,6 +159,22 @@ def test_a_new_face_is_followed_backwards_to_where_it_appeared():
     assert frames_of(found.tracks[1]) == list(range(17, 34))
 
 
+@pytest.mark.parametrize(
+    ("fps", "since"), [(30, 3), (30, 4), (24, 3), (20, 3), (10, 4), (4, 3)]
+)
+def test_a_face_that_every_second_frame_shows_is_seen_in_all_of_them(fps, since):
+    shown = list(range(since, 64, 2))
+
+    found = tracked(
+        64,
+        lambda index: (100 + index, 80) if index in shown else None,
+        duration_ms=1000 / fps,
+    )
+
+    (track,) = found.tracks
+    assert frames_of(track) == shown
+
+
 def test_a_face_that_is_hidden_for_a_while_is_the_same_afterwards():
     found = tracked(
         60, lambda index: None if 20 <= index < 40 else (20 + 4 * index, 80)
@@ -183,6 +199,81 @@ def test_a_face_that_was_hidden_for_long_in_its_place_is_the_same():
     (track,) = found.tracks
     assert [part[0].frame for part in track.parts()] == [0, 20 + AWAY]
     assert track.course[-1].frame == AWAY + 39
+
+
+@pytest.mark.parametrize("held_ms", [2000, 6000])
+@pytest.mark.parametrize("held", [0, 7, 11])
+@pytest.mark.parametrize("corner", [(5, 80), (100, 80)], ids=["edge", "middle"])
+def test_a_frame_that_is_shown_for_long_ends_no_track(corner, held, held_ms):
+    found = tracked(12, lambda _index: corner, duration_ms=100, held_ms={held: held_ms})
+
+    (track,) = found.tracks
+    assert [frames_of(track)] == [[one.frame for one in part] for part in track.parts()]
+    assert frames_of(track) == list(range(12))
+
+
+def test_who_is_seen_in_each_picture_of_a_slide_show_is_one_person():
+    found = tracked(5, lambda index: (5 + 2 * index, 80), duration_ms=3000)
+
+    (track,) = found.tracks
+    assert frames_of(track) == list(range(5))
+
+
+def test_a_frame_that_is_shown_for_long_asks_no_more_of_the_next_than_others():
+    # The last frame is shown too briefly for a face that nobody knew.
+    found = tracked(
+        6,
+        lambda _index: (100, 80),
+        detector=FakeDetector(BRIEF_CONFIDENCE - 0.05),
+        held_ms={4: 3000},
+    )
+
+    (track,) = found.tracks
+    assert frames_of(track) == list(range(6))
+
+
+@pytest.mark.parametrize("corner", [(5, 80), (100, 80)], ids=["edge", "middle"])
+@pytest.mark.parametrize(("held", "held_ms"), [(4, 3000), (5, 1450)])
+def test_a_face_that_is_missed_beside_a_frame_that_is_shown_for_long_is_covered(
+    held, held_ms, corner
+):
+    found = tracked(
+        12,
+        lambda index: corner if index != 5 else None,
+        duration_ms=100,
+        held_ms={held: held_ms},
+    )
+
+    # It is frame 5 alone that does not show it.
+    (track,) = found.tracks
+    assert len(track.parts()) == 1
+
+
+@pytest.mark.parametrize(
+    ("courses", "held_ms"),
+    {
+        "elsewhere": ([away((100, 80), (140, 80), 4, 4)], 3000),
+        "not shown for long": ([away((5, 80), (5, 80), 4, 5)], 1600),
+    }.values(),
+)
+def test_who_is_seen_after_a_long_frame_may_be_another_one(courses, held_ms):
+    found = tracked(12, *courses, duration_ms=100, held_ms={3: held_ms, 4: held_ms})
+
+    assert len(found.tracks) == 2
+
+
+def test_a_cut_after_a_long_frame_is_another_one():
+    other = Image.fromarray(ground(5).pixels[:240, :320, :3])
+
+    def draw(index):
+        image = (GROUND if index == 0 else other).copy()
+        image.paste(FACE_RGB, (100, 80, 140, 120))
+        return image
+
+    models = LocalAnalyzer(FakeDetector(), FakeLandmarker(), FakeClassifier())
+    found = Tracker(models).run(FakeClip(draw, 4, 2000))
+
+    assert [frames_of(track) for track in found.tracks] == [[0], [1, 2, 3]]
 
 
 @pytest.mark.parametrize(
@@ -363,7 +454,8 @@ def test_what_no_search_confirms_is_followed_for_a_second():
 
     kept = believed(track, ENDS)
 
-    assert kept.course[-1].frame == 10 + round(UNCONFIRMED_SECONDS * FPS)
+    # From the end of the frame on that confirms it.
+    assert kept.course[-1].frame == 11 + round(UNCONFIRMED_SECONDS * FPS)
 
 
 def test_tracks_of_one_face_are_joined_and_others_are_not():
