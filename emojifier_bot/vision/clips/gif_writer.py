@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from emojifier_bot.vision.clips.ahead import ahead
+from emojifier_bot.vision.clips.headers import MOST_IGNORED_MS
 from emojifier_bot.vision.clips.pixels import (
     NO_COLOR,
     SHADES,
@@ -54,7 +55,8 @@ from emojifier_bot.vision.gif import (
     unpacked,
 )
 
-_MOST_DELAY_CS = 0xFFFF
+#: The shortest that browsers keep.
+_LEAST_DELAY_CS, _MOST_DELAY_CS = 2, 0xFFFF
 #: Places that new colours get while a later frame may need the input's.
 _MOST_PLACES = 64
 _RGB_BITS, _RGB = 24, np.uint32(0xFFFFFF)
@@ -259,9 +261,13 @@ class GifWriter:
         return self._palette
 
     def _delay_cs(self, index: int) -> int:
-        """Return a delay in hundredths of a second; what is rounded does not add up."""
+        """Return a delay in hundredths of a second; what is rounded does not add up.
+
+        But one that counts in other formats does not become one that browsers ignore.
+        """
         start, end = (round(one / 10) for one in self._times_ms[index : index + 2])
-        return min(end - start, _MOST_DELAY_CS)
+        least = _LEAST_DELAY_CS if self.delays_ms[index] > MOST_IGNORED_MS else 0
+        return min(max(end - start, least), _MOST_DELAY_CS)
 
     def _file(self, repeats: int | None) -> bytes:
         usual = Counter(frame.colors for frame in self._frames).most_common(1)

@@ -24,8 +24,8 @@ from emojifier_bot.vision.png import (
 
 #: Frames are counted up to here; whoever has a limit has a lower one.
 MOST_COUNTED = 20_000
-#: Delays below are shown as the usual one by every browser.
-_LEAST_DELAY_MS, _USUAL_DELAY_MS = 20, 100
+#: Delays up to this are shown as the usual one by every browser.
+MOST_IGNORED_MS, _USUAL_DELAY_MS = 10, 100
 _RIFF_START, _RIFF_CHUNK = 12, struct.Struct("<4sI")
 #: PNG: width and height; the number of frames and how often all is shown.
 _PNG_SIZE_AT, _ANIMATION_CONTROL = 16, struct.Struct(">2I")
@@ -61,7 +61,7 @@ class Header:
     def durations_ms(self) -> tuple[float, ...]:
         """Return how long viewers show each frame."""
         return tuple(
-            float(one if one >= _LEAST_DELAY_MS else _USUAL_DELAY_MS)
+            float(one if one > MOST_IGNORED_MS else _USUAL_DELAY_MS)
             for one in self.delays_ms
         )
 

@@ -123,10 +123,11 @@ class Video(Clip):
             # Times may begin anywhere.
             length = (container.duration or 0) - (container.start_time or 0)
             check_clip(size_wh, 1, length / 1e6, clip_limits)
-            times, self._video_bytes = _packets(container, video, clip_limits)
+            times, last, self._video_bytes = _packets(container, video, clip_limits)
             ticks = [after - before for before, after in pairwise(times)]
             rate = video.average_rate or video.guessed_rate or USUAL_RATE
-            ticks.append(ticks[-1] if ticks else round(1 / (rate * video.time_base)))
+            usual = ticks[-1] if ticks else round(1 / (rate * video.time_base))
+            ticks.append(last or usual)
             to_ms = 1000 * video.time_base
             durations = tuple(float(one * to_ms) for one in ticks)
             check_clip(size_wh, len(times), sum(durations) / 1000, clip_limits)
@@ -203,7 +204,7 @@ class Video(Clip):
             frame = self._frame(one, index, self._info.times_ms[index])
             paint(frame)
             pixels = frame.picture.canvas.pixels
-            yield writer.add, pixels, one.pts, _colors(one, self._hdr)
+            yield writer.add, pixels, one.pts, one.duration, _colors(one, self._hdr)
             index += 1
 
     @contextmanager
@@ -289,20 +290,24 @@ def _video_of(container: InputContainer) -> Any:
 
 def _packets(
     container: InputContainer, video: Any, limits: ClipLimits
-) -> tuple[list[int], int]:
-    """Return when each frame is shown, in ticks, and the bytes of all.
+) -> tuple[list[int], int, int]:
+    """Return when each frame is shown and for how long the last, and the bytes of all.
+
+    Times are in ticks; 0 where the file does not say it.
 
     Raises:
         ValueError: There is no frame.
     """
     packets = [
-        (packet.pts, packet.size)
+        (packet.pts, packet.duration or 0, packet.size)
         for packet in islice(container.demux(video), limits.max_frames + 2)
         if packet.pts is not None and packet.size and not packet.is_discard
     ]
     if not packets:
         raise ValueError("there is no frame in it")
-    return sorted(pts for pts, _ in packets), sum(size for _, size in packets)
+    packets.sort()
+    _, last, _ = packets[-1]
+    return [pts for pts, *_ in packets], last, sum(size for *_, size in packets)
 
 
 def _lacks_memory(error: Exception) -> bool:

@@ -6,7 +6,7 @@ import io
 import struct
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -106,6 +106,8 @@ class VideoWriter:
         )
         #: When the next frame can be shown, in ticks.
         self._next_pts: int | None = None
+        #: How long frames are shown that are not encoded yet, by their times.
+        self._ticks: dict[int, int] = {}
         self._sounds: dict[int, Any] = {}
         self._resamplers: dict[int, Any] = {}
 
@@ -155,11 +157,12 @@ class VideoWriter:
         return stream
 
     def add(
-        self, pixels: ImageArray, pts: int | None, colors: tuple[int, bool]
+        self, pixels: ImageArray, pts: int | None, ticks: int, colors: tuple[int, bool]
     ) -> None:
         """Encode a frame that is shown from ``pts`` on.
 
         Where that is not known, or not after the frame before, the next tick will do.
+        How many ticks it is shown counts for the last one alone.
         """
         if pts is None or (self._next_pts is not None and pts < self._next_pts):
             pts = self._next_pts or 0
@@ -175,7 +178,14 @@ class VideoWriter:
             dst_color_range=NARROW if is_narrow else FULL,
         )
         frame.pts, frame.time_base = pts, self._time_base
-        self._out.mux(self._video.encode(frame))
+        self._ticks[pts] = ticks
+        self._mux(self._video.encode(frame))
+
+    def _mux(self, packets: Sequence[Any]) -> None:
+        for packet in packets:
+            # The encoders of FFmpeg do not pass it on.
+            packet.duration = self._ticks.pop(packet.pts, 0)
+        self._out.mux(packets)
 
     def add_sound(self, packet: Any) -> None:
         """Copy a packet of sound, or encode what it holds."""
@@ -191,7 +201,7 @@ class VideoWriter:
 
     def finish(self) -> bytes:
         """Return the file."""
-        self._out.mux(self._video.encode(None))
+        self._mux(self._video.encode(None))
         for index, resampler in self._resamplers.items():
             stream = self._sounds[index]
             for one in (*resampler.resample(None), None):
@@ -216,14 +226,14 @@ def write_video(
     writer = VideoWriter(load_av(), name, info.size_wh, 0, quality)
     rate = Fraction(1000 * len(delays_ms)) / (sum(delays_ms, Fraction(0)) or 1)
     writer.make_stream(rate.limit_denominator(1000), _MILLISECOND)
-    times = accumulate(delays_ms, initial=Fraction(0))
-    for frame, time_ms in zip(frames, times, strict=False):
+    times = map(round, accumulate(delays_ms, initial=Fraction(0)))
+    for frame, (begin, end) in zip(frames, pairwise(times), strict=False):
         image = frame.picture.image
         if image.mode == "RGBA":
             paper = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(paper, image)
         canvas = canvas_of(image.convert("RGB"))
-        writer.add(canvas.pixels, round(time_ms), (BT601, True))
+        writer.add(canvas.pixels, begin, end - begin, (BT601, True))
     return writer.finish()
 
 

@@ -165,6 +165,15 @@ def test_delays_that_browsers_do_not_keep_are_told_as_they_show_them():
     assert [one["duration"] for one in facts_of(again)] == [0, 10, 20]
 
 
+@pytest.mark.parametrize("name", ["PNG", "WEBP", "AVIF"])
+def test_sixty_frames_a_second_are_shown_as_such_and_as_fast_as_a_gif_can(name):
+    clip = opened(animation(panned(4), name, duration=[10, 11, 16, 17]))
+
+    assert clip.info.durations_ms == (100, 11, 16, 17)
+    as_gif = facts_of(clip.rewritten(paint_disc, Writing("GIF")))
+    assert [one["duration"] for one in as_gif] == [100, 20, 20, 20]
+
+
 @pytest.mark.parametrize("name", ["GIF", "PNG", "WEBP", "AVIF", "JPEG", "TIFF"])
 def test_a_picture_of_one_frame_is_no_clip(name):
     assert open_clip(encoded(photo(), name), DecodeLimits()) is None

@@ -190,6 +190,19 @@ def test_an_animation_of_odd_sides_becomes_a_video(to):
     }
 
 
+@pytest.mark.parametrize("to", ["MP4", "MOV", "WEBM"])
+def test_the_last_frame_is_shown_for_as_long_as_before(to):
+    delays = [100, 50, 80, 100, 3000]
+    clip = opened(animation(panned(5), "GIF", duration=delays))
+
+    converted = clip.rewritten(paint_disc, Writing(to))
+    again = opened(converted).rewritten(paint_disc)
+
+    for result in (converted, again):
+        assert opened(result).info.durations_ms == pytest.approx(delays)
+        assert facts(result)["seconds"] == pytest.approx(3.33)
+
+
 def test_hdr_becomes_what_screens_show():
     data = video(FRAMES, color_primaries=9, color_trc=18, colorspace=9)
     clip = opened(data)
