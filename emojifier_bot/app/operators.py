@@ -260,8 +260,8 @@ def export_workspace(settings: Settings, holder_id: str) -> dict[str, list[str]]
     workspace = _workspace(holder_id)
     with closing(open_stores(settings, make=False)) as stores:
         tables = stores.installations.workspace_rows(workspace)
+        kept = {name: _texts(rows, stores.vault) for name, rows in tables}
         spared = stores.installations.holders()
-    kept = {name: _texts(rows, stores.vault) for name, rows in tables.items()}
     kept["jobs"] = []
     if has_queue(settings.database_url):
         jobs = export_jobs(settings.database_url, workspace, spared)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -106,10 +107,13 @@ class InstallationStore:
                 connection.execute(sa.delete(table).where(_belongs(table, holder)))
         return was_there
 
-    def workspace_rows(self, workspace: Workspace) -> dict[str, list[dict[str, Any]]]:
-        """Return every row that `delete` removes, by table, as JSON types.
+    def workspace_rows(
+        self, workspace: Workspace
+    ) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
+        """Yield the tables and every row that `delete` removes, as JSON types.
 
-        Sealed texts stay sealed.
+        They are of one moment, and read as they are asked for. Sealed texts stay
+        sealed.
         """
         holder = holder_of(workspace)
         is_holder = INSTALLATIONS.c.holder_id == holder
@@ -118,10 +122,8 @@ class InstallationStore:
             rows = sa.select(table).where(_belongs(table, holder))
             chosen[table.name] = rows.order_by(*table.primary_key)
         with self.database.reading() as connection:
-            return {
-                name: [_plain(row) for row in connection.execute(rows).mappings()]
-                for name, rows in chosen.items()
-            }
+            for name, rows in chosen.items():
+                yield name, map(_plain, connection.execute(rows).mappings())
 
     def all(self) -> list[Installation]:
         """Return all of them, oldest first."""
