@@ -12,6 +12,7 @@ from PIL import Image
 from emojifier_bot.clock import SystemClock
 from emojifier_bot.db.crypto import Vault, generate_key
 from emojifier_bot.db.engine import Database
+from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.db.policy import RateLimiter, WorkspaceSettings
 from emojifier_bot.db.posts import PostLog
 from emojifier_bot.domain import (
@@ -72,6 +73,9 @@ class Bot:
 
     def __post_init__(self) -> None:
         self.tokens = FixedTokens({self.workspace.team_id: self._installation()})
+        if self.database is not None:  # people want things only where it is installed
+            store = InstallationStore(self.database, self.vault, SystemClock())
+            store.save(self._installation())
         self.client = SlackClient(
             self.slack.api_url, self.tokens.installation, TIMEOUT_SECONDS
         )

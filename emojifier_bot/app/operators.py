@@ -279,7 +279,7 @@ def delete_workspace(settings: Settings, holder_id: str) -> None:
         spared = stores.installations.holders()
         if has_queue(settings.database_url):
             delete_jobs(settings.database_url, workspace, spared)
-        stores.installations.delete(workspace)
+        stores.installations.delete_rows(workspace)
         empty_log(stores.database.engine)
 
 

@@ -104,10 +104,10 @@ class Draft:
         return self.drawing or self.upcoming
 
     @property
-    def is_drawn(self) -> bool:
-        """Tell whether the newest drawing has every change."""
+    def drawn_id(self) -> str:
+        """Return the newest drawing's file if it has every change; else nothing."""
         newest = self.upcoming or self.drawing
-        return newest is not None and newest.version >= self.version
+        return newest.file_id if newest and newest.version >= self.version else ""
 
     def drawn(self, version: str) -> Drawing | None:
         """Return the drawing of a version: shown, perhaps before that is noted."""
@@ -134,12 +134,16 @@ class Draft:
 
     def without(self, *file_ids: str) -> Draft:
         """Return it without some files, which Slack does not hold any more."""
-        gone = self.upcoming is not None and self.upcoming.file_id in file_ids
-        return replace(
-            self,
-            upcoming=None if gone else self.upcoming,
-            file_ids=tuple(one for one in self.file_ids if one not in file_ids),
-        )
+        left = tuple(one for one in self.file_ids if one not in file_ids)
+        return replace(self, file_ids=left)
+
+    def without_upcoming(self, file_id: str) -> Draft:
+        """Return it without the drawing of a file, where that is the next to be shown.
+
+        The file stays among those that Slack may hold.
+        """
+        is_next = self.upcoming is not None and self.upcoming.file_id == file_id
+        return replace(self, upcoming=None) if is_next else self
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON types."""

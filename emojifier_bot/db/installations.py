@@ -18,10 +18,12 @@ from emojifier_bot.db.tables import (
     INSTALLATIONS,
     OAUTH_STATES,
     PLACED,
+    WISHES,
     holder_of,
     insert_for,
 )
 from emojifier_bot.domain import Installation, Workspace
+from emojifier_bot.errors import DeliveryError, ErrorKind
 
 #: How long somebody may look at Slack's page before pressing *Allow*.
 VALID_FOR = timedelta(seconds=600)
@@ -65,10 +67,9 @@ class InstallationStore:
 
         A request that says that the organisation's serves it gets no other one.
         """
-        holders = {holder_of(workspace), workspace.enterprise_id} - {""}
         found = (
             sa.select(INSTALLATIONS)
-            .where(INSTALLATIONS.c.holder_id.in_(holders))
+            .where(_serves(workspace))
             .order_by(INSTALLATIONS.c.is_org_install)
         )
         with self.database.reading() as connection:
@@ -91,21 +92,36 @@ class InstallationStore:
         with self.database.writing() as connection:
             return connection.execute(update).rowcount == 1
 
-    def delete(self, workspace: Workspace) -> bool:
+    def delete(self, workspace: Workspace, until: datetime | None = None) -> bool:
         """Forget the installation and every row of that workspace.
 
         With an organisation's go the rows of all its workspaces, except those that
-        have an installation of their own.
+        have an installation of their own. Where the organisation's goes on serving a
+        workspace, what people want there stays.
+
+        Args:
+            workspace: Or an organisation.
+            until: What was installed later stays, with its rows.
+
+        Returns:
+            Whether it was there.
         """
         holder = holder_of(workspace)
-        if not holder:
-            return False
         gone = sa.delete(INSTALLATIONS).where(INSTALLATIONS.c.holder_id == holder)
+        if until is not None:
+            gone = gone.where(INSTALLATIONS.c.installed_at <= until)
         with self.database.writing() as connection:
             was_there = connection.execute(gone).rowcount == 1
-            for table in PLACED:
-                connection.execute(sa.delete(table).where(_belongs(table, holder)))
+            _delete_rows(connection, workspace)
         return was_there
+
+    def delete_rows(self, workspace: Workspace) -> None:
+        """Forget the rows that somebody wrote while it was deleted.
+
+        One that was installed again meanwhile keeps its own.
+        """
+        with self.database.writing() as connection:
+            _delete_rows(connection, workspace)
 
     def workspace_rows(
         self, workspace: Workspace
@@ -214,6 +230,46 @@ class OAuthStates:
         )
         with self.database.writing() as connection:
             return connection.execute(taken).rowcount == 1
+
+
+def not_installed_error() -> DeliveryError:
+    """Return the error where no installation serves a workspace."""
+    return DeliveryError(
+        "The bot is not installed in that workspace, or no longer. Install it again.",
+        kind=ErrorKind.NOT_INSTALLED,
+    )
+
+
+def require_installed(connection: sa.Connection, workspace: Workspace) -> None:
+    """Make sure that what this transaction writes is removed with the installation.
+
+    Who removes that waits until the end of the transaction.
+
+    Raises:
+        DeliveryError: ``not_installed``.
+    """
+    found = sa.select(INSTALLATIONS.c.holder_id).where(_serves(workspace))
+    held = found.with_for_update(read=True, key_share=True)
+    if connection.execute(held).first() is None:
+        raise not_installed_error()
+
+
+def _serves(workspace: Workspace) -> sa.ColumnElement[bool]:
+    """Match a workspace's own installation, and its organisation's."""
+    holders = {holder_of(workspace), workspace.enterprise_id} - {""}
+    return INSTALLATIONS.c.holder_id.in_(holders)
+
+
+def _delete_rows(connection: sa.Connection, workspace: Workspace) -> None:
+    holder = holder_of(workspace)
+    if not holder:
+        return
+    # Asked by each statement itself: others may install meanwhile.
+    is_own = INSTALLATIONS.c.holder_id == holder
+    for table in PLACED:
+        serves = _serves(workspace) if table in WISHES else is_own
+        ended = ~sa.exists().where(serves)
+        connection.execute(sa.delete(table).where(_belongs(table, holder), ended))
 
 
 def _digest(secret: str) -> str:

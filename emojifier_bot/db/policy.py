@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from emojifier_bot.clock import Clock
 from emojifier_bot.db.engine import Database
+from emojifier_bot.db.installations import require_installed
 from emojifier_bot.db.tables import ALLOWANCES, CHANNELS_OFF, OPT_OUTS, insert_for
 from emojifier_bot.domain import Exhausted, Limit, Workspace
 
@@ -43,7 +44,11 @@ class WorkspaceSettings:
     def switch(
         self, workspace: Workspace, channel_id: str, user_id: str, *, off: bool
     ) -> None:
-        """Switch the bot off in a channel, or on again, for one workspace."""
+        """Switch the bot off in a channel, or on again, for one workspace.
+
+        Raises:
+            DeliveryError: ``not_installed``; it cannot be switched off there.
+        """
         key = {"channel_id": channel_id, "place_id": workspace.id}
         facts = {
             "enterprise_id": workspace.enterprise_id,
@@ -52,6 +57,7 @@ class WorkspaceSettings:
         }
         with self.database.writing() as connection:
             if off:
+                require_installed(connection, workspace)
                 insert = insert_for(connection, CHANNELS_OFF).values(key | facts)
                 connection.execute(insert.on_conflict_do_nothing())
             else:
@@ -75,6 +81,9 @@ class WorkspaceSettings:
 
         Within an organisation a person is the same in every workspace: who opts in
         again does so for all of it.
+
+        Raises:
+            DeliveryError: ``not_installed``; nobody can opt out there.
         """
         place, enterprise = workspace.id, workspace.enterprise_id
         row = {"user_id": user_id, "place_id": place, "enterprise_id": enterprise}
@@ -83,6 +92,7 @@ class WorkspaceSettings:
             here |= OPT_OUTS.c.enterprise_id == enterprise
         with self.database.writing() as connection:
             if out:
+                require_installed(connection, workspace)
                 row_now = row | {"opted_out_at": self.clock.now()}
                 insert = insert_for(connection, OPT_OUTS).values(row_now)
                 connection.execute(insert.on_conflict_do_nothing())

@@ -8,6 +8,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from emojifier_bot.db.engine import Database
+from emojifier_bot.db.installations import require_installed
 from emojifier_bot.db.tables import PREFERENCES, insert_for
 from emojifier_bot.domain import Workspace
 from emojifier_bot.emotion_models import lowest
@@ -39,13 +40,18 @@ class Preferences:
     def choose(
         self, workspace: Workspace, user_id: str, name: Preference, value: str
     ) -> None:
-        """Keep a choice, of a person or of `EVERYBODY`; an empty one undoes it."""
+        """Keep a choice, of a person or of `EVERYBODY`; an empty one undoes it.
+
+        Raises:
+            DeliveryError: ``not_installed``; there is nothing to choose there.
+        """
         key = {"place_id": workspace.id, "user_id": user_id, "name": name}
         row = key | {"enterprise_id": workspace.enterprise_id, "value": value}
         with self.database.writing() as connection:
             if not value:
                 connection.execute(sa.delete(PREFERENCES).filter_by(**key))
                 return
+            require_installed(connection, workspace)
             insert = insert_for(connection, PREFERENCES).values(row)
             changed = insert.on_conflict_do_update(
                 index_elements=list(PREFERENCES.primary_key), set_={"value": value}

@@ -145,7 +145,7 @@ class Previews:
         """
         drawing = draft.upcoming
         if drawing is None or drawing.file_id != ready_id:
-            self._tidy(draft)  # what an earlier try has left
+            self.tidy(draft)  # what an earlier try has left
             return
         draft = replace(draft, channel_id=channel_id)
         ts = draft.message_ts
@@ -171,7 +171,7 @@ class Previews:
             return
         if now.looks != shown.looks:
             self.redraw(now)  # another worker, or a press, was faster
-        self._tidy(now)
+        self.tidy(now)
 
     def redraw(self, draft: Draft) -> None:
         """Redraw the message as its draft has it, until that has not changed meanwhile.
@@ -207,8 +207,8 @@ class Previews:
             draft.workspace, draft.draft_id, lambda one: _shown(one, shown, drawing)
         )
 
-    def _tidy(self, draft: Draft) -> None:
-        """Delete the files that the message does not show any more."""
+    def tidy(self, draft: Draft) -> None:
+        """Delete the files that a draft neither shows nor is about to."""
         used = {one.file_id for one in draft.drawings}
         gone = [
             one

@@ -200,6 +200,9 @@ DRAFTS = sa.Table(
 
 #: Tables whose rows belong to a workspace, by ``place_id`` and ``enterprise_id``.
 PLACED = (POSTS, CHANNELS_OFF, OPT_OUTS, ALLOWANCES, PREFERENCES, DRAFTS)
+#: Of them, those of what people want, which counts as long as anybody's installation
+#: serves the workspace.
+WISHES = (CHANNELS_OFF, OPT_OUTS, PREFERENCES)
 
 
 def holder_of(workspace: Workspace) -> str:

@@ -57,17 +57,18 @@ class PreviewSteps:
         draft_id: str,
         request: EmojifyRequest,
         reference: ImageReference,
-    ) -> bool | None:
+    ) -> str | None:
         """Take in hand the picture of a draft that is to be drawn.
 
         Returns:
-            None, or, where nothing is to be drawn, whether the draft is there.
+            None, or, where nothing is to be drawn, the file that shows all of the
+            draft; empty where that is gone.
         """
         draft = self._previews.drafts.find(request.workspace, draft_id)
         if draft is None and request.draft_id:
-            return False
-        if draft is not None and draft.is_drawn:
-            return True  # by an earlier try, or by a later press
+            return ""
+        if draft is not None and draft.drawn_id:
+            return draft.drawn_id  # by an earlier try, or by a later press
         self.steps.fetch(hand, request, reference)
         return None
 
@@ -77,11 +78,11 @@ class PreviewSteps:
         draft_id: str,
         request: EmojifyRequest,
         reference: ImageReference,
-    ) -> bool | None:
+    ) -> str | None:
         """Draw what the draft says now, and upload it; nobody sees it yet.
 
         Returns:
-            None where there is no face; False where the draft is gone.
+            The file; None where there is no face, empty where the draft is gone.
         """
         workspace, drafts = request.workspace, self._previews.drafts
         # What is changed from here on is another job's.
@@ -89,9 +90,9 @@ class PreviewSteps:
             workspace, draft_id, lambda one: replace(one, begun=one.version)
         )
         if draft is None and request.draft_id:
-            return False
-        if draft is not None and draft.is_drawn:
-            return True  # by a later press, meanwhile
+            return ""
+        if draft is not None and draft.drawn_id:
+            return draft.drawn_id  # by a later press, meanwhile
         image = hand.take_image()
         with hand.pipeline:
             picture = self.steps.previewed(draft_id, draft, request, image)
@@ -120,7 +121,7 @@ class PreviewSteps:
             )
         else:
             drafts.change(workspace, draft_id, lambda one: one.with_upcoming(drawing))
-        return True
+        return file_id
 
     def explain(
         self,
@@ -187,16 +188,19 @@ class PreviewSteps:
         self.steps.lease.confirm()
         self._previews.show(draft, channel_id, ready_id)
 
-    def give_up(self, workspace: Workspace, draft_id: str) -> None:
-        """Take away what could not be shown; what was shown before stays."""
-        drafts = self._previews.drafts
-        draft = drafts.find(workspace, draft_id)
-        if draft is not None and draft.drawing is None:
+    def give_up(self, workspace: Workspace, draft_id: str, drawn_id: str) -> None:
+        """Take away the drawing that this job could not show, and its file.
+
+        What was shown before stays, and so does what a newer job has drawn.
+        """
+        self.steps.lease.check()
+        draft = self._previews.drafts.change(
+            workspace, draft_id, lambda one: one.without_upcoming(drawn_id)
+        )
+        if draft is not None and draft.drawings:
+            self._previews.tidy(draft)
+        elif draft is not None:
             self.take_away(workspace, draft_id)
-        elif draft is not None and draft.upcoming is not None:
-            file_id = draft.upcoming.file_id
-            self._previews.sink.delete_file(workspace, file_id)
-            drafts.change(workspace, draft_id, lambda one: one.without(file_id))
 
     def take_away(self, workspace: Workspace, draft_id: str) -> None:
         """Take a preview away that was posted, or could not be shown."""

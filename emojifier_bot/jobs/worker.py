@@ -50,6 +50,9 @@ WORKSPACE_PART = 4
 #: How long running jobs may take to end once the worker was told to stop, seconds. What
 #: is not done by then goes back to the queue.
 DRAIN_SECONDS = 20
+#: How long its end may take beside that, seconds: a database that is gone without a
+#: word keeps whoever asks it waiting for as long as the kernel likes.
+END_SECONDS = 12.0
 #: How often old jobs and posts are removed, in heartbeats.
 PURGE_HEARTBEATS = 900
 #: How often previews are taken away whose hour is over.
@@ -137,13 +140,26 @@ class Worker:
     def stop(self, drain_seconds: int = DRAIN_SECONDS) -> None:
         """Take no more jobs, let those that run end, give the lease back.
 
-        A worker that was not started has neither.
+        A worker that was not started has neither. Where the database does not answer,
+        others take the jobs over when the lease expires.
         """
         if self._keeper.ident is None:
             self._engine.dispose()
             return
         logger.info("worker stops", extra=self._facts("worker_stopping"))
         self._draining.set()
+        end = threading.Thread(
+            target=self._end, args=[drain_seconds], name="end", daemon=True
+        )
+        end.start()
+        end.join(drain_seconds + END_SECONDS)
+        if end.is_alive():
+            facts = self._facts("stop") | {"kind": ErrorKind.DATABASE}
+            logger.error(
+                "the database does not answer: the lease is not given back", extra=facts
+            )
+
+    def _end(self, drain_seconds: int) -> None:
         self._listener.stop()
         DBOS.destroy(
             destroy_registry=True,

@@ -188,19 +188,19 @@ class EmojifyJob:
     ) -> str:
         """Show a picture to the asker alone, or draw it anew after a change."""
         workspace, do = request.workspace, self._previews
-        is_drawn = await self._run.run_with_crash_limit(
+        drawn_id = await self._run.run_with_crash_limit(
             DRAW,
             lambda hand: do.take(hand, draft_id, request, reference),
             lambda hand: do.draw(hand, draft_id, request, reference),
         )
-        if is_drawn is None:
+        if drawn_id is None:
             return OutcomeKind.NO_FACE
         try:
-            if is_drawn:
+            if drawn_id:
                 await self._show_preview(workspace, draft_id)
         except JobFailedError:
             await self._run.run_best_effort(
-                "give_up", lambda: do.give_up(workspace, draft_id)
+                "give_up", lambda: do.give_up(workspace, draft_id, drawn_id)
             )
             raise
         return OutcomeKind.PREVIEWED

@@ -32,7 +32,7 @@ from emojifier_bot.errors import (
 )
 from emojifier_bot.http import DIRECT, OWN_FAULTS, Route, ServiceCall, post_to_service
 from emojifier_bot.slack.messages import is_retryable
-from emojifier_bot.slack.payloads import may_be_between_people
+from emojifier_bot.slack.payloads import encodable, may_be_between_people
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class SlackClient:
                 facts = {"action": "call_slack", "method": method, "error": error.kind}
                 logger.info("Slack refused a call", extra=facts)
                 raise error from None
-        return answer.data if isinstance(answer.data, dict) else {}
+        return encodable(answer.data) if isinstance(answer.data, dict) else {}
 
     def direct_channel(self, workspace: Workspace, user_id: str) -> str:
         """Return the id of the direct messages between a user and the bot.

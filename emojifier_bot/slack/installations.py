@@ -25,9 +25,9 @@ from slack_bolt.authorization.authorize import Authorize
 from slack_sdk import WebClient
 
 from emojifier_bot.clock import Clock
-from emojifier_bot.db.installations import InstallationStore
+from emojifier_bot.db.installations import InstallationStore, not_installed_error
 from emojifier_bot.domain import Installation, Workspace
-from emojifier_bot.errors import DeliveryError, ErrorKind, QueueError, StoreError
+from emojifier_bot.errors import DeliveryError, QueueError, StoreError
 from emojifier_bot.slack.client import CLIENT_ERRORS, delivery_error, no_answer_error
 from emojifier_bot.slack.payloads import workspace_of
 
@@ -177,7 +177,7 @@ class RotatingBotTokens:
     def _find(self, workspace: Workspace) -> Installation:
         found = self.store.find(workspace)
         if found is None:
-            raise _not_installed()
+            raise not_installed_error()
         return found
 
     def _is_due(self, found: Installation, before: timedelta = RENEW_BEFORE) -> bool:
@@ -241,11 +241,4 @@ class RotatingBotTokens:
             return old
         if refused.retryable:
             raise refused
-        raise _not_installed() from refused
-
-
-def _not_installed() -> DeliveryError:
-    return DeliveryError(
-        "The bot is not installed in that workspace, or no longer. Install it again.",
-        kind=ErrorKind.NOT_INSTALLED,
-    )
+        raise not_installed_error() from refused

@@ -67,6 +67,7 @@ from emojifier_bot.slack.payloads import (
     addresses_beside,
     as_edited,
     channel_name_of,
+    encodable,
     is_direct,
     is_from_person,
     is_group,
@@ -142,9 +143,11 @@ class Listeners:
         self,
         body: Payload,
         context: BoltContext,
+        request: BoltRequest,
         next: Callable[[], None],  # noqa: A002 - Bolt gives it by this name
     ) -> BoltResponse | None:
         """Pass on requests from workspaces that have installed the bot."""
+        request.body = encodable(request.body)
         event = body.get("event") or {}
         known = (
             body.get("type") == "url_verification"

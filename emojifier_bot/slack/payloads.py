@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,8 @@ from emojifier_bot.vision.formats import VIDEOS, format_for
 
 Payload = Mapping[str, Any]
 
+#: Halves of surrogate pairs: JSON may hold one alone, no encoded text can.
+_HALVES = re.compile("[\ud800-\udfff]")
 #: Modes of files that are no longer there.
 TOMBSTONE, HIDDEN_BY_LIMIT = "tombstone", "hidden_by_limit"
 GONE_MODES = (TOMBSTONE, HIDDEN_BY_LIMIT)
@@ -122,6 +125,19 @@ MAX_ENCODINGS = 3
 
 #: Messages and blocks that may stand inside each other, and parts that are looked at.
 MAX_DEPTH, MAX_PARTS = 6, 500
+
+
+def encodable(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what Slack's JSON says with a sign for each half of a surrogate pair.
+
+    Everything that comes from Slack passes through here, so that all else may seal,
+    store and send its texts.
+    """
+    text = json.dumps(values, ensure_ascii=False)
+    if _HALVES.search(text) is None:
+        return values
+    mended: dict[str, Any] = json.loads(_HALVES.sub("\ufffd", text))
+    return mended
 
 
 def workspace_of(context: BoltContext, body: Payload) -> Workspace:

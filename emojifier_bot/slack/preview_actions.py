@@ -163,7 +163,7 @@ class PreviewActions:
             return
         seen = draft.drawn(self._named(body).rpartition("/")[2])
         if seen is None or seen.version < draft.version:
-            kind = "" if draft.is_drawn else self._draw(asker, draft)
+            kind = "" if draft.drawn_id else self._draw(asker, draft)
             self._context.notify(asker, kind or ErrorKind.PREVIEW_CHANGED)
             return
         request = replace(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from slack_bolt import App, BoltContext
 
 from emojifier_bot.db.engine import empty_log
+from emojifier_bot.db.tables import holder_of
 from emojifier_bot.domain import Workspace
 from emojifier_bot.errors import QueueError
 from emojifier_bot.slack.context import ListenerContext
@@ -42,10 +43,11 @@ class Uninstallations:
         if workspace.is_org_install or not workspace.team_id:
             # The end of an organisation's installation names no workspace.
             workspace = Workspace("", workspace.enterprise_id, is_org_install=True)
-        nobody = not (workspace.team_id or workspace.enterprise_id)
-        if nobody or self._is_newer(workspace, body):
-            return
-        self._context.installations.delete(workspace)
+        installations, time = self._context.installations, body.get("event_time")
+        ended = datetime.fromtimestamp(time, UTC) + CLOCKS_DIFFER if time else None
+        installations.delete(workspace, until=ended)
+        if holder_of(workspace) in {"", *installations.holders()}:
+            return  # nobody's, or installed again before this late event came
         # From now on nothing more of theirs is queued.
         self._context.authorize.invalidate(workspace)
         taken = self._context.background.submit(
@@ -62,17 +64,7 @@ class Uninstallations:
 
         def forget() -> None:
             queue.forget(workspace, installations.holders())
-            # Not the rows of a workspace that has installed the bot again.
-            if workspace.id not in installations.holders():
-                installations.delete(workspace)
+            installations.delete_rows(workspace)
             empty_log(installations.database.engine)
 
         retry_until_stored(forget, LONG_WAITS)
-
-    def _is_newer(self, workspace: Workspace, body: Payload) -> bool:
-        """Return whether it was installed again before this late event came."""
-        found = self._context.installations.find(workspace)
-        if found is None or found.installed_at is None or not body.get("event_time"):
-            return False
-        ended = datetime.fromtimestamp(body["event_time"], UTC)
-        return found.installed_at > ended + CLOCKS_DIFFER

@@ -201,6 +201,7 @@ class TestDrafts:
         assert stores.preferences.chosen(IN_GRID, "U1") == {}
 
 
+@pytest.mark.usefixtures("installed")
 class TestPreferences:
     def test_nobody_has_chosen_at_first(self, stores):
         assert stores.preferences.chosen(TEAM, "U1") == {}

@@ -10,6 +10,8 @@ from tests.builders_store import ELSEWHERE, HOSTILE, IN_GRID, SERVED_BY_ORG, TEA
 
 MODES = [*ReadingMode]
 
+pytestmark = pytest.mark.usefixtures("installed")
+
 
 def wish(stores, user_id, mode, workspace=TEAM):
     stores.preferences.choose(workspace, user_id, Preference.READING, mode)

@@ -236,6 +236,23 @@ class TestForgettingAWorkspace:
         assert stores.installations.find(IN_GRID).workspace == IN_GRID
         assert self.left(stores) == ["T1", "T7"]
 
+    @pytest.mark.parametrize(("later", "remaining"), [(0, 0), (1, 1)])
+    def test_what_was_installed_later_stays_with_its_posts(
+        self, stores, later, remaining
+    ):
+        installed_at = NOW + timedelta(microseconds=later)
+        stores.installations.save(make_installation(IN_GRID, installed_at=installed_at))
+
+        assert stores.installations.delete(IN_GRID, until=NOW) is not bool(later)
+
+        assert self.left(stores).count("T1") == remaining
+
+    def test_late_rows_go_but_not_those_of_who_has_it(self, stores):
+        stores.installations.delete_rows(IN_GRID)
+        stores.installations.delete_rows(Workspace("T2", "E1"))
+
+        assert self.left(stores) == ["T1", "T3", "E1", "T7"]
+
     def test_rows_go_even_where_the_installation_is_gone(self, stores):
         assert not stores.installations.delete(Workspace("T2", "E1"))
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+import sqlalchemy as sa
+
+from emojifier_bot.db.installations import require_installed
+from emojifier_bot.db.preferences import EVERYBODY, Preference
+from emojifier_bot.db.tables import OPT_OUTS
 from emojifier_bot.domain import Workspace
+from emojifier_bot.errors import DeliveryError
 from tests.builders_store import (
     ELSEWHERE,
     HOSTILE,
@@ -14,8 +21,11 @@ from tests.builders_store import (
     TEAM,
     make_installation,
 )
+from tests.fakes.clock import NOW
 
 ALSO_IN_GRID = Workspace("T3", "E1")
+
+pytestmark = pytest.mark.usefixtures("installed")
 
 
 def test_nothing_is_off_and_nobody_out_at_first(stores):
@@ -71,6 +81,7 @@ def test_a_stranger_with_the_same_id_opts_nobody_in(stores):
 
 @pytest.mark.parametrize("said_in", [IN_GRID, SERVED_BY_ORG, ALSO_IN_GRID])
 def test_an_organisations_people_are_the_same_in_all_of_it(stores, said_in):
+    stores.installations.save(make_installation(ORG))
     stores.settings.opt(said_in, "U1", out=True)
     stores.settings.opt(ALSO_IN_GRID, "U1", out=True)
 
@@ -81,7 +92,6 @@ def test_an_organisations_people_are_the_same_in_all_of_it(stores, said_in):
 
 def test_a_workspace_that_goes_takes_its_rows_along(stores):
     for workspace in (TEAM, ELSEWHERE):
-        stores.installations.save(make_installation(workspace))
         stores.settings.switch(workspace, f"C-{workspace.team_id}", "U1", off=True)
         stores.settings.opt(workspace, f"U-{workspace.team_id}", out=True)
 
@@ -94,6 +104,7 @@ def test_a_workspace_that_goes_takes_its_rows_along(stores):
 def test_an_organisation_takes_those_along_that_have_no_installation_of_their_own(
     stores,
 ):
+    stores.installations.delete(TEAM)
     stores.installations.save(make_installation(ORG))
     stores.installations.save(make_installation(ALSO_IN_GRID))
     for workspace in (SERVED_BY_ORG, ALSO_IN_GRID):
@@ -102,3 +113,55 @@ def test_an_organisation_takes_those_along_that_have_no_installation_of_their_ow
     stores.installations.delete(ORG)
 
     assert stores.settings.opted_out(["U-T1", "U-T3"]) == {"U-T3"}
+
+
+@pytest.mark.parametrize("workspace", [TEAM, IN_GRID])
+def test_what_people_want_stays_while_the_organisation_serves_them(stores, workspace):
+    stores.installations.save(make_installation(ORG))
+    stores.settings.switch(workspace, "C1", "U1", off=True)
+    stores.settings.opt(workspace, "U1", out=True)
+    stores.preferences.choose(workspace, EVERYBODY, Preference.READING, "off")
+
+    assert stores.installations.delete(IN_GRID)
+    assert stores.settings.is_off("C1")
+    assert stores.settings.opted_out(["U1"]) == {"U1"}
+    assert stores.preferences.reading(SERVED_BY_ORG, "U2") == "off"
+
+    stores.installations.delete(ORG)
+    stores.installations.delete(IN_GRID)
+    assert not stores.settings.is_off("C1")
+    assert stores.settings.opted_out(["U1"]) == frozenset()
+    assert stores.preferences.reading(TEAM, "U2") == ""
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        lambda stores: stores.settings.switch(TEAM, "C1", "U1", off=True),
+        lambda stores: stores.settings.opt(TEAM, "U1", out=True),
+        lambda stores: stores.preferences.choose(TEAM, "U1", Preference.THEME, "x"),
+    ],
+    ids=["channel", "opt-out", "choice"],
+)
+def test_who_has_uninstalled_the_bot_leaves_no_wish_behind(stores, wish):
+    stores.installations.delete(TEAM)
+
+    with pytest.raises(DeliveryError) as caught:
+        wish(stores)
+
+    assert caught.value.kind == "not_installed"
+    assert not stores.settings.is_off("C1")
+    assert stores.settings.opted_out(["U1"]) == frozenset()
+    assert stores.preferences.chosen(TEAM, "U1") == {}
+
+
+def test_an_uninstallation_waits_for_a_wish_and_takes_it_along(stores):
+    row = {"user_id": "U1", "place_id": "T1", "enterprise_id": "", "opted_out_at": NOW}
+    with ThreadPoolExecutor(1) as pool:
+        with stores.settings.database.writing() as connection:
+            require_installed(connection, TEAM)
+            ended = pool.submit(stores.installations.delete, TEAM)
+            connection.execute(sa.insert(OPT_OUTS).values(row))
+        assert ended.result()
+
+    assert stores.settings.opted_out(["U1"]) == frozenset()

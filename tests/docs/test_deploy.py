@@ -20,6 +20,7 @@ from emojifier_bot.cli.main import PROGRAM, app
 from emojifier_bot.cli.serve import END_SECONDS
 from emojifier_bot.config import Settings, settings_table
 from emojifier_bot.jobs.worker import DRAIN_SECONDS
+from emojifier_bot.jobs.worker import END_SECONDS as WORKER_SECONDS
 from emojifier_bot.web.server import GRACE_SECONDS, WebServer
 from tests.threads import in_thread
 from tests.web_pages import pages_app
@@ -272,7 +273,7 @@ def test_a_unit_fits_the_code(file):
     state = f"/var/lib/{told['StateDirectory'][0]}"
     assert told["WorkingDirectory"] == [state]
     assert f"DATABASE_URL=sqlite:///{state}/emojifier-bot.db" in told["Environment"]
-    assert int(told["TimeoutStopSec"][0]) > END_SECONDS
+    assert int(told["TimeoutStopSec"][0]) > END_SECONDS > DRAIN_SECONDS + WORKER_SECONDS
     assert told["ProtectSystem"] == ["strict"]
     assert told["NoNewPrivileges"] == ["yes"]
 
@@ -326,7 +327,7 @@ def test_no_pod_has_rights(thing):
 
 @pytest.mark.parametrize(
     ("thing", "seconds"),
-    [(WEB, 5 + 2 * GRACE_SECONDS), (WORKER, DRAIN_SECONDS)],
+    [(WEB, 5 + 2 * GRACE_SECONDS), (WORKER, DRAIN_SECONDS + WORKER_SECONDS)],
     ids=["web", "worker"],
 )
 def test_a_pod_is_given_the_time_to_end(thing, seconds):

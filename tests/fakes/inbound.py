@@ -13,6 +13,7 @@ class PlainVault:
     """A `Vault` whose seals anybody can break, and a test can read."""
 
     def seal(self, plain: str) -> str:
+        plain.encode("utf-8")  # halves of surrogate pairs cannot be sealed
         return f"sealed({plain})"
 
     def unseal(self, sealed: str) -> str:

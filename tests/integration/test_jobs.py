@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import closing
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from emojifier_bot.domain import (
     RETENTION,
@@ -15,19 +17,28 @@ from emojifier_bot.domain import (
     JobState,
     Workspace,
 )
-from emojifier_bot.errors import ErrorKind, FetchError, InferenceError, VaultError
+from emojifier_bot.errors import (
+    DeliveryError,
+    ErrorKind,
+    FetchError,
+    InferenceError,
+    VaultError,
+)
 from emojifier_bot.jobs.places import KeptResults
 from emojifier_bot.jobs.system_db import child_job_id
-from emojifier_bot.jobs.worker import JOBS_PER_PIPELINE, WORKSPACE_PART
+from emojifier_bot.jobs.worker import JOBS_PER_PIPELINE, WORKSPACE_PART, Worker
 from emojifier_bot.vision.types import Emotion
 from tests.builders_store import stored_bytes
 from tests.fakes.clock import AheadClock
+from tests.fakes.relay import relaying
 from tests.fakes.reply_sink import LOSE, SLOW, Fault
 from tests.jobs_harness import (
     FAST,
+    LONGER_LEASE,
     SHORT_LEASE,
     WORKSPACE,
     JobsHarness,
+    make_dependencies,
     make_request,
 )
 from tests.threads import wait_until
@@ -467,6 +478,47 @@ def test_nothing_is_left_of_a_workspace_that_went_while_its_job_ran(harness):
         wait_until(lambda: harness.queue.show(job_id) is None)
 
     assert harness.posts.find(WORKSPACE, job_id) is None
+
+
+def test_a_job_gives_up_the_preview_that_it_could_not_show(harness):
+    def refuse():
+        raise DeliveryError("No.", kind=ErrorKind.CHANNEL_NOT_FOUND)
+
+    previews = harness.deps.previews
+    previews.sink.meanwhile["send"] = refuse
+
+    job = harness.run(preview=True)
+
+    assert (job.state, job.outcome) == (JobState.SUCCEEDED, "channel_not_found")
+    assert len(previews.sink.deleted) == 1
+    assert (previews.sink.files, previews.sink.shown) == (set(), {})
+    assert previews.drafts.find(WORKSPACE, job.job_id) is None
+
+
+def test_a_worker_ends_although_its_database_says_nothing_any_more(
+    postgres_url, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr("emojifier_bot.jobs.worker.END_SECONDS", 0.5)
+    server = sa.make_url(postgres_url)
+    deps = make_dependencies(postgres_url, tmp_path)
+    with relaying(server.port) as relay:
+        url = server.set(port=relay.port).render_as_string(hide_password=False)
+        worker = Worker(url, deps, 1, LONGER_LEASE)
+        worker.start()
+        relay.flowing.clear()
+
+        worker.stop(drain_seconds=0)
+
+        ending = [one for one in threading.enumerate() if one.name == "end"]
+        relay.flowing.set()
+        for thread in ending:  # before another worker of these tests starts
+            thread.join()
+    deps.posts.database.close()
+    deps.previews.drafts.database.close()
+    assert len(ending) == 1
+    errors = [one.__dict__ for one in caplog.records if one.levelname == "ERROR"]
+    kinds = [one["kind"] for one in errors if one.get("action") == "stop"]
+    assert kinds == ["database"]
 
 
 def test_jobs_that_ended_long_ago_are_forgotten(harness):

@@ -67,6 +67,18 @@ def test_each_failure_has_its_kind_and_may_be_retried_or_not(
     assert len(bot.slack.calls_of("files.info")) <= 1
 
 
+def test_half_of_a_surrogate_pair_in_an_answer_becomes_a_sign(bot):
+    body = (
+        rb'{"ok": true, "file": {"name": "party \ud83d.png", "title": "\ud83d\ude06"}}'
+    )
+    answer = said(200, body, content_type="application/json")
+    with serving({"/api/files.info": answer}) as slack:
+        client = SlackClient(slack.url("/api/"), bot.tokens.installation)
+        found = client.call(bot.workspace, "files.info", file="F1")
+
+    assert found["file"] == {"name": "party \ufffd.png", "title": "😆"}
+
+
 def test_slack_that_never_answers_is_not_waited_for(bot, slack):
     slack.faults.add("files.info", held=threading.Event())
     bot.client = replace(bot.client, timeout_seconds=1)

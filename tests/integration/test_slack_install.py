@@ -7,12 +7,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from slack_bolt import BoltContext
 
+from emojifier_bot.db.installations import InstallationStore
 from emojifier_bot.domain import Installation, Workspace
 from emojifier_bot.errors import QueueError
 from emojifier_bot.slack.messages import render_message
+from emojifier_bot.slack.uninstall import Uninstallations
+from tests.builders_store import make_installation
 from tests.slack_listeners import HERE
-from tests.slack_payloads import BOT, EVENT_TIME, command, event
+from tests.slack_payloads import ASKER, BOT, EVENT_TIME, TEAM, command, event
 from tests.threads import wait_until
 
 UNINSTALLED = {"type": "app_uninstalled"}
@@ -88,6 +92,56 @@ def test_a_late_event_does_not_end_a_new_installation(listeners, seconds, remain
     listeners.send(event(UNINSTALLED))
 
     assert len(listeners.installations.all()) == remaining
+
+
+class InstalledAgain(InstallationStore):
+    """A store of a workspace that installs the bot again right after a question."""
+
+    def __init__(self, store, questions):
+        super().__init__(store.database, store.vault, store.clock)
+        object.__setattr__(self, "left", iter(range(questions - 1, -1, -1)))
+
+    def find(self, workspace):
+        return self._install_after(super().find(workspace))
+
+    def holders(self):
+        return self._install_after(super().holders())
+
+    def _install_after(self, found):
+        if next(self.left, None) == 0:
+            ended = datetime.fromtimestamp(EVENT_TIME, UTC)
+            again = ended + timedelta(minutes=1)
+            self.save(make_installation(HERE, installed_at=again))
+        return found
+
+
+@pytest.mark.parametrize("questions", [1, 2, 3])
+def test_a_new_installation_outlives_whatever_was_asked_just_before_it(
+    listeners, questions
+):
+    store = InstalledAgain(listeners.installations, questions)
+    context = replace(listeners.context, installations=store)
+    ended = {"event_time": EVENT_TIME}
+
+    Uninstallations(context).forget(ended, BoltContext(team_id=TEAM))
+    listeners.await_background()
+
+    was_installed = next(store.left, None) is None
+    assert len(listeners.installations.all()) == was_installed
+
+
+def test_a_workspace_that_its_organisation_serves_keeps_what_people_want(listeners):
+    store = listeners.installations
+    store.save(Installation(ORGANISATION, "xoxb-org", BOT))
+    there = Workspace(TEAM, "E1")
+    listeners.settings.opt(HERE, ASKER, out=True)
+    ended = {"authorizations": [], "enterprise_id": "E1"}
+
+    listeners.send(event(UNINSTALLED, **ended))
+    listeners.await_background()
+
+    assert store.find(there).workspace == ORGANISATION
+    assert listeners.settings.opted_out([ASKER]) == {ASKER}
 
 
 @pytest.mark.parametrize("team_id", ["T7", None])

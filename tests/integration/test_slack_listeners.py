@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from emojifier_bot.db.preferences import Preference
 from emojifier_bot.domain import Entrypoint, ImageReference, Installation, Workspace
 from emojifier_bot.errors import DeliveryError, QueueError, QueueFullError
 from emojifier_bot.slack.messages import render_message
+from tests.builders_store import make_installation
 from tests.slack_listeners import HERE
 from tests.slack_payloads import (
     ASKER,
@@ -641,6 +643,29 @@ def test_pictures_of_people_who_opted_out(listeners, sent):
         assert listeners.queue.requests == []
 
 
+HALF = "https://pictures.example/party-\ud83d.png"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        mention(f"<@{BOT}> {HALF} \ud83d"),
+        direct_message(f"{HALF} \ud83d"),
+        shortcut(message={"blocks": [{"type": "image", "image_url": HALF}]}),
+        shortcut([image(name="\ud83d.png")], channel={"id": CHANNEL, "name": "\ude06"}),
+        command(HALF.encode("utf-8", "surrogatepass")),
+    ],
+    ids=["mention", "direct message", "shortcut", "names", "command"],
+)
+def test_half_of_a_surrogate_pair_becomes_a_sign(listeners, sent):
+    assert listeners.send(sent).status_code == 200
+
+    [asked] = listeners.queue.requests
+    text = json.dumps(asked.to_dict(), ensure_ascii=False)
+    text.encode()
+    assert "\ufffd" in text
+
+
 @pytest.mark.parametrize(
     ("text", "elsewhere", "kind", "out"),
     [
@@ -651,7 +676,9 @@ def test_pictures_of_people_who_opted_out(listeners, sent):
 )
 def test_opting_by_a_command(listeners, text, elsewhere, kind, out):
     listeners.settings.opt(HERE, ASKER, out=text == "opt in")
-    listeners.settings.opt(Workspace("T9"), ASKER, out=elsewhere)
+    there = Workspace("T9")
+    listeners.installations.save(make_installation(there))
+    listeners.settings.opt(there, ASKER, out=elsewhere)
 
     assert listeners.reply_to(command(text)) == render_message(kind)
     assert (listeners.settings.opted_out([ASKER]) == {ASKER}) is out

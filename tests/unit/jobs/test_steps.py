@@ -597,6 +597,49 @@ def test_a_drawing_that_another_job_has_just_made_is_left_to_it(preview):
     preview.assert_only(newer)
 
 
+def test_who_gives_up_a_drawing_leaves_what_is_shown_and_may_try_again(preview):
+    shown, refused = preview.draft.drawing.file_id, preview.draw()
+    preview.make_ready()
+
+    preview.steps.give_up(WORKSPACE, "d1", refused)
+
+    preview.assert_only(shown)
+    assert preview.draft.file_ids == (shown,)
+    assert not preview.draft.drawn_id
+
+
+def test_who_gives_up_a_drawing_leaves_that_of_a_newer_job(preview):
+    older = preview.draw()
+    preview.make_ready()
+    newer = preview.draw()
+
+    preview.steps.give_up(WORKSPACE, "d1", older)
+
+    assert older in preview.sink.deleted
+    preview.show()
+    preview.assert_only(newer)
+
+
+def test_who_gives_up_the_first_drawing_leaves_that_of_a_newer_job(previews):
+    preview = Preview(previews)
+    [older] = preview.draft.file_ids
+    newer = preview.draw()
+
+    preview.steps.give_up(WORKSPACE, "d1", older)
+
+    preview.show()
+    preview.assert_only(newer)
+
+
+def test_a_preview_that_was_never_shown_is_given_up_as_a_whole(previews):
+    preview = Preview(previews)
+    preview.make_ready()
+
+    preview.steps.give_up(WORKSPACE, "d1", preview.draft.upcoming.file_id)
+
+    assert (preview.draft, preview.sink.files) == (None, set())
+
+
 def test_a_drawing_that_is_replaced_while_it_is_shown_is_no_failure(preview):
     preview.draw()
     ready_id, newer = preview.make_ready(), []

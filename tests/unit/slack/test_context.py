@@ -18,10 +18,10 @@ from emojifier_bot.domain import (
     ImageReference,
     Limit,
     Outcome,
-    Workspace,
 )
 from emojifier_bot.slack.context import Background, duration
 from emojifier_bot.slack.messages import render_message
+from tests.builders_store import ELSEWHERE, make_installation
 from tests.slack_listeners import HERE, make_context
 
 LIMIT = Limit("user_limit", pictures=2, period_seconds=60, is_personal=True)
@@ -140,7 +140,8 @@ def test_a_channel_that_is_off(context, ask):
 
 
 def test_an_opt_out_is_refused_and_not_counted(context, ask):
-    context.settings.opt(Workspace("T2"), "U2", out=True)
+    context.installations.save(make_installation(ELSEWHERE))
+    context.settings.opt(ELSEWHERE, "U2", out=True)
 
     assert {ask("U2").kind for _ in range(9)} == {"opted_out"}
     assert [ask("U3"), ask()] == [ACCEPTED, ACCEPTED]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from slack_bolt import BoltContext, BoltRequest
 from emojifier_bot.domain import Share, ShareState, Workspace
 from emojifier_bot.slack.payloads import (
     as_edited,
+    encodable,
     image_ids,
     is_from_person,
     is_repeat,
@@ -529,3 +532,16 @@ def test_odd_messages_show_nothing_odd(odd):
         pictures_of({name: odd})
         pictures_of({name: [odd]})
         pictures_of({"attachments": [{name: odd}, {name: [odd]}]})
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ({}, {}),
+        ({"text": "é 😆", "files": [{"size": 1.5, "user": None}]},) * 2,
+        ({"a\ud83d": [{"b": "\ude06!"}, True]}, {"a\ufffd": [{"b": "\ufffd!"}, True]}),
+    ],
+)
+def test_halves_of_surrogate_pairs_become_signs(said, read):
+    assert encodable(said) == read
+    json.dumps(encodable(said), ensure_ascii=False).encode()
