@@ -43,7 +43,7 @@ _COUNT, _NUMBER = struct.Struct(">2I"), struct.Struct(">I")
 KEEP, CLEAR, RESTORE = 0, 1, 2
 SOURCE, OVER = 0, 1
 _OPAQUE = np.uint32(0xFF000000)
-#: Largest number of a delay's fraction.
+#: Largest number of a delay's fraction, above and below.
 _MOST = 0xFFFF
 #: Efforts of compression.
 _QUICK, _USUAL = 1, 6
@@ -169,7 +169,9 @@ class PngWriter:
         number = 0
         for at, frame in enumerate(self._frames):
             rows, columns = frame.region
-            delay = (self.delays_ms[at] / 1000).limit_denominator(_MOST)
+            seconds = self.delays_ms[at] / 1000
+            most = int(_MOST / seconds) if seconds > 1 else _MOST
+            delay = seconds.limit_denominator(max(most, 1))
             control = FRAME_CONTROL.pack(
                 number,
                 columns.stop - columns.start,

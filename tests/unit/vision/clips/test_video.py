@@ -203,6 +203,16 @@ def test_the_last_frame_is_shown_for_as_long_as_before(to):
         assert facts(result)["seconds"] == pytest.approx(3.33)
 
 
+def test_a_long_frame_of_a_fine_clock_keeps_its_time_as_a_png():
+    # The fraction of its seconds, 76801/15360, is none that a PNG can hold.
+    clip = opened(video(FRAMES[:4], ticks=[0, 512, 1024, 77825], sound=False))
+
+    again = opened(clip.rewritten(paint_disc, Writing("PNG")))
+
+    assert again.info.durations_ms == pytest.approx(clip.info.durations_ms, abs=0.1)
+    assert again.info.durations_ms[2] == pytest.approx(5000.07, abs=0.1)
+
+
 def test_hdr_becomes_what_screens_show():
     data = video(FRAMES, color_primaries=9, color_trc=18, colorspace=9)
     clip = opened(data)
