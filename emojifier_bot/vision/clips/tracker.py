@@ -48,7 +48,7 @@ CONFIRMED_SHARE = 0.5
 #: on key frames only.
 FOLLOWED_SECONDS = 0.4
 #: Frames that are kept to follow a new face backwards, and their bytes.
-KEPT_FRAMES, KEPT_BYTES = 2 * KEY_FRAMES, 64_000_000
+KEPT_FRAMES, KEPT_BYTES = 2 * KEY_FRAMES, 60_000_000
 #: Frames follow each other by at least this, seconds.
 LEAST_SECONDS = 0.001
 
