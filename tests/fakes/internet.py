@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.threads import in_thread
+from tests.threads import PATIENCE_SECONDS, in_thread
 
 #: A name server's answer: fits into one packet.
 _PACKET_BYTES = 512
@@ -45,7 +45,7 @@ class NameServer:
         )
         query = struct.pack(">6H", 7, 0x0100, 1, 0, 0, 0) + question + b"\0"
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(5)
+            sock.settimeout(PATIENCE_SECONDS)
             asked = query + struct.pack(">2H", _TYPE_A, _CLASS_IN)
             sock.sendto(asked, ("127.0.0.1", self.port))
             packet = sock.recv(_PACKET_BYTES)

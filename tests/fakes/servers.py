@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from tests.threads import in_thread
+from tests.threads import PATIENCE_SECONDS, in_thread
 
 #: Writes an answer; the connection is closed when it returns.
 Talk = Callable[[socket.socket], None]
@@ -105,7 +105,7 @@ class _Threaded(socketserver.ThreadingTCPServer):
 
 
 def _talk(server: RawServer, sock: socket.socket) -> None:
-    sock.settimeout(10)
+    sock.settimeout(PATIENCE_SECONDS)
     if server.tls is None:
         server.talk(sock)
         return

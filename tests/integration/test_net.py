@@ -33,15 +33,17 @@ from emojifier_bot.http.service import ServiceCall, post_to_service
 from emojifier_bot.slack.reader import check_picture
 from tests.fakes.internet import Authority, Internet, name_server
 from tests.fakes.servers import RawServer, said, serving
+from tests.threads import PATIENCE_SECONDS
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels" * 100
 PICTURE = said(200, PNG, content_type="image/png")
 MAX_BYTES = 1_000_000
-PATIENT = Timeouts(connect_seconds=5, read_seconds=5, total_seconds=20)
+PATIENT = Timeouts(connect_seconds=60, read_seconds=60, total_seconds=120)
 #: Short, because a test waits for it.
 IMPATIENT = Timeouts(connect_seconds=0.4, read_seconds=0.3, total_seconds=0.5)
-#: How much later than the total time a call may return.
-LATE_SECONDS = 1.5
+#: How much later than the total time a call may return: machines may be busy, and all
+#: that is cut off here would go on for half a minute or for ever.
+LATE_SECONDS = 20.0
 PUBLIC, PRIVATE = "93.184.216.34", "10.0.0.1"
 TOKEN = "xoxb-fake-token"
 SECRET = "signature=s3cr3t"
@@ -311,14 +313,14 @@ COUNTED = {"body", "chunk", "tiny chunks", "header", "interim answers"}
 
 
 @pytest.mark.parametrize("what", ENDLESS)
-def test_what_never_ends_is_cut_by_bytes_long_before_time_is_up(server, what):
+def test_what_never_ends_is_cut_by_bytes_before_time_is_up(server, what):
     server.paths["/"] = ENDLESS[what]
-    began = time.monotonic()
+
     error = refusal(server)
 
-    assert time.monotonic() - began < 5
     if what in COUNTED:
         assert (error.kind, error.retryable) == ("too_large", False)
+    # None of them is a timeout.
     assert error.kind in {"too_large", "unreachable", "not_an_image"}
 
 
@@ -350,8 +352,8 @@ def silence(sock) -> None:
         drip(PICTURE),
         lambda sock: (sock.sendall(HEAD), drip(PNG)(sock)),
         lambda sock: (sock.sendall(HEAD + PNG), silence(sock)),
-        lambda sock: (sock.sendall(CHUNKED), drip(b"1\r\nx\r\n" * 50)(sock)),
-        drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 10, 0.01),
+        lambda sock: (sock.sendall(CHUNKED), drip(b"1\r\nx\r\n" * 100)(sock)),
+        drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 120, 0.01),
     ],
     ids=["silence", "head", "body", "stall", "chunks", "interim"],
 )
@@ -386,22 +388,24 @@ def test_slow_redirects_share_one_time_limit(server):
         sock.sendall(redirect("/"))
 
     server.paths["/"] = talk
-    began = time.monotonic()
+    # Each by itself is quick enough; all of them would be too many redirects.
+    shared = dataclasses.replace(PATIENT, total_seconds=0.5)
 
-    assert refusal(server, timeouts=IMPATIENT).kind == "timeout"
-    assert time.monotonic() - began < IMPATIENT.total_seconds + LATE_SECONDS
+    assert refusal(server, timeouts=shared).kind == "timeout"
 
 
 def test_a_slow_name_server_is_not_waited_for():
+    over, answered = threading.Event(), []
+
     def resolver(_host: str) -> list[str]:
-        time.sleep(2)
+        answered.append(over.wait(PATIENCE_SECONDS))
         return [PRIVATE]
 
-    began = time.monotonic()
     one = client(resolver=resolver, timeouts=IMPATIENT)
 
     assert refused(one.get, "http://slow.test/").kind == "timeout"
-    assert time.monotonic() - began < IMPATIENT.total_seconds + LATE_SECONDS
+    assert answered == []
+    over.set()
 
 
 @pytest.mark.parametrize(
@@ -676,7 +680,7 @@ def shaking_hands(answer: bytes) -> Iterator[str]:
 RECORD = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03"
 
 
-@pytest.mark.parametrize("answer", [b"", RECORD + bytes(100)], ids=["none", "slow"])
+@pytest.mark.parametrize("answer", [b"", RECORD + bytes(1000)], ids=["none", "slow"])
 @pytest.mark.parametrize("what", ["picture", "upload", "service"])
 def test_a_handshake_that_never_ends_is_cut_off_in_time(authority, answer, what):
     route = Route(ca_file=authority.file)
@@ -922,12 +926,15 @@ def test_an_upload_goes_to_nobody_else(internet, address):
 )
 def test_slack_may_refuse_an_upload(server, answer, kind, wait_seconds):
     server.paths["/"] = answer
+    is_answered = not callable(answer)
 
     url = server.url(f"/?{SECRET}")
-    error = refused(send, url, server.host, timeouts=IMPATIENT)
+    timeouts = PATIENT if is_answered else IMPATIENT
+    error = refused(send, url, server.host, timeouts=timeouts)
 
     assert error.kind == kind
     assert error.retryable == (kind == "slack_unavailable")
     assert error.retry_after_seconds == wait_seconds
     assert SECRET not in "".join(traceback.format_exception(error))
-    assert len(server.heard) == 1
+    # On a busy machine the time may be up before anything is sent.
+    assert is_answered <= len(server.heard) <= 1

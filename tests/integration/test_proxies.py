@@ -38,7 +38,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"pixels" * 100
 PICTURE = said(200, PNG, content_type="image/png")
 GOOD = said(200, b'{"ok": true}', content_type="application/json")
 PASSWORD = "Basic " + base64.b64encode(b"me:pass@word").decode()
-TIMEOUTS = Timeouts(connect_seconds=5, read_seconds=5, total_seconds=20)
+TIMEOUTS = Timeouts(connect_seconds=60, read_seconds=60, total_seconds=120)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ def call(url, body=b"body"):
 
 def test_it_sends_what_it_is_given_and_no_more():
     with serving({"/x": said(200, b"answer")}) as server:
-        answer = post_to_service(call(server.url("/x?a=b")), 5.0)
+        answer = post_to_service(call(server.url("/x?a=b")), 60.0)
 
     (heard,) = server.heard
     assert (heard.method, heard.path, heard.body) == ("POST", "/x?a=b", b"body")
@@ -26,7 +26,7 @@ def test_it_sends_what_it_is_given_and_no_more():
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
 def test_every_status_is_an_answer(status):
     with serving({"/": said(status, b"why", retry_after=7)}) as server:
-        answer = post_to_service(call(server.url()), 5.0)
+        answer = post_to_service(call(server.url()), 60.0)
 
     assert (answer.status, answer.body) == (status, b"why")
     assert answer.retry_after_seconds == 7
@@ -36,7 +36,7 @@ def test_every_status_is_an_answer(status):
 def test_a_redirect_is_an_answer_too(status):
     with serving() as server:
         server.paths["/"] = said(status, location=server.url("/other"))
-        answer = post_to_service(call(server.url()), 5.0)
+        answer = post_to_service(call(server.url()), 60.0)
 
     assert answer.status == status
     assert len(server.heard) == 1
@@ -47,7 +47,7 @@ def test_a_long_answer_is_cut():
         serving({"/": said(200, b"x" * 2000)}) as server,
         pytest.raises(FetchError) as caught,
     ):
-        post_to_service(call(server.url()), 5.0, max_bytes=1999)
+        post_to_service(call(server.url()), 60.0, max_bytes=1999)
 
     assert caught.value.kind == "too_large"
 
