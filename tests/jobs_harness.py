@@ -133,14 +133,19 @@ class JobsHarness:
         try:
             yield worker
         finally:
+            # A test that failed leaves nobody waiting.
+            self.sink.let_go()
             worker.stop(drain_seconds=5)
 
     def spawn(
-        self, version: str = WORKFLOW_VERSION, lease: LeaseTimes = SHORT_LEASE
+        self,
+        version: str = WORKFLOW_VERSION,
+        lease: LeaseTimes = SHORT_LEASE,
+        drain_seconds: int = 4,
     ) -> subprocess.Popen[bytes]:
         """Start a worker as a process of its own, until the harness is closed."""
         command = [sys.executable, "-m", "tests.worker_process", self.url]
-        command += [str(self.folder), version]
+        command += [str(self.folder), version, str(drain_seconds)]
         command += [str(lease.lease_seconds), str(lease.heartbeat_seconds)]
         self._processes.append(subprocess.Popen(command, cwd=ROOT))
         return self._processes[-1]

@@ -15,7 +15,6 @@ from emojifier_bot.jobs.worker import run_worker
 from emojifier_bot.jobs.workflow import PRESENT, EmojifyJob, WorkflowVersion
 from tests.jobs_harness import make_dependencies
 
-DRAIN_SECONDS = 4
 #: The step that only the older version has.
 OLD_STEP = "blessing"
 
@@ -33,8 +32,8 @@ VERSIONS = {one.version: one for one in (OLDER, PRESENT)}
 
 
 if __name__ == "__main__":
-    url, folder, version, *lease = sys.argv[1:]
+    url, folder, version, drain, *lease = sys.argv[1:]
     logging.basicConfig(filename=f"{folder}/log.{version}", level=logging.INFO)
     deps = make_dependencies(url, Path(folder), lacks_buttons=True)
     times = LeaseTimes(*map(float, lease))
-    sys.exit(run_worker(url, deps, 2, times, DRAIN_SECONDS, version=VERSIONS[version]))
+    sys.exit(run_worker(url, deps, 2, times, int(drain), version=VERSIONS[version]))

@@ -23,7 +23,7 @@ from emojifier_bot.jobs.system_db import job_id_for
 from tests.fakes.clock import AheadClock, ManualClock
 from tests.jobs_harness import make_request
 from tests.postgres import free_port
-from tests.threads import THREADS, at_once
+from tests.threads import PATIENCE_SECONDS, THREADS, at_once
 
 LIMIT = 12
 #: Above the limit, for workspaces that have few waiting.
@@ -124,14 +124,14 @@ class TestAdmissionControl:
 
         def slow_count(most, *conditions):
             counts.set()
-            assert go_on.wait(10)
+            assert go_on.wait(PATIENCE_SECONDS)
             return count(most, *conditions)
 
         monkeypatch.setattr(control, "_count", slow_count)
         clock.advance(COUNT_SECONDS + 1)
         slow = threading.Thread(target=control.admit, args=("-/T1",))
         slow.start()
-        assert counts.wait(10)
+        assert counts.wait(PATIENCE_SECONDS)
 
         assert control.admit("-/T2")
 
@@ -231,18 +231,20 @@ class TestStats:
 
         assert queue.stats().orphaned == 1
 
-    def test_a_worker_is_alive_while_its_heart_beats(self, queue, clock):
-        lease = claim(queue._engine, clock, LeaseTimes())
-        assert queue.stats().workers == 1
+    def test_a_worker_is_alive_while_its_heart_beats(self, database_url):
+        clock = ManualClock()
+        with closing(DbosJobQueue(database_url, LIMIT, clock)) as queue:
+            lease = claim(queue._engine, clock, LeaseTimes())
+            assert queue.stats().workers == 1
 
-        clock.ahead_seconds = LEASE_SECONDS - 1
-        lease.confirm()
-        assert queue.stats().workers == 1
+            clock.advance(LEASE_SECONDS - 1)
+            lease.confirm()
+            assert queue.stats().workers == 1
 
-        clock.ahead_seconds = 2 * LEASE_SECONDS - 2
-        assert queue.stats().workers == 1
-        clock.ahead_seconds = 2 * LEASE_SECONDS
-        assert queue.stats().workers == 0
+            clock.advance(LEASE_SECONDS - 1)
+            assert queue.stats().workers == 1
+            clock.advance(2)
+            assert queue.stats().workers == 0
 
 
 def test_a_database_that_is_away_is_told(clock):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,9 +17,9 @@ BAD = Workspace("TBAD")
 #: More than a worker has places of any kind.
 MANY = 60
 #: What is attacked stands still for so long; everybody who waits behind it does too.
-STUCK_SECONDS = 120
-#: A job takes a fraction of a second, on a busy machine some more.
-SOON_SECONDS = 40
+STUCK_SECONDS = 1200
+#: A job takes a fraction of a second, on a busy machine much more.
+SOON_SECONDS = 300
 
 
 class Stuck:
@@ -96,13 +95,10 @@ def test_others_are_served_while_one_attacks(tmp_path, sqlite_url, what, concurr
                 harness.ask(f"bad-{number}", "F2", workspace=BAD)
             if what != "hundreds of requests":
                 wait_until(lambda: stuck.inside >= concurrency, SOON_SECONDS)
-            began = time.monotonic()
             asked = [harness.ask(f"good-{n}", workspace=WORKSPACE) for n in range(3)]
             for job_id in asked:
                 job = harness.wait(job_id, seconds=SOON_SECONDS)
                 assert (job.state, job.outcome) == (JobState.SUCCEEDED, "posted")
-
-            assert time.monotonic() - began < SOON_SECONDS
             stuck.over.set()
     finally:
         harness.close()

@@ -6,15 +6,18 @@ from contextlib import closing
 from itertools import count
 
 from emojifier_bot.domain import ImageReference, JobState
+from emojifier_bot.jobs.leases import LeaseTimes
 from emojifier_bot.jobs.step_runner import MAX_ATTEMPTS
 from emojifier_bot.jobs.system_db import WORKFLOW_VERSION
 from emojifier_bot.jobs.worker import EXIT_DONE
 from tests.fakes.reply_sink import KILL_AFTER, Fault
-from tests.jobs_harness import LONGER_LEASE, JobsHarness
+from tests.jobs_harness import JobsHarness
 from tests.threads import wait_until
 from tests.worker_process import OLD_STEP, OLDER
 
 SECONDS = 120
+#: Of versions that run side by side: neither is ever taken for dead.
+LONG_LEASE = LeaseTimes(600.0, 0.8)
 #: Slack asks for waits that are long enough to be upgraded in.
 SOON, LATER = 6, 600
 JOBS = 6
@@ -39,12 +42,12 @@ def shown_jobs(harness):
 
 
 def test_each_version_ends_what_it_began_and_the_newer_begins_the_rest(harness):
-    older = harness.spawn(OLDER.version, LONGER_LEASE)
+    older = harness.spawn(OLDER.version, LONG_LEASE)
     refuse(harness, SOON, JOBS)
     early = [harness.ask(f"early {number}") for number in range(JOBS)]
     wait_for_refusals(harness, JOBS)
 
-    harness.spawn(WORKFLOW_VERSION, LONGER_LEASE)
+    harness.spawn(WORKFLOW_VERSION, LONG_LEASE)
     # The newer one says that it is there by taking a job.
     probes = []
     for number in count():

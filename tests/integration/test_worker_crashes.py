@@ -19,15 +19,16 @@ from emojifier_bot.jobs.leases import (
     read_heartbeats,
 )
 from emojifier_bot.jobs.step_runner import MAX_PICTURE_CRASHES
+from emojifier_bot.jobs.system_db import WORKFLOW_VERSION
 from emojifier_bot.jobs.worker import EXIT_DONE, EXIT_LEASE_LOST
 from emojifier_bot.jobs.workflow import SUCCESSES
 from tests.crash.fleet import pause
 from tests.fakes.clock import ManualClock
 from tests.fakes.reply_sink import HELD, KILL_AFTER, KILL_BEFORE, SLOW, Fault
-from tests.jobs_harness import LONGER_LEASE, SHORT_LEASE
+from tests.jobs_harness import SHORT_LEASE
 from tests.threads import wait_until
 
-START_SECONDS = 60
+START_SECONDS = 180
 #: How long Slack asks to wait.
 WAIT_SECONDS = 9
 HOURS_SECONDS = 6 * 3600
@@ -186,7 +187,8 @@ def test_the_line_of_a_clip_that_kills_its_workers_goes(harness):
 def test_a_worker_that_lives_takes_the_jobs_of_a_dead_one(harness):
     harness.sink.plan("complete", Fault(KILL_AFTER))
     job_id = harness.ask()
-    workers = [harness.spawn(lease=LONGER_LEASE) for _ in range(2)]
+    # Longer than a busy machine keeps one of two from its heartbeat.
+    workers = [harness.spawn(lease=LeaseTimes(10.0, 1.0)) for _ in range(2)]
 
     assert harness.wait(job_id, seconds=START_SECONDS).outcome == "posted"
 
@@ -196,14 +198,15 @@ def test_a_worker_that_lives_takes_the_jobs_of_a_dead_one(harness):
 
 
 def test_a_worker_that_slept_past_its_lease_ends_without_a_post(harness):
-    harness.sink.plan("upload", Fault(SLOW, seconds=4))
+    harness.sink.plan("upload", Fault(HELD))
     job_id = harness.ask()
     sleeper = harness.spawn()
-    wait_until(lambda: harness.sink.calls("slow"), START_SECONDS)
+    wait_until(lambda: harness.sink.calls("held"), START_SECONDS)
     pause(sleeper, harness.url)
 
     harness.spawn()
     assert harness.wait(job_id, seconds=START_SECONDS).outcome == "posted"
+    harness.sink.let_go()
     os.kill(sleeper.pid, signal.SIGCONT)
 
     assert sleeper.wait(START_SECONDS) == EXIT_LEASE_LOST
@@ -288,12 +291,15 @@ def test_a_clock_that_was_set_back_delays_no_job(harness):
 
 class TestTermination:
     def test_running_jobs_end_first(self, harness):
-        harness.sink.plan("upload", Fault(SLOW, seconds=1.5))
+        harness.sink.plan("upload", Fault(HELD))
         job_id = harness.ask()
-        worker = harness.spawn()
-        wait_until(lambda: harness.sink.calls("slow"), START_SECONDS)
+        worker = harness.spawn(drain_seconds=START_SECONDS)
+        wait_until(lambda: harness.sink.calls("held"), START_SECONDS)
 
         worker.terminate()
+        log = harness.folder / f"log.{WORKFLOW_VERSION}"
+        wait_until(lambda: "worker stops" in log.read_text(), START_SECONDS)
+        harness.sink.let_go()
 
         assert worker.wait(START_SECONDS) == EXIT_DONE
         assert harness.wait(job_id).outcome == "posted"
@@ -305,7 +311,7 @@ class TestTermination:
         job_id = harness.ask()
         for begun in range(1, MAX_PICTURE_CRASHES + 1):
             worker = harness.spawn()
-            wait_until(lambda n=begun: len(harness.sink.calls("slow")) == n, 60)
+            wait_until(lambda n=begun: len(harness.sink.calls("slow")) == n, 180)
             worker.terminate()
             assert worker.wait(START_SECONDS) == EXIT_DONE
 

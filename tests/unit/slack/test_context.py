@@ -23,6 +23,7 @@ from emojifier_bot.slack.context import Background, duration
 from emojifier_bot.slack.messages import render_message
 from tests.builders_store import ELSEWHERE, make_installation
 from tests.slack_listeners import HERE, make_context
+from tests.threads import PATIENCE_SECONDS
 
 LIMIT = Limit("user_limit", pictures=2, period_seconds=60, is_personal=True)
 ACCEPTED = Outcome("accepted")
@@ -78,7 +79,7 @@ def test_one_workspace_has_half_of_the_threads():
     for _ in range(2):
         other.clear()
         assert background.submit("test", "T2", other.set)
-        assert other.wait(10)
+        assert other.wait(PATIENCE_SECONDS)
     assert done == []
     go_on.set()
     background.close()

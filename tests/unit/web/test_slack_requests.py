@@ -29,6 +29,7 @@ from emojifier_bot.web.slack_requests import (
 )
 from tests.fakes.clock import ManualClock
 from tests.slack_payloads import Sent, signed
+from tests.threads import PATIENCE_SECONDS
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
@@ -254,13 +255,13 @@ class TestReplayCache:
 
         def slow() -> Answer:
             begun.set()
-            go_on.wait(10)
+            assert go_on.wait(PATIENCE_SECONDS)
             return answer()
 
         arguments = headers(), BODY, slow
         thread = threading.Thread(target=cache.answer_once, args=arguments)
         thread.start()
-        begun.wait(10)
+        assert begun.wait(PATIENCE_SECONDS)
         assert cache.answer_once(headers(), BODY, answer) == CONFLICT
         go_on.set()
         thread.join()

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 import pytest
 
 from emojifier_bot.vision.clips.ahead import ahead
+from tests.threads import PATIENCE_SECONDS
 
 JOB: ContextVar[str] = ContextVar("job", default="")
 
@@ -24,7 +25,7 @@ def test_the_next_one_is_made_meanwhile():
 
     for number in ahead(map(make, range(3))):
         # Nobody has asked for it yet.
-        assert began[min(number + 1, 2)].wait(10)
+        assert began[min(number + 1, 2)].wait(PATIENCE_SECONDS)
 
 
 def test_what_goes_wrong_with_one_comes_in_its_place():
