@@ -48,8 +48,9 @@ WORKSPACE = Workspace("T1")
 ENDED = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 #: The same order of waits as in earnest, a hundred times as fast.
 FAST = Timing((0.0, 0.05, 0.1), (0.02, 0.05, 0.1), backoff=0.02, progress_seconds=0)
-#: A dead worker is found out after a second.
-SHORT_LEASE = LeaseTimes(lease_seconds=1.0, heartbeat_seconds=0.2)
+#: A dead worker is found out after some two seconds, by one that is itself never late
+#: by more than a second.
+SHORT_LEASE = LeaseTimes(lease_seconds=1.5, heartbeat_seconds=0.4)
 #: Of workers that run side by side: a busy machine must not starve one for as long as a
 #: lease.
 LONGER_LEASE = LeaseTimes(lease_seconds=4.0, heartbeat_seconds=0.8)
@@ -132,9 +133,11 @@ class JobsHarness:
         worker.start()
         try:
             yield worker
-        finally:
+        except BaseException:
             # A test that failed leaves nobody waiting.
             self.sink.let_go()
+            raise
+        finally:
             worker.stop(drain_seconds=5)
 
     def spawn(

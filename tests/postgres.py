@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -47,6 +47,8 @@ EMPTY_TEMPLATE, TEMPLATE = "template1", "test_template"
 START_SECONDS, STOP_SECONDS = 30, 20
 #: A port that was free a moment ago may be taken.
 PORTS_TRIED = 5
+#: Below those that systems give to whoever names none, which others may get meanwhile.
+OWN_PORTS = range(20_000, 29_000)
 #: Tables that say which tables there are.
 VERSION_TABLES = {"emojifier_version", "dbos_migrations"}
 #: Nothing that is tested outlives the power.
@@ -367,6 +369,9 @@ def _answers(server: PostgresServer, process: subprocess.Popen) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port that nobody has, and that the system gives to nobody by itself."""
+    for port in secrets.SystemRandom().sample(OWN_PORTS, len(OWN_PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -15,9 +14,11 @@ from typing import Any
 
 import requests
 
+from tests.postgres import free_port
+
 #: The name that dashboard and alerts know.
 JOB = "emojifier-bot"
-START_SECONDS, END_SECONDS, LOOK_SECONDS = 60.0, 20.0, 0.2
+START_SECONDS, END_SECONDS, LOOK_SECONDS = 180.0, 120.0, 0.2
 WHY_SKIPPED = "needs Prometheus: on Debian, `apt-get install prometheus`"
 
 
@@ -30,7 +31,7 @@ class Prometheus:
     def ask(self, expression: str) -> list[dict[str, Any]]:
         """Return what an expression gives now."""
         answer = requests.get(
-            f"{self.url}/api/v1/query", params={"query": expression}, timeout=10
+            f"{self.url}/api/v1/query", params={"query": expression}, timeout=60
         )
         body = answer.json()
         assert body["status"] == "success", f"{expression}: {body.get('error')}"
@@ -38,7 +39,7 @@ class Prometheus:
 
     def rules(self) -> list[dict[str, Any]]:
         """Return every alert with its health and state."""
-        groups = requests.get(f"{self.url}/api/v1/rules", timeout=10).json()
+        groups = requests.get(f"{self.url}/api/v1/rules", timeout=60).json()
         return [rule for one in groups["data"]["groups"] for rule in one["rules"]]
 
 
@@ -57,8 +58,7 @@ def running_prometheus(
         ],
     }
     (folder / "prometheus.yml").write_text(json.dumps(settings))
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [
         str(shutil.which("prometheus")),
         f"--config.file={folder / 'prometheus.yml'}",
@@ -80,7 +80,7 @@ def _wait(found: Prometheus, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         try:
-            if requests.get(f"{found.url}/-/ready", timeout=5).ok:
+            if requests.get(f"{found.url}/-/ready", timeout=60).ok:
                 return
         except requests.ConnectionError:
             assert process.poll() is None, "Prometheus ended"

@@ -23,7 +23,7 @@ from tests.postgres import free_port
 from tests.running_bot import KEY
 from tests.threads import wait_until
 
-START_SECONDS, END_SECONDS = 90.0, 60.0
+START_SECONDS, END_SECONDS = 300.0, 180.0
 #: Of a process that was sent away before it had begun anything.
 NOT_YET_UP = -signal.SIGTERM
 

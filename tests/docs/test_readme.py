@@ -51,7 +51,7 @@ PYTHON = [block for kind, block in BLOCKS if kind == "python"]
 OTHER_PYTHON = [block for kind, block in LIBRARY if kind == "python"]
 #: Where pip put the command that the README calls.
 SCRIPTS = Path(sys.executable).parent
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = 300
 
 
 def without_comment(line: str) -> str:

@@ -52,7 +52,7 @@ def run(command, tmp_path):
             input=stdin,
             capture_output=True,
             check=False,
-            timeout=120,
+            timeout=600,
         )
 
     return run

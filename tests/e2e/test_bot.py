@@ -16,7 +16,13 @@ from PIL import Image
 from tests.fakes.slack import Reply, SlackUser
 from tests.fakes.slack.posting import post_files
 from tests.fakes.slack.shapes import message_permalink
-from tests.running_bot import PATIENCE_SECONDS, SAMPLE, assert_emojified, served
+from tests.running_bot import (
+    PATIENCE_SECONDS,
+    SAMPLE,
+    assert_emojified,
+    install,
+    served,
+)
 
 #: Long enough that a wrong second result would have come.
 QUIET_SECONDS = 3.0
@@ -301,7 +307,9 @@ def test_what_is_seen_at_once_is_answered_at_once(bot, text, words):
     answer = bot.ada.command(channel, text)
 
     assert words in answer.json()["text"]
-    assert len(bot.slack.calls) == before
+    # The worker may still be telling how what was asked before this ended.
+    asked = [one.method for one in bot.slack.calls[before:]]
+    assert [one for one in asked if one != "response"] == []
 
 
 @pytest.mark.parametrize(
@@ -344,7 +352,7 @@ def test_uninstalling_forgets_the_workspace(bot):
     home = bot.slack.add_workspace("Brief")
     bot.slack.switches.consent_team_id = home.team_id
     try:
-        assert "Brief" in requests.get(f"{bot.url}/slack/install", timeout=30).text
+        assert "Brief" in install(bot.url).text
     finally:
         bot.slack.switches.consent_team_id = ""
     person = SlackUser(bot.slack, home, bot.slack.add_user(home, "gina"), bot.url)
@@ -362,11 +370,11 @@ def test_uninstalling_forgets_the_workspace(bot):
 
 
 def test_health_and_figures(bot):
-    assert requests.get(f"{bot.url}/healthz", timeout=10).ok
+    assert requests.get(f"{bot.url}/healthz", timeout=60).ok
     bot.slack.wait_until(lambda: ready(bot)["worker"], PATIENCE_SECONDS)
     assert ready(bot) == {"database": True, "queue": True, "worker": True}
-    assert requests.get(f"{bot.url}/metrics", timeout=10).status_code == 404
+    assert requests.get(f"{bot.url}/metrics", timeout=60).status_code == 404
 
 
 def ready(bot):
-    return requests.get(f"{bot.url}/readyz", timeout=10).json()
+    return requests.get(f"{bot.url}/readyz", timeout=60).json()

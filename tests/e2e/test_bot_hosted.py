@@ -72,6 +72,6 @@ def test_a_refused_key_is_told_and_no_other_models_step_in(bot, service):
 
 def test_the_pages_say_who_gets_the_pictures(bot):
     for path in ("/", "/privacy"):
-        page = requests.get(bot.url + path, timeout=10)
+        page = requests.get(bot.url + path, timeout=60)
 
         assert "Google Cloud Vision" in page.text

@@ -7,7 +7,6 @@ processes in turn, so that everything that one begins another goes on with.
 from __future__ import annotations
 
 import pytest
-import requests
 
 from tests.e2e.test_bot import test_slacks_retries_post_once
 from tests.fakes.slack import SlackServer, SlackUser
@@ -16,6 +15,7 @@ from tests.running_bot import (
     SAMPLE,
     Bot,
     assert_emojified,
+    install,
     running_fleet,
 )
 
@@ -78,7 +78,7 @@ def test_no_web_answers_after_an_uninstall(bot):
     home = bot.slack.add_workspace("Gone")
     bot.slack.switches.consent_team_id = home.team_id
     try:
-        requests.get(f"{bot.url}/slack/install", timeout=30)
+        install(bot.url)
     finally:
         bot.slack.switches.consent_team_id = ""
     user = bot.slack.add_user(home, "hans")

@@ -219,6 +219,6 @@ def on_a_terminal(command, environment, reply):
         if not answered and b"[y/N]" in said:
             os.write(ours, reply)
             answered = True
-    code = process.wait(timeout=10)
+    code = process.wait(timeout=60)
     os.close(ours)
     return said.decode(), code

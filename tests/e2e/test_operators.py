@@ -376,7 +376,7 @@ def test_a_token_that_slack_revokes_ends_the_process_with_a_sentence(tmp_path):
             text=True,
         ) as web:
             url = web.stdout.readline().split()[-1]
-            state = requests.get(f"{url}/readyz", timeout=10)
+            state = requests.get(f"{url}/readyz", timeout=60)
             assert (state.status_code, state.json()["socket_mode"]) == (200, True)
 
             slack.paths[OPEN] = answer(ok=False, error="invalid_auth")

@@ -261,7 +261,7 @@ def test_an_hour_without_a_change_leaves_nothing(bot, someone, message, parts):
         assert drafts()
         bot.slack.wait_until(lambda: not drafts(), PATIENCE_SECONDS)
     assert message.deleted
-    assert gone(bot, someone)
+    bot.slack.wait_until(lambda: gone(bot, someone), PATIENCE_SECONDS)
 
 
 def test_nobody_else_uses_it(bot, someone, message):

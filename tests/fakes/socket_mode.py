@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Self
@@ -89,10 +90,21 @@ class SocketModeLine:
     def _ask(self, **envelope: Any) -> dict[str, Any]:
         envelope["envelope_id"] = str(uuid4())
         assert self._connected.wait(PATIENCE_SECONDS)
+        connections = self.connections
         self._send(TEXT, json.dumps(envelope).encode())
-        answer: dict[str, Any] = json.loads(self._answers.get(timeout=PATIENCE_SECONDS))
-        assert answer["envelope_id"] == envelope["envelope_id"]
-        return answer
+        return self._answer_to(envelope["envelope_id"], connections)
+
+    def _answer_to(self, envelope_id: str, connections: int) -> dict[str, Any]:
+        """Wait for an answer; one that is replaced has perhaps heard nothing."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < until:
+            with suppress(queue.Empty):
+                answer: dict[str, Any] = json.loads(self._answers.get(timeout=1))
+                if answer["envelope_id"] == envelope_id:
+                    return answer
+            if self.connections != connections:
+                raise ConnectionResetError
+        raise AssertionError("The bot does not answer.")
 
     def _send(self, kind: int, data: bytes) -> None:
         with self._send_lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 
@@ -28,8 +28,10 @@ from tests.slack_payloads import (
 from tests.threads import PATIENCE_SECONDS, wait_until
 
 OPEN = "/api/apps.connections.open"
-#: A connection counts as broken after three seconds without a sign of life.
-PING_SECONDS = 0.5
+#: A connection counts as broken after four times as long without a sign of life: here
+#: no busy machine makes it so, unless a test is about that.
+PING_SECONDS, SOON_SECONDS = 30.0, 0.5
+often = pytest.mark.parametrize("ping_seconds", [SOON_SECONDS])
 COMMAND = {
     "team_id": TEAM,
     "channel_id": CHANNEL,
@@ -135,9 +137,14 @@ def test_a_connection_that_slack_refuses(slack_api, connection, answer, error, p
 
 
 def is_heard(slack):
-    return slack.send_command(COMMAND)["payload"]["text"] == render_message("accepted")
+    with suppress(OSError):  # the connection was replaced meanwhile
+        return slack.send_command(COMMAND)["payload"]["text"] == render_message(
+            "accepted"
+        )
+    return False
 
 
+@often
 def test_the_state_of_the_connection_is_known(slack, slack_api, connection, caplog):
     good = slack_api.paths[OPEN]
     assert connection.is_connected()
@@ -145,12 +152,12 @@ def test_the_state_of_the_connection_is_known(slack, slack_api, connection, capl
     slack_api.paths[OPEN] = told(ok=False, error="internal_error")
     slack.drop()
     wait_until(lambda: not connection.is_connected())
-    time.sleep(3 * PING_SECONDS)
+    time.sleep(3 * SOON_SECONDS)
     assert not connection.is_connected()
 
     slack_api.paths[OPEN] = good
     wait_until(connection.is_connected)
-    assert is_heard(slack)
+    wait_until(lambda: is_heard(slack))
     told_about = [one for one in caplog.records if one.action == "socket_mode"]
     assert [getattr(one, "error", "") for one in told_about] == ["internal_error", ""]
 
@@ -223,6 +230,7 @@ def test_the_replaced_connection_is_not_read_on(connection):
     assert not _WhileCurrent(client, client.current_session).terminated
 
 
+@often
 def test_a_token_that_is_refused_later_ends_it(slack, slack_api, connection, ended):
     assert connection.refusal is None
 
@@ -232,6 +240,6 @@ def test_a_token_that_is_refused_later_ends_it(slack, slack_api, connection, end
 
     assert "SLACK_APP_TOKEN is refused" in connection.refusal.message
     asked = len(slack_api.heard)
-    time.sleep(3 * PING_SECONDS)
+    time.sleep(3 * SOON_SECONDS)
     assert len(slack_api.heard) == asked
     assert not connection.is_connected()

@@ -25,7 +25,7 @@ from emojifier_bot.jobs.workflow import SUCCESSES
 from tests.crash.fleet import pause
 from tests.fakes.clock import ManualClock
 from tests.fakes.reply_sink import HELD, KILL_AFTER, KILL_BEFORE, SLOW, Fault
-from tests.jobs_harness import SHORT_LEASE
+from tests.jobs_harness import LONGER_LEASE, SHORT_LEASE
 from tests.threads import wait_until
 
 START_SECONDS = 180
@@ -200,11 +200,11 @@ def test_a_worker_that_lives_takes_the_jobs_of_a_dead_one(harness):
 def test_a_worker_that_slept_past_its_lease_ends_without_a_post(harness):
     harness.sink.plan("upload", Fault(HELD))
     job_id = harness.ask()
-    sleeper = harness.spawn()
+    sleeper = harness.spawn(lease=LONGER_LEASE)
     wait_until(lambda: harness.sink.calls("held"), START_SECONDS)
     pause(sleeper, harness.url)
 
-    harness.spawn()
+    harness.spawn(lease=LONGER_LEASE)
     assert harness.wait(job_id, seconds=START_SECONDS).outcome == "posted"
     harness.sink.let_go()
     os.kill(sleeper.pid, signal.SIGCONT)

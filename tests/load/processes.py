@@ -77,7 +77,7 @@ class BotProcess:
 
     def figures(self) -> dict[Series, float]:
         """Return every figure that it serves to Prometheus."""
-        answer = requests.get(self.figures_url, timeout=10)
+        answer = requests.get(self.figures_url, timeout=60)
         answer.raise_for_status()
         return {
             (one.name, tuple(sorted(one.labels.items()))): one.value

@@ -55,7 +55,7 @@ def test_emojify_returns_the_picture():
 def test_add_to_slack_installs_the_bot(bot):
     assert bot.installed.ok
     assert "Acme" in bot.installed.text
-    assert requests.get(f"{bot.url}/healthz", timeout=10).ok
+    assert requests.get(f"{bot.url}/healthz", timeout=60).ok
 
 
 def test_a_slash_command_ends_as_a_posted_picture(bot):

@@ -61,12 +61,12 @@ def test_labels_take_few_values_whatever_slack_invents(monkeypatch):
 class TestServeMetrics:
     def test_a_port_of_its_own(self):
         with serve_metrics(worker_registry(), "127.0.0.1", 0) as port:
-            answer = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10)
+            answer = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60)
 
         assert answer.status_code == 200
         assert "emojifier_jobs_total" in answer.text
         with pytest.raises(requests.ConnectionError):
-            requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10)
+            requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60)
 
     def test_the_next_port_where_one_is_taken(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:

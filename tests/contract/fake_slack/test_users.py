@@ -16,6 +16,7 @@ from tests.fakes.slack import (
     sample_workspace,
 )
 from tests.fakes.slack.exchange import Listener, Reply
+from tests.threads import PATIENCE_SECONDS
 
 BUTTONS = [
     {
@@ -100,6 +101,7 @@ def org_wide(request):
 @pytest.fixture
 def slack():
     with SlackServer() as server:
+        server.switches.patience_seconds = PATIENCE_SECONDS
         yield server
 
 

@@ -61,16 +61,26 @@ class Delivery:
         signature: str | None = None,
     ) -> requests.Response:
         """Sign and post a body; what is given in place of the right value is sent."""
-        stamp = str(int(self.world.clock())) if timestamp is None else timestamp
-        signed = self.sign(stamp, body) if signature is None else signature
         whole = {
             "Content-Type": content_type,
             "User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)",
-            "X-Slack-Request-Timestamp": stamp,
-            "X-Slack-Signature": signed,
+            **self.signature_of(body, timestamp),
         }
+        if signature is not None:
+            whole["X-Slack-Signature"] = signature
         self.sent.append((body, content_type))
-        return self._post(body, whole | (headers or {}))
+        answer = self._post(body, whole | (headers or {}))
+        if answer.status_code != OK and not self.any_answer:
+            self.world.problem("dispatch_failed", "", f"status {answer.status_code}")
+        return answer
+
+    def signature_of(self, body: bytes, timestamp: str | None = None) -> dict[str, str]:
+        """Return the headers that sign a body, for now unless another time is given."""
+        stamp = str(int(self.world.clock())) if timestamp is None else timestamp
+        return {
+            "X-Slack-Request-Timestamp": stamp,
+            "X-Slack-Signature": self.sign(stamp, body),
+        }
 
     def sign(self, timestamp: str, body: bytes) -> str:
         secret = self.signing_secret or self.world.app.signing_secret
@@ -81,13 +91,8 @@ class Delivery:
         address = f"{self.bot_url.rstrip('/')}{self.path}"
         patience = self.world.switches.patience_seconds
         try:
-            answer = requests.post(
-                address, data=body, headers=headers, timeout=patience
-            )
+            return requests.post(address, data=body, headers=headers, timeout=patience)
         except requests.Timeout:
             told = f"no answer within {patience:g} seconds"
             self.world.problem("operation_timeout", "", told)
             raise
-        if answer.status_code != OK and not self.any_answer:
-            self.world.problem("dispatch_failed", "", f"status {answer.status_code}")
-        return answer

@@ -261,10 +261,10 @@ def test_a_list_of_countless_items_is_not_read_to_its_end():
         box(b"pitm", b"\0\0\0\0" + struct.pack(">H", 7)),
         box(b"iloc", bytes(4), struct.pack(">HH", 0, 0xFFFF), items),
     )
-    began = time.process_time()
+    began = time.thread_time()
 
     assert media_properties(data) == MediaProperties()
-    assert time.process_time() - began < 2
+    assert time.thread_time() - began < 2
 
 
 def test_a_stream_without_a_sequence_header_states_nothing():

@@ -207,12 +207,14 @@ def test_a_body_that_nobody_signed_is_not_parsed():
     body = b"a&" * 500_000
     wrong = signed(Sent(body, FORM), "another", ManualClock().now().timestamp())
 
-    began = time.process_time()
+    seconds = []
     for _ in range(10):
+        began = time.thread_time()
         assert client.post(EVENTS, data=body, headers=wrong).status_code == 401
+        seconds.append(time.thread_time() - began)
 
-    # To parse one takes 0.33 s; to sign one, 1 ms.
-    assert (time.process_time() - began) / 10 < 0.05
+    # To parse one takes 0.33 s of the processor; to sign one, 1 ms.
+    assert min(seconds) < 0.05
 
 
 def test_without_https_nobody_is_sent_there():
