@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -97,14 +97,14 @@ class Door:
         with socket.create_connection(
             ("127.0.0.1", urlsplit(self.url).port), timeout=60
         ) as sock:
-            try:
+            # Cut off in the middle of too much, it may have heard an answer before.
+            with suppress(ConnectionError):
                 sock.sendall(data)
                 if ends:
                     sock.shutdown(socket.SHUT_WR)
+            with suppress(ConnectionError):
                 while received := sock.recv(1 << 16):
                     heard += received
-            except ConnectionError:
-                pass  # cut off in the middle of too much
         return heard
 
     def get(self, path: str, headers: Mapping = MappingProxyType({})):
