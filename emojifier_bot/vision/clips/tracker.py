@@ -240,8 +240,8 @@ class Tracker:
         for frame in reversed(self._kept):
             if track.at(frame.index):
                 return
-            now, later = frame.time_ms / 1000, track.after(frame.index)
-            expected = expected_at(later, now)
+            later = track.after(frame.index)
+            expected = expected_at(later, frame.time_ms / 1000)
             found = self._models.follow(frame.picture, expected)
             seen = [track.at(frame.index) for track in self._tracks]
             others = [one.detection for one in seen if one]
@@ -249,7 +249,8 @@ class Tracker:
             matched = paired([expected], [0.0], free)
             if matched:
                 self._sight(frame, [(track, free[matched[0][1]])])
-            elif later[-1].seconds - now > FOLLOWED_SECONDS:
+            elif later[-1].frame - frame.index > 1:
+                # In every second frame is a face, in fewer a mistake.
                 return
 
     def _keep(self, frame: Frame) -> None:
