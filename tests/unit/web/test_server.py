@@ -145,10 +145,15 @@ def test_a_body_without_end_is_refused(running):
 def test_what_is_under_way_is_finished(app, free, monkeypatch):
     monkeypatch.setattr(server_module, "GRACE_SECONDS", PATIENCE_SECONDS)
     with serving(app, threads=1) as server, ThreadPoolExecutor(4) as pool:
-        port, paths = server.port, ["/held", "/held", "/long"]
-        waiting = [pool.submit(patiently, url(server, one)) for one in paths]
-        asked = server._server.active_channels
-        wait_until(lambda: sum(bool(one.requests) for one in [*asked.values()]) == 3)
+        port, asked, waiting = server.port, server._server.active_channels, []
+        # The long one comes last: before the held ones, it would end at once.
+        for path, count in (("/held", 1), ("/held", 2), ("/long", 3)):
+            waiting.append(pool.submit(patiently, url(server, path)))
+            wait_until(
+                lambda count=count: (
+                    sum(bool(one.requests) for one in [*asked.values()]) == count
+                )
+            )
         server.stop()
         wait_until(lambda: not server._server.accepting)
         free.set()
