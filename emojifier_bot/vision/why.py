@@ -295,12 +295,6 @@ class Rereader:
         frame = canonical_frame(points_xy, APPEARANCE_PX)
         self.canonical_xy = to_canonical(points_xy)
         self._patch, self._to_frame = frame_patch(picture, frame, APPEARANCE_PX)
-        corners = np.array([(x, y) for x in (0, 1) for y in (0, 1)], np.float32)
-        corners_xy = self._in_patch(corners)
-        height, width = self._patch.shape[:2]
-        beyond = np.maximum(-corners_xy, corners_xy - (width, height)).max()
-        #: Around each copy: the frame may reach beyond the picture.
-        self._border_px = int(max(np.ceil(beyond), 0)) + 2
 
     def read(
         self, faces_xy: Sequence[FloatArray]
@@ -315,11 +309,9 @@ class Rereader:
     def _read(self, face_xy: FloatArray) -> tuple[EmotionScores, Choice]:
         # A picture for each face, so that what is read of it depends on it alone: in
         # one picture, where a copy lies would round its pixels' places differently.
-        border = (self._border_px,) * 4
-        copy = cv2.copyMakeBorder(self._moved(face_xy), *border, cv2.BORDER_REPLICATE)
-        points = (self._in_patch(face_xy) + self._border_px).astype(np.float32)
+        points = self._in_patch(face_xy).astype(np.float32)
         landmarks = Landmarks(points, LandmarkScheme.IBUG_68)
-        picture = from_image(Image.fromarray(copy))
+        picture = from_image(Image.fromarray(self._moved(face_xy)))
         (scores,) = self._classifier.classify(picture, [landmarks])
         confident = scores.top_probability >= self._classifier.sure_threshold
         values = measure(points)
