@@ -29,6 +29,8 @@ SAMPLE = (ROOT / "docs" / "sample" / "astronaut.png").read_bytes()
 KEY = "B3nI1zPvjUTHEhHVo4zLFAFwvMPU4ZgQ0qYjvIZkx8E="
 #: A worker drains for 20 s, and machines may be busy.
 END_SECONDS = 180
+#: How a process ends that is sent away before it knows signals.
+NOT_YET_UP = -signal.SIGTERM
 #: The worker loads its models while the first job waits; machines may be busy.
 PATIENCE_SECONDS = 120.0
 #: What a command is answered that comes while a busy machine is slow with the database,
@@ -89,7 +91,7 @@ def process(
                 running.kill()
             else:
                 running.terminate()
-                ends = {0, -signal.SIGTERM} if starting else {0}
+                ends = {0, NOT_YET_UP} if starting else {0}
                 assert running.wait(END_SECONDS) in ends
 
 

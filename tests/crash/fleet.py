@@ -20,12 +20,10 @@ from tests.crash.points import KillPoints
 from tests.crash.process import HURRY, KILL_POINTS
 from tests.jobs_harness import ROOT
 from tests.postgres import free_port
-from tests.running_bot import KEY
+from tests.running_bot import KEY, NOT_YET_UP
 from tests.threads import wait_until
 
 START_SECONDS, END_SECONDS = 300.0, 180.0
-#: Of a process that was sent away before it had begun anything.
-NOT_YET_UP = -signal.SIGTERM
 
 
 @dataclass(eq=False)

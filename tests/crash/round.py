@@ -20,11 +20,12 @@ import sqlalchemy as sa
 from emojifier_bot.jobs.worker import EXIT_DONE, EXIT_LEASE_LOST
 from tests.crash.faults import Fault
 from tests.crash.figures import Figures
-from tests.crash.fleet import NOT_YET_UP, Bot, Fleet
+from tests.crash.fleet import Bot, Fleet
 from tests.crash.points import ENQUEUE, KillPoints
 from tests.crash.slack import KillingSlack
 from tests.crash.takeovers import Takeovers
 from tests.crash.users import Users
+from tests.running_bot import NOT_YET_UP
 
 WORKER, WEB = "worker", "serve"
 AT_RANDOM = "at random"

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from tests.fakes.servers import accepting
+
 
 @dataclass(slots=True)
 class FakeProxy:
@@ -65,23 +67,5 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 def proxying(servers: Mapping[str, int]) -> Iterator[FakeProxy]:
     """Run a proxy for as long as the block lasts."""
     proxy = FakeProxy(servers)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        proxy.port = listening.getsockname()[1]
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    client, _ = listening.accept()
-                    threading.Thread(target=_serve, args=[client], daemon=True).start()
-
-        def _serve(client: socket.socket) -> None:
-            with client, contextlib.suppress(OSError):
-                proxy.serve(client)
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            listening.shutdown(socket.SHUT_RDWR)
-            thread.join()
+    with accepting(proxy.serve) as proxy.port:
+        yield proxy

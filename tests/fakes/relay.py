@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tests.fakes.servers import accepting
+
 
 @dataclass
 class Relay:
@@ -20,10 +22,7 @@ class Relay:
 
     def serve(self, client: socket.socket) -> None:
         self.flowing.wait()
-        with (
-            socket.create_connection(("127.0.0.1", self.server_port)) as server,
-            client,
-        ):
+        with socket.create_connection(("127.0.0.1", self.server_port)) as server:
             back = threading.Thread(target=self._pass_on, args=[server, client])
             back.start()
             self._pass_on(client, server)
@@ -43,22 +42,8 @@ def relaying(server_port: int) -> Iterator[Relay]:
     """Run a relay for as long as the block lasts."""
     relay = Relay(server_port)
     relay.flowing.set()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        relay.port = listening.getsockname()[1]
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    client, _ = listening.accept()
-                    threading.Thread(
-                        target=relay.serve, args=[client], daemon=True
-                    ).start()
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
+    with accepting(relay.serve) as relay.port:
         try:
             yield relay
         finally:
             relay.flowing.set()
-            listening.shutdown(socket.SHUT_RDWR)
-            thread.join()

@@ -69,16 +69,32 @@ def serving(
     """Run a server for as long as the block lasts."""
     server = RawServer(dict(paths or {}), tls)
 
+    def talk(sock: socket.socket) -> None:
+        # Who is refused does not matter to the server.
+        with contextlib.suppress(ValueError):
+            _talk(server, sock)
+
+    with accepting(talk) as server.port:
+        yield server
+
+
+@contextlib.contextmanager
+def accepting(talk: Talk) -> Iterator[int]:
+    """Give each connection a thread of its own while the block lasts; yield the port.
+
+    Who is cut off does not matter.
+    """
+
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            # Who is cut off or refused does not matter to the server.
-            with contextlib.suppress(OSError, ValueError):
-                _talk(server, self.request)
+            with contextlib.suppress(OSError):
+                talk(self.request)
 
-    with _Threaded(("127.0.0.1", 0), Handler) as listening:
-        server.port = listening.server_address[1]
-        with in_thread(partial(listening.serve_forever, 0.01), listening.shutdown):
-            yield server
+    with (
+        _Threaded(("127.0.0.1", 0), Handler) as listening,
+        in_thread(partial(listening.serve_forever, 0.01), listening.shutdown),
+    ):
+        yield listening.server_address[1]
 
 
 def said(status: int, body: bytes = b"", **headers: object) -> bytes:
