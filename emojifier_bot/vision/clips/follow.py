@@ -259,7 +259,8 @@ def _discs(
 ) -> dict[int, Placement]:
     first = tracked.scenes.index(track.scene)
     scene = range(first, first + tracked.scenes.count(track.scene))
+    shown = list(zip(tracked.seconds, tracked.ends, strict=True))
     discs: dict[int, Placement] = {}
     for part in track.parts():
-        discs |= placements(part, tracked.seconds, scene, picture, size_wh)
+        discs |= placements(part, shown, scene, picture, size_wh)
     return discs

@@ -7,7 +7,8 @@ outer points tell, is averaged over a longer time.
 A face is covered from `LEAD_SECONDS` before it is first seen to `LEAD_SECONDS` after it
 is last seen, through all gaps between, but never across a cut. There, and where a clip
 begins or ends, its disc is there at once; elsewhere it grows and shrinks, outside of
-the time in which the face is seen.
+the time in which the face is seen. What counts of a frame is the end that is nearer to
+the face: it may be shown for long.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ LEAST_DISC_PX = 1.0
 
 def placements(
     seen: Sequence[Sighting],
-    seconds: Sequence[float],
+    shown: Sequence[tuple[float, float]],
     scene: range,
     picture: PictureMotion,
     size_wh: tuple[int, int],
@@ -62,22 +63,23 @@ def placements(
 
     Args:
         seen: Where it was seen, in the order of the frames; at least once.
-        seconds: When each frame of the clip is shown.
+        shown: From when and until when each frame of the clip is, seconds.
         scene: The frames of the scene.
         picture: How all of it moves.
         size_wh: Of the frames.
     """
-    times = np.array(seconds)
+    times = np.array([begin for begin, _ in shown])
     own = np.array([one.seconds for one in seen])
     ends = (
         (seen[0], range(seen[0].frame - 1, scene[0] - 1, -1)),
         (seen[-1], range(seen[-1].frame + 1, scene[-1] + 1)),
     )
     first, last = (
-        kept_until(one, beyond, seconds, picture, size_wh) for one, beyond in ends
+        kept_until(one, beyond, shown, picture, size_wh) for one, beyond in ends
     )
-    first, last = min(first, own[0] - LEAD_SECONDS), max(last, own[-1] + LEAD_SECONDS)
-    frames = [frame for frame in scene if first <= seconds[frame] <= last]
+    first = min(first, seen[0].seconds - LEAD_SECONDS)
+    last = max(last, seen[-1].until + LEAD_SECONDS)
+    frames = [one for one in scene if shown[one][1] >= first and times[one] <= last]
     at = times[frames]
     motion = np.array([_motion(one.landmarks.points_xy) for one in seen])
     whole = _is_whole(own, motion[:, 2])
@@ -91,8 +93,10 @@ def placements(
     course = with_picture(course, frames, times, known, picture)
     shape = window_means(own, shapes, at, SHAPE_SECONDS)
     ease = [
-        smoothstep((time - first) / EASE_SECONDS) if frames[0] > scene[0] else 1.0
-        for time in at
+        smoothstep((shown[one][1] - first) / EASE_SECONDS)
+        if frames[0] > scene[0]
+        else 1.0
+        for one in frames
     ]
     if frames[-1] < scene[-1]:
         ease = [

@@ -47,24 +47,26 @@ def everywhere(seconds: Course, values: Course, at: Course) -> Course:
 def kept_until(
     one: Sighting,
     beyond: range,
-    seconds: Sequence[float],
+    shown: Sequence[tuple[float, float]],
     picture: PictureMotion,
     size_wh: tuple[int, int],
 ) -> float:
-    """Return until when a face is covered that the edge cuts.
+    """Return until, or from, when a face is covered that the edge cuts.
 
     No search is sure of it in each frame, so it is there as long as the common motion
     is known, which takes it out of the picture or does not.
     """
-    until = one.seconds
+    is_after = beyond.step > 0
+    kept = one.until if is_after else one.seconds
     if not is_at_edge(one.detection, size_wh):
-        return until
+        return kept
     for frame in beyond:
-        is_late = abs(seconds[frame] - one.seconds) > EDGE_SECONDS
-        if is_late or picture.between(one.frame, frame) is None:
+        begin, end = shown[frame]
+        away = begin - one.until if is_after else one.seconds - end
+        if away >= EDGE_SECONDS or picture.between(one.frame, frame) is None:
             break
-        until = seconds[frame]
-    return until
+        kept = end if is_after else begin
+    return kept
 
 
 def with_picture(

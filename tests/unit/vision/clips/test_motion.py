@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from emojifier_bot.vision.clips.common_motion import PictureMotion, common_motion
 from emojifier_bot.vision.clips.motion import (
+    EASE_SECONDS,
     LEAD_SECONDS,
     placements,
 )
@@ -25,12 +27,26 @@ SIZE_WH = (640, 360)
 
 def placed(seen, seconds, scene, others=()):
     picture = PictureMotion([Track(0, course) for course in (seen, *others)])
-    return placements(seen, seconds, scene, picture, SIZE_WH)
+    shown = list(pairwise([*seconds, 2 * seconds[-1] - seconds[-2]]))
+    return placements(seen, shown, scene, picture, SIZE_WH)
 
 
 def sighting(frame, points):
     detection = make_detection(points)
     return Sighting(frame, frame / FPS, (frame + 1) / FPS, detection, points)
+
+
+def held(frame, held_seconds=3.0):
+    """Return when each frame is shown if one of them is shown for long."""
+    return [one + held_seconds * (k > frame) for k, one in enumerate(SECONDS)]
+
+
+def shown_at(seen, seconds):
+    """Return sightings at the times at which a clip shows their frames."""
+    return [
+        replace(one, seconds=seconds[one.frame], until=seconds[one.frame + 1])
+        for one in seen
+    ]
 
 
 def part_seen_in(frames, x, size=0.5):
@@ -55,8 +71,7 @@ def test_a_face_that_is_seen_once_is_covered_before_and_after():
 
     discs = placed([one], SECONDS, WHOLE)
 
-    # At the very ends the disc is too small to be one.
-    assert list(discs) == list(range(50 - LEAD + 1, 50 + LEAD))
+    assert list(discs) == list(range(50 - LEAD, 50 + LEAD + 1))
     assert discs[50].size_px == pytest.approx(place(one.landmarks).size_px)
 
 
@@ -70,6 +85,28 @@ def test_a_disc_grows_before_a_face_is_seen_and_shrinks_after():
     # Three tenths of a second before it is seen the disc is as large as it gets.
     around = [discs[frame].size_px for frame in range(30 - 6, 60 + 6)]
     np.testing.assert_allclose(around, full, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "long", [48, 49, 50, 51, 52, 45, 55], ids=lambda one: f"{one - 50:+}"
+)
+def test_a_face_is_covered_for_the_lead_beside_a_frame_that_is_shown_for_long(long):
+    seconds = held(long)
+    seen = shown_at(seen_in([49, 50, 51]), seconds)
+
+    discs = placed(seen, seconds, WHOLE)
+
+    begin, end = seconds[49], seconds[52]
+    full = place(seen[0].landmarks).size_px
+    for frame in range(99):
+        # What is shown within the lead, however long before it that began.
+        lead = max(begin - seconds[frame + 1], seconds[frame] - end)
+        if lead < LEAD_SECONDS - EASE_SECONDS - 0.001:
+            assert discs[frame].size_px == pytest.approx(full, rel=1e-3), frame
+        elif lead < LEAD_SECONDS - 0.02:
+            assert frame in discs
+        else:
+            assert frame not in discs
 
 
 def test_a_gap_is_covered_on_the_way_between():
@@ -183,6 +220,7 @@ def test_a_face_that_comes_near_in_few_frames_a_second_is_whole(
         replace(
             part_seen_in([frame], 100.0 + 20 * frame, 0.6 * growth**frame)[0],
             seconds=seconds[frame],
+            until=seconds[frame] + step_seconds,
         )
         for frame in range(count)
     ]
@@ -264,12 +302,27 @@ def test_whom_the_edge_cuts_is_covered_for_longer(x, others, seconds):
 
     discs = placed(seen, SECONDS, WHOLE, [seen_in(WHOLE, one) for one in others])
 
-    # At the very ends the disc is too small to be one.
-    lead = round(seconds * FPS) - 1
+    lead = round(seconds * FPS)
     assert min(discs) == pytest.approx(49 - lead, abs=1)
     assert max(discs) == pytest.approx(50 + lead, abs=1)
     if others:
         assert max(off(discs, course).values()) < 0.06
+
+
+@pytest.mark.parametrize("long", [46, 49, 50, 53])
+def test_whom_the_edge_cuts_is_covered_for_longer_beside_a_frame_that_is_shown_for_long(
+    long,
+):
+    seconds = held(long)
+    course = in_picture(622, 180)
+    seen = shown_at(seen_in([49, 50], course), seconds)
+
+    discs = placed(seen, seconds, WHOLE, [seen_in(WHOLE, one) for one in OTHERS])
+
+    for frame in range(99):
+        lead = max(seconds[49] - seconds[frame + 1], seconds[frame] - seconds[51])
+        if lead < EDGE_SECONDS - EASE_SECONDS:
+            assert frame in discs
 
 
 def test_no_picture_moves_where_faces_go_their_own_ways():
