@@ -9,7 +9,6 @@ told apart by place, size and speed alone: nothing recognises a person.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,6 +17,7 @@ from itertools import chain
 from emojifier_bot.vision.analyzers.local import LocalAnalyzer
 from emojifier_bot.vision.clips.ahead import ahead
 from emojifier_bot.vision.clips.common_motion import MOVED_FAR, common_motion
+from emojifier_bot.vision.clips.kept import KeptFrames
 from emojifier_bot.vision.clips.scenes import SceneCounter
 from emojifier_bot.vision.clips.tracks import (
     LOST_SECONDS,
@@ -47,7 +47,8 @@ CONFIRMED_SHARE = 0.5
 #: So long a face that is not seen is looked for around its place in each frame; later
 #: on key frames only.
 FOLLOWED_SECONDS = 0.4
-#: Frames that are kept to follow a new face backwards, and their bytes.
+#: Frames that are kept to follow a new face backwards, and their bytes: up to 1.3
+#: megapixels that is all of them, or 0.8 with transparency.
 KEPT_FRAMES, KEPT_BYTES = 2 * KEY_FRAMES, 60_000_000
 #: Frames follow each other by at least this, seconds.
 LEAST_SECONDS = 0.001
@@ -70,8 +71,9 @@ class Tracker:
             models, min_confidence=models.min_confidence * CONFIRMED_SHARE
         )
         self._tracks: list[Track] = []
-        self._kept: deque[Frame] = deque(maxlen=KEPT_FRAMES)
-        self._last_key: Frame | None = None
+        self._kept = KeptFrames(KEPT_FRAMES, KEPT_BYTES)
+        #: The index of the last key frame, and when it is shown first, milliseconds.
+        self._last_key: tuple[int, float] | None = None
         #: Until when each frame is shown, seconds.
         self._ends: list[float] = []
 
@@ -110,25 +112,25 @@ class Tracker:
         seen = self._followed(frame, live)
         is_key = self._is_key(frame)
         if is_key:
-            self._last_key = frame
+            self._last_key = frame.index, frame.time_ms
         if is_key or _has_lost(frame, live, seen):
             seen += self._searched(frame, scene, live, seen)
         self._sight(frame, seen)
         for track, _ in seen:
-            self._follow_back(track)
-        self._keep(frame)
+            self._follow_back(track, frame)
+        self._kept.add(frame)
 
     def _end_scene(self, scene: int) -> None:
         """Search its last frame, for those who came after the last key frame."""
-        frame = self._kept.pop() if self._kept else None
-        if frame is not None and frame is not self._last_key:
+        frame = self._kept.last
+        if frame is not None and (frame.index, frame.time_ms) != self._last_key:
             live = self._live(frame, scene)
             sighted = [(track, track.at(frame.index)) for track in live]
             seen = [(track, one.detection) for track, one in sighted if one]
             found = self._searched(frame, scene, live, seen)
             self._sight(frame, found)
             for track, _ in found:
-                self._follow_back(track)
+                self._follow_back(track, frame)
         self._kept.clear()
         self._last_key = None
 
@@ -181,7 +183,7 @@ class Tracker:
         last = self._last_key
         if last is None:
             return True
-        passed, passed_ms = frame.index - last.index, frame.time_ms - last.time_ms
+        passed, passed_ms = frame.index - last[0], frame.time_ms - last[1]
         if passed % 2:
             # The next one would be an even number of frames after the last.
             passed_ms *= (passed + 1) / passed
@@ -235,11 +237,12 @@ class Tracker:
                 Sighting(frame.index, now, until, detection, points[k], scores.get(k))
             )
 
-    def _follow_back(self, track: Track) -> None:
+    def _follow_back(self, track: Track, found_in: Frame) -> None:
         """Follow a face that was just found to where it came from."""
-        for frame in reversed(self._kept):
-            if track.at(frame.index):
+        for kept in self._kept.before(found_in.index):
+            if track.at(kept.index):
                 return
+            frame = kept.unpacked()
             later = track.after(frame.index)
             expected = expected_at(later, frame.time_ms / 1000)
             found = self._models.follow(frame.picture, expected)
@@ -252,12 +255,6 @@ class Tracker:
             elif later[-1].frame - frame.index > 1:
                 # In every second frame is a face, in fewer a mistake.
                 return
-
-    def _keep(self, frame: Frame) -> None:
-        self._kept.append(frame)
-        size = frame.picture.canvas.pixels.nbytes
-        while len(self._kept) > 1 and len(self._kept) * size > KEPT_BYTES:
-            self._kept.popleft()
 
 
 def _as_file_has_it(picture: DecodedImage) -> DecodedImage:

@@ -44,11 +44,11 @@ class CountingDetector(FakeDetector):
         return super().detect(image)
 
 
-def tracked(count, *courses, detector=None, **shown):
+def tracked(count, *courses, detector=None, ground=GROUND, **shown):
     """Follow patches whose left upper corner a course gives, or None."""
 
     def draw(index):
-        image = GROUND.copy()
+        image = ground.copy()
         for course in courses:
             corner = course(index)
             if corner is not None:
@@ -160,14 +160,22 @@ def test_a_new_face_is_followed_backwards_to_where_it_appeared():
 
 
 @pytest.mark.parametrize(
-    ("fps", "since"), [(30, 3), (30, 4), (24, 3), (20, 3), (10, 4), (4, 3)]
+    ("fps", "since", "size_wh"),
+    [
+        *((fps, 3, (320, 240)) for fps in (30, 24, 20, 4)),
+        *((fps, 4, (320, 240)) for fps in (30, 10)),
+        (30, 2, (1280, 720)),
+    ],
 )
-def test_a_face_that_every_second_frame_shows_is_seen_in_all_of_them(fps, since):
+def test_a_face_that_every_second_frame_shows_is_seen_in_all_of_them(
+    fps, since, size_wh
+):
     shown = list(range(since, 64, 2))
 
     found = tracked(
         64,
         lambda index: (100 + index, 80) if index in shown else None,
+        ground=GROUND.resize(size_wh),
         duration_ms=1000 / fps,
     )
 
