@@ -29,7 +29,12 @@ from emojifier_bot.vision.clips.smoothing import (
     window_means,
 )
 from emojifier_bot.vision.clips.tracks import Sighting
-from emojifier_bot.vision.clips.unseen import everywhere, kept_until, with_picture
+from emojifier_bot.vision.clips.unseen import (
+    everywhere,
+    kept_until,
+    moving_times,
+    with_picture,
+)
 from emojifier_bot.vision.crops import MEAN_FACE
 from emojifier_bot.vision.landmarks import fit_similarity
 from emojifier_bot.vision.place import place
@@ -88,9 +93,11 @@ def placements(
     motion[:, 3] = np.unwrap(motion[:, 3])
     shapes = np.array([_shape(one, row) for one, row in zip(seen, motion, strict=True)])
     unit = np.array([math.exp(np.median(motion[:, 2]))] * 2 + [1.0, 1.0])
-    course = everywhere(own, smooth(own, motion / unit), at) * unit
+    moving = moving_times(times)
+    known_at = moving[[one.frame for one in seen]]
+    course = everywhere(known_at, smooth(own, motion / unit), moving[frames]) * unit
     known = {one.frame: row for one, row in zip(seen, motion, strict=True)}
-    course = with_picture(course, frames, times, known, picture)
+    course = with_picture(course, frames, moving, known, picture)
     shape = window_means(own, shapes, at, SHAPE_SECONDS)
     ease = [
         smoothstep((shown[one][1] - first) / EASE_SECONDS)

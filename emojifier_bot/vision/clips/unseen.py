@@ -18,10 +18,20 @@ from emojifier_bot.vision.clips.tracks import Sighting, is_at_edge
 
 #: A face that is not seen any more comes to rest in about this time.
 REST_SECONDS = 0.5
-#: Its speed is that over this time, from so many sightings on.
+#: Its speed is that over this time, from so many sightings on. A frame that is shown
+#: for longer counts as if it were shown for so long.
 SPEED_SECONDS, SPEED_SIGHTINGS = 0.25, 3
 #: One that the edge of the picture cuts is covered for so long.
 EDGE_SECONDS = 1.5
+
+
+def moving_times(seconds: Course) -> Course:
+    """Return the times of frames by which faces move that nobody sees.
+
+    Nothing moves while a frame is shown for long, and little from it to the next one.
+    """
+    shown = np.diff(seconds, prepend=seconds[0])
+    return np.asarray(seconds - np.cumsum(np.maximum(shown - SPEED_SECONDS, 0)))
 
 
 def everywhere(seconds: Course, values: Course, at: Course) -> Course:
@@ -81,7 +91,7 @@ def with_picture(
     Args:
         course: ``(M, 4)``: the motion in each frame.
         frames: ``M`` of them, in order.
-        times: Of all frames.
+        times: Of all frames, as `moving_times` returns them.
         known: The motion as it was seen, by the frame.
         picture: How all of it moves; where that is unknown the course stays.
     """

@@ -291,6 +291,21 @@ def test_who_is_not_seen_is_where_the_picture_and_their_speed_take_them(speed):
     assert max(off(discs, course)[frame] for frame in beyond) < 0.06
 
 
+@pytest.mark.parametrize("others", [OTHERS, []], ids=["others", "alone"])
+@pytest.mark.parametrize("long", [39, 49, 50, 59])
+def test_nobody_moves_on_while_a_frame_is_held(long, others):
+    def course(frame):
+        return in_picture(60, 200, 8)(frame) if others else (60 + 8 * frame, 200)
+
+    seconds = held(long)
+    seen = shown_at(seen_in([*range(40, 50), *range(55, 60)], course), seconds)
+
+    discs = placed(seen, seconds, WHOLE, [seen_in(WHOLE, one) for one in others])
+
+    for frame in (39, *range(50, 55), 60, 61):
+        assert off(discs, course)[frame] < 0.2, frame
+
+
 @pytest.mark.parametrize(
     ("x", "others", "seconds"),
     [(622, OTHERS, EDGE_SECONDS), (622, [], LEAD_SECONDS), (450, OTHERS, LEAD_SECONDS)],
