@@ -1,9 +1,10 @@
 """The first pass over a clip: which face of a frame is which of the frame before.
 
 All of a frame is searched on key frames: at both ends of a scene, every half second,
-and when a face was lost. In the frames between, a face is looked for around the place
-where its speed takes it; from a key frame on which it is new, also backwards. Faces are
-told apart by place, size and speed alone: nothing recognises a person.
+where one is shown for as long, and when a face was lost. In the frames between, a face
+is looked for around the place where its speed takes it; from a key frame on which it is
+new, also backwards. Faces are told apart by place, size and speed alone: nothing
+recognises a person.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ from emojifier_bot.vision.fusion import merge, side, surer_than
 from emojifier_bot.vision.models import in_batches
 from emojifier_bot.vision.types import Detection, EmotionScores
 
-#: A frame is a key frame this long after the last one, or so many frames: an odd
-#: number, so what every second frame shows is in one of two key frames.
+#: A frame is a key frame this long after the last one, or if it is shown for so long,
+#: or so many frames after it: an odd number, so what every second frame shows is in one
+#: of two key frames.
 KEY_SECONDS, KEY_FRAMES = 0.5, 15
 #: What a search must be sure of to confirm a face that is known already: so much of
 #: what it must be for a new one.
@@ -181,7 +183,8 @@ class Tracker:
 
     def _is_key(self, frame: Frame) -> bool:
         last = self._last_key
-        if last is None:
+        shown = self._ends[frame.index] - frame.time_ms / 1000
+        if last is None or round(1000 * shown) >= KEY_SECONDS * 1000:
             return True
         passed, passed_ms = frame.index - last[0], frame.time_ms - last[1]
         if passed % 2:

@@ -270,6 +270,18 @@ def test_who_is_seen_after_a_long_frame_may_be_another_one(courses, held_ms):
     assert len(found.tracks) == 2
 
 
+def test_a_face_that_only_a_long_frame_shows_is_found():
+    found = tracked(
+        12,
+        lambda index: (100, 80) if index == 3 else None,
+        duration_ms=100,
+        held_ms={3: 500},
+    )
+
+    (track,) = found.tracks
+    assert frames_of(track) == [3]
+
+
 def test_a_cut_after_a_long_frame_is_another_one():
     other = Image.fromarray(ground(5).pixels[:240, :320, :3])
 
