@@ -242,7 +242,12 @@ class Tracker:
 
     def _follow_back(self, track: Track, found_in: Frame) -> None:
         """Follow a face that was just found to where it came from."""
+        missed, after = 0, found_in.index
         for kept in self._kept.before(found_in.index):
+            if after - kept.index > 1:
+                # Frames that show nothing at all may each have hidden it.
+                missed = 0
+            after = kept.index
             if track.at(kept.index):
                 return
             frame = kept.unpacked()
@@ -253,9 +258,10 @@ class Tracker:
             others = [one.detection for one in seen if one]
             free = _others(found, others)
             matched = paired([expected], [0.0], free)
+            missed = 0 if matched else missed + 1
             if matched:
                 self._sight(frame, [(track, free[matched[0][1]])])
-            elif later[-1].frame - frame.index > 1:
+            elif missed > 1:
                 # In every second frame is a face, in fewer a mistake.
                 return
 

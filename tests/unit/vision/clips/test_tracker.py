@@ -183,6 +183,25 @@ def test_a_face_that_every_second_frame_shows_is_seen_in_all_of_them(
     assert frames_of(track) == shown
 
 
+def test_a_face_is_followed_backwards_through_frames_that_show_nothing():
+    shown = [index for index in range(2, 64, 2) if index not in {20, 22}]
+
+    def draw(index):
+        if index in {20, 21, 22}:
+            return Image.new("RGB", GROUND.size)
+        image = GROUND.copy()
+        if index in shown:
+            image.paste(FACE_RGB, (100, 80, 140, 120))
+        return image
+
+    models = LocalAnalyzer(FakeDetector(), FakeLandmarker(), FakeClassifier())
+    found = Tracker(models).run(FakeClip(draw, 64, 1000 / FPS))
+
+    # Frame 30 is the key frame that finds it.
+    (track,) = found.tracks
+    assert frames_of(track) == shown
+
+
 def test_a_face_that_is_hidden_for_a_while_is_the_same_afterwards():
     found = tracked(
         60, lambda index: None if 20 <= index < 40 else (20 + 4 * index, 80)
