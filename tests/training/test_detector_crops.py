@@ -8,8 +8,12 @@ from PIL import Image, ImageDraw
 
 from emojifier_training.detector_crops import (
     CROP_PX,
+    FACES_PER_CROP,
+    LEAST_TILE_FACE_PX,
     SMALLEST_FACE_PX,
     Chances,
+    collage,
+    face_tile,
     random_crop,
 )
 from tests.datasets import labelled_picture as picture
@@ -178,3 +182,41 @@ def test_each_change_changes_pixels(name):
     for before, after in zip(plain, changed, strict=True):
         assert after.image_bgr.shape == (CROP_PX, CROP_PX, 3)
         assert (after.image_bgr != before.image_bgr).any()
+
+
+class TestCollage:
+    @pytest.mark.parametrize("seed", range(8))
+    def test_every_face_of_a_page_is_where_its_label_says(self, seed):
+        random = np.random.default_rng(seed)
+        image, labels = drawn(BOXES[0]), picture(BOXES[0])
+        tiles = [face_tile(image, labels, random) for _ in range(3)]
+
+        page = collage(tiles, random)
+
+        # Pixels are BGR, and the only face is in the red channel.
+        lit = page.image_bgr[..., 2].astype(int) - page.image_bgr[..., 1] > LIT
+        assert 0 < len(page.xyxy) <= FACES_PER_CROP
+        for box in page.xyxy:
+            left, top, right, bottom = np.round(box).astype(int)
+            assert bottom - top >= SMALLEST_FACE_PX - 1
+            face = lit[max(top, 0) : bottom, max(left, 0) : right]
+            # An ellipse fills 78 % of its box.
+            assert face.mean() == pytest.approx(np.pi / 4, abs=0.15)
+        assert np.isnan(page.points_xy).all()
+        assert len(page.points_xy) == len(page.xyxy)
+
+    def test_what_is_no_sample_is_ignored(self):
+        random = np.random.default_rng(3)
+        tile = np.full((80, 80, 3), 9, np.uint8)
+        tall, low = (np.float32([0.1, 0.1, 0.9, one]) for one in (0.9, 0.15))
+
+        page = collage([(tile, tall), (tile, low)], random)
+
+        together = len(page.xyxy) + len(page.ignored_xyxy)
+        assert together == round(together**0.5) ** 2
+        assert (page.xyxy[:, 3] - page.xyxy[:, 1] >= SMALLEST_FACE_PX).all()
+
+    def test_small_faces_make_no_tile(self):
+        low = (10, 10, 40, 10 + LEAST_TILE_FACE_PX - 1)
+
+        assert face_tile(drawn(low), picture(low), np.random.default_rng(1)) is None

@@ -165,7 +165,7 @@ def train(
     type=STATE_FILE,
     help="A state.pt from before the run, whose weights count as much as the run's.",
 )
-@click.option("--int8", is_flag=True, help="Landmarks, emotion: in eight bits.")
+@click.option("--int8", is_flag=True, help="In eight bits.")
 @data_option
 def export(
     task: str,

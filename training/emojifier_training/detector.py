@@ -107,9 +107,7 @@ class DetectorRecipe:
             return mosaic([self._crop(random) for _ in range(4)])
         if kind < CHANCES.mosaic + CHANCES.collage:
             indices = random.choice(len(self.train), 3 * TILE_FACES, p=self.rates)
-            cut = [
-                face_tile(self.images[i], self.train[i], random) for i in indices
-            ]
+            cut = [face_tile(self.images[i], self.train[i], random) for i in indices]
             tiles = [tile for tile in cut if tile]
             if tiles:
                 return collage(tiles[: random.integers(1, TILE_FACES + 1)], random)

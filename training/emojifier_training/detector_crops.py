@@ -179,9 +179,9 @@ def collage(
     boxes = np.empty((count, count, 4), np.float32)
     for row, column in np.ndindex(count, count):
         x, y = column * side, row * side
-        image[y : y + side, x : x + side] = small[chosen[row, column]]
-        box = tiles[chosen[row, column]][1]
-        boxes[row, column] = box * side + np.array([x, y, x, y])
+        tile = int(chosen[row, column])
+        image[y : y + side, x : x + side] = small[tile]
+        boxes[row, column] = tiles[tile][1] * side + np.array([x, y, x, y])
     xyxy = boxes.reshape(-1, 4)
     order = random.permutation(len(xyxy))
     high = xyxy[:, 3] - xyxy[:, 1] >= SMALLEST_FACE_PX

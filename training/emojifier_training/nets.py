@@ -37,39 +37,38 @@ class ResidualBlock(nn.Module):
 class SeparableUnit(nn.Module):
     """Point-wise, then depth-wise convolution with a shortcut, as in YuNet's units."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
-        """Build a unit that keeps the resolution."""
+    def __init__(self, channels: int) -> None:
+        """Build a unit that keeps shape and channels."""
         super().__init__()
         self.point = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+            nn.Conv2d(channels, channels, 1, bias=False), nn.BatchNorm2d(channels)
         )
         self.depth = nn.Sequential(
-            nn.Conv2d(
-                outputs, outputs, kernel, 1, kernel // 2, groups=outputs, bias=False
-            ),
-            nn.BatchNorm2d(outputs),
+            nn.Conv2d(channels, channels, 3, 1, 1, groups=channels, bias=False),
+            nn.BatchNorm2d(channels),
         )
-        self.keeps_shape = inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(N, inputs, H, W)`` to ``(N, outputs, H, W)``."""
-        y = self.depth(functional.relu(self.point(x)))
-        return functional.relu(x + y if self.keeps_shape else y)
+        """Map ``(N, channels, H, W)`` to the same shape."""
+        return functional.relu(x + self.depth(functional.relu(self.point(x))))
 
 
-class GrownUnit(SeparableUnit):
-    """A unit that begins as the identity, so that a trained net can grow by it.
+class FullUnit(nn.Module):
+    """A 3×3 convolution with a shortcut; in eight bits cheaper than it looks."""
 
-    Its last scale is zero, and what the shortcut passes is never negative
-    (Net2DeeperNet, Chen et al., 2016).
-    """
-
-    def __init__(self, channels: int, kernel: int = 5) -> None:
+    def __init__(self, channels: int) -> None:
         """Build a unit that keeps shape and channels."""
-        super().__init__(channels, channels, kernel)
-        norm = self.depth[1]
-        assert isinstance(norm, nn.BatchNorm2d)
-        nn.init.zeros_(norm.weight)
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, channels, H, W)`` to the same shape."""
+        return functional.relu(x + self.norm(self.conv(x)))
+
+
+def _full_units(channels: int, count: int) -> list[nn.Module]:
+    return [FullUnit(channels) for _ in range(count)]
 
 
 class LandmarkNet(nn.Module):
@@ -127,24 +126,6 @@ class LandmarkNet(nn.Module):
         return torch.stack([x, y], dim=-1)
 
 
-class FullUnit(nn.Module):
-    """A 3×3 convolution with a shortcut; in eight bits cheaper than it looks."""
-
-    def __init__(self, channels: int) -> None:
-        """Build a unit that keeps shape and channels."""
-        super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(N, channels, H, W)`` to the same shape."""
-        return functional.relu(x + self.norm(self.conv(x)))
-
-
-def _full_units(channels: int, count: int) -> list[nn.Module]:
-    return [FullUnit(channels) for _ in range(count)]
-
-
 class DetectorNet(nn.Module):
     """Faces and five points in YuNet's output format, at strides 8, 16 and 32."""
 
@@ -155,10 +136,10 @@ class DetectorNet(nn.Module):
     trunk_units = (1, 2, 2)
 
     def __init__(self, width: int = 64) -> None:
-        """Build with the width at stride 8 and of the heads; coarser levels are wider."""
+        """Build with the width at stride 8; coarser levels are wider."""
         super().__init__()
         self.stem = nn.Sequential(
-            conv_unit(3, 16, 2), conv_unit(16, 32, 2), SeparableUnit(32, 32)
+            conv_unit(3, 16, 2), conv_unit(16, 32, 2), SeparableUnit(32)
         )
         self.level8 = nn.Sequential(conv_unit(32, width, 2), *_full_units(width, 2))
         middle, wide = width * 3 // 2, width * 2
@@ -243,17 +224,11 @@ class RescorerNet(nn.Module):
     def __init__(self, width: int = 64, joined: int = 96) -> None:
         """Build with the detector's width, and that of the layers that join both."""
         super().__init__()
-        self.stem = nn.Sequential(
-            conv_unit(3, 16, 2), conv_unit(16, 32, 2), SeparableUnit(32, 32)
-        )
-        self.level8 = nn.Sequential(
-            conv_unit(32, width, 2),
-            SeparableUnit(width, width),
-            SeparableUnit(width, width),
-        )
+        detector = DetectorNet(width)
+        self.stem, self.level8 = detector.stem, detector.level8
         self.joined = nn.Sequential(
-            SeparableUnit(2 * width, joined),
-            SeparableUnit(joined, joined),
+            conv_unit(2 * width, joined),
+            *_full_units(joined, 2),
             nn.Conv2d(joined, joined, 7, groups=joined, bias=False),
             nn.BatchNorm2d(joined),
             nn.ReLU(inplace=True),
@@ -353,7 +328,7 @@ class SecondHead(nn.Linear):
 
 
 #: What a trained net can grow by: its first weights change nothing.
-GROWN = (GrownUnit, PlacedMean, SecondHead)
+GROWN = (PlacedMean, SecondHead)
 
 
 #: Side of the last map of the appearance: 52 pixels, halved three times, rounded up.

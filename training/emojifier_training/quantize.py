@@ -31,6 +31,7 @@ from emojifier_bot.vision.crops import (
     landmark_frame,
 )
 from emojifier_bot.vision.decode import DecodedImage, from_image
+from emojifier_bot.vision.detector import STRIDES, YuNetDetector
 from emojifier_bot.vision.emotion import geometry_features, stretch, to_canonical
 from emojifier_bot.vision.landmarks import five_points
 from emojifier_bot.vision.models import (
@@ -39,11 +40,13 @@ from emojifier_bot.vision.models import (
     pick_model_spec,
     read_model_spec,
 )
+from emojifier_bot.vision.rescorer import Cutter
 from emojifier_bot.vision.types import BoundingBox, FloatArray
 from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import (
     SET_FOLDERS,
     is_held_out,
+    read_detection,
     read_expressions,
     read_landmarks,
 )
@@ -53,6 +56,13 @@ from emojifier_training.landmarks import face_bounds
 #: Faces of the training part that the ranges of the activations are taken from.
 CALIBRATION_FACES = 200
 
+#: Pictures of the training part that do the same for both stages of detection.
+CALIBRATION_PICTURES = 60
+
+#: What the detector proposes in them with at least this confidence, and how many of
+#: the surest of each, set those of the rescorer.
+PROPOSED, MOST_PROPOSED = 0.15, 5
+
 #: Inputs of one run by name.
 Feed = dict[str, FloatArray]
 
@@ -61,16 +71,16 @@ def shrink(folder: Path, data: Path) -> None:
     """Turn an exported model into eight bits, in place.
 
     Args:
-        folder: The model's, landmarks or emotion.
+        folder: The model's.
         data: Folder of the three sets.
 
     Raises:
-        ConfigError: Its task is another, or it is in eight bits already.
+        ConfigError: It is in eight bits already.
     """
     spec = read_model_spec(folder)
     content = spec.verified_bytes()
-    if spec.task not in FEEDS or is_quantized(content):
-        raise ConfigError([f"{folder} cannot be turned into eight bits."])
+    if is_quantized(content):
+        raise ConfigError([f"{folder} is in eight bits already."])
     small = quantized(content, FEEDS[spec.task](spec, data))
     (folder / spec.file).write_bytes(small)
     table = (folder / SPEC_FILE).read_text("utf-8")
@@ -180,10 +190,52 @@ def emotion_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
     return feeds
 
 
-def _spread(samples: Any) -> Any:
-    return samples[:: max(len(samples) // CALIBRATION_FACES, 1)]
+def detector_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
+    """Return training pictures, padded as in use."""
+    pictures = [
+        one
+        for one in read_detection(data / SET_FOLDERS["detector"])
+        if not is_held_out(one.source, one.name)
+    ]
+    feeds = []
+    for picture in _spread(pictures, CALIBRATION_PICTURES):
+        image = picture.image()
+        if spec.color == "BGR":
+            image = image[..., ::-1]
+        sides = (-side % STRIDES[-1] for side in image.shape[:2])
+        padded = np.pad(image, [*((0, more) for more in sides), (0, 0)])
+        feeds.append({"input": padded.transpose(2, 0, 1)[None].astype(np.float32)})
+    return feeds
+
+
+def rescorer_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
+    """Return what the detector proposes in training pictures."""
+    detector = YuNetDetector(pick_model_spec(models_dir(), "detector"), PROPOSED)
+    pictures = [
+        one
+        for one in read_detection(data / SET_FOLDERS["detector"])
+        if not is_held_out(one.source, one.name)
+    ]
+    feeds = []
+    for picture in _spread(pictures, CALIBRATION_PICTURES):
+        image = picture.image()
+        cut = Cutter(from_image(Image.fromarray(image)), image, spec.input_px)
+        found = [cut.crops(one) for one in detector.detect(image)[:MOST_PROPOSED]]
+        if found:
+            crops = (np.stack(found).astype(np.float32) - spec.mean) / spec.std
+            feeds.append({"crops": crops})
+    return feeds
+
+
+def _spread(samples: Any, count: int = CALIBRATION_FACES) -> Any:
+    return samples[:: max(len(samples) // count, 1)]
 
 
 FEEDS: Mapping[str, Callable[[ModelSpec, Path], list[Feed]]] = MappingProxyType(
-    {"landmarks": landmark_feeds, "emotion": emotion_feeds}
+    {
+        "detector": detector_feeds,
+        "rescorer": rescorer_feeds,
+        "landmarks": landmark_feeds,
+        "emotion": emotion_feeds,
+    }
 )

