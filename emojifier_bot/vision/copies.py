@@ -26,7 +26,7 @@ from emojifier_bot.vision.types import Detection, ImageArray
 COARSE_PX, MAIN_PX, FINE_PX = 320, 640, 960
 #: Longer side of the copy with room around it, and the room at each edge: faces may be
 #: much larger than the picture.
-PADDED_PX, PADDING_PX = 96, 80
+PADDED_PX, PADDING_PX = 96, 64
 #: A picture whose brightness spans less than this (of 255) is stretched to all of it,
 LOW_CONTRAST = 80
 #: but never more than so many times: there is only noise in a blank page.

@@ -75,7 +75,7 @@ JUDGED_ONE_IN = 8
 #: Newton's method has long settled after so many.
 NEWTON_STEPS = 30
 #: How much the net's logit counts beside the detector's, of tiny faces and of others.
-NET_WEIGHTS = (0.15, 0.45)
+NET_WEIGHTS = (0.15, 0.7)
 #: Ranges of the logarithm of gamma, contrast, brightness and how much haze leaves.
 RANGES = np.array([(-0.5, 0.5), (0.6, 1.3), (-0.15, 0.15), (0.15, 0.6)])
 TINT_SPREAD = 0.12
