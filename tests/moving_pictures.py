@@ -38,8 +38,10 @@ COVERED_SHARE = 0.9
 #: in heights of the face: two that meet are told apart before and after.
 CLEARLY_NEARER = 0.4
 
-#: What is asked of covers: shares of a face's height, RMS, and frames.
-MOST_JITTER, MOST_LAG_FRAMES = 0.005, 1.0
+#: What is asked of covers: shares of a face's height, and frames.
+MOST_JITTER, MOST_DRIFT, MOST_LAG_FRAMES = 0.004, 0.02, 1.0
+#: What changes more slowly than within so many seconds is no jitter.
+JITTER_SECONDS = 1.0
 
 #: A ``(2, 3)`` matrix from a layer's pixels to those of a frame; None: not there.
 Pose = Callable[[int], np.ndarray | None]
@@ -252,9 +254,13 @@ class Fit:
     #: Frames in which it is seen, and those of them in which it is not covered.
     seen: list[int]
     uncovered: list[int]
-    #: RMS of the disc's centre about its mean place on the face, shares of its height,
-    #: over the frames in which all of the face is seen. So are the next three.
+    #: RMS of the disc's centre about its mean place on the face within a second, shares
+    #: of its height, over the frames in which all of the face is seen. So are the next
+    #: four.
     jitter: float
+    #: How far that mean place moves from the mean of all frames: a face that comes near
+    #: shows more of where it ends.
+    drift: float
     #: By how many frames the disc lags behind; NaN for a face at rest.
     lag: float
     #: RMS of size and roll about their means: shares, degrees.
@@ -268,10 +274,21 @@ class Fit:
 def fits(scene: Scene, covers: Sequence[Sequence[Spot]]) -> list[Fit]:
     """Return how well each face of a scene is covered, by what covers each frame."""
     truths = [scene.truth(index) for index in range(scene.count)]
-    return [_fit([one[k] for one in truths], covers) for k in range(len(truths[0]))]
+    window = max(round(scene.fps * JITTER_SECONDS), 1)
+    return [
+        _fit([one[k] for one in truths], covers, window) for k in range(len(truths[0]))
+    ]
 
 
-def _fit(course, all_covers) -> Fit:
+def moving_mean(values: np.ndarray, window: int) -> np.ndarray:
+    """Return the mean of the values around each, so many or as many as there are."""
+    half = window // 2
+    return np.array(
+        [values[max(k - half, 0) : k + half + 1].mean() for k in range(len(values))]
+    )
+
+
+def _fit(course, all_covers, window: int) -> Fit:
     seen, uncovered, persons, emoji = [], [], [], []
     errors, speeds, sizes, rolls = [], [], [], []
     previous = None
@@ -309,15 +326,17 @@ def _fit(course, all_covers) -> Fit:
         rolls.append(math.remainder(degrees, 360))
         previous = now
     if not errors:
-        return Fit(seen, uncovered, *[math.nan] * 4, persons, emoji)
+        return Fit(seen, uncovered, *[math.nan] * 5, persons, emoji)
     e, v = np.array(errors), np.array(speeds)
     e = e - e.mean()
+    slow = moving_mean(e, window)
     power = float((np.abs(v) ** 2).sum())
     lag = -float((e * np.conj(v)).real.sum()) / power if power > 1e-9 else math.nan
     return Fit(
         seen,
         uncovered,
-        float(np.sqrt((np.abs(e) ** 2).mean())),
+        float(np.sqrt((np.abs(e - slow) ** 2).mean())),
+        float(np.abs(slow).max()),
         lag,
         float(np.std(sizes)),
         float(np.std(rolls)),

@@ -12,6 +12,7 @@ from PIL import Image
 from emojifier_bot.vision.decode import from_image
 from emojifier_bot.vision.place import face_height
 from tests.moving_pictures import (
+    MOST_DRIFT,
     MOST_JITTER,
     MOST_LAG_FRAMES,
     Scene,
@@ -64,6 +65,7 @@ def test_an_emoji_glides_with_its_face(course, height_px):
 
     assert fit.uncovered == []
     assert fit.jitter <= MOST_JITTER
+    assert fit.drift <= MOST_DRIFT
     assert math.isnan(fit.lag) or abs(fit.lag) <= MOST_LAG_FRAMES
     assert fit.persons == [1]
     assert len(fit.emoji) <= 2
@@ -242,3 +244,4 @@ def test_photos_on_the_move_stay_covered(shared_data, name, motion):
             assert len(one.persons) == 1, k
             assert len(one.emoji) <= 2, k
             assert one.jitter <= 2 * MOST_JITTER, k
+            assert one.drift <= MOST_DRIFT, k
