@@ -79,7 +79,7 @@ FAR_MORE, FAR_TIMES = 2.0, 2.0
 BETTER_TIMES = 1.2
 #: A face fills a picture if it covers this share of it and the detector is this sure:
 #: none of 592 photographs without people has one by mistake.
-FILLED_SHARE, FILLING_CONFIDENCE = 0.5, 0.7
+FILLED_SHARE, FILLING_CONFIDENCE = 0.5, 0.6
 #: A likely face of this share may be the whole of what fills the picture.
 LARGE_SHARE = 0.6
 #: How many faces the parts of one face may be taken for.

@@ -250,7 +250,7 @@ class TestFillingFace:
         "padded",
         [
             pytest.param([], id="nothing"),
-            pytest.param([detection(-30, -30, 160, 160, 0.65)], id="unsure"),
+            pytest.param([detection(-30, -30, 160, 160, 0.55)], id="unsure"),
             pytest.param([detection(10, 10, 50, 50, 0.9)], id="does-not-fill-it"),
             pytest.param([detection(90, -40, 160, 160, 0.9)], id="mostly-outside"),
         ],
