@@ -41,7 +41,7 @@ from emojifier_bot.vision.models import (
     read_model_spec,
 )
 from emojifier_bot.vision.rescorer import Cutter
-from emojifier_bot.vision.types import BoundingBox, FloatArray
+from emojifier_bot.vision.types import BoundingBox, Detection, FloatArray
 from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import (
     SET_FOLDERS,
@@ -209,7 +209,7 @@ def detector_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
 
 
 def rescorer_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
-    """Return what the detector proposes in training pictures."""
+    """Return what the detector proposes in training pictures, or labelled faces."""
     detector = YuNetDetector(pick_model_spec(models_dir(), "detector"), PROPOSED)
     pictures = [
         one
@@ -220,9 +220,10 @@ def rescorer_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
     for picture in _spread(pictures, CALIBRATION_PICTURES):
         image = picture.image()
         cut = Cutter(from_image(Image.fromarray(image)), image, spec.input_px)
-        found = [cut.crops(one) for one in detector.detect(image)[:MOST_PROPOSED]]
-        if found:
-            crops = (np.stack(found).astype(np.float32) - spec.mean) / spec.std
+        boxes = [BoundingBox(*map(float, one)) for one in picture.xyxy]
+        labelled = [Detection(one, 1.0) for one in boxes]
+        for one in (detector.detect(image) or labelled)[:MOST_PROPOSED]:
+            crops = (cut.crops(one)[None].astype(np.float32) - spec.mean) / spec.std
             feeds.append({"crops": crops})
     return feeds
 
