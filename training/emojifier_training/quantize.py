@@ -45,6 +45,7 @@ from emojifier_bot.vision.types import BoundingBox, Detection, FloatArray
 from emojifier_training.crops import crop_detection, crop_picture
 from emojifier_training.data import (
     SET_FOLDERS,
+    LabelledPicture,
     is_held_out,
     read_detection,
     read_expressions,
@@ -192,13 +193,8 @@ def emotion_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
 
 def detector_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
     """Return training pictures, padded as in use."""
-    pictures = [
-        one
-        for one in read_detection(data / SET_FOLDERS["detector"])
-        if not is_held_out(one.source, one.name)
-    ]
     feeds = []
-    for picture in _spread(pictures, CALIBRATION_PICTURES):
+    for picture in _training_pictures(data):
         image = picture.image()
         if spec.color == "BGR":
             image = image[..., ::-1]
@@ -211,13 +207,8 @@ def detector_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
 def rescorer_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
     """Return what the detector proposes in training pictures, or labelled faces."""
     detector = YuNetDetector(pick_model_spec(models_dir(), "detector"), PROPOSED)
-    pictures = [
-        one
-        for one in read_detection(data / SET_FOLDERS["detector"])
-        if not is_held_out(one.source, one.name)
-    ]
     feeds = []
-    for picture in _spread(pictures, CALIBRATION_PICTURES):
+    for picture in _training_pictures(data):
         image = picture.image()
         cut = Cutter(from_image(Image.fromarray(image)), image, spec.input_px)
         boxes = [BoundingBox(*map(float, one)) for one in picture.xyxy]
@@ -228,8 +219,17 @@ def rescorer_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
     return feeds
 
 
-def _spread(samples: Any, count: int = CALIBRATION_FACES) -> Any:
-    return samples[:: max(len(samples) // count, 1)]
+def _training_pictures(data: Path) -> Sequence[LabelledPicture]:
+    pictures = [
+        one
+        for one in read_detection(data / SET_FOLDERS["detector"])
+        if not is_held_out(one.source, one.name)
+    ]
+    return pictures[:: max(len(pictures) // CALIBRATION_PICTURES, 1)]
+
+
+def _spread(samples: Any) -> Any:
+    return samples[:: max(len(samples) // CALIBRATION_FACES, 1)]
 
 
 FEEDS: Mapping[str, Callable[[ModelSpec, Path], list[Feed]]] = MappingProxyType(
