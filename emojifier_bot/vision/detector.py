@@ -78,6 +78,8 @@ class YuNetDetector:
             InferenceError: The model refuses the picture.
         """
         rows = self._net.rows(image)
+        rows = rows[np.isfinite(rows).all(axis=1) & (rows[:, 2:4] > 0).all(axis=1)]
+        rows = suppress(rows)
         boxes = rows[:, :4].astype(np.float64)
         boxes[:, 2:] += boxes[:, :2]
         confidences = rows[:, CONFIDENCE_COLUMN].clip(0.0, 1.0).tolist()
@@ -99,7 +101,7 @@ class _Net(Protocol):
     """Runs a YuNet-format file."""
 
     def rows(self, image: ImageArray) -> FloatArray:
-        """Return ``(N, COLUMNS)`` faces of an RGB image, overlaps suppressed."""
+        """Return ``(N, COLUMNS)`` faces of an RGB image, overlapping ones too."""
         ...
 
 
@@ -119,33 +121,39 @@ class _OnnxNet:
         (self._input,) = session.input_names
         self._is_bgr, self._min_confidence = spec.color != "RGB", min_confidence
 
-    def _planes(self, pixels: FloatArray) -> FloatArray:
-        return pixels[0, ::-1] if self._is_bgr else pixels[0]
-
     def rows(self, image: ImageArray) -> FloatArray:
-        """Return ``(N, COLUMNS)`` faces of an RGB image, overlaps suppressed."""
-        height, width = (
-            -(-side // STRIDES[-1]) * STRIDES[-1] for side in image.shape[:2]
-        )
-        pixels = np.zeros((1, 3, height, width), np.float32)
-        # Several times faster than OpenCV's `blobFromImage`.
-        planes = cv2.split(image)
-        for plane, target in zip(planes, self._planes(pixels), strict=True):
-            target[: image.shape[0], : image.shape[1]] = plane
+        """Return ``(N, COLUMNS)`` faces of an RGB image, overlapping ones too."""
+        pixels = padded_planes(image, is_bgr=self._is_bgr)
         outputs = self._session.run_all(**{self._input: pixels})
         level = dict(zip(self._order, (one[0] for one in outputs), strict=True))
-        found = np.concatenate(
+        return np.concatenate(
             [
                 decode_level(
                     [level[f"{kind}_{stride}"] for kind in OUTPUTS],
                     stride,
-                    width // stride,
+                    pixels.shape[3] // stride,
                     self._min_confidence,
                 )
                 for stride in STRIDES
             ]
         )
-        return suppress(_usable(found))
+
+
+def padded_planes(image: ImageArray, *, is_bgr: bool) -> FloatArray:
+    """Return an ``(H, W, 3)`` uint8 RGB image as the network reads it.
+
+    Several times faster than OpenCV's `blobFromImage`.
+
+    Returns:
+        ``(1, 3, H', W')`` float32, 0 to 255; black at the right and below, up to
+        multiples of the largest stride.
+    """
+    height, width = (-(-side // STRIDES[-1]) * STRIDES[-1] for side in image.shape[:2])
+    pixels = np.zeros((1, 3, height, width), np.float32)
+    targets = pixels[0, ::-1] if is_bgr else pixels[0]
+    for plane, target in zip(cv2.split(image), targets, strict=True):
+        target[: image.shape[0], : image.shape[1]] = plane
+    return pixels
 
 
 class _OpenCvNet:
@@ -172,7 +180,7 @@ class _OpenCvNet:
             ) from error
 
     def rows(self, image: ImageArray) -> FloatArray:
-        """Return ``(N, COLUMNS)`` faces of an RGB image, overlaps suppressed."""
+        """Return ``(N, COLUMNS)`` faces of an RGB image, overlapping ones too."""
         height, width = image.shape[:2]
         image_bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         try:
@@ -183,8 +191,9 @@ class _OpenCvNet:
             raise InferenceError(f"The detector failed: {error}") from error
         # Its types do not tell that it returns None where there is no face.
         found: object = rows
-        rows = np.asarray([] if found is None else found, np.float32)
-        return suppress(_usable(np.reshape(rows, (-1, COLUMNS))))
+        return np.asarray([] if found is None else found, np.float32).reshape(
+            -1, COLUMNS
+        )
 
 
 def decode_level(
@@ -217,12 +226,6 @@ def decode_level(
     return np.hstack(rows).astype(np.float32)
 
 
-def _usable(rows: FloatArray) -> FloatArray:
-    """Drop what is infinite or empty."""
-    keep = np.isfinite(rows).all(axis=1) & (rows[:, 2:4] > 0).all(axis=1)
-    return np.asarray(rows[keep], np.float32)
-
-
 def suppress(rows: FloatArray) -> FloatArray:
     """Return one row for each face, best first.
 
@@ -244,8 +247,8 @@ def suppress(rows: FloatArray) -> FloatArray:
     xyxy = np.hstack([rows[:, :2], rows[:, :2] + rows[:, 2:4]])
     overlaps = box_iou(xyxy[surest], xyxy)
     # Each box counts for the face that it overlaps most.
-    weights = np.where(overlaps == overlaps.max(axis=0), overlaps, 0.0)
-    weights = np.where(weights >= SUPPRESSION_IOU, confidences, 0.0)
+    same = (overlaps == overlaps.max(axis=0)) & (overlaps >= SUPPRESSION_IOU)
+    weights = np.where(same, confidences, 0.0)
     weights[np.arange(len(surest)), surest] = confidences[surest]
     weights /= weights.sum(axis=1, keepdims=True)
     means = weights.astype(np.float64) @ rows[:, :CONFIDENCE_COLUMN]

@@ -31,7 +31,7 @@ from emojifier_bot.vision.crops import (
     landmark_frame,
 )
 from emojifier_bot.vision.decode import DecodedImage, from_image
-from emojifier_bot.vision.detector import STRIDES, YuNetDetector
+from emojifier_bot.vision.detector import YuNetDetector, padded_planes
 from emojifier_bot.vision.emotion import geometry_features, stretch, to_canonical
 from emojifier_bot.vision.landmarks import five_points
 from emojifier_bot.vision.models import (
@@ -40,6 +40,7 @@ from emojifier_bot.vision.models import (
     pick_model_spec,
     read_model_spec,
 )
+from emojifier_bot.vision.multi_scale import PROPOSED_CONFIDENCE
 from emojifier_bot.vision.rescorer import Cutter
 from emojifier_bot.vision.types import BoundingBox, Detection, FloatArray
 from emojifier_training.crops import crop_detection, crop_picture
@@ -60,9 +61,8 @@ CALIBRATION_FACES = 200
 #: Pictures of the training part that do the same for both stages of detection.
 CALIBRATION_PICTURES = 60
 
-#: What the detector proposes in them with at least this confidence, and how many of
-#: the surest of each, set those of the rescorer.
-PROPOSED, MOST_PROPOSED = 0.15, 5
+#: So many of the surest that the detector proposes in each set those of the rescorer.
+MOST_PROPOSED = 5
 
 #: Inputs of one run by name.
 Feed = dict[str, FloatArray]
@@ -195,18 +195,16 @@ def detector_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
     """Return training pictures, padded as in use."""
     feeds = []
     for picture in _training_pictures(data):
-        image = picture.image()
-        if spec.color == "BGR":
-            image = image[..., ::-1]
-        sides = (-side % STRIDES[-1] for side in image.shape[:2])
-        padded = np.pad(image, [*((0, more) for more in sides), (0, 0)])
-        feeds.append({"input": padded.transpose(2, 0, 1)[None].astype(np.float32)})
+        pixels = padded_planes(picture.image(), is_bgr=spec.color == "BGR")
+        feeds.append({"input": pixels})
     return feeds
 
 
 def rescorer_feeds(spec: ModelSpec, data: Path) -> list[Feed]:
     """Return what the detector proposes in training pictures, or labelled faces."""
-    detector = YuNetDetector(pick_model_spec(models_dir(), "detector"), PROPOSED)
+    detector = YuNetDetector(
+        pick_model_spec(models_dir(), "detector"), PROPOSED_CONFIDENCE
+    )
     feeds = []
     for picture in _training_pictures(data):
         image = picture.image()
@@ -225,11 +223,11 @@ def _training_pictures(data: Path) -> Sequence[LabelledPicture]:
         for one in read_detection(data / SET_FOLDERS["detector"])
         if not is_held_out(one.source, one.name)
     ]
-    return pictures[:: max(len(pictures) // CALIBRATION_PICTURES, 1)]
+    return _spread(pictures, CALIBRATION_PICTURES)
 
 
-def _spread(samples: Any) -> Any:
-    return samples[:: max(len(samples) // CALIBRATION_FACES, 1)]
+def _spread(samples: Any, most: int = CALIBRATION_FACES) -> Any:
+    return samples[:: max(len(samples) // most, 1)]
 
 
 FEEDS: Mapping[str, Callable[[ModelSpec, Path], list[Feed]]] = MappingProxyType(
