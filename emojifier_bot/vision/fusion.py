@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from emojifier_bot.vision.detector import TINY, box_area, box_iou, intersection_area
 from emojifier_bot.vision.types import BoundingBox, Detection, FloatArray, Landmarks
@@ -18,17 +19,23 @@ SHOWN_CONFIDENCE = 0.6
 #: Few faces are turned against the rest of their picture, and many things look a little
 #: like a turned face; there the detector must be this sure to be believed as far.
 TURNED_CONFIDENCE = 0.8
-#: Faces of at least this size, in pixels of the main copy, are seen by the coarse and
-#: the main pass; the coarse pass adds no smaller face in the direction of the main one.
+#: The coarse pass adds no smaller face, in pixels of the main copy.
 NEAR_FACE_PX = 64.0
-#: The confidence of a pass in a face that it did not report, and the least confidence
-#: that counts: detectors report every face that they are surer of.
-UNSEEN_CONFIDENCE = 0.1
-#: Between these sides of a face, pixels of the main copy, the weight moves from the
-#: main pass to the fine pass, by the logarithm of the side;
-SMALL_FACE_PX, LARGE_FACE_PX = 10.0, 40.0
-#: even for the smallest the main pass keeps this much.
-LEAST_SHARE = 0.1
+#: The confidence of a pass in a face that it did not report, and the least that counts:
+#: detectors report every face that they are surer of. The most keeps logits finite.
+UNSEEN_CONFIDENCE, MOST_CONFIDENCE = 0.1, 0.99
+#: Sides of a face, in pixels of the main copy, and how much the main, the fine and the
+#: coarse pass then count; between them by the logarithm of the side. Rounded from
+#: logistic regressions on the candidates of held-out pictures.
+SIDES_PX = (8.0, 16.0, 32.0, 64.0, 128.0)
+SHARES = (
+    (0.15, 0.45, 0.4, 0.25, 0.15),
+    (0.85, 0.5, 0.4, 0.25, 0.15),
+    (0.0, 0.05, 0.2, 0.5, 0.7),
+)
+MAIN, FINE, COARSE = range(3)
+#: Faces of this side, in pixels of the main copy, need no fine pass.
+LARGE_FACE_PX = 40.0
 #: Two passes found the same face if the boxes share this much,
 SAME_FACE_IOU = 0.35
 #: or if one lies this far inside the other.
@@ -50,41 +57,50 @@ def penalize(one: Detection) -> Detection:
     return Detection(one.box, believed, one.landmarks)
 
 
-def fuse_scales(
-    main: Sequence[Detection], fine: Sequence[Detection]
+def pool_scales(
+    main: Sequence[Detection],
+    fine: Sequence[Detection] | None,
+    coarse: Sequence[Detection],
 ) -> list[Detection]:
-    """Fuse the detections of the main and the fine pass, best first.
+    """Fuse what the passes of one direction found, best first.
 
-    The confidence is the weighted geometric mean of both (the logarithmic pool, Genest
-    and Zidek, 1986), the box the mean by weighted confidence (as in weighted boxes
-    fusion, Solovyev et al., 2021). The smaller a face, the less the main pass counts;
-    of large faces it alone does.
+    The logit of the confidence is the mean of theirs, weighted by what each of them
+    knows of faces of that size (a logarithmic pool, Genest and Zidek, 1986); boxes and
+    points are means by weighted confidence (as in weighted boxes fusion, Solovyev et
+    al., 2021).
+
+    Args:
+        main: What the main pass found, in pixels of the main copy.
+        fine: The fine pass; None if it did not run.
+        coarse: The coarse pass; what it alone found counts where it is near.
     """
-    partners = _partners(main, fine)
-    known = [
-        _fused(one, fine[partners[index]])
-        if index in partners
-        else _seen_once(one, _main_share(one))
-        for index, one in enumerate(main)
-    ]
-    taken = set(partners.values())
-    new = [
-        _seen_once(one, 1 - _main_share(one))
-        for index, one in enumerate(fine)
-        if index not in taken
-    ]
-    return merge([known, new])
+    ran = np.array([True, fine is not None, True])
+    faces = [{MAIN: one} for one in main]
+    begins = [len(faces)]
+    for number, found in ((FINE, fine or ()), (COARSE, coarse)):
+        partners = _partners([next(iter(face.values())) for face in faces], found)
+        for index, partner in partners.items():
+            faces[index][number] = found[partner]
+        taken = set(partners.values())
+        faces += [
+            {number: one}
+            for index, one in enumerate(found)
+            if index not in taken and (number != COARSE or is_near(one))
+        ]
+        begins.append(len(faces))
+    pooled = [_pooled(face, ran) for face in faces]
+    return merge([pooled[a:b] for a, b in pairwise([0, *begins])])
 
 
-def _partners(main: Sequence[Detection], fine: Sequence[Detection]) -> dict[int, int]:
-    """Return which detection of the fine pass is each of the main one, if any."""
-    if not main or not fine:
+def _partners(known: Sequence[Detection], found: Sequence[Detection]) -> dict[int, int]:
+    """Return which detection of a further pass is each known face, if any."""
+    if not known or not found:
         return {}
-    main_xyxy, fine_xyxy = _boxes(main), _boxes(fine)
-    free = np.ones(len(fine), bool)
+    known_xyxy, found_xyxy = _boxes(known), _boxes(found)
+    free = np.ones(len(found), bool)
     partners = {}
-    for index in np.argsort([-one.confidence for one in main], kind="stable"):
-        overlap = box_iou(main_xyxy[index, None], fine_xyxy)[0] * free
+    for index in np.argsort([-one.confidence for one in known], kind="stable"):
+        overlap = box_iou(known_xyxy[index, None], found_xyxy)[0] * free
         best = int(overlap.argmax())
         if overlap[best] > SAME_FACE_IOU:
             partners[int(index)] = best
@@ -92,42 +108,28 @@ def _partners(main: Sequence[Detection], fine: Sequence[Detection]) -> dict[int,
     return partners
 
 
-def _fused(main: Detection, fine: Detection) -> Detection:
-    share = _main_share(main)
-    weight = share * max(main.confidence, UNSEEN_CONFIDENCE)
-    weight /= weight + (1 - share) * max(fine.confidence, UNSEEN_CONFIDENCE)
-    edges = _mean(main.box.xyxy, fine.box.xyxy, weight)
+def _pooled(face: Mapping[int, Detection], ran: NDArray[np.bool_]) -> Detection:
+    """Return one detection of a face that some of the passes that ran have seen."""
+    first = next(iter(face.values()))
+    log_side = np.log(max(side(first), 1.0))
+    shares = np.array([np.interp(log_side, np.log(SIDES_PX), one) for one in SHARES])
+    shares = shares * ran / (shares @ ran)
+    seen = np.full(len(SHARES), UNSEEN_CONFIDENCE)
+    for number, one in face.items():
+        seen[number] = one.confidence
+    seen = seen.clip(UNSEEN_CONFIDENCE, MOST_CONFIDENCE)
+    confidence = float(1 / (1 + np.exp(-(shares @ np.log(seen / (1 - seen))))))
+    if len(face) == 1:
+        return Detection(first.box, confidence, first.landmarks)
+    weights = (shares * seen)[list(face)]
+    weights = weights / weights.sum()
+    edges = weights @ _boxes(list(face.values()))
+    marks = [one.landmarks for one in face.values() if one.landmarks is not None]
     points = None
-    if main.landmarks is not None and fine.landmarks is not None:
-        both = (main.landmarks.points_xy, fine.landmarks.points_xy)
-        points = Landmarks(_mean(*both, weight), main.landmarks.scheme)
-    confidence = _geometric_mean(main.confidence, fine.confidence, share)
+    if len(marks) == len(face):
+        mean = np.tensordot(weights, [one.points_xy for one in marks], axes=1)
+        points = Landmarks(mean.astype(np.float32), marks[0].scheme)
     return Detection(BoundingBox(*map(float, edges)), confidence, points)
-
-
-def _mean(first: ArrayLike, second: ArrayLike, weight: float) -> FloatArray:
-    """Return the mean where the first counts by a weight of 0 to 1."""
-    mean = weight * np.asarray(first) + (1 - weight) * np.asarray(second)
-    return np.asarray(mean, np.float32)
-
-
-def _seen_once(one: Detection, share: float) -> Detection:
-    """Return a detection that the other pass did not report."""
-    confidence = _geometric_mean(one.confidence, UNSEEN_CONFIDENCE, share)
-    return Detection(one.box, confidence, one.landmarks)
-
-
-def _geometric_mean(first: float, second: float, share: float) -> float:
-    """Return the geometric mean where the first counts by a share of 0 to 1."""
-    if max(first, second) <= UNSEEN_CONFIDENCE:
-        return first
-    first, second = max(first, UNSEEN_CONFIDENCE), max(second, UNSEEN_CONFIDENCE)
-    return float(first**share * second ** (1 - share))
-
-
-def _main_share(one: Detection) -> float:
-    sides = np.log([SMALL_FACE_PX, LARGE_FACE_PX])
-    return float(np.interp(np.log(max(side(one), 1.0)), sides, [LEAST_SHARE, 1.0]))
 
 
 def side(one: Detection) -> float:
@@ -138,27 +140,6 @@ def side(one: Detection) -> float:
 def is_near(one: Detection) -> bool:
     """Tell whether a face is large enough for the coarse pass."""
     return side(one) >= NEAR_FACE_PX
-
-
-def require_agreement(
-    main: Sequence[Detection], coarse: Sequence[Detection]
-) -> list[Detection]:
-    """Merge the detections of near faces by the main and the coarse pass.
-
-    A face that only one of them saw must be as sure as a turned one.
-    """
-    coarse = [one for one in coarse if is_near(one)]
-    return merge([_confirmed(main, coarse), _confirmed(coarse, main)])
-
-
-def _confirmed(
-    found: Sequence[Detection], other: Sequence[Detection]
-) -> list[Detection]:
-    other_xyxy = _boxes(other)
-    return [
-        one if _same_face(xyxy, other_xyxy).any() else penalize(one)
-        for one, xyxy in zip(found, _boxes(found), strict=True)
-    ]
 
 
 def merge(passes: Sequence[Sequence[Detection]]) -> list[Detection]:

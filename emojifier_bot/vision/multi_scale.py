@@ -43,11 +43,9 @@ from emojifier_bot.vision.fusion import (
     SAME_FACE_OVERLAP,
     SHOWN_CONFIDENCE,
     distinct,
-    fuse_scales,
-    is_near,
     merge,
     penalize,
-    require_agreement,
+    pool_scales,
     side,
     surer_than,
 )
@@ -181,19 +179,19 @@ def find_candidates(copies: Copies) -> list[Detection]:
             ],
         )
     )
-    if fine:
-        found = fuse_scales(found, next(further))
+    finer = next(further) if fine else None
     padded = [next(further) for _ in roomy]
     main |= {one: next(further) for one in others if one not in main}
-    far = [one for one in found if not is_near(one)]
-    near = [one for one in found if is_near(one)]
-    found = far + require_agreement(near, coarse[direction])
+    found = pool_scales(found, finer, coarse[direction])
     known = surer_than(SHOWN_CONFIDENCE, found)
     others = _unexplained(known, coarse, direction)
     unseen = [one for one in others if one not in main]
     looks = [copies.look(copies.main, one) for one in unseen]
     main |= zip(unseen, copies.run(looks), strict=True)
-    turned = [[penalize(one) for one in main[degrees]] for degrees in others]
+    turned = [
+        [penalize(one) for one in pool_scales(main[degrees], None, coarse[degrees])]
+        for degrees in others
+    ]
     found = with_filling_face(merge([found, *turned]), merge(padded), copies.main)
     return moved(found, copies.to_picture)
 
@@ -207,7 +205,8 @@ def _diagonal_candidates(copies: Copies) -> list[Detection]:
     if not surer_than(SEEN_CONFIDENCE, seen[best]):
         return []
     main = copies.look(copies.main, best).run()
-    return moved([penalize(one) for one in main], copies.to_picture)
+    found = pool_scales(main, None, seen[best])
+    return moved([penalize(one) for one in found], copies.to_picture)
 
 
 def _first_passes(copies: Copies) -> tuple[Seen, Seen, int]:

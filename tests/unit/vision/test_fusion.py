@@ -1,20 +1,22 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emojifier_bot.vision.fusion import (
-    LARGE_FACE_PX,
+    MOST_CONFIDENCE,
     NEAR_FACE_PX,
+    SHARES,
     SHOWN_CONFIDENCE,
-    SMALL_FACE_PX,
+    SIDES_PX,
     UNSEEN_CONFIDENCE,
     distinct,
-    fuse_scales,
     merge,
-    require_agreement,
+    pool_scales,
 )
 from emojifier_bot.vision.types import BoundingBox, Detection, Landmarks, LandmarkScheme
 
@@ -119,91 +121,117 @@ class TestDistinct:
         assert found == [second, inside, other]
 
 
-class TestFuseScales:
+#: Sides of faces that the fine, the main and the coarse pass know best.
+TINY_PX, SMALL_PX, HUGE_PX = SIDES_PX[0], 25.0, SIDES_PX[-1]
+
+
+def logit(confidence: float) -> float:
+    return math.log(confidence / (1 - confidence))
+
+
+class TestPoolScales:
     def test_nothing_is_nothing(self):
-        assert fuse_scales([], []) == []
+        assert pool_scales([], None, []) == pool_scales([], [], []) == []
 
-    def test_for_large_faces_the_main_pass_alone_counts(self):
-        seen, doubted = face(LARGE_FACE_PX, 0.9), face(LARGE_FACE_PX, 0.2, 101.0)
-        unknown = face(LARGE_FACE_PX, 0.95, 300.0)
+    def test_the_shares_of_all_passes_are_one(self):
+        np.testing.assert_allclose(np.sum(SHARES, axis=0), 1)
 
-        (fused, unseen) = fuse_scales([seen], [doubted, unknown])
+    @pytest.mark.parametrize("side", [4.0, TINY_PX, SMALL_PX, 64.0, HUGE_PX, 500.0])
+    def test_what_all_passes_say_is_said(self, side):
+        one = face(side, 0.8)
 
-        assert fused.box == seen.box
-        assert fused.confidence == pytest.approx(0.9)
-        assert unseen.confidence == pytest.approx(UNSEEN_CONFIDENCE)
+        (pooled,) = pool_scales([one], [one], [one])
 
-    def test_for_the_smallest_faces_the_fine_pass_counts_most(self):
-        (fused,) = fuse_scales(
-            [face(SMALL_FACE_PX, 0.2)], [face(SMALL_FACE_PX, 0.9, 101.0)]
+        assert pooled.confidence == pytest.approx(0.8)
+        np.testing.assert_allclose(pooled.box.xyxy, one.box.xyxy)
+
+    @pytest.mark.parametrize("column", range(len(SIDES_PX)))
+    def test_the_logits_count_by_the_size(self, column):
+        side = SIDES_PX[column]
+        said = 0.7, 0.6, 0.9
+
+        (pooled,) = pool_scales(*([face(side, one)] for one in said))
+
+        wanted = sum(
+            share[column] * logit(one) for share, one in zip(SHARES, said, strict=True)
         )
+        assert logit(pooled.confidence) == pytest.approx(wanted, abs=1e-3)
 
-        assert fused.confidence == pytest.approx(0.2**0.1 * 0.9**0.9)
-        assert 100.9 < fused.box.x_min < 101.0
+    def test_between_two_sizes_the_logarithm_of_the_side_tells(self):
+        side = math.sqrt(SIDES_PX[1] * SIDES_PX[2])
 
-    def test_in_between_both_count_alike(self):
-        # The share grows with the logarithm: half way up, 0.55 of 1.
-        side = (SMALL_FACE_PX * LARGE_FACE_PX) ** 0.5
+        (pooled,) = pool_scales([face(side, 0.8)], None, [])
 
-        (fused,) = fuse_scales([face(side, 0.5)], [face(side, 0.5, 102.0)])
+        main, _, coarse = ((one[1] + one[2]) / 2 for one in SHARES)
+        wanted = main * logit(0.8) + coarse * logit(UNSEEN_CONFIDENCE)
+        assert logit(pooled.confidence) == pytest.approx(wanted / (main + coarse))
 
-        assert fused.confidence == pytest.approx(0.5)
-        assert fused.box.x_min == pytest.approx(100 + 2 * 0.45)
+    def test_a_pass_that_did_not_run_says_nothing(self):
+        (run,) = pool_scales([face(SMALL_PX, 0.9)], [], [])
+        (left,) = pool_scales([face(SMALL_PX, 0.9)], None, [])
 
-    def test_a_small_face_that_only_the_fine_pass_sees_is_shown(self):
-        (fused,) = fuse_scales([], [face(SMALL_FACE_PX, 0.8)])
+        assert run.confidence < SHOWN_CONFIDENCE < left.confidence
 
-        assert fused.confidence > SHOWN_CONFIDENCE
+    def test_nobody_is_so_sure_that_the_others_do_not_count(self):
+        sure, doubted = face(SMALL_PX, 1.0), face(SMALL_PX, 0.2)
 
-    def test_a_small_face_that_the_fine_pass_misses_is_not(self):
-        (fused,) = fuse_scales([face(SMALL_FACE_PX, 0.95)], [])
+        (pooled,) = pool_scales([sure], [doubted], [doubted])
 
-        assert fused.confidence < SHOWN_CONFIDENCE
+        assert pooled.confidence < MOST_CONFIDENCE
+        assert math.isfinite(logit(pooled.confidence))
 
-    def test_points_are_joined_as_boxes_are(self):
-        side = (SMALL_FACE_PX * LARGE_FACE_PX) ** 0.5
-        first, second = face(side, 0.5), face(side, 0.5, 102.0)
+    @pytest.mark.parametrize("passes", [([], [TINY_PX], []), ([], None, [HUGE_PX])])
+    def test_a_face_that_only_the_pass_for_its_size_sees_is_shown(self, passes):
+        found = [one and [face(side, 0.95) for side in one] for one in passes]
 
-        (fused,) = fuse_scales([with_points(first)], [with_points(second)])
+        (pooled,) = pool_scales(*found)
 
-        moved = with_points(fused).landmarks.points_xy
-        np.testing.assert_allclose(fused.landmarks.points_xy, moved, atol=1e-3)
+        assert pooled.confidence > SHOWN_CONFIDENCE
+
+    @pytest.mark.parametrize("passes", [([TINY_PX], [], []), ([HUGE_PX], None, [])])
+    def test_a_face_that_the_pass_for_its_size_misses_is_not(self, passes):
+        found = [one and [face(side, 0.95) for side in one] for one in passes]
+
+        (pooled,) = pool_scales(*found)
+
+        assert pooled.confidence < SHOWN_CONFIDENCE
+
+    def test_boxes_and_points_go_to_who_is_surer_and_knows_more(self):
+        first, second = face(SIDES_PX[2], 0.9), face(SIDES_PX[2], 0.3, 104.0)
+
+        (pooled,) = pool_scales([with_points(first)], [with_points(second)], [])
+
+        # Both passes know faces of this size as well: three parts to one.
+        assert pooled.box.x_min == pytest.approx(101.0)
+        moved = with_points(pooled).landmarks.points_xy
+        np.testing.assert_allclose(pooled.landmarks.points_xy, moved, atol=1e-3)
+
+    def test_a_face_whose_points_one_pass_lacks_has_none(self):
+        one = face(SMALL_PX, 0.9)
+
+        (pooled,) = pool_scales([with_points(one)], [one], [])
+
+        assert pooled.landmarks is None
 
     def test_each_face_has_one_partner(self):
         large = [face(20, 0.9), face(20, 0.8, 200.0)]
         close = [face(20, 0.7, 101.0), face(20, 0.6, 201.0)]
 
-        assert len(fuse_scales(large, close)) == 2
-
-    @given(st.lists(detections, max_size=6), st.lists(detections, max_size=6))
-    def test_nobody_is_surer_than_who_is_surest_and_the_best_come_first(
-        self, large, close
-    ):
-        fused = [one.confidence for one in fuse_scales(large, close)]
-
-        most = max((one.confidence for one in [*large, *close]), default=0.0)
-        assert all(0 < one <= most + 1e-9 for one in fused)
-        assert fused == sorted(fused, reverse=True)
-        assert bool(fused) == bool(large or close)
-
-
-class TestRequireAgreement:
-    @pytest.mark.parametrize("confidence", [0.7, 0.9])
-    def test_a_face_that_both_passes_see_is_believed(self, confidence):
-        main, coarse = face(NEAR_FACE_PX, confidence), face(NEAR_FACE_PX, 0.2, 101.0)
-
-        assert require_agreement([main], [coarse])[0] is main
-
-    @pytest.mark.parametrize(
-        ("confidence", "believed"), [(0.7, 0.7 * 0.75), (0.9, 0.9)]
-    )
-    def test_a_face_that_one_pass_sees_must_be_as_sure_as_a_turned_one(
-        self, confidence, believed
-    ):
-        one = face(NEAR_FACE_PX, confidence)
-
-        for found in (require_agreement([one], []), require_agreement([], [one])):
-            assert [f.confidence for f in found] == [pytest.approx(believed)]
+        assert len(pool_scales(large, close, [])) == 2
 
     def test_the_coarse_pass_adds_no_small_face(self):
-        assert require_agreement([], [face(NEAR_FACE_PX - 1, 0.9)]) == []
+        small, near = face(NEAR_FACE_PX - 1, 0.9), face(NEAR_FACE_PX, 0.9)
+
+        assert pool_scales([], None, [small]) == []
+        assert len(pool_scales([], None, [near])) == 1
+
+    @given(*[st.lists(detections, max_size=6)] * 3)
+    def test_nobody_is_surer_than_who_is_surest_and_the_best_come_first(
+        self, main, fine, coarse
+    ):
+        found = [one.confidence for one in pool_scales(main, fine, coarse)]
+
+        most = max((one.confidence for one in [*main, *fine, *coarse]), default=0.0)
+        assert all(0 < one <= max(most, UNSEEN_CONFIDENCE) + 1e-9 for one in found)
+        assert found == sorted(found, reverse=True)
+        assert bool(found) or not (main or fine)

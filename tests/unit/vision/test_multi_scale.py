@@ -225,7 +225,7 @@ def test_faces_in_every_direction_are_seen_well(degrees, middles):
 
     found = find_faces(NarrowDetector(), from_image(image), SHOWN_CONFIDENCE)
 
-    assert [one.confidence for one in found] == [0.9] * len(middles)
+    assert [one.confidence for one in found] == pytest.approx([0.9] * len(middles))
     for one in found:
         off = (roll_degrees(one.landmarks.points_xy) - degrees + 180) % 360 - 180
         assert abs(off) < 3
