@@ -1,3 +1,5 @@
+from itertools import chain
+
 import numpy as np
 import pytest
 
@@ -9,14 +11,18 @@ from emojifier_bot.vision.types import BoundingBox, Detection
 from emojifier_training.data import is_held_out, read_landmarks
 from emojifier_training.detector import (
     BACKGROUND_RATE,
+    CLOSE_FACE_BOX,
     DRAWINGS_EACH,
     MISTAKE_CONFIDENCE,
     MISTAKEN_RATE,
     DetectorRecipe,
     as_picture,
     background_drawings,
+    close_faces,
 )
+from emojifier_training.detector_crops import TILE_FACES
 from emojifier_training.negatives import KINDS, TRAINED_KINDS, drawings
+from tests.datasets import votes_for, write_expressions
 
 
 def test_a_part_is_held_out(data):
@@ -27,11 +33,16 @@ def test_a_part_is_held_out(data):
         "wider": 4,
         "helen": 3,
         "afw": 3,
+        "youtube": 3,
         "drawings": len(TRAINED_KINDS) * DRAWINGS_EACH,
         "negatives": 3,
     }
-    photos = [one for one in recipe.train if one.source != "drawings"]
-    assert not any(is_held_out(one.source, one.name) for one in photos)
+    # Of videos the subject decides.
+    by_name = [one for one in recipe.train if one.source not in ("drawings", "youtube")]
+    assert not any(is_held_out(one.source, one.name) for one in by_name)
+    crops = {one.name: one for one in read_landmarks(data / "landmarks")}
+    frames = [crops[one.name] for one in recipe.train if one.source == "youtube"]
+    assert not any(is_held_out(one.source, one.name, one.subject) for one in frames)
     assert recipe.rates.sum() == pytest.approx(1)
     assert len(recipe.images) == len(recipe.mistakes) == len(recipe.train)
 
@@ -56,6 +67,35 @@ def test_what_was_taken_for_a_face_comes_more_often(data, monkeypatch):
     assert recipe.mistakes[rows[1]].tolist() == [[4, 6, 24, 30]]
     rates = recipe.rates[rows]
     assert rates[1] / rates[0] == pytest.approx(MISTAKEN_RATE / BACKGROUND_RATE)
+
+
+def test_half_of_the_faces_of_a_page_fill_their_tile(data):
+    recipe = DetectorRecipe(data, 2)
+    random = np.random.default_rng(4)
+
+    pages = [recipe._tiles(random) for _ in range(30)]
+
+    filling = [[(box == CLOSE_FACE_BOX).all() for _, box in page] for page in pages]
+    assert {len(page) for page in pages} == set(range(1, TILE_FACES + 1))
+    assert all(sum(page) >= len(page) / 2 for page in filling)
+    assert not all(all(page) for page in filling)
+    for tile, _ in chain.from_iterable(pages):
+        assert tile.shape[2] == 3
+        assert tile.dtype == np.uint8
+
+
+@pytest.mark.parametrize("colors", [(), (3,)], ids=["grey", "rgb"])
+def test_faces_of_expressions_are_told_in_blue_green_and_red(tmp_path, colors):
+    images = np.arange(4 * 6 * 6 * 3, dtype=np.uint8).reshape(4, 6, 6, 3)
+    images = images if colors else images[..., 0]
+    held = np.array([False, True, False, False])
+    votes = votes_for(*["neutral"] * 4)
+    write_expressions(tmp_path / "expressions", images, votes=votes, is_validation=held)
+
+    faces = close_faces(tmp_path)
+
+    wanted = images[~held][..., ::-1] if colors else images[~held][..., None]
+    np.testing.assert_array_equal(faces, np.broadcast_to(wanted, (3, 6, 6, 3)))
 
 
 def test_drawings_are_background_and_not_those_of_the_evaluation():

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -195,8 +198,52 @@ class TestRecipe:
         sources = [one.source for one in train.pictures]
         assert (sources.count("negatives"), sources.count("wider")) == (3, 4)
         assert {one.source for one in held.pictures} == {"negatives", "wider"}
-        assert len(train.candidates.targets) == 4 + 6
+        # The faces of the pictures, of the crops, and of every other video frame.
+        assert len(train.candidates.targets) == 4 + 6 + 2
         assert MOST_WITHOUT > 0
+
+    def test_what_the_teacher_sees_without_a_label_is_no_sample(
+        self, tmp_path, monkeypatch
+    ):
+        data = tiny_data(tmp_path / "data")
+        unlabelled = BoundingBox(4, 4, 44, 64)
+
+        class FakeTeacher:
+            def __init__(self, _path):
+                pass
+
+            def teach(self, picture, _image):
+                seen = np.array([unlabelled.xyxy], np.float32)
+                if picture.source != "wider":
+                    return picture
+                return dataclasses.replace(
+                    picture,
+                    xyxy=np.concatenate([picture.xyxy, seen]),
+                    points_xy=np.concatenate([picture.points_xy, picture.points_xy]),
+                    invalid=np.array([False, True]),
+                    occlusion=np.array([0, 0]),
+                )
+
+        monkeypatch.setattr("emojifier_training.rescorer.Teacher", FakeTeacher)
+        monkeypatch.setattr(
+            "emojifier_training.rescorer._finder",
+            lambda *_: lambda _image: [Detection(unlabelled, 0.5)],
+        )
+        spec = SimpleNamespace(sha256="some")
+
+        alone, taught = (
+            read_crops(data, spec, tmp_path, ignore, held_out=False, teacher=teacher)
+            for teacher in (None, tmp_path / "centerface.onnx")
+        )
+
+        def of_wider(crops):
+            rows = [
+                crops.pictures[i].source == "wider" for i in crops.candidates.pictures
+            ]
+            return crops.candidates.subset(np.array(rows)).targets.tolist()
+
+        assert sorted(of_wider(alone)) == [0] * 4 + [1] * 4
+        assert of_wider(taught) == [1] * 4
 
 
 class TestNet:

@@ -184,9 +184,9 @@ def _detection_counts(data: Path) -> dict[str, Any]:
     for one in read_detection(data / SET_FOLDERS["detector"]):
         counts[one.source, is_held_out(one.source, one.name)] += 1
     for crop in read_landmarks(data / SET_FOLDERS["landmarks"]):
-        if crop.source in HAND_LABELLED:
-            held = is_held_out(crop.source, crop.name, crop.subject)
-            counts["HELEN and AFW crops", held] += 1
+        name = "HELEN and AFW" if crop.source in HAND_LABELLED else "video"
+        held = is_held_out(crop.source, crop.name, crop.subject)
+        counts[f"{name} crops", held] += 1
     return _two_columns(counts)
 
 

