@@ -115,7 +115,9 @@ class Tracker:
         is_key = self._is_key(frame)
         if is_key:
             self._last_key = frame.index, frame.time_ms
-        if is_key or _has_lost(frame, live, seen):
+        # Of the frames between that show nothing at all, none is kept.
+        before = self._kept.last
+        if is_key or (before is not None and _has_lost(before, live, seen)):
             seen += self._searched(frame, scene, live, seen)
         self._sight(frame, seen)
         for track, _ in seen:
@@ -273,10 +275,10 @@ def _as_file_has_it(picture: DecodedImage) -> DecodedImage:
     return replace(picture, canvas=picture.canvas.opaque())
 
 
-def _has_lost(frame: Frame, live: Sequence[Track], seen: Sequence[Seen]) -> bool:
+def _has_lost(before: Frame, live: Sequence[Track], seen: Sequence[Seen]) -> bool:
     """Tell whether a face that the frame before shows is not seen."""
     seen_now = {id(track) for track, _ in seen}
-    return any(one.at(frame.index - 1) and id(one) not in seen_now for one in live)
+    return any(one.at(before.index) and id(one) not in seen_now for one in live)
 
 
 def _others(found: Sequence[Detection], known: Sequence[Detection]) -> list[Detection]:

@@ -118,6 +118,28 @@ def test_a_lost_face_asks_for_a_search():
     ]
 
 
+def test_a_face_that_is_lost_after_frames_that_show_nothing_asks_for_a_search():
+    detector = CountingDetector()
+
+    def draw(index):
+        if index in {4, 5}:
+            return Image.new("RGB", GROUND.size)
+        image = GROUND.copy()
+        x = 10 if index < 4 else 250
+        image.paste(FACE_RGB, (x, 80, x + 40, 120))
+        return image
+
+    models = LocalAnalyzer(detector, FakeLandmarker(), FakeClassifier())
+    found = Tracker(models).run(FakeClip(draw, 10, 1000 / FPS))
+
+    # The first frame, the one after the black ones and the last.
+    assert detector.searches == 3
+    assert [frames_of(track) for track in found.tracks] == [
+        list(range(4)),
+        list(range(6, 10)),
+    ]
+
+
 @pytest.mark.parametrize("since", [18, 22, 24])
 def test_a_face_that_comes_shortly_before_the_end_is_followed_back(since):
     found = tracked(
