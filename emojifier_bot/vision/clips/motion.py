@@ -16,6 +16,7 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -53,6 +54,8 @@ STEADY = [*range(5), *range(12, 48)]
 LOG_SIZE, NEAR_SIGHTINGS, NEAR_SECONDS = 0.15, 8, 0.35
 #: but fewer than so many say nothing of each other.
 LEAST_SIGHTINGS = 3
+#: What is seen so shortly before or after a part of a face may be one too.
+DOUBTED_SECONDS = 0.07
 #: A disc that grows or shrinks is none below this, pixels.
 LEAST_DISC_PX = 1.0
 
@@ -123,20 +126,24 @@ def _is_whole(seconds: Course, log_sizes: Course) -> NDArray[np.bool_]:
 
     A face that something comes in front of seems to shrink, and to jump aside.
     """
-    times, sizes = (
-        sliding_window_view(
-            np.pad(one, NEAR_SIGHTINGS, constant_values=np.nan), 2 * NEAR_SIGHTINGS + 1
-        )
-        for one in (seconds, log_sizes)
-    )
-    is_near = np.abs(times - seconds[:, None]) <= NEAR_SECONDS
+    times, sizes = _windows(seconds, np.nan), _windows(log_sizes, np.nan)
+    away = np.abs(times - seconds[:, None])
+    is_near = away <= NEAR_SECONDS
     # NaN is sorted last; numpy's own median without it imports another 40 ms.
     windows = np.sort(np.where(is_near, sizes, np.nan), axis=1)
     counts = is_near.sum(axis=1)
     medians = windows[np.arange(len(windows)), (counts - 1) // 2]
     whole = np.abs(log_sizes - medians) <= LOG_SIZE
     whole |= counts < LEAST_SIGHTINGS
-    return np.asarray(whole if whole.any() else ~whole)
+    doubted = (away <= DOUBTED_SECONDS) & ~_windows(whole, fill=True)
+    sure = ~doubted.any(axis=1)
+    return next((kept for kept in (sure, whole) if kept.any()), ~whole)
+
+
+def _windows(values: NDArray[Any], fill: float) -> NDArray[Any]:
+    """Return each of ``(N,)`` values among those around it, a row each."""
+    padded = np.pad(values, NEAR_SIGHTINGS, constant_values=fill)
+    return sliding_window_view(padded, 2 * NEAR_SIGHTINGS + 1)
 
 
 def _motion(points_xy: FloatArray) -> tuple[float, float, float, float]:

@@ -198,6 +198,23 @@ def test_a_face_of_which_a_part_is_hidden_keeps_its_size_and_its_way():
         assert math.dist(discs[frame].center_xy, right.center_xy) < 1.0, frame
 
 
+def test_a_face_that_is_hidden_by_and_by_keeps_its_size():
+    def course(frame):
+        return (50 + 3 * frame, 80)
+
+    truth = seen_in(range(100), course)
+    # Each frame shows less of it, at first hardly less, until it is gone for long.
+    sizes = {35: 0.94, 36: 0.88, 37: 0.81, 38: 0.74, 39: 0.66}
+    parts = [part_seen_in([at], 50 + 3 * at, size)[0] for at, size in sizes.items()]
+    seen = [*truth[:35], *parts, *truth[80:]]
+
+    discs = placed(seen, SECONDS, WHOLE)
+
+    for frame in range(100):
+        right = place(truth[frame].landmarks)
+        assert discs[frame].size_px == pytest.approx(right.size_px, rel=0.1), frame
+
+
 def test_a_face_that_comes_near_fast_is_whole():
     seen = [part_seen_in([frame], 100.0, 0.4 * 1.03**frame)[0] for frame in range(60)]
 
