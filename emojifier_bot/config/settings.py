@@ -242,7 +242,7 @@ class PictureSettings:
         NO_SECRET, API_KEY, "For Face++, with the key."
     )
     min_confidence: float = _setting(
-        0.7, CONFIDENCE, "Minimum confidence of a detected face."
+        0.72, CONFIDENCE, "Minimum confidence of a detected face."
     )
     reading: str = _setting(
         ReadingMode.EXPRESSIONS.value,

@@ -18,7 +18,7 @@ from emojifier_bot.vision.types import BoundingBox, Detection, FloatArray, Landm
 SHOWN_CONFIDENCE = 0.6
 #: Few faces are turned against the rest of their picture, and many things look a little
 #: like a turned face; there the detector must be this sure to be believed as far.
-TURNED_CONFIDENCE = 0.8
+TURNED_CONFIDENCE = 0.85
 #: The coarse pass adds no smaller face, in pixels of the main copy.
 NEAR_FACE_PX = 64.0
 #: The confidence of a pass in a face that it did not report, and the least that counts:

@@ -184,6 +184,9 @@ def find_candidates(copies: Copies) -> list[Detection]:
     main |= {one: next(further) for one in others if one not in main}
     found = pool_scales(found, finer, coarse[direction])
     known = surer_than(SHOWN_CONFIDENCE, found)
+    if direction != UPRIGHT and len(known) <= 1:
+        # One face does not tell that the picture is turned: it may be a mistake.
+        found = [penalize(one) for one in found]
     others = _unexplained(known, coarse, direction)
     unseen = [one for one in others if one not in main]
     looks = [copies.look(copies.main, one) for one in unseen]

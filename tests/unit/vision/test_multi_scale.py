@@ -18,7 +18,11 @@ from emojifier_bot.vision.copies import (
     tiles,
 )
 from emojifier_bot.vision.decode import from_image
-from emojifier_bot.vision.fusion import LARGE_FACE_PX, SHOWN_CONFIDENCE
+from emojifier_bot.vision.fusion import (
+    LARGE_FACE_PX,
+    SHOWN_CONFIDENCE,
+    TURNED_CONFIDENCE,
+)
 from emojifier_bot.vision.landmarks import roll_degrees
 from emojifier_bot.vision.multi_scale import (
     DIAGONALS,
@@ -178,6 +182,9 @@ EYES_RGB = ((255, 0, 0), (0, 255, 0))
 class NarrowDetector:
     """Finds pairs of eyes, and is sure of those within 30 degrees from upright."""
 
+    def __init__(self, confidence=0.9):
+        self.confidence = confidence
+
     def detect(self, image):
         right, left = (self.middles(image, color) for color in EYES_RGB)
         found = [
@@ -198,23 +205,20 @@ class NarrowDetector:
             if row[cv2.CC_STAT_AREA] >= 6
         ]
 
-    @staticmethod
-    def detection(right, left):
+    def detection(self, right, left):
         (x, y), (dx, dy) = (right + left) / 2, left - right
         roll = math.degrees(math.atan2(-dy, dx))
         points = make_landmarks(
             center_xy=(x, y), eye_distance_px=math.hypot(dx, dy), roll_degrees=roll
         )
-        return make_detection(points, confidence=0.9 if abs(roll) < 30 else 0.55)
+        sure = self.confidence if abs(roll) < 30 else 0.55
+        return make_detection(points, confidence=sure)
 
 
-@pytest.mark.parametrize("degrees", range(0, 360, 45))
-@pytest.mark.parametrize(
-    "middles",
-    [((160, 160), (160, 480), (480, 160), (480, 480)), ((300, 320),)],
-    ids=["four", "one"],
-)
-def test_faces_in_every_direction_are_seen_well(degrees, middles):
+FOUR, ONE = ((160, 160), (160, 480), (480, 160), (480, 480)), ((300, 320),)
+
+
+def eyes(middles, degrees):
     image = Image.new("RGB", (640, 640))
     turn = math.radians(degrees)
     for middle in middles:
@@ -222,13 +226,30 @@ def test_faces_in_every_direction_are_seen_well(degrees, middles):
             x = round(middle[0] + way * 30 * math.cos(turn))
             y = round(middle[1] - way * 30 * math.sin(turn))
             image.paste(color, (x - 8, y - 8, x + 8, y + 8))
+    return from_image(image)
 
-    found = find_faces(NarrowDetector(), from_image(image), SHOWN_CONFIDENCE)
+
+@pytest.mark.parametrize("degrees", range(0, 360, 45))
+@pytest.mark.parametrize("middles", [FOUR, ONE], ids=["four", "one"])
+def test_faces_in_every_direction_are_seen_well(degrees, middles):
+    found = find_faces(NarrowDetector(), eyes(middles, degrees), SHOWN_CONFIDENCE)
 
     assert [one.confidence for one in found] == pytest.approx([0.9] * len(middles))
     for one in found:
         off = (roll_degrees(one.landmarks.points_xy) - degrees + 180) % 360 - 180
         assert abs(off) < 3
+
+
+@pytest.mark.parametrize(
+    ("middles", "degrees", "shown"),
+    [(ONE, 0, 1), (ONE, 90, 0), (ONE, 180, 0), (FOUR, 90, 4)],
+)
+def test_a_face_alone_does_not_tell_that_the_picture_is_turned(middles, degrees, shown):
+    doubting = NarrowDetector((SHOWN_CONFIDENCE + TURNED_CONFIDENCE) / 2)
+
+    found = find_faces(doubting, eyes(middles, degrees), SHOWN_CONFIDENCE)
+
+    assert len(found) == shown
 
 
 class TestFillingFace:
