@@ -76,7 +76,7 @@ def facts_logged(log: Path) -> str:
 @pytest.mark.parametrize(
     ("reading", "said"),
     [
-        ("shapes", "1 face covered: lips apart"),
+        ("shapes", "1 face covered: mouth open"),
         ("off", "1 face covered"),
     ],
 )

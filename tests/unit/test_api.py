@@ -320,7 +320,7 @@ def test_a_picture_covers_faces_by_its_name(emojifier, photo):
 @pytest.mark.parametrize(
     ("reading", "text"),
     [
-        ("shapes", "1 face covered: lips apart"),
+        ("shapes", "1 face covered: mouth open"),
         ("off", "1 face covered"),
     ],
 )

@@ -54,8 +54,9 @@ STEADY = [*range(5), *range(12, 48)]
 LOG_SIZE, NEAR_SIGHTINGS, NEAR_SECONDS = 0.15, 8, 0.35
 #: but fewer than so many say nothing of each other.
 LEAST_SIGHTINGS = 3
-#: What is seen so shortly before or after a part of a face may be one too.
-DOUBTED_SECONDS = 0.07
+#: Where a face is not seen for longer than the first, and parts of it were seen before
+#: or after, what is seen as shortly before or after a part as the second may be one too.
+GONE_SECONDS, DOUBTED_SECONDS = 0.1, 0.07
 #: A disc that grows or shrinks is none below this, pixels.
 LEAST_DISC_PX = 1.0
 
@@ -135,8 +136,11 @@ def _is_whole(seconds: Course, log_sizes: Course) -> NDArray[np.bool_]:
     medians = windows[np.arange(len(windows)), (counts - 1) // 2]
     whole = np.abs(log_sizes - medians) <= LOG_SIZE
     whole |= counts < LEAST_SIGHTINGS
-    doubted = (away <= DOUBTED_SECONDS) & ~_windows(whole, fill=True)
-    sure = ~doubted.any(axis=1)
+    gone = np.diff(seconds) > GONE_SECONDS
+    edges = np.concatenate([seconds[:-1][gone], seconds[1:][gone]])
+    hiding = (np.abs(seconds[:, None] - edges) <= NEAR_SECONDS).any(axis=1) & ~whole
+    doubted = (away <= DOUBTED_SECONDS) & _windows(hiding, fill=False)
+    sure = whole & ~doubted.any(axis=1)
     return next((kept for kept in (sure, whole) if kept.any()), ~whole)
 
 
