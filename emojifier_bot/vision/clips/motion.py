@@ -54,8 +54,8 @@ STEADY = [*range(5), *range(12, 48)]
 LOG_SIZE, NEAR_SIGHTINGS, NEAR_SECONDS = 0.15, 8, 0.35
 #: but fewer than so many say nothing of each other.
 LEAST_SIGHTINGS = 3
-#: Where a face is not seen for longer than the first, and parts of it were seen before
-#: or after, what is seen as shortly before or after a part as the second may be one too.
+#: Where a face is not seen for longer than the first, and parts of it were seen just
+#: before or after, what is seen within the second of a part may be one too.
 GONE_SECONDS, DOUBTED_SECONDS = 0.1, 0.07
 #: A disc that grows or shrinks is none below this, pixels.
 LEAST_DISC_PX = 1.0
