@@ -28,6 +28,7 @@ UNSEEN_CONFIDENCE, MOST_CONFIDENCE = 0.1, 0.99
 #: coarse pass then count; between them by the logarithm of the side. Rounded from
 #: logistic regressions on the candidates of held-out pictures.
 SIDES_PX = (8.0, 16.0, 32.0, 64.0, 128.0)
+_LOG_SIDES = np.log(SIDES_PX)
 SHARES = (
     (0.15, 0.45, 0.4, 0.25, 0.15),
     (0.85, 0.5, 0.4, 0.25, 0.15),
@@ -112,7 +113,7 @@ def _pooled(face: Mapping[int, Detection], ran: NDArray[np.bool_]) -> Detection:
     """Return one detection of a face that some of the passes that ran have seen."""
     first = next(iter(face.values()))
     log_side = np.log(max(side(first), 1.0))
-    shares = np.array([np.interp(log_side, np.log(SIDES_PX), one) for one in SHARES])
+    shares = np.array([np.interp(log_side, _LOG_SIDES, one) for one in SHARES])
     shares = shares * ran / (shares @ ran)
     seen = np.full(len(SHARES), UNSEEN_CONFIDENCE)
     for number, one in face.items():

@@ -19,6 +19,7 @@ from emojifier_bot.vision.types import BoundingBox, Detection, Landmarks, Landma
 from emojifier_training.candidates import Candidates, mine
 from emojifier_training.nets import DetectorNet, RescorerNet
 from emojifier_training.rescorer import (
+    CONTEXT_WEIGHT,
     CROP_PX,
     MOST_WITHOUT,
     Crops,
@@ -137,6 +138,7 @@ def test_a_net_that_knows_is_believed():
 
     assert cross_entropy(both, c.targets) < cross_entropy(alone, c.targets) * 0.8
     assert roc_area(both, c.targets) > roc_area(alone, c.targets) + 0.2
+    assert fit_fusion(c, logits)[-1] == CONTEXT_WEIGHT
     # Calibrated: as many faces as the probabilities add up to.
     assert both.sum() == pytest.approx(200, abs=3)
 

@@ -501,8 +501,8 @@ def fit_fusion(c: Candidates, logits: FloatArray) -> tuple[float, ...]:
     """Return what `rescorer.probabilities` takes, by logistic regression.
 
     Candidates that the detector did not propose, or that labels tell nothing about,
-    are no samples; the latter are others of their picture. Newton's method, with a
-    weak prior.
+    are no samples; the latter are others of their picture. The best other candidate
+    counts `CONTEXT_WEIGHT`. Newton's method, with a weak prior.
     """
     both, others = np.full((2, len(logits)), np.nan, np.float32)
     for rows in _by_picture(c):

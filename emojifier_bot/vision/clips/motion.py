@@ -29,7 +29,7 @@ from emojifier_bot.vision.clips.smoothing import (
     smoothstep,
     window_means,
 )
-from emojifier_bot.vision.clips.tracks import Sighting
+from emojifier_bot.vision.clips.tracks import HIDDEN_SECONDS, Sighting
 from emojifier_bot.vision.clips.unseen import (
     everywhere,
     kept_until,
@@ -54,9 +54,9 @@ STEADY = [*range(5), *range(12, 48)]
 LOG_SIZE, NEAR_SIGHTINGS, NEAR_SECONDS = 0.15, 8, 0.35
 #: but fewer than so many say nothing of each other.
 LEAST_SIGHTINGS = 3
-#: Where a face is not seen for longer than the first, and parts of it were seen just
-#: before or after, what is seen within the second of a part may be one too.
-GONE_SECONDS, DOUBTED_SECONDS = 0.1, 0.07
+#: Where a face may have been hidden, and parts of it were seen just before or after,
+#: what is seen within this time of a part may be one too.
+DOUBTED_SECONDS = 0.07
 #: A disc that grows or shrinks is none below this, pixels.
 LEAST_DISC_PX = 1.0
 
@@ -136,7 +136,7 @@ def _is_whole(seconds: Course, log_sizes: Course) -> NDArray[np.bool_]:
     medians = windows[np.arange(len(windows)), (counts - 1) // 2]
     whole = np.abs(log_sizes - medians) <= LOG_SIZE
     whole |= counts < LEAST_SIGHTINGS
-    gone = np.diff(seconds) > GONE_SECONDS
+    gone = np.diff(seconds) > HIDDEN_SECONDS
     edges = np.concatenate([seconds[:-1][gone], seconds[1:][gone]])
     hiding = (np.abs(seconds[:, None] - edges) <= NEAR_SECONDS).any(axis=1) & ~whole
     doubted = (away <= DOUBTED_SECONDS) & _windows(hiding, fill=False)
